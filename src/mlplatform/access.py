@@ -1,0 +1,123 @@
+"""Bearer tokens: who is calling, and what may they do.
+
+A token file (YAML or JSON, a mounted Secret on a cluster) lists callers. Only the SHA-256 of a token is stored: tokens are 256 random
+bits, so a plain digest can't be searched. Comparison is constant-time over every entry. The file is read once; a changed file needs
+a restart (a rolling one on a cluster).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlplatform.errors import Forbidden, SettingsError, Unauthenticated
+
+
+class Role(StrEnum):
+    """What a caller is. A role holds only what its line says; `admin` holds all."""
+
+    PREDICT = "predict"  # ask serving for predictions
+    READER = "reader"  # read datasets, models, quarantine
+    WRITER = "writer"  # add rows and labels
+    SERVING = "serving"  # read promotions, report outboxes
+    TRAINER = "trainer"  # read datasets, register and propose versions
+    APPROVER = "approver"  # approve, promote, roll back
+    ADMIN = "admin"  # everything
+
+
+class Caller(BaseModel):
+    """One entry of the token file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=64, description="Appears in logs, ledger and stored requests.")
+    roles: tuple[Role, ...] = Field(min_length=1)
+    pipelines: tuple[str, ...] = Field(default=("*",), description="Pipelines this caller may touch; `*` means all.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hex SHA-256 of the token.")
+
+    def may(self, roles: Sequence[Role], pipeline: str | None = None) -> bool:
+        """True when the caller has one of `roles` (or is admin), for `pipeline` where one is named."""
+        holds = Role.ADMIN in self.roles or any(role in self.roles for role in roles)
+        return holds and (pipeline is None or "*" in self.pipelines or pipeline in self.pipelines)
+
+    def require(self, roles: Sequence[Role], pipeline: str | None = None) -> None:
+        """Raise Forbidden unless `may`."""
+        if not self.may(roles, pipeline):
+            wanted = " or ".join(roles)
+            on = f" on pipeline '{pipeline}'" if pipeline else ""
+            raise Forbidden(f"'{self.name}' may not do this: it needs role {wanted}{on}", field="authorization")
+
+
+ANONYMOUS = Caller(name="anonymous", roles=(Role.PREDICT,), sha256="0" * 64)
+"""The caller where `auth: none` was chosen."""
+
+
+class AccessList:
+    """The callers of a token file. Safe to share between threads; lookups are cached by token digest."""
+
+    def __init__(self, callers: Sequence[Caller]) -> None:
+        self._callers = tuple(callers)
+        self._find = lru_cache(maxsize=1024)(self._search)
+
+    @classmethod
+    def load(cls, path: Path) -> AccessList:
+        """Read the token file. Raises SettingsError naming the entry at fault."""
+        try:
+            document = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise SettingsError(f"can't read the token file {path}: {error}", field="access.tokens_file") from error
+        return cls([_caller(entry, path) for entry in _entries(document, path)])
+
+    def authenticate(self, authorization: str | None) -> Caller:
+        """The caller behind an `Authorization: Bearer …` header. Raises Unauthenticated."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("a bearer token is needed", field="authorization", fix="send 'Authorization: Bearer <token>'")
+        caller = self._find(digest(token.strip()))
+        if caller is None:
+            raise Unauthenticated("nobody issued this token", field="authorization")
+        return caller
+
+    def _search(self, sha256: str) -> Caller | None:
+        found = None
+        for caller in self._callers:  # no early exit: the time taken must not tell which entry matched
+            if hmac.compare_digest(caller.sha256, sha256):
+                found = caller
+        return found
+
+
+def digest(token: str) -> str:
+    """Hex SHA-256 of a token, the only form that is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_token() -> str:
+    """256 random bits, URL-safe."""
+    return secrets.token_urlsafe(32)
+
+
+def _entries(document: Any, path: Path) -> list[Any]:
+    if not isinstance(document, dict) or not isinstance(document.get("tokens"), list):
+        raise SettingsError(f"{path} must hold a list under the key 'tokens'", field="access.tokens_file")
+    return document["tokens"]
+
+
+def _caller(entry: Any, path: Path) -> Caller:
+    try:
+        return Caller.model_validate(entry)
+    except ValidationError as error:
+        name = entry.get("name", "?") if isinstance(entry, dict) else "?"
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{path}: token '{name}': {where}: {first['msg']}", field="access.tokens_file") from error
+
+

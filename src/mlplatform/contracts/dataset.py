@@ -1,0 +1,68 @@
+"""Datasets: what may be asked for, and the receipt that proves what was given.
+
+Every pipeline has four: `<pipeline>.training` (features with labels), `<pipeline>.features`, `<pipeline>.labels`, `<pipeline>.requests`
+(raw). Rows come in the order of (request_id, row).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlplatform.contracts.columns import DType
+
+DatasetKind = Literal["training", "features", "labels", "requests"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetColumn(_Record):
+    """One column of a dataset contract."""
+
+    name: str
+    dtype: DType | Literal["timestamp", "uuid", "json"]
+    nullable: bool = True
+    description: str = ""
+
+
+class DatasetDescription(_Record):
+    """The contract of one dataset."""
+
+    name: str
+    pipeline: str
+    kind: DatasetKind
+    digest: str | None = Field(default=None, description="Features digest; empty for labels and requests.")
+    columns: tuple[DatasetColumn, ...]
+
+
+class DatasetQuery(_Record):
+    """Which rows and columns of a dataset."""
+
+    columns: tuple[str, ...] | None = Field(default=None, description="Columns in this order; empty: all of the contract.")
+    since: datetime | None = Field(default=None, description="First event time, inclusive.")
+    until: datetime | None = Field(default=None, description="Last event time, exclusive.")
+    as_of: int | None = Field(default=None, description="Mark (microseconds): the rows as they stood then; empty: the newest closed mark.")
+    limit: int | None = Field(default=None, ge=1, description="Most rows; the latest by (event_time, request_id, row) are kept.")
+    digest: str | None = Field(default=None, description="Features digest; empty: the pipeline's current one.")
+
+
+class Receipt(_Record):
+    """Proof of a read. Two reads with the same as-of mark and query give the same rows and hash."""
+
+    id: str
+    dataset: str
+    query: DatasetQuery
+    server_role: Literal["standby"]
+    server: str = Field(description="Address of the standby that answered.")
+    lsn: str = Field(description="Replay position of the standby when the read began.")
+    timeline: int
+    lag_bytes: int
+    as_of: int = Field(description="Mark that the rows stand for; closed, so nothing can be added below it.")
+    rows: int
+    sha256: str = Field(description="Content hash, independent of batch borders (mlplatform.contracts.content_hash).")
+    read_at: datetime
+    caller: str

@@ -1,0 +1,138 @@
+"""What pipelines/<model>/pipeline.yaml may say. A key that is not here is refused, a value that is not built yet too."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mlplatform.contracts.columns import NAME, Column, DType
+from mlplatform.errors import InvalidInput
+
+PIPELINE_NAME = r"^[a-z][a-z0-9-]{1,40}$"
+Metric = Literal["roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss", "r2", "mae", "rmse"]
+LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "mae", "rmse"})
+CLASSIFICATION_METRICS: frozenset[str] = frozenset({"roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss"})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Target(_Part):
+    """What is predicted."""
+
+    name: str = Field(pattern=NAME)
+    dtype: DType
+    unit: str = ""
+    values: tuple[str, ...] | None = Field(default=None, description="Classes; for string targets.")
+
+
+class Window(_Part):
+    """Which rows a training reads, by event time."""
+
+    days: float | None = Field(default=None, gt=0, description="Only rows of the last so many days; empty: all.")
+    max_rows: int | None = Field(default=None, ge=1, description="Most rows, the latest first; empty: all.")
+
+
+class Validation(_Part):
+    """Least quality of a dataset; below it the run stops."""
+
+    min_rows: int = Field(default=50, ge=1)
+    max_null_share: float = Field(default=0.5, ge=0, le=1)
+    max_quarantined_share: float = Field(default=0.2, ge=0, le=1)
+
+
+class Split(_Part):
+    """Held-out rows."""
+
+    test_share: float = Field(default=0.25, gt=0, lt=1)
+    by: Literal["random", "time"] = Field(default="random", description="time: the latest rows are held out.")
+    seed: int = 0
+
+
+class Tuning(_Part):
+    """Search over parameters of `build`."""
+
+    metric: Metric
+    space: dict[str, list[Any]] = Field(default_factory=dict, description="parameter -> candidates; empty: no search.")
+    trials: int = Field(default=8, ge=1, description="Most combinations tried, drawn with the split's seed.")
+    folds: int = Field(default=3, ge=2)
+    budget_s: float = Field(default=60, gt=0, description="No new combination starts after this many seconds.")
+
+
+class Gate(_Part):
+    """A condition that a version must meet. Either an absolute bound or a comparison with the champion on the same rows."""
+
+    metric: Metric
+    min: float | None = None
+    max: float | None = None
+    against: Literal["champion"] | None = None
+    tolerance: float = Field(default=0.0, ge=0, description="How much worse than the champion is still good enough.")
+    slice: str | None = Field(default=None, description="Feature or raw column: the bound holds in each of its values (numbers: quartiles).")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Gate:
+        if (self.min is None and self.max is None) == (self.against is None):
+            raise ValueError(f"gate on {self.metric}: give either min/max or against: champion")
+        return self
+
+
+class Export(_Part):
+    """How the model leaves scikit-learn."""
+
+    format: Literal["auto", "onnx", "skops"] = Field(default="auto", description="auto: onnx when it is proven equal, else skops.")
+    tolerance: float = Field(default=1e-4, gt=0, description="Largest difference of a number that still counts as equal.")
+
+
+class PipelineDefinition(_Part):
+    """pipeline.yaml."""
+
+    name: str = Field(pattern=PIPELINE_NAME)
+    description: str = Field(min_length=10, description="Plain words; becomes the model's description.")
+    task: Literal["classification", "regression"]
+    columns: tuple[Column, ...] = Field(min_length=1, description="Raw columns of a request or history row.")
+    target: Target
+    key: str | None = Field(default=None, description="Raw field with the client's own id of a row; a column of datasets, no model input.")
+    time: str | None = Field(default=None, description="Raw field with the row's time (ISO 8601); empty: when it was received.")
+    window: Window = Window()
+    schedule: str | None = Field(default=None, description="Cron expression for scheduled retraining; empty: by hand.")
+    validation: Validation = Validation()
+    split: Split = Split()
+    tuning: Tuning
+    gates: tuple[Gate, ...] = Field(min_length=1)
+    export: Export = Export()
+    rollout: Literal["immediate"] = Field(default="immediate", description="Other kinds are not built yet.")
+    approval: Literal["auto", "manual"] = "manual"
+    timeout_s: int = Field(default=1800, ge=10, description="A run that takes longer is ended.")
+
+    @field_validator("columns")
+    @classmethod
+    def _distinct(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        names = [column.name for column in columns]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"declared twice: {', '.join(twice)}")
+        return columns
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PipelineDefinition:
+        taken = {column.name for column in self.columns}
+        for field in (self.target.name, self.key, self.time):
+            if field in taken:
+                raise ValueError(f"'{field}' is target, key or time and can't be a column as well")
+        classification = self.task == "classification"
+        for metric in (self.tuning.metric, *(gate.metric for gate in self.gates)):
+            if (metric in CLASSIFICATION_METRICS) != classification:
+                raise ValueError(f"metric {metric} is not one of a {self.task}")
+        return self
+
+    @classmethod
+    def parse(cls, document: Any, *, where: str = "pipeline.yaml") -> PipelineDefinition:
+        """From a parsed YAML or JSON document. Raises InvalidInput that names the key."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise InvalidInput(f"{where}: {key or 'document'}: {first['msg']}", field=key) from error

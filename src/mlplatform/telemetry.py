@@ -1,0 +1,169 @@
+"""Logs and metrics: one line of JSON per event, and a catalogue of every metric.
+
+`configure` is called once by the command line. A process logs with `logger("etl")`; ids that belong to a piece of work are bound with
+`structlog.contextvars` (request_id, run_id, pipeline). A metric exists only if `CATALOGUE` lists it: `counter("nonsense")` fails the
+type check and raises KeyError.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import structlog
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from mlplatform.settings import Telemetry
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+
+MetricName = Literal[
+    "serving_requests_total",
+    "serving_rows_total",
+    "serving_request_seconds",
+    "serving_model_seconds",
+    "serving_batch_requests",
+    "serving_waiting_requests",
+    "serving_model_info",
+    "serving_load_failures_total",
+    "outbox_accepted_sequence",
+    "outbox_acknowledged_sequence",
+    "outbox_bytes",
+    "outbox_commit_seconds",
+    "shipper_records_total",
+    "shipper_dead_letters_total",
+    "shipper_failures_total",
+    "consumer_records_total",
+    "consumer_dead_letters_total",
+    "consumer_commit_seconds",
+    "consumer_next_offset",
+    "consumer_lag_records",
+    "etl_rows_total",
+    "etl_batch_seconds",
+    "etl_failures_total",
+    "dataapi_requests_total",
+    "dataapi_request_seconds",
+    "dataapi_dataset_rows_total",
+    "dataapi_standby_refusals_total",
+    "dataapi_standby_lag_bytes",
+    "dataapi_mirror_failures_total",
+    "trainer_step_seconds",
+    "backup_seconds",
+    "backup_bytes",
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One line of the catalogue. Exposed under `mlplatform_<name>`."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    meaning: str
+    labels: tuple[str, ...] = field(default=())
+
+
+CATALOGUE: dict[MetricName, Metric] = {
+    "serving_requests_total": Metric("counter", "Answered requests.", ("pipeline", "code")),
+    "serving_rows_total": Metric("counter", "Predicted rows.", ("pipeline", "version")),
+    "serving_request_seconds": Metric("histogram", "From the first byte of a request to its answer.", ("pipeline",)),
+    "serving_model_seconds": Metric("histogram", "One call of the model for one batch.", ("pipeline",)),
+    "serving_batch_requests": Metric("histogram", "Requests coalesced into one model call.", ("pipeline",)),
+    "serving_waiting_requests": Metric("gauge", "Requests that wait for the model.", ("pipeline",)),
+    "serving_model_info": Metric("gauge", "1 for the version that answers.", ("pipeline", "version", "format")),
+    "serving_load_failures_total": Metric("counter", "Versions that could not be loaded; the old one kept answering.", ("pipeline", "reason")),
+    "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was made durable."),
+    "outbox_acknowledged_sequence": Metric("gauge", "Number of the last record that the queue has acknowledged."),
+    "outbox_bytes": Metric("gauge", "Bytes that wait in the outbox."),
+    "outbox_commit_seconds": Metric("histogram", "One group commit (write and fdatasync)."),
+    "shipper_records_total": Metric("counter", "Records that the queue has acknowledged."),
+    "shipper_dead_letters_total": Metric("counter", "Records sent as dead letters.", ("reason",)),
+    "shipper_failures_total": Metric("counter", "Sends that failed and were tried again."),
+    "consumer_records_total": Metric("counter", "Records stored in the raw database."),
+    "consumer_dead_letters_total": Metric("counter", "Records that could not be read.", ("reason",)),
+    "consumer_commit_seconds": Metric("histogram", "One transaction of rows and offsets."),
+    "consumer_next_offset": Metric("gauge", "Next offset of a partition, as the database holds it.", ("partition",)),
+    "consumer_lag_records": Metric("gauge", "Records in the queue behind the offset in the database.", ("partition",)),
+    "etl_rows_total": Metric("counter", "Rows by outcome.", ("pipeline", "outcome")),
+    "etl_batch_seconds": Metric("histogram", "One batch, from read to commit.", ("pipeline",)),
+    "etl_failures_total": Metric("counter", "Batches that failed and were tried again.", ("pipeline",)),
+    "dataapi_requests_total": Metric("counter", "Answered requests.", ("route", "code")),
+    "dataapi_request_seconds": Metric("histogram", "Time of a request without the streaming of its body.", ("route",)),
+    "dataapi_dataset_rows_total": Metric("counter", "Dataset rows sent.", ("dataset",)),
+    "dataapi_standby_refusals_total": Metric("counter", "Reads refused since no standby could be proven or it lagged.", ("reason",)),
+    "dataapi_standby_lag_bytes": Metric("gauge", "WAL bytes between the standby's receive and replay positions, at the last read."),
+    "dataapi_mirror_failures_total": Metric("counter", "Failed attempts to mirror a promotion record into MLflow's aliases."),
+    "trainer_step_seconds": Metric("histogram", "One step of a training run.", ("pipeline", "step")),
+    "backup_seconds": Metric("histogram", "One snapshot of the registry."),
+    "backup_bytes": Metric("gauge", "Size of the last snapshot."),
+}
+
+_instruments: dict[tuple[int, str], Counter | Gauge | Histogram] = {}
+
+
+def configure(settings: Telemetry, *, process: str) -> None:
+    """Set up logging of this process to stderr. Called once, by the command line."""
+    levels = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: list[Any] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        if settings.log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(levels[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer])
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=max(levels[settings.log_level], logging.WARNING), handlers=[handler], force=True)
+
+
+def logger(component: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger that carries its component."""
+    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(component=component))
+
+
+def counter(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Counter:
+    """The counter of that name, made on first use."""
+    return cast("Counter", _instrument(name, registry))
+
+
+def gauge(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Gauge:
+    """The gauge of that name, made on first use."""
+    return cast("Gauge", _instrument(name, registry))
+
+
+def histogram(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Histogram:
+    """The histogram of that name, made on first use. Seconds unless its meaning says otherwise."""
+    return cast("Histogram", _instrument(name, registry))
+
+
+def serve_metrics(settings: Telemetry) -> None:
+    """Start the /metrics page in a thread, for processes without an HTTP server; does nothing when the port is 0."""
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, addr=settings.metrics_host)
+
+
+def _instrument(name: MetricName, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    key = (id(registry), name)
+    if key not in _instruments:
+        line = CATALOGUE[name]
+        full, labels = f"mlplatform_{name}", line.labels
+        if line.kind == "counter":
+            _instruments[key] = Counter(full, line.meaning, labels, registry=registry)
+        elif line.kind == "gauge":
+            _instruments[key] = Gauge(full, line.meaning, labels, registry=registry)
+        else:
+            buckets = SECONDS if name.endswith("_seconds") else (1, 2, 4, 8, 16, 32, 64, 128)
+            _instruments[key] = Histogram(full, line.meaning, labels, registry=registry, buckets=buckets)
+    return _instruments[key]

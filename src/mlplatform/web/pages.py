@@ -1,0 +1,32 @@
+"""The three pages that every HTTP process has: /healthz (alive), /readyz (can do its work), /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+
+
+def router(ready: Callable[[], Awaitable[None]]) -> APIRouter:
+    """Routes of the pages. `ready` raises a PlatformError that says what is missing, or returns."""
+    pages = APIRouter(tags=["operation"])
+
+    @pages.get("/healthz", summary="The process is alive.")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @pages.get("/readyz", summary="The process can do its work.", responses={503: {"description": "Says what is missing."}})
+    async def readyz() -> dict[str, str]:
+        await ready()
+        return {"status": "ready"}
+
+    @pages.get("/metrics", summary="Prometheus metrics.", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(await run_in_threadpool(generate_latest), media_type=CONTENT_TYPE_LATEST)
+
+    return pages
+
+

@@ -1,0 +1,109 @@
+"""Errors at the edge: `application/problem+json` (RFC 9457) out of our exception tree, and back again for our own clients.
+
+Each problem carries `type` (urn:mlplatform:<class>), `title`, `status`, `detail`, `field`, `fix`, and `retry_after_s` where another try
+makes sense (also as the Retry-After header, whole seconds).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from mlplatform import errors
+from mlplatform.telemetry import logger
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:mlplatform:"
+
+STATUS: dict[type[errors.PlatformError], int] = {
+    errors.UnknownName: 404,
+    errors.TooLarge: 413,
+    errors.InvalidInput: 422,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.Refused: 409,
+    errors.Overloaded: 429,
+    errors.Unavailable: 503,
+    errors.IntegrityFailure: 500,
+    errors.SettingsError: 500,
+}
+_CLASSES: dict[str, type[errors.PlatformError]] = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
+}
+_log = logger("web")
+
+
+def status(error: errors.PlatformError) -> int:
+    """The HTTP code of an error: that of its nearest listed class, else 500."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def document(error: errors.PlatformError) -> dict[str, Any]:
+    """The problem document of an error."""
+    kind = type(error)
+    body: dict[str, Any] = {"type": TYPE + kind.__name__, "title": (kind.__doc__ or "").strip().split("\n")[0], "status": status(error)}
+    body |= {"detail": error.message} | {key: value for key in ("field", "fix") if (value := getattr(error, key))}
+    if (seconds := getattr(error, "retry_after_s", None)) is not None:
+        body["retry_after_s"] = seconds
+    return body
+
+
+def response(error: errors.PlatformError) -> Response:
+    """The HTTP response of an error."""
+    body, headers = document(error), {}
+    if "retry_after_s" in body:
+        headers["Retry-After"] = str(max(1, math.ceil(body["retry_after_s"])))
+    if body["status"] == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(msgspec.json.encode(body), status_code=body["status"], headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error as a problem document."""
+    app.add_exception_handler(errors.PlatformError, _platform)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def restore(body: Any, code: int) -> errors.PlatformError:
+    """The error behind a problem document that one of our servers sent (for clients)."""
+    if not isinstance(body, dict):
+        body = {"detail": f"HTTP {code}"}
+    name = str(body.get("type", "")).removeprefix(TYPE)
+    fallback = errors.Unavailable if code >= 500 else errors.InvalidInput
+    kind = _CLASSES.get(name, fallback)
+    extra = {"retry_after_s": float(body["retry_after_s"])} if "retry_after_s" in body and issubclass(kind, errors._TryLater) else {}  # noqa: SLF001
+    return kind(str(body.get("detail", f"HTTP {code}")), field=str(body.get("field", "")), fix=str(body.get("fix", "")), **extra)
+
+
+async def _platform(_: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.PlatformError)
+    if status(error) >= 500 and not hasattr(error, "retry_after_s"):
+        _log.error("request failed", error=str(error), kind=type(error).__name__)
+    return response(error)
+
+
+async def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+    return response(errors.InvalidInput(first["msg"], field=where or "body"))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code, "detail": str(error.detail)}
+    return Response(msgspec.json.encode(body), status_code=error.status_code, headers=dict(error.headers or {}), media_type=MEDIA_TYPE)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    _log.error("request failed unforeseen", path=request.url.path, exc_info=error)
+    body = {"type": "about:blank", "title": "An error that nobody foresaw", "status": 500, "detail": type(error).__name__}
+    return Response(msgspec.json.encode(body), status_code=500, media_type=MEDIA_TYPE)
