@@ -1,0 +1,28 @@
+"""What the supervisor needs to know of a child process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One child process.
+
+    `ready` is called about ten times a second until it returns True or `ready_timeout_s` has passed; it may block shortly and must not
+    raise for a server that is merely not up yet. `needs` names processes that must be ready first; they are stopped after this one.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)  # the whole environment of the child, nothing is inherited
+    folder: Path | None = None  # working directory
+    needs: tuple[str, ...] = ()
+    ready: Callable[[], bool] | None = None  # None: ready as soon as it runs
+    ready_timeout_s: float = 60.0
+    uid: int | None = None  # run as this user (PostgreSQL refuses root)
+    stop_signal: int = 15
+    stop_timeout_s: float = 30.0  # then SIGKILL
+    restart: bool = True
