@@ -108,7 +108,7 @@ def new_token() -> str:
 def _entries(document: Any, path: Path) -> list[Any]:
     if not isinstance(document, dict) or not isinstance(document.get("tokens"), list):
         raise SettingsError(f"{path} must hold a list under the key 'tokens'", field="access.tokens_file")
-    return document["tokens"]
+    return list(document["tokens"])
 
 
 def _caller(entry: Any, path: Path) -> Caller:

@@ -8,11 +8,12 @@
     ├── Unauthenticated          no token, or one that nobody issued
     ├── Forbidden                the token is known, its role does not allow this
     ├── Refused                  the state does not allow the step; says what is missing
-    ├── Overloaded               a bounded queue or a rate limit is full; try again later
-    ├── Unavailable              a collaborator is away; try again later
-    │   ├── StandbyUnproven      a read could not be proven to come from a standby
-    │   ├── StandbyLagging       the standby is further behind than the limit
-    │   └── OutboxFull           the durable outbox has no room for another request
+    ├── TryLater                 another try makes sense after `retry_after_s`
+    │   ├── Overloaded           a bounded queue or a rate limit is full
+    │   └── Unavailable          a collaborator is away
+    │       ├── StandbyUnproven  a read could not be proven to come from a standby
+    │       ├── StandbyLagging   the standby is further behind than the limit
+    │       └── OutboxFull       the durable outbox has no room for another request
     └── IntegrityFailure         bytes are not what their digest says
         ├── ManifestMismatch     a model file differs from its SHA-256 manifest
         ├── DigestMismatch       features code differs from the digest that was recorded
@@ -69,7 +70,7 @@ class Refused(PlatformError):
     """The present state does not allow this step."""
 
 
-class _TryLater(PlatformError):
+class TryLater(PlatformError):
     """Carries `retry_after_s` (seconds), after which another try makes sense."""
 
     def __init__(self, message: str, *, field: str = "", fix: str = "", retry_after_s: float = 1.0) -> None:
@@ -77,11 +78,11 @@ class _TryLater(PlatformError):
         self.retry_after_s = retry_after_s
 
 
-class Overloaded(_TryLater):
+class Overloaded(TryLater):
     """A bounded queue or a rate limit is full."""
 
 
-class Unavailable(_TryLater):
+class Unavailable(TryLater):
     """A collaborator is away."""
 
 

@@ -215,10 +215,10 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003  (the hook's fixed signature)
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Keyword arguments, then the environment, then files; no .env file, which would be read by surprise."""
@@ -246,13 +246,13 @@ def load() -> Settings:
 
 def require(value: Any, group: str, field: str) -> Any:
     """`value`, or SettingsError that names the variable when it is empty: for settings that only some processes need."""
-    if value is None or value == "" or value == ():
+    if value is None or value in ("", ()):
         raise SettingsError("is not set", field=variable(group, field), fix="this process can't run without it")
     return value
 
 
 def variable(*path: str) -> str:
-    """The environment variable of a field: variable("queue", "url") is MLPLATFORM_QUEUE__URL."""
+    """Name of a field's environment variable, e.g. MLPLATFORM_QUEUE__URL of ("queue", "url")."""
     return PREFIX + "__".join(path).upper()
 
 

@@ -22,12 +22,12 @@ class _ColumnHash:
 
     def update(self, array: Any) -> None:
         values, lengths, nulls = self._parts
-        nulls.update(np.ascontiguousarray(array.is_null()).view(np.uint8))
+        nulls.update(np.ascontiguousarray(array.is_null()).tobytes())
         if not self._text:
-            values.update(np.ascontiguousarray(pc.fill_null(array, False if pa.types.is_boolean(array.type) else 0)))
+            values.update(np.ascontiguousarray(pc.fill_null(array, False if pa.types.is_boolean(array.type) else 0)).tobytes())
             return
         filled = pc.fill_null(array.cast(pa.large_binary()), b"")
-        lengths.update(np.ascontiguousarray(pc.binary_length(filled), dtype=np.int64))
+        lengths.update(np.ascontiguousarray(pc.binary_length(filled), dtype=np.int64).tobytes())
         values.update(_text_bytes(filled))
 
     def digest(self) -> bytes:

@@ -9,7 +9,6 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-
 def router(ready: Callable[[], Awaitable[None]]) -> APIRouter:
     """Routes of the pages. `ready` raises a PlatformError that says what is missing, or returns."""
     pages = APIRouter(tags=["operation"])

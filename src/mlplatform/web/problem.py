@@ -79,7 +79,7 @@ def restore(body: Any, code: int) -> errors.PlatformError:
     name = str(body.get("type", "")).removeprefix(TYPE)
     fallback = errors.Unavailable if code >= 500 else errors.InvalidInput
     kind = _CLASSES.get(name, fallback)
-    extra = {"retry_after_s": float(body["retry_after_s"])} if "retry_after_s" in body and issubclass(kind, errors._TryLater) else {}  # noqa: SLF001
+    extra = {"retry_after_s": float(body["retry_after_s"])} if "retry_after_s" in body and issubclass(kind, errors.TryLater) else {}
     return kind(str(body.get("detail", f"HTTP {code}")), field=str(body.get("field", "")), fix=str(body.get("fix", "")), **extra)
 
 
