@@ -119,5 +119,3 @@ def _caller(entry: Any, path: Path) -> Caller:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{path}: token '{name}': {where}: {first['msg']}", field="access.tokens_file") from error
-
-

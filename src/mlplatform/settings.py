@@ -39,7 +39,9 @@ class Telemetry(Group):
 class Access(Group):
     """Who may call."""
 
-    tokens_file: Path | None = Field(None, description="Token file (see docs/access.md). Needed by dataapi, and by serving with auth=bearer.")
+    tokens_file: Path | None = Field(
+        None, description="Token file (see docs/access.md). Needed by dataapi, and by serving with auth=bearer."
+    )
 
 
 class Postgres(Group):
@@ -47,8 +49,12 @@ class Postgres(Group):
 
     raw_dsn: SecretStr | None = Field(None, description="Primary of the raw (staging) database, under this process's own role.")
     warehouse_dsn: SecretStr | None = Field(None, description="Primary of the warehouse database, under this process's own role.")
-    raw_replica_dsn: SecretStr | None = Field(None, description="Standby of the raw database, role mlplatform_reader. On CloudNativePG the -ro address.")
-    warehouse_replica_dsn: SecretStr | None = Field(None, description="Standby of the warehouse, role mlplatform_reader. One address only, never a host list.")
+    raw_replica_dsn: SecretStr | None = Field(
+        None, description="Standby of the raw database, role mlplatform_reader. On CloudNativePG the -ro address."
+    )
+    warehouse_replica_dsn: SecretStr | None = Field(
+        None, description="Standby of the warehouse, role mlplatform_reader. One address only, never a host list."
+    )
     owner_raw_dsn: SecretStr | None = Field(None, description="Owner of the raw schema; migrations only.")
     owner_warehouse_dsn: SecretStr | None = Field(None, description="Owner of the warehouse schema; migrations only.")
     mlflow_dsn: SecretStr | None = Field(None, description="MLflow's database: used by mlflow and by backup.")
@@ -63,7 +69,9 @@ class Queue(Group):
 
     url: str = Field("", description="sqlite:///PATH (embedded, one machine) or kafka://HOST:PORT[,HOST:PORT].")
     topic: str = Field("mlplatform.requests", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the requests.")
-    partitions: int = Field(6, ge=1, le=1000, description="Partitions made when the topic is missing; also the most consumers that share the work.")
+    partitions: int = Field(
+        6, ge=1, le=1000, description="Partitions made when the topic is missing; also the most consumers that share the work."
+    )
     replication_factor: int = Field(1, ge=1, le=7, description="Kafka copies; 3 in production, with min.insync.replicas=2.")
     min_insync_replicas: int = Field(1, ge=1, le=7, description="Copies that must hold a record before it counts as acknowledged.")
     retention_h: int = Field(168, ge=1, description="Hours that Kafka keeps records: how far back a failed-over database can be healed.")
@@ -81,7 +89,9 @@ class Outbox(Group):
 
     folder: Path | None = Field(None, description="Folder of the segment files; never memory-backed.")
     segment_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="Size of a preallocated segment file.")
-    capacity_bytes: int = Field(512 * 1024 * 1024, ge=128 * 1024, description="Above this, serving answers 503 until the shipper has caught up.")
+    capacity_bytes: int = Field(
+        512 * 1024 * 1024, ge=128 * 1024, description="Above this, serving answers 503 until the shipper has caught up."
+    )
 
 
 class DataApi(Group):
@@ -127,7 +137,9 @@ class Consumer(Group):
 
     batch_records: int = Field(2_000, ge=1, description="Most records in one transaction.")
     poll_s: float = Field(0.25, gt=0, description="Longest wait for records.")
-    dead_letter_limit: int = Field(1_000, ge=1, description="Dead letters in a row after which the consumer stops instead of draining the topic.")
+    dead_letter_limit: int = Field(
+        1_000, ge=1, description="Dead letters in a row after which the consumer stops instead of draining the topic."
+    )
 
 
 class Etl(Group):

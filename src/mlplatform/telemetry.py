@@ -72,7 +72,9 @@ CATALOGUE: dict[MetricName, Metric] = {
     "serving_batch_requests": Metric("histogram", "Requests coalesced into one model call.", ("pipeline",)),
     "serving_waiting_requests": Metric("gauge", "Requests that wait for the model.", ("pipeline",)),
     "serving_model_info": Metric("gauge", "1 for the version that answers.", ("pipeline", "version", "format")),
-    "serving_load_failures_total": Metric("counter", "Versions that could not be loaded; the old one kept answering.", ("pipeline", "reason")),
+    "serving_load_failures_total": Metric(
+        "counter", "Versions that could not be loaded; the old one kept answering.", ("pipeline", "reason")
+    ),
     "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was made durable."),
     "outbox_acknowledged_sequence": Metric("gauge", "Number of the last record that the queue has acknowledged."),
     "outbox_bytes": Metric("gauge", "Bytes that wait in the outbox."),
@@ -122,7 +124,9 @@ def configure(settings: Telemetry, *, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
-    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer])
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer]
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=max(levels[settings.log_level], logging.WARNING), handlers=[handler], force=True)

@@ -18,7 +18,9 @@ class _ColumnHash:
     def __init__(self, field: pa.Field) -> None:
         self._title = f"{field.name}\0{field.type}\0".encode()
         self._parts = tuple(hashlib.sha256() for _ in range(3))
-        self._text = any(test(field.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary))
+        self._text = any(
+            test(field.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+        )
 
     def update(self, array: Any) -> None:
         values, lengths, nulls = self._parts

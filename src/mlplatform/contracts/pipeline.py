@@ -69,7 +69,9 @@ class Gate(_Part):
     max: float | None = None
     against: Literal["champion"] | None = None
     tolerance: float = Field(default=0.0, ge=0, description="How much worse than the champion is still good enough.")
-    slice: str | None = Field(default=None, description="Feature or raw column: the bound holds in each of its values (numbers: quartiles).")
+    slice: str | None = Field(
+        default=None, description="Feature or raw column: the bound holds in each of its values (numbers: quartiles)."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Gate:

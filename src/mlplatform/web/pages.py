@@ -27,5 +27,3 @@ def router(ready: Callable[[], Awaitable[None]]) -> APIRouter:
         return Response(await run_in_threadpool(generate_latest), media_type=CONTENT_TYPE_LATEST)
 
     return pages
-
-

@@ -1,0 +1,54 @@
+"""pipeline.yaml: what is refused is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.errors import InvalidInput
+
+
+def _document(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "loans",
+        "description": "Will a loan be paid back?",
+        "task": "classification",
+        "columns": [{"name": "income", "dtype": "float64", "min": 0}],
+        "target": {"name": "paid", "dtype": "string", "values": ["no", "yes"]},
+        "tuning": {"metric": "roc_auc"},
+        "gates": [{"metric": "roc_auc", "min": 0.8}],
+    } | changes
+
+
+def test_smallest_definition_parses() -> None:
+    """Everything but the essentials has a default, and approval is manual unless said otherwise."""
+    definition = PipelineDefinition.parse(_document())
+
+    assert definition.approval == "manual"
+    assert definition.split.test_share == 0.25
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"rollout": "canary"}, "rollout"),
+        ({"colour": "blue"}, "colour"),
+        ({"name": "Loans"}, "name"),
+        ({"columns": [{"name": "income", "dtype": "float"}]}, "columns.0.dtype"),
+        ({"columns": [{"name": "n", "dtype": "int64", "nullable": True}]}, "columns.0"),
+        ({"columns": [{"name": "label", "dtype": "int64"}]}, "columns.0"),
+        ({"columns": [{"name": "a", "dtype": "int64"}, {"name": "a", "dtype": "int64"}]}, "columns"),
+        ({"gates": [{"metric": "roc_auc"}]}, "gates.0"),
+        ({"gates": [{"metric": "roc_auc", "min": 0.1, "against": "champion"}]}, "gates.0"),
+        ({"gates": [{"metric": "rmse", "max": 3}]}, ""),
+        ({"target": {"name": "income", "dtype": "float64"}}, ""),
+    ],
+)
+def test_refusals_name_the_key(changes: dict[str, Any], field: str) -> None:
+    """A key that is unknown, wrong or not built yet is refused with its path."""
+    with pytest.raises(InvalidInput) as refusal:
+        PipelineDefinition.parse(_document(**changes))
+
+    assert refusal.value.field == field

@@ -1,0 +1,84 @@
+"""The settings tree: typed, frozen, and suspicious of names that it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from mlplatform import settings
+from mlplatform.errors import SettingsError
+
+
+def test_environment_reaches_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable with two underscores between group and field sets that field, with its type."""
+    monkeypatch.setenv("MLPLATFORM_QUEUE__PARTITIONS", "12")
+
+    assert settings.load().queue.partitions == 12
+
+
+def test_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typo with our prefix stops the process and is named, instead of becoming a default."""
+    monkeypatch.setenv("MLPLATFORM_QUEUE__PARTITION", "12")
+
+    with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__PARTITION"):
+        settings.load()
+
+
+def test_variables_of_kubernetes_service_links_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLPLATFORM_DATAAPI_PORT=tcp://… (a service link) is not taken for a setting in silence."""
+    monkeypatch.setenv("MLPLATFORM_DATAAPI_PORT", "tcp://10.0.0.1:80")
+
+    with pytest.raises(SettingsError, match="MLPLATFORM_DATAAPI_PORT"):
+        settings.load()
+
+
+def test_wrong_type_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of the wrong type is refused with the variable's whole name."""
+    monkeypatch.setenv("MLPLATFORM_SERVING__MAX_ROWS", "many")
+
+    with pytest.raises(SettingsError) as refusal:
+        settings.load()
+
+    assert refusal.value.field == "MLPLATFORM_SERVING__MAX_ROWS"
+
+
+def test_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file named like the variable, in lower case, holds the value of a secret."""
+    (tmp_path / "mlplatform_dataapi__token").write_text("s3cret")
+    monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path))
+
+    token = settings.load().dataapi.token
+
+    assert token is not None
+    assert token.get_secret_value() == "s3cret"
+
+
+def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither repr nor str of the tree shows a password."""
+    monkeypatch.setenv("MLPLATFORM_POSTGRES__RAW_DSN", "host=x password=hunter2")
+
+    assert "hunter2" not in repr(settings.load()) + str(settings.load())
+
+
+def test_tree_is_frozen() -> None:
+    """Nobody changes a setting after it was read."""
+    tree = settings.load()
+
+    with pytest.raises(ValidationError):
+        tree.queue.partitions = 3  # type: ignore[misc]
+
+
+def test_every_field_is_documented() -> None:
+    """Each setting has a sentence that says what it is for."""
+    silent = [name for name, (_, _, info) in settings.fields().items() if not info.description]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize("empty", [None, "", ()])
+def test_require_names_the_missing_setting(empty: object) -> None:
+    """A process that lacks a setting it needs says which one."""
+    with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__URL"):
+        settings.require(empty, "queue", "url")
