@@ -1,0 +1,1 @@
+"""Snapshots of the registry: metadata and files as one, verified, restorable."""

@@ -1,0 +1,59 @@
+"""Models that can't be compiled: scikit-learn, out of a skops file whose types are on the allow-list of the settings.
+
+Imported only when a model has this format; brings scikit-learn and pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from numpy.typing import NDArray
+
+from mlplatform.contracts.columns import NUMPY, Columns, Feature
+from mlplatform.contracts.model import Signature
+from mlplatform.engine.table import prepare
+from mlplatform.errors import IntegrityFailure
+
+
+class SkopsEngine:
+    """A fitted scikit-learn estimator."""
+
+    def __init__(self, estimator: Any, signature: Signature) -> None:
+        self._estimator = estimator
+        self._features = signature.features
+        self._outputs = {output.name: output for output in signature.outputs}
+
+    def predict(self, features: Columns) -> Columns:
+        """See Engine.predict."""
+        rows = frame(features, self._features)
+        prediction = np.asarray(self._estimator.predict(rows)).reshape(-1)
+        answer: dict[str, NDArray[Any]] = {"prediction": prediction.astype(NUMPY[self._outputs["prediction"].dtype])}
+        if "probabilities" in self._outputs:
+            answer["probabilities"] = np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+        return answer
+
+
+def frame(features: Columns, declared: Sequence[Feature]) -> pd.DataFrame:
+    """The table that an estimator is fitted on and asked with: one column per declared feature, text as Python strings."""
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in prepare(features, declared).items()})
+
+
+def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> SkopsEngine:
+    """The engine of the bytes of a model.skops. Raises IntegrityFailure that names every type which is not on the list."""
+    refuse_untrusted(data, trusted)
+    return SkopsEngine(skops.io.loads(data, trusted=list(trusted)), signature)
+
+
+def refuse_untrusted(data: bytes, trusted: Sequence[str]) -> None:
+    """Raise IntegrityFailure when a skops file holds types beyond skops' own list and `trusted`."""
+    strange = sorted(set(skops.io.get_untrusted_types(data=data)) - set(trusted))
+    if strange:
+        raise IntegrityFailure(
+            f"the model holds types that are not trusted: {', '.join(strange)}",
+            field="MLPLATFORM_REGISTRY__SKOPS_TRUSTED",
+            fix="add them there if you know what they do, or change the estimator",
+        )

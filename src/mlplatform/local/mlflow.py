@@ -1,0 +1,76 @@
+"""MLflow's tracking server and registry as a child process: Postgres behind it, artifacts through its own HTTP proxy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from mlplatform.local.process import ProcessSpec
+
+
+def process(
+    *, dsn: str, host: str, port: int, folder: Path, allowed_hosts: Sequence[str] = (), needs: Sequence[str] = (), uid: int | None = None
+) -> ProcessSpec:
+    """The process. `dsn` is a postgresql:// URL of an existing database; MLflow makes and migrates its tables there on start.
+
+    Files lie in `folder`/artifacts. `allowed_hosts` are `host:port` names by which clients reach it beside `host:port` itself and
+    localhost; MLflow compares the Host header exactly, with the port.
+    """
+    artifacts = folder / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    hosts = dict.fromkeys([f"{host}:{port}", f"localhost:{port}", *allowed_hosts])
+    options = {
+        "--host": host,
+        "--port": str(port),
+        "--workers": "1",
+        "--artifacts-destination": artifacts.resolve().as_uri(),
+        "--allowed-hosts": ",".join(hosts),
+    }
+    return ProcessSpec(
+        name="mlflow",
+        argv=(sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)),
+        environment=environment(dsn, home=folder),
+        folder=folder,
+        needs=tuple(needs),
+        ready=_answers(f"http://{host}:{port}/health"),
+        ready_timeout_s=90.0,  # the first start runs all of MLflow's migrations
+        uid=uid,
+    )
+
+
+def environment(dsn: str, *, home: Path) -> dict[str, str]:
+    """The server's whole environment. The address with its password stands here, not in argv, which every user of the machine can read."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "MLFLOW_BACKEND_STORE_URI": sqlalchemy_url(dsn),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven more processes and a gigabyte, for language-model work that we have none of
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def sqlalchemy_url(dsn: str) -> str:
+    """A postgresql:// URL with the driver that we ship (psycopg 3)."""
+    scheme, separator, rest = dsn.partition("://")
+    if not separator or scheme.split("+")[0] not in ("postgresql", "postgres"):
+        raise ValueError("MLflow's database must be given as a postgresql:// URL")
+    return f"postgresql+psycopg://{rest}"
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            with urlopen(url, timeout=2) as answer:  # noqa: S310 - an http:// address that we made ourselves
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False  # not up yet, which is what is being asked
+
+    return ready

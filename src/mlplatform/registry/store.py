@@ -1,0 +1,156 @@
+"""Models over MLflow's REST interface, without MLflow's client: verified downloads, and the aliases that mirror the promotion record.
+
+Serving and the data API use it. Nothing that comes from here is believed: each file is hashed while it arrives, against the manifest
+whose digest the caller got from the promotion record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from mlplatform.contracts.model import ModelFile
+from mlplatform.errors import InvalidInput, ManifestMismatch, Unavailable, UnknownName
+from mlplatform.registry import manifest
+
+_API = "/api/2.0/mlflow"
+_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+class ModelStore:
+    """A blocking client with one connection pool; use as a context manager. Safe to share between threads."""
+
+    def __init__(self, url: str, *, timeout_s: float = 30.0) -> None:
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def ping(self) -> None:
+        """Return when MLflow answers; raises Unavailable otherwise."""
+        self._call("GET", "/health")
+
+    def download(self, artifacts: str, to: Path, manifest_sha256: str) -> None:
+        """Put the model folder `artifacts` ('<experiment>/<run>/artifacts/model') at `to`, which must not exist yet.
+
+        `to` appears whole and verified, or not at all. Raises ManifestMismatch when a byte differs, UnknownName when there is no such
+        folder, Unavailable when MLflow is away.
+        """
+        to.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+        try:
+            data = self.read(f"{artifacts}/{manifest.NAME}")
+            for file in manifest.parse(data, manifest_sha256).files:
+                self._fetch(artifacts, file, part)
+            (part / manifest.NAME).write_bytes(data)
+            part.rename(to)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)  # gone already when it was renamed
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one small artifact."""
+        return self._call("GET", f"{_ARTIFACTS}/{quote(path)}").content
+
+    def fetch(self, path: str, to: Path) -> tuple[int, str]:
+        """Stream one artifact into the file `to`; returns its size and SHA-256. Nothing is compared here."""
+        running, size = hashlib.sha256(), 0
+        try:
+            with self._http.stream("GET", f"{_ARTIFACTS}/{quote(path)}") as answer, to.open("wb") as file:
+                _raise_for(answer, path)
+                for piece in answer.iter_bytes():
+                    size += file.write(piece)
+                    running.update(piece)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        return size, running.hexdigest()
+
+    def tree(self, path: str) -> list[str]:
+        """Paths of all files below an artifact folder, relative to it, sorted. Empty when there is none."""
+        found: list[str] = []
+        for entry in self._call("GET", _ARTIFACTS, params={"path": path}).json().get("files", []):
+            name = entry["path"]
+            found += [f"{name}/{below}" for below in self.tree(f"{path}/{name}")] if entry.get("is_dir") else [name]
+        return sorted(found)
+
+    def upload(self, path: str, data: Path) -> None:
+        """Put one file at an artifact path (a restore does)."""
+        with data.open("rb") as file:
+            self._call("PUT", f"{_ARTIFACTS}/{quote(path)}", content=iter(lambda: file.read(1 << 20), b""))
+
+    def aliases(self, model: str) -> dict[str, str]:
+        """Alias -> version. Raises UnknownName when MLflow has no such model."""
+        answer = self._call("GET", f"{_API}/registered-models/get", params={"name": model}).json()
+        return {alias["alias"]: alias["version"] for alias in answer["registered_model"].get("aliases", [])}
+
+    def set_alias(self, model: str, alias: str, version: str) -> None:
+        """Point an alias at a version; repeating it is harmless."""
+        self._call("POST", f"{_API}/registered-models/alias", json={"name": model, "alias": alias, "version": version})
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Remove an alias; one that isn't there is no error."""
+        self._call("DELETE", f"{_API}/registered-models/alias", json={"name": model, "alias": alias})
+
+    def versions(self, model: str) -> list[dict[str, Any]]:
+        """All versions as MLflow lists them (name, version, run_id, source, tags …), oldest first; empty for an unknown model."""
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            query: dict[str, Any] = {"filter": f"name='{model}'", "max_results": 200} | ({"page_token": token} if token else {})
+            page = self._call("GET", f"{_API}/model-versions/search", params=query).json()
+            found += page.get("model_versions", [])
+            token = page.get("next_page_token", "")
+            if not token:
+                return sorted(found, key=lambda entry: int(entry["version"]))
+
+    def _fetch(self, artifacts: str, file: ModelFile, folder: Path) -> None:
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            size, sha256 = self.fetch(f"{artifacts}/{file.path}", target)
+        except UnknownName as error:
+            raise ManifestMismatch(f"{file.path} is missing in the registry", field=file.path) from error
+        manifest.check(file, ModelFile(path=file.path, size=size, sha256=sha256))
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        _raise_for(answer, path)
+        return answer
+
+    def _away(self, error: httpx.HTTPError) -> Unavailable:
+        return Unavailable(f"no answer from MLflow at {self._http.base_url}: {error!r}")
+
+
+def _raise_for(answer: httpx.Response, path: str) -> None:
+    """MLflow's errors as ours: 404 is a name nobody has, 5xx a server that is away, the rest a wrong call."""
+    if answer.is_success:
+        return
+    answer.read()
+    detail = _detail(answer)
+    if answer.status_code == 404:
+        raise UnknownName(f"MLflow has no {path}: {detail}")
+    if answer.status_code >= 500:
+        raise Unavailable(f"MLflow answered {answer.status_code} for {path}: {detail}")
+    raise InvalidInput(f"MLflow refused {path} ({answer.status_code}): {detail}")
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("message", ""))
+    except (ValueError, AttributeError):
+        return answer.text[:200]
