@@ -1,0 +1,179 @@
+"""What pipelines/<model>/cases.yaml may say: how the model must behave, whatever its metrics are.
+
+    rows:                                   # whole raw rows, by name
+      typical: {age: 40, plan: basic}
+    cases:
+      - {name: an old friend stays, kind: exact, row: typical, expect: "no"}
+      - {name: a likely leaver, kind: bounds, row: typical, with: {age: 19}, of: "yes", min: 0.5}
+      - {name: complaints never help, kind: monotone, row: typical, column: complaints, values: [0, 1, 5], direction: up, of: "yes"}
+      - {name: the letter case of a plan is noise, kind: invariant, row: typical, variants: [{plan: BASIC}], of: "yes"}
+
+A case speaks of one number per row: the prediction of a regression, or the probability of the class `of`. `exact` alone compares the
+prediction itself. `inputs` gives the raw rows that a case needs predictions for, `verdict` judges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.errors import InvalidInput
+
+Value = str | int | float | bool | None
+Row = Mapping[str, Value]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class _Case(_Part):
+    name: str = Field(min_length=3, description="What must hold, in plain words.")
+    row: str = Field(description="Name of a row in `rows`.")
+    changed: dict[str, Value] = Field(default_factory=dict, alias="with", description="Values that differ from that row.")
+
+    @property
+    def wants(self) -> str | int | None:
+        """The class whose probability is judged; None: the prediction itself."""
+        return None
+
+    def changes(self) -> list[dict[str, Value]]:
+        """What differs from the named row, for each row that needs a prediction."""
+        return [self.changed]
+
+
+class Exact(_Case):
+    """The prediction is this class, or this number within `tolerance`."""
+
+    kind: Literal["exact"]
+    expect: str | int | float
+    tolerance: float = Field(default=0.0, ge=0, description="For regressions.")
+
+    def verdict(self, values: Sequence[Any]) -> str | None:
+        """None when the case holds, else what was found."""
+        found = values[0]
+        if isinstance(self.expect, str) or isinstance(found, str):
+            good = str(found) == str(self.expect)
+        else:
+            good = abs(float(found) - float(self.expect)) <= self.tolerance
+        return None if good else f"expected {self.expect}, found {found}"
+
+
+class _Numeric(_Case):
+    of: str | int | None = Field(default=None, description="Class whose probability is meant; needed for classifications only.")
+
+    @property
+    def wants(self) -> str | int | None:
+        return self.of
+
+
+class Bounds(_Numeric):
+    """The number lies between `min` and `max`, inclusive."""
+
+    kind: Literal["bounds"]
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Bounds:
+        if self.min is None and self.max is None:
+            raise ValueError(f"case '{self.name}': give min, max or both")
+        return self
+
+    def verdict(self, values: Sequence[Any]) -> str | None:
+        """None when the case holds, else what was found."""
+        found = float(values[0])
+        low = float("-inf") if self.min is None else self.min
+        high = float("inf") if self.max is None else self.max
+        return None if low <= found <= high else f"{found:.6g} is not in [{low:.6g}, {high:.6g}]"
+
+
+class Monotone(_Numeric):
+    """While `column` takes `values` in this order, the number never goes against `direction` by more than `tolerance`."""
+
+    kind: Literal["monotone"]
+    column: str
+    values: tuple[Value, ...] = Field(min_length=2)
+    direction: Literal["up", "down"]
+    tolerance: float = Field(default=0.0, ge=0)
+
+    def changes(self) -> list[dict[str, Value]]:
+        """One row per value."""
+        return [self.changed | {self.column: value} for value in self.values]
+
+    def verdict(self, values: Sequence[Any]) -> str | None:
+        """None when the case holds, else the first step against the direction."""
+        sign = 1.0 if self.direction == "up" else -1.0
+        for index, (before, after) in enumerate(pairwise(values)):
+            if not sign * (float(after) - float(before)) >= -self.tolerance:  # so that NaN fails
+                pair = f"{self.column} from {self.values[index]} to {self.values[index + 1]}"
+                return f"{pair} moves it from {float(before):.6g} to {float(after):.6g}, not {self.direction}"
+        return None
+
+
+class Invariant(_Numeric):
+    """None of the `variants` moves the number by more than `tolerance`."""
+
+    kind: Literal["invariant"]
+    variants: tuple[dict[str, Value], ...] = Field(min_length=1)
+    tolerance: float = Field(default=0.0, ge=0)
+
+    def changes(self) -> list[dict[str, Value]]:
+        """The row itself, then one row per variant."""
+        return [self.changed, *(self.changed | variant for variant in self.variants)]
+
+    def verdict(self, values: Sequence[Any]) -> str | None:
+        """None when the case holds, else the variant that moved it."""
+        first = float(values[0])
+        for variant, found in zip(self.variants, values[1:], strict=True):
+            if not abs(float(found) - first) <= self.tolerance:  # so that NaN fails
+                return f"{dict(variant)} moves it from {first:.6g} to {float(found):.6g}"
+        return None
+
+
+Case = Annotated[Exact | Bounds | Monotone | Invariant, Field(discriminator="kind")]
+
+
+class CaseFile(_Part):
+    """cases.yaml."""
+
+    rows: dict[str, dict[str, Value]] = Field(default_factory=dict)
+    cases: tuple[Case, ...] = Field(min_length=1)
+
+    def inputs(self, case: Case) -> list[Row]:
+        """Raw rows to predict for this case, in the order that `case.verdict` expects their numbers."""
+        return [self.rows[case.row] | change for change in case.changes()]
+
+    @classmethod
+    def parse(cls, document: Any, definition: PipelineDefinition, *, where: str = "cases.yaml") -> CaseFile:
+        """From a parsed YAML document. Raises InvalidInput that names the case and what does not fit the definition."""
+        try:
+            file = cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise InvalidInput(f"{where}: {key or 'document'}: {first['msg']}", field=key) from error
+        for case in file.cases:
+            _fits(case, file, definition, where)
+        return file
+
+
+def _fits(case: Case, file: CaseFile, definition: PipelineDefinition, where: str) -> None:
+    if case.row not in file.rows:
+        raise InvalidInput(f"{where}: case '{case.name}': no row '{case.row}' under rows", field="row")
+    declared = {column.name for column in definition.columns}
+    for row in file.inputs(case):
+        wrong = sorted(declared.symmetric_difference(row))
+        if wrong:
+            raise InvalidInput(f"{where}: case '{case.name}': missing or unknown column {', '.join(wrong)}", field=wrong[0])
+    needs_class = definition.task == "classification" and not isinstance(case, Exact)
+    if needs_class != (case.wants is not None):
+        hint = "name the class whose probability is meant" if needs_class else "only cases on probabilities have it"
+        raise InvalidInput(f"{where}: case '{case.name}': of: {hint}", field="of")
+    classes = definition.target.values
+    if classes is not None and case.wants is not None and case.wants not in classes:
+        raise InvalidInput(f"{where}: case '{case.name}': '{case.wants}' is not one of {', '.join(classes)}", field="of")

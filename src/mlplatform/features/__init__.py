@@ -1,0 +1,1 @@
+"""A pipeline's columns, checks and features: columns in, columns out."""

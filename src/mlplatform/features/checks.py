@@ -1,0 +1,74 @@
+"""Are the values believable? Nulls, ranges and allowed values, for whole batches, with pandera.
+
+Not imported on the serving path: pandera brings pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from mlplatform.contracts.columns import Column, Columns
+from mlplatform.features.fault import Fault, shown
+
+
+def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
+    """Every value outside its column's contract, ordered by row. Types are taken as right: they come from `parse.to_columns`."""
+    schema = _schema(tuple(declared))
+    frame = pd.DataFrame({column.name: pd.Series(columns[column.name], dtype=_PANDAS.get(column.dtype)) for column in declared})
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        return _faults(errors.failure_cases, {column.name: column for column in declared})
+    return []
+
+
+_PANDAS: dict[str, Any] = {"string": object}  # pandas would make a string type of its own out of str and None
+
+
+@lru_cache(maxsize=64)
+def _schema(declared: tuple[Column, ...]) -> pa.DataFrameSchema:
+    return pa.DataFrameSchema(
+        {column.name: pa.Column(checks=_checks(column), nullable=column.nullable, required=True) for column in declared}
+    )
+
+
+def _checks(column: Column) -> list[pa.Check]:
+    """The text given as `error` comes back in the failure cases, and `_reason` reads it."""
+    allowed = column.values  # noqa: PD011  (no data frame)
+    checks = []
+    if column.min is not None:
+        checks.append(pa.Check.ge(column.min, error="min"))
+    if column.max is not None:
+        checks.append(pa.Check.le(column.max, error="max"))
+    if allowed is not None:
+        checks.append(pa.Check.isin(allowed, error="values"))
+    return checks
+
+
+def _faults(cases: pd.DataFrame, declared: dict[str, Column]) -> list[Fault]:
+    faults = []
+    lists = (cases[name].tolist() for name in ("index", "column", "check", "failure_case"))
+    for row, name, failed, value in zip(*lists, strict=True):
+        faults.append(Fault(int(row), name, _reason(failed, value, declared[name]), _plain(value)))
+    return sorted(faults, key=lambda fault: fault.row)
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None or value != value else value  # noqa: PLR0124  (NaN differs from itself)
+
+
+def _reason(check: str, value: Any, column: Column) -> str:
+    unit = f" {column.unit}" if column.unit else ""
+    if check == "min":
+        return f"{value:g} is below {column.min:g}{unit}"
+    if check == "max":
+        return f"{value:g} is above {column.max:g}{unit}"
+    if check == "values":
+        return f"{shown(value)} is not one of {', '.join(column.values or ())}"  # noqa: PD011  (no data frame)
+    return "is null, and the column allows no nulls"

@@ -1,0 +1,117 @@
+"""A pipeline's features: the same code in etl and in serving.
+
+features.py defines `engineer(columns) -> features`: a dict from column name to 1-D NumPy array in, the same out, as many rows, in the same
+order, each row on its own (no statistic over rows: serving sees one row where etl sees thousands). No pandas, no state, no files.
+`load` checks the digest, runs the file in a module of its own and finds the features' types by trying it on generated rows, so that a
+broken file is refused when it is loaded and not at the first request. Without a features.py the features are the raw columns and cost
+nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlplatform.contracts.columns import Column, Columns, Feature, length
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.errors import DigestMismatch, InvalidInput
+from mlplatform.features.digest import features_digest
+from mlplatform.features.outcome import feature_types, normalised, place
+from mlplatform.features.probe import probes
+
+Engineer = Callable[[dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
+
+
+class FeatureSet:
+    """Columns in, features out. Stateless; safe to share between threads as far as features.py is."""
+
+    def __init__(
+        self, *, digest: str, inputs: tuple[Column, ...], features: tuple[Feature, ...], engineer: Engineer | None, where: str
+    ) -> None:
+        self.digest = digest
+        self.inputs = inputs
+        self.features = features
+        self.identity = engineer is None
+        self._engineer = engineer
+        self._where = where
+
+    def apply(self, columns: Columns) -> Columns:
+        """Features of these raw columns (typed, as `parse.to_columns` gives them), row for row.
+
+        With no features.py this is `columns` itself. Raises InvalidInput, naming file and line, when the code raises or breaks its
+        contract for these rows; which of several rows is to blame is not known.
+        """
+        if self._engineer is None:
+            return columns
+        found = _call(self._engineer, columns, self._where)
+        return normalised(found, self.features, rows=length(columns), where=self._where)
+
+
+def load(definition: PipelineDefinition, source: bytes | None, *, digest: str | None) -> FeatureSet:
+    """The features of a definition and the bytes of its features.py (None: it has none).
+
+    The digest is compared before anything runs; None skips that, for code that has not been recorded yet. Raises DigestMismatch, or
+    InvalidInput that names file and line.
+    """
+    found = features_digest(definition, source)
+    if digest is not None and found != digest:
+        raise DigestMismatch(
+            f"features of {definition.name}: digest is {found[:12]}…, recorded was {digest[:12]}…", field="features_digest"
+        )
+    inputs = definition.columns
+    where = f"pipelines/{definition.name}/features.py"
+    if source is None:
+        identity = tuple(Feature(name=column.name, dtype=column.dtype) for column in inputs)
+        return FeatureSet(digest=found, inputs=inputs, features=identity, engineer=None, where=where)
+    engineer = _engineer(source, where, found)
+    features = _tried(engineer, inputs, where)
+    return FeatureSet(digest=found, inputs=inputs, features=features, engineer=engineer, where=where)
+
+
+def _engineer(source: bytes, where: str, digest: str) -> Engineer:
+    module = ModuleType(f"mlplatform_features_{digest[:16]}")
+    module.__file__ = where
+    sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up there
+    try:
+        exec(compile(source, where, "exec"), module.__dict__)  # noqa: S102  (running the pipeline's own code is the purpose)
+    except SyntaxError as error:
+        raise InvalidInput(f"{where}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error
+    engineer = getattr(module, "engineer", None)
+    if not callable(engineer):
+        raise InvalidInput(f"{where} defines no function engineer(columns)")
+    return engineer  # type: ignore[no-any-return]  # what it returns is checked at each call
+
+
+def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[Feature, ...]:
+    """The features' types: equal for every probe, or the file is refused."""
+    found: tuple[Feature, ...] = ()
+    for columns in probes(inputs):
+        features = feature_types(_call(engineer, columns, where), where=where)
+        if found and features != found:
+            raise InvalidInput(f"{where}: the features' names or types depend on the data: {_told(found)} and {_told(features)}")
+        found = features
+        normalised(_call(engineer, columns, where), found, rows=length(columns), where=where)
+    return found
+
+
+def _told(features: tuple[Feature, ...]) -> str:
+    return ", ".join(f"{feature.name} {feature.dtype}" for feature in features)
+
+
+def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDArray[Any]]:
+    # Views that can't be written: code that changes its input would change what other code sees of the row.
+    views = {name: array.view() for name, array in columns.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    try:
+        with np.errstate(all="ignore"):  # what comes of a division by zero is judged in the result, not on stderr
+            return engineer(views)
+    except Exception as error:
+        raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,26 @@
+"""What is wrong with one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A value that breaks its column's contract. `row` counts from 0; `column` is empty when the row as a whole is at fault."""
+
+    row: int
+    column: str
+    reason: str
+    value: Any = None
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" + (f", column {self.column}" if self.column else "")
+        return f"{where}: {self.reason}"
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """The value for a person, cut short."""
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"

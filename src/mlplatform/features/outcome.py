@@ -1,0 +1,70 @@
+"""What features.py gave back, brought to our four types or refused."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlplatform.contracts.columns import NAME, NUMPY, RESERVED, Columns, DType, Feature
+from mlplatform.errors import InvalidInput
+
+_name = re.compile(NAME)
+_KINDS: dict[str, DType] = {"f": "float64", "i": "int64", "u": "int64", "b": "bool", "U": "string", "O": "string", "T": "string"}
+
+
+def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
+    """Names and types of what engineer() returned, in its order. Raises InvalidInput for names and types that can't be features."""
+    if not isinstance(found, Mapping) or not found:
+        raise InvalidInput(f"{where}: engineer() must return a dict of arrays, not {type(found).__name__}")
+    features = []
+    for name, array in found.items():
+        if not isinstance(name, str) or not _name.match(name) or name in RESERVED or name == "key":
+            raise InvalidInput(f"{where}: '{name}' can't be the name of a feature", field=str(name))
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS:
+            kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+            raise InvalidInput(f"{where}: feature {name} is {kind}, not a NumPy array of numbers, strings or bools", field=name)
+        features.append(Feature(name=name, dtype=_KINDS[array.dtype.kind]))
+    return tuple(features)
+
+
+def normalised(found: Any, features: tuple[Feature, ...], *, rows: int, where: str) -> Columns:
+    """The arrays as float64, int64, bool or object (str and None), in the order of `features`.
+
+    Raises InvalidInput when names, types or lengths are not those, or a number is infinite. NaN is a null and passes.
+    """
+    names = [feature.name for feature in features]
+    if not isinstance(found, Mapping) or list(found) != names:
+        given = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+        raise InvalidInput(f"{where}: engineer() gave {given}, and for other rows {', '.join(names)}")
+    return {feature.name: _one(found[feature.name], feature, rows, where) for feature in features}
+
+
+def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
+    if not isinstance(array, np.ndarray) or array.shape != (rows,):
+        shape = getattr(array, "shape", type(array).__name__)
+        raise InvalidInput(f"{where}: feature {feature.name} has shape {shape}, not ({rows},)", field=feature.name)
+    if _KINDS.get(array.dtype.kind) != feature.dtype:
+        raise InvalidInput(f"{where}: feature {feature.name} is {array.dtype}, and for other rows {feature.dtype}", field=feature.name)
+    typed = array.astype(NUMPY[feature.dtype], copy=False)
+    if feature.dtype == "float64" and np.isinf(typed).any():
+        raise InvalidInput(f"{where}: feature {feature.name} is infinite", field=feature.name)
+    if feature.dtype == "string":
+        _only_strings(typed, feature, where)
+    return typed
+
+
+def _only_strings(array: NDArray[Any], feature: Feature, where: str) -> None:
+    for value in array:
+        if value is not None and type(value) is not str:
+            raise InvalidInput(f"{where}: feature {feature.name} holds a {type(value).__name__}, not a string", field=feature.name)
+
+
+def place(error: BaseException, where: str) -> str:
+    """File and line of features.py that the error came through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+    return f"{where}, line {lines[-1]}" if lines else where
