@@ -1,0 +1,210 @@
+"""One child process of the supervisor: start it, watch it, stop it, keep its log.
+
+Every method runs in the supervisor's thread, except `probe`, which has a thread of its own so that a slow probe holds up nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlplatform.local import guard, launch
+from mlplatform.local.process import ProcessSpec
+
+State = Literal["waiting", "starting", "ready", "backoff", "stopping", "stopped", "finished", "failed"]
+
+PROBE_S = 0.1
+BACKOFF_S = 0.2  # first pause before a restart; doubles with every exit in a row
+BACKOFF_MOST_S = 10.0
+STEADY_S = 30.0  # who ran this long starts with the first pause again
+HOPELESS = 3  # exits before it was ready even once: the cause is no passing one, and the user wants to read it
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """What a process is doing."""
+
+    name: str
+    state: State
+    pid: int | None
+    restarts: int
+    exit_code: int | None  # of its last end; negative: the signal
+    reason: str  # why it failed
+    log: Path
+
+
+class Child:
+    """A process and its state. `wanted` says whether it should run."""
+
+    def __init__(self, spec: ProcessSpec, log: Path) -> None:
+        self.spec = spec
+        self.log = log
+        self.wanted = False
+        self.state: State = "stopped"
+        self.reason = ""
+        self.restarts = 0
+        self.exit_code: int | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self._ready = threading.Event()
+        self._probe_error: BaseException | None = None
+        self._was_ready = False
+        self._exits = 0  # in a row
+        self._since = 0.0
+        self._deadline = 0.0
+
+    @property
+    def up(self) -> bool:
+        """True when processes that need it may start."""
+        return self.state in ("ready", "finished")
+
+    def status(self) -> ProcessStatus:
+        """A copy of its state."""
+        pid = self.process.pid if self.process else None
+        return ProcessStatus(self.spec.name, self.state, pid, self.restarts, self.exit_code, self.reason, self.log)
+
+    def want(self) -> None:
+        """Ask for a start; it waits for what it needs."""
+        if self.process is None:
+            self.wanted, self.state, self.reason, self.restarts = True, "waiting", "", 0
+            self._was_ready, self._exits = False, 0
+            rotate(self.log)
+
+    def spawn(self) -> None:
+        """Start the process in a session of its own. Must run in the thread that lives as long as the child may."""
+        spec = self.spec
+        uid = -1 if spec.uid is None else spec.uid
+        argv = (sys.executable, "-I", "-S", launch.__file__, str(spec.stop_signal), str(os.getpid()), str(uid), "--", *spec.argv)
+        self._ready = threading.Event()
+        self._probe_error = None
+        self._since = time.monotonic()
+        self._deadline = self._since + spec.ready_timeout_s
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                argv,
+                env=dict(spec.environment),
+                cwd=spec.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.state = "starting"
+        probe = (self.process, self._ready)
+        threading.Thread(target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True).start()
+
+    def listed(self) -> guard.Listed | None:
+        """Its line in the process file; None when it does not run."""
+        if self.process is None:
+            return None
+        return guard.Listed(self.spec.name, self.process.pid, guard.born(self.process.pid), self.spec.stop_signal)
+
+    def watch(self, now: float) -> bool:
+        """Take note of an end, of readiness or of time running out. True when its process ended."""
+        if self.process is None:
+            return False
+        if self.process.poll() is not None:
+            self._ended(now)
+            return True
+        if self.state == "starting":
+            self._advance(now)
+        elif self.state == "stopping" and now > self._deadline:
+            guard.signal_group(self.process.pid, signal.SIGKILL)
+        return False
+
+    def due(self, now: float) -> bool:
+        """True when a pause before a restart is over."""
+        return self.state == "backoff" and now >= self._deadline
+
+    def stop(self, now: float) -> None:
+        """Send the stop signal once; `watch` kills it when it takes longer than its grace."""
+        self.wanted = False
+        if self.process is None:
+            self.state = self.state if self.state in ("failed", "finished") else "stopped"
+        elif self.state != "stopping":
+            self.state, self._deadline = "stopping", now + self.spec.stop_timeout_s
+            self.process.send_signal(self.spec.stop_signal)
+
+    def _probe(self, process: subprocess.Popen[bytes], ready: threading.Event) -> None:
+        probe = self.spec.ready
+        try:
+            while probe is not None and process.returncode is None and not probe():
+                time.sleep(PROBE_S)
+        except BaseException as error:  # noqa: BLE001  (told to the supervisor's thread, which fails the start with it)
+            self._probe_error = error
+        ready.set()
+
+    def _advance(self, now: float) -> None:
+        if self._ready.is_set() and self._probe_error is None:
+            self.state, self._was_ready = "ready", True
+        elif self._ready.is_set():
+            self._give_up(now, f"its readiness probe failed: {self._probe_error!r}")
+        elif now > self._deadline:
+            self._give_up(now, f"was not ready after {self.spec.ready_timeout_s:g} s")
+
+    def _give_up(self, now: float, reason: str) -> None:
+        if self._was_ready:  # a restart that hangs: the next try may do better
+            assert self.process is not None
+            guard.signal_group(self.process.pid, signal.SIGKILL)
+            return
+        self.stop(now)
+        self.reason = reason
+
+    def _ended(self, now: float) -> None:
+        assert self.process is not None
+        guard.signal_group(self.process.pid, signal.SIGKILL)  # its own children must not outlive it: they would hold its port
+        self.exit_code, self.process = self.process.returncode, None
+        if self.state == "stopping":
+            self.state = "failed" if self.reason else "stopped"
+        elif not self.spec.restart and self.exit_code == 0:
+            self.state, self.wanted = "finished", False
+        else:
+            self._restart_or_fail(now)
+
+    def _restart_or_fail(self, now: float) -> None:
+        self._exits = 1 if now - self._since > STEADY_S else self._exits + 1
+        if not self.spec.restart or (not self._was_ready and self._exits >= HOPELESS):
+            self.state, self.wanted, self.reason = "failed", False, f"ended with {_how(self.exit_code)}"
+            return
+        self.state, self.restarts = "backoff", self.restarts + 1
+        self._deadline = now + min(BACKOFF_S * 2 ** (self._exits - 1), BACKOFF_MOST_S)
+
+
+def rotate(log: Path) -> None:
+    """Keep the log of the last run as `<name>.log.1`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(log.name + ".1"))
+    log.touch()
+
+
+def bound(log: Path, most_bytes: int) -> None:
+    """Copy a log that has grown too large to `<name>.log.1` and empty it.
+
+    The child keeps its handle, which appends, so it goes on at the start; a line written between copy and cut is lost.
+    """
+    if log.exists() and log.stat().st_size > most_bytes:
+        shutil.copyfile(log, log.with_name(log.name + ".1"))
+        os.truncate(log, 0)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 16_384))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return signal.Signals(-exit_code).name
+    return f"exit code {exit_code}"

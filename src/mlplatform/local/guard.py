@@ -1,0 +1,95 @@
+"""Ends what a killed supervisor left behind.
+
+A supervisor starts this file as a script and holds the other end of its standard input. When the supervisor is gone (even by SIGKILL)
+the kernel closes that end, and the guard ends every process group that the process file still lists: the stop signal first, SIGKILL
+after a grace. On Linux the children themselves have got their stop signal from the kernel by then; what is left for the guard are
+grandchildren, and children that don't obey. The same `clean` runs at the next start, for the case that the guard was killed as well.
+
+    guard.py PROCESS_FILE GRACE_SECONDS
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A running child as the process file lists it. It leads a process group of its own, whose id is its pid."""
+
+    name: str
+    pid: int
+    born: str  # tells it from a later process of the same pid
+    stop_signal: int
+
+
+def write(path: Path, children: Iterable[Listed]) -> None:
+    """Replace the process file in one step; a reader sees the old list or the new one."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps([asdict(child) for child in children]))
+    fresh.replace(path)
+
+
+def read(path: Path) -> list[Listed]:
+    """The children that the file lists; none when there is no file."""
+    try:
+        return [Listed(**child) for child in json.loads(path.read_text())]
+    except FileNotFoundError:
+        return []
+
+
+def born(pid: int) -> str:
+    """When that process began, as a word that only serves to be compared; empty when there is none."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        except (OSError, IndexError):
+            return ""
+    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
+
+
+def clean(path: Path, *, grace_s: float, known: Callable[[Listed], bool]) -> list[str]:
+    """End the listed children that `known` accepts, with all of their groups. Returns their names; the file is gone afterwards."""
+    left = [child for child in read(path) if known(child) and signal_group(child.pid, 0)]
+    for child in left:
+        signal_group(child.pid, child.stop_signal)
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline and any(signal_group(child.pid, 0) for child in left):
+        time.sleep(0.05)
+    for child in left:
+        signal_group(child.pid, signal.SIGKILL)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    return [child.name for child in left]
+
+
+def signal_group(leader: int, number: int) -> bool:
+    """Send a signal to a whole process group; False when nobody is in it any more."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):  # macOS says EPERM when only zombies are left
+        return False
+    return True
+
+
+def main() -> None:
+    """Wait for the end of the supervisor, then clean."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends when the supervisor does, not before
+    sys.stdin.buffer.read()
+    # Its children were alive a moment ago, so their group ids can't have gone to others yet.
+    clean(Path(sys.argv[1]), grace_s=float(sys.argv[2]), known=lambda _: True)
+
+
+if __name__ == "__main__":
+    main()
