@@ -4,7 +4,8 @@
     ├── SettingsError            a setting is missing, unknown or makes no sense
     ├── InvalidInput             a request, row, file or definition breaks its contract
     │   ├── UnknownName          no pipeline, dataset, model or version of that name
-    │   └── TooLarge             above a documented size limit
+    │   ├── TooLarge             above a documented size limit
+    │   └── UnsupportedMedia     a content type or encoding that is not spoken here
     ├── Unauthenticated          no token, or one that nobody issued
     ├── Forbidden                the token is known, its role does not allow this
     ├── Refused                  the state does not allow the step; says what is missing
@@ -17,7 +18,8 @@
     └── IntegrityFailure         bytes are not what their digest says
         ├── ManifestMismatch     a model file differs from its SHA-256 manifest
         ├── DigestMismatch       features code differs from the digest that was recorded
-        └── DatasetIncomplete    a dataset stream does not match its receipt
+        ├── DatasetIncomplete    a dataset stream does not match its receipt
+        └── RecordsGone          the queue no longer holds records that were not stored yet
 
 HTTP codes are not known here; `mlplatform.web.problem` maps the classes at the edge.
 """
@@ -56,6 +58,10 @@ class UnknownName(InvalidInput):
 
 class TooLarge(InvalidInput):
     """The input is above a documented size limit."""
+
+
+class UnsupportedMedia(InvalidInput):
+    """A content type or encoding that is not spoken here."""
 
 
 class Unauthenticated(PlatformError):
@@ -112,3 +118,7 @@ class DigestMismatch(IntegrityFailure):
 
 class DatasetIncomplete(IntegrityFailure):
     """A dataset stream does not match its receipt."""
+
+
+class RecordsGone(IntegrityFailure):
+    """The queue does not hold the records that come next after what is stored."""

@@ -1,0 +1,108 @@
+"""The files of an outbox.
+
+    identity                   {"format": 1, "outbox_id": UUID}, written once
+    writer.lock, reader.lock   held (flock) by the one writer and the one reader
+    durable                    number of the last synced record, written by the writer (position.py)
+    acknowledged               position of the last acknowledged record, written by the reader (position.py)
+    <first sequence>.segment   frames (record.py); a record never lies in two segments
+    spare                      a freed segment that the writer takes for its next one: overwriting beats making a new file
+
+A segment ends where the next one begins: frames that carry the next segment's first number or a later one are what a failed append
+left behind, and nobody reads them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from pathlib import Path
+
+from mlplatform.errors import IntegrityFailure, Refused
+
+FORMAT = 1
+SPARE = "spare"
+_SUFFIX = ".segment"
+
+
+def segment_path(folder: Path, first: int) -> Path:
+    """File of the segment that begins with that number."""
+    return folder / f"{first:020d}{_SUFFIX}"
+
+
+def segments(folder: Path) -> list[int]:
+    """First numbers of all segments, ascending."""
+    return sorted(int(path.stem) for path in folder.iterdir() if path.suffix == _SUFFIX)
+
+
+def make(folder: Path) -> None:
+    """Make the folder, durably."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were added to or removed from the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock(folder: Path, role: str) -> int:
+    """Take the exclusive lock of `role` (writer or reader) and return its descriptor; Refused when another process holds it.
+
+    The kernel drops it when the process ends, however it ends.
+    """
+    descriptor = os.open(folder / f"{role}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise Refused(
+            f"the outbox {folder} already has a {role}", fix=f"one {role} per outbox: stop the other process or use another folder"
+        ) from error
+    return descriptor
+
+
+def identity(folder: Path) -> str | None:
+    """The outbox's UUID, or None when it has none yet. Raises IntegrityFailure for an unreadable file."""
+    try:
+        text = (folder / "identity").read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        found = json.loads(text)
+        if found["format"] != FORMAT:
+            raise IntegrityFailure(f"the outbox {folder} has format {found['format']}, this version reads {FORMAT}")
+        return str(uuid.UUID(found["outbox_id"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityFailure(
+            f"the identity file of the outbox {folder} can't be read", fix="move the folder away; keep it, its requests may be unsent"
+        ) from error
+
+
+def make_identity(folder: Path) -> str:
+    """Give the outbox a new UUID, durably."""
+    outbox_id = str(uuid.uuid4())
+    write_whole(folder / "identity", json.dumps({"format": FORMAT, "outbox_id": outbox_id}).encode())
+    return outbox_id
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash it holds all of `data` or what it held before."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        written = 0
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.rename(path)
+    sync_folder(path.parent)

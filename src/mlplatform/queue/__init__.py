@@ -1,0 +1,8 @@
+"""The queue between shipper and consumer: Kafka, or an embedded one in an SQLite file, behind one interface. See docs/queue.md."""
+
+from __future__ import annotations
+
+from mlplatform.queue.connect import ensure_topic, open_consumer, open_producer
+from mlplatform.queue.interface import Consumer, Positions, Producer, QueueRecord
+
+__all__ = ["Consumer", "Positions", "Producer", "QueueRecord", "ensure_topic", "open_consumer", "open_producer"]

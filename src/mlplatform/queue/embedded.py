@@ -1,0 +1,219 @@
+"""The queue for one machine: topics with partitions in an SQLite file, shared by any number of processes.
+
+Members of a group share partitions by leases: each member owns every n-th partition, gives the others back at its next poll, and is
+taken for dead when it has not polled for `_LEASE_S`. Leases only spread the work: that a record is stored once is the database's doing,
+so a member that wakes up after its lease has ended does no harm.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlplatform.errors import Refused, TooLarge
+from mlplatform.queue.gap import check_position
+from mlplatform.queue.interface import Positions, QueueRecord
+from mlplatform.queue.sqlite import QueueFile
+from mlplatform.settings import Queue
+
+_LEASE_S = 10.0  # a member that is quiet for longer is dead; above the longest transaction, below what a person would wait for
+_RENEW_S = 1.0
+_LOOK_S = 0.02  # how often a waiting poll looks whether somebody has written
+_POLL_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
+_CLEAN_EVERY_S = 60.0
+_CLEAN_AT_ONCE = 10_000  # records removed in one transaction: producers wait meanwhile
+
+
+def make_topic(path: Path, settings: Queue) -> None:
+    """Make the topic if it is missing. One that exists keeps its partitions: a key must not move."""
+    file = QueueFile(path)
+    try:
+        with file.writing() as connection:
+            made = connection.execute(
+                "INSERT INTO topics (topic, partitions, retention_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (settings.topic, settings.partitions, settings.retention_h * 3600),
+            ).rowcount
+            if made:
+                heads = [(settings.topic, partition) for partition in range(settings.partitions)]
+                connection.executemany("INSERT INTO heads (topic, partition) VALUES (?, ?)", heads)
+    finally:
+        file.close()
+
+
+class EmbeddedProducer:
+    """Writes batches, one transaction each."""
+
+    def __init__(self, path: Path, settings: Queue) -> None:
+        make_topic(path, settings)
+        self._file = QueueFile(path)
+        self._settings = settings
+        with self._file.reading() as connection:
+            self._partitions = _partitions(connection, settings.topic)
+
+    def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put the messages, all or none; durable when it returns. See Producer."""
+        largest = max((len(value) for _, value in messages), default=0)
+        if largest > self._settings.max_record_bytes:
+            raise TooLarge(f"a record of {largest} bytes is above {self._settings.max_record_bytes}", field="queue.max_record_bytes")
+        topic, now = self._settings.topic, time.time()
+        with self._file.writing() as connection:
+            heads = dict(connection.execute("SELECT partition, next_offset FROM heads WHERE topic = ?", (topic,)))
+            rows = []
+            for key, value in messages:
+                partition = zlib.crc32(key) % self._partitions
+                rows.append((topic, partition, heads[partition], key, value, now))
+                heads[partition] += 1
+            connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(
+                "UPDATE heads SET next_offset = ? WHERE topic = ? AND partition = ?", [(head, topic, p) for p, head in heads.items()]
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class EmbeddedConsumer:
+    """A member of the group. See Consumer for what it promises."""
+
+    def __init__(self, path: Path, settings: Queue, *, positions: Positions) -> None:
+        make_topic(path, settings)
+        self._file = QueueFile(path)
+        self._topic, self._group = settings.topic, settings.group
+        self._member = str(uuid.uuid4())
+        self._ask = positions
+        self._assigned: frozenset[int] = frozenset()
+        self._positions: dict[int, int] = {}  # assigned partitions that the database was asked for
+        self._renewed = self._cleaned = float("-inf")
+        self._turn = 0
+
+    @property
+    def assigned(self) -> frozenset[int]:
+        """Partitions that this member reads now."""
+        return self._assigned
+
+    def poll(self, *, timeout_s: float, max_records: int) -> Sequence[QueueRecord]:
+        """The next records. See Consumer."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.keep_alive()
+            self._place()
+            seen = self._file.version()
+            found = self._fetch(max_records)
+            if found or time.monotonic() >= deadline:
+                return found
+            while self._file.version() == seen and time.monotonic() < min(deadline, self._renewed + _RENEW_S):
+                time.sleep(max(0.0, min(_LOOK_S, deadline - time.monotonic())))
+
+    def keep_alive(self) -> None:
+        """Renew the membership when it is due, and take or give back partitions."""
+        if time.monotonic() - self._renewed < _RENEW_S:
+            return
+        with self._file.writing() as connection:
+            self._assigned = self._share(connection)
+        self._renewed = time.monotonic()
+        self._positions = {partition: at for partition, at in self._positions.items() if partition in self._assigned}
+
+    def seek(self, positions: Mapping[int, int]) -> None:
+        """Read on from there."""
+        for partition, position in positions.items():
+            if partition in self._assigned:
+                self._check(partition, position)
+                self._positions[partition] = position
+
+    def commit(self, next_offsets: Mapping[int, int]) -> None:
+        """Note what is stored; once a minute remove stored records that are older than the retention."""
+        rows = [(self._topic, self._group, partition, offset) for partition, offset in next_offsets.items()]
+        with self._file.writing() as connection:
+            connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)
+            if time.monotonic() - self._cleaned > _CLEAN_EVERY_S:
+                self._clean(connection)
+                self._cleaned = time.monotonic()
+
+    def end_offsets(self) -> Mapping[int, int]:
+        """Offset that the next record of each assigned partition will get."""
+        with self._file.reading() as connection:
+            heads = dict(connection.execute("SELECT partition, next_offset FROM heads WHERE topic = ?", (self._topic,)))
+        return {partition: heads[partition] for partition in self._assigned}
+
+    def close(self) -> None:
+        """Leave the group and close the file."""
+        try:
+            with self._file.writing() as connection:
+                key = (self._topic, self._group, self._member)
+                connection.execute("DELETE FROM leases WHERE topic = ? AND team = ? AND member = ?", key)
+                connection.execute("DELETE FROM members WHERE topic = ? AND team = ? AND member = ?", key)
+        finally:
+            self._file.close()
+
+    def _share(self, connection: sqlite3.Connection) -> frozenset[int]:
+        key, now = (self._topic, self._group), time.time()
+        connection.execute("DELETE FROM members WHERE topic = ? AND team = ? AND expires_at < ?", (*key, now))
+        connection.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", (*key, self._member, now + _LEASE_S))
+        members = [row[0] for row in connection.execute("SELECT member FROM members WHERE topic = ? AND team = ? ORDER BY member", key)]
+        partitions = _partitions(connection, self._topic)
+        mine = {partition for partition in range(partitions) if members[partition % len(members)] == self._member}
+        leases = dict(connection.execute("SELECT partition, member FROM leases WHERE topic = ? AND team = ?", key))
+        released = [p for p, member in leases.items() if member not in members or (member == self._member and p not in mine)]
+        connection.executemany("DELETE FROM leases WHERE topic = ? AND team = ? AND partition = ?", [(*key, p) for p in released])
+        held = {p for p, member in leases.items() if p not in released and member == self._member}
+        free = mine - (leases.keys() - set(released))
+        connection.executemany("INSERT INTO leases VALUES (?, ?, ?, ?)", [(*key, p, self._member) for p in free])
+        return frozenset(held | free)
+
+    def _place(self) -> None:
+        unplaced = sorted(self._assigned - self._positions.keys())
+        if not unplaced:
+            return
+        found = self._ask(unplaced)
+        self.seek({partition: found.get(partition, 0) for partition in unplaced})
+
+    def _check(self, partition: int, position: int) -> None:
+        with self._file.reading() as connection:
+            query = "SELECT first_kept, next_offset FROM heads WHERE topic = ? AND partition = ?"
+            first, end = connection.execute(query, (self._topic, partition)).fetchone()
+        check_position(self._topic, partition, position, first, end)
+
+    def _fetch(self, max_records: int) -> list[QueueRecord]:
+        found: list[QueueRecord] = []
+        size = 0
+        order = sorted(self._positions)
+        self._turn += 1  # another partition begins each time, so that a full one can't starve the others
+        order = order[self._turn % len(order) :] + order[: self._turn % len(order)] if order else order
+        query = "SELECT offset, key, value FROM messages WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
+        with self._file.reading() as connection:
+            for partition in order:
+                for offset, key, value in connection.execute(
+                    query, (self._topic, partition, self._positions[partition], max_records - len(found))
+                ):
+                    found.append(QueueRecord(partition, offset, key, value))
+                    self._positions[partition] = offset + 1
+                    size += len(value)
+                    if size >= _POLL_BYTES:
+                        return found
+        return found
+
+    def _clean(self, connection: sqlite3.Connection) -> None:
+        retention = connection.execute("SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)).fetchone()[0]
+        stored = dict(
+            connection.execute("SELECT partition, min(next_offset) FROM committed WHERE topic = ? GROUP BY partition", (self._topic,))
+        )
+        for partition, below in stored.items():
+            old = (self._topic, partition, below, time.time() - retention, _CLEAN_AT_ONCE)
+            query = "SELECT offset FROM messages WHERE topic = ? AND partition = ? AND offset < ? AND at < ? ORDER BY offset LIMIT ?"
+            last = max((row[0] for row in connection.execute(query, old)), default=None)
+            if last is None:
+                continue
+            connection.execute("DELETE FROM messages WHERE topic = ? AND partition = ? AND offset <= ?", (self._topic, partition, last))
+            connection.execute("UPDATE heads SET first_kept = ? WHERE topic = ? AND partition = ?", (last + 1, self._topic, partition))
+
+
+def _partitions(connection: sqlite3.Connection, topic: str) -> int:
+    row = connection.execute("SELECT partitions FROM topics WHERE topic = ?", (topic,)).fetchone()
+    if row is None:
+        raise Refused(f"the queue file has no topic {topic}", fix="was it removed under a running process? start the process again")
+    return int(row[0])

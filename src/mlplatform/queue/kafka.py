@@ -1,0 +1,237 @@
+"""The queue on Kafka.
+
+A client is made at the first call and thrown away after an error that it may not recover from; the next call makes another. Offsets are
+the database's: the group only shares out partitions. A partition that was just assigned is paused until the database was asked where to
+go on, so Kafka's own committed offset is never used, and `auto_offset_reset` is "none": an offset outside the log is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import kafka
+from kafka import errors as kafka_errors
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from mlplatform.errors import RecordsGone, TooLarge, Unavailable
+from mlplatform.queue.gap import check_position
+from mlplatform.queue.interface import Positions, QueueRecord
+from mlplatform.queue.kafka_client import CONNECT_MS, REQUEST_MS, connection, request_bytes, told
+from mlplatform.settings import Queue
+from mlplatform.telemetry import logger
+
+_DELIVERY_MS = 15_000  # how long a send may take, retries included, before the shipper is told to back off
+_SESSION_MS = 10_000  # a member that died is noticed after so long; heartbeats come every third of it
+_POLL_INTERVAL_MS = 300_000  # above the longest transaction; while the database is away `keep_alive` polls
+_FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
+
+_KEEP_ALIVE_MS = 50
+_CUT = "a broker that lacked records became leader; see docs/queue.md before you set raw.offsets by hand"
+
+
+class KafkaProducer:
+    """Sends batches with acks=all; idempotent, so that the client's own retries make no duplicates."""
+
+    def __init__(self, servers: list[str], settings: Queue) -> None:
+        self._servers = servers
+        self._settings = settings
+        self._client: kafka.KafkaProducer | None = None
+
+    def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send, and wait until all are acknowledged. See Producer."""
+        largest = max((len(value) for _, value in messages), default=0)
+        if largest > self._settings.max_record_bytes:
+            raise TooLarge(f"a record of {largest} bytes is above {self._settings.max_record_bytes}", field="queue.max_record_bytes")
+        try:
+            with told("take the records"):
+                self._send(messages)
+        except Unavailable:
+            self.close()  # what is still in its buffer must not arrive behind what the next try sends
+            raise
+
+    def close(self) -> None:
+        """Drop the connection. What was sent and not acknowledged may have arrived or not."""
+        client, self._client = self._client, None
+        if client:
+            with contextlib.suppress(kafka_errors.KafkaError):  # a flush that times out says nothing new
+                client.close(timeout=0)
+
+    def _send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        client = self._client = self._client or self._connect()
+        try:
+            futures = [client.send(self._settings.topic, value=value, key=key) for key, value in messages]
+            client.flush(timeout=_DELIVERY_MS / 1000)
+            for future in futures:
+                future.get(timeout=0)
+        except (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError) as error:
+            raise TooLarge(
+                f"Kafka refuses a record for its size: {error}", fix="raise max.message.bytes of the topic, or lower max_record_bytes"
+            ) from error
+
+    def _connect(self) -> kafka.KafkaProducer:
+        return kafka.KafkaProducer(
+            **connection(self._servers, self._settings),
+            acks="all",
+            enable_idempotence=True,
+            delivery_timeout_ms=_DELIVERY_MS,
+            max_block_ms=REQUEST_MS,
+            linger_ms=2,
+            batch_size=128 * 1024,
+            max_request_size=request_bytes(self._settings),
+            allow_auto_create_topics=False,
+        )
+
+
+class _Listener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Runs on the client's thread in the middle of a rebalance: it may not block, so it only notes what happened."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._consumer.hold(assigned)
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._consumer.forget(revoked)
+
+    def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
+        self._consumer.forget(lost)
+
+
+class KafkaConsumer:
+    """A member of the group. See Consumer for what it promises."""
+
+    def __init__(self, servers: list[str], settings: Queue, *, positions: Positions) -> None:
+        self._servers = servers
+        self._settings = settings
+        self._ask = positions
+        self._client: Any = None
+        self._unplaced: set[TopicPartition] = set()
+
+    @property
+    def assigned(self) -> frozenset[int]:
+        """Partitions that this member reads now."""
+        return frozenset(tp.partition for tp in self._client.assignment()) if self._client else frozenset()
+
+    def poll(self, *, timeout_s: float, max_records: int) -> Sequence[QueueRecord]:
+        """The next records. See Consumer. A broker that went away after the connection looks like a topic without new records."""
+        with self._told("be read"):
+            client = self._connected()
+            self._place()
+            found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+        return [QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"") for records in found.values() for r in records]
+
+    def keep_alive(self) -> None:
+        """Poll with everything paused, so that neither max.poll.interval nor a rebalance of the group throws this member out."""
+        if self._client is None:
+            return
+        with self._told("keep this member"):
+            self._client.pause(*self._client.assignment())
+            self._client.poll(timeout_ms=_KEEP_ALIVE_MS)
+            self._client.resume(*(self._client.assignment() - self._unplaced))
+
+    def seek(self, positions: Mapping[int, int]) -> None:
+        """Read on from there."""
+        with self._told("be read"):
+            self._go({tp: positions[tp.partition] for tp in self._connected().assignment() if tp.partition in positions})
+
+    def commit(self, next_offsets: Mapping[int, int]) -> None:
+        """Tell Kafka what is stored, without waiting for its answer."""
+        if self._client is None or not next_offsets:
+            return
+        offsets = {TopicPartition(self._settings.topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in next_offsets.items()}
+        with self._told("note the offsets"):
+            self._client.commit_async(offsets, callback=_note_failure)
+
+    def end_offsets(self) -> Mapping[int, int]:
+        """Offset that the next record of each assigned partition will get. Raises Unavailable."""
+        with self._told("tell its offsets"):
+            client = self._connected()
+            ends = client.end_offsets(sorted(client.assignment()), timeout_ms=CONNECT_MS)
+        return {tp.partition: int(offset) for tp, offset in ends.items()}
+
+    def close(self) -> None:
+        """Leave the group and drop the connection."""
+        client, self._client = self._client, None
+        self._unplaced.clear()
+        if client:
+            try:
+                client.close(autocommit=False, timeout_ms=CONNECT_MS)
+            except kafka_errors.KafkaError as error:  # the broker is away: the session runs out there by itself
+                logger("queue").warning("could not leave the group", error=str(error))
+
+    def hold(self, assigned: set[TopicPartition]) -> None:
+        """Called by the client: pause new partitions until `_place`. They get a dummy position, so that Kafka's own isn't looked up."""
+        for tp in assigned:
+            self._client.pause(tp)
+            self._client.seek(tp, 0)
+        self._unplaced |= assigned
+
+    def forget(self, revoked: set[TopicPartition]) -> None:
+        """Called by the client: these partitions are somebody else's now."""
+        self._unplaced -= revoked
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            size = request_bytes(self._settings)
+            self._client = kafka.KafkaConsumer(
+                **connection(self._servers, self._settings),
+                group_id=self._settings.group,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                session_timeout_ms=_SESSION_MS,
+                heartbeat_interval_ms=_SESSION_MS // 4,
+                max_poll_interval_ms=_POLL_INTERVAL_MS,
+                fetch_max_bytes=max(size, _FETCH_BYTES),
+                max_partition_fetch_bytes=size,
+                allow_auto_create_topics=False,
+            )
+            self._client.subscribe([self._settings.topic], listener=_Listener(self))
+        return self._client
+
+    def _place(self) -> None:
+        waiting = sorted(self._unplaced)
+        if waiting:
+            found = self._ask([tp.partition for tp in waiting])
+            self._go({tp: found.get(tp.partition, 0) for tp in waiting})
+
+    def _go(self, positions: Mapping[TopicPartition, int]) -> None:
+        if not positions:
+            return
+        firsts = self._client.beginning_offsets(list(positions), timeout_ms=CONNECT_MS)
+        ends = self._client.end_offsets(list(positions), timeout_ms=CONNECT_MS)
+        for tp, position in positions.items():
+            check_position(tp.topic, tp.partition, position, firsts[tp], ends[tp])
+            self._client.seek(tp, position)
+            self._client.resume(tp)
+            self._unplaced.discard(tp)
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            with told(what):
+                try:
+                    yield
+                except kafka_errors.OffsetOutOfRangeError as error:  # retention has overtaken a running consumer
+                    raise self._gone(error.args[0]) from error
+                except kafka_errors.LogTruncationError as error:
+                    raise RecordsGone(f"the log of {self._settings.topic} was cut behind what was read: {error}", fix=_CUT) from error
+        except Unavailable:
+            self.close()
+            raise
+
+    def _gone(self, offsets: Mapping[TopicPartition, int]) -> RecordsGone:
+        firsts = self._client.beginning_offsets(list(offsets), timeout_ms=CONNECT_MS)
+        ends = self._client.end_offsets(list(offsets), timeout_ms=CONNECT_MS)
+        for tp, offset in offsets.items():
+            check_position(tp.topic, tp.partition, offset, firsts[tp], ends[tp])
+        return RecordsGone(f"Kafka says that offsets {dict(offsets)} are outside of its log", fix="start the consumer again")
+
+
+def _note_failure(offsets: Any, result: Any) -> None:
+    if isinstance(result, Exception):  # a rebalance came between, or the broker is away: monitoring sees the next one
+        logger("queue").info("offsets not noted", offsets=str(offsets), error=str(result))

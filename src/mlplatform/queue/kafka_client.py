@@ -1,0 +1,116 @@
+"""How our Kafka clients are set up: connection, security, topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import kafka
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from mlplatform.errors import PlatformError, SettingsError, Unavailable
+from mlplatform.settings import Queue, require, variable
+from mlplatform.telemetry import logger
+
+CONNECT_MS = 5_000  # a broker that doesn't answer for longer counts as away; callers back off and try again
+REQUEST_MS = 10_000
+_RECORD_OVERHEAD = 16 * 1024  # key, headers and batch framing beside the value of one record
+_KAFKA_DEFAULT_RECORD = 1_048_588
+_HOUR_MS = 3_600_000
+
+
+def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
+    """Arguments that every client shares. Raises SettingsError for a mechanism without its user or password."""
+    found: dict[str, Any] = {
+        "bootstrap_servers": servers,
+        "client_id": "mlplatform",
+        "security_protocol": settings.security_protocol,
+        "request_timeout_ms": REQUEST_MS,
+        "bootstrap_timeout_ms": CONNECT_MS,
+        "reconnect_backoff_max_ms": 2_000,
+        "metrics_enabled": False,
+    }
+    if "SSL" in settings.security_protocol and settings.ca_file:
+        found["ssl_cafile"] = str(settings.ca_file)
+    if "SASL" in settings.security_protocol:
+        found["sasl_mechanism"] = require(settings.sasl_mechanism, "queue", "sasl_mechanism")
+        found["sasl_plain_username"] = require(settings.username, "queue", "username")
+        found["sasl_plain_password"] = require(settings.password, "queue", "password").get_secret_value()
+    return found
+
+
+def request_bytes(settings: Queue) -> int:
+    """Largest request that holds one record of the largest size; also what topic and consumer are set to."""
+    return max(_KAFKA_DEFAULT_RECORD, settings.max_record_bytes + _RECORD_OVERHEAD)
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Kafka's errors in our words: refusals that no retry heals are told apart from a broker that is away."""
+    try:
+        yield
+    except (
+        kafka_errors.AuthorizationError,
+        kafka_errors.SaslAuthenticationFailedError,
+        kafka_errors.UnsupportedSaslMechanismError,
+    ) as error:
+        raise SettingsError(
+            f"Kafka refuses to {what}: {error}", field=variable("queue", "username"), fix="check the user and its rights"
+        ) from error
+    except kafka_errors.KafkaError as error:
+        raise Unavailable(f"Kafka could not {what}: {error or type(error).__name__}", retry_after_s=1.0) from error
+    except OSError as error:
+        raise Unavailable(f"Kafka could not {what}: {error}", retry_after_s=1.0) from error
+
+
+def ensure_kafka_topic(servers: list[str], settings: Queue) -> None:
+    """Make the topic with explicit retention and copies. One that exists is left as it is; a shorter retention is warned about."""
+    with told("make the topic"):
+        admin = kafka.KafkaAdminClient(**connection(servers, settings))
+        try:
+            try:
+                admin.create_topics({settings.topic: _topic(settings)}, wait_for_metadata=True)
+            except kafka_errors.TopicAlreadyExistsError:
+                _warn_of_retention(admin, settings)
+            except kafka_errors.InvalidReplicationFactorError as error:
+                raise _too_few_brokers(settings) from error
+        finally:
+            admin.close()
+
+
+def _topic(settings: Queue) -> dict[str, Any]:
+    if settings.min_insync_replicas > settings.replication_factor:
+        raise SettingsError(
+            f"{settings.min_insync_replicas} copies can't be in sync of {settings.replication_factor}",
+            field=variable("queue", "min_insync_replicas"),
+        )
+    return {
+        "num_partitions": settings.partitions,
+        "replication_factor": settings.replication_factor,
+        "configs": {
+            "cleanup.policy": "delete",
+            "retention.ms": str(settings.retention_h * _HOUR_MS),
+            "retention.bytes": "-1",  # only time may remove records: a size limit would lose them earlier than promised
+            "min.insync.replicas": str(settings.min_insync_replicas),
+            "unclean.leader.election.enable": "false",
+            "max.message.bytes": str(request_bytes(settings)),
+        },
+    }
+
+
+def _too_few_brokers(settings: Queue) -> PlatformError:
+    return SettingsError(
+        f"Kafka has fewer brokers than the {settings.replication_factor} copies asked for", field=variable("queue", "replication_factor")
+    )
+
+
+def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: Queue) -> None:
+    found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic)], config_filter="all")
+    for configs in found.get("topic", {}).values():
+        retention = int(configs["retention.ms"]["value"])
+        if 0 <= retention < settings.retention_h * _HOUR_MS:
+            logger("queue").warning(
+                "topic keeps records for less than asked", topic=settings.topic, hours=retention / _HOUR_MS, asked=settings.retention_h
+            )

@@ -1,0 +1,75 @@
+"""The file of the embedded queue: WAL with synchronous=FULL, so that a committed record is on disk and several processes share it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from mlplatform.errors import IntegrityFailure, PlatformError, Unavailable
+
+_BUSY_S = 10.0  # one writer at a time; each holds the file for milliseconds, so waiting longer means that something is stuck
+
+
+class QueueFile:
+    """One connection to the file; one thread. Makes file and tables when they are missing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = FULL")
+            self.connection.executescript(files("mlplatform.queue").joinpath("embedded.sql").read_text())
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent sight of the file. Raises Unavailable when it is busy or the disk fails."""
+        with self._told():
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                self.connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable when the block ends, undone when it raises. Raises Unavailable when it is busy or the disk fails."""
+        with self._told():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.rollback()
+                raise
+
+    def version(self) -> int:
+        """A number that changes when another connection has written; cheap, takes no lock."""
+        with self._told():
+            return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """SQLite's errors in our words."""
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            raise Unavailable(f"the queue file {self._path} is not available: {error}", retry_after_s=1.0) from error
+        except sqlite3.DatabaseError as error:
+            raise damaged(self._path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> PlatformError:
+    """What to tell when the file is no queue, or broken."""
+    return IntegrityFailure(
+        f"the queue file {path} is damaged: {error}", fix="keep it for a look and start with a new one; the balance names what is missing"
+    )
