@@ -1,0 +1,16 @@
+"""The raw values, and two products that linear models can't make by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def engineer(columns: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """Ten raw values as numbers, body mass times blood pressure, and whether the patient is of the second sex times age."""
+    numbers = {name: values.astype(np.float64) for name, values in columns.items()}
+    return {
+        **numbers,
+        "bmi_by_pressure": numbers["bmi"] * numbers["blood_pressure"] / 100.0,
+        "age_of_second_sex": np.where(numbers["sex"] == 2.0, numbers["age"], 0.0),
+    }

@@ -1,0 +1,111 @@
+"""One commit's pipelines folder, as files.
+
+`checkout` finds the commit of a branch, tag or hash (fetching a remote when it has to) and writes that commit's `pipelines` folder into
+the cache once; the folder of a commit never changes afterwards, so any number of processes may read it. A working tree is copied in the
+same way under the hash of its content: files that are edited meanwhile can't change under a reader.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePath
+
+from mlplatform.errors import InvalidInput, SettingsError, UnknownName
+from mlplatform.settings import Source, variable
+from mlplatform.source import remote, tree, working_tree
+from mlplatform.source.pipeline_files import PipelineFiles, read
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The pipelines of one commit. `folder` holds one folder per pipeline and must not be written to."""
+
+    commit: str
+    folder: Path
+
+    def pipelines(self) -> list[str]:
+        """Names of the folders that hold a pipeline.yaml, sorted."""
+        return sorted(path.parent.name for path in self.folder.glob("*/pipeline.yaml"))
+
+    def read(self, name: str) -> PipelineFiles:
+        """The files of one pipeline. Raises UnknownName, or InvalidInput that names file and key."""
+        if name not in self.pipelines():
+            raise UnknownName(
+                f"no pipeline {name} at {self.commit[:25]}", field=name, fix=f"there are {', '.join(self.pipelines()) or 'none'}"
+            )
+        return read(self.folder / name)
+
+
+def checkout(settings: Source, *, ref: str | None = None) -> Checkout:
+    """The pipelines at `ref` (default: the setting). Blocks while a remote is fetched.
+
+    Raises SettingsError (no repository), UnknownName (no such ref), InvalidInput (no pipelines folder) or Unavailable (remote away).
+    A recorded working tree that is not in the cache any more gives the present one: its `commit` differs, and the features digest decides
+    whether its code may be used.
+    """
+    place = _cache(settings)
+    wanted = ref or settings.ref
+    if working_tree.is_commit(wanted) or (settings.working_tree and ref is None):
+        return _of_working_tree(settings, place, wanted)
+    repository = remote.open_path(settings) if remote.is_path(settings.url) else remote.fetched(settings, wanted, place / "repository.git")
+    with repository:
+        commit = remote.commit_of(repository, wanted, settings)
+        folder = place / commit.id.decode() / settings.folder
+        if not folder.exists():
+            entries = tree.entries(repository, commit.tree, settings.folder)
+            tree.publish(entries, folder)
+    return Checkout(commit.id.decode(), folder)
+
+
+def dirty(settings: Source) -> list[str]:
+    """Files under the pipelines folder of a path repository that differ from HEAD, sorted; empty for a remote."""
+    if settings.working_tree or not remote.is_path(settings.url):
+        return []
+    with remote.open_path(settings) as repository:
+        commit = remote.commit_of(repository, "HEAD", settings)
+        try:
+            committed = tree.entries(repository, commit.tree, settings.folder)
+        except InvalidInput:  # the commit has no such folder: then every file in it is new
+            committed = {}
+    present = working_tree.files(settings)
+    differing = (path for path in committed.keys() | present.keys() if committed.get(path) != present.get(path))
+    return sorted(path for path in differing if working_tree.counts(PurePath(path)))
+
+
+def _of_working_tree(settings: Source, place: Path, wanted: str) -> Checkout:
+    kept = place / wanted.replace(":", "-") / settings.folder
+    if working_tree.is_commit(wanted) and kept.exists():
+        return Checkout(wanted, kept)
+    if not settings.working_tree:
+        raise UnknownName(
+            f"{wanted} was read from a working tree that is not kept here", field="ref", fix="commit the files, or use --working-tree"
+        )
+    files = working_tree.files(settings)
+    commit = working_tree.commit_of(files)
+    folder = place / commit.replace(":", "-") / settings.folder
+    if not folder.exists():
+        tree.publish(files, folder)
+    return Checkout(commit, folder)
+
+
+def _cache(settings: Source) -> Path:
+    """A folder per repository, made if need be."""
+    if not settings.url:
+        raise SettingsError("is not set", field=variable("source", "url"), fix="a git URL or the path of a repository")
+    name = hashlib.sha256(settings.url.encode()).hexdigest()[:16]
+    place = (settings.cache or _scratch()) / name
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+@cache
+def _scratch() -> Path:
+    """One temporary folder per process, removed when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="mlplatform-source-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,0 +1,119 @@
+"""Repositories: one at a path is read in place, one behind http(s) is kept as a bare clone in the cache."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from dulwich.client import HTTPUnauthorized, get_transport_and_path
+from dulwich.config import ConfigDict
+from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.objects import Commit, ObjectID
+from dulwich.objectspec import parse_commit
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+from urllib3.exceptions import HTTPError
+
+from mlplatform.errors import SettingsError, Unavailable, UnknownName
+from mlplatform.settings import Source, variable
+
+_HASH = re.compile(r"^[0-9a-f]{40}$")
+TIMEOUT_S = 30.0
+"""Longest silence of a git server; a clone as a whole may take longer."""
+
+
+def is_path(url: str) -> bool:
+    """Whether the setting names a folder rather than a server."""
+    return "://" not in url or url.startswith("file://")
+
+
+def path_of(settings: Source) -> Path:
+    """The folder that the setting names."""
+    return Path(settings.url.removeprefix("file://")).expanduser()
+
+
+def open_path(settings: Source) -> Repo:
+    """The repository at a path. Raises SettingsError when there is none."""
+    try:
+        return Repo(str(path_of(settings)))
+    except NotGitRepository as error:
+        raise SettingsError(
+            f"{settings.url} is not a git repository",
+            field=variable("source", "url"),
+            fix="run git init and commit there, or read the files as they lie with --working-tree",
+        ) from error
+
+
+def fetched(settings: Source, wanted: str, place: Path) -> Repo:
+    """The clone at `place`, with `wanted` in it if the server has it. A full hash that is there already asks no server."""
+    with _alone(place):
+        repository = Repo(str(place)) if place.exists() else Repo.init_bare(str(place), mkdir=True)
+        if not (_HASH.match(wanted) and ObjectID(wanted.encode()) in repository.object_store):
+            _fetch(settings, repository, wanted)
+    return repository
+
+
+def commit_of(repository: Repo, wanted: str, settings: Source) -> Commit:
+    """The commit that a branch, tag or hash stands for. Raises UnknownName."""
+    try:
+        return parse_commit(repository, wanted.encode())
+    except (KeyError, ValueError) as error:
+        what = "it has no commit yet" if wanted == "HEAD" else "no branch, tag or commit of that name"
+        raise UnknownName(f"{shown(settings.url)}: {wanted}: {what}", field=variable("source", "ref")) from error
+
+
+def shown(url: str) -> str:
+    """The URL without user and password, for messages."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else url
+
+
+def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
+    where = shown(settings.url)
+    if not settings.url.startswith(("http://", "https://")):
+        raise SettingsError(f"{where}: only http, https, file and paths are known", field=variable("source", "url"))
+    config = ConfigDict()
+    config.set((b"http",), b"timeout", str(TIMEOUT_S).encode())
+    password = settings.password.get_secret_value() if settings.password else None
+    client, path = get_transport_and_path(settings.url, config=config, username=settings.username, password=password, quiet=True)
+    try:
+        found = client.fetch(path, repository)
+        if _HASH.match(wanted) and ObjectID(wanted.encode()) not in repository.object_store:
+            # A commit that no branch leads to any more; many servers still give it when it is asked for by name.
+            client.fetch(path, repository, determine_wants=lambda refs, depth=None: [ObjectID(wanted.encode())])  # noqa: ARG005
+    except HTTPUnauthorized as error:
+        raise SettingsError(
+            f"{where} asks for a user and password, or refuses these", field=variable("source", "username"), fix="see docs/pipelines.md"
+        ) from error
+    except NotGitRepository as error:
+        raise SettingsError(f"{where} is not a git repository", field=variable("source", "url")) from error
+    except (GitProtocolError, HTTPError, OSError) as error:
+        raise Unavailable(f"no answer from the git server at {where}: {error}", retry_after_s=5.0) from error
+    _take_over(repository, {name: sha for name, sha in found.refs.items() if sha is not None}, dict(found.symrefs))
+
+
+def _take_over(repository: Repo, refs: dict[Ref, ObjectID], symbolic: dict[Ref, Ref]) -> None:
+    """Make the clone's branches and tags those of the server: moved ones move, deleted ones go."""
+    kept = {name: sha for name, sha in refs.items() if name.startswith((b"refs/heads/", b"refs/tags/")) and not name.endswith(b"^{}")}
+    for name in repository.refs.allkeys():
+        if name.startswith((b"refs/heads/", b"refs/tags/")) and name not in kept:
+            repository.refs.remove_if_equals(name, None)
+    for name, sha in kept.items():
+        repository.refs.set_if_equals(name, None, sha)
+    head = symbolic.get(Ref(b"HEAD"))
+    if head is not None:
+        repository.refs.set_symbolic_ref(Ref(b"HEAD"), head)
+    elif Ref(b"HEAD") in refs:
+        repository.refs.set_if_equals(Ref(b"HEAD"), None, refs[Ref(b"HEAD")])
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One fetch at a time per clone, across processes; the lock goes with the process."""
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
