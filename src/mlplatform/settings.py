@@ -105,6 +105,10 @@ class DataApi(Group):
     rate_per_s: float = Field(200.0, gt=0, description="Requests a second per caller; above it 429.")
     burst: int = Field(400, ge=1, description="Requests a caller may send at once before the rate counts.")
     mirror_interval_s: float = Field(2.0, gt=0, description="How often MLflow's aliases are compared with the promotion records.")
+    stall_s: float = Field(
+        60.0, gt=0, description="A dataset stream whose client takes nothing for so long is cut: it holds a snapshot of the standby."
+    )
+    drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
 
 
 class Serving(Group):
@@ -201,6 +205,7 @@ class Cluster(Group):
     namespace: str = Field("", description="Namespace of the trainer CronJobs.")
     cronjob_prefix: str = Field("mlplatform-trainer-", description="CronJob name without the pipeline.")
     environment_file: Path | None = Field(None, description="local only: JSON with the whole environment of a trainer process.")
+    logs: Path | None = Field(None, description="local only: folder of one log file per run; empty: `logs` beside environment_file.")
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,38 @@
+"""What the data API needs of a cluster. Two implementations: `cluster.local` and `cluster.kubernetes`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+RunState = Literal["waiting", "running", "succeeded", "failed"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run as the cluster sees it."""
+
+    name: str
+    pipeline: str
+    state: RunState
+    reason: str  # why it was started; empty for scheduled ones
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Cluster(Protocol):
+    """Starts training runs. Safe to share between threads."""
+
+    def start_training(self, pipeline: str, *, reason: str) -> str:
+        """Start one run and return its name; does not wait for it. Raises UnknownName, Refused or Unavailable."""
+        ...
+
+    def runs(self, pipeline: str) -> Sequence[Run]:
+        """The runs that the cluster still knows, latest first. Raises Unavailable."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and children's handles; running trainings go on where the cluster allows it."""
+        ...

@@ -1,0 +1,124 @@
+"""Training runs as Kubernetes Jobs, made from the pipeline's own CronJob exactly as `kubectl create job --from=cronjob/…` makes them.
+
+So the data API decides nothing of what runs: image, limits and credentials come from the CronJob that the chart installed. The Job
+belongs to its CronJob (ownerReference), and history limits clean it up with the scheduled ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from uuid_utils import uuid7
+
+from mlplatform.cluster.interface import Run, RunState
+from mlplatform.errors import PlatformError, Refused, SettingsError, Unavailable, UnknownName
+
+PIPELINE_LABEL = "mlplatform.io/pipeline"
+REASON = "mlplatform.io/reason"
+MANUAL = {"cronjob.kubernetes.io/instantiate": "manual"}
+"""What kubectl writes on Jobs made by hand; controllers and people look for it."""
+TIMEOUT_S = 10.0
+NAME_LIMIT = 63
+"""A Job's name becomes a label of its pods, which allows 63 characters."""
+
+
+class KubernetesCluster:
+    """Makes and lists Jobs in one namespace. `batch` is a `BatchV1Api`."""
+
+    def __init__(self, batch: Any, *, namespace: str, cronjob_prefix: str) -> None:
+        self._batch = batch
+        self._namespace = namespace
+        self._prefix = cronjob_prefix
+
+    @classmethod
+    def inside(cls, *, namespace: str, cronjob_prefix: str) -> KubernetesCluster:
+        """With the service account of the pod that this process runs in."""
+        try:
+            config.load_incluster_config()  # type: ignore[no-untyped-call]  # the client ships partial types
+        except config.ConfigException as error:
+            raise SettingsError(f"cluster.kind is kubernetes, but this is no pod: {error}", field="cluster.kind") from error
+        return cls(client.BatchV1Api(), namespace=namespace, cronjob_prefix=cronjob_prefix)
+
+    def start_training(self, pipeline: str, *, reason: str) -> str:
+        """Make a Job from the pipeline's CronJob and return its name."""
+        cronjob = self._ask(
+            lambda: self._batch.read_namespaced_cron_job(self._prefix + pipeline, self._namespace, _request_timeout=TIMEOUT_S),
+            missing=f"there is no CronJob '{self._prefix}{pipeline}' in namespace '{self._namespace}': is the pipeline in the chart's values?",
+        )
+        job = job_from(cronjob, pipeline=pipeline, reason=reason)
+        self._ask(
+            lambda: self._batch.create_namespaced_job(self._namespace, job, _request_timeout=TIMEOUT_S), missing="the namespace is gone"
+        )
+        return str(job.metadata.name)
+
+    def runs(self, pipeline: str) -> Sequence[Run]:
+        """Jobs of the pipeline's CronJob, by hand or by schedule, latest first."""
+        cronjob = self._prefix + pipeline
+        jobs = self._ask(
+            lambda: self._batch.list_namespaced_job(
+                self._namespace, label_selector=f"{PIPELINE_LABEL}={pipeline}", _request_timeout=TIMEOUT_S
+            ),
+            missing=f"there is no namespace '{self._namespace}'",
+        )
+        mine = [job for job in jobs.items if any(owner.name == cronjob for owner in job.metadata.owner_references or ())]
+        mine.sort(key=lambda job: job.metadata.creation_timestamp, reverse=True)
+        return [_run(job, pipeline) for job in mine]
+
+    def close(self) -> None:
+        """Let go of the connections; Jobs go on."""
+        self._batch.api_client.close()
+
+    def _ask(self, call: Callable[[], Any], *, missing: str) -> Any:
+        try:
+            return call()
+        except client.ApiException as error:
+            raise _translated(error, missing) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"no answer from the Kubernetes API: {error}") from error
+
+
+def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
+    """The Job that a CronJob's template describes, named `<cronjob>-<short>`."""
+    template = cronjob.spec.job_template
+    given = template.metadata or client.V1ObjectMeta()
+    short = f"-{uuid7().hex[-8:]}"
+    owner = client.V1OwnerReference(
+        api_version="batch/v1", kind="CronJob", name=cronjob.metadata.name, uid=cronjob.metadata.uid, controller=True
+    )
+    metadata = client.V1ObjectMeta(
+        name=cronjob.metadata.name[: NAME_LIMIT - len(short)].rstrip("-") + short,
+        labels={**(given.labels or {}), PIPELINE_LABEL: pipeline},
+        annotations={**(given.annotations or {}), **MANUAL, REASON: reason},
+        owner_references=[owner],
+    )
+    return client.V1Job(api_version="batch/v1", kind="Job", metadata=metadata, spec=template.spec)
+
+
+def _run(job: Any, pipeline: str) -> Run:
+    status = job.status
+    ended = {item.type: item.last_transition_time for item in status.conditions or () if item.status == "True"}
+    state: RunState = "running" if status.active else "waiting"
+    if "Complete" in ended:
+        state = "succeeded"
+    elif "Failed" in ended:
+        state = "failed"
+    reason = (job.metadata.annotations or {}).get(REASON, "")
+    finished = status.completion_time or ended.get("Failed")
+    return Run(job.metadata.name, pipeline, state, reason, status.start_time, finished)
+
+
+def _translated(error: Any, missing: str) -> PlatformError:
+    if error.status == 404:
+        return UnknownName(missing, field="pipeline")
+    if error.status in (401, 403):
+        return Unavailable(
+            f"the data API's service account may not do this: {error.reason}",
+            fix="its Role needs get on cronjobs, create and list on jobs, in batch",
+            retry_after_s=30.0,
+        )
+    if error.status in (409, 422):
+        return Refused(f"Kubernetes refuses the Job: {error.reason} {error.body or ''}".strip())
+    return Unavailable(f"the Kubernetes API answers {error.status} {error.reason}")

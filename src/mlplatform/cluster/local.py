@@ -1,0 +1,147 @@
+"""Training runs as child processes of the data API, on a laptop.
+
+A child gets exactly the environment of `settings.cluster.environment_file` and nothing of ours: no database credential can leak into
+a training. Its output goes into one log file per run. On Linux the kernel ends it when the data API dies; elsewhere `close` does.
+
+All children are forked by one thread that lives as long as this object: the kernel's "parent" of PR_SET_PDEATHSIG is the forking
+thread, and a worker thread of the HTTP server that ends after an idle while would take its training with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+
+from uuid_utils import uuid7
+
+from mlplatform.cluster.interface import Run, RunState
+from mlplatform.errors import Refused, SettingsError, Unavailable
+
+KEPT = 100
+"""Ended runs that are remembered per process: enough for a person to look back, bounded for a server that runs for months."""
+STOP_S = 10.0
+"""How long a child may take to end after SIGTERM before it is killed."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class _Child:
+    name: str
+    pipeline: str
+    reason: str
+    process: subprocess.Popen[bytes]
+    started_at: datetime
+    finished_at: datetime | None = None
+
+    def seen(self) -> Run:
+        code = self.process.poll()
+        if code is not None and self.finished_at is None:
+            self.finished_at = datetime.now(UTC)
+        state: RunState = "running" if code is None else "succeeded" if code == 0 else "failed"
+        return Run(self.name, self.pipeline, state, self.reason, self.started_at, self.finished_at)
+
+
+class LocalCluster:
+    """Runs `python -m mlplatform trainer NAME`. One run per pipeline at a time. `argv` is replaced by tests only."""
+
+    def __init__(
+        self, environment_file: Path, logs: Path, *, argv: Sequence[str] = (sys.executable, "-m", "mlplatform", "trainer")
+    ) -> None:
+        self._environment_file = environment_file
+        self._logs = logs
+        self._argv = tuple(argv)
+        self._children: list[_Child] = []
+        self._lock = Lock()
+        self._parent = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trainings-parent")
+
+    def start_training(self, pipeline: str, *, reason: str) -> str:
+        """Start a child and return the run's name."""
+        with self._lock:
+            running = next((run for run in self._seen() if run.pipeline == pipeline and run.state == "running"), None)
+            if running is not None:
+                raise Refused(f"training '{running.name}' is still running", field="pipeline", fix="wait for it, or end its process")
+            name = f"{pipeline}-{uuid7().hex[-10:]}"
+            process = self._parent.submit(self._spawn, name, pipeline, environment(self._environment_file)).result()
+            self._children.append(_Child(name, pipeline, reason, process, datetime.now(UTC)))
+            return name
+
+    def runs(self, pipeline: str) -> Sequence[Run]:
+        """Runs of `pipeline` that this process started, latest first."""
+        with self._lock:
+            return [run for run in reversed(self._seen()) if run.pipeline == pipeline]
+
+    def close(self) -> None:
+        """End the children that still run."""
+        with self._lock:
+            running = [child.process for child in self._children if child.process.poll() is None]
+            for process in running:
+                process.terminate()
+            for process in running:
+                _end(process)
+        self._parent.shutdown()
+
+    def _spawn(self, name: str, pipeline: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True)
+            with (self._logs / f"trainer-{name}.log").open("wb") as log:
+                return subprocess.Popen(
+                    [*self._argv, pipeline],
+                    env=dict(variables),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    preexec_fn=_end_with_parent(),  # noqa: PLW1509  (async-signal-safe: the library is loaded before the fork)
+                )
+        except OSError as error:
+            raise Unavailable(f"can't start a training process: {error}") from error
+
+    def _seen(self) -> list[Run]:
+        seen = [child.seen() for child in self._children]
+        ended = [child for child in self._children if child.finished_at is not None]
+        for child in ended[:-KEPT]:
+            self._children.remove(child)
+        return seen
+
+
+def environment(path: Path) -> dict[str, str]:
+    """The environment of a trainer. Raises SettingsError when the file is missing or no flat JSON object of strings."""
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"can't read {path}: {error}", field="cluster.environment_file") from error
+    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
+        raise SettingsError(f"{path} must be a JSON object of strings", field="cluster.environment_file")
+    return document
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """A function for the child, before exec: SIGTERM it when its parent is gone. Nothing outside of Linux."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(1)
+
+    return ask_kernel

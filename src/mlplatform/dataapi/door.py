@@ -1,0 +1,143 @@
+"""The door: an ASGI middleware that every request passes before the framework reads a byte of its body.
+
+It finds the caller, takes a token of its rate limit, and counts the body while it is read. FastAPI parses bodies before it asks its
+dependencies, so none of this could be one. What is refused here for want of a token or for its size is told to the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from mlplatform.access import AccessList
+from mlplatform.dataapi.limits import RateLimit
+from mlplatform.errors import PlatformError, TooLarge, Unauthenticated
+from mlplatform.telemetry import counter, histogram, logger
+from mlplatform.web import problem
+
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+"""Pages that ask for no token: they show no data."""
+
+_log = logger("dataapi")
+
+
+class Door:
+    """Wraps the application. `on_refusal` is told (caller, path, error) of what ended here; it must not block."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access: AccessList,
+        limit: RateLimit,
+        max_body_bytes: int,
+        on_refusal: Callable[[str, str, PlatformError], None],
+    ) -> None:
+        self._app = app
+        self._access = access
+        self._limit = limit
+        self._max_body_bytes = max_body_bytes
+        self._on_refusal = on_refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, receive, send, self._max_body_bytes, self._on_refusal)
+        with structlog.contextvars.bound_contextvars(request_id=str(uuid7())):
+            try:
+                self._admit(scope, visit)
+            except PlatformError as error:
+                await visit.answer(error)
+            else:
+                await visit.run(self._app)
+
+    def _admit(self, scope: Scope, visit: _Visit) -> None:
+        if scope["path"] in OPEN:
+            return
+        try:
+            caller = self._access.authenticate(visit.header(b"authorization"))
+        except Unauthenticated as error:
+            peer = (scope.get("client") or ("unknown",))[0]
+            self._limit.take(f"address {peer}")
+            self._on_refusal("unknown", scope["path"], error)
+            raise
+        self._limit.take(caller.name)
+        visit.caller = caller.name
+        visit.refuse_announced_size()
+        scope.setdefault("state", {})["caller"] = caller
+        structlog.contextvars.bind_contextvars(caller=caller.name)
+
+
+class _Visit:
+    """One request: counts its body, measures it, and answers 413 in the framework's place when the body is too large."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, limit: int, on_refusal: Callable[[str, str, PlatformError], None]
+    ) -> None:
+        self._scope, self._receive, self._send, self._limit, self._on_refusal = scope, receive, send, limit, on_refusal
+        self.caller = ""
+        self._began = time.perf_counter()
+        self._read = 0
+        self._too_large = False
+        self._code = 0
+
+    def header(self, name: bytes) -> str | None:
+        return next((value.decode("latin-1") for key, value in self._scope["headers"] if key == name), None)
+
+    def refuse_announced_size(self) -> None:
+        announced = self.header(b"content-length")
+        if announced and announced.isdigit() and int(announced) > self._limit:
+            raise self._oversize()
+
+    async def run(self, app: ASGIApp) -> None:
+        try:
+            await app(self._scope, self._counted, self._watched)
+        except _BodyTooLarge:
+            pass  # answered below; raised by the framework only when nothing of it caught our signal
+        finally:
+            if self._too_large and not self._code:
+                await self.answer(self._oversize())
+
+    async def answer(self, error: PlatformError) -> None:
+        await problem.response(error)(self._scope, self._receive, self._measured)
+
+    async def _counted(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self._read > self._limit:
+            self._too_large = True
+            raise _BodyTooLarge
+        return message
+
+    async def _watched(self, message: Message) -> None:
+        if not self._too_large or self._code:  # else: the framework's own idea of what our signal means is dropped
+            await self._measured(message)
+
+    async def _measured(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._code = message["status"]
+            route = _route(self._scope)
+            counter("dataapi_requests_total").labels(route, str(self._code)).inc()
+            histogram("dataapi_request_seconds").labels(route).observe(time.perf_counter() - self._began)
+        await self._send(message)
+
+    def _oversize(self) -> TooLarge:
+        error = TooLarge(f"the body is larger than {self._limit} bytes", field="body", fix="send it in several requests")
+        self._on_refusal(self.caller, self._scope["path"], error)
+        return error
+
+
+class _BodyTooLarge(Exception):
+    """Signal from the counting reader to the visit; never leaves this file."""
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: names from outside must not become metric labels."""
+    path = getattr(scope.get("route"), "path", None)
+    return f"{scope['method']} {path}" if path else "none"

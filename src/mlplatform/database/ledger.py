@@ -1,0 +1,43 @@
+"""The ledger: who touched which data. Rows are added, never changed; no role may do more than insert and select."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from mlplatform.database import queries
+from mlplatform.database.pools import Connection
+
+SQL = queries.load("ledger")
+
+
+@dataclass
+class Entry:
+    """One access, filled while it goes on. `outcome` is `ok`, `opened` (a stream that began), or the class of the error."""
+
+    caller: str
+    action: str  # read, write, label, promote, redrive, apply, run …
+    subject: str  # dataset, pipeline or model
+    columns: Sequence[str] | None = None
+    rows: int | None = None
+    lsn: str | None = None
+    outcome: str = "ok"
+    detail: dict[str, Any] = field(default_factory=dict)
+    entered: bool = False  # written already, in the transaction of the work it describes
+
+
+def enter(connection: Connection, entry: Entry) -> None:
+    """Write `entry`. It counts once the connection's transaction commits."""
+    values = {name: getattr(entry, name) for name in ("caller", "action", "subject", "rows", "lsn", "outcome")}
+    columns = None if entry.columns is None else list(entry.columns)
+    connection.execute(SQL["enter"], {**values, "columns": columns, "detail": Jsonb(entry.detail)})
+
+
+def latest(connection: Connection, *, limit: int, subject: str | None = None) -> list[Mapping[str, Any]]:
+    """The newest entries, newest first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return list(cursor.execute(SQL["latest"], {"limit": limit, "subject": subject}).fetchall())

@@ -1,0 +1,46 @@
+-- name: apply
+-- Record a definition; the last one holds.
+INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by)
+VALUES (%(name)s, %(definition)s, %(commit)s, %(digest)s, %(caller)s)
+ON CONFLICT (name) DO UPDATE
+SET definition = excluded.definition, commit = excluded.commit, features_digest = excluded.features_digest,
+    applied_at = now(), applied_by = excluded.applied_by;
+
+-- name: apply_feature_set
+-- Record its features digest. Applied again, it forgets the failure: etl tries once more, at the new commit.
+INSERT INTO control.feature_sets (pipeline, digest, commit, definition)
+VALUES (%(name)s, %(digest)s, %(commit)s, %(definition)s)
+ON CONFLICT (pipeline, digest) DO UPDATE
+SET commit = excluded.commit, definition = excluded.definition, failure = NULL;
+
+-- name: find
+-- One pipeline.
+SELECT name, definition, commit, features_digest, applied_at, applied_by FROM control.pipelines WHERE name = %(name)s;
+
+-- name: lock
+-- One pipeline, locked: changes of its model versions wait for each other here.
+SELECT name, definition, commit, features_digest, applied_at, applied_by FROM control.pipelines WHERE name = %(name)s FOR UPDATE;
+
+-- name: all
+-- All pipelines by name.
+SELECT name, definition, commit, features_digest, applied_at, applied_by FROM control.pipelines ORDER BY name;
+
+-- name: feature_set
+-- What etl said of a features digest.
+SELECT pipeline, digest, commit, table_name, features, failure, created_at
+FROM control.feature_sets WHERE pipeline = %(pipeline)s AND digest = %(digest)s;
+
+-- name: progress
+-- How far etl is with a features digest.
+SELECT topic, partition, next_offset, featured, quarantined
+FROM warehouse.progress WHERE pipeline = %(pipeline)s AND digest = %(digest)s;
+
+-- name: waiting
+-- Requests of a pipeline that etl has not passed, stored at or before a moment. `topics`, `partitions`, `nexts` are its progress.
+SELECT count(*)
+FROM raw.requests AS request
+LEFT JOIN unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[]) AS progress (topic, partition, next_offset)
+       ON progress.topic = request.topic AND progress.partition = request.partition
+WHERE request.pipeline = %(pipeline)s
+  AND request.log_offset >= coalesce(progress.next_offset, 0)
+  AND request.stored_at <= coalesce(%(stored_before)s::timestamptz, 'infinity');

@@ -1,0 +1,99 @@
+-- name: roles
+-- The roles, without passwords (whoever runs the server sets those). Superuser; may run again. The owner is above etl, so that it may set
+-- default privileges for the tables that etl makes.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY[
+        'mlplatform_owner', 'mlplatform_consumer', 'mlplatform_etl', 'mlplatform_dataapi', 'mlplatform_reader', 'mlplatform_mlflow',
+        'mlplatform_backup'
+    ] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN', name);
+        END IF;
+    END LOOP;
+    GRANT pg_monitor TO mlplatform_reader;
+    GRANT mlplatform_etl TO mlplatform_owner;
+    ALTER ROLE mlplatform_reader SET default_transaction_read_only = on;
+END
+$$;
+
+-- name: database_raw
+-- Who may connect to the raw database. Not copied by CREATE DATABASE … TEMPLATE, so it has a statement of its own. Writers need TEMPORARY:
+-- they COPY into a temporary table first.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+GRANT CONNECT ON DATABASE {database} TO mlplatform_etl, mlplatform_reader;
+GRANT CONNECT, TEMPORARY ON DATABASE {database} TO mlplatform_consumer, mlplatform_dataapi;
+
+-- name: database_warehouse
+-- Who may connect to the warehouse.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+GRANT CONNECT ON DATABASE {database} TO mlplatform_reader, mlplatform_backup;
+GRANT CONNECT, TEMPORARY ON DATABASE {database} TO mlplatform_etl, mlplatform_dataapi;
+
+-- name: database_mlflow
+-- Who may connect to MLflow's database, which mlplatform_mlflow owns.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+GRANT CONNECT ON DATABASE {database} TO mlplatform_backup;
+
+-- name: login_trigger
+-- PostgreSQL 17+, superuser, once per database: a primary refuses the reader role, a standby lets it in. Event triggers fire for the login
+-- itself, so a promoted standby refuses new sessions at once. Without it a wrong address is noticed by the reader only.
+CREATE SCHEMA IF NOT EXISTS mlplatform_guard;
+CREATE OR REPLACE FUNCTION mlplatform_guard.refuse_reader() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF session_user = 'mlplatform_reader' AND NOT pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'mlplatform_reader is refused on a primary'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Give readers the address of a standby.';
+    END IF;
+END
+$$;
+DROP EVENT TRIGGER IF EXISTS mlplatform_refuse_reader;
+CREATE EVENT TRIGGER mlplatform_refuse_reader ON login EXECUTE FUNCTION mlplatform_guard.refuse_reader();
+ALTER EVENT TRIGGER mlplatform_refuse_reader ENABLE ALWAYS;
+
+-- name: grants_raw
+-- Rights in the raw database; the owner runs it after every migration.
+GRANT USAGE ON SCHEMA raw TO mlplatform_consumer, mlplatform_etl, mlplatform_dataapi, mlplatform_reader;
+-- The consumer can't read back what people sent, only its position and identity.
+GRANT INSERT, SELECT (request_id, pipeline, topic, partition, log_offset, outbox_id, sequence) ON raw.requests TO mlplatform_consumer;
+GRANT INSERT, SELECT (topic, partition, log_offset, outbox_id, sequence, request_id) ON raw.dead_letters TO mlplatform_consumer;
+GRANT SELECT, INSERT, UPDATE ON raw.offsets TO mlplatform_consumer, mlplatform_dataapi;
+GRANT EXECUTE ON FUNCTION raw.make_partitions(integer) TO mlplatform_consumer, mlplatform_dataapi;
+GRANT SELECT ON raw.requests, raw.offsets TO mlplatform_etl;
+GRANT SELECT, INSERT ON raw.requests TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
+GRANT SELECT ON raw.dead_letters TO mlplatform_dataapi;
+GRANT SELECT ON ALL TABLES IN SCHEMA raw TO mlplatform_reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT SELECT ON TABLES TO mlplatform_reader;
+
+-- name: grants_warehouse
+-- Rights in the warehouse; the owner runs it after every migration.
+GRANT USAGE ON SCHEMA warehouse, features, control TO mlplatform_etl, mlplatform_dataapi, mlplatform_reader;
+GRANT USAGE ON SCHEMA control TO mlplatform_backup;
+GRANT EXECUTE ON FUNCTION warehouse.next_mark() TO mlplatform_etl, mlplatform_dataapi;
+GRANT SELECT, UPDATE ON warehouse.mark TO mlplatform_etl, mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE ON warehouse.labels, warehouse.quarantine TO mlplatform_etl, mlplatform_dataapi;
+GRANT CREATE ON SCHEMA features TO mlplatform_etl;
+GRANT SELECT, INSERT, UPDATE ON warehouse.progress TO mlplatform_etl;
+GRANT SELECT ON control.pipelines, control.feature_sets TO mlplatform_etl;
+GRANT UPDATE (table_name, features, failure) ON control.feature_sets TO mlplatform_etl;
+GRANT SELECT ON warehouse.progress TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE ON control.pipelines, control.feature_sets, control.model_versions TO mlplatform_dataapi;
+-- The promotion record, the ledger and the receipts only grow; of a promotion only the mirror's time may be set later.
+GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO mlplatform_dataapi;
+GRANT UPDATE (mirrored_at) ON control.promotions TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE, DELETE ON control.leases TO mlplatform_dataapi;
+GRANT SELECT ON ALL TABLES IN SCHEMA warehouse, features, control TO mlplatform_reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA warehouse, control GRANT SELECT ON TABLES TO mlplatform_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE mlplatform_etl IN SCHEMA features GRANT SELECT ON TABLES TO mlplatform_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA control TO mlplatform_backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA control GRANT SELECT ON TABLES TO mlplatform_backup;
+
+-- name: grants_mlflow
+-- Backup reads MLflow's tables, those it has and those it will make; mlplatform_mlflow runs it.
+GRANT USAGE ON SCHEMA public TO mlplatform_backup;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO mlplatform_backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO mlplatform_backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO mlplatform_backup;
