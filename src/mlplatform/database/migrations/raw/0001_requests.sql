@@ -19,6 +19,7 @@ CREATE TABLE raw.requests (
     inputs        json        NOT NULL,  -- columnar: name -> list
     outputs       json,                  -- columnar; null for imports
     stored_at     timestamptz NOT NULL DEFAULT now(),
+    xact          bigint      NOT NULL DEFAULT pg_current_xact_id()::text::bigint,  -- leads to its mark in raw.batches; left to its default
     PRIMARY KEY (request_id)
 ) PARTITION BY RANGE (request_id);
 CREATE TABLE raw.requests_default PARTITION OF raw.requests DEFAULT;
@@ -59,3 +60,74 @@ CREATE TABLE raw.outboxes (
     closed       boolean     NOT NULL DEFAULT false,  -- drained and gone for good
     seen_at      timestamptz NOT NULL DEFAULT now()
 );
+
+-- Partitions by month, made ahead. A row whose month has none lies in the default partition; making that month's partition later moves it.
+-- Runs with the owner's rights, so that the consumer needs no right to make tables.
+CREATE FUNCTION raw.make_partitions(months_ahead integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    month timestamptz := date_trunc('month', now(), 'UTC');
+    last  timestamptz := month + make_interval(months => months_ahead);
+    name  text;
+    low   uuid;
+    high  uuid;
+    made  integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('raw.make_partitions'));
+    WHILE month <= last LOOP
+        name := 'requests_' || to_char(month AT TIME ZONE 'UTC', 'YYYYMM');
+        low := raw.first_request_id(month);
+        month := (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
+        high := raw.first_request_id(month);
+        CONTINUE WHEN to_regclass('raw.' || name) IS NOT NULL;
+        EXECUTE format('CREATE TABLE raw.%I (LIKE raw.requests INCLUDING ALL)', name);
+        EXECUTE format(
+            'WITH moved AS (DELETE FROM raw.requests_default WHERE request_id >= %L AND request_id < %L RETURNING *) '
+            'INSERT INTO raw.%I SELECT * FROM moved', low, high, name);
+        EXECUTE format('ALTER TABLE raw.requests ATTACH PARTITION raw.%I FOR VALUES FROM (%L) TO (%L)', name, low, high);
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END
+$$;
+
+-- The least UUIDv7 of a moment: 48 bits of milliseconds, then zeros.
+CREATE FUNCTION raw.first_request_id(moment timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT rpad(lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0'), 32, '0')::uuid
+$$;
+
+REVOKE EXECUTE ON FUNCTION raw.make_partitions(integer) FROM PUBLIC;
+SELECT raw.make_partitions(2);
+
+-- Marks, as in the warehouse: what a dataset of raw requests stands for. A transaction gets its mark at commit (a deferred trigger), and the
+-- row lock on raw.mark makes marks commit in order; so everything at or below a visible mark is complete, and writers wait for each other
+-- during their commits only, not while they copy rows.
+CREATE TABLE raw.mark (
+    one   boolean PRIMARY KEY DEFAULT true CHECK (one),
+    value bigint  NOT NULL
+);
+INSERT INTO raw.mark (value) VALUES (0);
+CREATE TABLE raw.batches (
+    xact bigint PRIMARY KEY,
+    mark bigint
+);
+
+CREATE FUNCTION raw.open_batch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO raw.batches (xact) VALUES (pg_current_xact_id()::text::bigint) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE FUNCTION raw.close_batch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    next bigint;
+BEGIN
+    UPDATE raw.mark SET value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) RETURNING value INTO next;
+    UPDATE raw.batches SET mark = next WHERE xact = NEW.xact;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER open_batch AFTER INSERT ON raw.requests FOR EACH STATEMENT EXECUTE FUNCTION raw.open_batch();
+CREATE CONSTRAINT TRIGGER close_batch AFTER INSERT ON raw.batches
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raw.close_batch();
+REVOKE EXECUTE ON FUNCTION raw.open_batch(), raw.close_batch() FROM PUBLIC;

@@ -17,6 +17,7 @@ CREATE FUNCTION warehouse.next_mark() RETURNS bigint LANGUAGE sql AS $$
     SET value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
     RETURNING value
 $$;
+REVOKE EXECUTE ON FUNCTION warehouse.next_mark() FROM PUBLIC;
 
 -- Definitions as they were applied, by commit.
 CREATE TABLE control.pipelines (

@@ -1,0 +1,68 @@
+"""Bring a database's schema up to date, and its grants with it.
+
+Every process may call it at its start: an advisory lock lets one do the work, the others find it done. All of it is one transaction, so
+a migration that fails leaves nothing behind. Alembic keeps the books (table `public.alembic_version`); a migration is a numbered .sql file
+and a version file of the same name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from mlplatform import telemetry
+from mlplatform.database import roles
+from mlplatform.errors import Unavailable
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = 0x6D6C_706C_6174  # "mlplat": any number that nobody else uses in these databases
+_log = telemetry.logger("database")
+
+
+def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
+    """Upgrade to the newest version and apply the grants; blocks while another process does. The role must own the database.
+
+    Raises Unavailable when the server is away. A missing role or right comes through as psycopg's own error: it is no passing state.
+    """
+    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool)
+    config = configuration(which)
+    with engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        driver.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        before = MigrationContext.configure(connection).get_current_revision()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        roles.grant(driver, which)
+    if before != (now := head(which)):
+        _log.info("database migrated", database=which, before=before, now=now)
+
+
+def head(which: Literal["raw", "warehouse"]) -> str | None:
+    """The newest version that this code knows."""
+    return ScriptDirectory.from_config(configuration(which)).get_current_head()
+
+
+def configuration(which: Literal["raw", "warehouse"]) -> Config:
+    """Alembic's settings; there is no alembic.ini."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("version_locations", str(FOLDER / which))
+    config.set_main_option("path_separator", "newline")  # folders may hold spaces and colons
+    return config
+
+
+def _connect(dsn: SecretStr) -> psycopg.Connection[tuple[object, ...]]:
+    try:
+        return psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="migrate")
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"migration: {' '.join(str(error).split())}") from error

@@ -1,0 +1,245 @@
+"""A real PostgreSQL primary with a real streaming standby, for one machine.
+
+    postgres = LocalPostgres(folder, programs, passwords=new_passwords(), primary_port=5433, standby_port=5434)
+    postgres.prepare_primary()      # makes the data folder unless it is there
+    # start postgres.primary_spec()
+    postgres.provision()            # roles, databases, schema, login trigger; may run again
+    postgres.prepare_standby()      # copies the primary unless a usable copy is there
+    # start postgres.standby_spec()
+
+Nothing of it keeps a process: starting and stopping is the supervisor's. All of it may run again on the same folder.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from mlplatform import telemetry
+from mlplatform.database import migrate, roles
+from mlplatform.local import postgres_files as files
+from mlplatform.local.binaries import Programs
+from mlplatform.local.process import ProcessSpec
+from mlplatform.settings import Postgres
+
+SUPERUSER = "postgres"
+PRIMARY = "postgres-primary"
+STANDBY = "postgres-standby"
+DATABASES: tuple[roles.Database, ...] = ("raw", "warehouse", "mlflow")
+Component = Literal["owner", "consumer", "etl", "dataapi", "mlflow", "backup"]
+_log = telemetry.logger("local")
+
+
+def new_passwords() -> dict[str, SecretStr]:
+    """A fresh password for every role of the servers, by its full name. Made once, then kept by the caller."""
+    names = (SUPERUSER, files.REPLICATION_ROLE, *(f"mlplatform_{role}" for role in roles.ROLES))
+    return {name: SecretStr(secrets.token_urlsafe(24)) for name in names}
+
+
+class LocalPostgres:
+    """Data folders, roles and process descriptions of the two servers. `durable=False` is for tests: no fsync."""
+
+    def __init__(
+        self,
+        folder: Path,
+        programs: Programs,
+        *,
+        passwords: Mapping[str, SecretStr],
+        primary_port: int,
+        standby_port: int,
+        durable: bool = True,
+    ) -> None:
+        self.programs = programs
+        self._asked = folder
+        self.folder = files.settle(folder, programs.uid)
+        self.primary = self.folder / "primary"
+        self.standby = self.folder / "standby"
+        self.primary_port = primary_port
+        self.standby_port = standby_port
+        self._passwords = passwords
+        self._durable = durable
+
+    @property
+    def primary_refuses_reader(self) -> bool:
+        """True when the primary itself refuses the reader role (PostgreSQL 17+). Otherwise only the read pool's own proof does."""
+        return self.programs.major >= roles.TRIGGER_SINCE // 10_000
+
+    def dsn(self, role: str, database: str, *, standby: bool = False) -> SecretStr:
+        """Connection string of a role ("etl", or a full name of the server) for a database, on the primary unless told otherwise."""
+        full = role if role in self._passwords else f"mlplatform_{role}"
+        port = self.standby_port if standby else self.primary_port
+        password = self._passwords[full].get_secret_value()
+        return SecretStr(f"postgresql://{full}:{password}@127.0.0.1:{port}/{database}")
+
+    def settings(self, component: Component, *, raw: str = "raw", warehouse: str = "warehouse") -> Postgres:
+        """What a component gets to know: only the connections it needs, under its own role. "owner" is for migrations.
+
+        `raw` and `warehouse` are names of databases; tests have clones of their own.
+        """
+        known: dict[str, SecretStr] = {}
+        if component in ("consumer", "etl", "dataapi"):
+            known["raw_dsn"] = self.dsn(component, raw)
+        if component in ("etl", "dataapi", "backup"):
+            known["warehouse_dsn"] = self.dsn(component, warehouse)
+        if component == "dataapi":
+            known["raw_replica_dsn"] = self.dsn("reader", raw, standby=True)
+            known["warehouse_replica_dsn"] = self.dsn("reader", warehouse, standby=True)
+        if component == "owner":
+            known |= {"owner_raw_dsn": self.dsn("owner", raw), "owner_warehouse_dsn": self.dsn("owner", warehouse)}
+        if component in ("mlflow", "backup"):
+            known["mlflow_dsn"] = self.dsn(component, "mlflow")
+        return Postgres(**known)
+
+    def prepare_primary(self) -> None:
+        """Make the primary's data folder, or write its configuration anew when it is there."""
+        if not (self.primary / files.COMPLETE).exists():
+            shutil.rmtree(self.primary, ignore_errors=True)  # a try that was interrupted
+            self._initialise()
+        files.configure(self.primary, self.programs.uid, name=PRIMARY, port=self.primary_port, durable=self._durable)
+
+    def provision(self) -> None:
+        """With the primary running: roles with their passwords, the databases, their schema and grants, the login trigger, the slot."""
+        with self._superuser("postgres") as connection:
+            self._provision_roles(connection)
+            for database in DATABASES:
+                roles.create_database(connection, database, database)
+        for database in DATABASES:
+            with self._superuser(database) as connection:
+                roles.install_login_trigger(connection)
+        migrate.migrate("raw", self.dsn("owner", "raw"))
+        migrate.migrate("warehouse", self.dsn("owner", "warehouse"))
+        with psycopg.connect(self.dsn("mlflow", "mlflow").get_secret_value()) as connection:
+            roles.grant(connection, "mlflow")
+        if not self.primary_refuses_reader:
+            _log.warning("PostgreSQL before 17 can't refuse readers on a primary; only the read pool's own proof guards it")
+
+    def prepare_standby(self) -> None:
+        """With the primary running: make the standby's data folder as a copy of the primary, unless a usable one is there."""
+        if why := self._unusable():
+            if self.standby.exists():
+                _log.warning("the standby is built anew", why=why)
+            self.rebuild_standby()
+        conninfo = make_conninfo(
+            host="127.0.0.1",
+            port=self.primary_port,
+            user=files.REPLICATION_ROLE,
+            password=self._passwords[files.REPLICATION_ROLE].get_secret_value(),
+            application_name=STANDBY,
+        )
+        extra = f"primary_conninfo = {_quoted(conninfo)}\nprimary_slot_name = '{files.SLOT}'\n"
+        files.configure(self.standby, self.programs.uid, name=STANDBY, port=self.standby_port, durable=self._durable, extra=extra)
+
+    def rebuild_standby(self) -> None:
+        """With the primary running and the standby stopped: throw its data away and copy the primary's. Blocks for as long as that takes."""
+        shutil.rmtree(self.standby, ignore_errors=True)
+        with self._superuser("postgres") as connection:
+            connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (files.SLOT,))
+            connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", (files.SLOT,))
+        files.make_data_folder(self.standby, self.programs.uid)
+        address = make_conninfo(host="127.0.0.1", port=self.primary_port, user=files.REPLICATION_ROLE)
+        arguments = ["-D", str(self.standby), "-d", address, "-X", "stream", "-c", "fast", "-S", files.SLOT]
+        password = {"PGPASSWORD": self._passwords[files.REPLICATION_ROLE].get_secret_value()}
+        self.programs.run("pg_basebackup", *arguments, *self._no_sync(), environment=password)
+        files.write(self.standby / "standby.signal", "", self.programs.uid)  # last: without it the copy does not count
+
+    def primary_spec(self) -> ProcessSpec:
+        """The primary as a child process; ready when it takes the superuser's writes."""
+        return self._spec(PRIMARY, self.primary, self._primary_ready, needs=())
+
+    def standby_spec(self) -> ProcessSpec:
+        """The standby as a child process; ready when both sides say that it streams."""
+        return self._spec(STANDBY, self.standby, self._standby_ready, needs=(PRIMARY,))
+
+    def remove(self) -> None:
+        """Delete all data of both servers, which must be stopped."""
+        files.remove(self._asked)
+
+    def _spec(self, name: str, data: Path, ready: Any, *, needs: tuple[str, ...]) -> ProcessSpec:
+        return ProcessSpec(
+            name=name,
+            argv=(self.programs.path("postgres"), "-D", str(data)),
+            environment=self.programs.environment,
+            folder=data,
+            needs=needs,
+            ready=ready,
+            uid=self.programs.uid,
+            stop_signal=signal.SIGINT,  # "fast": clients are sent away, everything is written
+        )
+
+    def _initialise(self) -> None:
+        uid = self.programs.uid
+        files.make_data_folder(self.primary, uid)
+        password_file = self.primary.with_name("initdb.password")
+        files.write(password_file, self._passwords[SUPERUSER].get_secret_value(), uid)
+        try:
+            arguments = ["-D", str(self.primary), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password_file}"]
+            # Bytes order text: the same on every machine, whatever its locale, and a snapshot's order never changes with a C library.
+            arguments += ["--encoding=UTF8", "--no-locale", "--data-checksums"]
+            self.programs.run("initdb", *arguments, *self._no_sync())
+        finally:
+            password_file.unlink()
+        files.write(self.primary / files.COMPLETE, "", uid)
+
+    def _provision_roles(self, connection: roles.Connection) -> None:
+        roles.create_roles(connection)
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (files.REPLICATION_ROLE,)).fetchone() is None:
+            connection.execute(f"CREATE ROLE {files.REPLICATION_ROLE} LOGIN REPLICATION")
+        for role, password in self._passwords.items():
+            if role != SUPERUSER:
+                roles.set_password(connection, role, password)
+
+    def _unusable(self) -> str:
+        """Why the standby's data can't be used; empty when it can."""
+        if not (self.standby / "standby.signal").exists():
+            return "there is no complete copy"
+        if self._control("system identifier", self.standby) != self._control("system identifier", self.primary):
+            return "it is a copy of another primary"
+        with self._superuser("postgres") as connection:
+            slot = connection.execute("SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", (files.SLOT,)).fetchone()
+            if slot is None or slot[0] in ("lost", "unreserved"):
+                return "the primary no longer keeps the WAL that it needs"
+            end = self._control("Minimum recovery ending location", self.standby)
+            ahead = connection.execute("SELECT %s::pg_lsn > pg_current_wal_lsn()", (end,)).fetchone()
+            return "it is ahead of the primary" if ahead is None or ahead[0] else ""
+
+    def _control(self, key: str, data: Path) -> str:
+        found = re.search(rf"^.*{key}:\s*(\S+)", self.programs.run("pg_controldata", "-D", str(data)), re.MULTILINE)
+        return found[1] if found else ""
+
+    def _primary_ready(self) -> bool:
+        return self._answers(self.dsn(SUPERUSER, "postgres"), "SELECT NOT pg_is_in_recovery()")
+
+    def _standby_ready(self) -> bool:
+        """A standby can start, answer and never receive anything: so both ends of the stream are asked."""
+        sends = "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'postgres-standby' AND state = 'streaming'"
+        receives = "SELECT count(*) = 1 FROM pg_stat_wal_receiver WHERE status = 'streaming' AND pg_is_in_recovery()"
+        return self._answers(self.dsn(SUPERUSER, "postgres", standby=True), receives) and self._answers(
+            self.dsn(SUPERUSER, "postgres"), sends
+        )
+
+    def _answers(self, dsn: SecretStr, question: str) -> bool:
+        try:
+            with psycopg.connect(dsn.get_secret_value(), connect_timeout=2) as connection:
+                row = connection.execute(question.encode()).fetchone()
+        except psycopg.OperationalError:
+            return False  # not up yet: the supervisor asks again until its deadline, and shows the server's log then
+        return bool(row and row[0])
+
+    def _superuser(self, database: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.dsn(SUPERUSER, database).get_secret_value(), autocommit=True, connect_timeout=10)
+
+    def _no_sync(self) -> list[str]:
+        return [] if self._durable else ["--no-sync"]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

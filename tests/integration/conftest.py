@@ -1,0 +1,151 @@
+"""Real servers for all integration tests: one primary and one standby per run, a database of its own for each test."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+
+from mlplatform.database import roles
+from mlplatform.local import binaries
+from mlplatform.local.postgres import LocalPostgres, new_passwords
+from mlplatform.local.supervisor import Supervisor
+from mlplatform.settings import Postgres
+
+DEADLINE_S = 30.0
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running primary and its standby, with pristine databases raw and warehouse that only serve as templates."""
+
+    servers: LocalPostgres
+    supervisor: Supervisor
+
+    def superuser(self, database: str = "postgres", *, standby: bool = False) -> psycopg.Connection[Any]:
+        """An autocommit session of the superuser."""
+        return psycopg.connect(self.servers.dsn("postgres", database, standby=standby).get_secret_value(), autocommit=True)
+
+    def catch_up(self) -> None:
+        """Wait until the standby has replayed all that the primary has written so far."""
+        with self.superuser() as primary, self.superuser(standby=True) as standby:
+            end = primary.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+            wait_until(lambda: standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (end,)).fetchone()[0])
+
+
+@dataclass(frozen=True)
+class Databases:
+    """A fresh pair of databases, visible on primary and standby."""
+
+    cluster: Cluster
+    raw: str
+    warehouse: str
+
+    def dsn(self, role: str, database: str, *, standby: bool = False) -> SecretStr:
+        """Connection string of a role ("etl", "reader", …) for "raw" or "warehouse" of this pair."""
+        return self.cluster.servers.dsn(role, {"raw": self.raw, "warehouse": self.warehouse}[database], standby=standby)
+
+    def settings(self, component: str) -> Postgres:
+        """The database settings of a component, as local mode gives them."""
+        return self.cluster.servers.settings(component, raw=self.raw, warehouse=self.warehouse)
+
+    def connect(self, role: str, database: str, *, standby: bool = False) -> psycopg.Connection[Any]:
+        """A plain autocommit session, for setting the scene and for looking behind it."""
+        return psycopg.connect(self.dsn(role, database, standby=standby).get_secret_value(), autocommit=True)
+
+    def catch_up(self) -> None:
+        """Wait until the standby shows all that was committed so far."""
+        self.cluster.catch_up()
+
+
+def wait_until(holds: Callable[[], bool], *, timeout_s: float = DEADLINE_S) -> None:
+    """Poll until `holds` is true; fail when it takes too long."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+
+
+def start_cluster(folder: Path) -> Cluster:
+    """Make and start a throwaway cluster in a folder that the servers' user can reach. `stop_cluster` ends it."""
+    programs = binaries.find(None, copies=folder / "programs")
+    servers = LocalPostgres(
+        folder / "postgres",
+        programs,
+        passwords=new_passwords(),
+        primary_port=free_port(),
+        standby_port=free_port(),
+        durable=False,
+    )
+    supervisor = Supervisor([servers.primary_spec(), servers.standby_spec()], logs=folder / "logs")
+    try:
+        servers.prepare_primary()
+        supervisor.start("postgres-primary")
+        servers.provision()
+        servers.prepare_standby()
+        supervisor.start("postgres-standby")
+    except BaseException:
+        supervisor.close()
+        raise
+    return Cluster(servers, supervisor)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that an unprivileged user can enter (pytest's own are closed to others)."""
+    folder = Path(tempfile.mkdtemp(prefix="mlplatform-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(open_folder: Path) -> Iterator[Cluster]:
+    """The primary and standby that all tests share. Don't stop, promote or pause them: `throwaway` is for that."""
+    cluster = start_cluster(open_folder / "shared")
+    yield cluster
+    cluster.supervisor.close()
+
+
+@pytest.fixture
+def throwaway(open_folder: Path) -> Iterator[Cluster]:
+    """A primary and standby of one's own, to be broken. Costs about two seconds."""
+    folder = open_folder / f"throwaway-{next(_numbers)}"
+    cluster = start_cluster(folder)
+    yield cluster
+    cluster.supervisor.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def databases(postgres: Cluster) -> Iterator[Databases]:
+    """Fresh raw and warehouse databases, migrated, with login trigger and grants."""
+    number = next(_numbers)
+    pair = Databases(postgres, f"raw_{number}", f"warehouse_{number}")
+    with postgres.superuser() as connection:
+        roles.create_database(connection, pair.raw, "raw", template="raw")
+        roles.create_database(connection, pair.warehouse, "warehouse", template="warehouse")
+    postgres.catch_up()
+    yield pair
+    with postgres.superuser() as connection:
+        for name in (pair.raw, pair.warehouse):
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
