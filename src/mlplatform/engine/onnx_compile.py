@@ -1,0 +1,49 @@
+"""Compile a fitted scikit-learn estimator to ONNX. Only training does this; serving never imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import BooleanTensorType, DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+
+from mlplatform.contracts.columns import Feature
+from mlplatform.errors import InvalidInput
+
+Precision = Literal["float32", "float64"]
+_FIXED: dict[str, Any] = {"int64": Int64TensorType, "bool": BooleanTensorType, "string": StringTensorType}
+_FLOAT: dict[Precision, Any] = {"float32": FloatTensorType, "float64": DoubleTensorType}
+
+
+def compile_onnx(estimator: Any, features: Sequence[Feature], outputs: Sequence[str], *, precision: Precision) -> bytes:
+    """The bytes of a model.onnx with one input per feature and these output names, in the order label, probabilities.
+
+    float64 features are computed in `precision`. Raises InvalidInput when skl2onnx has no translation for this estimator.
+    """
+    inputs = [(feature.name, _tensor(feature, precision)([None, 1])) for feature in features]
+    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None  # an array instead of a list of dicts
+    try:
+        model = convert_sklearn(estimator, initial_types=inputs, options=options)
+    except Exception as error:  # skl2onnx raises whatever its converters run into
+        raise InvalidInput(f"can't be compiled to ONNX: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    _rename(model.graph, outputs)
+    return bytes(model.SerializeToString())
+
+
+def _tensor(feature: Feature, precision: Precision) -> Any:
+    return _FIXED.get(feature.dtype, _FLOAT[precision])
+
+
+def _rename(graph: Any, names: Sequence[str]) -> None:
+    """Give the graph's outputs our names; every node that makes or reads them follows."""
+    if len(graph.output) != len(names):
+        raise InvalidInput(f"the compiled model has {len(graph.output)} outputs, not {len(names)}")
+    renamed = {output.name: name for output, name in zip(graph.output, names, strict=True)}
+    for output in graph.output:
+        output.name = renamed[output.name]
+    for node in graph.node:
+        for edges in (node.input, node.output):
+            for position, edge in enumerate(edges):
+                if edge in renamed:
+                    edges[position] = renamed[edge]

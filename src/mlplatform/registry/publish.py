@@ -1,0 +1,146 @@
+"""Runs and model versions in MLflow, through its client with explicit run ids (its fluent interface keeps hidden state per process)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from mlplatform.errors import PlatformError, Refused, Unavailable
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+_ROUND = 100  # MLflow's limits per log_batch call: 100 parameters, 1000 metrics
+_VALUE = 6_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One MLflow run."""
+
+    id: str
+    experiment: str
+    artifacts: str  # '<experiment>/<run>/artifacts', below MLflow's artifact proxy
+
+
+class Publisher:
+    """What the trainer writes into MLflow. Every method raises Unavailable when the server is away, Refused when it says no."""
+
+    def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
+        self._client = _client(url, timeout_s)
+
+    def start(self, pipeline: str, *, name: str, tags: Mapping[str, str]) -> Run:
+        """Begin a run in the experiment of that pipeline, which is made when it is missing."""
+        with _translated():
+            experiment = self._experiment(pipeline)
+            run = self._client.create_run(experiment, run_name=name, tags=dict(tags))
+        artifacts = urlsplit(run.info.artifact_uri)
+        if artifacts.scheme != "mlflow-artifacts":
+            raise Refused(
+                f"MLflow stores artifacts at {artifacts.scheme or 'a path'}:, not behind its own proxy",
+                fix="start `mlflow server` with --artifacts-destination and without --default-artifact-root",
+            )
+        return Run(id=run.info.run_id, experiment=experiment, artifacts=artifacts.path.lstrip("/"))
+
+    def parameters(self, run: Run, values: Mapping[str, Any]) -> None:
+        """Log parameters; long values are cut, as MLflow would refuse them."""
+        from mlflow.entities import Param  # noqa: PLC0415 - see _client
+
+        items = [Param(key, str(value)[:_VALUE]) for key, value in values.items()]
+        with _translated():
+            for begin in range(0, len(items), _ROUND):
+                self._client.log_batch(run.id, params=items[begin : begin + _ROUND])
+
+    def metrics(self, run: Run, values: Mapping[str, float], *, step: int = 0) -> None:
+        """Log metrics at one step."""
+        from mlflow.entities import Metric  # noqa: PLC0415 - see _client
+
+        now = int(time.time() * 1000)
+        with _translated():
+            self._client.log_batch(run.id, metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
+
+    def tags(self, run: Run, values: Mapping[str, str]) -> None:
+        """Set tags of the run."""
+        from mlflow.entities import RunTag  # noqa: PLC0415 - see _client
+
+        with _translated():
+            self._client.log_batch(run.id, tags=[RunTag(key, value[:_VALUE]) for key, value in values.items()])
+
+    def files(self, run: Run, folder: Path, path: str) -> None:
+        """Upload all files of a folder below `path` of the run's artifacts."""
+        with _translated():
+            self._client.log_artifacts(run.id, str(folder), path)
+
+    def finish(self, run: Run, status: Status) -> None:
+        """End the run."""
+        with _translated():
+            self._client.set_terminated(run.id, status)
+
+    def register(self, pipeline: str, run: Run, *, about: str, description: str, tags: Mapping[str, str]) -> str:
+        """Make a version of the registered model `pipeline` out of the run's model folder; returns its number.
+
+        `about` describes the model as a whole, `description` the version, both in plain words.
+        """
+        with _translated():
+            self._model(pipeline, about)
+            version = self._client.create_model_version(
+                pipeline, f"mlflow-artifacts:/{run.artifacts}/model", run_id=run.id, tags=dict(tags), description=description
+            )
+        return str(version.version)
+
+    def _experiment(self, pipeline: str) -> str:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
+
+        found = self._client.get_experiment_by_name(pipeline)
+        if found is None:
+            try:
+                return str(self._client.create_experiment(pipeline))
+            except MlflowException as error:  # made by another run in between
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = self._client.get_experiment_by_name(pipeline)
+        if found.lifecycle_stage != "active":
+            raise Refused(f"the MLflow experiment '{pipeline}' is deleted", fix="restore it: mlflow experiments restore")
+        return str(found.experiment_id)
+
+    def _model(self, pipeline: str, about: str) -> None:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
+
+        try:
+            self._client.create_registered_model(pipeline, description=about)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            self._client.update_registered_model(pipeline, description=about)
+
+
+def _client(url: str, timeout_s: float) -> Any:
+    """MLflow's client. Imported here, since MLflow reads these variables at import: usage reports to its makers, retries, progress bars."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(timeout_s)))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    from mlflow import MlflowClient  # noqa: PLC0415
+
+    return MlflowClient(tracking_uri=url, registry_uri=url)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """MLflow's and requests' errors as ours."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
+    from requests import RequestException  # noqa: PLC0415 - comes with MLflow
+
+    try:
+        yield
+    except PlatformError:
+        raise
+    except RequestException as error:
+        raise Unavailable(f"no answer from MLflow: {error}") from error
+    except MlflowException as error:
+        away = error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+        raise (Unavailable if away else Refused)(f"MLflow: {error.message}") from error

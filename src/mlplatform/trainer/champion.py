@@ -1,0 +1,85 @@
+"""The version that serves now, asked about the very rows that the new one is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlplatform.contracts.columns import Columns, Feature
+from mlplatform.contracts.model import ModelVersion
+from mlplatform.engine.load import load, read_signature
+from mlplatform.errors import PlatformError, TryLater
+from mlplatform.registry.store import ModelStore
+from mlplatform.telemetry import logger
+from mlplatform.trainer.pin import Pinned
+from mlplatform.trainer.table import Table
+
+RowsOf = Callable[[str, tuple[Feature, ...]], Table]
+"""Rows of another features digest, as of the same mark."""
+_log = logger("trainer")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What could be learnt of the champion. `answers` are None when it can't be compared, and `why` says so.
+
+    With another features digest some test rows may lack features of the old one: `positions` are the test rows that it did answer.
+    """
+
+    version: str | None
+    answers: Columns | None = None
+    classes: tuple[Any, ...] | None = None
+    positions: np.ndarray[Any, Any] | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """How a champion is fetched and fed."""
+
+    store: ModelStore
+    rows_of: RowsOf
+    folder: Path  # scratch
+    trusted: tuple[str, ...]
+
+    def ask(self, version: ModelVersion | None, pinned: Pinned, test: Table) -> Champion:
+        """The champion's predictions for the test rows.
+
+        A champion that can't be loaded, proven or fed is reported, not hidden: gates against it then fail. Raises TryLater when MLflow
+        or the data API is away.
+        """
+        if version is None:
+            return Champion(version=None, why="there is no champion yet")
+        try:
+            return self._ask(version, pinned, test)
+        except TryLater:
+            raise
+        except PlatformError as error:
+            _log.error("champion can't be compared", version=version.version, error=str(error))
+            return Champion(version=version.version, why=f"version {version.version} can't be compared: {error}")
+
+    def _ask(self, version: ModelVersion, pinned: Pinned, test: Table) -> Champion:
+        place = self.folder / f"champion-{version.version}"
+        self.store.download(version.artifacts, place, version.manifest_sha256)
+        form = read_signature(place)
+        engine = load(place, form, trusted=self.trusted)
+        if form.task != pinned.definition.task:
+            return Champion(version=version.version, why=f"version {version.version} is a {form.task}")
+        positions, rows = np.arange(len(test), dtype=np.int64), test
+        if version.features_digest != pinned.digest:
+            positions, rows = _same_rows(test, self.rows_of(version.features_digest, form.features))
+        if not len(positions):
+            return Champion(version=version.version, why=f"none of the test rows has features of {version.features_digest[:12]}…")
+        return Champion(version=version.version, answers=engine.predict(rows.features), classes=form.classes, positions=positions)
+
+
+def _same_rows(test: Table, other: Table) -> tuple[np.ndarray[Any, Any], Table]:
+    """Which test rows the other table has too, and those rows of it, in the same order."""
+    place = {key: at for at, key in enumerate(other.keys())}
+    pairs = [(mine, place[key]) for mine, key in enumerate(test.keys()) if key in place]
+    mine, theirs = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
+    return mine, other.take(theirs)

@@ -1,0 +1,54 @@
+"""The pipeline's own estimator: model.py from the checkout, seeded."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlplatform.errors import InvalidInput
+
+Build = Callable[[dict[str, Any]], Any]
+
+
+def builder(model: Path, *, commit: str, seed: int) -> Build:
+    """`build(parameters)` of that model.py, with `seed` put into every `random_state` that the author left open.
+
+    Runs the file. Raises InvalidInput when it can't be run or defines no `build`; so does the returned function when `build` fails.
+    """
+    build = _load(model, commit)
+
+    def seeded(parameters: dict[str, Any]) -> Any:
+        try:
+            estimator = build(dict(parameters))
+        except Exception as error:  # the author's code may raise anything
+            raise InvalidInput(f"model.py: build({parameters}) failed: {error!r}", field="model.py") from error
+        if not (hasattr(estimator, "fit") and hasattr(estimator, "predict") and hasattr(estimator, "get_params")):
+            raise InvalidInput(f"model.py: build() must return a scikit-learn estimator, not {type(estimator).__name__}", field="model.py")
+        return estimator.set_params(**_open_seeds(estimator.get_params(deep=True), seed))
+
+    return seeded
+
+
+def _open_seeds(parameters: Mapping[str, Any], seed: int) -> dict[str, int]:
+    return {name: seed for name, value in parameters.items() if name.split("__")[-1] == "random_state" and value is None}
+
+
+def _load(model: Path, commit: str) -> Build:
+    name = f"mlplatform_model_{model.parent.name.replace('-', '_')}_{commit[-12:]}"
+    spec = importlib.util.spec_from_file_location(name, model)
+    if spec is None or spec.loader is None:
+        raise InvalidInput(f"{model} can't be imported", field="model.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # classes defined in the file look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the author's code may raise anything
+        del sys.modules[name]
+        raise InvalidInput(f"model.py failed: {error!r}", field="model.py") from error
+    build = getattr(module, "build", None)
+    if not callable(build):
+        raise InvalidInput("model.py defines no function build(parameters)", field="model.py")
+    return build  # type: ignore[no-any-return]  # checked callable; what it returns is checked at each call

@@ -1,0 +1,70 @@
+"""One training per pipeline at a time, whoever started it.
+
+The data API keeps the lease; a thread renews it while the run lasts. A run that can't renew for a whole lease time has lost it: another
+one may have begun, so it must stop before it registers anything. Steps call `require` for that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+from urllib.parse import quote
+
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.errors import PlatformError, Refused, TryLater
+from mlplatform.telemetry import logger
+
+_log = logger("trainer")
+
+
+class Lease:
+    """The right to train one pipeline; use as a context manager. Entering raises Refused while another run holds it."""
+
+    def __init__(
+        self, api: DataApiClient, pipeline: str, holder: str, *, ttl_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._api = api
+        self._path = f"/v1/pipelines/{quote(pipeline)}/lease"
+        self._holder = holder
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._until = 0.0
+        self._lost = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._take()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        try:
+            self._api.call("DELETE", self._path, params={"holder": self._holder})
+        except PlatformError as error:  # it runs out by itself
+            _log.warning("lease not released", error=str(error), ttl_s=self._ttl_s)
+
+    def require(self) -> None:
+        """Raise Refused when the lease is lost."""
+        if self._lost or self._clock() > self._until:
+            raise Refused(f"this run has lost its lease: {self._lost or 'it could not be renewed in time'}", fix="start it again")
+
+    def _take(self) -> None:
+        asked = self._clock()
+        self._api.post(self._path, {"holder": self._holder, "ttl_s": self._ttl_s})
+        self._until = asked + self._ttl_s
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self._ttl_s / 4):
+            try:
+                self._take()
+            except TryLater as error:
+                _log.warning("lease not renewed, will try again", error=str(error))
+            except PlatformError as error:
+                self._lost = str(error)
+                _log.error("lease lost", error=str(error))
+                return

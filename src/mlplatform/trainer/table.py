@@ -1,0 +1,88 @@
+"""Training rows in memory: NumPy columns that keep their row's identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlplatform.contracts.columns import NUMPY, Columns, DType, Feature
+from mlplatform.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one dataset, in the order of (request_id, row)."""
+
+    request_ids: NDArray[Any]
+    rows: NDArray[np.int64]
+    times: NDArray[np.datetime64]
+    labels: NDArray[Any]
+    features: Columns
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, positions: NDArray[np.int64]) -> Table:
+        """Some of the rows, in the order of `positions`."""
+        return replace(
+            self,
+            request_ids=self.request_ids[positions],
+            rows=self.rows[positions],
+            times=self.times[positions],
+            labels=self.labels[positions],
+            features={name: values[positions] for name, values in self.features.items()},
+        )
+
+    def keys(self) -> list[tuple[str, int]]:
+        """(request_id, row) of each row."""
+        return list(zip(map(str, self.request_ids), map(int, self.rows), strict=True))
+
+
+def from_arrow(data: pa.Table, features: Sequence[Feature], target: DType) -> Table:
+    """A `<pipeline>.training` dataset as a table. Raises InvalidInput when a column is missing."""
+    absent = [
+        name
+        for name in ("request_id", "row", "event_time", "label", *(feature.name for feature in features))
+        if name not in data.column_names
+    ]
+    if absent:
+        raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])
+    return Table(
+        request_ids=texts(data["request_id"]),
+        rows=data["row"].to_numpy().astype(np.int64),
+        times=data["event_time"].cast(pa.timestamp("us")).to_numpy() if _naive(data["event_time"]) else _utc(data["event_time"]),
+        labels=values(data["label"], "int64" if target == "bool" else target),  # a model's classes are numbers or strings
+        features={feature.name: values(data[feature.name], feature.dtype) for feature in features},
+    )
+
+
+def values(column: pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
+    """One Arrow column as the NumPy array that `Columns` asks for."""
+    if dtype == "string":
+        return texts(column)
+    if dtype == "float64":
+        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)  # null becomes NaN
+    if column.null_count:
+        raise InvalidInput(f"a column of {dtype} holds {column.null_count} nulls")
+    return np.asarray(column.to_numpy(), dtype=NUMPY[dtype])
+
+
+def texts(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column as an object array of str and None."""
+    found = np.empty(len(column), dtype=np.object_)
+    found[:] = [None if value is None else str(value) for value in column.to_pylist()]
+    return found
+
+
+def _naive(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_timestamp(column.type) and column.type.tz is None
+
+
+def _utc(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
+    """Timestamps with a zone hold UTC inside; the zone is only for display."""
+    return np.asarray(column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()).astype("datetime64[us]")
