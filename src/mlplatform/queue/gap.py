@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlplatform.errors import RecordsGone
+from mlplatform.telemetry import counter
 
 
 def check_position(topic: str, partition: int, position: int, first: int, end: int) -> None:
@@ -10,14 +11,15 @@ def check_position(topic: str, partition: int, position: int, first: int, end: i
 
     Reading on regardless would turn a loss into silence: the numbers of the outboxes would show it, but much later.
     """
-    where = f"topic = '{topic}' AND partition = {partition}"
+    accept = "accept it in raw.offsets: set next_offset to {} for topic {} and partition {}"
     if position < first:
+        counter("consumer_gone_records_total").labels(str(partition)).inc(first - position)
         raise RecordsGone(
             f"{first - position} records of {topic}/{partition} are gone: the database ends before offset {position}, the queue begins at {first}",
-            fix=f"restore them, or accept the loss with: UPDATE raw.offsets SET next_offset = {first} WHERE {where}",  # noqa: S608  (text for a person)
+            fix="restore them, or " + accept.format(first, topic, partition),
         )
     if position > end:
         raise RecordsGone(
             f"{topic}/{partition} ends at offset {end}, but records up to {position} were stored from it: the topic was made anew or has lost data",
-            fix=f"use another topic name, or accept it with: UPDATE raw.offsets SET next_offset = {end} WHERE {where}",  # noqa: S608  (text for a person)
+            fix="use another topic name, or " + accept.format(end, topic, partition),
         )

@@ -1,0 +1,1 @@
+"""From the queue to the raw database, exactly once in effect."""

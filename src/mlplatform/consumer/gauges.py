@@ -1,0 +1,45 @@
+"""How far the road is, per partition, for /metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from mlplatform.errors import Unavailable
+from mlplatform.queue import Consumer
+from mlplatform.telemetry import gauge, logger
+
+_EVERY_S = 5.0
+
+
+class RoadGauges:
+    """Sets `consumer_next_offset` and `consumer_lag_records`; partitions that went to somebody else are taken away."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._next: dict[int, int] = {}
+        self._refreshed = float("-inf")
+
+    def stored(self, next_offsets: Mapping[int, int]) -> None:
+        """Note what the database holds now."""
+        self._next |= next_offsets
+        for partition, offset in next_offsets.items():
+            gauge("consumer_next_offset").labels(str(partition)).set(offset)
+
+    def refresh(self) -> None:
+        """Ask the queue for its ends, every few seconds."""
+        if time.monotonic() - self._refreshed < _EVERY_S:
+            return
+        self._refreshed = time.monotonic()
+        try:
+            ends = self._consumer.end_offsets()
+        except Unavailable as error:
+            logger("consumer").warning("lag is unknown", error=str(error))
+            return
+        for partition in self._next.keys() - ends.keys():
+            del self._next[partition]
+            gauge("consumer_next_offset").remove(str(partition))
+            gauge("consumer_lag_records").remove(str(partition))
+        for partition, end in ends.items():
+            if partition in self._next:
+                gauge("consumer_lag_records").labels(str(partition)).set(end - self._next[partition])

@@ -1,0 +1,165 @@
+"""The consumer's side of the raw database: records and the position behind them, in one transaction.
+
+`raw.offsets.next_offset` is the one truth of how far a partition is stored. Its row is locked for the whole transaction, so two members
+that both believe to own a partition (one was slow, its lease is gone) store one after the other, and the second skips what it finds done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.queries import load
+from mlplatform.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """One decoded record, every value such that PostgreSQL takes it. `inputs` and `outputs` are JSON text."""
+
+    partition: int
+    offset: int
+    request_id: UUID
+    pipeline: str
+    outbox_id: UUID
+    sequence: int
+    version: str
+    caller: str
+    client_id: str | None
+    received_at: datetime
+    rows: int
+    inputs: str
+    outputs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that can't become a row, with all that could be read of it. `kind` is a word for the metric, `reason` a sentence."""
+
+    partition: int
+    offset: int
+    kind: str
+    reason: str
+    payload: bytes
+    outbox_id: UUID | None = None
+    sequence: int | None = None
+    request_id: UUID | None = None
+
+
+Entry = RequestRow | DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a call of `store` did. `behind` is set instead of the rest when the database knows less than the queue assumed."""
+
+    next_offsets: Mapping[int, int] = field(default_factory=dict)
+    rows: int = 0  # new ones: a request that came twice counts once
+    dead_letters: Sequence[DeadLetter] = ()
+    behind: Mapping[int, int] = field(default_factory=dict)  # next_offset in the database, for every partition of the batch
+
+
+class RequestStore:
+    """Stores records of one topic. Blocks; every method raises Unavailable when the primary is away."""
+
+    def __init__(self, pool: PrimaryPool, *, topic: str) -> None:
+        self._pool = pool
+        self._topic = topic
+        self._sql = load("requests")
+
+    def positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Where to go on reading; a partition that was never stored from is left out."""
+        with self._pool.transaction() as connection:
+            return dict(
+                connection.execute(self._sql["positions"].encode(), {"topic": self._topic, "partitions": list(partitions)}).fetchall()
+            )
+
+    def store(self, entries: Sequence[Entry], *, holes: Mapping[int, int]) -> Stored:
+        """Store entries and positions, all or nothing; entries of a partition must be in its order and without gaps.
+
+        Entries that are stored already are skipped. A batch that begins above the stored position would leave records out: nothing is
+        stored, and `behind` says where to read again (a failover of an asynchronous primary can set positions back). `holes` names
+        positions (partition -> next_offset) from which the queue was read again: if it holds no record there, the jump is right.
+        Raises InvalidInput when the database refuses a value of some entry; nothing is stored then.
+        """
+        try:
+            with self._pool.transaction() as connection:
+                positions = self._lock(connection, sorted({entry.partition for entry in entries}))
+                behind = _behind(entries, positions, holes)
+                if behind:
+                    return Stored(behind=behind)
+                return self._keep(connection, [entry for entry in entries if entry.offset >= positions[entry.partition]], positions)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            raise InvalidInput(f"the database refuses a record: {' '.join(str(error).split())}") from error
+
+    def dead_letters_in_a_row(self, partition: int, next_offset: int, *, limit: int) -> int:
+        """How many records right before `next_offset` are dead letters; counts up to `limit`."""
+        values = {"topic": self._topic, "partition": partition, "next_offset": next_offset, "limit": limit}
+        with self._pool.transaction() as connection:
+            row = connection.execute(self._sql["dead_letters_in_a_row"].encode(), values).fetchone()
+        return int(row[0]) if row else 0
+
+    def make_partitions(self, months: int) -> None:
+        """Make the monthly partitions of raw.requests for this month and so many more."""
+        with self._pool.transaction() as connection:
+            connection.execute(self._sql["make_partitions"].encode(), {"months": months})
+
+    def _lock(self, connection: psycopg.Connection[Any], partitions: Sequence[int]) -> dict[int, int]:
+        values = {"topic": self._topic, "partitions": list(partitions)}
+        found = dict(connection.execute(self._sql["lock_positions"].encode(), values).fetchall())
+        if len(found) < len(partitions):
+            connection.execute(self._sql["begin_partitions"].encode(), values)
+            found = dict(connection.execute(self._sql["lock_positions"].encode(), values).fetchall())
+        return found
+
+    def _keep(self, connection: psycopg.Connection[Any], entries: Sequence[Entry], positions: dict[int, int]) -> Stored:
+        rows = [entry for entry in entries if isinstance(entry, RequestRow)]
+        letters = [entry for entry in entries if isinstance(entry, DeadLetter)]
+        new = self._keep_rows(connection, rows) if rows else 0
+        if letters:
+            with connection.cursor() as cursor:
+                cursor.executemany(self._sql["keep_dead_letter"].encode(), [self._letter(letter) for letter in letters])
+        moved = {entry.partition: entry.offset + 1 for entry in entries}
+        if moved:
+            values = [{"topic": self._topic, "partition": partition, "next_offset": at} for partition, at in sorted(moved.items())]
+            with connection.cursor() as cursor:
+                cursor.executemany(self._sql["move_position"].encode(), values)
+        return Stored(next_offsets=positions | moved, rows=new, dead_letters=letters)
+
+    def _keep_rows(self, connection: psycopg.Connection[Any], rows: Sequence[RequestRow]) -> int:
+        connection.execute(self._sql["make_incoming"].encode())
+        with connection.cursor().copy(self._sql["copy_incoming"].encode()) as copy:
+            for row in rows:
+                copy.write_row(
+                    (
+                        row.request_id, row.pipeline, row.partition, row.offset, row.outbox_id, row.sequence, row.version, row.caller,
+                        row.client_id, row.received_at, row.rows, row.inputs, row.outputs,
+                    )
+                )  # fmt: skip
+        return connection.execute(self._sql["keep_incoming"].encode(), {"topic": self._topic}).rowcount
+
+    def _letter(self, letter: DeadLetter) -> dict[str, Any]:
+        return {
+            "topic": self._topic,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "outbox_id": letter.outbox_id,
+            "sequence": letter.sequence,
+            "request_id": letter.request_id,
+            "reason": letter.reason,
+            "payload": letter.payload,
+        }
+
+
+def _behind(entries: Sequence[Entry], positions: Mapping[int, int], holes: Mapping[int, int]) -> dict[int, int]:
+    firsts: dict[int, int] = {}
+    for entry in entries:
+        firsts.setdefault(entry.partition, entry.offset)
+    jumps = any(first > positions[p] and holes.get(p) != positions[p] for p, first in firsts.items())
+    return {p: positions[p] for p in firsts} if jumps else {}

@@ -1,0 +1,1 @@
+"""From the outbox to the queue: forgets only what the queue has acknowledged."""

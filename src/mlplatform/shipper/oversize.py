@@ -1,0 +1,40 @@
+"""A record that is too large for the queue: its payload stays on disk beside the outbox, and a notice goes on the road in its place.
+
+So the balance closes (the notice becomes a dead letter with its reason), and nothing is thrown away: a person finds the payload in
+`<outbox>/oversize/<sequence>.json` as long as the outbox's volume exists.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from mlplatform.contracts.request import RequestRecord, decode, encode
+from mlplatform.errors import InvalidInput
+from mlplatform.outbox import OutboxRecord
+from mlplatform.outbox.folder import make, write_whole
+
+_LONGEST_CLIENT_ID = 200  # a client may have made its id the large part
+
+
+def set_aside(folder: Path, outbox_id: str, record: OutboxRecord, reason: str) -> bytes:
+    """Keep the payload in the outbox's folder, durably, and return the notice to send. Raises OSError."""
+    aside = folder / "oversize"
+    make(aside)
+    write_whole(aside / f"{record.sequence}.json", record.payload)
+    return encode(notice(outbox_id, record, reason))
+
+
+def notice(outbox_id: str, record: OutboxRecord, reason: str) -> RequestRecord:
+    """The record without its inputs and outputs; all that can be known of it when the payload is unreadable."""
+    size = len(record.payload)
+    try:
+        full = decode(record.payload)
+    except InvalidInput:  # not for the shipper to judge: the numbers are right all the same
+        return RequestRecord(
+            kind="oversize", outbox_id=outbox_id, sequence=record.sequence, request_id="", pipeline="", version="", caller="",
+            received_us=0, rows=0, reason=reason, size=size,
+        )  # fmt: skip
+    client_id = full.client_id[:_LONGEST_CLIENT_ID] if full.client_id else full.client_id
+    return msgspec.structs.replace(full, kind="oversize", inputs={}, outputs={}, client_id=client_id, reason=reason, size=size)
