@@ -126,6 +126,9 @@ class Serving(Group):
     max_waiting: int = Field(1_024, ge=1, description="Most requests that wait for the model; above it 429.")
     max_batch: int = Field(64, ge=1, description="Most requests in one model call.")
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
+    linger_s: float = Field(
+        0.0, ge=0, description="How long new requests are still taken after SIGTERM, until load balancers have noticed the failing readiness."
+    )
 
 
 class Shipper(Group):
@@ -150,7 +153,9 @@ class Etl(Group):
     """Raw rows to feature rows."""
 
     batch_requests: int = Field(2_000, ge=1, description="Most requests in one transaction.")
+    batch_rows: int = Field(20_000, ge=1, description="Most rows in one transaction; a single request may have more.")
     idle_s: float = Field(0.5, gt=0, description="Pause when there is nothing to do.")
+    retry_s: float = Field(10.0, gt=0, description="How long a features definition that can't be loaded rests until it is tried again.")
 
 
 class Registry(Group):

@@ -24,6 +24,7 @@ TYPE = "urn:mlplatform:"
 STATUS: dict[type[errors.PlatformError], int] = {
     errors.UnknownName: 404,
     errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
     errors.InvalidInput: 422,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,

@@ -1,0 +1,139 @@
+"""Coalesce concurrent requests into one call of the model, without making anybody wait for company.
+
+There is no window. What has arrived in one turn of the event loop is answered by one call at the start of the next turn. When the last
+turn brought one request only, the next one is answered at once, and whatever else arrives in that same turn shares the call after it.
+A call that is expected to be slow runs in the model's one thread while the loop goes on collecting.
+
+All methods run on the event loop. Nothing of one request can reach another: rows are joined and cut by position, and when a joined call
+fails, each request is tried alone, so that only the one to blame fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from mlplatform.errors import InvalidInput, PlatformError
+from mlplatform.serving.meters import Meters
+from mlplatform.serving.model import SLOW_S, LoadedModel
+from mlplatform.serving.question import Job
+from mlplatform.telemetry import logger
+
+_log = logger("serving")
+Deliver = Callable[[Sequence[Job], Sequence[str]], None]
+"""Takes answered jobs and the names of their input columns."""
+
+
+class Batcher:
+    """The queue in front of one loaded model. `deliver` gets every job whose `outputs` are set, in order of arrival."""
+
+    def __init__(
+        self, model: LoadedModel, *, deliver: Deliver, executor: Executor, meters: Meters, max_requests: int, max_rows: int
+    ) -> None:
+        self.model = model
+        self._deliver = deliver
+        self._executor = executor
+        self._meters = meters
+        self._max_requests = max_requests
+        self._max_rows = max_rows
+        self._queue: deque[Job] = deque()
+        self._scheduled = False  # a flush will run in the next turn
+        self._busy = False  # a slow call is in the thread
+        self._lonely = True  # the last turn brought at most one request
+        self._arrived = 0  # in this turn
+
+    def submit(self, job: Job) -> None:
+        """Take a job. Its `done` fails when the model fails; otherwise it goes to `deliver`."""
+        self._queue.append(job)
+        self._arrived += 1
+        if self._busy or self._scheduled:
+            return
+        self._scheduled = True
+        asyncio.get_running_loop().call_soon(self._turn)
+        if self._lonely:
+            self._flush()
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        self._lonely = self._arrived <= 1
+        self._arrived = 0
+        if not self._busy:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, rows = self._next()
+        if not batch:
+            return
+        if self.model.expected_s(rows) > SLOW_S:
+            self._busy = True
+            self._in_thread(batch)
+        else:
+            self._settle(batch, *_call(self.model, batch))
+        if self._queue and not self._busy and not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _next(self) -> tuple[list[Job], int]:
+        batch: list[Job] = []
+        rows = 0
+        while self._queue and len(batch) < self._max_requests:
+            job = self._queue[0]
+            if batch and rows + job.question.rows > self._max_rows:
+                break
+            rows += job.question.rows
+            batch.append(self._queue.popleft())
+        return batch, rows
+
+    def _in_thread(self, batch: list[Job]) -> None:
+        future = asyncio.get_running_loop().run_in_executor(self._executor, _call, self.model, batch)
+
+        def finished(call: asyncio.Future[tuple[dict[int, Exception], float]]) -> None:
+            self._busy = False
+            try:
+                failed, seconds = call.result()
+            except asyncio.CancelledError:  # the loop is closing; the jobs' own tasks are cancelled with it
+                return
+            self._settle(batch, failed, seconds)
+            self._flush()
+
+        future.add_done_callback(finished)
+
+    def _settle(self, batch: list[Job], failed: dict[int, Exception], seconds: float) -> None:
+        self._meters.called(len(batch), seconds)
+        for index, error in failed.items():
+            batch[index].fail(error)
+        answered = [job for index, job in enumerate(batch) if index not in failed] if failed else batch
+        if answered:
+            self._deliver(answered, self.model.names)
+
+
+def _call(model: LoadedModel, batch: list[Job]) -> tuple[dict[int, Exception], float]:
+    """Answer the batch; returns the errors by position and the seconds that the call took."""
+    started = time.perf_counter()
+    failed: dict[int, Exception] = {}
+    try:
+        model.answer(batch)
+    except Exception as error:  # noqa: BLE001  (a model is foreign code: whatever it raises belongs to the request that caused it)
+        failed = {0: _told(model, error)} if len(batch) == 1 else _each_alone(model, batch)
+    return failed, time.perf_counter() - started
+
+
+def _each_alone(model: LoadedModel, batch: list[Job]) -> dict[int, Exception]:
+    failed: dict[int, Exception] = {}
+    for index, job in enumerate(batch):
+        try:
+            model.answer([job])
+        except Exception as error:  # noqa: BLE001  (as above)
+            failed[index] = _told(model, error)
+    return failed
+
+
+def _told(model: LoadedModel, error: Exception) -> Exception:
+    """What the client is told: features.py refusing a row is the row's fault, anything else is ours and goes to the log."""
+    if isinstance(error, InvalidInput):
+        return error
+    _log.error("the model failed on a request", pipeline=model.signature.pipeline, version=model.version, exc_info=error)
+    return PlatformError(f"the model could not answer: {type(error).__name__}")

@@ -1,0 +1,105 @@
+"""The last good models on disk, so that a restart can answer while data API, MLflow or git are away.
+
+    <pipeline>/champion.json                    the version that answered last, with the id of its promotion record
+    <pipeline>/<version>-<manifest>/            its model folder, as it was downloaded
+    <pipeline>/features-<digest>.py             its features code
+
+Nothing here is believed: manifest and digest are checked again before every load, against champion.json's facts. Whoever may write this
+folder could also change champion.json; it must belong to the process alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlplatform.contracts.model import ModelVersion
+from mlplatform.telemetry import logger
+
+_log = logger("serving")
+_CHAMPION = "champion.json"
+
+
+class Remembered(BaseModel):
+    """The version that answered last."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    record: int
+    version: ModelVersion
+
+
+class ModelCache:
+    """One folder per pipeline. Blocking; one thread per pipeline at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def model_folder(self, version: ModelVersion) -> Path:
+        """Where that version's model folder lies or will lie."""
+        return self._folder / version.pipeline / _model_name(version)
+
+    def remembered(self, pipeline: str) -> Remembered | None:
+        """The version that answered last; None when there is none, or when the note can't be read."""
+        path = self._folder / pipeline / _CHAMPION
+        try:
+            return Remembered.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            _log.error("the note of the last good model can't be read", path=str(path), error=str(error))
+            return None
+
+    def remember(self, record: int, version: ModelVersion) -> None:
+        """Note the version that answers now, durably, and remove what no restart will need: all but it and the one before."""
+        before = self.remembered(version.pipeline)
+        note = Remembered(record=record, version=version)
+        _write(self._folder / version.pipeline / _CHAMPION, note.model_dump_json(indent=1).encode())
+        self._prune(version.pipeline, [version, *([before.version] if before else [])])
+
+    def features(self, pipeline: str, digest: str) -> bytes | None:
+        """Stored features code; None when there is none."""
+        try:
+            return (self._folder / pipeline / _features_name(digest)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep_features(self, pipeline: str, digest: str, source: bytes) -> None:
+        """Store features code whose digest has been checked."""
+        _write(self._folder / pipeline / _features_name(digest), source)
+
+    def drop(self, version: ModelVersion) -> None:
+        """Remove a model folder that is not what its manifest says."""
+        shutil.rmtree(self.model_folder(version), ignore_errors=True)
+
+    def _prune(self, pipeline: str, keep: list[ModelVersion]) -> None:
+        wanted = {_CHAMPION} | {_model_name(version) for version in keep} | {_features_name(version.features_digest) for version in keep}
+        for path in (self._folder / pipeline).iterdir():
+            if path.name in wanted:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _model_name(version: ModelVersion) -> str:
+    return f"{version.version}-{version.manifest_sha256[:16]}"
+
+
+def _features_name(digest: str) -> str:
+    return f"features-{digest[:16]}.py"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, durably."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)

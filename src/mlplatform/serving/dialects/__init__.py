@@ -1,0 +1,35 @@
+"""Ways to write one and the same question. A dialect is compiled for one signature: body bytes in, question out; answer in, bytes out.
+
+Decoding has two roads. The fast one is a typed msgspec decoder, which accepts only what is certainly right. Whatever it refuses goes the
+slow way, through `mlplatform.features.parse`, the same code that judges rows in etl: it finds out which row and column is wrong, or that
+the value was right after all (3.0 for a whole number). So both roads mean the same, and a good request never pays for a bad one.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlplatform.contracts.model import Signature
+from mlplatform.serving.dialects.inference import InferenceDialect
+from mlplatform.serving.dialects.rows import RowsDialect
+from mlplatform.serving.question import Answer, Question
+
+INFERENCE = "inference"
+ROWS = "rows"
+
+
+class Dialect(Protocol):
+    """A way to write requests and answers. Stateless, safe to share."""
+
+    def decode(self, body: bytes) -> Question:
+        """The question in a request body. Raises InvalidInput that names row and column."""
+        ...
+
+    def encode(self, answer: Answer) -> bytes:
+        """The reply body."""
+        ...
+
+
+def compile_all(signature: Signature) -> dict[str, Dialect]:
+    """Every dialect, for one model."""
+    return {INFERENCE: InferenceDialect(signature), ROWS: RowsDialect(signature)}

@@ -1,0 +1,196 @@
+"""Open Inference Protocol v2, REST with JSON tensors: one tensor per raw column, of shape [rows] or [rows, 1].
+
+The answer has the outputs `prediction` ([rows]) and, for a classification, `probabilities` ([rows, classes], in the order of the
+signature's classes). The answer's `id` is the client's own where it sent one, as the protocol asks; our request id is always in
+`parameters.request_id`. Binary tensors are not spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from mlplatform.contracts.columns import Column
+from mlplatform.contracts.model import Output, Signature
+from mlplatform.errors import InvalidInput
+from mlplatform.serving.dialects import judge
+from mlplatform.serving.dialects.tensors import DATATYPES, NATURAL, accepted, decoder
+from mlplatform.serving.question import Answer, Question
+
+_WHERE = "inputs.{column}[{row}]"
+_EXTRA_DATATYPES = frozenset(NATURAL) - {"BOOL"}
+
+
+class _Tensor(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+    data: msgspec.Raw
+
+
+class _Wanted(msgspec.Struct):
+    name: str
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Tensor]
+    id: str | None = None
+    outputs: list[_Wanted] | None = None
+
+
+class InferenceDialect:
+    """See Dialect."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._columns = {column.name: column for column in signature.inputs}
+        self._place = {column.name: index for index, column in enumerate(signature.inputs)}
+        self._decoders = {
+            (column.name, datatype): decoder(column, datatype) for column in signature.inputs for datatype in accepted(column)
+        }
+        self._extras = frozenset(name for name in (signature.key, signature.time) if name)
+        self._outputs = {output.name: output for output in signature.outputs}
+        self._request = msgspec.json.Decoder(_Request)
+
+    def decode(self, body: bytes) -> Question:
+        """See Dialect.decode."""
+        try:
+            request = self._request.decode(body)
+            columns = self._plain(request.inputs)
+        except judge.UNDECODABLE:
+            columns = None
+        if columns is None or judge.NUL in body:
+            return self._judge(body)
+        wanted = None if request.outputs is None else self._wanted([output.name for output in request.outputs])
+        return Question(columns, len(columns[0]), judge.client_id(request.id), wanted=wanted)
+
+    def encode(self, answer: Answer) -> bytes:
+        """See Dialect.encode."""
+        question = answer.question
+        parameters = {"request_id": answer.request_id}
+        if question.client_id is not None:
+            parameters["client_id"] = question.client_id
+        names = self._outputs if question.wanted is None else question.wanted
+        reply = {
+            "model_name": answer.model,
+            "model_version": answer.version,
+            "id": answer.request_id if question.client_id is None else question.client_id,
+            "parameters": parameters,
+            "outputs": [_tensor(self._outputs[name], answer.outputs[name], question.rows) for name in names],
+        }
+        return msgspec.json.encode(reply)
+
+    def _plain(self, tensors: Sequence[_Tensor]) -> list[list[Any]] | None:
+        """The columns of flat, complete, well-typed tensors; None when anything needs a closer look."""
+        if len(tensors) != len(self._columns):
+            return None
+        columns: list[list[Any] | None] = [None] * len(tensors)
+        rows = tensors[0].shape[0] if tensors[0].shape else 0
+        for tensor in tensors:
+            reader = self._decoders.get((tensor.name, tensor.datatype))
+            if reader is None or tensor.shape not in ([rows], [rows, 1]):
+                return None
+            values = reader.decode(tensor.data)
+            if len(values) != rows:
+                return None
+            columns[self._place[tensor.name]] = values
+        if rows < 1 or None in columns:  # a tensor twice leaves another one out
+            return None
+        return columns  # type: ignore[return-value]
+
+    def _wanted(self, names: Sequence[Any]) -> tuple[str, ...] | None:
+        unknown = [name for name in names if not isinstance(name, str) or name not in self._outputs]
+        if unknown:
+            raise InvalidInput(f"there is no output {unknown[0]!r}; outputs are {', '.join(self._outputs)}", field="outputs")
+        return tuple(dict.fromkeys(names)) or None
+
+    def _judge(self, body: bytes) -> Question:
+        document = judge.document(body)
+        tensors = _named(document.get("inputs"))
+        missing = [name for name in self._columns if name not in tensors]
+        if missing:
+            raise InvalidInput(f"missing column {', '.join(missing)}", field=f"inputs.{missing[0]}")
+        unknown = [name for name in tensors if name not in self._columns and name not in self._extras]
+        if unknown:
+            raise InvalidInput(
+                f"unknown column {', '.join(unknown)}", field=f"inputs.{unknown[0]}", fix=f"columns are {', '.join(self._columns)}"
+            )
+        rows = _rows(tensors)
+        data = {name: _data(tensor, name, rows) for name, tensor in tensors.items()}
+        self._check_datatypes(tensors, data)
+        columns = judge.columns({name: data[name] for name in self._columns}, tuple(self._columns.values()), _WHERE)
+        extras = {name: judge.scalars(data[name], name, _WHERE) for name in data if name in self._extras}
+        return Question(columns, rows, judge.client_id(document.get("id")), extras, self._wanted(_output_names(document.get("outputs"))))
+
+    def _check_datatypes(self, tensors: dict[str, dict[str, Any]], data: dict[str, list[Any]]) -> None:
+        for name, tensor in tensors.items():
+            allowed = accepted(self._columns[name]) if name in self._columns else tuple(sorted(_EXTRA_DATATYPES))
+            datatype = tensor.get("datatype")
+            if datatype not in allowed:
+                raise InvalidInput(
+                    f"column {name} can't be a tensor of {datatype!r}; it may be {', '.join(allowed)}", field=f"inputs.{name}"
+                )
+            if name in self._columns and NATURAL[datatype] == "int64" and self._columns[name].dtype == "float64":
+                judge.columns({name: [0 if value is None else value for value in data[name]]}, [_whole(name)], _WHERE)
+
+
+def _whole(name: str) -> Column:
+    """A column of whole numbers: an INT tensor holds nothing else, even where the column takes any number."""
+    return Column(name=name, dtype="int64")
+
+
+def _named(inputs: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(inputs, list) or not inputs:
+        raise InvalidInput("must be a list of at least one tensor", field="inputs")
+    found: dict[str, dict[str, Any]] = {}
+    for index, tensor in enumerate(inputs):
+        if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
+            raise InvalidInput("a tensor is an object with name, datatype, shape and data", field=f"inputs[{index}]")
+        if tensor["name"] in found:
+            raise InvalidInput(f"column {tensor['name']} comes twice", field=f"inputs[{index}].name")
+        found[tensor["name"]] = tensor
+    return found
+
+
+def _rows(tensors: dict[str, dict[str, Any]]) -> int:
+    first = next(iter(tensors))
+    rows: int | None = None
+    for name, tensor in tensors.items():
+        shape = tensor.get("shape")
+        sound = isinstance(shape, list) and all(type(size) is int for size in shape) and len(shape) in (1, 2) and shape[1:] in ([], [1])
+        if not sound or shape is None or shape[0] < 1:
+            raise InvalidInput(
+                f"column {name}: the shape must be [rows] or [rows, 1] with at least one row, not {shape!r:.60}",
+                field=f"inputs.{name}.shape",
+            )
+        if rows is not None and shape[0] != rows:
+            raise InvalidInput(f"column {name} has {shape[0]} rows, column {first} has {rows}", field=f"inputs.{name}.shape")
+        rows = shape[0]
+    return rows or 0
+
+
+def _data(tensor: dict[str, Any], name: str, rows: int) -> list[Any]:
+    """The values of a tensor, nested or flat."""
+    data = tensor.get("data")
+    if not isinstance(data, list):
+        raise InvalidInput(f"column {name}: data must be a list (binary tensors are not spoken here)", field=f"inputs.{name}.data")
+    if len(tensor["shape"]) == 2 and data and all(isinstance(item, list) and len(item) == 1 for item in data):
+        data = [item[0] for item in data]
+    if len(data) != rows:
+        raise InvalidInput(f"column {name} has {len(data)} values, its shape says {rows}", field=f"inputs.{name}.data")
+    return data
+
+
+def _output_names(outputs: Any) -> list[Any]:
+    if outputs is None:
+        return []
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        raise InvalidInput("must be a list of objects with a name", field="outputs")
+    return [output.get("name") for output in outputs]
+
+
+def _tensor(output: Output, values: Sequence[Any], rows: int) -> dict[str, Any]:
+    shape, data = ([rows], values) if output.width == 1 else ([rows, output.width], list(chain.from_iterable(values)))
+    return {"name": output.name, "shape": shape, "datatype": DATATYPES[output.dtype], "data": data}

@@ -1,0 +1,78 @@
+"""The slow road of decoding: find what is wrong with a body, or turn what is right after all into a question's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+
+from mlplatform.contracts.columns import Column
+from mlplatform.errors import InvalidInput
+from mlplatform.features.fault import Fault, shown
+from mlplatform.features.parse import to_columns
+
+UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises for bytes that are not what a decoder wants; UnicodeDecodeError is a ValueError."""
+NUL = b"\\u0000"
+"""How JSON writes the one character that Postgres can't store in text; raw control characters are no JSON anyway."""
+CLIENT_ID_CHARACTERS = 256
+
+
+def document(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`. Raises InvalidInput that says where it stops being one."""
+    try:
+        found = msgspec.json.decode(body)
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the body is not UTF-8", field="body") from error
+    except RecursionError as error:
+        raise InvalidInput("the body is nested too deeply", field="body") from error
+    except ValueError as error:
+        raise InvalidInput(f"the body is not JSON: {error}", field="body") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("the body must be a JSON object", field="body")
+    return found
+
+
+def columns(inputs: Mapping[str, Sequence[Any]], declared: Sequence[Column], where: str) -> list[list[Any]]:
+    """Columns of Python values in the declared order, nulls as None. Raises InvalidInput for the first value that does not fit.
+
+    `where` makes a fault's field of its row and column, e.g. "rows[{row}].{column}".
+    """
+    typed, faults = to_columns(inputs, declared)
+    if faults:
+        refuse(faults, where)
+    return [_listed(typed[column.name].tolist(), column) for column in declared]
+
+
+def refuse(faults: Sequence[Fault], where: str) -> NoReturn:
+    """Raise InvalidInput for the first fault, with the number of the others."""
+    first = min(faults, key=lambda fault: fault.row)
+    others = f" (and {len(faults) - 1} more values)" if len(faults) > 1 else ""
+    raise InvalidInput(f"{first}{others}", field=where.format(row=first.row, column=first.column))
+
+
+def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
+    """Values of a key or time field: strings, numbers or null. Raises InvalidInput that names the row."""
+    for row, value in enumerate(values):
+        plain = value is None or (isinstance(value, int | float | str) and not isinstance(value, bool))
+        if not plain or (isinstance(value, int) and abs(value) >= 2**63) or (isinstance(value, str) and "\0" in value):
+            reason = f"{shown(value)} is neither a number nor a string that can be stored"
+            raise InvalidInput(f"row {row}, column {name}: {reason}", field=where.format(row=row, column=name))
+    return list(values)
+
+
+def client_id(value: Any) -> str | None:
+    """The client's own id. Raises InvalidInput when it is no string, or one that can't be stored."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or "\0" in value:
+        raise InvalidInput(f"{shown(value)} is not a string that can be stored", field="id")
+    if len(value) > CLIENT_ID_CHARACTERS:
+        raise InvalidInput(f"is longer than {CLIENT_ID_CHARACTERS} characters", field="id")
+    return value
+
+
+def _listed(values: list[Any], column: Column) -> list[Any]:
+    """NaN is how an array holds a null number; a request record holds None."""
+    return [None if value != value else value for value in values] if column.dtype == "float64" else values  # noqa: PLR0124

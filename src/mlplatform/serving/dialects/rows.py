@@ -1,0 +1,109 @@
+"""Plain rows: {"rows": [{"column": value, …}, …], "id": "…"}, answered by {"id", "model", "version", "predictions", "probabilities"}."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Annotated, Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from mlplatform.contracts.columns import Column, DType
+from mlplatform.contracts.model import Signature
+from mlplatform.errors import InvalidInput
+from mlplatform.serving.dialects import judge
+from mlplatform.serving.question import Answer, Question
+
+INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TYPES: dict[DType, Any] = {"float64": float, "int64": INT64, "string": str, "bool": bool}
+_EXTRA: Any = str | INT64 | float | None | msgspec.UnsetType
+_WHERE = "rows[{row}].{column}"
+
+
+class RowsDialect:
+    """See Dialect."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._columns = signature.inputs
+        self._extras = [name for name in (signature.key, signature.time) if name]
+        self._extra_values = [(name, attrgetter(f"e{index}")) for index, name in enumerate(self._extras)]
+        self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._extras))
+        self._classes = None if signature.classes is None else [str(name) for name in signature.classes]
+
+    def decode(self, body: bytes) -> Question:
+        """See Dialect.decode."""
+        try:
+            found = self._decoder.decode(body)
+        except judge.UNDECODABLE:
+            return self._judge(body)
+        if not found.rows or judge.NUL in body:
+            return self._judge(body)
+        width = len(self._columns)
+        table = list(zip(*map(astuple, found.rows), strict=True))
+        return Question(table[:width], len(found.rows), found.id, self._sent(found.rows) if self._extras else {})
+
+    def encode(self, answer: Answer) -> bytes:
+        """See Dialect.encode."""
+        reply: dict[str, Any] = {"id": answer.request_id, "model": answer.model, "version": answer.version}
+        if answer.question.client_id is not None:
+            reply["client_id"] = answer.question.client_id
+        reply["predictions"] = answer.outputs["prediction"]
+        if self._classes is not None:
+            reply["probabilities"] = [dict(zip(self._classes, row, strict=True)) for row in answer.outputs["probabilities"]]
+        return msgspec.json.encode(reply)
+
+    def _sent(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
+        """The key and time fields that any row holds; a row that lacks one has null there."""
+        found = {}
+        for name, value in self._extra_values:
+            values = [value(row) for row in rows]
+            if any(item is not msgspec.UNSET for item in values):
+                found[name] = [None if item is msgspec.UNSET else item for item in values]
+        return found
+
+    def _judge(self, body: bytes) -> Question:
+        document = judge.document(body)
+        _known(document, ("rows", "id"), "body")
+        rows = document.get("rows")
+        if not isinstance(rows, list) or not rows:
+            raise InvalidInput("must be a list of at least one row", field="rows")
+        names = [column.name for column in self._columns]
+        for index, row in enumerate(rows):
+            _complete(row, names, self._extras, index)
+        inputs = {name: [row[name] for row in rows] for name in names}
+        columns = judge.columns(inputs, self._columns, _WHERE)
+        sent = [name for name in self._extras if any(name in row for row in rows)]
+        extras = {name: judge.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent}
+        return Question(columns, len(rows), judge.client_id(document.get("id")), extras)
+
+
+def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
+    """The struct of a request. Fields are named by position, since a column may be called like a Python keyword."""
+    fields: list[Any] = [
+        (f"c{index}", _TYPES[column.dtype] | None if column.nullable else _TYPES[column.dtype], msgspec.field(name=column.name))
+        for index, column in enumerate(columns)
+    ]
+    fields += [(f"e{index}", _EXTRA, msgspec.field(name=name, default=msgspec.UNSET)) for index, name in enumerate(extras)]
+    row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
+    client_id = Annotated[str, msgspec.Meta(max_length=judge.CLIENT_ID_CHARACTERS)] | None
+    return msgspec.defstruct("Rows", [("rows", list[row]), ("id", client_id, None)], forbid_unknown_fields=True)  # type: ignore[valid-type]
+
+
+def _known(document: dict[str, Any], known: Iterable[str], what: str) -> None:
+    unknown = sorted(document.keys() - set(known))
+    if unknown:
+        raise InvalidInput(f"the {what} has unknown fields: {', '.join(unknown)}", field=unknown[0])
+
+
+def _complete(row: Any, names: Sequence[str], extras: Sequence[str], index: int) -> None:
+    if not isinstance(row, dict):
+        raise InvalidInput(f"row {index} must be an object of column and value", field=f"rows[{index}]")
+    missing = [name for name in names if name not in row]
+    if missing:
+        raise InvalidInput(f"row {index}: missing column {', '.join(missing)}", field=f"rows[{index}].{missing[0]}")
+    unknown = sorted(row.keys() - {*names, *extras})
+    if unknown:
+        raise InvalidInput(
+            f"row {index}: unknown column {', '.join(unknown)}", field=f"rows[{index}].{unknown[0]}", fix=f"columns are {', '.join(names)}"
+        )

@@ -1,0 +1,35 @@
+"""Tensor datatypes of the Open Inference Protocol, beside the types of our columns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from mlplatform.contracts.columns import Column, DType
+
+INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_FLOATS = ("FP64", "FP32", "FP16")
+_INTEGERS = ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
+NATURAL: dict[str, DType] = {
+    **dict.fromkeys(_FLOATS, "float64"),
+    **dict.fromkeys(_INTEGERS, "int64"),
+    "BOOL": "bool",
+    "BYTES": "string",
+}
+"""Tensor datatype -> the column type that holds its values. The JSON form of a narrower number is just a number."""
+DATATYPES: dict[DType, str] = {"float64": "FP64", "int64": "INT64", "bool": "BOOL", "string": "BYTES"}
+"""Column type -> the tensor datatype that we answer with and ask for."""
+_VALUES: dict[DType, Any] = {"float64": float, "int64": INT64, "bool": bool, "string": str}
+
+
+def accepted(column: Column) -> tuple[str, ...]:
+    """Datatypes that may fill a column: its own, and whole numbers where any number will do."""
+    own = tuple(name for name, dtype in NATURAL.items() if dtype == column.dtype)
+    return own + (_INTEGERS if column.dtype == "float64" else ())
+
+
+def decoder(column: Column, datatype: str) -> msgspec.json.Decoder[Any]:
+    """Decodes the flat data of a tensor of that datatype for that column; refuses whatever needs a closer look."""
+    value = _VALUES[NATURAL[datatype]]
+    return msgspec.json.Decoder(list[value | None] if column.nullable else list[value])  # type: ignore[valid-type]

@@ -1,0 +1,170 @@
+"""Follow one pipeline's promotion record: when another version becomes champion, load it beside the old one and let it answer.
+
+A version that can't be loaded changes nothing: the old one keeps answering, an error is logged, `serving_load_failures_total` counts it, and it
+is tried again with growing pauses. While the data API is away at the start, the last good model from the cache answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from mlplatform.contracts.model import ModelStatus, ModelVersion
+from mlplatform.errors import InvalidInput, PlatformError, Unavailable
+from mlplatform.serving.cache import ModelCache
+from mlplatform.serving.loader import Loader
+from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.slot import Slot
+from mlplatform.telemetry import logger
+
+_log = logger("serving")
+_JITTER = 0.25
+"""Share by which a pause varies, so that pods which started together don't ask together for ever."""
+_MOST_BACKOFF_S = 60.0
+"""Longest pause between two tries of a version that can't be loaded: long enough to be no load on the registry, short enough that nobody
+waits for long after the cause is gone."""
+
+
+class Asks(Protocol):
+    """The part of DataApiClient that is needed here."""
+
+    def get(self, path: str) -> object:
+        """The JSON document at `path`."""
+        ...
+
+
+class Follower:
+    """One per pipeline; `run` never returns. Blocking work happens in threads."""
+
+    def __init__(
+        self,
+        slot: Slot,
+        *,
+        api: Asks,
+        loader: Loader,
+        cache: ModelCache,
+        poll_s: float,
+        swapped: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._slot = slot
+        self._api = api
+        self._loader = loader
+        self._cache = cache
+        self._poll_s = poll_s
+        self._swapped = swapped
+        self._clock = clock
+        self._tried: ModelVersion | None = None  # the version that failed last
+        self._failures = 0
+        self._retry_at = 0.0
+        self._first = True
+        self._told = ""  # last complaint about the data API: told once, not with every poll
+
+    async def run(self) -> None:
+        """Poll for ever."""
+        while True:
+            await self.step()
+            await asyncio.sleep(self._poll_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  (spreads load, guards nothing)
+
+    async def step(self) -> None:
+        """One look at the promotion record, and what follows from it. Raises nothing that the platform foresaw."""
+        try:
+            status = await asyncio.to_thread(self._ask)
+        except PlatformError as error:
+            await self._without_record(error)
+            return
+        except Exception as error:  # noqa: BLE001  (a bug in a poll must not end the following: the old model answers, the next poll tries again)
+            _log.error("reading the promotion record failed unforeseen", pipeline=self._slot.pipeline, exc_info=error)
+            return
+        self._told = ""
+        self._first = False
+        await self._follow(status)
+
+    def _ask(self) -> ModelStatus:
+        try:
+            return ModelStatus.model_validate(self._api.get(f"/v1/models/{self._slot.pipeline}"))
+        except ValidationError as error:
+            raise InvalidInput(f"the data API's answer is no promotion record: {error.errors()[0]['msg']}") from error
+
+    async def _without_record(self, error: PlatformError) -> None:
+        if str(error) != self._told:
+            self._told = str(error)
+            _log.warning("the promotion record can't be read", pipeline=self._slot.pipeline, error=self._told)
+        if self._slot.champion is None:
+            self._slot.state = f"the promotion record can't be read: {error}"
+        if self._first and isinstance(error, Unavailable):
+            self._first = False
+            remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
+            if remembered is not None:
+                _log.warning("starting with the last good model", pipeline=self._slot.pipeline, version=remembered.version.version)
+                await self._load(remembered.record, remembered.version)
+
+    async def _follow(self, status: ModelStatus) -> None:
+        current = self._slot.champion
+        if status.champion is None:
+            self._no_champion(current)
+        elif current is None or not _same(current.facts, status.champion):
+            await self._load(status.record, status.champion)
+
+    def _no_champion(self, current: LoadedModel | None) -> None:
+        if current is None:
+            self._slot.state = "no version has been promoted yet"
+        elif self._told != "gone":
+            self._told = "gone"  # the state machine has no such step: a fault of the record must not take the service down
+            _log.error("the promotion record names no champion; the old one keeps answering", pipeline=self._slot.pipeline)
+
+    async def _load(self, record: int, version: ModelVersion) -> None:
+        if self._tried is not None and _same(self._tried, version) and self._clock() < self._retry_at:
+            return
+        if self._slot.champion is None:
+            self._slot.state = f"loading version {version.version}"
+        try:
+            model = await asyncio.to_thread(self._loader.load, version)
+        except Exception as error:  # noqa: BLE001  (whatever a version does while it is loaded, it must not end the one that answers)
+            self._failed(version, error)
+            return
+        self._tried, self._failures = None, 0
+        self._slot.swap(model)
+        _log.info("version answers", pipeline=version.pipeline, version=version.version, record=record)
+        await self._remember(record, version)
+        self._swapped()
+
+    async def _remember(self, record: int, version: ModelVersion) -> None:
+        try:
+            await asyncio.to_thread(self._cache.remember, record, version)
+        except OSError as error:  # it answers; only a restart without data API would miss it
+            _log.error("the last good model could not be noted", pipeline=version.pipeline, error=str(error))
+
+    def _failed(self, version: ModelVersion, error: Exception) -> None:
+        self._failures = self._failures + 1 if self._tried is not None and _same(self._tried, version) else 1
+        self._tried = version
+        pause = min(_MOST_BACKOFF_S, self._poll_s * 2 ** min(self._failures, 10))
+        self._retry_at = self._clock() + pause
+        old = self._slot.champion
+        foreseen = isinstance(error, PlatformError)
+        _log.error(
+            "version could not be loaded",
+            pipeline=version.pipeline,
+            version=version.version,
+            answers=old.version if old else None,
+            error=str(error),
+            retry_after_s=pause,
+            **({} if foreseen else {"exc_info": error}),
+        )
+        self._slot.meters.load_failed(type(error).__name__)
+        if old is None:
+            self._slot.state = f"version {version.version} could not be loaded: {error}"
+
+
+def _same(one: ModelVersion, other: ModelVersion) -> bool:
+    return (one.version, one.manifest_sha256, one.features_digest, one.commit) == (
+        other.version,
+        other.manifest_sha256,
+        other.features_digest,
+        other.commit,
+    )

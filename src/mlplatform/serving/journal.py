@@ -1,0 +1,189 @@
+"""The way from an answered request to the disk: one writer thread, group commit, and only then the answer.
+
+The event loop hands over jobs and goes on. The thread takes whatever has been handed over meanwhile, numbers and encodes it, appends it to
+the outbox in one durable write, and tells the loop. A job whose record can't be stored gets an error instead of its answer: a 200 means
+that the request is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mlplatform.contracts.request import encode
+from mlplatform.errors import PlatformError, TooLarge, Unavailable
+from mlplatform.outbox import OutboxStatus, OutboxWriter
+from mlplatform.serving.question import Job
+from mlplatform.telemetry import logger
+
+GROUP_BYTES = 4 * 1024 * 1024
+"""Most bytes in one append. A group is what waited during the last append; above a few MiB a sync costs more than it shares, and the
+first requests of the group would wait for the last."""
+_GRACE_S = 10.0
+_log = logger("serving")
+
+
+class _Entry(NamedTuple):
+    job: Job
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """Asks the thread for the outbox's status: the writer belongs to that thread."""
+
+    answer: asyncio.Future[OutboxStatus]
+
+
+class _Stop:
+    """Ends the thread after everything that was handed over before."""
+
+
+_Item = Sequence[_Entry] | _Status | _Stop
+
+
+class Journal:
+    """Owns the outbox writer from `start` to `close`. All methods run on the event loop."""
+
+    def __init__(self, writer: OutboxWriter, *, max_record_bytes: int, capacity_bytes: int) -> None:
+        self.outbox_id = writer.outbox_id
+        self.max_record_bytes = max_record_bytes
+        self._writer = writer
+        self._group_bytes = min(GROUP_BYTES, capacity_bytes // 4)
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start the thread; answers will be delivered on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def submit(self, jobs: Sequence[Job], names: Sequence[str]) -> None:
+        """Store answered jobs. Each one's `done` resolves when its record is durable, or fails with the reason why it isn't."""
+        self._queue.put([_Entry(job, names) for job in jobs])
+
+    async def status(self) -> OutboxStatus:
+        """The outbox's numbers. Raises Unavailable when the journal is closed or its disk fails."""
+        if not self._thread.is_alive():
+            raise Unavailable("the outbox is closed")
+        answer: asyncio.Future[OutboxStatus] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Status(answer))
+        return await answer
+
+    async def close(self) -> None:
+        """Store what was handed over, then close the outbox."""
+        self._queue.put(_Stop())
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, _GRACE_S)
+        if self._thread.is_alive():
+            _log.error("the outbox's disk does not answer; leaving it as it is")
+            return
+        self._writer.close()
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            entries: list[_Entry] = []
+            item: _Item | None = self._queue.get()
+            while item is not None:
+                if isinstance(item, _Status):
+                    self._tell_status(item)
+                elif isinstance(item, _Stop):
+                    running = False
+                else:
+                    entries.extend(item)
+                item = self._waiting()
+            while entries:
+                entries = self._commit(entries)
+
+    def _waiting(self) -> _Item | None:
+        try:
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _commit(self, entries: list[_Entry]) -> list[_Entry]:
+        """Append the first entries as one group and settle them; returns the rest."""
+        payloads: list[bytes] = []
+        group: list[Job] = []
+        settled: list[tuple[Job, Exception | None]] = []
+        size = taken = 0
+        for job, names in entries:
+            payload = self._encoded(job, names, self._writer.next_sequence + len(payloads))
+            if isinstance(payload, PlatformError):
+                settled.append((job, payload))
+            elif payloads and size + len(payload) > self._group_bytes:
+                break
+            else:
+                size += len(payload)
+                payloads.append(payload)
+                group.append(job)
+            taken += 1
+        failure = self._stored(payloads)
+        settled += [(job, failure) for job in group]
+        self._call(_settle, settled)
+        return entries[taken:]
+
+    def _encoded(self, job: Job, names: Sequence[str], sequence: int) -> bytes | PlatformError:
+        """The record's bytes, or why this request can't have a record. Never raises: one request must not harm its group."""
+        try:
+            payload = encode(job.record(names, outbox_id=self.outbox_id, sequence=sequence))
+        except Exception as error:  # noqa: BLE001  (see above)
+            _log.error("a request could not be recorded", request_id=job.request_id, exc_info=error)
+            return PlatformError("the request could not be recorded")
+        return payload if len(payload) <= self.max_record_bytes else too_large(len(payload), self.max_record_bytes)
+
+    def _stored(self, payloads: Sequence[bytes]) -> PlatformError | None:
+        """Append; returns why it failed. Never raises: a request without an outcome would hang."""
+        try:
+            self._writer.append(payloads)
+        except PlatformError as error:
+            _log.error("requests were refused: the outbox takes nothing", requests=len(payloads), error=str(error))
+            return error
+        except Exception as error:  # noqa: BLE001  (see above)
+            _log.error("requests were refused: the outbox failed", requests=len(payloads), exc_info=error)
+            return Unavailable("the outbox failed")
+        return None
+
+    def _tell_status(self, item: _Status) -> None:
+        try:
+            status = self._writer.status()
+        except (OSError, PlatformError) as error:
+            failure = Unavailable(f"the outbox can't be read: {error}")
+            self._call(_fail, item.answer, failure)
+        else:
+            self._call(_resolve, item.answer, status)
+
+    def _call(self, function: object, *arguments: object) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(function, *arguments)  # type: ignore[arg-type]
+
+
+def too_large(size: int, limit: int) -> TooLarge:
+    """The refusal of a request whose record the queue would not take."""
+    return TooLarge(
+        f"with its answer the request takes {size} bytes, and the queue takes {limit}", field="body", fix="send fewer rows per request"
+    )
+
+
+def _settle(settled: Sequence[tuple[Job, Exception | None]]) -> None:
+    for job, error in settled:
+        if error is None:
+            job.finish()
+        else:
+            job.fail(error)
+
+
+def _resolve(answer: asyncio.Future[OutboxStatus], status: OutboxStatus) -> None:
+    if not answer.done():
+        answer.set_result(status)
+
+
+def _fail(answer: asyncio.Future[OutboxStatus], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)

@@ -1,0 +1,80 @@
+"""Wire serving together and run it until a signal."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from mlplatform import settings as knobs
+from mlplatform.access import AccessList
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.errors import UnknownName
+from mlplatform.outbox import OutboxWriter
+from mlplatform.registry.store import ModelStore
+from mlplatform.serving.app import Collaborators, create_app
+from mlplatform.serving.cache import ModelCache
+from mlplatform.serving.follower import Follower
+from mlplatform.serving.handler import Handler
+from mlplatform.serving.heartbeat import Heartbeat
+from mlplatform.serving.journal import Journal
+from mlplatform.serving.loader import FetchFeatures, Loader
+from mlplatform.serving.server import Server
+from mlplatform.serving.slot import Slot, Slots
+from mlplatform.settings import Settings, Source
+from mlplatform.source.checkout import checkout
+
+_API_TIMEOUT_S = 5.0
+"""The data API answers in milliseconds; at a start without it, this is how long the last good model waits to be used."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError when something needed is not set."""
+    models = knobs.require(settings.serving.models, "serving", "models")
+    cache = ModelCache(knobs.require(settings.serving.cache, "serving", "cache"))
+    access = _access(settings)
+    with ExitStack() as stack:
+        api = stack.enter_context(DataApiClient(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S))
+        store = stack.enter_context(ModelStore(settings.registry.url))
+        journal = open_journal(settings)
+        slots = Slots(Slot(name, limits=settings.serving, deliver=journal.submit) for name in models)
+        heartbeat = Heartbeat(journal, slots, api=api, every_s=settings.serving.poll_s)
+        loader = Loader(cache=cache, store=store, fetch_features=features_from(settings.source), trusted=settings.registry.skops_trusted)
+        followers = [
+            Follower(slot, api=api, loader=loader, cache=cache, poll_s=settings.serving.poll_s, swapped=heartbeat.soon)
+            for slot in slots.all()
+        ]
+        handler = Handler(slots=slots, access=access, limits=settings.serving, max_record_bytes=settings.queue.max_record_bytes)
+        background = [heartbeat.run, *(follower.run for follower in followers)]
+        server: Server
+
+        async def farewell() -> None:
+            await heartbeat.last(patience_s=server.patience_s())
+
+        app = create_app(Collaborators(handler=handler, journal=journal, background=background, farewell=farewell))
+        server = Server(app, slots, settings.serving)
+        server.run()
+
+
+def open_journal(settings: Settings) -> Journal:
+    """The journal over the configured outbox. Raises Refused when another process writes it."""
+    outbox = settings.outbox
+    folder = knobs.require(outbox.folder, "outbox", "folder")
+    writer = OutboxWriter.open(folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes)
+    return Journal(writer, max_record_bytes=settings.queue.max_record_bytes, capacity_bytes=outbox.capacity_bytes)
+
+
+def features_from(source: Source) -> FetchFeatures:
+    """Features code out of git. A pipeline that the commit lacks has none; the digest then tells that something is wrong."""
+
+    def fetch(pipeline: str, commit: str) -> bytes | None:
+        try:
+            return checkout(source, ref=commit).read(pipeline).features
+        except UnknownName:
+            return None
+
+    return fetch
+
+
+def _access(settings: Settings) -> AccessList | None:
+    if settings.serving.auth == "none":
+        return None
+    return AccessList.load(knobs.require(settings.access.tokens_file, "access", "tokens_file"))

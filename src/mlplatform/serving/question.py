@@ -1,0 +1,91 @@
+"""What travels through serving: a question out of a request body, the job that carries it, and its answer. No HTTP here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlplatform.contracts.request import RequestRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A decoded request: every value has the type of its column, nothing else has been checked.
+
+    `columns` follows the signature's inputs, one sequence of `rows` Python values each (None for null). `extras` holds the key and time
+    fields that the client sent: they are stored with the request and never reach the model.
+    """
+
+    columns: Sequence[Sequence[Any]]
+    rows: int
+    client_id: str | None = None
+    extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    wanted: tuple[str, ...] | None = None  # names of the outputs that the client asked for; None: all
+
+
+Outputs = Mapping[str, Sequence[Any]]
+"""Output name -> one item per row: a class or number, or a list of probabilities."""
+
+
+class Job:
+    """One accepted question on its way through model and outbox.
+
+    The model sets `outputs`; `done` resolves when the record is durable, or fails with the PlatformError that the client gets. Only the
+    event loop touches `done`.
+    """
+
+    __slots__ = ("caller", "done", "outputs", "pipeline", "question", "received_us", "request_id", "version")
+
+    def __init__(
+        self, question: Question, *, request_id: str, pipeline: str, version: str, caller: str, received_us: int, done: asyncio.Future[None]
+    ) -> None:
+        self.question = question
+        self.request_id = request_id
+        self.pipeline = pipeline
+        self.version = version
+        self.caller = caller
+        self.received_us = received_us
+        self.done = done
+        self.outputs: Outputs = {}
+
+    def record(self, names: Sequence[str], *, outbox_id: str, sequence: int) -> RequestRecord:
+        """The record of this request; `names` are the signature's input columns."""
+        question = self.question
+        inputs = dict(zip(names, question.columns, strict=True))
+        inputs.update(question.extras)
+        return RequestRecord(
+            outbox_id=outbox_id,
+            sequence=sequence,
+            request_id=self.request_id,
+            pipeline=self.pipeline,
+            version=self.version,
+            caller=self.caller,
+            client_id=question.client_id,
+            received_us=self.received_us,
+            rows=question.rows,
+            inputs=inputs,  # type: ignore[arg-type]  # tuples are encoded like lists
+            outputs=self.outputs,  # type: ignore[arg-type]
+        )
+
+    def fail(self, error: Exception) -> None:
+        """Give the client an error, unless it has gone."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def finish(self) -> None:
+        """Let the answer go, unless the client has gone."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a dialect needs to write a reply."""
+
+    request_id: str
+    model: str
+    version: str
+    question: Question
+    outputs: Outputs

@@ -1,0 +1,63 @@
+"""uvicorn, with an end that drops no request.
+
+At SIGTERM readiness fails at once, while requests are still taken for `linger_s`: load balancers need that long to notice, and what they
+send meanwhile must be answered. Each answer then closes its connection. After that the listener closes, running requests get `drain_s`,
+and the lifespan's end closes the outbox. A second signal skips the lingering.
+"""
+
+from __future__ import annotations
+
+import time
+from types import FrameType
+
+import uvicorn
+
+from mlplatform.serving.front import Application
+from mlplatform.serving.slot import Slots
+from mlplatform.settings import Serving
+from mlplatform.telemetry import logger
+
+_log = logger("serving")
+
+
+class Server(uvicorn.Server):
+    """One process; `run` returns after the drain."""
+
+    def __init__(self, app: Application, slots: Slots, settings: Serving) -> None:
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+            lifespan="on",
+        )
+        super().__init__(config)
+        self._slots = slots
+        self._linger_s = settings.linger_s
+        self._drain_s = settings.drain_s
+        self._leave_at: float | None = None
+        self._left_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to leave. uvicorn would raise the signal again afterwards, which would end the process before its clean-up."""
+        del sig, frame
+        if self._leave_at is None:
+            self._slots.draining = True
+            self._leave_at = time.monotonic() + self._linger_s
+        else:
+            self._leave_at = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called about ten times a second."""
+        if self._leave_at is not None and time.monotonic() >= self._leave_at and not self.should_exit:
+            _log.info("leaving: no new connections, running requests are finished")
+            self.should_exit = True
+            self._left_at = time.monotonic()
+        return await super().on_tick(counter)
+
+    def patience_s(self) -> float:
+        """What is left of `drain_s` for the farewell, after running requests had theirs."""
+        return self._drain_s if self._left_at is None else max(0.0, self._left_at + self._drain_s - time.monotonic())

@@ -1,0 +1,98 @@
+"""Which version answers: per pipeline one slot, and in it the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from mlplatform.errors import Unavailable, UnknownName
+from mlplatform.serving.batcher import Batcher, Deliver
+from mlplatform.serving.meters import Meters
+from mlplatform.serving.model import LoadedModel
+from mlplatform.settings import Serving
+
+
+class Slot:
+    """One pipeline: the model that answers, or why there is none. Used on the event loop only.
+
+    `waiting` holds the ids of requests between acceptance and answer.
+    """
+
+    def __init__(self, pipeline: str, *, limits: Serving, deliver: Deliver, meters: Meters | None = None) -> None:
+        self.pipeline = pipeline
+        self.meters = meters or Meters(pipeline)
+        self.state = "the promotion record has not been read yet"
+        self.waiting: set[str] = set()
+        self._limits = limits
+        self._deliver = deliver
+        self._champion: Batcher | None = None
+        # One thread per pipeline, not per version: calls of the old and the new version then never compete for the processor.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"model-{pipeline}")
+        self.meters.watch(self.waiting)
+
+    @property
+    def champion(self) -> LoadedModel | None:
+        """The model that answers."""
+        return self._champion.model if self._champion else None
+
+    def swap(self, model: LoadedModel) -> None:
+        """Let `model` answer from the next request on. Requests that the old one has taken are still answered by it."""
+        old = self.champion
+        self._champion = Batcher(
+            model,
+            deliver=self._deliver,
+            executor=self._executor,
+            meters=self.meters,
+            max_requests=self._limits.max_batch,
+            max_rows=self._limits.max_rows,
+        )
+        self.state = ""
+        self.meters.serves(model.version, model.facts.format, instead_of=(old.version, old.facts.format) if old else None)
+
+    def choose(self, version: str | None) -> Batcher:
+        """The one place that decides which version a request gets. `version` is the one that the client insists on.
+
+        Raises Unavailable when nothing is loaded, UnknownName when that version isn't.
+        """
+        if self._champion is None:
+            raise Unavailable(f"model '{self.pipeline}' can't answer yet: {self.state}", retry_after_s=self._limits.poll_s)
+        if version is not None and version != self._champion.model.version:
+            raise UnknownName(
+                f"version {version} of '{self.pipeline}' is not loaded; loaded is {self._champion.model.version}", field="version"
+            )
+        return self._champion
+
+    def close(self) -> None:
+        """Give the thread back."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Slots:
+    """The slots of this process, and whether it is on its way out."""
+
+    def __init__(self, slots: Iterable[Slot]) -> None:
+        self._slots = {slot.pipeline: slot for slot in slots}
+        self.draining = False
+
+    def all(self) -> list[Slot]:
+        """Every slot, in the order of the settings."""
+        return list(self._slots.values())
+
+    def find(self, pipeline: str) -> Slot:
+        """The slot of that pipeline. Raises UnknownName that lists what there is."""
+        slot = self._slots.get(pipeline)
+        if slot is None:
+            raise UnknownName(f"there is no model '{pipeline}' here; models are {', '.join(self._slots)}", field="model")
+        return slot
+
+    def versions(self) -> dict[str, str]:
+        """Pipeline -> version that answers."""
+        return {name: slot.champion.version for name, slot in self._slots.items() if slot.champion}
+
+    async def ready(self) -> None:
+        """Return when every configured model is loaded, verified and warmed up; raise Unavailable that says what is missing."""
+        if self.draining:
+            raise Unavailable("this process is draining: it finishes what it has and takes nothing new")
+        missing = [f"{name}: {slot.state}" for name, slot in self._slots.items() if slot.champion is None]
+        if missing:
+            raise Unavailable("; ".join(missing))
