@@ -1,0 +1,95 @@
+{{/*
+Environment of our processes. The names are those of the settings (MLPLATFORM_<GROUP>__<FIELD>); a name that no setting has ends the
+process at its start, and a test compares both sides.
+*/}}
+
+{{/* Knobs of `settings.<group>` as they stand in the values. Input: list of root and groups. */}}
+{{- define "mlplatform.env.settings" -}}
+{{- $settings := (index . 0).Values.settings -}}
+{{- $lines := list -}}
+{{- range $group := rest . }}
+{{- range $field, $value := index $settings $group }}
+{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
+{{- $lines = append $lines (printf "- {name: MLPLATFORM_%s__%s, value: %s}" (upper $group) (upper $field) (include "mlplatform.env.value" $value)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- join "\n" $lines }}
+{{- end }}
+
+{{/* A value as the settings read it: lists as JSON, whole numbers without an exponent (YAML numbers are floats in Helm). */}}
+{{- define "mlplatform.env.value" -}}
+{{- if kindIs "slice" . }}{{ toJson . | squote }}
+{{- else if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . | toString | quote }}
+{{- else }}{{ toString . | quote }}{{ end }}
+{{- end }}
+
+{{/* /metrics of a process without an HTTP server of its own. */}}
+{{- define "mlplatform.env.metrics" -}}
+- {name: MLPLATFORM_TELEMETRY__METRICS_HOST, value: "0.0.0.0"}
+- {name: MLPLATFORM_TELEMETRY__METRICS_PORT, value: "9090"}
+{{- end }}
+
+{{/* The data API and this process's token for it. Input: list of root and caller. */}}
+{{- define "mlplatform.env.dataapi" -}}
+{{- $root := index . 0 -}}
+- {name: MLPLATFORM_DATAAPI__URL, value: {{ include "mlplatform.url.dataapi" $root | quote }}}
+- name: MLPLATFORM_DATAAPI__TOKEN
+  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.access" $root }}, key: {{ index . 1 }}}}
+{{- end }}
+
+{{/* Digests of the tokens that are let in. */}}
+{{- define "mlplatform.env.access" -}}
+- {name: MLPLATFORM_ACCESS__TOKENS_FILE, value: /etc/mlplatform/access/tokens.yaml}
+{{- end }}
+
+{{- define "mlplatform.env.registry" -}}
+- {name: MLPLATFORM_REGISTRY__URL, value: {{ include "mlplatform.url.registry" . | quote }}}
+{{- end }}
+
+{{/* The git repository. Input: root; clones go to /tmp. */}}
+{{- define "mlplatform.env.source" -}}
+- {name: MLPLATFORM_SOURCE__URL, value: {{ include "mlplatform.url.source" . | quote }}}
+- {name: MLPLATFORM_SOURCE__CACHE, value: /tmp/source}
+{{ include "mlplatform.env.settings" (list . "source") }}
+{{- with .Values.source.existingSecret }}
+- name: MLPLATFORM_SOURCE__PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
+{{- end }}
+{{- end }}
+
+{{/* Kafka. */}}
+{{- define "mlplatform.env.queue" -}}
+- {name: MLPLATFORM_QUEUE__URL, value: {{ include "mlplatform.url.queue" . | quote }}}
+{{ include "mlplatform.env.settings" (list . "queue") }}
+{{- if eq .Values.kafka.mode "external" }}
+{{- if .Values.kafka.external.caSecret }}
+- {name: MLPLATFORM_QUEUE__CA_FILE, value: /etc/mlplatform/kafka/ca.crt}
+{{- end }}
+{{- with .Values.kafka.external.saslSecret }}
+- name: MLPLATFORM_QUEUE__USERNAME
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
+- name: MLPLATFORM_QUEUE__PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A database connection. Input: list of root, field of settings.postgres, role, database, and rw (the primary) or ro (standbys only).
+The password is expanded by the kubelet, so that it stands in no manifest.
+*/}}
+{{- define "mlplatform.env.dsn" -}}
+{{- $root := index . 0 -}}{{- $field := index . 1 -}}{{- $role := index . 2 -}}{{- $database := index . 3 -}}
+{{- if $root.Values.postgres.enabled -}}
+{{- $cluster := include "mlplatform.name.cluster" (list $root $database) -}}
+{{- $ca := hasSuffix "-raw" $cluster | ternary "raw-ca.crt" "ca.crt" -}}
+- name: POSTGRES_PASSWORD_{{ $field }}
+  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.role" (list $root $role) }}, key: password}}
+- name: MLPLATFORM_POSTGRES__{{ $field }}
+  value: postgresql://mlplatform_{{ $role }}:$(POSTGRES_PASSWORD_{{ $field }})@{{ $cluster }}-{{ index . 4 }}:5432/{{ $database }}?sslmode=verify-full&sslrootcert=/etc/mlplatform/postgres/{{ $ca }}
+{{- else -}}
+- name: MLPLATFORM_POSTGRES__{{ $field }}
+  valueFrom: {secretKeyRef: {name: {{ $root.Values.postgres.external.existingSecret }}, key: {{ $role }}{{ ne $role $database | ternary (printf "-%s" $database) "" }}}}
+{{- end }}
+{{- end }}

@@ -1,0 +1,88 @@
+{{/*
+Parts of NetworkPolicies. A component's policy lists who may come in and where it may go; both ends are written down.
+*/}}
+
+{{/* Beginning of a component's policy. Input: list of root and component. */}}
+{{- define "mlplatform.network.policy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "mlplatform.metadata" . | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "mlplatform.selector" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+{{- end }}
+
+{{/* Peers that are components of this release. Input: list of root and components. */}}
+{{- define "mlplatform.network.peers" -}}
+{{- $root := index . 0 -}}
+{{- $lines := list -}}
+{{- range rest . }}
+{{- $lines = append $lines (printf "- podSelector: {matchLabels: {app.kubernetes.io/name: mlplatform, app.kubernetes.io/instance: %s, app.kubernetes.io/component: %s}}" $root.Release.Name .) }}
+{{- end }}
+{{- join "\n" $lines }}
+{{- end }}
+
+{{/* Egress to a component's port. Input: list of root, component and port. */}}
+{{- define "mlplatform.network.to" -}}
+- to:
+    {{- include "mlplatform.network.peers" (list (index . 0) (index . 1)) | nindent 4 }}
+  ports: [{port: {{ index . 2 }}}]
+{{- end }}
+
+{{/* Egress to what is outside the cluster, at any port. Input: root. */}}
+{{- define "mlplatform.network.outside" -}}
+- to: [{ipBlock: {cidr: {{ .Values.networkPolicy.externalCIDR }}}}]
+{{- end }}
+
+{{/* Egress to PostgreSQL. */}}
+{{- define "mlplatform.network.postgres" -}}
+{{- if .Values.postgres.enabled }}{{ include "mlplatform.network.to" (list . "postgres" 5432) }}
+{{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
+{{- end }}
+
+{{/* Egress to Kafka. */}}
+{{- define "mlplatform.network.kafka" -}}
+{{- if eq .Values.kafka.mode "builtin" }}{{ include "mlplatform.network.to" (list . "kafka" 9092) }}
+{{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
+{{- end }}
+
+{{/* Egress to the registry. */}}
+{{- define "mlplatform.network.registry" -}}
+{{- if .Values.mlflow.enabled }}{{ include "mlplatform.network.to" (list . "mlflow" 5000) }}
+{{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
+{{- end }}
+
+{{/* Egress to the git repository. */}}
+{{- define "mlplatform.network.source" -}}
+{{- if .Values.source.builtin }}{{ include "mlplatform.network.to" (list . "source" 8000) }}
+{{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
+{{- end }}
+
+{{/* Egress to the API server. Its address is the cluster's business: the service's own or the node's, 443 or 6443. */}}
+{{- define "mlplatform.network.apiServer" -}}
+- to: [{ipBlock: {cidr: {{ .Values.networkPolicy.apiServerCIDR }}}}]
+  ports: [{port: 443}, {port: 6443}]
+{{- end }}
+
+{{/* Ingress of scrapers to /metrics, when some are named. */}}
+{{- define "mlplatform.network.monitoring" -}}
+{{- with .Values.networkPolicy.monitoring }}
+- from:
+    {{- toYaml . | nindent 4 }}
+  ports: [{port: metrics}]
+{{- end }}
+{{- end }}
+
+{{/* Ingress of clients to the port named http. Input: list of root and components that come besides. */}}
+{{- define "mlplatform.network.clients" -}}
+{{- $root := index . 0 -}}
+- ports: [{port: http}]
+  {{- with $root.Values.networkPolicy.clients }}
+  from:
+    {{- toYaml . | nindent 4 }}
+    {{- include "mlplatform.network.peers" $ | nindent 4 }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,24 @@
+{{/* Pod template of `mlplatform apply`: reads the pipelines from git and tells the data API. Input: root. */}}
+{{- define "mlplatform.apply.template" -}}
+metadata:
+  {{- include "mlplatform.pod.metadata" (list . "apply") | nindent 2 }}
+spec:
+  {{- include "mlplatform.pod.spec" (list . "apply") | nindent 2 }}
+  restartPolicy: OnFailure
+  containers:
+    - name: apply
+      {{- include "mlplatform.container.image" (list . .Values.image.repository) | nindent 6 }}
+      args: [apply]
+      env:
+        {{- include "mlplatform.env.settings" (list . "telemetry") | nindent 8 }}
+        {{- include "mlplatform.env.dataapi" (list . "admin") | nindent 8 }}
+        {{- include "mlplatform.env.source" . | nindent 8 }}
+      resources:
+        requests: {cpu: 10m, memory: 96Mi}
+        limits: {memory: 512Mi}
+      {{- include "mlplatform.container.security" . | nindent 6 }}
+      volumeMounts:
+        {{- include "mlplatform.mounts.tmp" . | nindent 8 }}
+  volumes:
+    {{- include "mlplatform.volumes.tmp" . | nindent 4 }}
+{{- end }}

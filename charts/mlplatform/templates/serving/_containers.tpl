@@ -1,0 +1,68 @@
+{{/*
+The two containers of a serving pod. They share the outbox and one uid.
+*/}}
+
+{{/* Outbox to Kafka. A native sidecar: it starts first, and ends after serving, with what is left of the grace period. Input: list of root and repository. */}}
+{{- define "mlplatform.serving.shipper" -}}
+{{- $root := index . 0 -}}
+- name: shipper
+  {{- include "mlplatform.container.image" . | nindent 2 }}
+  args: [shipper]
+  restartPolicy: Always
+  env:
+    {{- include "mlplatform.env.settings" (list $root "telemetry" "outbox" "shipper") | nindent 4 }}
+    {{- include "mlplatform.env.metrics" $root | nindent 4 }}
+    {{- include "mlplatform.env.queue" $root | nindent 4 }}
+    - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
+  ports:
+    - {name: metrics, containerPort: 9090}
+  # No readiness: a pod whose broker is away goes on answering.
+  {{- include "mlplatform.container.metricsProbes" $root | nindent 2 }}
+  resources:
+    {{- toYaml $root.Values.shipper.resources | nindent 4 }}
+  {{- include "mlplatform.container.security" $root | nindent 2 }}
+  volumeMounts:
+    {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
+    {{- include "mlplatform.mounts.queue" $root | nindent 4 }}
+    - {name: outbox, mountPath: /outbox}
+{{- end }}
+
+{{/* Answers. Input: list of root, repository and group. */}}
+{{- define "mlplatform.serving.container" -}}
+{{- $root := index . 0 -}}{{- $group := index . 2 -}}
+- name: serving
+  {{- include "mlplatform.container.image" (list $root (index . 1)) | nindent 2 }}
+  args: [serving]
+  env:
+    {{- include "mlplatform.env.settings" (list $root "telemetry" "outbox" "serving" "registry") | nindent 4 }}
+    - {name: MLPLATFORM_SERVING__HOST, value: "0.0.0.0"}
+    - {name: MLPLATFORM_SERVING__PORT, value: "8080"}
+    - {name: MLPLATFORM_SERVING__MODELS, value: {{ toJson $group.models | squote }}}
+    - {name: MLPLATFORM_SERVING__CACHE, value: /models/cache}
+    - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
+    {{- if eq $root.Values.settings.serving.auth "bearer" }}
+    {{- include "mlplatform.env.access" $root | nindent 4 }}
+    {{- end }}
+    {{- include "mlplatform.env.dataapi" (list $root "serving") | nindent 4 }}
+    {{- include "mlplatform.env.registry" $root | nindent 4 }}
+    {{- include "mlplatform.env.source" $root | nindent 4 }}
+    # One core per process: numeric libraries with a thread per core of the node would only wait for each other.
+    - {name: OMP_NUM_THREADS, value: "1"}
+    - {name: OPENBLAS_NUM_THREADS, value: "1"}
+  ports:
+    - {name: http, containerPort: 8080}
+  {{- include "mlplatform.container.probes" $root | nindent 2 }}
+  lifecycle:
+    # Endpoints are taken away at the same time as SIGTERM is sent: wait until nobody sends requests here.
+    preStop: {sleep: {seconds: {{ int $root.Values.serving.preStopSeconds }}}}
+  resources:
+    {{- toYaml $group.resources | nindent 4 }}
+  {{- include "mlplatform.container.security" $root | nindent 2 }}
+  volumeMounts:
+    {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
+    {{- if eq $root.Values.settings.serving.auth "bearer" }}
+    {{- include "mlplatform.mounts.access" $root | nindent 4 }}
+    {{- end }}
+    - {name: outbox, mountPath: /outbox}
+    - {name: models, mountPath: /models}
+{{- end }}
