@@ -79,7 +79,7 @@ class Inquiry:
 
 def _same_rows(test: Table, other: Table) -> tuple[np.ndarray[Any, Any], Table]:
     """Which test rows the other table has too, and those rows of it, in the same order."""
-    place = {key: at for at, key in enumerate(other.keys())}
-    pairs = [(mine, place[key]) for mine, key in enumerate(test.keys()) if key in place]
+    place = {key: at for at, key in enumerate(other.identities())}
+    pairs = [(mine, place[key]) for mine, key in enumerate(test.identities()) if key in place]
     mine, theirs = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
     return mine, other.take(theirs)

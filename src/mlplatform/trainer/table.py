@@ -38,7 +38,7 @@ class Table:
             features={name: values[positions] for name, values in self.features.items()},
         )
 
-    def keys(self) -> list[tuple[str, int]]:
+    def identities(self) -> list[tuple[str, int]]:
         """(request_id, row) of each row."""
         return list(zip(map(str, self.request_ids), map(int, self.rows), strict=True))
 

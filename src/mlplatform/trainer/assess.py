@@ -1,0 +1,77 @@
+"""Second part of the road: is the exported model good enough, and better than what serves now?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from numpy.typing import NDArray
+
+from mlplatform.contracts.model import ModelStatus
+from mlplatform.trainer.behaviour import read_cases, run_cases
+from mlplatform.trainer.champion import Champion, Inquiry
+from mlplatform.trainer.evidence import Evidence, champion_scores
+from mlplatform.trainer.gates import Judged, judge
+from mlplatform.trainer.learn import Learnt
+from mlplatform.trainer.metrics import Classes, evaluate, of_task
+from mlplatform.trainer.pin import Pinned
+from mlplatform.trainer.raw_columns import of_rows
+from mlplatform.trainer.works import Works
+
+
+def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
+    """Evaluate, ask the champion, judge the gates, run the cases. What is asked is the exported model: what will really serve."""
+    pinned, test, exported = learnt.pinned, learnt.test, learnt.exported
+    with works.journal.step("evaluate"):
+        answers = exported.engine.predict(test.features)
+        classes = _classes(exported.signature.classes, pinned)
+        metrics = evaluate(test.labels, answers, classes, of_task(pinned.definition))
+    with works.journal.step("champion"):
+        champion = _champion(works, learnt)
+        champion_classes = _classes(champion.classes, pinned)
+    with works.journal.step("gates"):
+        judged = Judged(test.labels, answers, classes, champion, champion_classes, _columns(works, learnt))
+        verdicts = judge(pinned.definition, judged)
+    with works.journal.step("cases"):
+        cases = run_cases(read_cases(pinned.files.cases, pinned.definition), pinned.features, exported.engine, exported.signature)
+    return Evidence(
+        pinned=pinned,
+        receipt=learnt.receipt,
+        run_id=works.run.id,
+        reason=reason,
+        rows=learnt.rows,
+        search=learnt.search,
+        exported=exported,
+        judged=judged,
+        metrics=dict(metrics.items()),
+        champion_metrics=champion_scores(pinned, test.labels, champion, champion_classes),
+        verdicts=tuple(verdicts),
+        cases=tuple(cases),
+    )
+
+
+def _champion(works: Works, learnt: Learnt) -> Champion:
+    pinned = learnt.pinned
+    status = ModelStatus.model_validate(works.api.get(f"/v1/models/{quote(pinned.definition.name)}"))
+    inquiry = Inquiry(
+        store=works.store,
+        rows_of=lambda digest, features: works.extractor.other_digest(pinned, learnt.receipt, digest, features),
+        folder=works.folder,
+        trusted=works.settings.registry.skops_trusted,
+    )
+    return inquiry.ask(status.champion, pinned, learnt.test)
+
+
+def _columns(works: Works, learnt: Learnt) -> Mapping[str, NDArray[Any]]:
+    """Features of the test rows, and the raw columns that gates slice by (read only when a gate names one)."""
+    pinned, features = learnt.pinned, learnt.test.features
+    named = {gate.slice for gate in pinned.definition.gates}
+    wanted = [column for column in pinned.definition.columns if column.name in named and column.name not in features]
+    if not wanted:
+        return features
+    return {**features, **of_rows(works.extractor.raw(pinned, learnt.receipt), learnt.test, wanted)}
+
+
+def _classes(names: tuple[Any, ...] | None, pinned: Pinned) -> Classes | None:
+    return None if names is None else Classes(names, pinned.definition)

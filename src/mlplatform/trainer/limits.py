@@ -1,0 +1,53 @@
+"""What may end a run from outside: SIGTERM, and the definition's `timeout_s`. Both let everything that was opened be closed.
+
+They are raised as BaseException, since the author's code and the search around it catch Exception.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from mlplatform.errors import Refused
+
+
+class _TimeUp(BaseException):
+    """The run took longer than it may."""
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """SIGTERM raises SystemExit in this block, the time limit Refused. Signals reach only the main thread: elsewhere this does nothing."""
+    if not _main():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in ((signal.SIGTERM, _leave), (signal.SIGALRM, _late))}
+    try:
+        yield
+    except _TimeUp as error:
+        raise Refused("the run took longer than timeout_s of its pipeline.yaml", field="timeout_s") from error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def begin_time_limit(seconds: float) -> None:
+    """From now on the block of `orderly_end` may take this long."""
+    if _main():
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _late(_: int, __: FrameType | None) -> None:
+    raise _TimeUp

@@ -1,0 +1,76 @@
+"""Where a version comes from, in tags and in plain words."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import distributions
+
+from mlplatform.contracts.pipeline import LOWER_IS_BETTER
+from mlplatform.trainer.evidence import Evidence
+
+
+def environment() -> str:
+    """What really runs: Python and every installed distribution, one a line, sorted."""
+    names = sorted({f"{distribution.metadata['Name'].lower()}=={distribution.version}" for distribution in distributions()})
+    return "\n".join([f"python=={platform.python_version()}", *names, ""])
+
+
+def lock_hash() -> str:
+    """SHA-256 of `environment()`: two runs with the same one ran on the same libraries."""
+    return hashlib.sha256(environment().encode()).hexdigest()
+
+
+def tags(evidence: Evidence, image: str) -> dict[str, str]:
+    """Tags of a version, by which it can be found and reproduced."""
+    receipt, pinned = evidence.receipt, evidence.pinned
+    found = {
+        "receipt_id": receipt.id,
+        "dataset": receipt.dataset,
+        "dataset_sha256": receipt.sha256,
+        "dataset_rows": str(receipt.rows),
+        "as_of": str(receipt.as_of),
+        "lsn": receipt.lsn,
+        "commit": pinned.commit,
+        "features_digest": pinned.digest,
+        "lock_sha256": lock_hash(),
+        "seed": str(pinned.definition.split.seed),
+        "manifest_sha256": evidence.exported.manifest_sha256,
+        "format": evidence.exported.signature.format,
+        "gate_digest": evidence.digest(),
+    }
+    return found | ({"image": image} if image else {})
+
+
+def description(evidence: Evidence) -> str:
+    """The version in plain words."""
+    definition, metric = evidence.pinned.definition, evidence.pinned.definition.tuning.metric
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in evidence.metrics.items())
+    rows = f"Trained on {evidence.rows['train']} rows and judged on {evidence.rows['test']} held-out rows ({definition.split.by} split)"
+    lines = [
+        definition.description,
+        "",
+        f"{rows}, data as of mark {evidence.receipt.as_of}, code at commit {evidence.pinned.commit[:25]}.",
+        f"On the held-out rows: {figures}. {_compared(evidence, metric)}",
+        f"Serves as {evidence.exported.signature.format}. Gates: {len(evidence.verdicts)} checked, cases: {len(evidence.cases)} checked.",
+    ]
+    return "\n".join([*lines, f"Started because: {evidence.reason}"] if evidence.reason else lines)
+
+
+def why(evidence: Evidence) -> str:
+    """One sentence for the promotion record."""
+    return (
+        f"all {len(evidence.verdicts)} gates and {len(evidence.cases)} cases hold; "
+        f"{_compared(evidence, evidence.pinned.definition.tuning.metric)}"
+        + (f" Run started because: {evidence.reason}" if evidence.reason else "")
+    )
+
+
+def _compared(evidence: Evidence, metric: str) -> str:
+    champion = evidence.judged.champion
+    if metric not in evidence.champion_metrics:
+        return f"Not compared with a champion: {champion.why or 'its metric is not defined on these rows'}."
+    mine, theirs = evidence.metrics[metric], evidence.champion_metrics[metric]
+    gain = (theirs - mine) if metric in LOWER_IS_BETTER else (mine - theirs)
+    word = "better" if gain > 0 else "worse" if gain < 0 else "equal"
+    return f"{metric} is {mine:.4g}, version {champion.version} has {theirs:.4g} on the same rows ({word})."

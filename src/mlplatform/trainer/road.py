@@ -1,0 +1,88 @@
+"""The whole road of a run: learn, assess, and if all holds register, verify, propose."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from mlplatform.contracts.model import ModelStatus, ModelVersion
+from mlplatform.errors import Refused
+from mlplatform.trainer import record
+from mlplatform.trainer.assess import assess
+from mlplatform.trainer.evidence import Evidence, finite
+from mlplatform.trainer.learn import learn
+from mlplatform.trainer.lineage import why
+from mlplatform.trainer.outcome import Outcome
+from mlplatform.trainer.works import Works
+
+
+def travel(works: Works, pipeline: str, reason: str) -> Outcome:
+    """All steps. See `mlplatform.trainer.main.run` for what it raises."""
+    evidence = assess(works, learn(works, pipeline), reason)
+    with works.journal.step("report"):
+        record.log_evidence(works.publisher, works.run, evidence)
+    if not evidence.passed:
+        raise Refused(
+            f"{pipeline} is not proposed: {'; '.join(evidence.complaints)}",
+            field="gates",
+            fix=f"the report is in MLflow, run {works.run.id}, artifact report/report.html",
+        )
+    version = _register(works, evidence)
+    return _outcome(works, evidence, version, _propose(works, evidence, version))
+
+
+def _register(works: Works, evidence: Evidence) -> str:
+    path = f"/v1/models/{quote(evidence.pinned.definition.name)}/versions"
+    exported, artifacts = evidence.exported, f"{works.run.artifacts}/model"
+    with works.journal.step("register"):
+        version = record.register(works.publisher, works.run, evidence, image=works.settings.trainer.image)
+        works.api.post(path, _facts(evidence, version, artifacts).model_dump(mode="json"))
+    with works.journal.step("verify"):
+        record.verify(works.store, artifacts, exported.folder, exported.manifest_sha256, works.folder)
+        works.api.post(f"{path}/{version}/verified", {"manifest_sha256": exported.manifest_sha256})
+    return version
+
+
+def _facts(evidence: Evidence, version: str, artifacts: str) -> ModelVersion:
+    return ModelVersion(
+        pipeline=evidence.pinned.definition.name,
+        version=version,
+        state="registered",
+        run_id=evidence.run_id,
+        artifacts=artifacts,
+        manifest_sha256=evidence.exported.manifest_sha256,
+        features_digest=evidence.pinned.digest,
+        commit=evidence.pinned.commit,
+        format=evidence.exported.signature.format,
+        receipt_id=evidence.receipt.id,
+        metrics=finite(evidence.metrics),
+        created_at=datetime.now(UTC),
+    )
+
+
+def _propose(works: Works, evidence: Evidence, version: str) -> str:
+    path = f"/v1/models/{quote(evidence.pinned.definition.name)}"
+    with works.journal.step("propose"):
+        entry = {"action": "propose", "version": version, "why": why(evidence), "gate_digest": evidence.digest()}
+        works.api.post(f"{path}/promotions", entry)
+        found = ModelStatus.model_validate(works.api.get(path))
+    return next((known.state for known in (found.champion, found.candidate) if known is not None and known.version == version), "verified")
+
+
+def _outcome(works: Works, evidence: Evidence, version: str, state: str) -> Outcome:
+    return Outcome(
+        pipeline=evidence.pinned.definition.name,
+        run_id=works.run.id,
+        version=version,
+        state=state,
+        format=evidence.exported.signature.format,
+        rows=evidence.rows,
+        parameters=dict(evidence.search.best),
+        metrics=finite(evidence.metrics),
+        champion=evidence.judged.champion.version,
+        champion_metrics=finite(evidence.champion_metrics),
+        receipt_id=evidence.receipt.id,
+        gate_digest=evidence.digest(),
+        manifest_sha256=evidence.exported.manifest_sha256,
+        seconds=dict(works.journal.seconds),
+    )

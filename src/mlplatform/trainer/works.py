@@ -1,0 +1,31 @@
+"""The collaborators of one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.registry.publish import Publisher, Run
+from mlplatform.registry.store import ModelStore
+from mlplatform.settings import Settings
+from mlplatform.trainer.extract import Extractor
+from mlplatform.trainer.journal import Journal
+
+
+@dataclass(frozen=True)
+class Works:
+    """Everything that the steps of one run share."""
+
+    settings: Settings
+    api: DataApiClient
+    store: ModelStore
+    publisher: Publisher
+    run: Run
+    journal: Journal
+    folder: Path  # scratch of this run
+
+    @property
+    def extractor(self) -> Extractor:
+        """Reads datasets with this run's patience."""
+        return Extractor(self.api, self.settings.trainer.wait_s)
