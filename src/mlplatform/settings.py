@@ -127,7 +127,9 @@ class Serving(Group):
     max_batch: int = Field(64, ge=1, description="Most requests in one model call.")
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
     linger_s: float = Field(
-        0.0, ge=0, description="How long new requests are still taken after SIGTERM, until load balancers have noticed the failing readiness."
+        0.0,
+        ge=0,
+        description="How long new requests are still taken after SIGTERM, until load balancers have noticed the failing readiness.",
     )
 
 
@@ -173,6 +175,15 @@ class Registry(Group):
         ),
         description="Types that a skops file may hold beyond skops' own list. Never taken from the model.",
     )
+
+
+class Mlflow(Group):
+    """The tracking server itself, where it runs as a process of its own (`mlplatform mlflow`)."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(5000, ge=0, le=65535, description="Port to listen on.")
+    artifacts: str = Field("", description="Where files go: a folder, or a URL such as s3://bucket/path.")
+    allowed_hosts: tuple[str, ...] = Field((), description="HOST:PORT names by which clients reach it; MLflow compares them exactly.")
 
 
 class Source(Group):
@@ -229,6 +240,7 @@ class Settings(BaseSettings):
     consumer: Consumer = Consumer()
     etl: Etl = Etl()
     registry: Registry = Registry()
+    mlflow: Mlflow = Mlflow()
     source: Source = Source()
     trainer: Trainer = Trainer()
     backup: Backup = Backup()

@@ -43,8 +43,16 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         roles.grant(driver, which)
+        roles.allow_connections(driver, driver.info.dbname, which)
     if before != (now := head(which)):
         _log.info("database migrated", database=which, before=before, now=now)
+
+
+def grant_mlflow(dsn: SecretStr) -> None:
+    """Say who may connect to and read MLflow's database. Its owner runs it, before or after MLflow has made its tables."""
+    with _connect(dsn) as connection:
+        roles.allow_connections(connection, connection.info.dbname, "mlflow")
+        roles.grant(connection, "mlflow")
 
 
 def head(which: Literal["raw", "warehouse"]) -> str | None:

@@ -13,21 +13,27 @@ from mlplatform.local.process import ProcessSpec
 
 
 def process(
-    *, dsn: str, host: str, port: int, folder: Path, allowed_hosts: Sequence[str] = (), needs: Sequence[str] = (), uid: int | None = None
+    *,
+    dsn: str,
+    host: str,
+    port: int,
+    folder: Path,
+    artifacts: str = "",
+    allowed_hosts: Sequence[str] = (),
+    needs: Sequence[str] = (),
+    uid: int | None = None,
 ) -> ProcessSpec:
     """The process. `dsn` is a postgresql:// URL of an existing database; MLflow makes and migrates its tables there on start.
 
-    Files lie in `folder`/artifacts. `allowed_hosts` are `host:port` names by which clients reach it beside `host:port` itself and
+    Files lie at `artifacts` (a path or URL), by default in `folder`/artifacts. `allowed_hosts` are `host:port` names by which clients reach it beside `host:port` itself and
     localhost; MLflow compares the Host header exactly, with the port.
     """
-    artifacts = folder / "artifacts"
-    artifacts.mkdir(parents=True, exist_ok=True)
     hosts = dict.fromkeys([f"{host}:{port}", f"localhost:{port}", *allowed_hosts])
     options = {
         "--host": host,
         "--port": str(port),
         "--workers": "1",
-        "--artifacts-destination": artifacts.resolve().as_uri(),
+        "--artifacts-destination": _place(artifacts or str(folder / "artifacts")),
         "--allowed-hosts": ",".join(hosts),
     }
     return ProcessSpec(
@@ -63,6 +69,15 @@ def sqlalchemy_url(dsn: str) -> str:
     if not separator or scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise ValueError("MLflow's database must be given as a postgresql:// URL")
     return f"postgresql+psycopg://{rest}"
+
+
+def _place(artifacts: str) -> str:
+    """The URL of where files go; a folder is made."""
+    if "://" in artifacts:
+        return artifacts
+    folder = Path(artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve().as_uri()
 
 
 def _answers(url: str) -> Callable[[], bool]:
