@@ -76,6 +76,11 @@ class RawRows:
     passed: int
 
 
+def one_moment(raw: Connection) -> None:
+    """Let all later counts of this transaction be of one moment; comes first."""
+    raw.execute(SQL["one_moment"])
+
+
 def outboxes(raw: Connection) -> Sequence[OutboxCount]:
     """All outboxes that were ever heard of or seen in a row, latest heartbeat first."""
     with raw.cursor(row_factory=class_row(OutboxCount)) as cursor:

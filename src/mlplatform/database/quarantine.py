@@ -37,15 +37,15 @@ def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
         "rows": [item.row for item in refusals],
         "columns": [printable(item.column) for item in refusals],
         "reasons": [printable(item.reason) for item in refusals],
-        "payloads": [msgspec.json.encode(_printable(item.payload)).decode() for item in refusals],
+        "payloads": [msgspec.json.encode(printable_value(item.payload)).decode() for item in refusals],
     }
     connection.execute(SQL["refuse"], values)
 
 
-def unresolved(connection: Connection, *, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
-    """What waits for a person, newest first."""
+def unresolved(connection: Connection, *, pipelines: Sequence[str] | None, limit: int) -> list[dict[str, Any]]:
+    """What waits for a person, newest first; of these pipelines, None for all."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(SQL["unresolved"], {"pipeline": pipeline, "limit": limit}).fetchall()
+        return cursor.execute(SQL["unresolved"], {"pipelines": pipelines, "limit": limit}).fetchall()
 
 
 def redrive(connection: Connection, pipeline: str, ids: Sequence[int] | None) -> list[int]:
@@ -66,13 +66,14 @@ def printable(text: str) -> str:
     return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
-def _printable(value: Any) -> Any:
+def printable_value(value: Any) -> Any:
+    """`value`, a JSON document, with every text in it made printable."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):
-        return {printable(str(key)): _printable(item) for key, item in value.items()}
+        return {printable(str(key)): printable_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_printable(item) for item in value]
+        return [printable_value(item) for item in value]
     return value
 
 

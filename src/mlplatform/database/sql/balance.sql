@@ -1,3 +1,7 @@
+-- name: one_moment
+-- Let all statements of this transaction see the same moment.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+
 -- name: outboxes
 -- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records are rows or dead letters.
 WITH stored AS (

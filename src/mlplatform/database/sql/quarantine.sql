@@ -10,7 +10,7 @@ ON CONFLICT DO NOTHING;
 -- What waits for a person, newest first.
 SELECT id, pipeline, digest, request_id, row, column_name, reason, payload, at, redrive_at
 FROM warehouse.quarantine
-WHERE resolved_at IS NULL AND (%(pipeline)s::text IS NULL OR pipeline = %(pipeline)s)
+WHERE resolved_at IS NULL AND (%(pipelines)s::text[] IS NULL OR pipeline = ANY(%(pipelines)s::text[]))
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: redrive

@@ -1,0 +1,146 @@
+"""Datasets at the client's end: the whole of it, proven by its receipt, or an error.
+
+An Arrow stream that is cut between two batches looks complete. So rows and hash are computed here again and compared with the receipt,
+which is fetched separately and exists only for complete streams.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pyarrow as pa
+
+from mlplatform.client.dataapi import DataApiClient, raise_for
+from mlplatform.contracts.content_hash import ContentHash
+from mlplatform.contracts.dataset import DatasetQuery, Receipt
+from mlplatform.errors import DatasetIncomplete, Overloaded, Unavailable, UnknownName
+
+ARROW = "application/vnd.apache.arrow.stream"
+PIECE = 1024 * 1024
+"""Bytes taken from the connection at once: larger than a socket's buffer, so that each call brings all that is there."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset with its proof."""
+
+    table: pa.Table
+    receipt: Receipt
+
+
+def download(client: DataApiClient, name: str, query: DatasetQuery, *, deadline_s: float = 120.0) -> Dataset:
+    """The dataset `name`. Blocks.
+
+    While the data API or its standby is away or lags, and after a stream that broke off, the whole is read again until `deadline_s` seconds
+    have passed; then the last error is raised. DatasetIncomplete for a dataset that differs from its receipt is raised at once: another
+    try would hide it.
+    """
+    deadline = time.monotonic() + deadline_s
+    while True:
+        try:
+            return _once(client, name, query)
+        except (Unavailable, Overloaded, _BrokenOff) as error:
+            pause = max(error.retry_after_s, 0.05)
+            if time.monotonic() + pause > deadline:
+                raise (error.incomplete() if isinstance(error, _BrokenOff) else error) from error.__cause__
+            time.sleep(pause)
+
+
+class _BrokenOff(Unavailable):
+    """The stream has no end; another try may bring it."""
+
+    def incomplete(self) -> DatasetIncomplete:
+        return DatasetIncomplete(self.message)
+
+
+def _once(client: DataApiClient, name: str, query: DatasetQuery) -> Dataset:
+    try:
+        with client.http.stream("GET", f"/v1/datasets/{name}", params=parameters(query), headers={"Accept": ARROW}) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise_for(answer)
+            table, proof = _read(answer)
+            receipt_id = answer.headers["X-Receipt-Id"]
+    except httpx.ConnectError as error:
+        raise Unavailable(f"no answer from the data API at {client.http.base_url}: {error}") from error
+    except (httpx.HTTPError, pa.ArrowInvalid, OSError) as error:
+        raise _BrokenOff(f"dataset '{name}' broke off: {error}") from error
+    return Dataset(table, _proven(client, name, query, receipt_id, proof))
+
+
+def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
+    """Every batch, hashed; the connection is read to its end, so that an end without the last byte is an error."""
+    source = _Source(answer.iter_raw(PIECE))
+    proof, batches = ContentHash(), []
+    with pa.ipc.open_stream(source) as stream:
+        for batch in stream:
+            proof.update(batch)
+            batches.append(batch)
+        table = pa.Table.from_batches(batches, stream.schema)
+    source.drain()
+    return table, proof
+
+
+def _proven(client: DataApiClient, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash) -> Receipt:
+    try:
+        receipt = Receipt.model_validate(client.get(f"/v1/receipts/{receipt_id}"))
+    except UnknownName as error:
+        raise _BrokenOff(f"dataset '{name}' has no receipt, so it did not end well") from error
+    found = (name, proof.rows, proof.hexdigest(), query.columns, query.since, query.until, query.limit)
+    asked = receipt.query
+    given = (receipt.dataset, receipt.rows, receipt.sha256, asked.columns, asked.since, asked.until, asked.limit)
+    if found != given:
+        raise DatasetIncomplete(f"dataset '{name}' is not what receipt {receipt_id} says: {proof.rows} rows came, it names {receipt.rows}")
+    if query.as_of not in (None, receipt.as_of) or query.digest not in (None, asked.digest):
+        raise DatasetIncomplete(f"receipt {receipt_id} is of another mark or features digest than was asked for")
+    return receipt
+
+
+def parameters(query: DatasetQuery) -> dict[str, Any]:
+    """The query as URL parameters."""
+    given = query.model_dump(mode="json", exclude_none=True)
+    return given | ({"columns": ",".join(query.columns)} if query.columns else {})
+
+
+class _Source:
+    """The body of an answer as the file that Arrow reads from."""
+
+    closed = False
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = memoryview(b"")
+
+    def read(self, size: int = -1) -> bytes:
+        """`size` bytes, fewer only at the end."""
+        if 0 <= size <= len(self._left):
+            taken, self._left = self._left[:size], self._left[size:]
+            return bytes(taken)
+        parts, missing = [self._left], size - len(self._left)
+        self._left = memoryview(b"")
+        while size < 0 or missing > 0:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            parts.append(memoryview(piece) if size < 0 else memoryview(piece)[:missing])
+            self._left = memoryview(b"") if size < 0 else memoryview(piece)[missing:]
+            missing -= len(piece)
+        return b"".join(parts)
+
+    def drain(self) -> None:
+        """Read what is left and drop it."""
+        for _ in self._pieces:
+            pass
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Called by Arrow; the connection is closed by its owner."""

@@ -1,0 +1,82 @@
+"""The balance: what was accepted is stored, dead-lettered or still on the road; what is raw is featured, quarantined or waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mlplatform.access import Caller, Role
+from mlplatform.dataapi.books import Books
+from mlplatform.database import balance
+from mlplatform.database.balance import Gap, OutboxCount, RawRows, Warehouse
+from mlplatform.database.pools import PrimaryPool, ReplicaPool
+
+MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
+
+
+class Balance:
+    """Handler of the balance. Safe to share between threads."""
+
+    def __init__(self, raw: PrimaryPool, warehouse_replica: ReplicaPool, books: Books) -> None:
+        self._raw = raw
+        self._replica = warehouse_replica
+        self._books = books
+
+    def take(self, caller: Caller, *, pipeline: str | None) -> dict[str, Any]:
+        """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines."""
+        with self._books.look(caller, pipeline or "balance", roles=MAY, pipeline=pipeline):
+            with self._replica.read() as read:
+                warehouse, passed = balance.warehouse(read, pipeline)
+            with self._raw.transaction() as raw:
+                balance.one_moment(raw)
+                rows = balance.raw_rows(raw, pipeline, passed)
+                outboxes, gaps, totals = balance.outboxes(raw), balance.gaps(raw), balance.totals(raw)
+        now = datetime.now(UTC)
+        per_outbox = [outbox_balance(item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now) for item in outboxes]
+        return {
+            "outboxes": per_outbox,
+            "requests": totals,
+            "rows": {name: line for name, line in rows_balance(rows, warehouse).items() if caller.may(MAY, name)},
+        }
+
+
+def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime) -> dict[str, Any]:
+    """The line of one outbox. Numbers above the highest stored one are on the road, unless the outbox is gone for good: then they are lost."""
+    missing = [[gap.first, gap.last] for gap in gaps]
+    tail = count.accepted - count.highest
+    if count.closed and tail > 0:
+        missing.append([count.highest + 1, count.accepted])
+    return {
+        "outbox_id": count.outbox_id,
+        "host": count.host,
+        "accepted": count.accepted,
+        "acknowledged": count.acknowledged,
+        "stored": count.stored,
+        "dead_lettered": count.dead_lettered,
+        "in_flight": 0 if count.closed else tail,
+        "missing": missing,
+        "oldest_gap_s": max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
+        "versions": count.versions,
+        "closed": count.closed,
+        "seen_at": count.seen_at,
+    }
+
+
+def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, dict[str, int]]:
+    """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0."""
+    applied = {item.pipeline: item for item in warehouse}
+    counts = {item.pipeline: item for item in raw}
+    lines: dict[str, dict[str, int]] = {}
+    for name in sorted(applied.keys() | counts.keys()):
+        rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
+        featured, quarantined = (known.featured, known.quarantined) if known else (0, 0)
+        lines[name] = {
+            "raw": rows.rows,
+            "featured": featured,
+            "quarantined": quarantined,
+            "waiting": rows.rows - rows.passed if known else 0,
+            "not_applicable": 0 if known else rows.rows,
+            "unaccounted": rows.passed - featured - quarantined if known else 0,
+        }
+    return lines

@@ -1,0 +1,100 @@
+"""Datasets out: rows from a proven standby, and a receipt that exists only if the stream was complete."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from mlplatform.access import Caller, Role
+from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
+from mlplatform.dataapi import formats
+from mlplatform.dataapi.books import Books
+from mlplatform.database import ledger, receipts
+from mlplatform.database.datasets import DatasetRead
+from mlplatform.database.datasets import Datasets as Store
+from mlplatform.database.ledger import Entry
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.telemetry import counter
+
+MAY = (Role.READER, Role.TRAINER)
+
+
+class Datasets:
+    """Handler of datasets. Safe to share between threads; a stream is not."""
+
+    def __init__(self, store: Store, warehouse: PrimaryPool, books: Books) -> None:
+        self._store = store
+        self._warehouse = warehouse
+        self._books = books
+
+    def all(self, caller: Caller) -> Sequence[DatasetDescription]:
+        """The contracts of the datasets that the caller may read."""
+        with self._books.look(caller, "datasets", roles=MAY):
+            return [item for item in self._store.list() if caller.may(MAY, item.pipeline)]
+
+    def receipt(self, caller: Caller, receipt_id: str) -> Receipt:
+        """The receipt of a complete stream. Raises UnknownName."""
+        with self._books.look(caller, "receipts", roles=MAY):
+            with self._warehouse.transaction() as connection:
+                receipt = receipts.find(connection, receipt_id)
+            caller.require(MAY, pipeline_of(receipt.dataset))
+            return receipt
+
+    def open(self, caller: Caller, name: str, query: DatasetQuery, *, kind: formats.Format) -> DatasetStream:
+        """Begin to read. Raises what is refused; from here on the caller of this must close the stream."""
+        return DatasetStream(self._store, self._warehouse, self._books, caller=caller, name=name, query=query, kind=kind)
+
+
+class DatasetStream:
+    """An open stream: iterate over `pieces` to its end, and `close` it whatever happens. One thread at a time.
+
+    The ledger has `opened` before the first byte leaves, and the rows and the outcome at the end. The receipt is written after the last
+    row, when the standby was proven again, and before the end mark: a reader that saw the end finds it. A stream that breaks off has none.
+    """
+
+    def __init__(
+        self, store: Store, warehouse: PrimaryPool, books: Books, *, caller: Caller, name: str, query: DatasetQuery, kind: formats.Format
+    ) -> None:
+        self._store, self._warehouse, self._books = store, warehouse, books
+        self._caller, self._name, self._query = caller, name, query
+        self.kind = kind
+        self.receipt_id = ""
+        self.as_of = 0
+        self.pieces = self._run()
+        next(self.pieces)  # up to the entry `opened`
+
+    def close(self) -> None:
+        """End the read. Harmless at any time, also twice."""
+        self.pieces.close()
+
+    def _run(self) -> Generator[bytes]:
+        access = self._books.access(self._caller, "read", self._name, roles=MAY, pipeline=pipeline_of(self._name))
+        with access as entry, self._store.open(self._name, self._query, caller=self._caller.name) as read:
+            self._enter_opened(entry, read)
+            yield b""
+            encoder = formats.encoder(self.kind, read.schema)
+            sent = 0
+            for batch in read.batches():
+                sent += batch.num_rows
+                entry.rows = sent
+                counter("dataapi_dataset_rows_total").labels(self._name).inc(batch.num_rows)
+                yield encoder.batch(batch)
+            self._enter_end(entry, read.finish())
+            yield encoder.end()
+
+    def _enter_opened(self, entry: Entry, read: DatasetRead) -> None:
+        entry.columns, entry.lsn = list(read.columns), read.lsn
+        entry.detail = {"receipt": read.receipt_id, "as_of": read.as_of, "format": self.kind}
+        self.receipt_id, self.as_of = read.receipt_id, read.as_of
+        self._books.write(replace(entry, outcome="opened"))
+
+    def _enter_end(self, entry: Entry, receipt: Receipt) -> None:
+        with self._warehouse.transaction() as connection:
+            receipts.add(connection, receipt)
+            ledger.enter(connection, entry)
+        entry.entered = True
+
+
+def pipeline_of(dataset: str) -> str:
+    """The pipeline of a dataset's name, `<pipeline>.<kind>`."""
+    return dataset.partition(".")[0]

@@ -1,0 +1,142 @@
+"""Rows in: what can be read goes onto the road, what can't goes to quarantine with its reason; nothing is dropped.
+
+A body is dealt with in chunks. Each chunk is one transaction that also records how far the import is, so a retry with the same key goes
+on behind the last one, and one that had ended gets its old answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, BinaryIO, Literal
+
+from mlplatform.access import Caller, Role
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.request import new_request_id
+from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.rows import arrow, csv, ndjson
+from mlplatform.dataapi.rows.record import Record
+from mlplatform.database import imports, pipelines, quarantine
+from mlplatform.database.imports import ImportState
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.errors import Refused, TryLater, UnknownName
+
+Kind = Literal["ndjson", "csv", "arrow"]
+CHUNK = 5_000
+"""Records per transaction. Others that import into the same pipeline wait for one chunk, which is far below a second."""
+FIRST_REASONS = 10
+"""Reasons in the answer: enough to see what is wrong; all of them are in the quarantine."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """What was sent, whole and counted: a seekable file at its beginning."""
+
+    file: BinaryIO
+    kind: Kind
+    sha256: str
+
+
+class Imports:
+    """Handler of imports. Safe to share between threads."""
+
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, books: Books) -> None:
+        self._raw = raw
+        self._warehouse = warehouse
+        self._books = books
+
+    def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> dict[str, Any]:
+        """Bring in all records of `body`. Raises Refused when `key` was used with another body, TryLater when it ends half way."""
+        pipeline, _, kind = dataset.rpartition(".")
+        with self._books.access(caller, "write", dataset, roles=[Role.WRITER], pipeline=pipeline or dataset) as entry:
+            if kind != "requests":
+                raise UnknownName(f"rows can't be added to '{dataset}'", field="name", fix="add them to <pipeline>.requests")
+            definition = self._definition(pipeline)
+            state = self._begin(pipeline, key or new_request_id(), caller, body)
+            entry.detail = {"import": state.key}
+            if not state.finished:
+                state = self._all_chunks(caller, definition, body, state)
+            entry.rows = state.accepted
+            entry.detail["quarantined"] = state.quarantined
+            return _answer(pipeline, state)
+
+    def _definition(self, pipeline: str) -> PipelineDefinition:
+        with self._warehouse.transaction() as connection:
+            return pipelines.find(connection, pipeline).parsed()
+
+    def _begin(self, pipeline: str, key: str, caller: Caller, body: Body) -> ImportState:
+        with self._raw.transaction() as connection:
+            state = imports.begin(connection, pipeline, key, caller=caller.name, body_sha256=body.sha256)
+        if state.body_sha256 != body.sha256:
+            raise Refused("this key was used with another body", field="Idempotency-Key", fix="take a new key for new rows")
+        return state
+
+    def _all_chunks(self, caller: Caller, definition: PipelineDefinition, body: Body, state: ImportState) -> ImportState:
+        try:
+            for chunk in _chunks(_records(body, definition)):
+                if chunk[-1].number > state.records:
+                    self._refuse(definition.name, state.key, [record for record in chunk if record.reason])
+                    state = self._store(caller, definition.name, state.key, chunk)
+            return self._finish(definition.name, state.key)
+        except TryLater as error:
+            error.message += f"; {state.records} records of this body are dealt with"
+            error.fix = f"send the same body again with the header 'Idempotency-Key: {state.key}'"
+            raise
+
+    def _refuse(self, pipeline: str, key: str, records: Sequence[Record]) -> None:
+        """Quarantine unreadable records, before the import moves past them: a retry may enter them again, and they are then there already."""
+        refusals = [
+            quarantine.Refusal(pipeline, record.reason, {"line": record.text, "import": key, "record": record.number}, column=record.column)
+            for record in records
+        ]
+        if refusals:
+            with self._warehouse.transaction() as connection:
+                quarantine.refuse(connection, refusals)
+
+    def _store(self, caller: Caller, pipeline: str, key: str, chunk: Sequence[Record]) -> ImportState:
+        with self._raw.transaction() as connection:
+            state = imports.lock(connection, pipeline, key)  # another request with this key may have brought some of the chunk in
+            ahead = [record for record in chunk if record.number > state.records]
+            refused = [record for record in ahead if record.reason]
+            inputs = [record.inputs for record in ahead if not record.reason]
+            last = imports.store(connection, pipeline, inputs, caller=caller.name)
+            reasons = [*state.reasons, *map(_reason, refused)][:FIRST_REASONS]
+            state = state.after(accepted=len(inputs), quarantined=len(refused), reasons=reasons)
+            state = replace(state, last_offset=state.last_offset if last is None else last)
+            imports.advance(connection, pipeline, state)
+        return state
+
+    def _finish(self, pipeline: str, key: str) -> ImportState:
+        with self._raw.transaction() as connection:
+            state = replace(imports.lock(connection, pipeline, key), finished=True)
+            imports.advance(connection, pipeline, state)
+        return state
+
+
+def _records(body: Body, definition: PipelineDefinition) -> Iterator[Record]:
+    if body.kind == "ndjson":
+        return ndjson.read(body.file)
+    if body.kind == "csv":
+        return csv.read(body.file, definition)
+    return arrow.read(body.file, definition)
+
+
+def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while chunk := list(islice(records, CHUNK)):
+        yield chunk
+
+
+def _reason(record: Record) -> dict[str, Any]:
+    return {"record": record.number, "field": quarantine.printable(record.column), "reason": quarantine.printable(record.reason)}
+
+
+def _answer(pipeline: str, state: ImportState) -> dict[str, Any]:
+    return {
+        "import": state.key,
+        "accepted": state.accepted,
+        "quarantined": state.quarantined,
+        "first_reasons": state.reasons,
+        "topic": imports.topic(pipeline),
+        "last_offset": state.last_offset,
+    }

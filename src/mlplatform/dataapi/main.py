@@ -1,0 +1,99 @@
+"""The data API's process: settings to collaborators to a server that runs until a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mlplatform.access import AccessList
+from mlplatform.cluster.choose import open_cluster
+from mlplatform.cluster.interface import Cluster
+from mlplatform.dataapi.app import create_app
+from mlplatform.dataapi.balance import Balance
+from mlplatform.dataapi.books import Books, DoorBook
+from mlplatform.dataapi.collaborators import Background, Collaborators
+from mlplatform.dataapi.datasets import Datasets
+from mlplatform.dataapi.feedback import Feedback
+from mlplatform.dataapi.imports import Imports
+from mlplatform.dataapi.limits import RateLimit
+from mlplatform.dataapi.mirror import Mirror
+from mlplatform.dataapi.models import Models
+from mlplatform.dataapi.pipelines import Pipelines
+from mlplatform.dataapi.records import Ledger, Outboxes, Quarantine
+from mlplatform.dataapi.training import Training
+from mlplatform.database import datasets as stored
+from mlplatform.database.pools import PrimaryPool, ReplicaPool
+from mlplatform.registry.store import ModelStore
+from mlplatform.settings import Settings, require
+from mlplatform.web.run import run as serve
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and close everything."""
+    cluster = open_cluster(settings.cluster)
+    registry = ModelStore(settings.registry.url)
+    collaborators = build(settings, cluster=cluster, registry=registry)
+    serve(create_app(collaborators), host=settings.dataapi.host, port=settings.dataapi.port, drain_s=settings.dataapi.drain_s)
+
+
+def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) -> Collaborators:
+    """All collaborators. Connections open on first use. Without a registry there is no mirror (tests)."""
+    access = AccessList.load(Path(require(settings.access.tokens_file, "access", "tokens_file")))
+    raw, warehouse, raw_replica, warehouse_replica = pools(settings)
+    books = Books(warehouse)
+    door_book = DoorBook(books)
+    background: list[Background] = [door_book]
+    if registry is not None:
+        background.append(Mirror(warehouse, registry, interval_s=settings.dataapi.mirror_interval_s))
+    closing: list[Callable[[], None]] = [cluster.close, *(pool.close for pool in (raw, warehouse, raw_replica, warehouse_replica))]
+    closing += [registry.close] if registry is not None else []
+    return Collaborators(
+        access=access,
+        limit=RateLimit(rate_per_s=settings.dataapi.rate_per_s, burst=settings.dataapi.burst),
+        max_body_bytes=settings.dataapi.max_body_bytes,
+        stall_s=settings.dataapi.stall_s,
+        door_book=door_book,
+        datasets=Datasets(stored.Datasets(warehouse_replica, raw_replica), warehouse, books),
+        imports=Imports(raw, warehouse, books),
+        feedback=Feedback(raw, warehouse, books),
+        quarantine=Quarantine(warehouse, books),
+        pipelines=Pipelines(raw, warehouse, books),
+        training=Training(warehouse, books, cluster),
+        models=Models(warehouse, books),
+        outboxes=Outboxes(raw, books),
+        balance=Balance(raw, warehouse_replica, books),
+        ledger=Ledger(warehouse, books),
+        ready=_ready(raw, warehouse),
+        close=_all(closing),
+        background=tuple(background),
+    )
+
+
+def pools(settings: Settings) -> tuple[PrimaryPool, PrimaryPool, ReplicaPool, ReplicaPool]:
+    """Pools of raw and warehouse on the primary, then raw and warehouse on the standby."""
+    postgres = settings.postgres
+    return (
+        PrimaryPool(require(postgres.raw_dsn, "postgres", "raw_dsn"), postgres, name="raw"),
+        PrimaryPool(require(postgres.warehouse_dsn, "postgres", "warehouse_dsn"), postgres, name="warehouse"),
+        ReplicaPool(require(postgres.raw_replica_dsn, "postgres", "raw_replica_dsn"), postgres, name="raw-replica"),
+        ReplicaPool(require(postgres.warehouse_replica_dsn, "postgres", "warehouse_replica_dsn"), postgres, name="warehouse-replica"),
+    )
+
+
+def _ready(*primaries: PrimaryPool) -> Callable[[], None]:
+    """Ready: both primaries answer. A standby that is away fails datasets only, each with its own clear answer."""
+
+    def ready() -> None:
+        for pool in primaries:
+            with pool.transaction() as connection:
+                connection.execute("SELECT 1")
+
+    return ready
+
+
+def _all(closing: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    def close() -> None:
+        for one in closing:
+            one()
+
+    return close

@@ -1,0 +1,193 @@
+"""Model versions and promotions: facts from the database, the decision from `promotion`, the outcome back in one transaction.
+
+All changes of one pipeline's versions take the lock of the pipeline's row, so decisions are made one after the other on what is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlplatform.access import Caller, Role
+from mlplatform.contracts.model import Action, ModelStatus, ModelVersion, Promotion, State
+from mlplatform.dataapi import promotion
+from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.pipelines import LOOK
+from mlplatform.database import ledger, pipelines, promotions, receipts
+from mlplatform.database.ledger import Entry
+from mlplatform.database.pools import Connection, PrimaryPool
+from mlplatform.errors import InvalidInput, Refused, UnknownName
+
+MAY: dict[Action, tuple[Role, ...]] = {
+    "propose": (Role.TRAINER,),
+    "approve": (Role.APPROVER,),
+    "promote": (Role.APPROVER,),
+    "rollback": (Role.APPROVER,),
+    "reject": (Role.APPROVER,),
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a caller asks for. `version` may be missing for a rollback only."""
+
+    action: Action
+    version: str | None
+    why: str
+    gate_digest: str | None = None
+
+
+class Models:
+    """Handler of versions and promotions. Safe to share between threads."""
+
+    def __init__(self, warehouse: PrimaryPool, books: Books) -> None:
+        self._warehouse = warehouse
+        self._books = books
+
+    def status(self, caller: Caller, pipeline: str) -> ModelStatus:
+        """What serves and what waits."""
+        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline), self._warehouse.transaction() as connection:
+            pipelines.find(connection, pipeline)
+            return status(connection, pipeline)
+
+    def versions(self, caller: Caller, pipeline: str) -> Sequence[ModelVersion]:
+        """All versions, oldest first."""
+        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline), self._warehouse.transaction() as connection:
+            pipelines.find(connection, pipeline)
+            return promotions.versions(connection, pipeline)
+
+    def history(self, caller: Caller, pipeline: str) -> Sequence[Promotion]:
+        """The promotion record, latest first."""
+        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline), self._warehouse.transaction() as connection:
+            pipelines.find(connection, pipeline)
+            return promotions.history(connection, pipeline)[::-1]
+
+    def register(self, caller: Caller, facts: dict[str, Any]) -> ModelVersion:
+        """Record a version that was stored in the registry. The same facts again are no error; others of the same version are refused."""
+        pipeline = facts["pipeline"]
+        with self._books.access(caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline) as entry:
+            entry.detail = {"version": facts["version"], "receipt": facts["receipt_id"]}
+            with self._warehouse.transaction() as connection:
+                pipelines.find(connection, pipeline, lock=True)
+                version = _registered(connection, facts)
+                ledger.enter(connection, entry)
+            entry.entered = True
+        return version
+
+    def verify(self, caller: Caller, pipeline: str, number: str, manifest_sha256: str) -> ModelVersion:
+        """A version's files were downloaded again and are what the manifest says."""
+        with self._books.access(caller, "verify", pipeline, roles=[Role.TRAINER], pipeline=pipeline) as entry:
+            entry.detail = {"version": number}
+            with self._warehouse.transaction() as connection:
+                pipelines.find(connection, pipeline, lock=True)
+                version = _pick(promotions.versions(connection, pipeline), number)
+                if manifest_sha256 != version.manifest_sha256:
+                    raise Refused(f"version {number} was registered with another manifest", field="manifest_sha256")
+                if version.state == "registered":
+                    promotions.set_state(connection, pipeline, number, "verified")
+                ledger.enter(connection, entry)
+                version = _pick(promotions.versions(connection, pipeline), number)
+            entry.entered = True
+        return version
+
+    def act(self, caller: Caller, pipeline: str, wish: Wish) -> Promotion:
+        """Carry out a wish and return its entry in the record; of a proposal that is promoted at once, the promotion's."""
+        with self._books.access(caller, wish.action, pipeline, roles=MAY[wish.action], pipeline=pipeline) as entry:
+            entry.detail = {"version": wish.version, "why": wish.why}
+            with self._warehouse.transaction() as connection:
+                done = self._act(connection, caller, pipeline, wish)
+                entry.detail |= {"version": done.version, "record": done.id, "state": done.state}
+                ledger.enter(connection, entry)
+            entry.entered = True
+        return done
+
+    def _act(self, connection: Connection, caller: Caller, pipeline: str, wish: Wish) -> Promotion:
+        applied = pipelines.find(connection, pipeline, lock=True)
+        again = _proposed_already(connection, pipeline, wish)
+        if again is not None:
+            return again
+        done = _carry_out(connection, pipeline, wish, by=caller.name)
+        if wish.action == "propose" and applied.parsed().approval == "auto":
+            why = f"approval is auto; proposed by {caller.name}: {wish.why}"
+            done = _carry_out(connection, pipeline, Wish("promote", done.version, why), by=promotion.AUTO)
+            ledger.enter(connection, Entry(promotion.AUTO, "promote", pipeline, detail={"version": done.version, "record": done.id}))
+        return done
+
+
+def status(connection: Connection, pipeline: str) -> ModelStatus:
+    """Champion, latest candidate, and the version that a rollback would bring back."""
+    versions, history = promotions.versions(connection, pipeline), promotions.history(connection, pipeline)
+    by_number = {version.version: version for version in versions}
+    back = promotion.previous(history, versions)
+    return ModelStatus(
+        pipeline=pipeline,
+        record=history[-1].id if history else 0,
+        champion=_in_state(versions, "champion"),
+        candidate=_in_state(versions, "candidate"),
+        previous=by_number[back] if back is not None else None,
+    )
+
+
+def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) -> Promotion:
+    versions = promotions.versions(connection, pipeline)
+    version = _pick(versions, wish.version if wish.version is not None else _way_back(connection, pipeline, wish, versions))
+    decision = promotion.decide(wish.action, version, all_versions=versions, gate_digest=wish.gate_digest)
+    champion = _in_state(versions, "champion")
+    for other, state in decision.others:  # before the new state: the database allows one champion at any moment
+        promotions.set_state(connection, pipeline, other, state)
+    promotions.set_state(connection, pipeline, version.version, decision.state, gate_digest=wish.gate_digest)
+    return promotions.add_promotion(
+        connection,
+        version,
+        action=wish.action,
+        state=decision.state,
+        by=by,
+        why=wish.why,
+        gate_digest=wish.gate_digest or version.gate_digest,
+        previous=champion.version if champion else None,
+    )
+
+
+def _way_back(connection: Connection, pipeline: str, wish: Wish, versions: Sequence[ModelVersion]) -> str:
+    if wish.action != "rollback":
+        raise InvalidInput("which version?", field="version")
+    back = promotion.previous(promotions.history(connection, pipeline), versions)
+    if back is None:
+        raise Refused("there was no champion before this one", field="version", fix="name a version, or promote another one")
+    return back
+
+
+def _proposed_already(connection: Connection, pipeline: str, wish: Wish) -> Promotion | None:
+    """The outcome of the same proposal made before: its answer may have been lost on the way."""
+    if wish.action != "propose":
+        return None
+    history = promotions.history(connection, pipeline)
+    of_version = [entry for entry in history if entry.version == wish.version]
+    if of_version and of_version[-1].state in ("candidate", "champion") and of_version[-1].gate_digest == wish.gate_digest:
+        return of_version[-1]
+    return None
+
+
+def _registered(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
+    known = next((item for item in promotions.versions(connection, facts["pipeline"]) if item.version == facts["version"]), None)
+    if known is not None:
+        changed = next((name for name in facts if facts[name] != getattr(known, name)), None)
+        if changed is not None:
+            raise Refused(f"version {known.version} was registered with another {changed}", field=changed)
+        return known
+    receipt = receipts.find(connection, facts["receipt_id"])
+    if receipt.dataset != f"{facts['pipeline']}.training":
+        raise Refused(f"receipt '{receipt.id}' is of '{receipt.dataset}'", field="receipt_id", fix="train on the pipeline's own dataset")
+    return promotions.add_version(connection, facts)
+
+
+def _pick(versions: Sequence[ModelVersion], number: str) -> ModelVersion:
+    found = next((version for version in versions if version.version == number), None)
+    if found is None:
+        raise UnknownName(f"there is no version {number}", field="version")
+    return found
+
+
+def _in_state(versions: Sequence[ModelVersion], state: State) -> ModelVersion | None:
+    return next((version for version in reversed(versions) if version.state == state), None)

@@ -1,0 +1,71 @@
+"""Pipelines: applied definitions and etl's progress with their features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from mlplatform.access import Caller, Role
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.dataapi.books import Books
+from mlplatform.database import ledger, pipelines
+from mlplatform.database.pipelines import AppliedPipeline
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.errors import InvalidInput
+
+LOOK = tuple(role for role in Role if role is not Role.PREDICT)
+"""Definitions, states and progress are for everybody who works with the data API; clients of serving have no business here."""
+
+
+class Pipelines:
+    """Handler of pipelines. Safe to share between threads."""
+
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, books: Books) -> None:
+        self._raw = raw
+        self._warehouse = warehouse
+        self._books = books
+
+    def apply(self, caller: Caller, name: str, document: Any, *, commit: str, features_digest: str) -> AppliedPipeline:
+        """Record a definition. etl makes the features of a new digest from then on."""
+        with self._books.access(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as entry:
+            definition = PipelineDefinition.parse(document, where="definition")
+            if definition.name != name:
+                raise InvalidInput(f"the definition is of '{definition.name}'", field="definition.name")
+            entry.detail = {"commit": commit, "features_digest": features_digest}
+            with self._warehouse.transaction() as connection:
+                pipelines.apply(connection, definition, commit=commit, digest=features_digest, caller=caller.name)
+                ledger.enter(connection, entry)
+                applied = pipelines.find(connection, name)
+            entry.entered = True
+        return applied
+
+    def find(self, caller: Caller, name: str) -> AppliedPipeline:
+        """One pipeline."""
+        with self._books.look(caller, name, roles=LOOK, pipeline=name), self._warehouse.transaction() as connection:
+            return pipelines.find(connection, name)
+
+    def all(self, caller: Caller) -> Sequence[AppliedPipeline]:
+        """The pipelines that the caller may touch."""
+        with self._books.look(caller, "pipelines", roles=LOOK), self._warehouse.transaction() as connection:
+            return [item for item in pipelines.all_applied(connection) if caller.may(LOOK, item.name)]
+
+    def features(self, caller: Caller, name: str, digest: str, *, stored_before: datetime | None) -> dict[str, Any]:
+        """How far etl is with a features digest. Ready: it has passed every request stored at or before `stored_before` (empty: by now).
+
+        Under steady traffic there is always a request that waits; who waits for readiness therefore names the moment that it needs.
+        """
+        with self._books.look(caller, name, roles=LOOK, pipeline=name):
+            with self._warehouse.transaction() as connection:  # first: what etl passes in between only makes `waiting` smaller
+                known = pipelines.feature_set(connection, name, digest)
+                passed = pipelines.progress(connection, name, digest)
+            with self._raw.transaction() as connection:
+                waiting = pipelines.waiting(connection, name, passed, stored_before=stored_before)
+        return {
+            "digest": digest,
+            "ready": waiting == 0 and known.table_name is not None and known.failure is None,
+            "waiting_requests": waiting,
+            "featured": sum(item.featured for item in passed),
+            "quarantined": sum(item.quarantined for item in passed),
+            "failure": known.failure,
+        }

@@ -1,0 +1,58 @@
+"""What routes need of a request: the caller that the door let in, the collaborators, the bearer scheme for OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Path, Request, Security
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from mlplatform.access import Caller
+from mlplatform.contracts.pipeline import PIPELINE_NAME
+from mlplatform.dataapi.collaborators import Collaborators
+from mlplatform.web.problem import MEDIA_TYPE
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _caller(request: Request) -> Caller:
+    return cast("Caller", request.state.caller)
+
+
+def _collaborators(request: Request) -> Collaborators:
+    return cast("Collaborators", request.app.state.collaborators)
+
+
+Calling = Annotated[Caller, Depends(_caller)]
+Parts = Annotated[Collaborators, Depends(_collaborators)]
+PipelineName = Annotated[str, Path(pattern=PIPELINE_NAME, description="Pipeline; also the name of its model.", examples=["diabetes"])]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
+"""Words of a person, stored and shown."""
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+BEARER = [Security(HTTPBearer(auto_error=False, description="Token of the token file."))]
+"""Only shows the scheme in OpenAPI: the door has found the caller before."""
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's list of the refusals of a route."""
+    meanings = {
+        401: "No known token.",
+        403: "The token's role does not allow this.",
+        404: "There is nothing of that name.",
+        409: "The present state does not allow this; says what is missing.",
+        413: "The body is too large.",
+        415: "This format is not spoken here.",
+        422: "The input breaks its contract; names the field.",
+        429: "Too many requests; see Retry-After.",
+        503: "A collaborator is away, or no standby could be proven; see Retry-After.",
+    }
+    return {
+        code: {"description": meanings[code], "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+        for code in (401, 403, 429, 503, *codes)
+    }

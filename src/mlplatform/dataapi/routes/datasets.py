@@ -1,0 +1,69 @@
+"""Datasets out, and their receipts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+
+from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
+from mlplatform.contracts.model import SHA256
+from mlplatform.dataapi import formats
+from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
+from mlplatform.dataapi.routes.streaming import DatasetResponse
+
+router = APIRouter(prefix="/v1", tags=["datasets"], dependencies=BEARER)
+
+_STREAMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The rows, in the order of (request_id, row). The receipt named by X-Receipt-Id exists once the stream is complete.",
+        "headers": {
+            "X-Receipt-Id": {"description": "Ask GET /v1/receipts/{id} for it after the last byte.", "schema": {"type": "string"}},
+            "X-As-Of": {"description": "Mark that the rows stand for.", "schema": {"type": "integer"}},
+        },
+        "content": {
+            "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
+            "text/csv": {"example": "request_id,row,event_time,bmi,progression\n0198…,0,2025-01-01 00:00:00Z,0.06,151\n"},
+            "application/x-ndjson": {"example": '{"request_id":"0198…","row":0,"bmi":0.06,"progression":151.0}\n'},
+        },
+    }
+}
+
+
+@router.get("/datasets", summary="Contracts of all datasets.", responses=problems())
+def list_datasets(caller: Calling, parts: Parts) -> list[DatasetDescription]:
+    """What may be asked for: names, columns, types."""
+    return list(parts.datasets.all(caller))
+
+
+@router.get(
+    "/datasets/{name}",
+    summary="Rows of a dataset, from a standby.",
+    responses={**problems(404, 415, 422), **_STREAMS},
+    response_class=Response,
+)
+def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
+    name: str,
+    caller: Calling,
+    parts: Parts,
+    columns: Annotated[str | None, Query(description="Names, separated by commas.", examples=["bmi,progression"])] = None,
+    since: Annotated[datetime | None, Query(description="First event time, inclusive.")] = None,
+    until: Annotated[datetime | None, Query(description="Last event time, exclusive.")] = None,
+    as_of: Annotated[int | None, Query(description="Mark: the rows as they stood then.")] = None,
+    limit: Annotated[int | None, Query(ge=1, description="Most rows; the latest are kept.")] = None,
+    digest: Annotated[str | None, Query(pattern=SHA256, description="Features digest; empty: the present one.")] = None,
+    accept: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Check the stream against its receipt: a stream that broke off has none."""
+    kind = formats.accepted(accept)
+    names = None if columns is None else tuple(part.strip() for part in columns.split(",") if part.strip())
+    query = DatasetQuery(columns=names or None, since=since, until=until, as_of=as_of, limit=limit, digest=digest)
+    return DatasetResponse(parts.datasets.open(caller, name, query, kind=kind), stall_s=parts.stall_s)
+
+
+@router.get("/receipts/{receipt_id}", summary="Proof of a complete read.", responses=problems(404))
+def read_receipt(receipt_id: str, caller: Calling, parts: Parts) -> Receipt:
+    """Where the rows came from, how many, and their hash."""
+    return parts.datasets.receipt(caller, receipt_id)

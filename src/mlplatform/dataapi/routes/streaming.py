@@ -1,0 +1,83 @@
+"""A dataset as an HTTP response. A stream that breaks off breaks the connection off: there is no clean end without a receipt."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mlplatform.dataapi.datasets import DatasetStream
+from mlplatform.dataapi.formats import MEDIA
+from mlplatform.errors import PlatformError, TryLater
+from mlplatform.telemetry import logger
+
+_log = logger("dataapi")
+
+
+class BrokenOff(Exception):
+    """Ends a response in the middle: the server closes the connection, and the client sees an unfinished body."""
+
+
+class DatasetResponse(Response):
+    """Sends the pieces of `stream`, one ahead: the next is made while one is on its way. Closes the stream in any case.
+
+    A client that takes nothing for `stall_s` seconds is cut off, since it holds a snapshot of the standby.
+    """
+
+    def __init__(self, stream: DatasetStream, *, stall_s: float) -> None:
+        self._stream = stream
+        self._stall_s = stall_s
+        super().__init__(headers={"X-Receipt-Id": stream.receipt_id, "X-As-Of": str(stream.as_of)}, media_type=MEDIA[stream.kind])
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
+        """Send it all, or raise."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        gone = asyncio.create_task(_disconnected(receive))
+        sending = asyncio.create_task(self._send_pieces(send))
+        try:
+            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._end(gone, sending)
+        if not sending.cancelled():
+            self._raise(sending.exception())
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_pieces(self, send: Send) -> None:
+        ahead = asyncio.create_task(self._next())
+        try:
+            while (piece := await ahead) is not None:
+                ahead = asyncio.create_task(self._next())
+                if piece:
+                    async with asyncio.timeout(self._stall_s):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            await asyncio.wait({ahead})  # a thread may still be in the generator, which can't be closed before
+            if not ahead.cancelled():
+                ahead.exception()  # seen here, or raised above already
+
+    async def _next(self) -> bytes | None:
+        return await run_in_threadpool(next, self._stream.pieces, None)
+
+    async def _end(self, *tasks: asyncio.Task[None]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await run_in_threadpool(self._stream.close)
+
+    def _raise(self, error: BaseException | None) -> None:
+        if error is None:
+            return
+        name = type(error).__name__
+        if isinstance(error, TryLater | TimeoutError | OSError):
+            _log.warning("dataset broken off", receipt=self._stream.receipt_id, kind=name, error=str(error))
+        elif isinstance(error, PlatformError):
+            _log.error("dataset broken off", receipt=self._stream.receipt_id, kind=name, error=str(error))
+        raise BrokenOff(f"{name}: {error}") from error
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

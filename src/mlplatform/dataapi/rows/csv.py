@@ -1,0 +1,88 @@
+"""CSV with a header line, in UTF-8. Values are converted by the declared types of the pipeline."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from mlplatform.contracts.columns import DType
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.dataapi.rows.record import Record, check_header, convert, converters, row
+from mlplatform.errors import InvalidInput
+
+
+class _Lines:
+    """Lines of a body, remembering those since the last record: a record that can't be read is kept as it was sent."""
+
+    def __init__(self, body: BinaryIO) -> None:
+        # Bytes that are no UTF-8 become lone surrogates, which are found again in the fields; an error here would end the whole body.
+        self._text = io.TextIOWrapper(body, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._since: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._text:
+            self._since.append(line)
+            yield line
+
+    def taken(self) -> str:
+        text, self._since = "".join(self._since), []
+        return text
+
+    def release(self) -> None:
+        """Give the body back without closing it."""
+        self._text.detach()
+
+
+def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
+    """The records of a body. Raises InvalidInput when its header can't be used."""
+    lines = _Lines(body)
+    try:
+        yield from _records(lines, definition)
+    finally:
+        lines.release()
+
+
+def _records(lines: _Lines, definition: PipelineDefinition) -> Iterator[Record]:
+    reader = csv.reader(iter(lines), strict=True)
+    header = _header(reader, definition)
+    types = converters(definition)
+    kinds = [types.get(name, "string") for name in header]
+    lines.taken()
+    number = 0
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:  # the reader begins anew with the next line
+            number += 1
+            yield Record(number, reason=f"not CSV: {error}", text=_readable(lines.taken()))
+            continue
+        text = lines.taken()
+        if fields:
+            number += 1
+            yield _record(number, header, kinds, fields, text)
+
+
+def _record(number: int, header: list[str], kinds: Sequence[DType | None], fields: list[str], text: str) -> Record:
+    if len(fields) != len(header):
+        return Record(number, reason=f"it has {len(fields)} fields, the header has {len(header)}", text=_readable(text))
+    if not text.isascii() and _readable(text) != text:
+        return Record(number, reason="not UTF-8", text=_readable(text))
+    values = {name: convert(field, kind) for name, kind, field in zip(header, kinds, fields, strict=True)}
+    return row(number, values, _readable(text))
+
+
+def _header(reader: Iterator[list[str]], definition: PipelineDefinition) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader)]
+    except (StopIteration, csv.Error) as error:
+        raise InvalidInput(f"line 1: no header can be read: {error}".rstrip(": "), field="body") from error
+    check_header(header, definition)
+    return header
+
+
+def _readable(text: str) -> str:
+    return text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

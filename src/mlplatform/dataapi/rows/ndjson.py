@@ -1,0 +1,35 @@
+"""NDJSON: one JSON object per line. A line that is none is a record with a reason; the others are not affected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from mlplatform.dataapi.rows.record import Record, row
+
+_decoder = msgspec.json.Decoder()
+
+
+def read(body: BinaryIO) -> Iterator[Record]:
+    """The records of a body. Empty lines are no records."""
+    number = 0
+    for line in body:
+        stripped = line.strip()
+        if stripped:
+            number += 1
+            yield _record(number, stripped)
+
+
+def _record(number: int, line: bytes) -> Record:
+    text = line.decode("utf-8", "backslashreplace")
+    try:
+        document = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Record(number, reason=f"not JSON: {error}", text=text)
+    except RecursionError:
+        return Record(number, reason="not a row: nested too deeply", text=text)
+    if not isinstance(document, dict):
+        return Record(number, reason="not a JSON object", text=text)
+    return row(number, document, text)

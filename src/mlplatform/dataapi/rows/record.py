@@ -1,0 +1,93 @@
+"""One record of an import, and how its values become the JSON of a raw row.
+
+Here only shape counts: a record must be fields with single values. Whether a value fits its column is etl's business, which keeps the row
+and the reason.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mlplatform.contracts.columns import DType
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.errors import InvalidInput
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record by its place in the body (1, 2, …). Either `inputs` is set, or `reason` says why it can't be read."""
+
+    number: int
+    inputs: str = ""  # columnar JSON of one row
+    reason: str = ""
+    column: str = ""
+    text: str = ""  # what was sent, when it can't be read
+
+
+def row(number: int, values: Mapping[str, Any], text: str) -> Record:
+    """The record of a row of single values."""
+    for name, value in values.items():
+        if isinstance(value, dict | list):
+            return Record(number, reason="a row holds single values, not lists or objects", column=name, text=text)
+    if not values:
+        return Record(number, reason="it has no fields", text=text)
+    document = msgspec.json.encode({name: [value] for name, value in values.items()})
+    if b"\\u0000" in document and _NUL.search(document):
+        return Record(number, reason="a text holds the character NUL, which the database can't store", text=text)
+    return Record(number, inputs=document.decode())
+
+
+def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
+    """Raise InvalidInput when a body with these columns would bring nothing but quarantined rows."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidInput(f"column '{twice[0]}' is there twice", field=twice[0])
+    missing = [column.name for column in definition.columns if not column.nullable and column.name not in names]
+    if missing:
+        raise InvalidInput(f"the header lacks the column {', '.join(missing)}", field=missing[0], fix="name every column of pipeline.yaml")
+
+
+def converters(definition: PipelineDefinition) -> dict[str, DType | None]:
+    """How the texts of a CSV column are read: its declared type, None for the time column, which may be a number or ISO 8601."""
+    types: dict[str, DType | None] = {column.name: column.dtype for column in definition.columns}
+    types[definition.target.name] = definition.target.dtype
+    if definition.time is not None:
+        types[definition.time] = None
+    return types
+
+
+def convert(text: str, dtype: DType | None) -> Any:
+    """The value of a CSV field; an empty one is null. What can't be converted stays text, for etl to refuse with its reason."""
+    if text == "":
+        return None
+    if dtype is None:
+        return _time(text)
+    if dtype == "bool":
+        return {"true": True, "false": False, "1": True, "0": False}.get(text.strip().lower(), text)
+    if dtype == "string":
+        return text
+    try:
+        number = int(text) if dtype == "int64" else float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else None if math.isnan(number) else text
+
+
+def _time(text: str) -> str | float:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text
