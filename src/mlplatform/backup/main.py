@@ -1,0 +1,69 @@
+"""Snapshots of the registry: create, verify, restore. Each is one run that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from mlplatform.backup import snapshot
+from mlplatform.backup.create import Sources, create
+from mlplatform.backup.restore import Restored, restore
+from mlplatform.backup.snapshot import Index
+from mlplatform.backup.verify import verify
+from mlplatform.database.registry_dump import RegistryRows
+from mlplatform.errors import IntegrityFailure
+from mlplatform.registry.store import ModelStore
+from mlplatform.settings import Settings, require
+from mlplatform.telemetry import logger
+
+_log = logger("backup")
+
+
+def run(settings: Settings) -> None:
+    """Create a snapshot and read it again: what the CronJob does. Raises IntegrityFailure when a stored model is damaged."""
+    create_snapshot(settings)
+
+
+def create_snapshot(settings: Settings) -> Path:
+    """A new, verified snapshot. Raises IntegrityFailure, after it was kept, when a stored model does not match its manifest."""
+    with _sources(settings, settings.postgres.warehouse_dsn, "warehouse_dsn") as sources:
+        path, index = create(sources, _folder(settings), keep=settings.backup.keep)
+    verify(path)
+    if index.damaged:
+        raise IntegrityFailure(
+            f"{path.name} was made, but stored models are damaged: {'; '.join(index.damaged)}",
+            fix="look for a good copy in an older snapshot; none was removed",
+        )
+    return path
+
+
+def verify_snapshot(settings: Settings, name: str | None = None) -> tuple[Path, Index]:
+    """Hash that snapshot (default: the newest) again. Raises UnknownName, or IntegrityFailure that names the files."""
+    path = snapshot.find(_folder(settings), name)
+    return path, verify(path)
+
+
+def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool = False) -> Restored:
+    """Bring that snapshot (default: the newest) back. Needs MLflow's own database role, and the warehouse's owner for the promotion record."""
+    path = snapshot.find(_folder(settings), name)
+    with _sources(settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn") as sources:
+        return restore(sources, path, force=force)
+
+
+@contextmanager
+def _sources(settings: Settings, warehouse: SecretStr | None, field: str) -> Iterator[Sources]:
+    mlflow_dsn = require(settings.postgres.mlflow_dsn, "postgres", "mlflow_dsn")
+    control_dsn = require(warehouse, "postgres", field)
+    with ModelStore(settings.registry.url, timeout_s=120.0) as store:
+        yield Sources(
+            mlflow=RegistryRows(mlflow_dsn, settings.postgres, name="mlplatform-backup"),
+            control=RegistryRows(control_dsn, settings.postgres, name="mlplatform-backup"),
+            store=store,
+        )
+
+
+def _folder(settings: Settings) -> Path:
+    return Path(require(settings.backup.folder, "backup", "folder"))

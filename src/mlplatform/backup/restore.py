@@ -1,0 +1,100 @@
+"""Bring a snapshot back into MLflow, and the promotion record where it is lost too.
+
+MLflow must have been started once on the (empty) database, in the version that made the snapshot: it makes the tables. Files first,
+each compared with the index after upload; then the rows, in one transaction, so that no version ever points at a file that is not there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlplatform.backup.create import Sources
+from mlplatform.backup.snapshot import Index, KnownVersion, Table
+from mlplatform.backup.verify import verify
+from mlplatform.database.registry_dump import TableDump
+from mlplatform.errors import IntegrityFailure, Refused
+from mlplatform.telemetry import logger
+
+_ARTIFACTS = "artifacts/"
+_log = logger("backup")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore did."""
+
+    snapshot: str
+    files: int
+    versions: int
+    control: bool  # the promotion record was restored too; False: the present one was left as it is
+    later: tuple[str, ...]  # versions of the present promotion record that the snapshot does not have: their files are gone
+
+
+def restore(sources: Sources, folder: Path, *, force: bool = False) -> Restored:
+    """Verify the snapshot, then bring it back.
+
+    Raises IntegrityFailure for a damaged snapshot, Refused when MLflow holds runs or models, or the promotion record holds versions that
+    contradict the snapshot. `force` replaces what is there.
+    """
+    index = verify(folder)
+    sources.store.ping()
+    if sources.mlflow.occupied() and not force:
+        raise Refused("MLflow holds runs or models", field="force", fix="restore into an empty one, or replace everything with --force")
+    with_control, later = _control(sources, index, force=force)
+    files = _upload(sources, index, folder)
+    sources.mlflow.restore_mlflow(folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow))
+    if with_control:
+        sources.control.restore_control(folder / "control", _dumps(index.control))
+    if later:
+        _log.error("the promotion record knows versions that are newer than the snapshot", versions=list(later))
+    _log.info("snapshot restored", snapshot=folder.name, files=files, versions=len(index.versions), control=with_control)
+    return Restored(folder.name, files, len(index.versions), with_control, later)
+
+
+def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tuple[str, ...]]:
+    """Whether the promotion record must be restored, and what of the present one the snapshot lacks.
+
+    An empty one is restored. One that agrees with the snapshot, and perhaps went on, is the better one and stays.
+    """
+    present = {(version.pipeline, version.version): version for version in sources.control.versions()}
+    if not present:
+        return True, ()
+    if force:
+        return True, ()
+    known = {(version.pipeline, version.version): version for version in index.versions}
+    contradicting = [
+        _told(version) for key, version in known.items() if key not in present or present[key].manifest_sha256 != version.manifest_sha256
+    ]
+    if contradicting:
+        raise Refused(
+            f"the promotion record does not have, or has otherwise, {', '.join(contradicting)}",
+            field="force",
+            fix="is this the snapshot of another platform? --force replaces the record",
+        )
+    return False, tuple(f"{pipeline} version {version}" for pipeline, version in present if (pipeline, version) not in known)
+
+
+def _told(version: KnownVersion) -> str:
+    return f"{version.pipeline} version {version.version}"
+
+
+def _upload(sources: Sources, index: Index, folder: Path) -> int:
+    count = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in index.files:
+            if not file.path.startswith(_ARTIFACTS):
+                continue
+            path = file.path.removeprefix(_ARTIFACTS)
+            sources.store.upload(path, folder / file.path)
+            size, sha256 = sources.store.fetch(path, Path(scratch) / "file")
+            if (size, sha256) != (file.size, file.sha256):
+                raise IntegrityFailure(f"{path} came back from MLflow with SHA-256 {sha256}, the snapshot says {file.sha256}", field=path)
+            count += 1
+    return count
+
+
+def _dumps(tables: Sequence[Table]) -> list[TableDump]:
+    return [TableDump(table.name, table.columns, table.rows) for table in tables]
