@@ -23,7 +23,7 @@ def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
         raise InvalidInput(f"{where}: engineer() must return a dict of arrays, not {type(found).__name__}")
     features = []
     for name, array in found.items():
-        if not isinstance(name, str) or not _name.match(name) or name in RESERVED or name == "key":
+        if not isinstance(name, str) or not _name.match(name) or name in RESERVED:
             raise InvalidInput(f"{where}: '{name}' can't be the name of a feature", field=str(name))
         if not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS:
             kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"

@@ -96,11 +96,11 @@ def _clean(array: NDArray[Any], column: Column) -> bool:
     if column.dtype == "float64":
         return not (np.isinf(array).any() if column.nullable else not np.isfinite(array).all())
     if column.dtype == "string":
-        return all(value is None or _storable(value) for value in array)
+        return all(value is None or storable(value) for value in array)
     return True
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """Postgres stores neither NUL nor halves of a surrogate pair."""
     if text.isascii():
         return "\0" not in text
@@ -147,7 +147,7 @@ def _whole_number(value: Any) -> tuple[int, str]:
 def _string(value: Any) -> tuple[str, str]:
     if not isinstance(value, str):
         return "", f"is a {_kind(value)}, not a string"
-    return str(value), "" if _storable(value) else "holds a NUL character or half a surrogate pair"
+    return str(value), "" if storable(value) else "holds a NUL character or half a surrogate pair"
 
 
 def _flag(value: Any) -> tuple[bool, str]:

@@ -32,13 +32,20 @@ class Checkout:
         """Names of the folders that hold a pipeline.yaml, sorted."""
         return sorted(path.parent.name for path in self.folder.glob("*/pipeline.yaml"))
 
+    def features(self, name: str) -> bytes | None:
+        """The bytes of a pipeline's features.py, None when it has none, without a look at its other files. Raises UnknownName."""
+        self._known(name)
+        path = self.folder / name / "features.py"
+        return path.read_bytes() if path.is_file() else None
+
     def read(self, name: str) -> PipelineFiles:
         """The files of one pipeline. Raises UnknownName, or InvalidInput that names file and key."""
-        if name not in self.pipelines():
-            raise UnknownName(
-                f"no pipeline {name} at {self.commit[:25]}", field=name, fix=f"there are {', '.join(self.pipelines()) or 'none'}"
-            )
+        self._known(name)
         return read(self.folder / name)
+
+    def _known(self, name: str) -> None:
+        if name not in (there := self.pipelines()):
+            raise UnknownName(f"no pipeline {name} at {self.commit[:25]}", field=name, fix=f"there are {', '.join(there) or 'none'}")
 
 
 def checkout(settings: Source, *, ref: str | None = None) -> Checkout:

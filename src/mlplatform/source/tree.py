@@ -23,7 +23,10 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
         raise InvalidInput(f"the commit has no folder {folder}/", field=folder, fix="pipelines live in pipelines/<model>/") from error
     if not stat.S_ISDIR(mode):
         raise InvalidInput(f"{folder} is a file, not a folder", field=folder)
-    return dict(_walk(repository, found, ""))
+    try:
+        return dict(_walk(repository, found, ""))
+    except KeyError as error:
+        raise InvalidInput(f"an object of the commit is missing: {error}", fix="the repository is damaged, or a shallow clone") from error
 
 
 def publish(files: Mapping[str, bytes], folder: Path) -> None:

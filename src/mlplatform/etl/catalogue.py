@@ -1,0 +1,93 @@
+"""The features digests that etl works on, with their code.
+
+Code comes from git at the recorded commit and must have the recorded digest. What can't be loaded is written to
+`control.feature_sets.failure` for people and tried again later; the other digests go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.database import feature_sets
+from mlplatform.database.feature_sets import RecordedSet
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.errors import PlatformError, Unavailable
+from mlplatform.features import code
+from mlplatform.features.code import FeatureSet
+from mlplatform.settings import Source
+from mlplatform.source.checkout import checkout
+from mlplatform.telemetry import counter, logger
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A digest that can be worked on. `current`: the pipeline's newest, whose reading of the labels counts."""
+
+    pipeline: str
+    digest: str
+    definition: PipelineDefinition
+    features: FeatureSet
+    table: str
+    current: bool
+
+
+class Catalogue:
+    """Loaded once per digest and kept: a digest stands for the same code whatever commit it came from."""
+
+    def __init__(self, warehouse: PrimaryPool, source: Source, *, retry_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._warehouse = warehouse
+        self._source = source
+        self._retry_s = retry_s
+        self._clock = clock
+        self._loaded: dict[tuple[str, str], tuple[PipelineDefinition, FeatureSet, str]] = {}
+        self._resting: dict[tuple[str, str], tuple[str, float]] = {}  # digest -> (commit that failed, when to try again)
+        self._log = logger("etl")
+
+    def refresh(self) -> list[Ready]:
+        """All digests that can be worked on, current ones first. Raises Unavailable when the warehouse is away."""
+        with self._warehouse.transaction() as connection:
+            recorded = feature_sets.recorded(connection)
+        ready = []
+        for item in recorded:
+            key = (item.pipeline, item.digest)
+            if key in self._loaded or (not self._rests(item) and self._load(item)):
+                definition, features, table = self._loaded[key]
+                ready.append(Ready(item.pipeline, item.digest, definition, features, table, item.current))
+        return ready
+
+    def fail(self, ready: Ready, error: PlatformError) -> None:
+        """Put a digest aside for a while, and say why."""
+        self._loaded.pop((ready.pipeline, ready.digest), None)
+        self._put_aside(ready.pipeline, ready.digest, "", error)
+
+    def _rests(self, item: RecordedSet) -> bool:
+        commit, until = self._resting.get((item.pipeline, item.digest), ("", 0.0))
+        return self._clock() < until and commit in ("", item.commit)  # a newer commit is tried at once
+
+    def _load(self, item: RecordedSet) -> bool:
+        try:
+            definition = PipelineDefinition.parse(item.definition, where=f"definition of {item.pipeline}")
+            source = checkout(self._source, ref=item.commit).features(item.pipeline)
+            features = code.load(definition, source, digest=item.digest)
+            with self._warehouse.transaction() as connection:
+                table = feature_sets.make_table(connection, item.pipeline, item.digest, features.features)
+                feature_sets.set_failure(connection, item.pipeline, item.digest, None)
+        except PlatformError as error:
+            self._put_aside(item.pipeline, item.digest, item.commit, error)
+            return False
+        self._loaded[item.pipeline, item.digest] = (definition, features, table)
+        self._resting.pop((item.pipeline, item.digest), None)
+        self._log.info("features loaded", pipeline=item.pipeline, digest=item.digest[:12], commit=item.commit, table=table)
+        return True
+
+    def _put_aside(self, pipeline: str, digest: str, commit: str, error: PlatformError) -> None:
+        self._resting[pipeline, digest] = (commit, self._clock() + self._retry_s)
+        counter("etl_failures_total").labels(pipeline).inc()
+        self._log.error("features can't be worked on", pipeline=pipeline, digest=digest[:12], error=str(error), seconds=self._retry_s)
+        if isinstance(error, Unavailable):
+            return  # a server is away: nothing that a person has to mend in the pipeline
+        with self._warehouse.transaction() as connection:
+            feature_sets.set_failure(connection, pipeline, digest, str(error))

@@ -1,0 +1,73 @@
+"""Rows of the quarantine that a person asked to have tried again: from the raw request, under the digest that refused them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlplatform.database import featuring, redrive, road
+from mlplatform.database.featuring import Outcome
+from mlplatform.database.pools import Connection, PrimaryPool
+from mlplatform.database.road import Place, RawRequest
+from mlplatform.errors import InvalidInput
+from mlplatform.etl.batch import process, subset
+from mlplatform.etl.catalogue import Ready
+from mlplatform.telemetry import counter, logger
+
+_BATCH = 500
+
+
+class Redriver:
+    """A row that is good now becomes a feature row and its entry is resolved; else the entry gets the newest reason."""
+
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool) -> None:
+        self._raw = raw
+        self._warehouse = warehouse
+        self._log = logger("etl")
+
+    def asked(self) -> set[tuple[str, str]]:
+        """(pipeline, digest) with such rows. Raises Unavailable."""
+        with self._warehouse.transaction() as warehouse:
+            return redrive.asked(warehouse)
+
+    def redrive(self, item: Ready) -> int:
+        """Try some of the rows of a digest again; returns their number. Raises Unavailable, or Refused when the table can't be written."""
+        try:
+            return self._try(item, limit=_BATCH)
+        except InvalidInput as error:  # the database refuses a row of them: alone, each is tried or given up
+            self._log.warning("the database refused a redrive", pipeline=item.pipeline, digest=item.digest[:12], error=str(error))
+            return self._try(item, limit=1, give_up=True)
+
+    def _try(self, item: Ready, *, limit: int, give_up: bool = False) -> int:
+        wanted: list[tuple[str, int]] = []
+        try:
+            with self._warehouse.transaction() as warehouse:
+                wanted = redrive.claim(warehouse, item.pipeline, item.digest, limit=limit)
+                self._again(warehouse, item, wanted)
+        except InvalidInput as error:
+            if not give_up:
+                raise
+            with self._warehouse.transaction() as warehouse:
+                redrive.give_up(warehouse, item.pipeline, item.digest, wanted, error.message)
+        return len(wanted)
+
+    def _again(self, warehouse: Connection, item: Ready, wanted: list[tuple[str, int]]) -> None:
+        with self._raw.transaction() as raw:
+            requests = {request.request_id: request for request in road.by_id(raw, [request_id for request_id, _ in wanted])}
+        gone = [row for row in wanted if row[0] not in requests]
+        if gone:
+            redrive.give_up(warehouse, item.pipeline, item.digest, gone, "the request is not in the raw database any more")
+        if not requests:
+            return
+        outcome = subset(process(list(requests.values()), item.definition, item.features), set(wanted))
+        self._write(warehouse, item, requests, outcome)
+
+    def _write(self, warehouse: Connection, item: Ready, requests: Mapping[str, RawRequest], outcome: Outcome) -> None:
+        good = list(zip(outcome.ids, outcome.rows, strict=True))
+        roads = [(requests[request_id].topic, requests[request_id].partition) for request_id, _ in good]
+        redrive.recount(warehouse, item.pipeline, item.digest, roads)
+        redrive.resolve(warehouse, item.pipeline, item.digest, good)
+        featuring.store(warehouse, Place(item.pipeline, item.digest, "", 0, 0), item.table, outcome, current=item.current)
+        counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
+        self._log.info(
+            "redrive", pipeline=item.pipeline, digest=item.digest[:12], featured=len(outcome.ids), still_quarantined=len(outcome.bad)
+        )

@@ -1,0 +1,84 @@
+"""Columnar requests to one flat table of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.database.road import RawRequest
+from mlplatform.features.fault import Fault
+
+_LONGEST_PAYLOAD = 10_000
+
+
+@dataclass
+class FlatRows:
+    """Rows of many requests, one list item each. `values` holds the declared columns, target, key and time; None where a row has none."""
+
+    ids: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    received: list[datetime] = field(default_factory=list)
+    imported: list[bool] = field(default_factory=list)
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    _inputs: list[Any] = field(default_factory=list)
+
+    def payload(self, index: int) -> dict[str, Any]:
+        """The row as it came, for people."""
+        inputs, row = self._inputs[index], self.rows[index]
+        if not isinstance(inputs, dict):
+            return {"inputs": inputs[:_LONGEST_PAYLOAD] if isinstance(inputs, str) else inputs}
+        return {name: values[row] if isinstance(values, list) and row < len(values) else values for name, values in inputs.items()}
+
+
+def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> FlatRows:
+    """All rows of the requests, in order.
+
+    Fields that the definition does not know are left out: raw rows hold what was sent under older definitions too. A nullable column that
+    a request lacks is null (it may be older than the column). What can't be laid flat is a fault of each of its rows.
+    """
+    flat = FlatRows(values={name: [] for name in _fields(definition)})
+    required = {column.name for column in definition.columns if not column.nullable}
+    for request in requests:
+        start = len(flat.ids)
+        inputs = _decoded(request.inputs)
+        reasons = _reasons(inputs, request.rows, required)
+        for name, values in flat.values.items():
+            found = inputs.get(name) if isinstance(inputs, dict) and not reasons else None
+            values.extend([None] * request.rows if found is None else found)
+        flat.ids.extend([request.request_id] * request.rows)
+        flat.rows.extend(range(request.rows))
+        flat.received.extend([request.received_at] * request.rows)
+        flat.imported.extend([request.source == "import"] * request.rows)
+        flat._inputs.extend([inputs] * request.rows)  # noqa: SLF001  (its own builder)
+        flat.faults.extend(Fault(row, column, reason) for row in range(start, start + request.rows) for column, reason in reasons)
+    return flat
+
+
+def _fields(definition: PipelineDefinition) -> list[str]:
+    extra = (definition.target.name, definition.key, definition.time)
+    return [*(column.name for column in definition.columns), *(name for name in extra if name is not None)]
+
+
+def _decoded(text: str) -> Any:
+    """The document, or its text when it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return text
+
+
+def _reasons(inputs: Any, rows: int, required: set[str]) -> list[tuple[str, str]]:
+    """(column, reason) of what keeps a whole request from being laid flat."""
+    if not isinstance(inputs, dict):
+        return [("", "the inputs are no JSON object of columns")]
+    for name, values in inputs.items():
+        if not isinstance(values, list) or len(values) != rows:
+            found = f"{len(values)} values" if isinstance(values, list) else f"a {type(values).__name__}"
+            return [(name, f"has {found}, and the request has {rows} rows")]
+    return [(name, "is missing") for name in sorted(required - inputs.keys())]
