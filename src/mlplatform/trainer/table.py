@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import NUMPY, Columns, DType, Feature
+from mlplatform.contracts.pipeline import Target
 from mlplatform.errors import InvalidInput
 
 
@@ -43,20 +44,17 @@ class Table:
         return list(zip(map(str, self.request_ids), map(int, self.rows), strict=True))
 
 
-def from_arrow(data: pa.Table, features: Sequence[Feature], target: DType) -> Table:
+def from_arrow(data: pa.Table, features: Sequence[Feature], target: Target) -> Table:
     """A `<pipeline>.training` dataset as a table. Raises InvalidInput when a column is missing."""
-    absent = [
-        name
-        for name in ("request_id", "row", "event_time", "label", *(feature.name for feature in features))
-        if name not in data.column_names
-    ]
+    names = ("request_id", "row", "event_time", target.name, *(feature.name for feature in features))
+    absent = [name for name in names if name not in data.column_names]
     if absent:
         raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])
     return Table(
         request_ids=texts(data["request_id"]),
         rows=data["row"].to_numpy().astype(np.int64),
-        times=data["event_time"].cast(pa.timestamp("us")).to_numpy() if _naive(data["event_time"]) else _utc(data["event_time"]),
-        labels=values(data["label"], "int64" if target == "bool" else target),  # a model's classes are numbers or strings
+        times=_utc(data["event_time"]),
+        labels=values(data[target.name], "int64" if target.dtype == "bool" else target.dtype),  # classes are numbers or strings
         features={feature.name: values(data[feature.name], feature.dtype) for feature in features},
     )
 
@@ -77,10 +75,6 @@ def texts(column: pa.ChunkedArray) -> NDArray[Any]:
     found = np.empty(len(column), dtype=np.object_)
     found[:] = [None if value is None else str(value) for value in column.to_pylist()]
     return found
-
-
-def _naive(column: pa.ChunkedArray) -> bool:
-    return pa.types.is_timestamp(column.type) and column.type.tz is None
 
 
 def _utc(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
