@@ -1,4 +1,7 @@
-"""Make the chart's values.schema.json and README tables from values.yaml, and files/postgres.yaml from the SQL of the roles.
+"""Make what follows from other files in the chart.
+
+values.schema.json and the README's tables from values.yaml; the `settings:` block at the end of values.yaml from the code's settings;
+files/postgres.yaml from the SQL of the roles.
 
 With --check, print what is stale and exit 1.
 
@@ -18,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import chart_settings
 import yaml
 
 from mlplatform.database import queries
@@ -114,10 +118,12 @@ def readme(text: str, root: Key) -> str:
 
 def main() -> int:
     """Write or compare the files."""
-    root = read_values((CHART / "values.yaml").read_text())
+    values = (CHART / "values.yaml").read_text().split("\nsettings:\n")[0] + "\n" + chart_settings.block()
+    root = read_values(values)
     top = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of mlplatform"} | schema(root)
     top["properties"]["global"] = {"type": "object", "description": "Helm's own, for parent charts; unused."}
     made = {
+        CHART / "values.yaml": values,
         CHART / "values.schema.json": json.dumps(top, indent=1, ensure_ascii=False) + "\n",
         CHART / "README.md": readme((CHART / "README.md").read_text(), root),
         CHART / "files" / "postgres.yaml": postgres_files(),

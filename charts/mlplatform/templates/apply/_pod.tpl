@@ -8,7 +8,7 @@ spec:
   containers:
     - name: apply
       {{- include "mlplatform.container.image" (list . .Values.image.repository) | nindent 6 }}
-      args: [apply]
+      args: [apply, --wait, "900"]
       env:
         {{- include "mlplatform.env.settings" (list . "telemetry") | nindent 8 }}
         {{- include "mlplatform.env.dataapi" (list . "admin") | nindent 8 }}

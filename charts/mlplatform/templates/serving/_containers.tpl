@@ -37,6 +37,8 @@ The two containers of a serving pod. They share the outbox and one uid.
     {{- include "mlplatform.env.settings" (list $root "telemetry" "outbox" "serving" "registry") | nindent 4 }}
     - {name: MLPLATFORM_SERVING__HOST, value: "0.0.0.0"}
     - {name: MLPLATFORM_SERVING__PORT, value: "8080"}
+    # Endpoints are taken away at the same time as SIGTERM is sent: go on until nobody sends requests here.
+    - {name: MLPLATFORM_SERVING__LINGER_S, value: "{{ int $root.Values.serving.lingerSeconds }}"}
     - {name: MLPLATFORM_SERVING__MODELS, value: {{ toJson $group.models | squote }}}
     - {name: MLPLATFORM_SERVING__CACHE, value: /models/cache}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
@@ -52,9 +54,6 @@ The two containers of a serving pod. They share the outbox and one uid.
   ports:
     - {name: http, containerPort: 8080}
   {{- include "mlplatform.container.probes" $root | nindent 2 }}
-  lifecycle:
-    # Endpoints are taken away at the same time as SIGTERM is sent: wait until nobody sends requests here.
-    preStop: {sleep: {seconds: {{ int $root.Values.serving.preStopSeconds }}}}
   resources:
     {{- toYaml $group.resources | nindent 4 }}
   {{- include "mlplatform.container.security" $root | nindent 2 }}
