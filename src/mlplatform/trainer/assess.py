@@ -70,7 +70,7 @@ def _columns(works: Works, learnt: Learnt) -> Mapping[str, NDArray[Any]]:
     wanted = [column for column in pinned.definition.columns if column.name in named and column.name not in features]
     if not wanted:
         return features
-    return {**features, **of_rows(works.extractor.raw(pinned, learnt.receipt), learnt.test, wanted)}
+    return {**features, **of_rows(works.extractor.raw(pinned), learnt.test, wanted)}
 
 
 def _classes(names: tuple[Any, ...] | None, pinned: Pinned) -> Classes | None:

@@ -1,28 +1,30 @@
-"""Raw columns of the test rows, out of the requests dataset."""
+"""Raw columns of the test rows, out of the raw requests."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from mlplatform.contracts.columns import Column
-from mlplatform.errors import InvalidInput
-from mlplatform.trainer.table import Table, texts, values
+from mlplatform.contracts.columns import Column, Columns
+from mlplatform.errors import InvalidInput, Unavailable
+from mlplatform.features.parse import to_columns
+from mlplatform.trainer.table import Table, texts
 
 
-def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> dict[str, NDArray[Any]]:
-    """These columns for exactly the test rows, in their order. Raises InvalidInput when a row or column is missing."""
-    absent = [column.name for column in columns if column.name not in requests.column_names]
-    if absent:
-        raise InvalidInput(f"the requests dataset has no column {', '.join(absent)}", field=absent[0])
-    identities = zip(texts(requests["request_id"]), requests["row"].to_pylist(), strict=True)
-    place = {(request, int(row)): at for at, (request, row) in enumerate(identities)}
-    missing = [key for key in test.identities() if key not in place]
+def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Columns:
+    """These columns for exactly the test rows, in their order. Raises Unavailable when the raw standby does not have a row yet."""
+    wanted = set(map(str, test.request_ids))
+    pairs = zip(texts(requests["request_id"]), texts(requests["inputs"]), strict=True)
+    inputs: dict[str, dict[str, list[Any]]] = {request: json.loads(text) for request, text in pairs if request in wanted}
+    missing = sorted(wanted - inputs.keys())
     if missing:
-        raise InvalidInput(f"{len(missing)} test rows are not in the requests dataset, such as {missing[0]}")
-    positions = np.array([place[key] for key in test.identities()], dtype=np.int64)
-    return {column.name: values(requests[column.name], column.dtype)[positions] for column in columns}
+        raise Unavailable(f"{len(missing)} test rows are not on the raw standby yet, such as {missing[0]}", retry_after_s=5.0)
+    rows = test.identities()
+    picked = {column.name: [inputs[request][column.name][row] for request, row in rows] for column in columns}
+    typed, faults = to_columns(picked, columns)
+    if faults:
+        raise InvalidInput(f"raw column of a test row: {faults[0]}", field=faults[0].column)
+    return typed

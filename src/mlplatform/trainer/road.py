@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
-from mlplatform.contracts.model import ModelStatus, ModelVersion
+from mlplatform.contracts.model import Promotion
 from mlplatform.errors import Refused
 from mlplatform.trainer import record
 from mlplatform.trainer.assess import assess
@@ -36,37 +36,33 @@ def _register(works: Works, evidence: Evidence) -> str:
     exported, artifacts = evidence.exported, f"{works.run.artifacts}/model"
     with works.journal.step("register"):
         version = record.register(works.publisher, works.run, evidence, image=works.settings.trainer.image)
-        works.api.post(path, _facts(evidence, version, artifacts).model_dump(mode="json"))
+        works.api.post(path, _facts(evidence, version, artifacts))
     with works.journal.step("verify"):
         record.verify(works.store, artifacts, exported.folder, exported.manifest_sha256, works.folder)
         works.api.post(f"{path}/{version}/verified", {"manifest_sha256": exported.manifest_sha256})
     return version
 
 
-def _facts(evidence: Evidence, version: str, artifacts: str) -> ModelVersion:
-    return ModelVersion(
-        pipeline=evidence.pinned.definition.name,
-        version=version,
-        state="registered",
-        run_id=evidence.run_id,
-        artifacts=artifacts,
-        manifest_sha256=evidence.exported.manifest_sha256,
-        features_digest=evidence.pinned.digest,
-        commit=evidence.pinned.commit,
-        format=evidence.exported.signature.format,
-        receipt_id=evidence.receipt.id,
-        metrics=finite(evidence.metrics),
-        created_at=datetime.now(UTC),
-    )
+def _facts(evidence: Evidence, version: str, artifacts: str) -> dict[str, Any]:
+    return {
+        "version": version,
+        "run_id": evidence.run_id,
+        "artifacts": artifacts,
+        "manifest_sha256": evidence.exported.manifest_sha256,
+        "features_digest": evidence.pinned.digest,
+        "commit": evidence.pinned.commit,
+        "format": evidence.exported.signature.format,
+        "receipt_id": evidence.receipt.id,
+        "metrics": finite(evidence.metrics),
+    }
 
 
 def _propose(works: Works, evidence: Evidence, version: str) -> str:
-    path = f"/v1/models/{quote(evidence.pinned.definition.name)}"
+    """The version's state afterwards: champion where the pipeline approves by itself."""
     with works.journal.step("propose"):
         entry = {"action": "propose", "version": version, "why": why(evidence), "gate_digest": evidence.digest()}
-        works.api.post(f"{path}/promotions", entry)
-        found = ModelStatus.model_validate(works.api.get(path))
-    return next((known.state for known in (found.champion, found.candidate) if known is not None and known.version == version), "verified")
+        path = f"/v1/models/{quote(evidence.pinned.definition.name)}/promotions"
+        return Promotion.model_validate(works.api.post(path, entry)).state
 
 
 def _outcome(works: Works, evidence: Evidence, version: str, state: str) -> Outcome:
