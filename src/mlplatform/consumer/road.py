@@ -22,7 +22,7 @@ from mlplatform.telemetry import counter, histogram, logger
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
-_ALIVE_EVERY_S = 1.0  # far below the queue's session timeouts
+_ALIVE_S = 0.5  # how long a stop may wait for the pause to end
 _MONTHS_AHEAD = 3
 _PARTITIONS_EVERY_S = 3600.0
 
@@ -126,11 +126,12 @@ class Road:
         self._log.warning("backing off", error=str(error), seconds=round(self._pause_s, 2))
         end = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, not a secret)
         self._pause_s = min(_LONGEST_PAUSE_S, self._pause_s * 2)
-        while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, _ALIVE_EVERY_S)):
+        while (left := end - time.monotonic()) > 0 and not self._stop.is_set():
             try:
-                self._consumer.keep_alive()
-            except Unavailable as also:  # then the queue is away too, and poll will say so
+                self._consumer.keep_alive(min(left, _ALIVE_S))
+            except Unavailable as also:  # the queue is away too: poll will say so again, and wait for it here
                 self._log.info("membership not renewed", error=str(also))
+                self._stop.wait(min(left, _ALIVE_S))
 
     def _make_partitions(self) -> None:
         if time.monotonic() - self._partitions_made > _PARTITIONS_EVERY_S:

@@ -100,7 +100,7 @@ class EmbeddedConsumer:
         """The next records. See Consumer."""
         deadline = time.monotonic() + timeout_s
         while True:
-            self.keep_alive()
+            self._renew()
             self._place()
             seen = self._file.version()
             found = self._fetch(max_records)
@@ -109,7 +109,15 @@ class EmbeddedConsumer:
             while self._file.version() == seen and time.monotonic() < min(deadline, self._renewed + _RENEW_S):
                 time.sleep(max(0.0, min(_LOOK_S, deadline - time.monotonic())))
 
-    def keep_alive(self) -> None:
+    def keep_alive(self, timeout_s: float) -> None:
+        """Stay a member for so long."""
+        deadline = time.monotonic() + timeout_s
+        self._renew()
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _RENEW_S))
+            self._renew()
+
+    def _renew(self) -> None:
         """Renew the membership when it is due, and take or give back partitions."""
         if time.monotonic() - self._renewed < _RENEW_S:
             return
@@ -141,7 +149,9 @@ class EmbeddedConsumer:
         return {partition: heads[partition] for partition in self._assigned}
 
     def close(self) -> None:
-        """Leave the group and close the file."""
+        """Leave the group and close the file; may be called twice."""
+        if self._file.closed:
+            return
         try:
             with self._file.writing() as connection:
                 key = (self._topic, self._group, self._member)

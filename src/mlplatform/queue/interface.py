@@ -43,7 +43,7 @@ class Producer(Protocol):
 
 
 class Consumer(Protocol):
-    """One member of the group that shares the topic's partitions. One thread.
+    """One member of the group that shares the topic's partitions. One thread at a time, and it polls without long pauses.
 
     A partition that is newly assigned is asked for at `positions` (from within `poll`) and read from there. Positions that the queue no
     longer holds, or does not hold yet, raise RecordsGone: nothing is skipped silently, and nothing is read until a person has decided.
@@ -59,8 +59,8 @@ class Consumer(Protocol):
         Raises Unavailable when the queue is away or when `positions` raised it; the next poll tries again. RecordsGone: see above.
         """
 
-    def keep_alive(self) -> None:
-        """Stay a member without reading; to be called every second or so while what was polled can't be stored."""
+    def keep_alive(self, timeout_s: float) -> None:
+        """Stay a member without reading, for so long; to be called instead of sleeping while what was polled can't be stored."""
 
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read these partitions from there on, as far as they are assigned. For a database that has lost its last commits."""

@@ -8,6 +8,7 @@ go on, so Kafka's own committed offset is never used, and `auto_offset_reset` is
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,10 +26,9 @@ from mlplatform.telemetry import logger
 
 _DELIVERY_MS = 15_000  # how long a send may take, retries included, before the shipper is told to back off
 _SESSION_MS = 10_000  # a member that died is noticed after so long; heartbeats come every third of it
-_POLL_INTERVAL_MS = 300_000  # above the longest transaction; while the database is away `keep_alive` polls
+_POLL_INTERVAL_MS = 60_000  # above the longest transaction; a rebalance waits so long for a member that hangs
 _FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 
-_KEEP_ALIVE_MS = 50
 _CUT = "a broker that lacked records became leader; see docs/queue.md before you set raw.offsets by hand"
 
 
@@ -74,6 +74,7 @@ class KafkaProducer:
     def _connect(self) -> kafka.KafkaProducer:
         return kafka.KafkaProducer(
             **connection(self._servers, self._settings),
+            metrics_enabled=False,
             acks="all",
             enable_idempotence=True,
             delivery_timeout_ms=_DELIVERY_MS,
@@ -124,13 +125,17 @@ class KafkaConsumer:
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         return [QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"") for records in found.values() for r in records]
 
-    def keep_alive(self) -> None:
-        """Poll with everything paused, so that neither max.poll.interval nor a rebalance of the group throws this member out."""
+    def keep_alive(self, timeout_s: float) -> None:
+        """Poll with everything paused, so that neither the poll interval nor a rebalance of the group throws this member out.
+
+        It polls all the time and not now and then: the client drops a join that ends between two polls, and joins again.
+        """
         if self._client is None:
+            time.sleep(timeout_s)
             return
         with self._told("keep this member"):
             self._client.pause(*self._client.assignment())
-            self._client.poll(timeout_ms=_KEEP_ALIVE_MS)
+            self._client.poll(timeout_ms=round(timeout_s * 1000))
             self._client.resume(*(self._client.assignment() - self._unplaced))
 
     def seek(self, positions: Mapping[int, int]) -> None:
@@ -179,6 +184,7 @@ class KafkaConsumer:
             size = request_bytes(self._settings)
             self._client = kafka.KafkaConsumer(
                 **connection(self._servers, self._settings),
+                metrics_enabled=False,
                 group_id=self._settings.group,
                 enable_auto_commit=False,
                 auto_offset_reset="none",

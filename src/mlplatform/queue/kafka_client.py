@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +25,9 @@ _HOUR_MS = 3_600_000
 
 def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
     """Arguments that every client shares. Raises SettingsError for a mechanism without its user or password."""
+    logging.getLogger("kafka.net").setLevel(
+        logging.CRITICAL
+    )  # several lines a second while a broker is away; our callers log each back-off
     found: dict[str, Any] = {
         "bootstrap_servers": servers,
         "client_id": "mlplatform",
@@ -30,7 +35,6 @@ def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
         "request_timeout_ms": REQUEST_MS,
         "bootstrap_timeout_ms": CONNECT_MS,
         "reconnect_backoff_max_ms": 2_000,
-        "metrics_enabled": False,
     }
     if "SSL" in settings.security_protocol and settings.ca_file:
         found["ssl_cafile"] = str(settings.ca_file)
@@ -114,3 +118,19 @@ def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: Queue) -> None:
             logger("queue").warning(
                 "topic keeps records for less than asked", topic=settings.topic, hours=retention / _HOUR_MS, asked=settings.retention_h
             )
+
+
+def answers(server: str) -> bool:
+    """True when the broker at HOST:PORT answers a client's first questions. Blocks for a second or two at most."""
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1.0).close()
+        client = kafka.KafkaAdminClient(bootstrap_servers=[server], bootstrap_timeout_ms=1_000, request_timeout_ms=1_000)
+    except (kafka_errors.RetriableError, OSError):  # not up yet, which is what is being asked
+        return False
+    try:
+        return bool(client.describe_cluster().get("brokers"))
+    except kafka_errors.RetriableError:
+        return False
+    finally:
+        client.close()

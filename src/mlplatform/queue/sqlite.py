@@ -14,13 +14,14 @@ _BUSY_S = 10.0  # one writer at a time; each holds the file for milliseconds, so
 
 
 class QueueFile:
-    """One connection to the file; one thread. Makes file and tables when they are missing."""
+    """One connection to the file; one thread at a time. Makes file and tables when they are missing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.closed = False
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self.connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = FULL")
             self.connection.executescript(files("mlplatform.queue").joinpath("embedded.sql").read_text())
@@ -54,7 +55,8 @@ class QueueFile:
             return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; may be called twice."""
+        self.closed = True
         self.connection.close()
 
     @contextmanager

@@ -1,0 +1,194 @@
+"""A real Kafka broker on this machine: Apache Kafka (KRaft, one node) from Maven Central, on the machine's Java.
+
+    java = find_java()
+    fetch(home / "kafka" / "lib")                              # with mvn; does nothing when the jars are there
+    broker = LocalKafka(home / "kafka", java, port=0, controller_port=0)
+    broker.prepare()                                           # configuration; formats the storage on first use
+    Supervisor([broker.spec()], logs=home / "logs").start()    # broker.url is kafka://127.0.0.1:PORT
+
+`python -m mlplatform.local.kafka [--home FOLDER] [--port PORT] [--fetch]` does all of it and runs until Ctrl-C, or only fetches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlplatform.errors import PlatformError, SettingsError, Unavailable
+from mlplatform.local import ports
+from mlplatform.local.process import ProcessSpec
+from mlplatform.local.supervisor import Supervisor
+from mlplatform.queue.kafka_client import answers
+
+NAME = "kafka"
+POM = Path(__file__).parents[3] / "tools" / "kafka" / "pom.xml"  # in a checkout; an installed package has none
+HEAP = "-Xmx256m"  # what one node needs for a few topics; 512 MB and more of resident memory otherwise
+_OLDEST_JAVA = 17
+_DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"  # pinned: without it mvn takes whatever is newest
+_COMPLETE = ".complete"
+_FETCH_S = 900
+_TOOL_S = 60
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.quorum.bootstrap.servers={host}:{controller_port}
+log.dirs={data}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+# One node has no copy to fall back on: a record that was acknowledged must be on the disk.
+log.flush.interval.messages=1
+"""
+_LOG4J = """\
+Configuration:
+  status: warn
+  appenders:
+    Console:
+      name: out
+      target: SYSTEM_OUT
+      PatternLayout:
+        pattern: "%d{ISO8601} %p %m (%c)%n"
+  Loggers:
+    Root:
+      level: warn
+      AppenderRef:
+        ref: out
+"""
+
+
+def find_java() -> Path:
+    """Java 17 or later, from JAVA_HOME or the PATH. Raises SettingsError when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=str(Path(home) / "bin")) if home else None
+    found = found or shutil.which("java")
+    if not found:
+        raise SettingsError("Kafka needs Java, and there is none", fix=f"install Java {_OLDEST_JAVA} or later, or use the embedded queue")
+    version = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    major = re.search(r'version "(\d+)', version)
+    if not major or int(major[1]) < _OLDEST_JAVA:
+        raise SettingsError(f"Kafka needs Java {_OLDEST_JAVA} or later, {found} is {version.splitlines()[:1]}")
+    return Path(found)
+
+
+def fetch(jars: Path, *, pom: Path = POM) -> None:
+    """Have Kafka's jars (about 55 MB) in that folder; does nothing when they are there. Needs mvn and its repository. Blocks."""
+    if (jars / _COMPLETE).exists():
+        return
+    maven = shutil.which("mvn")
+    if not maven:
+        raise SettingsError("Kafka's jars are fetched with mvn, and there is none", fix="install Maven, or use the embedded queue")
+    if not pom.exists():
+        raise SettingsError(f"there is no {pom}", fix="run this from a checkout of the project")
+    goal = [f"{_DEPENDENCY_PLUGIN}:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars.resolve()}"]
+    done = subprocess.run([maven, "-q", "-B", "-f", str(pom), *goal], capture_output=True, text=True, check=False, timeout=_FETCH_S)
+    if done.returncode:
+        raise Unavailable(f"mvn could not fetch Kafka: {(done.stdout + done.stderr).strip()[-1000:]}")
+    (jars / _COMPLETE).touch()
+
+
+class LocalKafka:
+    """One broker with its folder. Port 0 takes the port of the last time when it is still free, else any."""
+
+    def __init__(self, folder: Path, java: Path, *, jars: Path | None = None, port: int = 0, controller_port: int = 0) -> None:
+        self._folder = folder
+        self._java = java
+        self._jars = jars or folder / "lib"
+        chosen = ports.choose({"broker": port, "controller": controller_port})
+        self._port, self._controller_port = chosen["broker"], chosen["controller"]
+
+    @property
+    def url(self) -> str:
+        """For the setting `queue.url`."""
+        return f"kafka://{self._server}"
+
+    @property
+    def _server(self) -> str:
+        return f"{ports.HOST}:{self._port}"
+
+    @property
+    def _properties(self) -> Path:
+        return self._folder / "server.properties"
+
+    def prepare(self) -> None:
+        """Write the configuration; on first use give the storage its id. Raises Unavailable when Kafka's tool refuses."""
+        data = self._folder / "data"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        values = {"host": ports.HOST, "port": self._port, "controller_port": self._controller_port, "data": data.resolve()}
+        self._properties.write_text(_PROPERTIES.format(**values))
+        (self._folder / "log4j2.yaml").write_text(_LOG4J)
+        if not (data / "meta.properties").exists():
+            cluster = self._tool("random-uuid").split()[-1]
+            self._tool("format", "--standalone", "-t", cluster, "-c", str(self._properties))
+
+    def spec(self, *, needs: Sequence[str] = ()) -> ProcessSpec:
+        """The broker's process; ready when it answers a client."""
+        return ProcessSpec(
+            name=NAME,
+            argv=(*self._command(HEAP, "-XX:+UseSerialGC"), "kafka.Kafka", str(self._properties)),
+            environment={"PATH": os.defpath, "LANG": "C.UTF-8"},
+            folder=self._folder,
+            needs=tuple(needs),
+            ready=lambda: answers(self._server),
+            ready_timeout_s=120.0,
+        )
+
+    def _tool(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self._command(), "kafka.tools.StorageTool", *arguments], capture_output=True, text=True, check=False, timeout=_TOOL_S
+        )
+        if done.returncode:
+            raise Unavailable(f"Kafka's storage tool failed: {(done.stdout + done.stderr).strip()[-1000:]}")
+        return done.stdout
+
+    def _command(self, *options: str) -> tuple[str, ...]:
+        log4j = f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.yaml').resolve()}"
+        return (str(self._java), *options, log4j, "-cp", f"{self._jars.resolve()}/*")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch and run a broker until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m mlplatform.local.kafka", description="Run a Kafka broker on this machine.")
+    parser.add_argument("--home", type=Path, default=Path(".mlplatform"), help="folder of the local stack")
+    parser.add_argument("--port", type=int, default=9092, help="another one is taken when it is in use")
+    parser.add_argument("--fetch", action="store_true", help="only fetch the jars")
+    options = parser.parse_args(arguments)
+    try:
+        java, folder = find_java(), options.home / NAME
+        fetch(folder / "lib")
+        if not options.fetch:
+            _run(LocalKafka(folder, java, port=options.port), options.home / "logs")
+    except PlatformError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _run(broker: LocalKafka, logs: Path) -> None:
+    broker.prepare()
+    with Supervisor([broker.spec()], logs=logs) as supervisor:
+        supervisor.start()
+        sys.stdout.write(f"Kafka answers at {broker.url}; Ctrl-C ends it.\n")
+        sys.stdout.flush()
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""What shipper and consumer rely on, asked of both queues: the embedded one and a real Kafka broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from mlplatform.errors import RecordsGone, TooLarge, Unavailable
+from mlplatform.queue import Consumer, QueueRecord, ensure_topic
+
+DEADLINE_S = 30.0
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def scene(request: pytest.FixtureRequest) -> Iterator[Any]:
+    return request.getfixturevalue(request.param)
+
+
+def messages(count: int, start: int = 0) -> list[tuple[bytes, bytes]]:
+    return [(f"key {number}".encode(), f"value {number}".encode()) for number in range(start, start + count)]
+
+
+def poll_until(consumers: Sequence[Consumer], enough: Callable[[list[QueueRecord]], bool]) -> list[QueueRecord]:
+    """Poll all at once, as separate processes would, until the records are enough; fail when that takes too long."""
+    found: list[QueueRecord] = []
+    deadline = time.monotonic() + DEADLINE_S
+    with ThreadPoolExecutor(len(consumers)) as threads:
+        while not enough(found):
+            assert time.monotonic() < deadline, f"only {len(found)} records, assigned: {[sorted(c.assigned) for c in consumers]}"
+            for records in threads.map(lambda consumer: consumer.poll(timeout_s=0.25, max_records=100), consumers):
+                found += records
+    return found
+
+
+def values(records: Sequence[QueueRecord]) -> list[int]:
+    return sorted(int(record.value.split()[1]) for record in records)
+
+
+def test_all_that_was_sent_arrives_once(scene: Any) -> None:
+    """A fresh consumer reads every record of every partition from offset 0, with key and value, in offset order."""
+    scene.producer().send(messages(200))
+    found = poll_until([scene.consumer()], lambda records: len(records) >= 200)
+    offsets = {partition: [r.offset for r in found if r.partition == partition] for partition in range(3)}
+
+    assert sorted((record.key, record.value) for record in found) == sorted(messages(200))
+    assert offsets == {partition: list(range(len(seen))) for partition, seen in offsets.items()}
+    assert all(offsets.values()), "keys are spread over all partitions"
+
+
+def test_equal_keys_stay_in_order(scene: Any) -> None:
+    """Records of one key share a partition and keep their order over sends."""
+    producer = scene.producer()
+    for number in range(10):
+        producer.send([(b"one", f"value {number}".encode())])
+    found = poll_until([scene.consumer()], lambda records: len(records) >= 10)
+
+    assert [int(record.value.split()[1]) for record in found] == list(range(10))
+    assert len({record.partition for record in found}) == 1
+
+
+def test_an_empty_topic_gives_nothing(scene: Any) -> None:
+    """A poll of an empty topic ends in time with no record."""
+    consumer = scene.consumer()
+    poll_until([consumer], lambda _: len(consumer.assigned) == 3)
+    started = time.monotonic()
+    found = consumer.poll(timeout_s=0.2, max_records=10)
+
+    assert list(found) == []
+    assert time.monotonic() - started < 5.0
+
+
+def test_a_poll_keeps_to_its_limit(scene: Any) -> None:
+    """No poll returns more records than asked for, and none is left out for it."""
+    scene.producer().send(messages(50))
+    consumer = scene.consumer()
+    sizes: list[int] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while sum(sizes) < 50 and time.monotonic() < deadline:
+        sizes.append(len(consumer.poll(timeout_s=0.1, max_records=7)))
+
+    assert sum(sizes) == 50
+    assert max(sizes) <= 7
+
+
+def test_reading_begins_where_the_database_says(scene: Any) -> None:
+    """On assignment the positions are asked for and used, whatever was committed to the queue."""
+    scene.producer().send(messages(100))
+    first = scene.consumer()
+    found = poll_until([first], lambda records: len(records) >= 100)
+    first.commit(dict.fromkeys(range(3), 1))  # a lie that nobody may believe
+    first.close()
+    scene.stored.update(dict.fromkeys(range(3), 5))
+    again = poll_until([scene.consumer()], lambda records: len(records) >= 85)
+
+    assert {(r.partition, r.offset) for r in again} == {(r.partition, r.offset) for r in found if r.offset >= 5}
+    assert len(again) == 85
+
+
+def test_seek_reads_again(scene: Any) -> None:
+    """After a seek the records come again from there, and nothing that was fetched before it slips through."""
+    scene.producer().send(messages(60))
+    consumer = scene.consumer()
+    found = poll_until([consumer], lambda records: len(records) >= 60)
+    consumer.seek({0: 2})
+    again = poll_until([consumer], lambda records: len(records) >= len([r for r in found if r.partition == 0]) - 2)
+
+    assert [(r.partition, r.offset) for r in again] == [(0, r.offset) for r in found if r.partition == 0 and r.offset >= 2]
+
+
+def test_end_offsets_are_the_next_ones(scene: Any) -> None:
+    """End offsets count the records of each assigned partition."""
+    scene.producer().send(messages(40))
+    consumer = scene.consumer()
+    found = poll_until([consumer], lambda records: len(records) >= 40)
+
+    assert consumer.end_offsets() == {partition: len([r for r in found if r.partition == partition]) for partition in range(3)}
+
+
+def test_two_members_share(scene: Any) -> None:
+    """A second member takes partitions over; together they read all, and each new record is read by one of them."""
+    producer, first = scene.producer(), scene.consumer()
+    producer.send(messages(30))
+    before = poll_until([first], lambda records: len(records) >= 30)
+    for record in before:
+        scene.stored[record.partition] = max(scene.stored.get(record.partition, 0), record.offset + 1)
+    second = scene.consumer()
+    poll_until(
+        [first, second],
+        lambda _: len(first.assigned | second.assigned) == 3 and not first.assigned & second.assigned and bool(second.assigned),
+    )
+    producer.send(messages(60, start=30))
+    after = poll_until([first, second], lambda records: len(records) >= 60)
+
+    assert values(after) == list(range(30, 90))
+
+
+def test_a_member_that_left_is_replaced(scene: Any) -> None:
+    """When one of two members closes, the other takes its partitions at the stored positions."""
+    producer, first, second = scene.producer(), scene.consumer(), scene.consumer()
+    poll_until([first, second], lambda _: len(first.assigned | second.assigned) == 3 and bool(first.assigned) and bool(second.assigned))
+    producer.send(messages(30))
+    found = poll_until([first, second], lambda records: len(records) >= 30)
+    for record in found:
+        scene.stored[record.partition] = max(scene.stored.get(record.partition, 0), record.offset + 1)
+    second.close()
+    producer.send(messages(30, start=30))
+    after = poll_until([first], lambda records: len(records) >= 30)
+
+    assert values(after) == list(range(30, 60))
+    assert first.assigned == frozenset(range(3))
+
+
+def test_a_database_that_is_away_is_asked_again(scene: Any) -> None:
+    """While positions can't be told nothing is delivered; afterwards reading begins at the right place, without a loss."""
+    scene.producer().send(messages(30))
+    tries = 0
+
+    def positions(partitions: Sequence[int]) -> dict[int, int]:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise Unavailable("the database is away")
+        return dict.fromkeys(partitions, 2)
+
+    consumer = scene.consumer(positions)
+    found: list[QueueRecord] = []
+    failures = 0
+    deadline = time.monotonic() + DEADLINE_S
+    while len(found) < 24 and time.monotonic() < deadline:
+        try:
+            found += consumer.poll(timeout_s=0.1, max_records=100)
+        except Unavailable:
+            failures += 1
+            assert found == []
+            consumer.keep_alive(0.02)
+
+    assert failures == 3
+    assert sorted({r.offset for r in found})[0] == 2
+    assert len(found) == 24
+
+
+def test_keep_alive_reads_nothing(scene: Any) -> None:
+    """Keeping the membership alive delivers no record and loses none."""
+    producer, consumer = scene.producer(), scene.consumer()
+    poll_until([consumer], lambda _: len(consumer.assigned) == 3)
+    producer.send(messages(20))
+    for _ in range(5):
+        consumer.keep_alive(0.02)
+    found = poll_until([consumer], lambda records: len(records) >= 20)
+
+    assert values(found) == list(range(20))
+
+
+def test_a_position_behind_the_end_is_loud(scene: Any) -> None:
+    """A database that knows more than the queue (a topic made anew) stops the reading with a sentence, and skips nothing."""
+    scene.producer().send(messages(30))
+    scene.stored.update(dict.fromkeys(range(3), 1000))
+    consumer = scene.consumer()
+
+    with pytest.raises(RecordsGone, match="ends at offset .* but records up to 1000 were stored"):
+        poll_until([consumer], lambda _: False)
+
+
+def test_a_record_above_the_limit_is_refused(scene: Any) -> None:
+    """A record above max_record_bytes is refused by name; the largest one allowed passes."""
+    producer = scene.producer()
+    with pytest.raises(TooLarge, match="above"):
+        producer.send([(b"key", b"x" * (scene.settings.max_record_bytes + 1))])
+    producer.send([(b"key", b"x" * scene.settings.max_record_bytes)])
+    found = poll_until([scene.consumer()], lambda records: len(records) >= 1)
+
+    assert [len(record.value) for record in found] == [scene.settings.max_record_bytes]
+
+
+def test_making_the_topic_again_changes_nothing(scene: Any) -> None:
+    """A topic keeps its partitions and records when it is asked for again with other settings."""
+    scene.producer().send(messages(10))
+    ensure_topic(scene.settings.model_copy(update={"partitions": 9}))
+    consumer = scene.consumer()
+    found = poll_until([consumer], lambda records: len(records) >= 10)
+
+    assert values(found) == list(range(10))
+    assert consumer.assigned == frozenset(range(3))
+
+
+def test_sending_nothing_is_nothing(scene: Any) -> None:
+    """An empty batch is acknowledged at once."""
+    scene.producer().send([])
+    consumer = scene.consumer()
+    poll_until([consumer], lambda _: len(consumer.assigned) == 3)
+
+    assert set(consumer.end_offsets().values()) == {0}

@@ -1,0 +1,360 @@
+"""The outbox as writer and reader see it, in one process."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlplatform.errors import IntegrityFailure, InvalidInput, OutboxFull, Refused, TooLarge, Unavailable
+from mlplatform.outbox import OutboxReader, OutboxWriter
+from mlplatform.outbox import writer as writer_module
+from mlplatform.outbox.record import HEADER_BYTES
+
+SMALL = 4096
+Open = Callable[[], OutboxWriter]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "some" / "outbox"
+
+
+@pytest.fixture
+def opened() -> Iterator[list[OutboxWriter | OutboxReader]]:
+    ends: list[OutboxWriter | OutboxReader] = []
+    yield ends
+    for end in ends:
+        end.close()
+
+
+@pytest.fixture
+def write(folder: Path, opened: list[OutboxWriter | OutboxReader]) -> Open:
+    def make() -> OutboxWriter:
+        opened.append(OutboxWriter.open(folder, segment_bytes=SMALL, capacity_bytes=4 * SMALL))
+        return opened[-1]  # type: ignore[return-value]
+
+    return make
+
+
+@pytest.fixture
+def read(folder: Path, opened: list[OutboxWriter | OutboxReader]) -> Callable[[], OutboxReader]:
+    def make() -> OutboxReader:
+        opened.append(OutboxReader.open(folder))
+        return opened[-1]  # type: ignore[return-value]
+
+    return make
+
+
+def drain(reader: OutboxReader) -> list[bytes]:
+    found: list[bytes] = []
+    while batch := reader.read(7, 1 << 20):
+        found += [record.payload for record in batch]
+        reader.acknowledge(batch[-1].sequence)
+    return found
+
+
+def test_records_come_out_in_order(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """Numbers are 1, 2, 3 … over batches, and the payloads are those that went in."""
+    writer = write()
+    writer.append([b"a", b"b"])
+    writer.append([b"c"])
+    found = read().read(10, 1000)
+
+    assert [(record.sequence, record.payload) for record in found] == [(1, b"a"), (2, b"b"), (3, b"c")]
+    assert writer.next_sequence == 4
+
+
+def test_records_come_again_until_acknowledged(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """A shipper that failed reads the same records; one that was told goes on behind them, also after a restart."""
+    write().append([b"a", b"b", b"c"])
+    reader = read()
+    first = reader.read(2, 1000)
+    again = reader.read(2, 1000)
+    reader.acknowledge(1)
+    reader.close()
+
+    assert first == again
+    assert [record.payload for record in read().read(10, 1000)] == [b"b", b"c"]
+
+
+def test_bounds_of_a_read(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """A read keeps to records and bytes, but a record above the bytes is returned alone."""
+    write().append([b"x" * 100, b"y" * 100, b"z" * 100])
+    reader = read()
+
+    assert [len(reader.read(2, 1000)), len(reader.read(10, 199)), len(reader.read(10, 1))] == [2, 1, 1]
+
+
+def test_an_acknowledgement_needs_a_read(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """What was not read can't be forgotten; what was forgotten may be acknowledged again."""
+    write().append([b"a", b"b"])
+    reader = read()
+    reader.read(1, 1000)
+
+    with pytest.raises(InvalidInput, match="record 2 was not read"):
+        reader.acknowledge(2)
+    reader.acknowledge(1)
+    reader.acknowledge(1)
+    assert reader.status().acknowledged == 1
+
+
+def test_one_writer_and_one_reader(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+    """A second process at the same end is refused by name; the lock is free again after close."""
+    first = write()
+    read()
+    with pytest.raises(Refused, match="already has a writer"):
+        write()
+    with pytest.raises(Refused, match="already has a reader"):
+        OutboxReader.open(folder)
+    first.close()
+
+    assert write().next_sequence == 1
+
+
+def test_a_reader_waits_for_the_outbox(folder: Path) -> None:
+    """Before serving has made the outbox the reader is told to come back."""
+    with pytest.raises(Unavailable, match="serving makes it"):
+        OutboxReader.open(folder)
+
+
+def test_the_identity_stays(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """An outbox keeps its UUID and goes on counting when it was emptied, closed and opened again."""
+    writer = write()
+    identity = writer.outbox_id
+    writer.append([b"a"])
+    writer.close()
+    reader = read()
+    drain(reader)
+    writer = write()
+    writer.append([b"b"])
+
+    assert (identity, identity, 3) == (writer.outbox_id, reader.outbox_id, writer.next_sequence)
+    assert drain(reader) == [b"b"]
+
+
+def test_acknowledged_segments_are_reused(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+    """An outbox that is emptied in step never grows: its disk holds the segment in use and a spare."""
+    writer, reader = write(), read()
+    for number in range(100):
+        writer.append([bytes([number]) * 1000])
+        assert [bytes([number]) * 1000] == drain(reader)
+
+    assert sum(path.stat().st_size for path in folder.iterdir() if path.suffix == ".segment" or path.name == "spare") <= 2 * SMALL
+    assert writer.status().bytes == reader.status().bytes == 0
+
+
+def test_a_full_outbox_refuses_and_recovers(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """At capacity nothing is taken and no number is used; when the shipper has caught up there is room again."""
+    writer = write()
+    with pytest.raises(OutboxFull) as caught:
+        for _ in range(100):
+            writer.append([b"x" * 1000])
+    at = writer.next_sequence
+    reader = read()
+    found = drain(reader)
+    writer.append([b"new"])
+
+    assert caught.value.retry_after_s > 0
+    assert (at - 1, at + 1) == (len(found), writer.next_sequence)
+    assert drain(reader) == [b"new"]
+
+
+def test_a_batch_that_can_never_fit(write: Open) -> None:
+    """A batch above half of the outbox is no matter of waiting."""
+    with pytest.raises(TooLarge):
+        write().append([b"x" * (2 * SMALL)])
+
+
+def test_a_batch_larger_than_a_segment(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """A batch above the segment size gets a segment of its size."""
+    write().append([b"x" * (SMALL + 100)])
+
+    assert drain(read()) == [b"x" * (SMALL + 100)]
+
+
+def test_a_torn_tail_is_cut(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+    """Half a record at the end is gone, its number is given again, and nothing of it comes back later."""
+    writer = write()
+    writer.append([b"whole"])
+    writer.append([b"torn" * 10])
+    writer.close()
+    segment = next(folder.glob("*.segment"))
+    with segment.open("r+b") as file:
+        file.seek(2 * HEADER_BYTES + len(b"whole") + 20)
+        file.write(bytes(30))
+    (folder / "durable").unlink()  # as after a power failure: the mark was never synced
+    writer = write()
+    writer.append([b"next"])
+
+    assert drain(read()) == [b"whole", b"next"]
+
+
+def test_what_was_written_before_a_crash_is_kept(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+    """A record that lies whole in the file when the writer died counts, though nobody had published it."""
+    writer = write()
+    writer.append([b"a", b"b"])
+    writer.close()
+    (folder / "durable").unlink()
+    assert write().next_sequence == 3
+    assert drain(read()) == [b"a", b"b"]
+
+
+def test_a_reader_without_a_writer(write: Open, read: Callable[[], OutboxReader]) -> None:
+    """The shipper empties the outbox of a serving that is gone."""
+    writer = write()
+    writer.append([b"x" * 1000] * 3)
+    writer.append([b"y" * 1000] * 3)
+    writer.close()
+
+    assert len(drain(read())) == 6
+
+
+def test_damage_is_loud(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+    """A durable record with a flipped bit stops reader and writer with its number; nothing behind it is taken for the next."""
+    writer = write()
+    writer.append([b"one", b"two", b"three"])
+    writer.close()
+    segment = next(folder.glob("*.segment"))
+    data = bytearray(segment.read_bytes())
+    data[HEADER_BYTES + 3 + HEADER_BYTES] ^= 1
+    segment.write_bytes(bytes(data))
+    reader = read()
+
+    with pytest.raises(IntegrityFailure, match="record 2 "):
+        reader.read(10, 1000)
+    with pytest.raises(IntegrityFailure, match="ends at record 1, but records up to 3 were durable"):
+        write()
+
+
+def test_lost_records_that_were_sent_are_no_damage(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+    """If the disk lost only what the queue has acknowledged, the outbox goes on behind it and gives no number twice."""
+    writer, reader = write(), read()
+    writer.append([b"a", b"b"])
+    drain(reader)
+    writer.close()
+    for segment in folder.glob("*.segment"):
+        segment.unlink()
+    writer = write()
+    writer.append([b"c"])
+
+    assert writer.next_sequence == 4
+    assert drain(reader) == [b"c"]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+    """Make a system call of the writer fail."""
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(writer_module.os, call, fail)
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "kind"),
+    [
+        ("fdatasync", errno.EIO, Unavailable),
+        ("fdatasync", errno.ENOSPC, OutboxFull),
+        ("pwrite", errno.EIO, Unavailable),
+        ("pwrite", errno.ENOSPC, OutboxFull),
+    ],
+)
+def test_a_failing_disk_leaves_nothing_behind(
+    call: str, number: int, kind: type[Exception], write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed append is invisible, its numbers go to the next batch, and the outbox works again when the disk does."""
+    writer, reader = write(), read()
+    writer.append([b"before"])
+    with monkeypatch.context() as broken:
+        failing(broken, call, number)
+        with pytest.raises(kind) as caught:
+            writer.append([b"lost 1", b"lost 2"])
+        assert [record.payload for record in reader.read(10, 1000)] == [b"before"]
+    writer.append([b"after"])
+
+    assert type(caught.value) is kind
+    assert drain(reader) == [b"before", b"after"]
+    writer.append([b"later"])
+    assert drain(reader) == [b"later"]
+
+
+def test_a_failed_batch_stays_away_after_a_restart(write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of a batch that failed to sync are not found as whole records when the outbox is opened again."""
+    writer = write()
+    writer.append([b"before"])
+    with monkeypatch.context() as broken:
+        failing(broken, "fdatasync", errno.EIO)
+        with pytest.raises(Unavailable):
+            writer.append([b"lost"])
+    writer.close()
+    writer = write()
+
+    assert writer.next_sequence == 2
+    assert drain(read()) == [b"before"]
+
+
+@pytest.mark.parametrize("call", ["posix_fallocate", "fsync"])
+def test_no_room_for_a_segment(call: str, write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk without room for another segment is a full outbox; smaller batches still go where there is room."""
+    writer = write()
+    writer.append([b"x" * 3000])
+    with monkeypatch.context() as full:
+        failing(full, call, errno.ENOSPC)
+        with pytest.raises(OutboxFull, match="no room on the disk"):
+            writer.append([b"y" * 3000])
+        writer.append([b"small"])
+    writer.append([b"z" * 3000])
+
+    assert drain(read()) == [b"x" * 3000, b"small", b"z" * 3000]
+
+
+def test_an_unreadable_identity_is_loud(write: Open, folder: Path) -> None:
+    """A damaged identity is never replaced by a new one: the numbers would begin again under another name."""
+    write().close()
+    (folder / "identity").write_text("{}")
+
+    with pytest.raises(IntegrityFailure, match="identity"):
+        write()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.one_of(st.lists(st.binary(max_size=900), max_size=4), st.sampled_from(["read", "reopen writer", "reopen reader"])), max_size=40
+    )
+)
+def test_nothing_is_lost_or_doubled(steps: list[list[bytes] | str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever the order of appends, reads and restarts of either end, what comes out is what went in."""
+    folder = tmp_path_factory.mktemp("outbox")
+    writer = OutboxWriter.open(folder, segment_bytes=1000, capacity_bytes=100_000)
+    reader = OutboxReader.open(folder)
+    went_in: list[bytes] = []
+    came_out: list[bytes] = []
+    for step in steps:
+        if isinstance(step, list):
+            writer.append(step)
+            went_in += step
+        elif step == "read":
+            batch = reader.read(3, 1500)
+            came_out += [record.payload for record in batch]
+            if batch:
+                reader.acknowledge(batch[-1].sequence)
+        elif step == "reopen writer":
+            writer.close()
+            writer = OutboxWriter.open(folder, segment_bytes=1000, capacity_bytes=100_000)
+        else:
+            reader.close()
+            reader = OutboxReader.open(folder)
+    came_out += drain(reader)
+    status = writer.status()
+    writer.close()
+    reader.close()
+
+    assert went_in == came_out
+    assert (len(went_in), len(went_in), 0) == (status.accepted, status.acknowledged, status.bytes)
