@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,11 +142,15 @@ def databases(postgres: Cluster) -> Iterator[Databases]:
     """Fresh raw and warehouse databases, migrated, with login trigger and grants."""
     number = next(_numbers)
     pair = Databases(postgres, f"raw_{number}", f"warehouse_{number}")
-    with postgres.superuser() as connection:
-        roles.create_database(connection, pair.raw, "raw", template="raw")
-        roles.create_database(connection, pair.warehouse, "warehouse", template="warehouse")
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda clone: _clone(postgres, *clone), [(pair.raw, "raw"), (pair.warehouse, "warehouse")]))
     postgres.catch_up()
     yield pair
     with postgres.superuser() as connection:
         for name in (pair.raw, pair.warehouse):
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _clone(cluster: Cluster, name: str, template: roles.Database) -> None:
+    with cluster.superuser() as connection:
+        roles.create_database(connection, name, template, template=template)

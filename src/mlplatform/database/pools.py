@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.conninfo import make_conninfo
-from psycopg_pool import ConnectionPool, NullConnectionPool
 from pydantic import SecretStr
 
 from mlplatform.database import standby
+from mlplatform.database.sessions import Connection, Sessions
 from mlplatform.errors import Unavailable
 from mlplatform.settings import Postgres
-
-Connection = psycopg.Connection[Any]
 
 
 class PrimaryPool:
@@ -29,14 +26,9 @@ class PrimaryPool:
 
     def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
         self.name = name
-        self._pool = ConnectionPool(
-            conninfo(dsn, settings, name=name, target_session_attrs="read-write"),
-            min_size=0,  # a process starts, and says that it is not ready, while its database is away
-            max_size=settings.pool_max,
-            timeout=settings.connect_timeout_s,
-            check=ConnectionPool.check_connection,  # a restarted server would otherwise fail one caller per pooled connection
-            name=name,
-            open=False,
+        address = conninfo(dsn, settings, name=name, target_session_attrs="read-write")
+        self._sessions = Sessions(
+            lambda: psycopg.connect(address), most=settings.pool_max, wait_s=settings.connect_timeout_s, keep=True, name=name
         )
 
     @contextmanager
@@ -44,18 +36,17 @@ class PrimaryPool:
         """One transaction: committed at the end of the block, rolled back by an exception.
 
         Raises Unavailable when the server is away, was demoted, or gave this transaction up (deadlock, timeout): nothing was written,
-        or, if the connection broke during the commit, it is unknown whether it was.
+        or, if the connection broke during the commit, it is unknown whether it was. Overloaded when all sessions are busy for long.
         """
-        self._pool.open()  # does nothing from the second time on
         try:
-            with self._pool.connection() as connection:
+            with self._sessions.session() as connection, connection.transaction():
                 yield connection
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise Unavailable(f"database {self.name}: {one_line(error)}") from error
 
     def close(self) -> None:
         """Close idle connections now and busy ones when they come back."""
-        self._pool.close()
+        self._sessions.close()
 
 
 @dataclass(frozen=True)
@@ -72,22 +63,14 @@ class StandbyRead:
 class ReplicaPool:
     """Sessions on a standby, under the reader role.
 
-    A read logs in afresh (unless others wait for a session), so it meets the server that has the address now, and its login trigger; the
-    pool bounds their number.
+    Each read logs in afresh, so it meets the server that has the address now, and that server's login trigger.
     """
 
     def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
         self.name = name
         self.dsn = dsn
         self.settings = settings
-        self._pool = NullConnectionPool(
-            conninfo(dsn, settings, name=name),
-            max_size=settings.pool_max,
-            timeout=settings.connect_timeout_s,
-            configure=_snapshot,
-            name=name,
-            open=False,
-        )
+        self._sessions = Sessions(self._connect, most=settings.pool_max, wait_s=settings.connect_timeout_s, keep=False, name=name)
 
     @contextmanager
     def read(self) -> Generator[StandbyRead]:
@@ -96,9 +79,8 @@ class ReplicaPool:
         What the block read counts only when the block of `with` has been left without an exception. Raises StandbyUnproven,
         StandbyLagging, or Unavailable when the server is away or cancelled the read; there is no fallback to a primary.
         """
-        self._pool.open()
         try:
-            with self._pool.connection() as connection:
+            with self._sessions.session() as connection, connection.transaction():
                 position = standby.judge(connection.execute(standby.PROOF).fetchone(), max_lag_bytes=self.settings.max_lag_bytes)
                 yield StandbyRead(connection, position.server, position.lsn, position.timeline, position.lag_bytes)
                 standby.judge_end(connection.execute(standby.STILL_STANDBY).fetchone(), server=position.server)
@@ -106,8 +88,14 @@ class ReplicaPool:
             raise away(self.name, error) from error
 
     def close(self) -> None:
-        """Close all sessions."""
-        self._pool.close()
+        """Nothing is kept between reads; here for symmetry with the other pool."""
+        self._sessions.close()
+
+    def _connect(self) -> Connection:
+        connection: Connection = psycopg.connect(conninfo(self.dsn, self.settings, name=self.name))
+        connection.read_only = True
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        return connection
 
 
 def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> str:
@@ -134,8 +122,3 @@ def away(name: str, error: Exception) -> Unavailable:
 def one_line(error: Exception) -> str:
     """An error's text on one line, for messages."""
     return " ".join(str(error).split())
-
-
-def _snapshot(connection: Connection) -> None:
-    connection.read_only = True
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ

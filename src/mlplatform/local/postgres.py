@@ -73,6 +73,10 @@ class LocalPostgres:
         """True when the primary itself refuses the reader role (PostgreSQL 17+). Otherwise only the read pool's own proof does."""
         return self.programs.major >= roles.TRIGGER_SINCE // 10_000
 
+    def password(self, role: str) -> SecretStr:
+        """Password of a role, by its full name on the server."""
+        return self._passwords[role]
+
     def dsn(self, role: str, database: str, *, standby: bool = False) -> SecretStr:
         """Connection string of a role ("etl", or a full name of the server) for a database, on the primary unless told otherwise."""
         full = role if role in self._passwords else f"mlplatform_{role}"

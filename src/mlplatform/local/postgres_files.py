@@ -48,7 +48,6 @@ log_timezone = 'UTC'
 _FAST = """# Servers of tests: a crash of the machine may lose their data.
 fsync = off
 full_page_writes = off
-synchronous_commit = off
 """
 
 

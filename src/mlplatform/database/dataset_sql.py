@@ -1,0 +1,77 @@
+"""The statement of a dataset read.
+
+The fast path (COPY in binary form) takes no parameters, so values go in as literals: numbers and times that pydantic has checked, quoted
+by psycopg. Names are quoted identifiers that come from a contract, never from a request.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from psycopg import sql
+
+from mlplatform.contracts.dataset import DatasetQuery
+from mlplatform.database.dataset_contract import SQL, DatasetSource
+from mlplatform.errors import InvalidInput
+
+
+def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
+    """The columns that a query asks for, in its order. Raises InvalidInput for one that the contract has not, or asked for twice."""
+    if query.columns is None:
+        return tuple(source.expressions)
+    if not query.columns:
+        raise InvalidInput("no column was asked for", field="columns")
+    for name in query.columns:
+        if name not in source.expressions:
+            raise InvalidInput(
+                f"{source.description.name} has no column '{name}'", field="columns", fix=f"one of {', '.join(source.expressions)}"
+            )
+        if query.columns.count(name) > 1:
+            raise InvalidInput(f"column '{name}' was asked for twice", field="columns")
+    return query.columns
+
+
+def statement(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
+    """SQL that selects the rows of a query as they stood at a mark."""
+    names = columns(source, query)
+    parts = {
+        "columns": sql.SQL(", ").join(sql.SQL("{} AS {}").format(source.expressions[name], sql.Identifier(name)) for name in names),
+        "source": _rows(source, as_of),
+        "window": _window(source, query),
+        "order": sql.SQL(", ").join(source.order),
+    }
+    if query.limit is None:
+        return _text(sql.SQL(SQL["select_all"].rstrip(";")).format(**parts))
+    keys = [sql.Identifier(f"__{number}") for number in range(len(source.order))]  # no column's name begins so
+    parts["names"] = sql.SQL(", ").join(sql.Identifier(name) for name in names)
+    parts["keys"] = sql.SQL(", ").join(sql.SQL("{} AS {}").format(*pair) for pair in zip(source.order, keys, strict=True))
+    parts["key_names"] = sql.SQL(", ").join(keys)
+    parts["latest"] = sql.SQL(", ").join(sql.SQL("{} DESC").format(part) for part in (source.time, *source.order))
+    parts["limit"] = sql.Literal(query.limit)
+    return _text(sql.SQL(SQL["select_latest"].rstrip(";")).format(**parts))
+
+
+def _rows(source: DatasetSource, as_of: int) -> sql.Composed:
+    return sql.SQL(SQL[f"from_{source.description.kind}"].rstrip(";")).format(
+        table=sql.Identifier(source.table or ""), pipeline=sql.Literal(source.description.pipeline), mark=sql.Literal(as_of)
+    )
+
+
+def _window(source: DatasetSource, query: DatasetQuery) -> sql.Composed:
+    bounds = [(">=", query.since), ("<", query.until)]
+    return sql.Composed(
+        [
+            sql.SQL(" AND {} {} {}").format(source.time, sql.SQL(operator), sql.Literal(_zoned(moment)))
+            for operator, moment in bounds
+            if moment is not None
+        ]
+    )
+
+
+def _zoned(moment: datetime) -> datetime:
+    """A time without a zone means UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(composed: sql.Composed) -> str:
+    return composed.as_string(None)

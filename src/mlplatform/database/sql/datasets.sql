@@ -1,0 +1,49 @@
+-- name: pipelines
+-- All pipelines with the definition and digest that hold now.
+SELECT name, definition, features_digest FROM control.pipelines ORDER BY name;
+
+-- name: pipeline
+-- One of them.
+SELECT name, definition, features_digest FROM control.pipelines WHERE name = %(name)s;
+
+-- name: feature_set
+-- What etl made of a features digest; no table name: nothing yet.
+SELECT definition, table_name, features, failure FROM control.feature_sets WHERE pipeline = %(pipeline)s AND digest = %(digest)s;
+
+-- name: mark_warehouse
+-- The newest closed mark of feature rows and labels that this snapshot holds.
+SELECT value FROM warehouse.mark;
+
+-- name: mark_raw
+-- The newest closed mark of raw requests that this snapshot holds.
+SELECT value FROM raw.mark;
+
+-- name: from_features
+-- Feature rows as of a mark. They are only ever added.
+features.{table} AS f WHERE f.batch <= {mark};
+
+-- name: from_training
+-- Feature rows with the label that held at the mark. Both primary keys begin with (request_id, row), so it is a merge of two index scans,
+-- which come in the order we want.
+features.{table} AS f
+JOIN warehouse.labels AS l
+    ON l.request_id = f.request_id AND l.row = f.row AND l.pipeline = {pipeline} AND l.valid_from <= {mark} AND l.valid_to > {mark}
+WHERE f.batch <= {mark};
+
+-- name: from_labels
+-- Labels that held at the mark, with or without a feature row.
+warehouse.labels AS l WHERE l.pipeline = {pipeline} AND l.valid_from <= {mark} AND l.valid_to > {mark};
+
+-- name: from_requests
+-- Raw requests as of a mark.
+raw.requests AS r JOIN raw.batches AS b ON b.xact = r.xact WHERE r.pipeline = {pipeline} AND b.mark <= {mark};
+
+-- name: select_all
+-- All rows, in the order of a dataset.
+SELECT {columns} FROM {source} {window} ORDER BY {order};
+
+-- name: select_latest
+-- The latest rows, in the order of a dataset.
+SELECT {names} FROM (
+    SELECT {columns}, {keys} FROM {source} {window} ORDER BY {latest} LIMIT {limit}
+) AS latest ORDER BY {key_names};

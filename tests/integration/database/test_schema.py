@@ -1,0 +1,147 @@
+"""Migrations, partitions and the write path of the schema."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mlplatform.contracts.request import new_request_id
+from mlplatform.database import migrate, roles
+
+MIGRATE = """
+import sys
+from pydantic import SecretStr
+from mlplatform.database.migrate import migrate
+migrate(sys.argv[1], SecretStr(sys.stdin.read()))
+"""
+
+
+@pytest.fixture
+def empty(postgres) -> Any:
+    """Databases that were made but never migrated."""
+    with postgres.superuser() as connection:
+        for kind in ("raw", "warehouse"):
+            roles.create_database(connection, f"empty_{kind}", kind)
+        yield postgres
+        for kind in ("raw", "warehouse"):
+            connection.execute(f"DROP DATABASE empty_{kind} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("kind", ["raw", "warehouse"])
+def test_four_processes_may_migrate_at_once(empty, kind: str) -> None:
+    """One does the work, the others wait and find it done; none fails, and a fifth changes nothing."""
+    dsn = empty.servers.dsn("owner", f"empty_{kind}")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", MIGRATE, kind], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    ends = [process.communicate(dsn.get_secret_value(), timeout=120) for process in processes]
+    migrate.migrate(kind, dsn)
+    with empty.superuser(f"empty_{kind}") as connection:
+        versions = connection.execute("SELECT version_num FROM public.alembic_version").fetchall()
+
+    assert [(process.returncode, "Traceback" in err) for process, (_, err) in zip(processes, ends, strict=True)] == [(0, False)] * 4
+    assert versions == [(migrate.head(kind),)]
+
+
+def test_a_migration_that_fails_leaves_nothing(empty) -> None:
+    """All of it is one transaction: when a step can't be done, not even its first table stays."""
+    with empty.superuser("empty_raw") as connection:
+        connection.execute("ALTER ROLE mlplatform_reader RENAME TO hidden")
+        try:
+            with pytest.raises(Exception, match="mlplatform_reader"):
+                migrate.migrate("raw", empty.servers.dsn("owner", "empty_raw"))
+        finally:
+            connection.execute("ALTER ROLE hidden RENAME TO mlplatform_reader")
+            roles.set_password(connection, "mlplatform_reader", empty.servers.password("mlplatform_reader"))
+        found = connection.execute("SELECT to_regclass('raw.requests'), to_regclass('public.alembic_version')").fetchone()
+
+    assert found == (None, None)
+
+
+def _insert(connection: Any, request_id: str, offset: int) -> None:
+    connection.execute(
+        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs) "
+        "VALUES (%s, 'p', 'serving', 't', 0, %s, 'c', now(), 1, '{}')",
+        (request_id, offset),
+    )
+
+
+def _at(moment: datetime) -> str:
+    """A request id of that moment."""
+    return str(UUID(f"{int(moment.timestamp() * 1000):012x}" + "7" + "0" * 3 + "8" + "1" * 15))
+
+
+def test_requests_lie_in_the_partition_of_their_month(databases) -> None:
+    """Ids carry their time: the row of now lies in this month's partition, made by the migration."""
+    with databases.connect("owner", "raw") as connection:
+        _insert(connection, new_request_id(), 1)
+        place = connection.execute("SELECT tableoid::regclass::text FROM raw.requests").fetchone()
+
+    assert place == (f"raw.requests_{datetime.now(UTC):%Y%m}",)
+
+
+def test_a_partition_made_late_takes_its_rows_out_of_the_default_one(databases) -> None:
+    """A month without partition loses nothing: rows wait in the default one and move when theirs is made; borders are exact."""
+    first = (datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32 * 6)).replace(day=1)
+    moments = [first - timedelta(milliseconds=1), first, first + timedelta(days=3)]
+    with databases.connect("owner", "raw") as connection:
+        for offset, moment in enumerate(moments):
+            _insert(connection, _at(moment), offset)
+        before = connection.execute("SELECT DISTINCT tableoid::regclass::text FROM raw.requests").fetchall()
+        made = connection.execute("SELECT raw.make_partitions(7)").fetchone()
+        again = connection.execute("SELECT raw.make_partitions(7)").fetchone()
+        after = connection.execute("SELECT tableoid::regclass::text FROM raw.requests ORDER BY log_offset").fetchall()
+
+    assert (before, made[0] > 0, again) == ([("raw.requests_default",)], True, (0,))
+    assert after == [(f"raw.requests_{moments[0]:%Y%m}",), (f"raw.requests_{first:%Y%m}",), (f"raw.requests_{first:%Y%m}",)]
+
+
+def test_rows_copied_twice_are_stored_once(databases) -> None:
+    """The fast write path: COPY into a temporary table, then insert what is new; a batch sent again changes nothing."""
+    rows = [(new_request_id(), offset) for offset in range(500)]
+    with databases.connect("consumer", "raw") as connection:
+        counts = [_copy(connection, rows) for _ in range(2)]
+        stored = connection.execute("SELECT count(request_id) FROM raw.requests").fetchone()
+    with databases.connect("owner", "raw") as connection:
+        marks = connection.execute("SELECT count(*) FROM raw.batches WHERE mark IS NULL").fetchone()
+
+    assert (counts, stored, marks) == ([500, 0], (500,), (0,))
+
+
+INCOMING = """
+CREATE TEMPORARY TABLE incoming (
+    request_id uuid, pipeline text, source text, topic text, partition integer, log_offset bigint, caller text,
+    received_at timestamptz, rows integer, inputs json
+) ON COMMIT DROP
+"""
+
+
+def _copy(connection: Any, rows: list[tuple[str, int]]) -> int:
+    columns = "request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs"
+    with connection.transaction():
+        connection.execute(INCOMING)
+        with connection.cursor().copy(f"COPY incoming ({columns}) FROM STDIN") as copy:
+            for request_id, offset in rows:
+                copy.write_row((request_id, "p", "serving", "t", 0, offset, "c", datetime.now(UTC), 1, "{}"))
+        return connection.execute(
+            f"INSERT INTO raw.requests ({columns}) SELECT {columns} FROM incoming ON CONFLICT (request_id) DO NOTHING"
+        ).rowcount
+
+
+def test_marks_commit_in_their_order(databases) -> None:
+    """Two writers of the warehouse can't commit marks out of order: the second waits for the first."""
+    with databases.connect("etl", "warehouse") as first, databases.connect("dataapi", "warehouse") as second:
+        first.execute("BEGIN")
+        one = first.execute("SELECT warehouse.next_mark()").fetchone()[0]
+        second.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(Exception, match="lock timeout"):
+            second.execute("SELECT warehouse.next_mark()")
+        first.execute("COMMIT")
+        two = second.execute("SELECT warehouse.next_mark()").fetchone()[0]
+
+    assert two > one > 1_700_000_000_000_000
