@@ -67,7 +67,7 @@ class Batcher:
         batch, rows = self._next()
         if not batch:
             return
-        if self.model.expected_s(rows) > SLOW_S:
+        if self.model.expected_s(len(batch), rows) > SLOW_S:
             self._busy = True
             self._in_thread(batch)
         else:
