@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from mlplatform.contracts.columns import Feature
 from mlplatform.errors import InvalidInput
 
 Precision = Literal["float32", "float64"]
+_NAME = "model"  # a fixed name for the graph: skl2onnx would draw one, and equal models would have different bytes
 _FIXED: dict[str, Any] = {"int64": Int64TensorType, "bool": BooleanTensorType, "string": StringTensorType}
 _FLOAT: dict[Precision, Any] = {"float32": FloatTensorType, "float64": DoubleTensorType}
 
@@ -24,9 +26,12 @@ def compile_onnx(estimator: Any, features: Sequence[Feature], outputs: Sequence[
     inputs = [(feature.name, _tensor(feature, precision)([None, 1])) for feature in features]
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None  # an array instead of a list of dicts
     try:
-        model = convert_sklearn(estimator, initial_types=inputs, options=options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx gives protobuf booleans for whole numbers
+            model = convert_sklearn(estimator, _NAME, initial_types=inputs, options=options)
     except Exception as error:  # skl2onnx raises whatever its converters run into
-        raise InvalidInput(f"can't be compiled to ONNX: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+        root = error.__cause__ or error
+        raise InvalidInput(f"can't be compiled to ONNX: {type(root).__name__}: {' '.join(str(root).split())[:300]}") from error
     _rename(model.graph, outputs)
     return bytes(model.SerializeToString())
 

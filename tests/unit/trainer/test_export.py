@@ -1,0 +1,126 @@
+"""Export: ONNX only when proven equal, else skops, else a refusal; and behavioural cases on what was exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlplatform.engine.load import load
+from mlplatform.engine.skops import frame
+from mlplatform.errors import IntegrityFailure, Refused
+from mlplatform.registry import manifest
+from mlplatform.trainer.behaviour import read_cases, run_cases
+from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.export import export
+from mlplatform.trainer.split import split
+
+FOREST = """
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.preprocessing import OrdinalEncoder
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+def build(parameters):
+    words = make_column_transformer((OrdinalEncoder(), ["plan"]), remainder="passthrough")
+    return make_pipeline(words, HistGradientBoostingRegressor(max_iter=20))
+"""
+LINEAR = FOREST.replace("HistGradientBoostingRegressor(max_iter=20)", "Ridge()").replace(
+    "sklearn.ensemble import HistGradientBoostingRegressor", "sklearn.linear_model import Ridge"
+)
+TRUSTED = (
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.loss.HalfSquaredError",
+)
+REGRESSION = {
+    "task": "regression",
+    "target": {"name": "left", "dtype": "float64"},
+    "tuning": {"metric": "r2"},
+    "gates": [{"metric": "r2", "min": 0.0}],
+}
+CASES = """
+rows: {typical: {age: 40, calls: 4, plan: basic}}
+cases:
+  - {name: calls never keep anybody, kind: monotone, row: typical, column: calls, values: [0, 4, 8], direction: up, of: "yes"}
+  - {name: a quiet one stays, kind: exact, row: typical, with: {calls: 0, age: 20}, expect: "no"}
+  - {name: nobody ever leaves, kind: bounds, row: typical, with: {calls: 8}, of: "yes", max: 0.01}
+  - {name: a plan nobody has is no error, kind: bounds, row: typical, with: {plan: silver}, of: "yes", min: 0, max: 1}
+  - {name: a call is a number, kind: exact, row: typical, with: {calls: many}, expect: "no"}
+"""
+
+
+def _export(pinned: Any, rows: Any, folder: Path, *, trusted: Any = ()) -> Any:
+    train, test = split(rows, pinned.definition)
+    estimator = builder(pinned.files.model, commit=pinned.commit, seed=0)({})
+    estimator.fit(frame(train.features, pinned.features.features), train.labels)
+    return export(estimator, pinned, train, test, folder / "model", trusted=trusted)
+
+
+def _far_apart(table: Any) -> Any:
+    """Numbers that float32 can't tell apart, and that everything depends on."""
+    rows = table(400)
+    age = 1e9 + np.random.default_rng(1).permutation(400).astype(float)
+    features = {**rows.features, "age": age}
+    return type(rows)(rows.request_ids, rows.rows, rows.times, np.sqrt(age - 1e9), features)
+
+
+def test_a_model_that_is_equal_leaves_as_onnx(table, pinned, tmp_path: Path) -> None:
+    """The folder holds model, signature, definition and cases under a manifest, and loads as serving loads it."""
+    exported = _export(pinned(cases=CASES), table(), tmp_path)
+    folder = exported.folder
+    names = [file.path for file in manifest.verify(folder, exported.manifest_sha256).files]
+    answers = load(folder, exported.signature, trusted=()).predict(table(5).features)
+
+    assert names == ["cases.yaml", "model.onnx", "pipeline.yaml", "signature.json"]
+    assert (exported.signature.format, exported.signature.classes, exported.tried) == ("onnx", ("no", "yes"), ())
+    assert answers["probabilities"].sum(axis=1) == pytest.approx(np.ones(5))
+    assert exported.parity.rows == 50 + 5 * 256  # held out, mixed, spread, extremes, nulls, unseen
+
+
+def test_numbers_too_fine_for_float32_are_computed_in_float64(table, pinned, tmp_path: Path) -> None:
+    """A linear model that float32 can't hold is compiled in float64, and the report says why."""
+    exported = _export(pinned(model=LINEAR, **REGRESSION), _far_apart(table), tmp_path)
+
+    assert exported.signature.format == "onnx"
+    assert [line.split(":")[0] for line in exported.tried] == ["onnx float32"]
+
+
+def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(table, pinned, tmp_path: Path) -> None:
+    """Trees that split between numbers which float32 can't tell apart differ in ONNX: the gate sees it and takes skops."""
+    exported = _export(pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path, trusted=TRUSTED)
+
+    assert exported.signature.format == "skops"
+    assert "differs by up to" in exported.tried[0]
+    assert exported.parity.equal
+
+
+def test_onnx_on_demand_is_onnx_or_nothing(table, pinned, tmp_path: Path) -> None:
+    """`format: onnx` refuses a model that is not proven equal instead of serving it in another way."""
+    with pytest.raises(Refused, match="no export is equal"):
+        _export(pinned(model=FOREST, export={"format": "onnx"}, **REGRESSION), _far_apart(table), tmp_path)
+
+
+def test_types_that_serving_would_refuse_end_the_export(table, pinned, tmp_path: Path) -> None:
+    """Skops needs types that the settings don't list: the run ends and names them."""
+    with pytest.raises(IntegrityFailure, match="TreePredictor"):
+        _export(pinned(model=FOREST, export={"format": "skops"}, **REGRESSION), _far_apart(table), tmp_path)
+
+
+def test_the_same_rows_and_seed_give_the_same_model(table, pinned, tmp_path: Path) -> None:
+    """Two exports of the same data, code and seed have the same manifest, byte for byte."""
+    first, second = (_export(pinned(), table(), tmp_path / name) for name in ("one", "two"))
+
+    assert first.manifest_sha256 == second.manifest_sha256
+
+
+def test_cases_judge_the_exported_model(table, pinned, tmp_path: Path) -> None:
+    """Cases that hold pass, those that don't say what was found, and rows that break the columns' types fail with that."""
+    made = pinned(cases=CASES)
+    exported = _export(made, table(), tmp_path)
+    results = run_cases(read_cases(made.files.cases, made.definition), made.features, exported.engine, exported.signature)
+
+    assert [result.passed for result in results] == [True, True, False, True, False]
+    assert "is not in" in results[2].complaint
+    assert "calls" in results[4].complaint

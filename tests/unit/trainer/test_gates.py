@@ -1,0 +1,134 @@
+"""Gates: bounds, comparisons with the champion, slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlplatform.errors import InvalidInput
+from mlplatform.trainer.champion import Champion
+from mlplatform.trainer.gates import Judged, judge, told
+from mlplatform.trainer.metrics import Classes
+from mlplatform.trainer.slices import LEAST_ROWS, slices
+
+LABELS = np.array(["no", "yes"] * 50, dtype=object)
+
+
+def _answers(right: int) -> dict[str, Any]:
+    """Answers of which the first `right` of 100 are right, and so are their probabilities."""
+    said = np.array([label if at < right else {"no": "yes", "yes": "no"}[label] for at, label in enumerate(LABELS)], dtype=object)
+    chance = np.where(said == "yes", 0.9, 0.1)
+    return {"prediction": said, "probabilities": np.column_stack([1 - chance, chance])}
+
+
+def _champion(right: int | None, positions: Any = None) -> Champion:
+    if right is None:
+        return Champion(version=None, why="there is no champion yet")
+    at = np.arange(100) if positions is None else positions
+    answers = {name: values[at] for name, values in _answers(right).items()}
+    return Champion(version="7", answers=answers, classes=("no", "yes"), positions=at)
+
+
+def _judge(definition: Any, gate: dict[str, Any], *, right: int, champion: Champion | None = None, **columns: Any) -> Any:
+    made = definition(gates=[gate])
+    classes = Classes(("no", "yes"), made)
+    champion = champion or _champion(None)
+    return judge(made, Judged(LABELS, _answers(right), classes, champion, classes if champion.classes else None, columns))
+
+
+@pytest.mark.parametrize(
+    ("gate", "right", "champion", "passes"),
+    [
+        ({"metric": "accuracy", "min": 0.8}, 80, None, True),
+        ({"metric": "accuracy", "min": 0.8}, 79, None, False),
+        ({"metric": "accuracy", "min": 0.5, "max": 0.9}, 95, None, False),
+        ({"metric": "log_loss", "max": 0.7}, 80, None, True),
+        ({"metric": "log_loss", "max": 0.3}, 80, None, False),
+        ({"metric": "accuracy", "against": "champion"}, 10, None, True),  # nobody to beat
+        ({"metric": "accuracy", "against": "champion"}, 80, 80, True),
+        ({"metric": "accuracy", "against": "champion"}, 79, 80, False),
+        ({"metric": "accuracy", "against": "champion", "tolerance": 0.011}, 79, 80, True),
+        ({"metric": "log_loss", "against": "champion"}, 81, 80, True),
+        ({"metric": "log_loss", "against": "champion"}, 79, 80, False),
+        ({"metric": "log_loss", "against": "champion", "tolerance": 0.1}, 79, 80, True),
+    ],
+)
+def test_bounds_and_comparisons(definition, gate: dict[str, Any], right: int, champion: int | None, passes: bool) -> None:
+    """A gate holds exactly when its metric is inside the bound, or at most the tolerance worse than the champion's."""
+    (verdict,) = _judge(definition, gate, right=right, champion=_champion(champion))
+
+    assert passes == verdict.passed
+
+
+def test_a_champion_that_cannot_be_compared_fails_the_gate(definition) -> None:
+    """Without a comparison nothing is believed, and the reason is told."""
+    broken = Champion(version="7", why="version 7 can't be compared: model.onnx differs")
+    (verdict,) = _judge(definition, {"metric": "accuracy", "against": "champion"}, right=100, champion=broken)
+
+    assert not verdict.passed
+    assert "model.onnx differs" in told(verdict)
+
+
+def test_a_champion_of_other_features_is_compared_on_the_rows_it_has(definition) -> None:
+    """Both metrics are taken on the common rows; the note says how many."""
+    common = np.arange(60)
+    gate = {"metric": "accuracy", "against": "champion"}
+    (verdict,) = _judge(definition, gate, right=70, champion=_champion(50, common))
+
+    assert (verdict.passed, verdict.value, verdict.bound, verdict.rows) == (True, 1.0, 50 / 60, 60)
+    assert "on 60 of 100 rows" in verdict.note
+
+
+def test_too_few_common_rows_are_no_comparison(definition) -> None:
+    """With features for less than half of the test rows the champion counts as not compared."""
+    gate = {"metric": "accuracy", "against": "champion"}
+    (verdict,) = _judge(definition, gate, right=100, champion=_champion(10, np.arange(40)))
+
+    assert not verdict.passed
+    assert "too few" in verdict.note
+
+
+def test_a_slice_gate_holds_in_every_value(definition) -> None:
+    """One bad slice fails although the whole is good; a slice too small to judge is named and does not count."""
+    plan = np.array(["gold"] * 60 + ["basic"] * 35 + ["trial"] * 5, dtype=object)
+    verdicts = _judge(definition, {"metric": "accuracy", "min": 0.5, "slice": "plan"}, right=70, plan=plan)
+    found = {verdict.slice: (verdict.passed, verdict.rows) for verdict in verdicts}
+
+    assert found == {"plan=basic": (False, 35), "plan=gold": (True, 60), "plan=trial": (True, 5)}
+    assert "does not count" in next(verdict.note for verdict in verdicts if verdict.slice == "plan=trial")
+
+
+def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
+    """A metric that is NaN on the whole test set fails its gate."""
+    made = definition(gates=[{"metric": "roc_auc", "min": 0.0}])
+    classes = Classes(("no", "yes"), made)
+    only = np.array(["no"] * 100, dtype=object)
+    (verdict,) = judge(made, Judged(only, _answers(100), classes, _champion(None), None, {}))
+
+    assert (verdict.passed, verdict.value) == (False, None)
+
+
+def test_a_slice_by_an_unknown_column_is_refused(definition) -> None:
+    """A gate that names no column of the data is a mistake, not a pass."""
+    with pytest.raises(InvalidInput, match="plain"):
+        _judge(definition, {"metric": "accuracy", "min": 0.5, "slice": "plain"}, right=100)
+
+
+def test_slices_cover_every_row_once() -> None:
+    """Quartiles of numbers, values of strings and nulls: each row is in exactly one slice."""
+    draw = np.random.default_rng(0)
+    numbers = draw.normal(size=101)
+    numbers[:7] = np.nan
+    many = np.array([f"value {number}" for number in draw.integers(0, 90, 300)] + [None] * 3, dtype=object)
+
+    for values in (numbers, many, numbers > 0, draw.integers(0, 3, 50), np.zeros(30)):
+        parts = slices("it", values)
+        assert list(range(len(values))) == sorted(np.concatenate([part.positions for part in parts]).tolist())
+        assert len(parts) <= 50
+    assert [len(part.positions) for part in slices("it", numbers)] == [24, 23, 23, 24, 7]
+    assert [part.counts for part in slices("it", np.repeat(np.array(["a", "b"], dtype=object), [LEAST_ROWS, LEAST_ROWS - 1]))] == [
+        True,
+        False,
+    ]

@@ -1,0 +1,165 @@
+"""Validation, split, tuning and the author's estimator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlplatform.errors import InvalidInput, Refused, SettingsError
+from mlplatform.settings import Postgres, Settings
+from mlplatform.trainer.credentials import refuse_databases
+from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.split import split
+from mlplatform.trainer.tune import combinations, tune
+from mlplatform.trainer.validate import validate
+
+FLAT = "from sklearn.linear_model import LogisticRegression\ndef build(parameters):\n    return LogisticRegression(**parameters)\n"
+
+
+def _validate(table: Any, pinned: Any, *, featured: int = 200, quarantined: int = 0) -> None:
+    validate(table, pinned.features.features, pinned.definition, featured=featured, quarantined=quarantined)
+
+
+def test_a_good_dataset_passes(table, pinned) -> None:
+    """Enough rows of both classes, no nulls, nothing in quarantine."""
+    _validate(table(), pinned())
+
+
+def test_all_complaints_come_at_once(table, pinned) -> None:
+    """Few rows, a large quarantine, null columns, a missing class, a strange label and a row that is there twice: one message names all."""
+    rows = table(30)
+    rows.features["age"][:20] = np.nan
+    rows.request_ids[1] = rows.request_ids[0]
+    rows.labels[:] = "no"
+    rows.labels[0] = "maybe"
+    with pytest.raises(InvalidInput) as refused:
+        _validate(rows, pinned(), featured=30, quarantined=20)
+
+    for part in ("30 labelled rows", "20 of 50 rows", "50% of age", "'yes' has 0 rows", "outside target.values: maybe", "occurs twice"):
+        assert part in str(refused.value)
+
+
+def test_no_rows_at_all_are_told_as_such(table, pinned) -> None:
+    """An empty dataset is refused by its size, not by an accident further on."""
+    with pytest.raises(InvalidInput, match="0 labelled rows"):
+        _validate(table(0), pinned())
+
+
+def test_a_random_split_is_the_same_each_time_and_keeps_the_shares(table, pinned) -> None:
+    """Equal seed, equal rows; another seed, others; no row is on both sides; the classes have the same shares."""
+    rows = table(400)
+    train, test = split(rows, pinned().definition)
+    again = split(rows, pinned().definition)[1]
+    other = split(rows, pinned(split={"seed": 1}).definition)[1]
+
+    assert again.identities() == test.identities() != other.identities()
+    assert sorted(train.identities() + test.identities()) == rows.identities()
+    assert len(test) == 100
+    assert np.mean(test.labels == "yes") == pytest.approx(np.mean(train.labels == "yes"), abs=0.01)
+
+
+def test_a_split_by_time_holds_out_the_latest(table, pinned) -> None:
+    """Every held-out row is later than every other; training rows come in the order of time."""
+    train, test = split(table(), pinned(split={"by": "time"}).definition)
+
+    assert train.times.max() < test.times.min()
+    assert (np.diff(train.times) > np.timedelta64(0)).all()
+    assert len(test) == 50
+
+
+def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
+    """No combination twice, never more than there are, the same ones for the same seed."""
+    space = {"a": [1, 2, 3, 4], "b": [True, False]}
+    few = definition(tuning={"metric": "roc_auc", "space": space, "trials": 5})
+    all_of_them = combinations(definition(tuning={"metric": "roc_auc", "space": space, "trials": 99}))
+
+    assert combinations(few) == combinations(few)
+    assert len({str(item) for item in combinations(few)}) == 5
+    assert len({str(item) for item in all_of_them}) == len(all_of_them) == 8
+    assert combinations(definition(tuning={"metric": "roc_auc", "space": {}})) == []
+
+
+def _tune(table: Any, pinned: Any, **more: Any) -> Any:
+    build = builder(pinned.files.model, commit="c" * 40, seed=0)
+    return tune(build, table(120), pinned.features.features, pinned.definition, jobs=1, **more)
+
+
+def test_tuning_takes_the_best_mean(table, pinned) -> None:
+    """The best combination is the one with the best mean over the folds, whichever way the metric points."""
+    higher = _tune(table, pinned())
+    lower = _tune(table, pinned(tuning={"metric": "log_loss", "space": {"c": [1e-6, 1.0]}, "folds": 2}))
+
+    assert higher.best == max(higher.trials, key=lambda trial: trial.mean).parameters
+    assert lower.best == {"c": 1.0}
+    assert [len(trial.scores) for trial in higher.trials] == [3, 3, 3]
+
+
+def test_no_combination_starts_after_the_time_is_up(table, pinned) -> None:
+    """A combination that takes 80 s leaves no room for a second one in 100 s, with its look at the clock; one always runs."""
+    ticks = iter(range(0, 10_000, 40))
+    cut = _tune(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [1, 2, 3]}, "budget_s": 100}), clock=lambda: float(next(ticks)))
+    ticks = iter(range(0, 10_000_000, 40_000))
+    least = _tune(table, pinned(), clock=lambda: float(next(ticks)))
+
+    assert (len(cut.trials), cut.planned) == (1, 3)
+    assert (len(least.trials), least.planned) == (1, 3)
+
+
+def test_a_combination_that_fails_is_a_result(table, pinned) -> None:
+    """A combination that the estimator refuses is recorded with its reason; when all are refused the run says so."""
+    some = _tune(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0, 1.0]}}))
+
+    assert some.best == {"c": 1.0}
+    assert [bool(trial.failure) for trial in some.trials if trial.parameters == {"c": -1.0}] == [True]
+    with pytest.raises(InvalidInput, match="no combination"):
+        _tune(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0]}}))
+
+
+def test_a_lost_lease_stops_the_search(table, pinned) -> None:
+    """What is asked between two combinations may end the search."""
+
+    def lost() -> None:
+        raise Refused("lost")
+
+    with pytest.raises(Refused, match="lost"):
+        _tune(table, pinned(), between=lost)
+
+
+def test_open_seeds_are_set_and_chosen_ones_kept(tmp_path: Path) -> None:
+    """A random_state that the author left open gets the split's seed, also deep inside; one that the author set stays."""
+    model = tmp_path / "model.py"
+    model.write_text(
+        "from sklearn.pipeline import make_pipeline\nfrom sklearn.ensemble import RandomForestClassifier\nfrom sklearn.decomposition import PCA\n"
+        "def build(parameters):\n    return make_pipeline(PCA(), RandomForestClassifier(random_state=5))\n"
+    )
+    found = builder(model, commit="c" * 40, seed=17)({}).get_params(deep=True)
+
+    assert (found["pca__random_state"], found["randomforestclassifier__random_state"]) == (17, 5)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import nothing_like_this", "model.py failed"),
+        ("def built(): pass", "no function build"),
+        ("def build(parameters): raise ValueError('odd')", "odd"),
+        ("def build(parameters): return 3", "int"),
+    ],
+)
+def test_what_is_wrong_with_model_py_is_said(tmp_path: Path, source: str, said: str) -> None:
+    """A model.py that can't be run, has no build, or builds no estimator is refused in words for its author."""
+    (tmp_path / "model.py").write_text(source)
+    with pytest.raises(InvalidInput, match=said):
+        builder(tmp_path / "model.py", commit="c" * 40, seed=0)({})
+
+
+def test_database_credentials_are_refused() -> None:
+    """The trainer does not start with any database address among its settings, and names each."""
+    refuse_databases(Settings())
+    given = Settings(postgres=Postgres(warehouse_dsn="postgresql://a@b/c", owner_raw_dsn="postgresql://a@b/c"))
+
+    with pytest.raises(SettingsError, match=r"WAREHOUSE_DSN.*OWNER_RAW_DSN"):
+        refuse_databases(given)
