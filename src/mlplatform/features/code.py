@@ -81,7 +81,7 @@ def _engineer(source: bytes, where: str, digest: str) -> Engineer:
         exec(compile(source, where, "exec"), module.__dict__)  # noqa: S102  (running the pipeline's own code is the purpose)
     except SyntaxError as error:
         raise InvalidInput(f"{where}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself must not end the process
         raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error
     engineer = getattr(module, "engineer", None)
     if not callable(engineer):
@@ -113,5 +113,5 @@ def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDAr
     try:
         with np.errstate(all="ignore"):  # what comes of a division by zero is judged in the result, not on stderr
             return engineer(views)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

@@ -67,7 +67,7 @@ class Road:
     databases: Any
     repository: Path
     pools: list[PrimaryPool] = field(default_factory=list)
-    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def apply(self, features: str | None = FEATURES, *, commit: str | None = None, **changes: Any) -> str:
         """Commit the pipeline and record it as the data API does; returns the features digest. `commit` overrides the recorded one."""
@@ -80,7 +80,9 @@ class Road:
         if features is not None:
             (folder / "features.py").write_text(features)
         porcelain.add(self.repository, [str(path) for path in folder.iterdir()])
-        made = porcelain.commit(self.repository, message=b"change", author=b"A <a@example.org>", committer=b"A <a@example.org>").decode()
+        made = porcelain.commit(
+            self.repository, message=b"change", all=True, author=b"A <a@example.org>", committer=b"A <a@example.org>"
+        ).decode()
         definition = PipelineDefinition.parse(document)
         digest = features_digest(definition, None if features is None else features.encode())
         with self.databases.connect("dataapi", "warehouse") as connection, connection.transaction():
@@ -149,7 +151,9 @@ class Road:
             "MLPLATFORM_ETL__IDLE_S": "0.02",
         } | {f"MLPLATFORM_ETL__{name.upper()}": str(value) for name, value in settings.items()}
         with log.open("ab") as output:
-            return subprocess.Popen([sys.executable, "-c", RUN], env=environment, stdout=output, stderr=output)
+            process = subprocess.Popen([sys.executable, "-c", RUN], env=environment, stdout=output, stderr=output)
+        self.processes.append(process)
+        return process
 
     def rows(self, query: str, *parameters: Any, database: str = "warehouse", role: str = "dataapi") -> list[dict[str, Any]]:
         """What a query gives."""
@@ -196,6 +200,9 @@ def road(databases: Any, tmp_path: Path) -> Iterator[Road]:
     porcelain.init(repository)
     world = Road(databases, repository)
     yield world
+    for process in world.processes:
+        process.kill()
+        process.wait()
     for pool in world.pools:
         pool.close()
 

@@ -1,0 +1,165 @@
+"""Order, restarts and sharing: nothing is skipped, nothing is doubled."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlplatform.errors import Unavailable
+
+Good = Callable[..., dict[str, Any]]
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _featured(road: Any, digest: str) -> int:
+    query = "SELECT coalesce(sum(featured), 0)::int AS n FROM warehouse.progress WHERE digest = %s"
+    return int(road.rows(query, digest)[0]["n"])
+
+
+def test_small_batches_give_the_same_as_one(road: Any, good: Good) -> None:
+    """Where a batch ends, by requests or by rows, does not matter; a request larger than the limit goes alone."""
+    digest = road.apply()
+    ids = road.serve(*([good()] * random.Random(number).randint(1, 7) for number in range(40)))
+    road.drain(batch_requests=3, batch_rows=5)
+
+    found = road.features(digest)
+    assert ids == list(dict.fromkeys(str(row["request_id"]) for row in found))
+    assert len({row["batch"] for row in found}) > 10
+    assert road.balance(digest)["waiting"] == 0
+
+
+def test_a_late_transaction_is_not_skipped(road: Any, good: Good) -> None:
+    """Rows that commit long after etl has looked, and after rows of another partition, become feature rows all the same."""
+    digest = road.apply()
+    worker = road.worker()
+    with road.stored([good()], [good()], partition=1) as late:
+        early = road.serve([good()], partition=0)
+        road.drain(worker)
+
+        assert early == [str(row["request_id"]) for row in road.features(digest)]
+    road.drain(worker)
+
+    assert sorted([*early, *late]) == [str(row["request_id"]) for row in road.features(digest)]
+
+
+def test_marks_grow_with_the_commits(road: Any, good: Good) -> None:
+    """A later batch has a higher mark, and its labels have the same."""
+    digest = road.apply()
+    worker = road.worker()
+    for _ in range(3):
+        road.bring(good(paid="no"))
+        road.drain(worker)
+
+    marks = [row["batch"] for row in road.features(digest)]
+    labels = road.rows("SELECT valid_from FROM warehouse.labels ORDER BY request_id")
+    assert marks == sorted(set(marks)) == [label["valid_from"] for label in labels]
+
+
+def test_a_new_digest_is_backfilled_beside_the_old_one(road: Any, good: Good) -> None:
+    """The new definition's rows come from the first raw row on, the old one goes on with new rows, and labels are not doubled."""
+    old = road.apply()
+    road.bring(good(paid="yes"), good(paid="no"))
+    road.drain()
+    new = road.apply(None)
+    road.serve([good()])
+    road.drain()
+
+    assert (3, 3) == (len(road.features(old)), len(road.features(new)))
+    assert [["city", "heads", "income", "member"], ["children", "city", "income", "member"]] == [
+        sorted(set(road.features(digest)[0]) - {"request_id", "row", "batch", "event_time", "key"}) for digest in (old, new)
+    ]
+    assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 2
+    assert road.balance(old) == road.balance(new) == {"raw": 3, "waiting": 0, "featured": 3, "quarantined": 0}
+
+
+def test_another_target_relabels_the_history(road: Any, good: Good) -> None:
+    """When the target becomes another field, its backfill closes the old labels and opens new ones; a person's correction stays."""
+    road.apply()
+    road.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
+    road.drain()
+    first = road.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0]["request_id"]
+    with road.databases.connect("dataapi", "warehouse") as connection:
+        connection.execute("UPDATE warehouse.labels SET source = 'feedback' WHERE request_id = %s", (first,))
+    road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
+    road.drain()
+
+    open_labels = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
+    assert ["yes", "no"] == [row["text"] for row in road.rows(open_labels)]
+    assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 3
+
+
+def test_a_killed_etl_loses_and_doubles_nothing(road: Any, good: Good, tmp_path: Path) -> None:
+    """Killed with SIGKILL again and again in the middle of its work, the rows come out exactly once."""
+    digest = road.apply()
+    ids = road.serve(*([good(children=number - 1)] for number in range(600)))
+    road.bring(*(good(paid="yes", asked_at=number) for number in range(200)))
+    for kill in range(4):
+        done = _featured(road, digest)
+        process = road.spawn(tmp_path / "etl.log", batch_requests=4)
+        _until(lambda done=done: _featured(road, digest) > done)
+        time.sleep(0.01 * kill)
+        process.kill()
+        process.wait()
+    left = road.balance(digest)["waiting"]
+    road.drain()
+
+    found = [str(row["request_id"]) for row in road.features(digest)]
+    assert left > 0
+    assert set(ids) - set(found) == {road.quarantine(digest)[0]["request_id"]} == {ids[0]}
+    assert road.balance(digest) == {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1}
+    assert road.rows("SELECT count(*) AS n, count(DISTINCT request_id) AS d FROM warehouse.labels") == [{"n": 200, "d": 200}]
+
+
+def test_two_processes_share_the_work(road: Any, good: Good, tmp_path: Path) -> None:
+    """Several etl processes on the same roads finish them together, and SIGTERM ends each cleanly."""
+    old, new = road.apply(), road.apply(None)
+    for partition in range(4):
+        road.serve(*([good()] for _ in range(150)), partition=partition)
+    logs = [tmp_path / "one.log", tmp_path / "two.log"]
+    processes = [road.spawn(log, batch_requests=5) for log in logs]
+    _until(lambda: _featured(road, old) == _featured(road, new) == 600)
+    for process in processes:
+        process.terminate()
+
+    assert [0, 0] == [process.wait(timeout=30) for process in processes]
+    assert all('"event": "batch"' in log.read_text() for log in logs)
+    assert road.balance(old) == road.balance(new) == {"raw": 600, "waiting": 0, "featured": 600, "quarantined": 0}
+
+
+def test_requests_of_other_pipelines_are_left_alone(road: Any, good: Good) -> None:
+    """A topic carries many pipelines; each is read under its own digests, an unknown one waits."""
+    loans = road.apply()
+    others = road.apply(None, name="others")
+    (one,) = road.serve([good()])
+    (other,) = road.serve([good()], pipeline="others")
+    road.serve([good()], pipeline="unknown")
+    road.bring(good(), pipeline="others")
+    road.drain()
+
+    assert [one] == [str(row["request_id"]) for row in road.features(loans)]
+    assert other in {str(row["request_id"]) for row in road.features(others)}
+    assert len(road.features(others)) == 2
+
+
+def test_a_database_that_is_away_is_told_so(road: Any, good: Good) -> None:
+    """A step without its database raises Unavailable, writes nothing, and the next one goes on."""
+    digest = road.apply()
+    road.serve([good()])
+    settings = road.databases.settings("etl")
+    worker = road.worker(postgres=settings.model_copy(update={"raw_dsn": type(settings.raw_dsn)("host=127.0.0.1 port=1 dbname=raw")}))
+    with pytest.raises(Unavailable):
+        worker.step()
+    road.drain()
+
+    assert len(road.features(digest)) == 1
