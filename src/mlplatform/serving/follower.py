@@ -15,7 +15,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from mlplatform.contracts.model import ModelStatus, ModelVersion
-from mlplatform.errors import InvalidInput, PlatformError, Unavailable
+from mlplatform.errors import InvalidInput, PlatformError, Unavailable, UnknownName
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.loader import Loader
 from mlplatform.serving.model import LoadedModel
@@ -97,9 +97,12 @@ class Follower:
             _log.warning("the promotion record can't be read", pipeline=self._slot.pipeline, error=self._told)
         if self._slot.champion is None:
             self._slot.state = f"the promotion record can't be read: {error}"
+            self._slot.vacant = isinstance(error, UnknownName)  # the data API doesn't know the pipeline yet
         if self._first and isinstance(error, Unavailable):
             self._first = False
             remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
+            # A process that never served this pipeline is of no use to it while nobody can tell the version, but of use to the others.
+            self._slot.vacant = remembered is None
             if remembered is not None:
                 _log.warning("starting with the last good model", pipeline=self._slot.pipeline, version=remembered.version.version)
                 await self._load(remembered.record, remembered.version)
@@ -113,7 +116,7 @@ class Follower:
 
     def _no_champion(self, current: LoadedModel | None) -> None:
         if current is None:
-            self._slot.state = "no version has been promoted yet"
+            self._slot.state, self._slot.vacant = "no version has been promoted yet", True
         elif self._told != "gone":
             self._told = "gone"  # the state machine has no such step: a fault of the record must not take the service down
             _log.error("the promotion record names no champion; the old one keeps answering", pipeline=self._slot.pipeline)
@@ -122,7 +125,7 @@ class Follower:
         if self._tried is not None and _same(self._tried, version) and self._clock() < self._retry_at:
             return
         if self._slot.champion is None:
-            self._slot.state = f"loading version {version.version}"
+            self._slot.state, self._slot.vacant = f"loading version {version.version}", False
         try:
             model = await asyncio.to_thread(self._loader.load, version)
         except Exception as error:  # noqa: BLE001  (whatever a version does while it is loaded, it must not end the one that answers)

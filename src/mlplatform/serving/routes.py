@@ -60,10 +60,10 @@ def metadata(handler: Handler, journal: Journal) -> APIRouter:
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/v2/health/ready", summary="Every configured model answers; 503 says which doesn't.")
-    async def ready() -> dict[str, bool]:
+    @router.get("/v2/health/ready", summary="Every promoted model answers; 503 says which doesn't.")
+    async def ready() -> dict[str, Any]:
         await handler.slots.ready()
-        return {"ready": True}
+        return {"ready": True, "waiting_for_promotion": handler.slots.vacant()}
 
     @router.get("/v2/models/{model}", summary="Inputs, outputs and loaded versions of a model.")
     @router.get("/v2/models/{model}/versions/{version}", summary="The same for one version.")

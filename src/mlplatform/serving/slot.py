@@ -15,13 +15,15 @@ from mlplatform.settings import Serving
 class Slot:
     """One pipeline: the model that answers, or why there is none. Used on the event loop only.
 
-    `waiting` holds the ids of requests between acceptance and answer.
+    `waiting` holds the ids of requests between acceptance and answer. `vacant` means that there is nothing to load: nobody has promoted a
+    version yet.
     """
 
     def __init__(self, pipeline: str, *, limits: Serving, deliver: Deliver, meters: Meters | None = None) -> None:
         self.pipeline = pipeline
         self.meters = meters or Meters(pipeline)
         self.state = "the promotion record has not been read yet"
+        self.vacant = False
         self.waiting: set[str] = set()
         self._limits = limits
         self._deliver = deliver
@@ -46,7 +48,7 @@ class Slot:
             max_requests=self._limits.max_batch,
             max_rows=self._limits.max_rows,
         )
-        self.state = ""
+        self.state, self.vacant = "", False
         self.meters.serves(model.version, model.facts.format, instead_of=(old.version, old.facts.format) if old else None)
 
     def choose(self, version: str | None) -> Batcher:
@@ -89,10 +91,19 @@ class Slots:
         """Pipeline -> version that answers."""
         return {name: slot.champion.version for name, slot in self._slots.items() if slot.champion}
 
+    def vacant(self) -> list[str]:
+        """Pipelines that wait for their first promotion."""
+        return [name for name, slot in self._slots.items() if slot.vacant]
+
     async def ready(self) -> None:
-        """Return when every configured model is loaded, verified and warmed up; raise Unavailable that says what is missing."""
+        """Return when every version that should answer is loaded, verified and warmed up; raise Unavailable that says what is missing.
+
+        A pipeline without a promotion holds nobody up: it answers 503 by itself, and a process that waited for it would take the others'
+        traffic away. With no model at all, there is nothing to be ready for.
+        """
         if self.draining:
             raise Unavailable("this process is draining: it finishes what it has and takes nothing new")
-        missing = [f"{name}: {slot.state}" for name, slot in self._slots.items() if slot.champion is None]
-        if missing:
-            raise Unavailable("; ".join(missing))
+        slots = self._slots.values()
+        missing = [slot for slot in slots if slot.champion is None and not slot.vacant]
+        if missing or not any(slot.champion for slot in slots):
+            raise Unavailable("; ".join(f"{slot.pipeline}: {slot.state}" for slot in missing or slots))

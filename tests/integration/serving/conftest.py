@@ -88,7 +88,7 @@ def rows(count: int, *, seed: int = 0) -> list[dict[str, Any]]:
 def estimator(features: FeatureSet, *, seed: int) -> Any:
     """A small real pipeline, fitted; another seed gives other answers."""
     table = pd.DataFrame(rows(400, seed=seed))
-    made = pd.DataFrame({name: values for name, values in features.apply({name: table[name].to_numpy() for name in table}).items()})
+    made = pd.DataFrame(dict(features.apply({name: table[name].to_numpy() for name in table})))
     numbers = [feature.name for feature in features.features if feature.dtype != "string"]
     words = [feature.name for feature in features.features if feature.dtype == "string"]
     columns = ColumnTransformer([("n", StandardScaler(), numbers), ("w", OneHotEncoder(handle_unknown="ignore"), words)])
@@ -132,9 +132,11 @@ class Platform:
 
     @property
     def url(self) -> str:
+        """Where it listens."""
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def get(self, path: str) -> tuple[int, bytes]:
+        """Code and body of a page."""
         if self.away:
             return 503, b"{}"
         if path.startswith("/v1/models/"):
@@ -190,6 +192,7 @@ class Platform:
         self.champions[version.pipeline] = (record, version)
 
     def close(self) -> None:
+        """End it."""
         self.server.shutdown()
         self.server.server_close()
 
@@ -211,6 +214,7 @@ class Child:
         self.start()
 
     def start(self) -> None:
+        """Start it, or start it again in the same folder."""
         with (self.home / "serving.log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-c", CHILD], env=self.environment, stderr=log, stdout=log)
 
@@ -219,6 +223,7 @@ class Child:
         return until(lambda: self.page(path, code), self.log)
 
     def page(self, path: str, code: int) -> httpx.Response | None:
+        """The page, if it answers with that code."""
         try:
             answer = self.http.get(path)
         except httpx.TransportError:
@@ -226,20 +231,25 @@ class Child:
         return answer if answer.status_code == code else None
 
     def log(self) -> str:
+        """All that it has logged."""
         return (self.home / "serving.log").read_text()
 
     def predict(self, pipeline: str, asked: list[dict[str, Any]], **more: Any) -> httpx.Response:
+        """Ask for plain rows."""
         return self.http.post(f"/v1/models/{pipeline}/predict", json={"rows": asked} | more)
 
     def stop(self) -> int:
+        """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DEADLINE_S)
 
     def kill(self) -> None:
+        """SIGKILL."""
         self.process.kill()
         self.process.wait(DEADLINE_S)
 
     def close(self) -> None:
+        """End it, however it is."""
         self.http.close()
         if self.process.poll() is None:
             self.kill()

@@ -65,6 +65,7 @@ class Bench:
         self._handler = Handler(slots=Slots([self._slot]), access=None, limits=LIMITS, max_record_bytes=1_000_000, new_id=lambda: "id")
 
     def close(self) -> None:
+        """End journal and loop."""
         self._runner.run(self._journal.close())
         self._slot.close()
         self._runner.close()
@@ -86,8 +87,9 @@ class Bench:
         try:
             return (await self._handler.answer(request, self._handler.admit(request), body)).body
         except PlatformError as error:
-            assert problem.status(error) < 500, error
-            return json.dumps(problem.document(error)).encode()
+            document = problem.document(error)
+        assert document["status"] < 500, document
+        return json.dumps(document).encode()
 
 
 @pytest.fixture(scope="module")

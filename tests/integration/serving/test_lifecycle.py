@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -36,7 +36,7 @@ class Load:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(child, pipeline, row)) for row in asked[:callers]]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -57,6 +57,7 @@ class Load:
                 self.answers.append((answer.status_code, answer.json()))
 
     def codes(self) -> Counter[int]:
+        """How often which code was answered."""
         return Counter(code for code, _ in self.answers)
 
 
@@ -104,17 +105,18 @@ def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(platform:
 
 
 def test_without_a_promotion_a_model_says_so(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
-    """503 with the reason on that model; readiness names it; the other model answers."""
-    platform.promote(platform.publish("ward", "1"))
+    """503 with the reason on that model; with none at all the process is not ready, and one that answers is enough to be."""
     child = serve("ward", "unborn")
-    child.until("/v2/models/ward/ready", 200)
-    scene.until(lambda: "no version has been promoted" in child.http.get("/readyz").text, child.log)
+    scene.until(lambda: "unborn: no version has been promoted" in (child.page("/readyz", 503) or httpx.Response(200)).text, child.log)
+    platform.promote(platform.publish("ward", "1"))
+    child.until("/readyz", 200)
 
     refused = child.predict("unborn", scene.rows(1))
 
     assert (503, True) == (refused.status_code, int(refused.headers["retry-after"]) >= 1)
     assert "no version has been promoted yet" in refused.json()["detail"]
-    assert "unborn" in child.http.get("/readyz").json()["detail"]
+    assert ["unborn"] == child.http.get("/v2/health/ready").json()["waiting_for_promotion"]
+    assert 503 == child.http.get("/v2/models/unborn/ready").status_code
     assert 200 == child.predict("ward", scene.rows(1)).status_code
 
 

@@ -75,7 +75,7 @@ def test_metadata_follows_the_protocol(shared: Any) -> None:
 
     assert "mlplatform" == shared.http.get("/v2").json()["name"]
     assert {"live": True} == shared.http.get("/v2/health/live").json()
-    assert {"ready": True} == shared.http.get("/v2/health/ready").json()
+    assert {"ready": True, "waiting_for_promotion": []} == shared.http.get("/v2/health/ready").json()
     assert {"name": "ward", "ready": True} == shared.http.get("/v2/models/ward/ready").json()
     assert ("ward", ["1"], "onnx_onnxv1") == (model["name"], model["versions"], model["platform"])
     assert {"name": "age", "datatype": "INT64", "shape": [-1]} == model["inputs"][0]
