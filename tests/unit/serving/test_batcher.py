@@ -1,0 +1,180 @@
+"""How requests are coalesced, and that none can harm another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlplatform.errors import PlatformError
+from mlplatform.serving.batcher import Batcher
+from mlplatform.serving.meters import Meters
+from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.question import Job
+
+Scene = Mapping[str, Callable[..., Any]]
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    """The model's thread."""
+    with ThreadPoolExecutor(1) as found:
+        yield found
+
+
+class Rig:
+    """A batcher that lets every answered job go at once, and remembers how they were delivered."""
+
+    def __init__(self, model: LoadedModel, executor: ThreadPoolExecutor, **limits: int) -> None:
+        self.delivered: list[int] = []
+        given = {"max_requests": 64, "max_rows": 1000} | limits
+        self.batcher = Batcher(model, deliver=self._deliver, executor=executor, meters=Meters("ward", CollectorRegistry()), **given)
+
+    def _deliver(self, jobs: Sequence[Job], _: Sequence[str]) -> None:
+        self.delivered.append(len(jobs))
+        for job in jobs:
+            job.finish()
+
+    async def ask(self, *jobs: Job) -> list[Any]:
+        """Submit all jobs in one turn of the loop; their predictions, or their errors."""
+        for job in jobs:
+            self.batcher.submit(job)
+        found = await asyncio.gather(*(job.done for job in jobs), return_exceptions=True)
+        return [error or job.outputs["prediction"] for error, job in zip(found, jobs, strict=True)]
+
+
+def test_a_lonely_request_is_answered_in_its_own_turn(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """Without company there is no waiting at all: the answer is there when `submit` returns."""
+
+    async def run() -> bool:
+        rig, job = Rig(scene["model"](), executor), scene["job"](4.0)
+        rig.batcher.submit(job)
+        return bool(job.done.done())
+
+    assert asyncio.run(run())
+
+
+def test_requests_of_one_turn_share_a_call(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """The first goes alone as long as nobody came along before; from then on a turn's requests are one call."""
+
+    async def run() -> list[int]:
+        rig = Rig(scene["model"](), executor)
+        for _ in range(2):
+            await rig.ask(*(scene["job"](float(number)) for number in range(5)))
+        return rig.delivered
+
+    assert [1, 4, 5] == asyncio.run(run())
+
+
+def test_every_job_gets_its_own_rows(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """Rows are joined and cut by position, whatever their numbers."""
+
+    async def run() -> list[Any]:
+        rig = Rig(scene["model"](), executor)
+        return await rig.ask(*(scene["job"](float(number), rows=number) for number in (1, 3, 2, 5)))
+
+    assert [[2.0], [6.0] * 3, [4.0] * 2, [10.0] * 5] == asyncio.run(run())
+
+
+def test_batches_are_bounded_by_requests_and_rows(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """A call takes so many requests and so many rows at most, but at least one request."""
+
+    async def run(**limits: int) -> list[int]:
+        rig = Rig(scene["model"](), executor, **limits)
+        await rig.ask(scene["job"]())
+        await rig.ask(*(scene["job"](rows=4) for _ in range(6)))
+        return rig.delivered[1:]
+
+    assert [1, 2, 2, 1] == asyncio.run(run(max_requests=2))
+    assert [1, 2, 2, 1] == asyncio.run(run(max_rows=9))
+    assert [1] * 6 == asyncio.run(run(max_rows=2))
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_request_that_breaks_the_model_breaks_alone(scene: Scene, executor: ThreadPoolExecutor, slow: bool) -> None:
+    """The others of its batch are answered; the one to blame gets an error."""
+
+    async def run() -> list[Any]:
+        model = scene["model"]()
+        model.measured(1.0 if slow else 0.0, 0.0)
+        rig = Rig(model, executor)
+        jobs = [scene["job"](float(number), age=-1 if number == 2 else 1) for number in range(5)]
+        return await rig.ask(*jobs)
+
+    found = asyncio.run(run())
+    assert isinstance(found.pop(2), PlatformError)
+    assert [[0.0], [2.0], [6.0], [8.0]] == found
+
+
+def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """While a slow call runs in the thread the loop goes on, and what arrives is one call afterwards."""
+    release, threads = threading.Event(), set()
+
+    class Waiting(scene["engine"]):  # type: ignore[misc]
+        """Waits in its first call until the loop has proven to be free."""
+
+        def predict(self, features: Any) -> Any:
+            """See Engine.predict."""
+            threads.add(threading.current_thread())
+            assert release.wait(10)
+            return super().predict(features)
+
+    async def run() -> list[int]:
+        engine = Waiting()
+        model = scene["model"](engine)
+        model.measured(1.0, 0.0)
+        rig = Rig(model, executor)
+        jobs = [scene["job"]() for _ in range(7)]
+        for job in jobs:
+            rig.batcher.submit(job)
+            await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(*(job.done for job in jobs))
+        return rig.delivered
+
+    assert [1, 6] == asyncio.run(run())
+    assert threading.main_thread() not in threads
+
+
+def test_where_no_padding_helps_each_request_has_its_own_call(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """A model that answers differently in company is never asked in company."""
+
+    async def run() -> list[int]:
+        engine = scene["engine"]()
+        model = scene["model"](engine)
+        model.multiple = 0
+        rig = Rig(model, executor)
+        await rig.ask(*(scene["job"](rows=rows) for rows in (1, 2, 3)))
+        return engine.calls
+
+    assert [1, 2, 3] == asyncio.run(run())
+
+
+def test_rows_come_in_even_numbers(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """Padding fills up to the model's multiple and is cut off again."""
+
+    async def run() -> tuple[list[Any], list[int]]:
+        engine = scene["engine"]()
+        rig = Rig(scene["model"](engine), executor)
+        return await rig.ask(scene["job"](3.0, rows=3)), engine.calls
+
+    assert ([[6.0] * 3], [4]) == asyncio.run(run())
+
+
+def test_a_client_that_went_away_harms_nobody(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """A cancelled request is dropped silently; the others of its batch are answered."""
+
+    async def run() -> list[Any]:
+        rig = Rig(scene["model"](), executor)
+        await rig.ask(*(scene["job"]() for _ in range(2)))
+        gone, here = scene["job"](1.0), scene["job"](2.0)
+        rig.batcher.submit(gone)
+        gone.done.cancel()
+        return await rig.ask(here)
+
+    assert [[4.0]] == asyncio.run(run())

@@ -1,0 +1,43 @@
+"""What is kept for a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlplatform.serving.cache import ModelCache
+
+Scene = Mapping[str, Callable[..., Any]]
+
+
+def test_the_last_version_is_remembered_and_old_ones_go(scene: Scene, tmp_path: Path) -> None:
+    """The note survives, the version before is kept for a rollback, older folders and stray files are removed."""
+    cache = ModelCache(tmp_path)
+    for number in ("1", "2", "3"):
+        version = scene["version"](number)
+        cache.model_folder(version).mkdir(parents=True)
+        cache.remember(int(number), version)
+    (tmp_path / "ward" / ".half-a-download").mkdir()
+    cache.remember(4, scene["version"]("3"))
+
+    found = cache.remembered("ward")
+    assert found is not None
+    assert (4, "3") == (found.record, found.version.version)
+    assert {"champion.json", "3-" + "3" * 16} == {path.name for path in (tmp_path / "ward").iterdir()}
+
+
+def test_a_note_that_cannot_be_read_is_no_note(tmp_path: Path) -> None:
+    """A damaged file is told in the log, and the start goes on without it."""
+    (tmp_path / "ward").mkdir()
+    (tmp_path / "ward" / "champion.json").write_text("{")
+
+    assert ModelCache(tmp_path).remembered("ward") is None
+
+
+def test_features_code_is_kept_by_digest(tmp_path: Path) -> None:
+    """What was stored comes back byte for byte, and only under its digest."""
+    cache = ModelCache(tmp_path)
+    cache.keep_features("ward", "a" * 64, b"code\r\n")
+
+    assert (b"code\r\n", None) == (cache.features("ward", "a" * 64), cache.features("ward", "b" * 64))

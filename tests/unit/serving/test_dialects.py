@@ -1,0 +1,142 @@
+"""Both roads of decoding, and the replies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlplatform.contracts.columns import Column, Feature
+from mlplatform.contracts.model import Output, Signature
+from mlplatform.errors import InvalidInput
+from mlplatform.serving.dialects import INFERENCE, ROWS, compile_all
+from mlplatform.serving.question import Answer, Question
+
+ROW = {"age": 1, "bmi": 2.5, "class": "a", "smoker": True}
+VALUES: dict[str, Any] = {
+    "age": st.integers(-(2**63), 2**63 - 1),
+    "bmi": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    "class": st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    "smoker": st.booleans(),
+}
+COLUMNS = (
+    Column(name="age", dtype="int64"),
+    Column(name="bmi", dtype="float64", nullable=True),
+    Column(name="class", dtype="string", nullable=True),
+    Column(name="smoker", dtype="bool"),
+)
+SIGNATURE = Signature(
+    pipeline="ward",
+    task="classification",
+    inputs=COLUMNS,
+    key="patient",
+    time="seen_at",
+    features=tuple(Feature(name=column.name, dtype=column.dtype) for column in COLUMNS),
+    outputs=(Output(name="prediction", dtype="string"), Output(name="probabilities", dtype="float64", width=2)),
+    classes=("no", "yes"),
+    format="onnx",
+    model_file="model.onnx",
+    features_digest="0" * 64,
+    commit="c",
+)
+DIALECTS: dict[str, Any] = dict(compile_all(SIGNATURE))
+DATATYPES = {"age": "INT64", "bmi": "FP64", "class": "BYTES", "smoker": "BOOL"}
+
+
+def tensors(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "inputs": [
+            {"name": name, "datatype": datatype, "shape": [len(rows)], "data": [row[name] for row in rows]}
+            for name, datatype in DATATYPES.items()
+        ]
+    }
+
+
+def listed(question: Question) -> list[list[Any]]:
+    return [list(values) for values in question.columns]
+
+
+@given(st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=6))
+def test_both_dialects_and_both_roads_decode_alike(rows: list[dict[str, Any]]) -> None:
+    """Rows, tensors, and the slow road of each, give the columns that were sent."""
+    bodies = {ROWS: json.dumps({"rows": rows}).encode(), INFERENCE: json.dumps(tensors(rows)).encode()}
+    found = [listed(road(body)) for name, body in bodies.items() for road in (DIALECTS[name].decode, DIALECTS[name]._judge)]
+
+    assert [[[row[name] for row in rows] for name in DATATYPES]] * 4 == found
+
+
+def test_a_column_may_be_called_like_a_keyword() -> None:
+    """`class` is a column like any other."""
+    question = DIALECTS[ROWS].decode(json.dumps({"rows": [ROW]}).encode())
+
+    assert ["a"] == list(question.columns[2])
+
+
+def test_key_and_time_are_kept_where_any_row_has_them() -> None:
+    """Fields of the signature's key and time go into extras, null in the rows that lack them, and are no column."""
+    body = json.dumps({"rows": [ROW | {"patient": 7}, ROW]}).encode()
+
+    assert {"patient": [7, None]} == DIALECTS[ROWS].decode(body).extras
+
+
+def test_a_null_character_is_found_on_the_fast_road() -> None:
+    """A string that Postgres can't store is refused, however well-typed it is."""
+    body = json.dumps({"rows": [ROW | {"class": "a\0b"}]}).encode()
+
+    with pytest.raises(InvalidInput, match="NUL"):
+        DIALECTS[ROWS].decode(body)
+
+
+def test_the_first_of_many_faults_is_told_with_their_number() -> None:
+    """One problem document names the first value and counts the rest."""
+    body = json.dumps({"rows": [ROW, ROW | {"age": "x"}, ROW | {"age": "y"}]}).encode()
+
+    with pytest.raises(InvalidInput, match=r"row 1, column age: 'x' is a string, not a whole number \(and 1 more values\)") as caught:
+        DIALECTS[ROWS].decode(body)
+    assert "rows[1].age" == caught.value.field
+
+
+@pytest.mark.parametrize(("value", "fits"), [(1, True), (1.5, False), (True, False), (2**63, False)])
+def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(value: Any, fits: bool) -> None:
+    """INT64 is widened for a column of any numbers, and a fraction in it is the client's mistake."""
+    body = tensors([ROW])
+    body["inputs"][1] |= {"datatype": "INT64", "data": [value]}
+    if fits:
+        assert [value] == DIALECTS[INFERENCE].decode(json.dumps(body).encode()).columns[1]
+    else:
+        with pytest.raises(InvalidInput, match="row 0, column bmi"):
+            DIALECTS[INFERENCE].decode(json.dumps(body).encode())
+
+
+ANSWER = Answer(
+    "our-id", "ward", "3", Question([[]], 2, "client-id"), {"prediction": ["no", "yes"], "probabilities": [[0.75, 0.25], [0.0, 1.0]]}
+)
+
+
+def test_plain_rows_are_answered_with_named_probabilities() -> None:
+    """Each row's probabilities carry the names of the classes."""
+    assert {
+        "id": "our-id",
+        "model": "ward",
+        "version": "3",
+        "client_id": "client-id",
+        "predictions": ["no", "yes"],
+        "probabilities": [{"no": 0.75, "yes": 0.25}, {"no": 0.0, "yes": 1.0}],
+    } == json.loads(DIALECTS[ROWS].encode(ANSWER))
+
+
+def test_tensors_are_answered_flat_with_their_shape() -> None:
+    """Probabilities are one tensor of rows times classes; our id stands in the parameters, the client's in `id`."""
+    assert {
+        "model_name": "ward",
+        "model_version": "3",
+        "id": "client-id",
+        "parameters": {"request_id": "our-id", "client_id": "client-id"},
+        "outputs": [
+            {"name": "prediction", "shape": [2], "datatype": "BYTES", "data": ["no", "yes"]},
+            {"name": "probabilities", "shape": [2, 2], "datatype": "FP64", "data": [0.75, 0.25, 0.0, 1.0]},
+        ],
+    } == json.loads(DIALECTS[INFERENCE].encode(ANSWER))

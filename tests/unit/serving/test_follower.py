@@ -1,0 +1,143 @@
+"""What follows from one look at the promotion record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlplatform.contracts.model import ModelVersion
+from mlplatform.errors import ManifestMismatch, PlatformError, Unavailable
+from mlplatform.serving.cache import ModelCache
+from mlplatform.serving.follower import Follower
+from mlplatform.serving.meters import Meters
+from mlplatform.serving.slot import Slot
+from mlplatform.settings import Serving
+
+Scene = Mapping[str, Callable[..., Any]]
+
+
+class Rig:
+    """A follower over a data API and a loader that are plain objects: what they answer is set by the test."""
+
+    def __init__(self, scene: Scene, folder: Path) -> None:
+        self._scene = scene
+        self.registry = CollectorRegistry()
+        self.champion: ModelVersion | None = None
+        self.failure: PlatformError | None = None
+        self.broken: set[str] = set()
+        self.loads: list[str] = []
+        self.now = 0.0
+        self.swaps = 0
+        self.cache = ModelCache(folder)
+        self.slot = Slot("ward", limits=Serving(), deliver=lambda *_: None, meters=Meters("ward", self.registry))
+        self.follower = Follower(
+            self.slot,
+            api=self,
+            loader=self,
+            cache=self.cache,
+            poll_s=1.0,
+            swapped=self._swapped,
+            clock=lambda: self.now,  # type: ignore[arg-type]
+        )
+
+    def get(self, path: str) -> object:
+        """The data API's answer."""
+        if self.failure:
+            raise self.failure
+        champion = self.champion.model_dump(mode="json") if self.champion else None
+        return {"pipeline": path.split("/")[3], "record": 1, "champion": champion, "candidate": None, "previous": None}
+
+    def load(self, version: ModelVersion) -> Any:
+        """The loader."""
+        self.loads.append(version.version)
+        if version.version in self.broken:
+            raise ManifestMismatch("a byte differs")
+        return self._scene["model"](number=version.version)
+
+    def step(self) -> str | None:
+        """One look; the version that answers after it."""
+        asyncio.run(self.follower.step())
+        return self.slot.champion.version if self.slot.champion else None
+
+    def failures(self) -> float | None:
+        """What the alarm's metric says."""
+        labels = {"pipeline": "ward", "reason": "ManifestMismatch"}
+        return self.registry.get_sample_value("mlplatform_serving_load_failures_total", labels)
+
+    def _swapped(self) -> None:
+        self.swaps += 1
+
+
+@pytest.fixture
+def rig(scene: Scene, tmp_path: Path) -> Rig:
+    """A follower that has not looked yet."""
+    return Rig(scene, tmp_path)
+
+
+def test_a_new_champion_is_loaded_once(rig: Rig, scene: Scene) -> None:
+    """The version of the record answers; an unchanged record costs nothing."""
+    rig.champion = scene["version"]("1")
+    found = [rig.step(), rig.step()]
+    rig.champion = scene["version"]("2")
+
+    assert ["1", "1", "2"] == [*found, rig.step()]
+    assert (["1", "2"], 2) == (rig.loads, rig.swaps)
+
+
+def test_a_broken_version_leaves_the_old_one_and_is_tried_with_growing_pauses(rig: Rig, scene: Scene) -> None:
+    """1 goes on; 2 is tried after 2, 4, 8 … seconds, counted each time, and taken when it is whole."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    rig.champion, rig.broken = scene["version"]("2"), {"2"}
+    tried = []
+    for second in range(16):
+        rig.now = float(second)
+        before = len(rig.loads)
+        assert "1" == rig.step()
+        tried += [second] * (len(rig.loads) - before)
+
+    assert ([0, 2, 6, 14], 4.0) == (tried, rig.failures())
+    rig.broken, rig.now = set(), 100.0
+    assert "2" == rig.step()
+
+
+def test_a_repaired_promotion_is_not_held_back(rig: Rig, scene: Scene) -> None:
+    """The pause is for the version that failed, not for the next one."""
+    rig.champion, rig.broken = scene["version"]("1"), {"1"}
+    rig.step()
+    rig.champion = scene["version"]("2")
+
+    assert "2" == rig.step()
+
+
+def test_the_last_good_model_answers_only_without_a_data_api(rig: Rig, scene: Scene, tmp_path: Path) -> None:
+    """At a start the record decides; the cache is for when there is no record to be had."""
+    rig.cache.remember(1, scene["version"]("1"))
+    away, there = Rig(scene, tmp_path), Rig(scene, tmp_path)
+    away.failure = Unavailable("no answer")
+
+    assert ("1", None) == (away.step(), there.step())
+    assert "no version has been promoted yet" == there.slot.state
+
+
+def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
+    """No step of the state machine takes a champion away without another: it is a fault of the record, and the old one goes on."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    rig.champion = None
+
+    assert "1" == rig.step()
+
+
+def test_an_answer_that_is_no_record_changes_nothing(rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the data API sends, the version that answers goes on."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    monkeypatch.setattr(rig, "get", lambda path: {"nonsense": path})
+
+    assert "1" == rig.step()

@@ -1,0 +1,79 @@
+"""Which paths are predictions, and how a body is read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mlplatform.errors import InvalidInput, TooLarge
+from mlplatform.serving.dialects import INFERENCE, ROWS
+from mlplatform.serving.front import _body, match
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/v1/models/ward/predict", ("ward", None, ROWS)),
+        ("/v2/models/ward/infer", ("ward", None, INFERENCE)),
+        ("/v2/models/ward/versions/3/infer", ("ward", "3", INFERENCE)),
+        ("/v1/models/ward/infer", None),
+        ("/v2/models/ward", None),
+        ("/v2/models/ward/versions/3/ready", None),
+        ("/v2/models/ward/infer/", None),
+        ("x/v2/models/ward/infer", None),
+        ("", None),
+    ],
+)
+def test_only_prediction_paths_are_taken(path: str, found: Any) -> None:
+    """Everything else is for the application behind."""
+    assert found == match(path)
+
+
+class Pieces:
+    """A client that sends its body in pieces, and counts how many were taken."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self.messages = list(messages)
+
+    async def __call__(self) -> dict[str, Any]:
+        """The next message."""
+        return self.messages.pop(0)
+
+
+def piece(body: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_pieces_are_joined() -> None:
+    """A body in several messages is one body."""
+    client = Pieces(piece(b"ab", more=True), piece(b"", more=True), piece(b"c", more=False))
+
+    assert b"abc" == asyncio.run(_body(client, None, 3))
+
+
+def test_a_declared_size_is_refused_unread() -> None:
+    """Nothing is taken from a client that announces too much."""
+    client = Pieces(piece(b"abcd", more=False))
+
+    with pytest.raises(TooLarge):
+        asyncio.run(_body(client, b"4", 3))
+    assert 1 == len(client.messages)
+
+
+def test_reading_stops_where_the_limit_is_passed() -> None:
+    """A client that sends without end is cut at the limit."""
+    client = Pieces(*(piece(b"ab", more=True) for _ in range(5)))
+
+    with pytest.raises(TooLarge):
+        asyncio.run(_body(client, None, 3))
+    assert 3 == len(client.messages)
+
+
+def test_half_a_body_is_no_body() -> None:
+    """A client that goes away before the end has asked nothing."""
+    client = Pieces(piece(b"ab", more=True), {"type": "http.disconnect"})
+
+    with pytest.raises(InvalidInput, match="went away"):
+        asyncio.run(_body(client, None, 10))
