@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +28,15 @@ from mlplatform.settings import Postgres
 
 DEADLINE_S = 30.0
 _numbers = itertools.count(1)
+
+# The registry's fixture has a file of its own; it is named here since one that several folders import would start once in each.
+_spec = importlib.util.spec_from_file_location("mlflow_server_fixture", Path(__file__).with_name("mlflow_server.py"))
+assert _spec
+assert _spec.loader
+_mlflow_server = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = _mlflow_server
+_spec.loader.exec_module(_mlflow_server)
+mlflow = _mlflow_server.mlflow
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ def test_both_formats_answer_as_scikit_learn_does(toys, stored, classes: Any) ->
 
 
 def test_a_batch_answers_as_its_rows_do_alone(toys, stored) -> None:
-    """No row of a batch moves the answer of another one."""
+    """No row of a batch moves the answer of another one (ONNX Runtime may take another kernel for one row: last bits aside)."""
     engine = load(*stored(toys.fitted(), "onnx"), trusted=())
     rows = toys.table(20, seed=2)
     alone = [engine.predict({name: values[at : at + 1] for name, values in rows.items()}) for at in range(20)]
     together = engine.predict(rows)
 
-    assert np.concatenate([answer["probabilities"] for answer in alone]).tolist() == together["probabilities"].tolist()
+    assert np.concatenate([answer["probabilities"] for answer in alone]) == pytest.approx(together["probabilities"], abs=1e-6)
     assert [answer["prediction"][0] for answer in alone] == together["prediction"].tolist()
 
 
