@@ -84,16 +84,21 @@ class Supervisor:
         Raises Unavailable, with the end of the log, as soon as one of them has failed; the others are left as they are.
         """
         with self._changed:
-            self._begin()
             wanted = self._with_needs(names or tuple(self._children))
-            self._doomed -= wanted
-            while any(self._children[name].state == "stopping" for name in wanted):
-                self._changed.wait(1.0)
-            for name in wanted:
-                self._children[name].want()
+            self.begin(*wanted)
             while not all(self._children[name].up for name in wanted):
                 self._raise_failed(wanted)
                 self._changed.wait(1.0)
+
+    def begin(self, *names: str) -> None:
+        """Have these start, each when what it needs is ready, without waiting for them; `start` waits. What they need is not started."""
+        with self._changed:
+            self._ensure_thread()
+            self._doomed -= {self._child(name).spec.name for name in names}
+            while any(self._children[name].state == "stopping" for name in names):
+                self._changed.wait(1.0)
+            for name in names:
+                self._children[name].want()
 
     def stop(self, *names: str) -> None:
         """Stop these (all when none is named), each after those of them that need it, and wait until they are gone."""
@@ -136,7 +141,7 @@ class Supervisor:
         self._thread = None
         self._end_guard()
 
-    def _begin(self) -> None:
+    def _ensure_thread(self) -> None:
         """Clean up after a killed predecessor, then start the guard and the thread. Idempotent."""
         if self._thread is not None:
             self._raise_fault()

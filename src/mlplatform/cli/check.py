@@ -1,0 +1,183 @@
+"""`mlplatform check`: does the platform that is called from here keep its promises? The chart's test runs it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlplatform.cli.connection import Home, Place, connect
+from mlplatform.cli.output import AsJson, console, emit
+
+if TYPE_CHECKING:
+    from mlplatform.client.dataapi import DataApiClient
+
+POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One promise and whether it holds."""
+
+    promise: str
+    state: str  # ok, failed, or skipped with the reason
+    detail: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Pipelines that must answer; empty: all that have a version.")] = None,
+    *,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds that a request may take to arrive in the database.")] = 60.0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove the road: predict, find the request in the data (read from a standby), be refused without a token, verify the stored model's bytes, and see the balance close. Ends with 1 when a promise is broken."""
+    place = connect(home)
+    with place.dataapi() as client:
+        findings = list(_findings(place, client, names, timeout))
+    failed = any(finding.state == "failed" for finding in findings)
+    if as_json:
+        emit({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _show(findings)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _findings(place: Place, client: DataApiClient, names: Sequence[str] | None, timeout: float) -> list[Finding]:
+    findings = [
+        _try("the data API is ready", lambda: client.get("/readyz")["status"]),
+        _try("a caller without a token is refused", lambda: _refused(place)),
+    ]
+    known = [pipeline["name"] for pipeline in client.get("/v1/pipelines")]
+    for name in names or known:
+        champion = client.get(f"/v1/models/{name}")["champion"]
+        if champion is not None:
+            findings += _of_model(place, client, name, champion, timeout)
+        elif names:
+            findings.append(Finding(f"{name} answers", "failed", "no version is promoted"))
+        else:
+            findings.append(Finding(f"{name} answers", "skipped", "no version is promoted yet"))
+    findings.append(_try("no request is missing", lambda: _balance(client)))
+    return findings
+
+
+def _of_model(place: Place, client: DataApiClient, name: str, champion: dict[str, Any], timeout: float) -> list[Finding]:
+    since = datetime.now(UTC).isoformat()
+    answer: dict[str, Any] = {}
+
+    def predict() -> str:
+        answer.update(_predict(place, client, name))
+        return f"version {answer['version']} predicts {answer['predictions'][0]}"
+
+    return [
+        _try(f"{name} answers", predict),
+        _try(f"{name}: a row that breaks its contract is refused", lambda: _bad_row(place, name)),
+        _try(f"{name}: the request is stored, and read from a standby", lambda: _stored(client, name, answer, since, timeout)),
+        _try(f"{name}: the stored model is the one that was promoted", lambda: _round_trip(place, champion)),
+    ]
+
+
+def _try(promise: str, proof: Callable[[], str]) -> Finding:
+    from mlplatform.errors import PlatformError
+
+    try:
+        return Finding(promise, "ok", proof())
+    except PlatformError as error:
+        return Finding(promise, "failed", str(error))
+
+
+def _refused(place: Place) -> str:
+    from mlplatform.client.dataapi import DataApiClient
+    from mlplatform.errors import PlatformError, Unauthenticated
+
+    try:
+        with DataApiClient(place.settings.dataapi.url, None) as anonymous:
+            anonymous.get("/v1/datasets")
+    except Unauthenticated as error:
+        return str(error)
+    raise PlatformError("the data API let a caller in who has no token")
+
+
+def _predict(place: Place, client: DataApiClient, name: str) -> dict[str, Any]:
+    from mlplatform.client.pipelines import definition, sample_row
+    from mlplatform.client.serving import ServingClient
+
+    with ServingClient(place.settings.serving.url, place.token("client")) as serving:
+        return serving.predict(name, [sample_row(definition(client, name))], client_id="mlplatform-check")
+
+
+def _bad_row(place: Place, name: str) -> str:
+    from mlplatform.client.serving import ServingClient
+    from mlplatform.errors import InvalidInput, PlatformError
+
+    try:
+        with ServingClient(place.settings.serving.url, place.token("client")) as serving:
+            serving.predict(name, [{"no_such_column": 1}])
+    except InvalidInput as error:
+        return str(error)
+    raise PlatformError("serving answered a row that has none of the columns")
+
+
+def _stored(client: DataApiClient, name: str, answer: dict[str, Any], since: str, timeout: float) -> str:
+    from mlplatform.client.dataapi import raise_for
+    from mlplatform.errors import PlatformError, TryLater
+
+    if not answer:
+        raise PlatformError("there was no answer to look for")
+    deadline, last = time.monotonic() + timeout, "it is not there"
+    while time.monotonic() < deadline:
+        try:
+            found = client.http.get(f"/v1/datasets/{name}.requests", params={"since": since}, headers={"Accept": "application/x-ndjson"})
+            raise_for(found)
+            ids = {json.loads(line)["request_id"] for line in found.text.splitlines()}
+            if answer["id"] in ids:
+                receipt = client.get(f"/v1/receipts/{found.headers['X-Receipt-Id']}")
+                return f"{receipt['rows']} row(s) from the {receipt['server_role']} at {receipt['lsn']}"
+        except TryLater as error:
+            last = str(error)
+        time.sleep(POLL_S)
+    raise PlatformError(f"request {answer['id']} was not found within {timeout:g} s: {last}")
+
+
+def _round_trip(place: Place, champion: dict[str, Any]) -> str:
+    from mlplatform.registry.store import ModelStore
+
+    with tempfile.TemporaryDirectory() as folder, ModelStore(place.settings.registry.url) as store:
+        store.download(champion["artifacts"], Path(folder) / "model", champion["manifest_sha256"])
+        files = sum(1 for _ in (Path(folder) / "model").iterdir())
+    return f"version {champion['version']}: {files} files, manifest {champion['manifest_sha256'][:12]}"
+
+
+def _balance(client: DataApiClient) -> str:
+    from mlplatform.errors import PlatformError
+
+    found = client.get("/v1/balance")
+    for outbox in found["outboxes"]:
+        if outbox["missing"]:
+            raise PlatformError(f"outbox {outbox['outbox_id']} misses {outbox['missing']}")
+    accepted = sum(outbox["accepted"] for outbox in found["outboxes"])
+    stored = sum(outbox["stored"] for outbox in found["outboxes"])
+    return f"{accepted} accepted, {stored} stored, the rest on its way, none missing"
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    from rich.markup import escape
+
+    colours = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
+    out = console()
+    for finding in findings:
+        colour = colours[finding.state]
+        out.print(f"[{colour}]{finding.state:<7}[/{colour}] {escape(finding.promise)}: {escape(finding.detail)}")

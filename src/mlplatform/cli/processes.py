@@ -1,0 +1,132 @@
+"""One command per process: what the chart and local mode start. Each loads its settings, sets up logging and hands over."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mlplatform.settings import Settings
+
+PANEL = "Processes (started by the chart and by local mode)"
+
+SERVERS = {
+    "dataapi": "The data API: the only door to the data.",
+    "serving": "Answers predictions and records them.",
+    "shipper": "Sends the outbox to the queue.",
+    "consumer": "Stores the queue in the raw database.",
+    "etl": "Turns raw rows into feature rows.",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for name, what in SERVERS.items():
+        app.command(name, help=f"{what} Runs until SIGTERM.", rich_help_panel=PANEL)(_server(name))
+    app.command("trainer", rich_help_panel=PANEL)(trainer)
+    app.command("backup-run", rich_help_panel=PANEL)(backup_run)
+    app.command("mlflow", rich_help_panel=PANEL)(mlflow)
+    app.command("migrate", rich_help_panel=PANEL)(migrate)
+
+
+def begin(process: str) -> Settings:
+    """Load the settings and set up the logs of this process."""
+    from mlplatform import settings, telemetry
+
+    loaded = settings.load()
+    telemetry.configure(loaded.telemetry, process=process)
+    return loaded
+
+
+def guarded(work: Callable[[], Any]) -> None:
+    """Run a process; an error of ours becomes one log line and exit code 1. Other errors keep their traceback."""
+    from mlplatform import telemetry
+    from mlplatform.errors import PlatformError
+
+    try:
+        work()
+    except PlatformError as error:
+        telemetry.logger("cli").error("process ended", error=str(error), kind=type(error).__name__, field=error.field)
+        sys.exit(1)
+
+
+def trainer(
+    name: Annotated[str, typer.Argument(help="Pipeline.")],
+    why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")] = "",
+) -> None:
+    """One training run, with the code that was applied. Ends with 0 when a version was proposed, with 1 when it failed or was refused."""
+    from mlplatform.trainer import main
+
+    settings = begin("trainer")
+    guarded(lambda: main.run(settings, name, reason=why))
+
+
+def backup_run() -> None:
+    """Take one snapshot of the registry, verify it and remove old ones (what the CronJob runs)."""
+    from mlplatform.backup import main
+
+    settings = begin("backup")
+    guarded(lambda: main.run(settings))
+
+
+def mlflow() -> None:
+    """MLflow's tracking server and registry, on its database. Runs until SIGTERM."""
+    settings = begin("mlflow")
+    guarded(lambda: _become_mlflow(settings))
+
+
+def migrate() -> None:
+    """Bring the databases whose owners' addresses are set up to date: schemas and rights. Safe to run from several processes at once."""
+    from mlplatform.database.migrate import grant_mlflow
+    from mlplatform.database.migrate import migrate as upgrade
+    from mlplatform.errors import SettingsError
+    from mlplatform.settings import variable
+
+    settings = begin("migrate")
+    raw, warehouse, registry = settings.postgres.owner_raw_dsn, settings.postgres.owner_warehouse_dsn, settings.postgres.mlflow_dsn
+
+    def work() -> None:
+        if not (raw or warehouse or registry):
+            raise SettingsError("is not set", field=variable("postgres", "owner_raw_dsn"), fix="name the databases to migrate")
+        if raw:
+            upgrade("raw", raw)
+        if warehouse:
+            upgrade("warehouse", warehouse)
+        if registry:
+            grant_mlflow(registry)
+
+    guarded(work)
+
+
+def _become_mlflow(settings: Settings) -> None:
+    """This process becomes the server: signals and exit code are its own."""
+    import os
+    from pathlib import Path
+
+    from mlplatform.local import mlflow as server
+    from mlplatform.settings import require
+
+    spec = server.process(
+        dsn=require(settings.postgres.mlflow_dsn, "postgres", "mlflow_dsn").get_secret_value(),
+        host=settings.mlflow.host,
+        port=settings.mlflow.port,
+        folder=Path(os.environ.get("HOME", "/tmp")),  # noqa: S108  (an image's only writable folder)
+        artifacts=require(settings.mlflow.artifacts, "mlflow", "artifacts"),
+        allowed_hosts=settings.mlflow.allowed_hosts,
+    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith("MLPLATFORM_")}  # e.g. a bucket's credentials
+    os.execve(spec.argv[0], spec.argv, others | dict(spec.environment))  # noqa: S606
+
+
+def _server(name: str) -> Callable[[], None]:
+    def command() -> None:
+        from importlib import import_module
+
+        settings = begin(name)
+        module = import_module(f"mlplatform.{name}.main")
+        guarded(lambda: module.run(settings))
+
+    return command

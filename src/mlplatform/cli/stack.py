@@ -1,0 +1,268 @@
+"""The whole platform on this machine: up, down, status, logs, and the demo that checks every claim."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlplatform.cli.connection import Home, local
+from mlplatform.cli.output import AsJson, emit, table
+
+if TYPE_CHECKING:
+    from mlplatform.local.reporting import Reporter
+    from mlplatform.local.stack import LocalStack, Options
+    from mlplatform.local.state import State
+    from mlplatform.local.summary import Summary
+
+Queue = Annotated[str, typer.Option("--queue", help="sqlite, kafka (a broker that the stack runs itself), or kafka://HOST:PORT.")]
+SourceAt = Annotated[str | None, typer.Option("--source", help="Git repository with pipelines/; empty: the one of this folder.")]
+WorkingTree = Annotated[bool, typer.Option("--working-tree", help="Use the files as they lie in the folder, not the last commit.")]
+Programs = Annotated[Path | None, typer.Option("--postgres", help="Folder of PostgreSQL's programs; empty: the first one found.")]
+
+STOP_S = 120.0
+"""Longest that `down` waits: the drains of serving and shipper, then the servers, each with its own grace."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, down, status, logs, demo, clean):
+        app.command(command.__name__)(command)
+
+
+def up(
+    *,
+    home: Home = None,
+    queue: Queue = "sqlite",
+    source: SourceAt = None,
+    working_tree: WorkingTree = False,
+    road: Annotated[bool, typer.Option("--road/--no-road", help="Go the example road: import, train, serve, label, retrain.")] = True,
+    postgres: Programs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start everything and go the whole road on the example pipelines; stays until Ctrl-C or `mlplatform down`. Data is kept."""
+    from mlplatform.cli.summary import show
+
+    _quiet_logs()
+    options = _options(home, queue, source, working_tree, postgres)
+    with _interrupted_by_signals(), _running(options, road=road) as (_, summary):
+        if as_json:
+            emit(summary.document())
+            sys.stdout.flush()
+        else:
+            show(summary, home=options.home)
+        while True:
+            signal.pause()
+
+
+def demo(
+    *,
+    home: Annotated[Path | None, typer.Option("--home", help="Folder to use and keep; empty: .mlplatform/demo, made anew.")] = None,
+    queue: Queue = "sqlite",
+    source: SourceAt = None,
+    working_tree: WorkingTree = False,
+    postgres: Programs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go the whole road from nothing, check every claim, and stop. Ends with 1 when anything is wrong."""
+    from mlplatform.cli.summary import show
+    from mlplatform.local import state
+
+    _quiet_logs()
+    place = home or Path.cwd() / state.FOLDER / "demo"
+    options = _options(place, queue, source, working_tree, postgres)
+    if home is None:
+        remove(options.home)
+    with _interrupted_by_signals(code=130), _running(options, road=True) as (_, summary):
+        if as_json:
+            emit(summary.document())
+        else:
+            show(summary, home=None)
+    print("the whole road holds", file=sys.stderr)
+
+
+def down(*, home: Home = None) -> None:
+    """Stop the stack that runs in another terminal. Everything that was accepted is stored first."""
+    state = local(home)
+    if state is None or not state.running:
+        print("nothing is running")
+        return
+    os.kill(state.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    while state.running:
+        if time.monotonic() > deadline:
+            os.kill(state.pid, signal.SIGKILL)  # its guard ends what is left
+        time.sleep(0.1)
+    print(f"stopped; the data stays in {state.home}")
+
+
+def status(*, home: Home = None, as_json: AsJson = False) -> None:
+    """Show the processes of the local stack and whether they answer. Ends with 1 when one is not well."""
+    state = local(home)
+    if state is None:
+        print("there is no local stack here; `mlplatform up` starts one")
+        raise typer.Exit(1)
+    well = state.running and all(process.state == "ready" for process in state.processes.values())
+    if as_json:
+        emit(state.model_dump(mode="json") | {"running": state.running, "well": well})
+    else:
+        _print_status(state)
+    if not well:
+        raise typer.Exit(1)
+
+
+def logs(
+    process: Annotated[str | None, typer.Argument(help="Process; empty: all.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come in.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Lines of each log to begin with.")] = 20,
+    home: Home = None,
+) -> None:
+    """Print the logs of the local stack."""
+    from mlplatform.cli.logs import print_logs
+    from mlplatform.errors import Refused, UnknownName
+
+    state = local(home)
+    if state is None:
+        raise Refused("there is no local stack here", field="--home", fix="`mlplatform up` starts one")
+    found = {path.stem: path for path in sorted((state.home / "logs").glob("*.log"))}
+    if process is not None and process not in found:
+        raise UnknownName(f"no log of '{process}'", field="PROCESS", fix=f"one of {', '.join(found)}")
+    print_logs({process: found[process]} if process else found, lines=lines, follow=follow)
+
+
+def clean(*, home: Home = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
+    """Delete the data of the local stack: databases, models, requests that were stored. It must be stopped."""
+    state = local(home)
+    if state is None:
+        print("there is no local stack here")
+        return
+    if not yes:
+        typer.confirm(f"delete everything in {state.home}?", abort=True)
+    remove(state.home)
+    print(f"{state.home} is gone")
+
+
+def remove(home: Path) -> None:
+    """Delete a stack's folder, and the databases where they lie outside of it. Raises Refused while it runs."""
+    import shutil
+
+    from mlplatform.local import postgres_files, state
+
+    with state.hold(home):
+        postgres_files.remove(home / "postgres")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def project(start: Path) -> Path:
+    """The nearest folder, here or above, that has pipelines/. Raises Refused when there is none."""
+    from mlplatform.errors import Refused
+
+    for folder in (start, *start.parents):
+        if (folder / "pipelines").is_dir():
+            return folder
+    raise Refused("there is no folder pipelines/ here or above", field="--source", fix="go to the project, or name its git repository")
+
+
+def _options(home: Path | None, queue: str, source: str | None, working_tree: bool, postgres: Path | None) -> Options:
+    from mlplatform.local.stack import Options
+    from mlplatform.local.state import FOLDER
+
+    root = Path(source) if source and Path(source).is_dir() else None if source else project(Path.cwd())
+    place = home or (root or Path.cwd()) / FOLDER
+    if root is not None and not (root / ".git").exists() and not working_tree:
+        working_tree = True  # an unpacked archive has no commits: the files are all there is
+    return Options(
+        home=place.resolve(), source=str(root.resolve()) if root else str(source), queue=queue, working_tree=working_tree, postgres=postgres
+    )
+
+
+def _quiet_logs() -> None:
+    """The processes log to files; here only what a person must know is shown, apart from the results."""
+    from mlplatform import telemetry
+    from mlplatform.settings import Telemetry
+
+    telemetry.configure(Telemetry(log_level="warning", log_format="console"), process="up")
+
+
+@contextmanager
+def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summary]]:
+    """A started stack, with the road behind it; stopped at the end, with a word to the person who waits."""
+    from mlplatform.cli.progress import reporter
+    from mlplatform.local.stack import LocalStack
+
+    report = reporter()
+    began = time.monotonic()
+    with _telling_the_end(report, options), LocalStack(options) as stack:
+        try:
+            with report.step("start the servers") as say:
+                stack.listen(lambda status: say(f"{status.name} is {status.state}"))
+                stack.start()
+                stack.listen(None)
+                say(", ".join(stack.pids()))
+            yield stack, _summary(stack, report, began=began, road=road)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the drain short; every stop has its time limit
+            report.note("stopping …")
+
+
+def _summary(stack: LocalStack, report: Reporter, *, began: float, road: bool) -> Summary:
+    from mlplatform.local.road import Road
+    from mlplatform.local.summary import Summary
+
+    if road:  # begins while MLflow still starts
+        return Road(stack, report, began=began).run()
+    stack.await_registry()
+    seconds = time.monotonic() - began
+    return Summary(
+        urls=stack.state.urls,
+        tokens_file=str(stack.secrets.tokens_file),
+        ready_s=seconds,
+        total_s=seconds,
+        memory_bytes=stack.memory(),
+    )
+
+
+@contextmanager
+def _telling_the_end(report: Reporter, options: Options) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        report.note(f"stopped; the data stays in {options.home}")
+
+
+@contextmanager
+def _interrupted_by_signals(*, code: int = 0) -> Iterator[None]:
+    """Ctrl-C, `mlplatform down` and a closed terminal end the block in an orderly way, with that exit code."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(code) from None
+
+
+def _print_status(state: State) -> None:
+    rows = [
+        [name, process.state if state.running else "stopped", process.pid if state.running else None, process.restarts, process.log]
+        for name, process in state.processes.items()
+    ]
+    table(("PROCESS", "STATE", "PID", "RESTARTS", "LOG"), rows)
+    print()
+    if not state.running:
+        print(f"the stack in {state.home} is not running")
+        return
+    for name, url in state.urls.items():
+        print(f"{name:<9} {url}")
+    print(f"tokens    {state.home / 'secrets' / 'tokens.json'}")

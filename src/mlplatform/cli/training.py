@@ -1,0 +1,171 @@
+"""From a git commit to a trained version."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlplatform.cli.connection import Home, Place, connect
+from mlplatform.cli.output import AsJson, emit, figures
+
+if TYPE_CHECKING:
+    from mlplatform.client.dataapi import DataApiClient
+
+Ref = Annotated[str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")]
+WorkingTree = Annotated[bool, typer.Option("--working-tree", help="The files as they lie in the folder, not a commit: for local edits.")]
+
+POLL_S = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (apply, train, example):
+        app.command(command.__name__)(command)
+
+
+def apply(
+    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all of the repository.")] = None,
+    *,
+    ref: Ref = None,
+    working_tree: WorkingTree = False,
+    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")] = 0.0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the pipelines of a git commit known: their columns, features, gates and schedule."""
+    place = connect(home)
+    with place.dataapi() as client:
+        _await(client, wait_s)
+        applied = [
+            _apply(place, client, each, ref, working_tree=working_tree) for each in _names(place, name, ref, working_tree=working_tree)
+        ]
+    if as_json:
+        emit(applied)
+        return
+    for each in applied:
+        print(f"{each['name']}: commit {each['commit'][:25]}, features {each['features_digest'][:12]}")
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="Pipeline.")],
+    *,
+    ref: Ref = None,
+    working_tree: WorkingTree = False,
+    why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")] = "by hand",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a version on the data of the read replica, prove it, and propose it. With --ref or --working-tree that code is applied first."""
+    place = connect(home)
+    with place.dataapi() as client:
+        if ref or working_tree:
+            _apply(place, client, name, ref, working_tree=working_tree)
+        if place.state is None:
+            _train_on_cluster(client, name, why)
+        else:
+            _train_here(place, name, why)
+        versions = client.get(f"/v1/models/{name}/versions")
+    newest = max(versions, key=lambda version: int(version["version"]))
+    if as_json:
+        emit(newest)
+        return
+    print(f"{name} version {newest['version']} is {newest['state']}: {figures(newest['metrics'])}")
+    if newest["state"] == "candidate":
+        print(f"it waits for a person: mlplatform approve {name} --why '…'")
+
+
+def example(
+    name: Annotated[str, typer.Argument(help="One of the example pipelines.")],
+    *,
+    live: Annotated[bool, typer.Option("--live", help="Rows that play the live traffic, instead of the history.")] = False,
+) -> None:
+    """Print rows of an example pipeline as NDJSON, with the target: something to import."""
+    import json
+
+    from mlplatform.local import history
+
+    for row in history.live(name) if live else history.history(name):
+        print(json.dumps(row))
+
+
+def _await(client: DataApiClient, seconds: float) -> None:
+    from mlplatform.errors import Unavailable
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            client.get("/readyz")
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _names(place: Place, name: str | None, ref: str | None, *, working_tree: bool) -> list[str]:
+    if name is not None:
+        return [name]
+    from mlplatform.errors import UnknownName
+    from mlplatform.source.checkout import checkout
+
+    names = checkout(_source(place, working_tree=working_tree), ref=ref).pipelines()
+    if not names:
+        raise UnknownName("there is no pipeline in the repository", field="pipelines", fix="it needs pipelines/<name>/pipeline.yaml")
+    return names
+
+
+def _apply(place: Place, client: DataApiClient, name: str, ref: str | None, *, working_tree: bool) -> dict[str, Any]:
+    from mlplatform.client import pipelines
+    from mlplatform.source.checkout import checkout
+
+    return pipelines.apply(client, checkout(_source(place, working_tree=working_tree), ref=ref), name)
+
+
+def _source(place: Place, *, working_tree: bool) -> Any:
+    source = place.settings.source
+    return source.model_copy(update={"working_tree": True}) if working_tree else source
+
+
+def _train_here(place: Place, name: str, why: str) -> None:
+    """As a child of this command, with the environment that the stack wrote for trainers."""
+    from mlplatform.cli.output import console
+    from mlplatform.cluster.local import environment
+    from mlplatform.local.training import train as run
+
+    assert place.state is not None
+    home = place.state.home
+    note = console(stderr=True)
+    run(
+        name,
+        environment=environment(home / "secrets" / "trainer.json"),
+        log=home / "logs" / f"trainer-{name}.log",
+        why=why,
+        told=lambda event: note.print(_line(event)),
+    )
+
+
+def _train_on_cluster(client: DataApiClient, name: str, why: str) -> None:
+    from mlplatform.cli.output import console
+    from mlplatform.errors import Refused
+
+    run = client.post(f"/v1/pipelines/{name}/runs", {"reason": why})["run"]
+    console(stderr=True).print(f"run {run} has started")
+    while True:
+        state = next((each["state"] for each in client.get(f"/v1/pipelines/{name}/runs") if each["name"] == run), "gone")
+        if state == "succeeded":
+            return
+        if state in ("failed", "gone"):
+            raise Refused(f"run {run} has {state}", field=name, fix="its log says why")
+        time.sleep(POLL_S)
+
+
+def _line(event: Any) -> str:
+    rest = {
+        key: value
+        for key, value in event.items()
+        if key not in ("event", "level", "timestamp", "process", "component", "run_id", "pipeline")
+    }
+    return f"{event.get('event', '')}" + (f"  [dim]{figures(rest)}[/dim]" if rest else "")

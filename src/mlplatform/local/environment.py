@@ -1,0 +1,156 @@
+"""The environment of each process of a local stack: its own settings and its own credentials, and nothing else.
+
+The trainer's holds no database credential at all; serving's and the shipper's neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from mlplatform.local.ports import HOST
+from mlplatform.local.postgres import LocalPostgres
+from mlplatform.local.secrets import Secrets
+from mlplatform.settings import variable
+
+Groups = dict[str, dict[str, Any]]
+
+INHERITED = ("TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
+"""What a process that fetches from a git server needs of ours."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""Many small processes on few cores: number libraries that start a thread per core each would stand in each other's way."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that the environments are made of."""
+
+    home: Path
+    ports: Mapping[str, int]
+    queue: str
+    source: str
+    working_tree: bool
+    models: tuple[str, ...]
+    secrets: Secrets
+    postgres: LocalPostgres
+
+    def url(self, name: str) -> str:
+        """Address of an HTTP server of the stack."""
+        return f"http://{HOST}:{self.ports[name]}"
+
+    def environment(self, process: str) -> dict[str, str]:
+        """The whole environment of a process."""
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.home), "LANG": "C.UTF-8"}
+        return base | ONE_THREAD | inherited | variables(_GROUPS[process](self))
+
+    def environment_file(self, process: str) -> Path:
+        """Where the environment of trainings and backups lies, for whoever starts one."""
+        return self.home / "secrets" / f"{process}.json"
+
+
+def variables(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Settings as environment variables; None is left out."""
+    return {variable(group, name): _text(value) for group, fields in groups.items() for name, value in fields.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, list | tuple | dict | bool) else str(value)
+
+
+def _set_fields(group: BaseModel) -> dict[str, Any]:
+    return {name: getattr(group, name) for name in group.model_fields_set}
+
+
+def _dataapi(layout: Layout) -> Groups:
+    return {
+        "dataapi": {"host": HOST, "port": layout.ports["dataapi"], "rate_per_s": 2_000, "burst": 4_000},
+        "access": {"tokens_file": layout.secrets.access_file},
+        "postgres": _set_fields(layout.postgres.settings("dataapi")),
+        "registry": {"url": layout.url("mlflow")},
+        "cluster": {"kind": "local", "environment_file": layout.environment_file("trainer")},
+    }
+
+
+def _serving(layout: Layout) -> Groups:
+    return {
+        "serving": {
+            "host": HOST,
+            "port": layout.ports["serving"],
+            "models": layout.models,
+            "cache": layout.home / "cache" / "serving",
+            "poll_s": 0.5,  # one machine, one poller: a new version answers at once
+        },
+        "outbox": {"folder": layout.home / "outbox"},
+        "access": {"tokens_file": layout.secrets.access_file},
+        "dataapi": {"url": layout.url("dataapi"), "token": layout.secrets.tokens["serving"]},
+        "registry": {"url": layout.url("mlflow")},
+        "source": _source(layout),
+    }
+
+
+def _shipper(layout: Layout) -> Groups:
+    return {"outbox": {"folder": layout.home / "outbox"}, "queue": {"url": layout.queue}, "telemetry": _metrics(layout, "shipper")}
+
+
+def _consumer(layout: Layout) -> Groups:
+    postgres = _set_fields(layout.postgres.settings("consumer"))
+    return {"postgres": postgres, "queue": {"url": layout.queue}, "telemetry": _metrics(layout, "consumer")}
+
+
+def _etl(layout: Layout) -> Groups:
+    postgres = _set_fields(layout.postgres.settings("etl"))
+    return {"postgres": postgres, "source": _source(layout), "telemetry": _metrics(layout, "etl")}
+
+
+def _trainer(layout: Layout) -> Groups:
+    return {
+        "dataapi": {"url": layout.url("dataapi"), "token": layout.secrets.tokens["trainer"]},
+        "registry": {"url": layout.url("mlflow")},
+        "source": _source(layout),
+    }
+
+
+def _backup(layout: Layout) -> Groups:
+    return {
+        "postgres": _set_fields(layout.postgres.settings("backup")),
+        "registry": {"url": layout.url("mlflow")},
+        "backup": {"folder": layout.home / "backups"},
+    }
+
+
+def _restore(layout: Layout) -> Groups:
+    """What a person who restores needs: MLflow's own role, and the owner's for the promotion record."""
+    rights = {
+        "mlflow_dsn": layout.postgres.settings("mlflow").mlflow_dsn,
+        "owner_warehouse_dsn": layout.postgres.settings("owner").owner_warehouse_dsn,
+    }
+    return _backup(layout) | {"postgres": rights}
+
+
+def _metrics(layout: Layout, process: str) -> dict[str, Any]:
+    return {"metrics_host": HOST, "metrics_port": layout.ports[process]}
+
+
+def _source(layout: Layout) -> dict[str, Any]:
+    return {"url": layout.source, "working_tree": layout.working_tree, "cache": layout.home / "cache" / "source"}
+
+
+_GROUPS = {
+    "dataapi": _dataapi,
+    "serving": _serving,
+    "shipper": _shipper,
+    "consumer": _consumer,
+    "etl": _etl,
+    "trainer": _trainer,
+    "backup": _backup,
+    "restore": _restore,
+}

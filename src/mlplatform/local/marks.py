@@ -1,0 +1,25 @@
+"""What the example road has done in a home already, so that a second start does not do it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlplatform.local.secrets import write_private
+
+
+class Marks:
+    """Named steps that are done; kept in <home>/road.json."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "road.json"
+        self._done: list[str] = json.loads(self._path.read_text()) if self._path.exists() else []
+
+    def done(self, *step: str) -> bool:
+        """True when that step was finished at an earlier start."""
+        return "/".join(step) in self._done
+
+    def set(self, *step: str) -> None:
+        """Take note that a step is finished."""
+        self._done.append("/".join(step))
+        write_private(self._path, json.dumps(self._done) + "\n")

@@ -1,0 +1,222 @@
+"""The whole platform as child processes of one program: servers, components, their order, and what is written about them.
+
+    with LocalStack(options) as stack:
+        stack.start()          # blocks until all is ready
+        stack.state.urls       # also in <home>/state.json, for commands in other terminals
+
+Data lies in `home` and survives; leaving the block stops everything in reverse order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from pydantic import SecretStr
+
+from mlplatform.database import roles
+from mlplatform.errors import UnknownName
+from mlplatform.local import memory, mlflow, ports, postgres, postgres_files, secrets, state
+from mlplatform.local.binaries import find
+from mlplatform.local.child import ProcessStatus
+from mlplatform.local.environment import Layout
+from mlplatform.local.ports import HOST
+from mlplatform.local.postgres import LocalPostgres
+from mlplatform.local.process import ProcessSpec
+from mlplatform.local.queues import queue_of
+from mlplatform.local.supervisor import OnChange, Supervisor
+from mlplatform.settings import Source
+from mlplatform.source.checkout import checkout
+
+PRIMARY, STANDBY = postgres.PRIMARY, postgres.STANDBY
+PASSWORDS = (postgres.SUPERUSER, postgres_files.REPLICATION_ROLE, *(f"mlplatform_{role}" for role in roles.ROLES))
+
+# What each component needs decides the order of the start, and in reverse that of the stop: serving ends first, while the shipper, the
+# consumer and the data API still take what it hands over. So a stop leaves nothing on the road.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "dataapi": (PRIMARY, STANDBY),
+    "consumer": (PRIMARY,),
+    "etl": (PRIMARY,),
+    "shipper": ("consumer",),
+    "serving": ("shipper", "dataapi"),
+}
+PAGES = {"dataapi": "/readyz", "serving": "/healthz"}  # serving is ready only with a model, and the first one is still to be trained
+STOP_S = {"serving": 25.0, "shipper": 30.0}  # their drain, and a little
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `mlplatform up` was asked for."""
+
+    home: Path
+    source: str  # git repository, or a folder
+    queue: str = "sqlite"  # sqlite, kafka (a broker of our own), or kafka://HOST:PORT
+    working_tree: bool = False
+    postgres: Path | None = None  # folder of PostgreSQL's programs; None: the first one found
+
+
+class LocalStack:
+    """One stack in one folder."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._on_change: OnChange | None = None
+        self._held = ExitStack()
+        self._writing = threading.Lock()
+        self._statuses: dict[str, state.Process] = {}
+
+    def __enter__(self) -> Self:
+        """Take the folder and choose ports; nothing runs yet. Raises Refused when another program runs this stack."""
+        self._held.enter_context(state.hold(self.options.home))
+        try:
+            self._enter()
+        except BaseException:
+            self._held.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def _enter(self) -> None:
+        home = self.options.home
+        before = state.read(home)
+        chosen = ports.choose({**ports.DEFAULTS, **(before.ports if before else {})})
+        self.secrets = secrets.ensure(home / "secrets", PASSWORDS)
+        self.postgres = LocalPostgres(
+            home / "postgres",
+            find(self.options.postgres, copies=postgres_files.OUTSIDE),
+            passwords={role: SecretStr(password) for role, password in self.secrets.passwords.items()},
+            primary_port=chosen["primary"],
+            standby_port=chosen["standby"],
+        )
+        self.queue = queue_of(self.options.queue, home, port=chosen["kafka"])
+        self.layout = Layout(
+            home=home,
+            ports=chosen,
+            queue=self.queue.url,
+            source=self.options.source,
+            working_tree=self.options.working_tree,
+            models=self._models(),
+            secrets=self.secrets,
+            postgres=self.postgres,
+        )
+        self.supervisor = self._held.enter_context(Supervisor(logs=home / "logs", on_change=self._note))
+        self._add_processes()
+        self.state = self._describe()
+        self._held.callback(self._write_state)  # after the stop: nothing runs any more
+        self.state.write()
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready, except for MLflow: that takes longest and is needed last, see `await_registry`.
+
+        Raises Unavailable, with the end of the log, when a process does not come up.
+        """
+        self.postgres.prepare_primary()
+        self.supervisor.start(PRIMARY)
+        self.postgres.provision()
+        self.postgres.prepare_standby()  # now, while nobody writes: the copy takes a blink instead of seconds
+        self.supervisor.begin("mlflow")
+        self.supervisor.start(STANDBY, *NEEDS)
+
+    def await_registry(self) -> None:
+        """Wait for MLflow; then everything is up. Raises Unavailable when it does not come up."""
+        self.supervisor.start("mlflow")
+        self.state = self.state.model_copy(update={"ready": True})
+        self._write_state()
+
+    def listen(self, on_change: OnChange | None) -> None:
+        """Have every change of a process told, in the supervisor's thread."""
+        self._on_change = on_change
+
+    def pids(self) -> dict[str, int]:
+        """The processes that run."""
+        return {name: status.pid for name, status in self.supervisor.status().items() if status.pid}
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of every process with its descendants, and of this program."""
+        pids = self.pids()
+        sizes = memory.by_root(pids.values())
+        return {"mlplatform up": memory.own(os.getpid())} | {name: sizes[pid] for name, pid in pids.items()}
+
+    def _add_processes(self) -> None:
+        layout = self.layout
+        self.supervisor.add(self.postgres.primary_spec())
+        self.supervisor.add(self.postgres.standby_spec())
+        dsn = self.postgres.dsn("mlflow", "mlflow").get_secret_value()
+        self.supervisor.add(
+            mlflow.process(dsn=dsn, host=HOST, port=layout.ports["mlflow"], folder=layout.home / "mlflow", needs=(PRIMARY,))
+        )
+        for spec in self.queue.processes:
+            self.supervisor.add(spec)
+        for process in ("trainer", "backup", "restore"):
+            secrets.write_private(layout.environment_file(process), json.dumps(layout.environment(process), indent=2) + "\n")
+        for name in NEEDS:
+            self.supervisor.add(self._component(name))
+
+    def _component(self, name: str) -> ProcessSpec:
+        behind = tuple(spec.name for spec in self.queue.processes) if name in ("consumer", "shipper") else ()
+        return ProcessSpec(
+            name=name,
+            argv=(sys.executable, "-m", "mlplatform", name),
+            environment=self.layout.environment(name),
+            folder=self.layout.home,
+            needs=NEEDS[name] + behind,
+            ready=_answers(self.layout.url(name) + PAGES.get(name, "/metrics")),
+            stop_timeout_s=STOP_S.get(name, 20.0),
+        )
+
+    def _models(self) -> tuple[str, ...]:
+        source = Source(url=self.options.source, working_tree=self.options.working_tree, cache=self.options.home / "cache" / "source")
+        found = tuple(checkout(source).pipelines())
+        if not found:
+            raise UnknownName(
+                f"there is no pipeline in {self.options.source}", field="--source", fix="it needs pipelines/<name>/pipeline.yaml"
+            )
+        return found
+
+    def _describe(self) -> state.State:
+        urls = {name: self.layout.url(name) for name in ("serving", "dataapi", "mlflow")}
+        return state.State(
+            home=self.options.home,
+            **state.myself(),
+            ports=dict(self.layout.ports),
+            urls=urls,
+            queue=self.queue.url,
+            source=self.options.source,
+            working_tree=self.options.working_tree,
+            processes=self._statuses,
+        )
+
+    def _note(self, status: ProcessStatus) -> None:
+        self._statuses[status.name] = state.Process(
+            state=status.state, pid=status.pid, restarts=status.restarts, exit_code=status.exit_code, reason=status.reason, log=status.log
+        )
+        self._write_state()
+        if self._on_change:
+            self._on_change(status)
+
+    def _write_state(self) -> None:
+        with self._writing:
+            self.state = self.state.model_copy(update={"processes": dict(self._statuses)})
+            self.state.write()
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            with urlopen(url, timeout=2) as answer:  # noqa: S310  (an http:// address that we made ourselves)
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False  # not up yet, which is what is being asked
+
+    return ready

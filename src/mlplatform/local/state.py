@@ -1,0 +1,97 @@
+"""state.json: where a local stack listens and what its processes do, for commands in other terminals."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlplatform.errors import Refused, SettingsError
+from mlplatform.local import guard
+from mlplatform.local.secrets import write_private
+
+FOLDER = ".mlplatform"
+FILE = "state.json"
+
+
+class Process(BaseModel):
+    """One line of `mlplatform status`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str
+    pid: int | None
+    restarts: int
+    exit_code: int | None
+    reason: str
+    log: Path
+
+
+class State(BaseModel):
+    """A local stack."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path
+    pid: int = Field(description="Of the program that supervises; it may be gone, see `running`.")
+    born: str = Field(description="When that program began, to tell it from a later one of the same pid.")
+    ports: dict[str, int]
+    urls: dict[str, str]
+    queue: str
+    source: str = Field(description="The git repository that pipelines come from.")
+    working_tree: bool
+    ready: bool = False
+    processes: dict[str, Process] = {}
+
+    @property
+    def running(self) -> bool:
+        """True when the program that supervises this stack is alive."""
+        return guard.born(self.pid) == self.born != ""
+
+    def write(self) -> None:
+        """Replace state.json in one step."""
+        write_private(self.home / FILE, self.model_dump_json(indent=2) + "\n")
+
+
+def read(home: Path) -> State | None:
+    """The state of the stack in that folder; None when there never was one. Raises SettingsError when the file is damaged."""
+    path = home / FILE
+    try:
+        return State.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise SettingsError(f"can't read {path}: {error}", field=str(path), fix="stop the stack and remove the file") from error
+
+
+def find(home: Path | None, start: Path) -> State | None:
+    """The stack in `home`, or the nearest one in `start` and the folders above it; None when there is none."""
+    if home is not None:
+        return read(home.resolve())
+    for folder in (start, *start.parents):
+        if (found := read(folder / FOLDER)) is not None:
+            return found
+    return None
+
+
+@contextmanager
+def hold(home: Path) -> Iterator[None]:
+    """Hold the folder for one stack at a time. Raises Refused when another program has it. The lock ends with the program."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refused(
+                f"a stack is running in {home} already", field="--home", fix="`mlplatform status` shows it, `mlplatform down` stops it"
+            ) from error
+        yield
+
+
+def myself() -> Mapping[str, int | str]:
+    """Birth and pid of this program."""
+    return {"pid": os.getpid(), "born": guard.born(os.getpid())}
