@@ -39,7 +39,7 @@ COPY requirements/full.txt .
 RUN --mount=type=cache,target=/root/.cache/pip install-locked full.txt
 
 FROM install-serving AS repository
-COPY k8s/source/bake.py .
+COPY k8s/git-server/bake.py .
 COPY .git .git
 COPY pipelines pipelines
 RUN /opt/mlplatform/bin/python bake.py . /repository
@@ -61,7 +61,7 @@ COPY --from=install-serving-sklearn /opt/mlplatform /opt/mlplatform
 COPY --from=package /package /opt/mlplatform
 
 FROM serving AS source
-COPY k8s/source/serve.py /srv/serve.py
+COPY k8s/git-server/serve.py /srv/serve.py
 COPY --from=repository /repository /srv/pipelines.git
 EXPOSE 8000
 ENTRYPOINT ["python", "/srv/serve.py", "/srv/pipelines.git", "8000"]

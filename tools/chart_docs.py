@@ -91,9 +91,12 @@ def tables(root: Key) -> str:
 
 
 def postgres_files() -> str:
-    """Statements for a new database cluster, one list per step: the operator runs them one by one."""
+    """Statements for a new database cluster, one list per step: the operator runs them one by one.
+
+    It hands them over as arguments of a container, where Kubernetes takes `$$` for an escaped `$`: the quotes get a name.
+    """
     found = queries.load("roles")
-    steps = {name: statements(found[name]) for name in ("roles", "login_trigger")}
+    steps = {name: [text.replace("$$", "$body$") for text in statements(found[name])] for name in ("roles", "login_trigger")}
     return "# Made by `make chart-docs` from database/sql/roles.sql; edit there.\n" + yaml.safe_dump(steps, sort_keys=False, width=140)
 
 

@@ -110,7 +110,7 @@ livenessProbe:
 {{- define "mlplatform.container.migrate" -}}
 - name: migrate
   {{- include "mlplatform.container.image" (list . .Values.image.repository) | nindent 2 }}
-  args: [migrate]
+  args: [migrate, --wait, "900"]
   env:
     {{- include "mlplatform.env.settings" (list . "telemetry" "postgres") | nindent 4 }}
     {{- include "mlplatform.env.dsn" (list . "OWNER_RAW_DSN" "owner" "raw" "rw") | nindent 4 }}

@@ -78,7 +78,9 @@ def mlflow() -> None:
     guarded(lambda: _become_mlflow(settings))
 
 
-def migrate() -> None:
+def migrate(
+    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for the servers, databases and roles to be there.")] = 0.0,
+) -> None:
     """Bring the databases whose owners' addresses are set up to date: schemas and rights. Safe to run from several processes at once."""
     from mlplatform.database.migrate import grant_mlflow
     from mlplatform.database.migrate import migrate as upgrade
@@ -92,13 +94,33 @@ def migrate() -> None:
         if not (raw or warehouse or registry):
             raise SettingsError("is not set", field=variable("postgres", "owner_raw_dsn"), fix="name the databases to migrate")
         if raw:
-            upgrade("raw", raw)
+            _patiently(lambda: upgrade("raw", raw), wait_s)
         if warehouse:
-            upgrade("warehouse", warehouse)
+            _patiently(lambda: upgrade("warehouse", warehouse), wait_s)
         if registry:
-            grant_mlflow(registry)
+            _patiently(lambda: grant_mlflow(registry), wait_s)
 
     guarded(work)
+
+
+def _patiently(work: Callable[[], None], seconds: float) -> None:
+    """Again and again while the server is away. One process that waits is cheaper than a container that is started anew."""
+    import time
+
+    from mlplatform import telemetry
+    from mlplatform.errors import Unavailable
+
+    deadline, told = time.monotonic() + seconds, ""
+    while True:
+        try:
+            return work()
+        except Unavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            if str(error) != told:
+                told = str(error)
+                telemetry.logger("cli").warning("waiting for the database", error=told)
+            time.sleep(1.0)
 
 
 def _become_mlflow(settings: Settings) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  (scripts of an image, not a package)
 """Make the bare repository that the trial git server shows: the history of a clone, and on top what its work tree holds.
 
 Run while the image is built: `bake.py CLONE BARE`. Commits keep their ids, so that versions trained from an earlier image still find their
@@ -55,4 +56,4 @@ def _with_work_tree(target: Repo, head: ObjectID, folder: Path) -> ObjectID:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    print(bake(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.stdout.write(bake(Path(sys.argv[1]), Path(sys.argv[2])) + "\n")

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Builds the images: `images.sh TAG [TARGET…]`. Names are those of the chart's values.
+set -eu
+cd "$(dirname "$0")/.."
+tag=$1
+shift
+for target in ${*:-full serving serving-sklearn source}; do
+  case $target in full) name=mlplatform ;; *) name=mlplatform-$target ;; esac
+  DOCKER_BUILDKIT=1 docker build -q --target "$target" -t "$name:$tag" . > /dev/null
+  echo "$name:$tag $(docker image inspect --format '{{.Size}}' "$name:$tag" | awk '{printf "%d MB", $1 / 1e6}')"
+done

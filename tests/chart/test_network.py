@@ -1,0 +1,81 @@
+"""The NetworkPolicies are the arrows of the architecture, no more and no less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chart_rendering import Object, files, objects_in
+
+COMPONENT = "app.kubernetes.io/component"
+ARROWS = {
+    "serving": {"dataapi", "mlflow", "source", "kafka"},
+    "consumer": {"kafka", "postgres"},
+    "etl": {"postgres", "source"},
+    "dataapi": {"postgres", "mlflow"},
+    "trainer": {"dataapi", "mlflow", "source"},
+    "mlflow": {"postgres"},
+    "backup": {"postgres", "mlflow"},
+    "apply": {"dataapi", "source"},
+    "check": {"dataapi", "serving", "mlflow"},
+    "postgres": {"postgres"},
+    "kafka": {"kafka"},
+    "source": set(),
+}
+"""From a component to the components that it may call."""
+
+
+def policies(name: str) -> dict[str, Object]:
+    """Component -> spec of its own policy."""
+    found = [each for each in objects_in(files(name)) if each["kind"] == "NetworkPolicy"]
+    return {
+        each["spec"]["podSelector"]["matchLabels"][COMPONENT]: each["spec"]
+        for each in found
+        if COMPONENT in each["spec"]["podSelector"]["matchLabels"]
+    }
+
+
+def named(rules: list[Any], side: str) -> set[str]:
+    """Components that the rules name as peers."""
+    peers = [peer for rule in rules for peer in rule.get(side, ())]
+    return {
+        peer["podSelector"]["matchLabels"][COMPONENT] for peer in peers if COMPONENT in peer.get("podSelector", {}).get("matchLabels", {})
+    }
+
+
+def test_egress_is_the_arrows() -> None:
+    """Each component may call exactly those that it has an arrow to."""
+    assert ARROWS == {component: named(spec["egress"], "to") for component, spec in policies("kind").items()}
+
+
+def test_ingress_answers_the_arrows() -> None:
+    """Each component lets in exactly those that have an arrow to it; serving and the data API let in clients as well."""
+    expected = {target: {origin for origin, targets in ARROWS.items() if target in targets} for target in ARROWS}
+    found = {component: named(spec["ingress"] or [], "from") for component, spec in policies("small").items() if component != "source"}
+
+    assert {target: origins for target, origins in expected.items() if target in found} == found
+
+
+def test_nobody_else_reaches_postgres() -> None:
+    """Only the data API, consumer, etl, mlflow, backup and the servers themselves may open a database connection."""
+    assert {"dataapi", "consumer", "etl", "mlflow", "backup", "postgres"} == {
+        component for component, spec in policies("kind").items() if "postgres" in named(spec["egress"], "to")
+    }
+
+
+def test_all_pods_are_denied_first() -> None:
+    """A policy without rules selects every pod of the release."""
+    deny = next(each for each in objects_in(files("kind")) if each["metadata"]["name"] == "mlplatform-default-deny")
+
+    assert {"podSelector", "policyTypes"} == set(deny["spec"])
+    assert {"app.kubernetes.io/name": "mlplatform", "app.kubernetes.io/instance": "mlplatform"} == deny["spec"]["podSelector"][
+        "matchLabels"
+    ]
+
+
+def test_the_outside_is_open_only_where_it_is_outside() -> None:
+    """With everything in the cluster, no egress but the API server's leaves it; external servers open their own road only."""
+    inside = {component for component, spec in policies("kind").items() if any("ipBlock" in str(rule) for rule in spec["egress"])}
+    outside = {component for component, spec in policies("external").items() if "192.0.2.0/24" in str(spec["egress"])}
+
+    assert {"dataapi", "postgres"} == inside
+    assert {"serving", "consumer", "etl", "dataapi", "trainer", "apply", "check"} == outside

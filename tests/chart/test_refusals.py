@@ -1,0 +1,112 @@
+"""Combinations of values that make no sense are refused, each with its own sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from chart_rendering import CHART
+
+ONE = [{"name": "a1"}]
+LONG = "a" * 40
+CASES: list[tuple[dict[str, Any], str]] = [
+    (
+        {"pipelines": [{"name": LONG}]},
+        (
+            f"pipelines: 'mlplatform-trainer-{LONG}' is longer than the 52 characters of a CronJob's name: shorten the pipeline's name, "
+            "the release's or fullnameOverride"
+        ),
+    ),
+    ({"pipelines": [{"name": "a1"}, {"name": "a1"}]}, "pipelines: a name is listed twice"),
+    ({"serving": {"models": ["b2"]}}, "serving: 'b2' is not listed in pipelines"),
+    (
+        {"pipelines": ONE, "serving": {"models": ["a1"], "groups": [{"name": "g", "models": ["a1"]}]}},
+        "serving: a pipeline is served by two Deployments; the road to it would be ambiguous",
+    ),
+    (
+        {
+            "pipelines": [{"name": "a1"}, {"name": "b2"}],
+            "serving": {"groups": [{"name": "g", "models": ["a1"]}, {"name": "g", "models": ["b2"]}]},
+        },
+        "serving.groups: a name is listed twice",
+    ),
+    ({"serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "serving.autoscaling: minReplicas 5 is above maxReplicas 3"),
+    (
+        {"pipelines": ONE, "serving": {"groups": [{"name": "g", "models": ["a1"], "minReplicas": 99}]}},
+        "serving.groups 'g': minReplicas 99 is above maxReplicas 10",
+    ),
+    ({"source": {"builtin": True, "url": "https://git.example.com/x"}}, "source: url and builtin exclude each other"),
+    ({"source": {"url": ""}}, "source.url: name the git repository with your pipelines (or source.builtin: true for a trial)"),
+    (
+        {"source": {"existingSecret": "token"}},
+        "source.existingSecret: settings.source.username is missing (many hosts take any, e.g. 'git')",
+    ),
+    ({"postgres": {"enabled": False}}, "postgres.external.existingSecret: needed with postgres.enabled: false"),
+    ({"postgres": {"external": {"existingSecret": "urls"}}}, "postgres.external: only with postgres.enabled: false"),
+    (
+        {"postgres": {"synchronous": "required"}},
+        "postgres.synchronous: required needs postgres.instances of 3 or more: with one standby, its restart would stop every write",
+    ),
+    ({"postgres": {"smartShutdownSeconds": 120}}, "postgres.smartShutdownSeconds: must be below stopSeconds"),
+    ({"kafka": {"mode": "external"}}, "kafka.external.bootstrapServers: needed with kafka.mode: external"),
+    (
+        {
+            "kafka": {"mode": "external", "external": {"bootstrapServers": "k:9092"}},
+            "settings": {"queue": {"security_protocol": "SASL_SSL"}},
+        },
+        "settings.queue.security_protocol: SASL needs kafka.external.saslSecret and settings.queue.sasl_mechanism",
+    ),
+    ({"kafka": {"external": {"bootstrapServers": "k:9092"}}}, "kafka.external: only with kafka.mode: external"),
+    (
+        {"settings": {"queue": {"security_protocol": "SSL"}}},
+        "settings.queue.security_protocol: the builtin Kafka speaks PLAINTEXT, inside NetworkPolicies; take kafka.mode: external for more",
+    ),
+    (
+        {"settings": {"queue": {"replication_factor": 3}}},
+        "settings.queue.replication_factor: 3 copies need as many brokers, kafka.nodes is 1",
+    ),
+    ({"settings": {"queue": {"min_insync_replicas": 2}}}, "settings.queue.min_insync_replicas: can't be above replication_factor"),
+    (
+        {"consumer": {"replicas": 7}},
+        "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would stand idle",
+    ),
+    ({"mlflow": {"enabled": False}}, "mlflow.url: needed with mlflow.enabled: false"),
+    ({"mlflow": {"url": "http://mlflow"}}, "mlflow.url: only with mlflow.enabled: false"),
+    (
+        {"mlflow": {"enabled": False, "url": "http://mlflow"}},
+        "backup.enabled: snapshots are made of the chart's own MLflow; with mlflow.enabled: false, set it to false and back up yours",
+    ),
+    (
+        {"dataapi": {"ingress": {"enabled": True}}},
+        "dataapi.ingress: host and tlsSecret are needed, since bearer tokens must not travel in the clear",
+    ),
+    ({"serving": {"httpRoute": {"enabled": True}}}, "serving.httpRoute: parentRefs and hostnames are needed"),
+    ({"serving": {"service": {"nodePort": 30080}}}, "serving.service.nodePort: only with type: NodePort"),
+    (
+        {"serving": {"ingress": {"enabled": True, "host": "h", "tlsSecret": "s"}}, "settings": {"serving": {"auth": "none"}}},
+        "settings.serving.auth: none together with a road from outside lets everybody in",
+    ),
+    ({"access": {"callers": [{"name": "admin", "roles": ["reader"]}]}}, "access.callers: 'admin' is the platform's own"),
+    (
+        {"settings": {"outbox": {"segment_bytes": 400_000_000}}},
+        "settings.outbox.segment_bytes: capacity_bytes must hold at least two segments",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "said"), CASES)
+def test_refused_with_its_message(values: dict[str, Any], said: str, refusal: Callable[[dict[str, Any]], str]) -> None:
+    """The combination is refused, and the sentence names the key and what to do."""
+    source = {"source": {"url": "https://git.example.com/x"} | values.get("source", {})}
+
+    assert said == refusal(values | source).split("): ", 1)[-1]
+
+
+def test_every_refusal_has_a_case() -> None:
+    """No refusal of the template goes untested."""
+    template = (CHART / "templates" / "refusals.yaml").read_text()
+    texts = re.findall(r'fail \(?(?:printf )?"([^"]+)"', template)
+
+    assert [] == [text for text in texts if not any(re.fullmatch(re.sub(r"%[sd]", ".*", re.escape(text)), said) for _, said in CASES)]

@@ -1,0 +1,113 @@
+"""What holds for every pod of every values file, whatever it is called."""
+
+from __future__ import annotations
+
+import re
+
+from chart_rendering import Object, containers
+
+Workloads = list[tuple[Object, Object]]
+LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
+
+
+def test_pods_fit_the_restricted_standard(workloads: Workloads) -> None:
+    """No pod runs as root, gains rights, keeps a capability, or writes to its image."""
+    for found, pod in workloads:
+        where = found["metadata"]["name"]
+        context = pod["securityContext"]
+
+        assert (True, "RuntimeDefault") == (context["runAsNonRoot"], context["seccompProfile"]["type"]), where
+        assert context["runAsUser"] >= 1000, where
+        for container in containers(pod):
+            security = container["securityContext"]
+
+            assert (False, True, ["ALL"]) == (
+                security["allowPrivilegeEscalation"],
+                security["readOnlyRootFilesystem"],
+                security["capabilities"]["drop"],
+            ), (where, container["name"])
+
+
+def test_only_the_data_api_gets_an_account_token(workloads: Workloads) -> None:
+    """A token for the Kubernetes API is mounted where it is used, and service links nowhere."""
+    with_token = {found["metadata"]["name"].rsplit("-", 1)[-1] for found, pod in workloads if pod["automountServiceAccountToken"]}
+
+    assert {"dataapi"} == with_token
+    assert [] == [found["metadata"]["name"] for found, pod in workloads if pod["enableServiceLinks"]]
+
+
+def test_memory_is_limited_and_cpu_is_not(workloads: Workloads) -> None:
+    """Each container asks for CPU and memory, has a limit on memory, and none on CPU, which would throttle it."""
+    for found, pod in workloads:
+        for container in containers(pod):
+            resources = container["resources"]
+
+            assert {"cpu", "memory"} == set(resources["requests"]), (found["metadata"]["name"], container["name"])
+            assert {"memory"} == set(resources["limits"]), (found["metadata"]["name"], container["name"])
+
+
+def test_images_are_pinned(workloads: Workloads) -> None:
+    """Every image has a tag, and none is `latest`."""
+    images = {container["image"] for _, pod in workloads for container in containers(pod)}
+
+    assert [] == [image for image in images if not re.search(r":[^:/]+$", image) or image.endswith(":latest")]
+
+
+def test_long_running_containers_are_probed(workloads: Workloads) -> None:
+    """Whatever runs for good has a probe of its life or readiness."""
+    for found, pod in workloads:
+        if found["kind"] in ("Deployment", "StatefulSet"):
+            running = [*pod["containers"], *(each for each in pod.get("initContainers", ()) if each.get("restartPolicy") == "Always")]
+
+            assert [] == [each["name"] for each in running if not {"livenessProbe", "readinessProbe"} & set(each)], found["metadata"][
+                "name"
+            ]
+
+
+def test_labels_and_selectors_agree(objects: list[Object], workloads: Workloads) -> None:
+    """Each object is labelled, and each selector finds its own pods by labels that never change."""
+    assert [] == [found["metadata"]["name"] for found in objects if not LABELS <= set(found["metadata"]["labels"])]
+    for found, _ in workloads:
+        selector = found["spec"].get("selector", {}).get("matchLabels")
+        if selector:
+            assert selector.items() <= found["spec"]["template"]["metadata"]["labels"].items(), found["metadata"]["name"]
+            assert selector.items() <= found["metadata"]["labels"].items(), found["metadata"]["name"]
+
+
+def test_jobs_end(workloads: Workloads) -> None:
+    """Every Job has a deadline, and goes away by itself some time after its end."""
+    for found, _ in workloads:
+        if found["kind"] in ("Job", "CronJob"):
+            spec = found["spec"]["jobTemplate"]["spec"] if found["kind"] == "CronJob" else found["spec"]
+
+            assert {"activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimit"} <= set(spec), found["metadata"]["name"]
+
+
+def test_replicas_and_autoscaler_do_not_fight(objects: list[Object]) -> None:
+    """A Deployment that the autoscaler scales has no replicas of its own."""
+    scaled = {found["spec"]["scaleTargetRef"]["name"] for found in objects if found["kind"] == "HorizontalPodAutoscaler"}
+
+    assert [] == [
+        found["metadata"]["name"]
+        for found in objects
+        if found["kind"] == "Deployment" and found["metadata"]["name"] in scaled and "replicas" in found["spec"]
+    ]
+
+
+def test_serving_drains_within_its_grace_period(workloads: Workloads) -> None:
+    """Lingering, running requests and the rest of the outbox fit into the grace period, one after the other."""
+    for found, pod in workloads:
+        if found["metadata"]["labels"]["app.kubernetes.io/component"] == "serving":
+            values = {each["name"]: each.get("value") for container in containers(pod) for each in container["env"]}
+            needed = sum(float(values[f"MLPLATFORM_{name}"]) for name in ("SERVING__LINGER_S", "SERVING__DRAIN_S", "SHIPPER__DRAIN_S"))
+
+            assert pod["terminationGracePeriodSeconds"] >= needed + 12
+            assert "Always" == pod["initContainers"][-1]["restartPolicy"]
+            assert {} == next(volume for volume in pod["volumes"] if volume["name"] == "outbox")["emptyDir"]
+
+
+def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None:
+    """Neither a trainer nor a serving pod mounts or reads anything of Postgres."""
+    for found, pod in workloads:
+        if found["metadata"]["labels"]["app.kubernetes.io/component"] in ("trainer", "serving", "apply", "check"):
+            assert "POSTGRES" not in str(pod).upper(), found["metadata"]["name"]
