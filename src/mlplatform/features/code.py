@@ -90,14 +90,15 @@ def _engineer(source: bytes, where: str, digest: str) -> Engineer:
 
 
 def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[Feature, ...]:
-    """The features' types: equal for every probe, or the file is refused."""
+    """The features' types: equal for every probe that has rows, or the file is refused."""
     found: tuple[Feature, ...] = ()
     for columns in probes(inputs):
-        features = feature_types(_call(engineer, columns, where), where=where)
-        if found and features != found:
+        made = _call(engineer, columns, where)
+        features = feature_types(made, where=where)
+        found = found or features
+        if length(columns) and features != found:
             raise InvalidInput(f"{where}: the features' names or types depend on the data: {_told(found)} and {_told(features)}")
-        found = features
-        normalised(_call(engineer, columns, where), found, rows=length(columns), where=where)
+        normalised(made, found, rows=length(columns), where=where)
     return found
 
 

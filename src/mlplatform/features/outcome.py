@@ -48,6 +48,8 @@ def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.shape != (rows,):
         shape = getattr(array, "shape", type(array).__name__)
         raise InvalidInput(f"{where}: feature {feature.name} has shape {shape}, not ({rows},)", field=feature.name)
+    if rows == 0:  # np.array([]) of a list comprehension is float64, whatever its items would have been
+        return array.astype(NUMPY[feature.dtype])
     if _KINDS.get(array.dtype.kind) != feature.dtype:
         raise InvalidInput(f"{where}: feature {feature.name} is {array.dtype}, and for other rows {feature.dtype}", field=feature.name)
     typed = array.astype(NUMPY[feature.dtype], copy=False)

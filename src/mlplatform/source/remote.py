@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from dulwich.client import HTTPUnauthorized, get_transport_and_path
+from dulwich.client import HTTPUnauthorized, Urllib3HttpGitClient, get_transport_and_path
 from dulwich.config import ConfigDict
 from dulwich.errors import GitProtocolError, NotGitRepository
 from dulwich.objects import Commit, ObjectID
@@ -76,10 +76,7 @@ def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
     where = shown(settings.url)
     if not settings.url.startswith(("http://", "https://")):
         raise SettingsError(f"{where}: only http, https, file and paths are known", field=variable("source", "url"))
-    config = ConfigDict()
-    config.set((b"http",), b"timeout", str(TIMEOUT_S).encode())
-    password = settings.password.get_secret_value() if settings.password else None
-    client, path = get_transport_and_path(settings.url, config=config, username=settings.username, password=password, quiet=True)
+    client, path = _client(settings)
     try:
         found = client.fetch(path, repository)
         if _HASH.match(wanted) and ObjectID(wanted.encode()) not in repository.object_store:
@@ -93,7 +90,18 @@ def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
         raise SettingsError(f"{where} is not a git repository", field=variable("source", "url")) from error
     except (GitProtocolError, HTTPError, OSError) as error:
         raise Unavailable(f"no answer from the git server at {where}: {error}", retry_after_s=5.0) from error
+    finally:
+        client.pool_manager.clear()
     _take_over(repository, {name: sha for name, sha in found.refs.items() if sha is not None}, dict(found.symrefs))
+
+
+def _client(settings: Source) -> tuple[Urllib3HttpGitClient, str]:
+    config = ConfigDict()
+    config.set((b"http",), b"timeout", str(TIMEOUT_S).encode())
+    password = settings.password.get_secret_value() if settings.password else None
+    client, path = get_transport_and_path(settings.url, config=config, username=settings.username, password=password, quiet=True)
+    assert isinstance(client, Urllib3HttpGitClient)  # what http and https URLs lead to
+    return client, path
 
 
 def _take_over(repository: Repo, refs: dict[Ref, ObjectID], symbolic: dict[Ref, Ref]) -> None:

@@ -1,0 +1,172 @@
+"""Pipelines out of a git server over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import multiprocessing
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+from dulwich import porcelain
+from dulwich.repo import Repo
+from dulwich.server import DictBackend
+from dulwich.web import make_wsgi_chain
+from pydantic import SecretStr
+
+from mlplatform.errors import SettingsError, Unavailable, UnknownName
+from mlplatform.settings import Source
+from mlplatform.source.checkout import checkout
+
+AUTHOR = {"author": b"A <a@example.org>", "committer": b"A <a@example.org>"}
+
+
+@dataclass
+class GitServer:
+    """A git server with one repository; `requests` counts what it was asked."""
+
+    folder: Path
+    port: int = 0
+    password: str = ""
+    requests: list[str] = field(default_factory=list)
+
+    def commit(self, text: str) -> str:
+        """Commit a pipeline whose model.py is `text`."""
+        folder = self.folder / "pipelines" / "loans"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pipeline.yaml").write_text("name: loans")
+        (folder / "model.py").write_text(text)
+        porcelain.add(self.folder, [str(path) for path in folder.iterdir()])
+        return porcelain.commit(self.folder, message=b"change", **AUTHOR).decode()
+
+    def settings(self, cache: Path, **changes: Any) -> Source:
+        """Settings that lead here."""
+        return Source(**({"url": f"http://127.0.0.1:{self.port}/", "cache": cache} | changes))
+
+    def app(self, git: Any) -> Any:
+        """The server, with basic authentication when there is a password."""
+
+        def guarded(environ: dict[str, Any], start_response: Any) -> Any:
+            self.requests.append(environ["PATH_INFO"])
+            wanted = "Basic " + base64.b64encode(f"robot:{self.password}".encode()).decode()
+            if self.password and environ.get("HTTP_AUTHORIZATION") != wanted:
+                start_response("401 Unauthorized", [("WWW-Authenticate", "Basic"), ("Content-Length", "0")])
+                return [b""]
+            return git(environ, start_response)
+
+        return guarded
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base's signature)
+        """Say nothing."""
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Iterator[GitServer]:
+    """A server on a free port."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    porcelain.init(folder).close()
+    server = GitServer(folder)
+    with Repo(str(folder)) as repository:
+        app = server.app(make_wsgi_chain(DictBackend({b"/": repository, "/": repository})))
+        with make_server("127.0.0.1", 0, app, server_class=WSGIServer, handler_class=_Silent) as http:
+            server.port = http.server_port
+            thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            yield server
+            http.shutdown()
+            thread.join()
+
+
+def _model(settings: Source, ref: str | None = None) -> str:
+    return (checkout(settings, ref=ref).folder / "loans" / "model.py").read_text()
+
+
+def test_a_moved_branch_is_fetched_again(git: GitServer, tmp_path: Path) -> None:
+    """Every look at a branch asks the server, so a push is seen at once."""
+    git.commit("first")
+    settings = git.settings(tmp_path / "cache")
+    first = _model(settings)
+    git.commit("second")
+
+    assert ("first", "second") == (first, _model(settings))
+
+
+def test_a_known_commit_asks_nobody(git: GitServer, tmp_path: Path) -> None:
+    """A hash that was fetched once needs no server any more, and hashes of older commits come with the clone."""
+    old, new = git.commit("first"), git.commit("second")
+    settings = git.settings(tmp_path / "cache")
+    assert _model(settings, new) == "second"
+    asked = len(git.requests)
+
+    assert (_model(settings, old), _model(settings, new)) == ("first", "second")
+    assert len(git.requests) == asked > 0
+
+
+def test_branches_and_tags_follow_the_server(git: GitServer, tmp_path: Path) -> None:
+    """Names that the server made, moved or deleted are made, moved and deleted in the clone."""
+    first = git.commit("first")
+    settings = git.settings(tmp_path / "cache")
+    with Repo(str(git.folder)) as repository:
+        repository.refs[b"refs/heads/release"] = first.encode()
+        repository.refs[b"refs/tags/v1"] = first.encode()
+    second = git.commit("second")
+    before = (_model(settings, "release"), _model(settings, "v1"))
+    with Repo(str(git.folder)) as repository:
+        repository.refs[b"refs/heads/release"] = second.encode()
+        del repository.refs[b"refs/tags/v1"]
+
+    assert before == ("first", "first")
+    assert _model(settings, "release") == "second"
+    with pytest.raises(UnknownName, match="v1: no branch, tag or commit of that name"):
+        _model(settings, "v1")
+
+
+def test_a_password_is_sent_and_never_told(git: GitServer, tmp_path: Path) -> None:
+    """Basic authentication works; without it the refusal says what to set, and no message holds the password."""
+    git.commit("first")
+    git.password = "open sesame"
+    good = git.settings(tmp_path / "cache", username="robot", password=SecretStr("open sesame"))
+    bad = git.settings(tmp_path / "other", username="robot", password=SecretStr("wrong-one"))
+
+    assert _model(good) == "first"
+    with pytest.raises(SettingsError) as refusal:
+        _model(bad)
+    assert "MLPLATFORM_SOURCE__USERNAME: http://127.0.0.1" in str(refusal.value)
+    assert "wrong-one" not in str(refusal.value)
+
+
+def test_a_server_that_is_away_is_unavailable(git: GitServer, tmp_path: Path) -> None:
+    """Nobody listens: another try later makes sense. A commit in the cache is read all the same."""
+    made = git.commit("first")
+    settings = git.settings(tmp_path / "cache")
+    _model(settings)
+    port, git.port = git.port, 1
+    away = git.settings(tmp_path / "cache", url="http://127.0.0.1:1/")
+
+    with pytest.raises(Unavailable, match=r"no answer from the git server at http://127\.0\.0\.1:1/"):
+        _model(away)
+    git.port = port
+    assert _model(settings, made) == "first"
+
+
+def test_something_else_than_git_is_told(git: GitServer, tmp_path: Path) -> None:
+    """A path without a repository on a living server is a mistake of the setting."""
+    with pytest.raises((SettingsError, Unavailable), match=r"not a git repository|no answer from the git server"):
+        _model(git.settings(tmp_path / "cache", url=f"http://127.0.0.1:{git.port}/nothing/here"))
+
+
+def test_many_processes_may_fetch_at_once(git: GitServer, tmp_path: Path) -> None:
+    """Several processes with one cache get whole files, whoever clones first."""
+    git.commit("first")
+    settings = git.settings(tmp_path / "cache")
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        found = pool.map(_model, [settings] * 8)
+
+    assert found == ["first"] * 8
