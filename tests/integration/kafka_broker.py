@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from mlplatform.errors import SettingsError, Unavailable
 from mlplatform.local.kafka import NAME, LocalKafka, fetch, find_java
 from mlplatform.local.supervisor import Supervisor
 
+_running: list[Broker] = []  # of the whole run: each conftest.py that imports the fixture makes pytest see another one
 JARS = Path(__file__).parents[2] / ".mlplatform" / "kafka" / "lib"
 
 
@@ -28,25 +28,33 @@ class Broker:
         self._supervisor = supervisor
 
     def stop(self) -> None:
+        """End it; its records stay."""
         self._supervisor.stop(NAME)
 
     def start(self) -> None:
+        """Start it and wait until it answers."""
         self._supervisor.start(NAME)
 
 
 @pytest.fixture(scope="session")
-def kafka_broker() -> Iterator[Broker]:
+def kafka_broker(pytestconfig: pytest.Config) -> Broker:
     """The broker; give every test a topic and a group of its own."""
+    if not _running:
+        try:
+            java = find_java()
+            fetch(JARS)
+        except (SettingsError, Unavailable) as error:
+            pytest.skip(f"NO KAFKA, this ran on the embedded queue alone: {error}")
+        _running.append(_start(java, pytestconfig))
+    return _running[0]
+
+
+def _start(java: Path, config: pytest.Config) -> Broker:
     folder = Path(tempfile.mkdtemp(prefix="mlplatform-kafka-"))
-    try:
-        java = find_java()
-        fetch(JARS)
-    except (SettingsError, Unavailable) as error:
-        shutil.rmtree(folder)
-        pytest.skip(f"NO KAFKA, this suite ran on the embedded queue alone: {error}")
+    config.add_cleanup(lambda: shutil.rmtree(folder))
     broker = LocalKafka(folder, java, jars=JARS)
     broker.prepare()
-    with Supervisor([broker.spec()], logs=folder / "logs") as supervisor:
-        supervisor.start()
-        yield Broker(broker, supervisor)
-    shutil.rmtree(folder)
+    supervisor = Supervisor([broker.spec()], logs=folder / "logs")
+    config.add_cleanup(supervisor.close)
+    supervisor.start()
+    return Broker(broker, supervisor)

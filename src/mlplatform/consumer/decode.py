@@ -17,6 +17,7 @@ OVERSIZE = "oversize"
 REFUSED = "refused"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_REASON = 500
+_LONGEST_NAME = 250  # names are far shorter; an index of PostgreSQL takes no entry above 2,700 bytes
 _MOST_ROWS = 2**31 - 1
 _LAST_SEQUENCE = 2**63 - 1
 
@@ -41,13 +42,15 @@ def entry(record: QueueRecord) -> Entry:
         return _row(record, decoded)
     except InvalidInput as error:
         return dead_letter(record, UNREADABLE, str(error))
+    except RecursionError:  # what the decoder says to JSON that is nested a thousand deep
+        return dead_letter(record, UNREADABLE, "nested too deep")
 
 
 def dead_letter(record: QueueRecord, kind: str, reason: str) -> DeadLetter:
     """A dead letter with whatever numbers the record still shows, so that the balance can count it."""
     try:
         numbers = _numbers.decode(record.value)
-    except msgspec.DecodeError:  # not even JSON: the outbox's gap will name it
+    except (msgspec.DecodeError, RecursionError):  # not even JSON: the outbox's gap will name it
         numbers = _Numbers()
     sequence = numbers.sequence if numbers.sequence is not None and 0 < numbers.sequence <= _LAST_SEQUENCE else None
     return DeadLetter(
@@ -89,6 +92,8 @@ def _row(record: QueueRecord, decoded: RequestRecord) -> RequestRow:
 def _text(field: str, value: str) -> str:
     if "\0" in value:
         raise InvalidInput("has a NUL character", field=field)
+    if len(value) > _LONGEST_NAME:
+        raise InvalidInput(f"has {len(value)} characters", field=field)
     return value
 
 

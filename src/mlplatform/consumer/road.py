@@ -90,6 +90,7 @@ class Road:
             self._read_again(stored.behind)
             return False
         histogram("consumer_commit_seconds").observe(time.perf_counter() - started)
+        self._tell_holes(entries)
         self._count(stored)
         self._consumer.commit(stored.next_offsets)
         return True
@@ -110,6 +111,12 @@ class Road:
         self._consumer.seek(behind)
         self._holes = dict(behind)  # what is polled from here on begins there; if it begins later, the queue has no record there
         self._guard.forget()
+
+    def _tell_holes(self, entries: Sequence[Entry]) -> None:
+        for first in {entry.partition: entry for entry in reversed(entries)}.values():
+            hole = self._holes.get(first.partition, first.offset)
+            if hole < first.offset:
+                self._log.error("the queue holds no records here", partition=first.partition, first=hole, last=first.offset - 1)
 
     def _count(self, stored: Stored) -> None:
         self._holes = {partition: at for partition, at in self._holes.items() if partition not in stored.next_offsets}

@@ -16,12 +16,15 @@ import pytest
 from mlplatform.queue import Consumer, Producer, ensure_topic, open_consumer, open_producer
 from mlplatform.settings import Queue
 
-_spec = importlib.util.spec_from_file_location("kafka_broker_fixture", Path(__file__).parents[1] / "kafka_broker.py")
-assert _spec
-assert _spec.loader
-_module = sys.modules.setdefault(_spec.name, importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(_module)
-kafka_broker = _module.kafka_broker
+_NAME = "kafka_broker_fixture"
+if _NAME not in sys.modules:
+    _spec = importlib.util.spec_from_file_location(_NAME, Path(__file__).parents[1] / "kafka_broker.py")
+    assert _spec
+    assert _spec.loader
+    sys.modules[_NAME] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules[_NAME])
+kafka_broker = sys.modules[_NAME].kafka_broker
+
 
 _topics = itertools.count(1)
 

@@ -51,6 +51,11 @@ def read(folder: Path, opened: list[OutboxWriter | OutboxReader]) -> Callable[[]
     return make
 
 
+def fill(writer: OutboxWriter) -> None:
+    for _ in range(100):
+        writer.append([b"x" * 1000])
+
+
 def drain(reader: OutboxReader) -> list[bytes]:
     found: list[bytes] = []
     while batch := reader.read(7, 1 << 20):
@@ -153,8 +158,7 @@ def test_a_full_outbox_refuses_and_recovers(write: Open, read: Callable[[], Outb
     """At capacity nothing is taken and no number is used; when the shipper has caught up there is room again."""
     writer = write()
     with pytest.raises(OutboxFull) as caught:
-        for _ in range(100):
-            writer.append([b"x" * 1000])
+        fill(writer)
     at = writer.next_sequence
     reader = read()
     found = drain(reader)
@@ -257,7 +261,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "number", "kind"),
+    "failure",
     [
         ("fdatasync", errno.EIO, Unavailable),
         ("fdatasync", errno.ENOSPC, OutboxFull),
@@ -266,9 +270,10 @@ def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     ],
 )
 def test_a_failing_disk_leaves_nothing_behind(
-    call: str, number: int, kind: type[Exception], write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
+    failure: tuple[str, int, type[Exception]], write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failed append is invisible, its numbers go to the next batch, and the outbox works again when the disk does."""
+    call, number, kind = failure
     writer, reader = write(), read()
     writer.append([b"before"])
     with monkeypatch.context() as broken:

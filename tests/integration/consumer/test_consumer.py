@@ -1,0 +1,229 @@
+"""What the consumer makes of the records of a topic, on a real database."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from mlplatform.consumer.road import Road
+from mlplatform.contracts.request import encode, new_request_id
+from mlplatform.errors import PlatformError
+from mlplatform.queue import open_consumer
+
+SOME_KEY = b"one partition for all"
+
+
+def record(sequence: int, **changes: Any) -> Any:
+    return sys.modules["road_scene"].record(sequence, **changes)
+
+
+class Consuming:
+    """A consumer in this process, driven step by step."""
+
+    def __init__(self, scene: Any, **changes: Any) -> None:
+        self._store = scene.store()
+        self.consumer = open_consumer(scene.settings.queue, positions=self._store.positions)
+        settings = scene.settings.consumer.model_copy(update=changes)
+        self.road = Road(self.consumer, self._store, settings, stop=threading.Event())
+
+    def drain(self) -> None:
+        """Until a poll finds nothing."""
+        while self.road.step():
+            pass
+
+
+@pytest.fixture
+def consuming(scene: Any) -> Iterator[Consuming]:
+    made = Consuming(scene)
+    yield made
+    made.consumer.close()
+
+
+def send(scene: Any, *values: bytes) -> None:
+    scene.producer().send([(SOME_KEY, value) for value in values])
+
+
+def test_a_record_becomes_a_row(scene: Any, consuming: Consuming) -> None:
+    """Every field of a record is found in its row, under its place in the queue."""
+    sent = record(7, client_id="their own", inputs={"a": [1.5, None], "b": ["x", "ü"]}, rows=2)
+    send(scene, encode(sent))
+    consuming.drain()
+    query = """SELECT request_id::text, pipeline, source, topic, log_offset, outbox_id::text, sequence, version, caller, client_id,
+               extract(epoch FROM received_at) * 1000000, rows, inputs, outputs FROM raw.requests"""
+
+    assert scene.rows(query) == [
+        (
+            sent.request_id, "demo", "serving", scene.settings.queue.topic, 0, sent.outbox_id, 7, "3", "tester", "their own",
+            sent.received_us, 2, sent.inputs, sent.outputs,
+        )
+    ]  # fmt: skip
+
+
+def test_a_request_that_came_twice_is_stored_once(scene: Any, consuming: Consuming) -> None:
+    """A record that the shipper sent twice is one row, within a batch and over batches, and the position moves over both."""
+    first = encode(record(1))
+    send(scene, first, first, encode(record(2)))
+    consuming.drain()
+    send(scene, first)
+    consuming.drain()
+
+    assert scene.stored() == [1, 2]
+    assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"no json", "not a request record"),
+        (b"", "not a request record"),
+        (b"\xff\xfe", "not a request record"),
+        (b"[" * 100_000, "not a request record|nested too deep"),
+        (b'{"sequence": 2}', "not a request record"),
+    ],
+)
+def test_bytes_that_are_no_record(value: bytes, reason: str, scene: Any, consuming: Consuming) -> None:
+    """Unreadable bytes are kept as they are, with a reason, and the records around them are stored."""
+    send(scene, encode(record(1)), value, encode(record(3)))
+    consuming.drain()
+    letters = scene.rows("SELECT log_offset, payload, reason ~ %s FROM raw.dead_letters", reason)
+
+    assert letters == [(1, value, True)]
+    assert scene.stored() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"request_id": "17"}, "request_id: '17' is no UUID"),
+        ({"outbox_id": "x"}, "outbox_id: 'x' is no UUID"),
+        ({"rows": 0}, "rows: 0 rows"),
+        ({"rows": 2**40}, f"rows: {2**40} rows"),
+        ({"pipeline": "de\0mo"}, "pipeline: has a NUL character"),
+        ({"pipeline": "p" * 4000}, "pipeline: has 4000 characters"),
+        ({"received_us": 10**30}, "received_us: 1000000000000000000000000000000 is no time"),
+        ({"received_us": 10**18}, "received_us: 1000000000000000000 is no time"),
+        ({"format": 2}, "format: record format 2 is not 1"),
+        ({"kind": "oversize", "reason": "it is huge", "size": 9}, "it is huge"),
+    ],
+)
+def test_a_record_that_can_be_no_row(changes: dict[str, Any], reason: str, scene: Any, consuming: Consuming) -> None:
+    """A record that breaks its contract is a dead letter that names the field, and keeps the numbers that the balance counts."""
+    send(scene, encode(record(5, **changes)), encode(record(6)))
+    consuming.drain()
+    letters = scene.rows("SELECT sequence, reason FROM raw.dead_letters")
+
+    assert [(sequence, text[: len(reason)]) for sequence, text in letters] == [(5, reason)]
+    assert scene.stored() == [6]
+
+
+def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
+    """A NUL that a client put into a value or into its own id does not stop the road, and costs no request."""
+    send(scene, encode(record(1, client_id="a\0b", inputs={"text": ["x\0y"]})))
+    consuming.drain()
+
+    assert scene.rows("SELECT client_id, inputs FROM raw.requests") == [("a\N{SYMBOL FOR NULL}b", {"text": ["x\0y"]})]
+
+
+def test_what_only_the_database_refuses(scene: Any, consuming: Consuming, databases: Any) -> None:
+    """One record that the database refuses is found in its batch and set aside; the other records of the batch are stored."""
+    with databases.connect("postgres", "raw") as connection:
+        connection.execute("ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')")
+    send(scene, *[encode(record(number, version="bad" if number in {3, 8} else "3")) for number in range(1, 11)])
+    consuming.drain()
+
+    assert scene.stored() == [1, 2, 4, 5, 6, 7, 9, 10]
+    assert scene.rows("SELECT sequence, reason ~ 'narrow' FROM raw.dead_letters ORDER BY sequence") == [(3, True), (8, True)]
+    assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(10,)]
+
+
+def test_a_database_that_lost_commits(scene: Any, consuming: Consuming) -> None:
+    """When a failover has set rows and positions back, the consumer reads again from there and ends with every row once."""
+    send(scene, *[encode(record(number)) for number in range(1, 11)])
+    consuming.drain()
+    with scene._look() as connection:
+        connection.execute("DELETE FROM raw.requests WHERE sequence > 4")
+        connection.execute("UPDATE raw.offsets SET next_offset = 4 WHERE next_offset > 0")
+    send(scene, *[encode(record(number)) for number in range(11, 14)])
+    consuming.drain()
+
+    assert scene.stored() == list(range(1, 14))
+    assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(13,)]
+
+
+def test_a_hole_in_the_log(scene: Any, consuming: Consuming) -> None:
+    """Offsets that the queue holds no record for are stepped over after a second look, as the queue is the one to know."""
+    send(scene, *[encode(record(number)) for number in range(1, 7)])
+    with sqlite3.connect(scene.settings.queue.url.removeprefix("sqlite:///")) as file:
+        file.execute("DELETE FROM messages WHERE offset IN (2, 3)")
+    consuming.drain()
+    send(scene, encode(record(7)))
+    consuming.drain()
+
+    assert scene.stored() == [1, 2, 5, 6, 7]
+
+
+def test_a_member_that_is_late(scene: Any) -> None:
+    """Two members that both believe to own a partition store every record once: the later one finds it done."""
+    send(scene, *[encode(record(number)) for number in range(1, 6)])
+    store = scene.store()
+    members = [open_consumer(scene.settings.queue.model_copy(update={"group": group}), positions=store.positions) for group in ("a", "b")]
+    roads = [Road(member, store, scene.settings.consumer, stop=threading.Event()) for member in members]
+    polled = [members[1].poll(timeout_s=1.0, max_records=3)]
+    while roads[0].step():
+        pass
+    roads[1]._store_all(polled[0])
+    while roads[1].step():
+        pass
+    for member in members:
+        member.close()
+
+    assert scene.stored() == [1, 2, 3, 4, 5]
+
+
+def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
+    """At the limit the consumer stops with a sentence, keeps what was good, and a restart opens no second door."""
+    send(scene, encode(record(1)), *[b"bad"] * 8, encode(record(10)))
+    for _ in range(2):
+        consuming = Consuming(scene, dead_letter_limit=5)
+        with pytest.raises(PlatformError, match=r"5 records in a row of partition . can't be read; the next one, at offset 6"):
+            consuming.drain()
+        consuming.consumer.close()
+    counted = scene.rows("SELECT count(*) FROM raw.dead_letters")
+    consuming = Consuming(scene, dead_letter_limit=9)
+    consuming.drain()
+    consuming.consumer.close()
+
+    assert counted == [(5,)]
+    assert scene.stored() == [1, 10]
+    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(8,)]
+
+
+def test_oversize_notices_do_not_stop_the_consumer(scene: Any) -> None:
+    """Readable notices of too large requests are dead letters, but no sign of a bad deploy."""
+    send(scene, *[encode(record(number, kind="oversize", reason="huge")) for number in range(1, 9)])
+    consuming = Consuming(scene, dead_letter_limit=2)
+    consuming.drain()
+    consuming.consumer.close()
+
+    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(8,)]
+
+
+def test_numbers_of_the_positions(scene: Any) -> None:
+    """A partition that was never stored from has no position, others the one behind their last record."""
+    store = scene.store()
+    before: Mapping[int, int] = store.positions([0, 1, 2])
+    scene.producer().send([(str(uuid.uuid4()).encode(), encode(record(number, request_id=new_request_id()))) for number in range(1, 31)])
+    consuming = Consuming(scene)
+    consuming.drain()
+    ends = consuming.consumer.end_offsets()
+    consuming.consumer.close()
+    after: Sequence[Any] = sorted(store.positions([0, 1, 2]).items())
+
+    assert before == {}
+    assert after == sorted(ends.items())

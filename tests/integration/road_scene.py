@@ -1,0 +1,183 @@
+"""The road from outbox to raw database for the tests of shipper and consumer: their processes, a queue, and a look into the database.
+
+Loaded by the conftest.py of both folders.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from mlplatform.contracts.request import RequestRecord, encode, new_request_id
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.requests import RequestStore
+from mlplatform.outbox import OutboxWriter
+from mlplatform.queue import Producer, ensure_topic, open_producer
+from mlplatform.settings import Consumer, Outbox, Postgres, Queue, Settings, Shipper
+
+DEADLINE_S = 60.0
+_topics = itertools.count(1)
+
+
+def _kafka_broker() -> Any:
+    name = "kafka_broker_fixture"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("kafka_broker.py"))
+        assert spec
+        assert spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].kafka_broker
+
+
+kafka_broker = _kafka_broker()
+OUTBOX_ID = str(uuid.uuid4())
+
+
+def record(sequence: int, *, outbox_id: str = OUTBOX_ID, **changes: Any) -> RequestRecord:
+    """A good record."""
+    values: dict[str, Any] = {
+        "outbox_id": outbox_id,
+        "sequence": sequence,
+        "request_id": new_request_id(),
+        "pipeline": "demo",
+        "version": "3",
+        "caller": "tester",
+        "received_us": 1_700_000_000_123_456,
+        "rows": 1,
+        "inputs": {"a": [sequence]},
+        "outputs": {"prediction": [0.5]},
+    }
+    return RequestRecord(**(values | changes))
+
+
+class RoadScene:
+    """One topic, one outbox folder, one raw database; processes are started by name and killed at the end."""
+
+    def __init__(self, queue: Queue, postgres: Postgres, folder: Path, look: Callable[[], psycopg.Connection[Any]]) -> None:
+        self.settings = Settings(
+            queue=queue,
+            postgres=postgres,
+            outbox=Outbox(folder=folder / "outbox", segment_bytes=64 * 1024, capacity_bytes=64 * 1024 * 1024),
+            consumer=Consumer(batch_records=200, poll_s=0.1),
+            shipper=Shipper(batch_records=100, idle_s=0.02, drain_s=5.0),
+        )
+        self.folder = folder
+        self._look = look
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._closing: list[Any] = []
+        ensure_topic(queue)
+
+    def start(self, name: str, prelude: str = "") -> subprocess.Popen[bytes]:
+        """Start shipper or consumer as a process of its own; `prelude` is Python that runs there first."""
+        program = f"{prelude}\nfrom mlplatform.{name}.main import run\nfrom mlplatform.settings import load\nrun(load())\n"
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen([sys.executable, "-c", program], env=self._environment(), stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def store(self) -> RequestStore:
+        """The consumer's side of the database."""
+        pool = PrimaryPool(self.settings.postgres.raw_dsn, self.settings.postgres, name="test")
+        self._closing.append(pool)
+        return RequestStore(pool, topic=self.settings.queue.topic)
+
+    def producer(self) -> Producer:
+        """Straight into the queue."""
+        producer = open_producer(self.settings.queue)
+        self._closing.append(producer)
+        return producer
+
+    def writer(self) -> OutboxWriter:
+        """Serving's end of the outbox."""
+        outbox = self.settings.outbox
+        writer = OutboxWriter.open(outbox.folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes)
+        self._closing.append(writer)
+        return writer
+
+    def append(self, writer: OutboxWriter, count: int, **changes: Any) -> None:
+        """Put records into the outbox as serving does."""
+        first = writer.next_sequence
+        writer.append([encode(record(first + n, outbox_id=writer.outbox_id, **changes)) for n in range(count)])
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """What a superuser finds in the raw database."""
+        with self._look() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def stored(self) -> list[int]:
+        """Numbers of all stored requests, ascending, as often as they are there."""
+        return [row[0] for row in self.rows("SELECT sequence FROM raw.requests ORDER BY sequence")]
+
+    def await_rows(self, count: int) -> None:
+        """Wait until so many requests are stored."""
+        deadline = time.monotonic() + DEADLINE_S
+        while (found := self.rows("SELECT count(*) FROM raw.requests")[0][0]) < count:
+            assert time.monotonic() < deadline, f"only {found} of {count} stored; {self._logs()}"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Kill what still runs, close what is open."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        for end in reversed(self._closing):
+            end.close()
+
+    def _logs(self) -> str:
+        return "\n".join(path.read_text()[-1500:] for path in self.folder.glob("*.log"))
+
+    def _environment(self) -> dict[str, str]:
+        found = {"PATH": os.defpath}
+        for group in ("queue", "postgres", "outbox", "consumer", "shipper"):
+            for name, value in getattr(self.settings, group):
+                if value is not None and value != "":
+                    plain = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+                    found[f"MLPLATFORM_{group}__{name}".upper()] = str(plain)
+        return found
+
+
+@pytest.fixture
+def embedded_queue(tmp_path: Path) -> Queue:
+    """A queue in a fresh file."""
+    return Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=3)
+
+
+@pytest.fixture
+def kafka_queue(request: pytest.FixtureRequest) -> Queue:
+    """A fresh topic on the real broker."""
+    name = f"road-{os.getpid()}-{next(_topics)}"
+    return Queue(url=request.getfixturevalue("kafka_broker").url, partitions=3, topic=name, group=name)
+
+
+@pytest.fixture(params=["embedded_queue", pytest.param("kafka_queue", marks=pytest.mark.kafka)])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    """Both queues, one after the other."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def scene(embedded_queue: Queue, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
+    """The road over the embedded queue."""
+    found = RoadScene(embedded_queue, databases.settings("consumer"), tmp_path, lambda: databases.connect("postgres", "raw"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def any_scene(queue: Queue, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
+    """The road over each of both queues."""
+    found = RoadScene(queue, databases.settings("consumer"), tmp_path, lambda: databases.connect("postgres", "raw"))
+    yield found
+    found.close()
