@@ -91,11 +91,10 @@ def wait_until(holds: Callable[[], bool], *, timeout_s: float = DEADLINE_S) -> N
 
 
 def start_cluster(folder: Path) -> Cluster:
-    """Make and start a throwaway cluster in a folder that the servers' user can reach. `stop_cluster` ends it."""
-    programs = binaries.find(None, copies=folder / "programs")
+    """Make and start a cluster; closing its supervisor ends it."""
     servers = LocalPostgres(
         folder / "postgres",
-        programs,
+        binaries.find(None, copies=folder / "programs"),
         passwords=new_passwords(),
         primary_port=free_port(),
         standby_port=free_port(),

@@ -44,7 +44,9 @@ class ContentHash:
         self.rows = 0
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Add the rows of one batch."""
+        """Add the rows of one batch. An empty one adds nothing, wherever it stands."""
+        if not batch.num_rows:
+            return
         if not self._columns:
             self._columns = [_ColumnHash(field) for field in batch.schema]
         for column, array in zip(self._columns, batch.columns, strict=True):

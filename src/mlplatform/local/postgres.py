@@ -1,6 +1,6 @@
 """A real PostgreSQL primary with a real streaming standby, for one machine.
 
-    postgres = LocalPostgres(folder, programs, passwords=new_passwords(), primary_port=5433, standby_port=5434)
+    postgres = LocalPostgres(folder, binaries.find(None, copies=…), passwords=new_passwords(), primary_port=5433, standby_port=5434)
     postgres.prepare_primary()      # makes the data folder unless it is there
     # start postgres.primary_spec()
     postgres.provision()            # roles, databases, schema, login trigger; may run again
@@ -46,7 +46,11 @@ def new_passwords() -> dict[str, SecretStr]:
 
 
 class LocalPostgres:
-    """Data folders, roles and process descriptions of the two servers. `durable=False` is for tests: no fsync."""
+    """Data folders, roles and process descriptions of the two servers.
+
+    The data lies in `self.folder`, which is elsewhere when root has a home that nobody else can enter (see `postgres_files.settle`).
+    `durable=False` is for tests: no fsync.
+    """
 
     def __init__(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
-from mlplatform.errors import StandbyUnproven
+from mlplatform.errors import Overloaded, StandbyUnproven, Unavailable
+
+LEDGER = "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')"
 
 
 def test_a_replica_read_is_proven_and_sees_what_the_primary_wrote(databases) -> None:
@@ -13,7 +15,7 @@ def test_a_replica_read_is_proven_and_sees_what_the_primary_wrote(databases) -> 
     settings = databases.settings("dataapi")
     primary = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
     with primary.transaction() as connection:
-        connection.execute("INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')")
+        connection.execute(LEDGER)
     primary.close()
     databases.catch_up()
     replica = ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse")
@@ -33,3 +35,52 @@ def test_the_primary_refuses_the_reader_role(databases) -> None:
 
     with pytest.raises(StandbyUnproven, match="refuses readers"), replica.read():
         pass
+
+
+def test_a_write_is_all_or_nothing(databases) -> None:
+    """An exception in the block takes everything back; the session serves the next transaction."""
+    settings = databases.settings("dataapi")
+    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    with pytest.raises(ZeroDivisionError), pool.transaction() as connection:  # noqa: PT012  (the write before the error is the point)
+        connection.execute(LEDGER)
+        raise ZeroDivisionError
+    with pool.transaction() as connection:
+        count = connection.execute("SELECT count(*) FROM control.ledger").fetchone()
+    pool.close()
+
+    assert count == (0,)
+
+
+def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
+    """Pooled sessions that died while idle fail no caller; one that dies in a transaction is Unavailable."""
+    settings = databases.settings("dataapi").model_copy(update={"pool_max": 1})
+    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    with pool.transaction() as connection:
+        first = connection.info.backend_pid
+    with databases.cluster.superuser() as superuser:
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
+        with pool.transaction() as connection:
+            second = connection.info.backend_pid
+        with pytest.raises(Unavailable, match="terminating"), pool.transaction() as connection:  # noqa: PT012
+            superuser.execute("SELECT pg_terminate_backend(%s, 5000)", (second,))
+            connection.execute("SELECT 1")
+    with pool.transaction() as connection:
+        kept = connection.info.backend_pid
+    with pool.transaction() as connection:
+        again = connection.info.backend_pid
+    pool.close()
+
+    assert (first != second, kept == again) == (True, True)
+
+
+def test_a_pool_that_is_full_says_so(databases) -> None:
+    """More transactions than sessions wait for their turn, then are told to come later; no session is lost by it."""
+    settings = databases.settings("dataapi").model_copy(update={"pool_max": 1, "connect_timeout_s": 0.1})
+    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    with pool.transaction(), pytest.raises(Overloaded, match="busy"), pool.transaction():
+        pass
+    with pool.transaction() as connection:
+        answer = connection.execute("SELECT 1").fetchone()
+    pool.close()
+
+    assert answer == (1,)
