@@ -113,7 +113,7 @@ class Road:
         self._guard.forget()
 
     def _tell_holes(self, entries: Sequence[Entry]) -> None:
-        for first in {entry.partition: entry for entry in reversed(entries)}.values():
+        for first in {one.partition: one for one in reversed(entries)}.values():
             hole = self._holes.get(first.partition, first.offset)
             if hole < first.offset:
                 self._log.error("the queue holds no records here", partition=first.partition, first=hole, last=first.offset - 1)

@@ -1,0 +1,134 @@
+"""What only the embedded queue has: its file, leases and clean-up."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlplatform.errors import IntegrityFailure, RecordsGone, Unavailable
+from mlplatform.queue import embedded, ensure_topic, open_consumer, open_producer
+from mlplatform.settings import Queue
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Queue:
+    return Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=2, retention_h=1)
+
+
+@pytest.fixture
+def file(settings: Queue) -> Iterator[sqlite3.Connection]:
+    ensure_topic(settings)
+    connection = sqlite3.connect(settings.url.removeprefix("sqlite:///"), isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def start(_: object) -> dict[int, int]:
+    return {}
+
+
+def send(settings: Queue, count: int) -> None:
+    producer = open_producer(settings)
+    producer.send([(b"key", f"value {number}".encode()) for number in range(count)])
+    producer.close()
+
+
+def offsets(file: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in file.execute("SELECT offset FROM messages ORDER BY offset")]
+
+
+def test_stored_and_old_records_are_removed(settings: Queue, file: sqlite3.Connection) -> None:
+    """Clean-up removes what is both stored and above the retention's age; what is only one of it stays."""
+    send(settings, 10)
+    file.execute("UPDATE messages SET at = at - 7200 WHERE offset < 6")
+    consumer = open_consumer(settings, positions=start)
+    found = consumer.poll(timeout_s=1.0, max_records=100)
+    consumer.commit({found[0].partition: 4})
+    consumer.close()
+
+    assert offsets(file) == list(range(4, 10))
+
+
+def test_records_that_nobody_stored_are_kept(settings: Queue, file: sqlite3.Connection) -> None:
+    """Age alone removes nothing: the embedded queue never loses a record that no consumer has stored."""
+    send(settings, 5)
+    file.execute("UPDATE messages SET at = 0")
+    consumer = open_consumer(settings, positions=start)
+    consumer.poll(timeout_s=1.0, max_records=100)
+    consumer.commit({})
+    consumer.close()
+
+    assert offsets(file) == [0, 1, 2, 3, 4]
+
+
+def test_a_position_below_what_is_kept(settings: Queue, file: sqlite3.Connection) -> None:
+    """A database that was set back behind the clean-up is told how many records are gone, and what to do."""
+    send(settings, 10)
+    file.execute("UPDATE messages SET at = 0")
+    consumer = open_consumer(settings, positions=start)
+    partition = consumer.poll(timeout_s=1.0, max_records=100)[0].partition
+    consumer.commit({partition: 8})
+    consumer.close()
+    again = open_consumer(settings, positions=lambda _: {partition: 3})
+    with pytest.raises(RecordsGone, match=r"5 records of .* are gone: .* before offset 3, the queue begins at 8") as caught:
+        again.poll(timeout_s=1.0, max_records=100)
+    again.close()
+
+    assert "set next_offset to 8" in caught.value.fix
+
+
+def test_a_dead_member_loses_its_lease(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that was killed is replaced when its lease has run out."""
+    monkeypatch.setattr(embedded, "_LEASE_S", 0.2)
+    monkeypatch.setattr(embedded, "_RENEW_S", 0.05)
+    dead: Any = open_consumer(settings, positions=start)
+    dead.poll(timeout_s=0.0, max_records=1)
+    alive = open_consumer(settings, positions=start)
+    for _ in range(100):
+        alive.poll(timeout_s=0.05, max_records=1)
+        if alive.assigned == {0, 1}:
+            break
+    before, after = dead.assigned, alive.assigned
+    alive.close()
+    dead.close()
+
+    assert (before, after) == ({0, 1}, {0, 1})
+
+
+def test_a_locked_file_is_unavailable(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that somebody holds for too long is a queue that is away; nothing of the batch is in it."""
+    monkeypatch.setattr("mlplatform.queue.sqlite._BUSY_S", 0.05)
+    producer = open_producer(settings)
+    file.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        producer.send([(b"key", b"value")])
+    file.execute("ROLLBACK")
+    producer.send([(b"key", b"value")])
+    producer.close()
+
+    assert offsets(file) == [0]
+
+
+def test_a_file_that_is_no_queue(tmp_path: Path) -> None:
+    """A damaged file is told apart from a busy one: no retry heals it."""
+    (tmp_path / "queue.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
+
+    with pytest.raises(IntegrityFailure, match="damaged"):
+        open_producer(Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}"))
+
+
+def test_a_poll_of_large_records_is_bounded(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls end early when their records are large, and the next ones bring the rest."""
+    monkeypatch.setattr(embedded, "_POLL_BYTES", 10_000)
+    producer = open_producer(settings)
+    producer.send([(b"key", bytes(4000))] * 10)
+    producer.close()
+    consumer = open_consumer(settings, positions=start)
+    sizes = [len(consumer.poll(timeout_s=0.5, max_records=100)) for _ in range(4)]
+    consumer.close()
+
+    assert sizes == [3, 3, 3, 1]

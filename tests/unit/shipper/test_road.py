@@ -1,0 +1,107 @@
+"""The shipper's loop against a queue that misbehaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from mlplatform.errors import TooLarge, Unavailable
+from mlplatform.outbox import OutboxReader, OutboxWriter
+from mlplatform.settings import Queue, Settings, Shipper
+from mlplatform.shipper.road import Road
+
+
+class Broker:
+    """Takes batches; fails as often as told, and refuses values above its own limit as Kafka does."""
+
+    def __init__(self, *, failures: int = 0, limit: int = 10**9) -> None:
+        self.failures, self.limit = failures, limit
+        self.batches: list[list[bytes]] = []
+
+    def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """As Producer.send."""
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("away")
+        if any(len(value) > self.limit for _, value in messages):
+            raise TooLarge("too large for the broker")
+        self.batches.append([value for _, value in messages])
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "outbox"
+
+
+@pytest.fixture
+def writer(folder: Path) -> Iterator[OutboxWriter]:
+    writer = OutboxWriter.open(folder, segment_bytes=1 << 16, capacity_bytes=1 << 20)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def reader(folder: Path, writer: OutboxWriter) -> Iterator[OutboxReader]:
+    reader = OutboxReader.open(folder)
+    yield reader
+    reader.close()
+
+
+def road(reader: OutboxReader, broker: Broker, folder: Path, stop: threading.Event, **shipper: float) -> Road:
+    settings = Settings(queue=Queue(max_record_bytes=1024), shipper=Shipper(**({"batch_records": 3, "drain_s": 5.0} | shipper)))
+    return Road(reader, broker, settings, folder, stop=stop)
+
+
+def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """A loop that is stopped before it began still ships all, in batches and in order."""
+    writer.append([b"a", b"b", b"c", b"d"])
+    broker, stop = Broker(), threading.Event()
+    stop.set()
+    road(reader, broker, folder, stop).run()
+
+    assert broker.batches == [[b"a", b"b", b"c"], [b"d"]]
+    assert writer.status().acknowledged == 4
+
+
+def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """A broker that is away for a while gets the same records when it is back; nothing is acknowledged before."""
+    writer.append([b"a", b"b"])
+    broker, stop = Broker(failures=3), threading.Event()
+    loop = road(reader, broker, folder, stop)
+    with pytest.raises(Unavailable):
+        loop.step()
+    assert writer.status().acknowledged == 0
+    stop.set()
+    loop.run()
+
+    assert broker.batches == [[b"a", b"b"]]
+
+
+def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """A broker that stays away can't keep the process for longer than drain_s; the records stay in the outbox."""
+    writer.append([b"a"])
+    stop = threading.Event()
+    stop.set()
+    road(reader, Broker(failures=10**9), folder, stop, drain_s=0.3).run()
+
+    assert writer.status().acknowledged == 0
+    assert [record.payload for record in reader.read(10, 1000)] == [b"a"]
+
+
+def test_a_broker_with_a_smaller_limit(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """A record that only the broker finds too large is set aside; its neighbours are sent."""
+    writer.append([b"a", b"b" * 900, b"c"])
+    broker, stop = Broker(limit=500), threading.Event()
+    stop.set()
+    road(reader, broker, folder, stop).run()
+    sent = [value for batch in broker.batches for value in batch]
+
+    assert (sent[0], sent[2], len(sent)) == (b"a", b"c", 3)
+    assert b'"kind":"oversize"' in sent[1]
+    assert (folder / "oversize" / "2.json").read_bytes() == b"b" * 900
