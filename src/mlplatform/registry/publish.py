@@ -88,7 +88,12 @@ class Publisher:
         with _translated():
             self._model(pipeline, about)
             version = self._client.create_model_version(
-                pipeline, f"mlflow-artifacts:/{run.artifacts}/model", run_id=run.id, tags=dict(tags), description=description
+                pipeline,
+                f"mlflow-artifacts:/{run.artifacts}/model",
+                run_id=run.id,
+                tags=dict(tags),
+                description=description,
+                await_creation_for=None,  # the answer comes when the version is there
             )
         return str(version.version)
 
@@ -124,6 +129,7 @@ def _client(url: str, timeout_s: float) -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(timeout_s)))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     from mlflow import MlflowClient  # noqa: PLC0415
 
     return MlflowClient(tracking_uri=url, registry_uri=url)

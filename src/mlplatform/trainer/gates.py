@@ -96,7 +96,8 @@ def _against_champion(gate: Gate, judged: Judged, part: Slice) -> Verdict:
     mine = _score(gate, judged.labels, judged.answers, judged.classes, common)
     theirs_at = np.searchsorted(champion.positions, common)
     theirs = _score(gate, judged.labels[champion.positions], champion.answers, judged.champion_classes, theirs_at)
-    condition = f"as good as version {champion.version}{tolerance}"
+    bound = "" if math.isnan(theirs) else f" ({theirs:.4g})"
+    condition = f"as good as version {champion.version}{bound}{tolerance}"
     note = _partly(common, part, champion.version)
     if idle := _idle(part, mine):
         return Verdict(gate.metric, condition, True, _known(mine), _known(theirs), len(common), part.name, idle)

@@ -1,0 +1,189 @@
+"""Whole trainings on real servers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlplatform.client.pipelines import apply
+from mlplatform.engine.load import load, read_signature
+from mlplatform.errors import InvalidInput, Refused, Unavailable
+from mlplatform.registry.store import ModelStore
+from mlplatform.settings import Trainer
+from mlplatform.source.checkout import checkout
+
+OTHER_FEATURES = """
+def engineer(columns):
+    per_head = columns["income"] / (columns["children"] + 1)
+    return {"income": columns["income"], "per_head": per_head, "children": columns["children"], "home": columns["home"]}
+"""
+
+
+def _metrics(run: dict[str, Any]) -> dict[str, float]:
+    return {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
+
+
+def test_a_training_ends_in_a_version_that_serves_what_was_judged(bank: Any, tmp_path: Path) -> None:
+    """History in, champion out: registered, verified, promoted by the pipeline's own approval, with its whole story in MLflow."""
+    outcome = bank.train()
+    status = bank.get(f"/v1/models/{bank.name}")["champion"]
+    (run,) = bank.runs()
+    receipt = json.loads(bank.artifact(outcome.run_id, "receipt.json"))
+    gates = bank.artifact(outcome.run_id, "report/gates.json")
+    report = bank.artifact(outcome.run_id, "report/report.html").decode()
+    with ModelStore(bank.mlflow.url) as store:
+        store.download(status["artifacts"], tmp_path / "model", status["manifest_sha256"])
+        (version,) = store.versions(bank.name)
+    form = read_signature(tmp_path / "model")
+    features = {"income": np.array([9.0]), "children": np.array([0]), "member": np.array([True]), "home": np.array(["own"], dtype=object)}
+    answer = load(tmp_path / "model", form, trusted=()).predict(features)
+
+    assert (outcome.state, outcome.format, outcome.rows) == ("champion", "onnx", {"train": 300, "test": 100})
+    assert (status["version"], status["receipt_id"], status["metrics"]) == (outcome.version, receipt["id"], outcome.metrics)
+    assert (receipt["server_role"], receipt["rows"], receipt["query"]["digest"]) == ("standby", 400, form.features_digest)
+    assert status["gate_digest"] == outcome.gate_digest == hashlib.sha256(gates).hexdigest()
+    assert (json.loads(gates)["passed"], json.loads(gates)["champion"]) == (True, None)
+    assert "<h2>Gates</h2>" in report
+    assert "src='http" not in report
+    assert (run["info"]["status"], run["info"]["run_id"]) == ("FINISHED", outcome.run_id)
+    assert _metrics(run).keys() >= {"test_roc_auc", "tuning_mean", "seconds_extract", "seconds_tune", "seconds_verify", "rows_train"}
+    tags = {tag["key"]: tag["value"] for tag in version["tags"]}
+    assert (tags["receipt_id"], tags["commit"], tags["manifest_sha256"]) == (receipt["id"], form.commit, outcome.manifest_sha256)
+    assert "Whether a loan will be paid back in time." in version["description"]
+    assert answer["prediction"].tolist() == ["yes"]
+
+
+def test_the_same_data_code_and_seed_give_the_same_model(bank: Any) -> None:
+    """A second run without new data has the same metrics, the same rows by hash and the same model bytes; it meets the first as champion."""
+    first, second = bank.train(), bank.train()
+    champions = [json.loads(bank.artifact(outcome.run_id, "receipt.json")) for outcome in (first, second)]
+
+    assert (first.metrics, first.manifest_sha256) == (second.metrics, second.manifest_sha256)
+    assert champions[0]["sha256"] == champions[1]["sha256"]
+    assert (second.champion, second.champion_metrics, second.state) == (first.version, first.metrics, "champion")
+
+
+def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(bank: Any, history: Any) -> None:
+    """After more rows came in, the new version and the champion are judged on one and the same held-out rows."""
+    first = bank.train()
+    bank.bring(history(200, seed=1))
+    second = bank.train()
+
+    assert second.rows == {"train": 450, "test": 150}
+    assert second.champion == first.version
+    assert second.champion_metrics.keys() == second.metrics.keys()
+    assert bank.get(f"/v1/models/{bank.name}")["previous"]["version"] == first.version
+
+
+def test_a_failing_gate_blocks(bank: Any) -> None:
+    """Nothing is registered or proposed, the error names the gate, the report is in a FAILED run, and the lease is free again."""
+    bank.apply(gates=[{"metric": "roc_auc", "min": 0.9999}])
+    with pytest.raises(Refused, match=r"roc_auc is .* wanted at least 0.9999") as refused:
+        bank.train()
+    (run,) = bank.runs()
+    tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+
+    assert (run["info"]["status"], tags["gates"]) == ("FAILED", "failed")
+    assert run["info"]["run_id"] in refused.value.fix
+    assert b"not passed" in bank.artifact(run["info"]["run_id"], "report/report.html")
+    assert bank.get(f"/v1/models/{bank.name}/versions") == []
+    with bank.client("trainer") as client:
+        client.post(f"/v1/pipelines/{bank.name}/lease", {"holder": "somebody else", "ttl_s": 5})
+
+
+def test_a_failing_case_blocks(bank: Any, strict_cases: str) -> None:
+    """A model whose metrics are fine but which misbehaves is not proposed, and the case is named."""
+    bank.apply(cases=strict_cases)
+    with pytest.raises(Refused, match="nobody is ever sure"):
+        bank.train()
+
+    assert bank.get(f"/v1/models/{bank.name}/versions") == []
+
+
+def test_a_manual_pipeline_waits_for_a_person(bank: Any) -> None:
+    """Where approval is manual the version is a candidate, and nothing serves."""
+    bank.apply(approval="manual")
+    outcome = bank.train()
+    status = bank.get(f"/v1/models/{bank.name}")
+
+    assert (outcome.state, status["candidate"]["version"], status["champion"]) == ("candidate", outcome.version, None)
+
+
+def test_only_one_training_at_a_time(bank: Any) -> None:
+    """While somebody holds the lease a run ends at once and leaves no trace in MLflow."""
+    with bank.client("trainer") as client:
+        client.post(f"/v1/pipelines/{bank.name}/lease", {"holder": "somebody else", "ttl_s": 60})
+    with pytest.raises(Refused, match="somebody else"):
+        bank.train()
+
+    assert bank.runs() == []
+
+
+def test_a_champion_of_other_features_is_fed_with_its_own(bank: Any) -> None:
+    """After features.py changed, the champion is compared on the same rows, with the features of its own digest."""
+    first = bank.train()
+    bank.apply(features=OTHER_FEATURES)
+    second = bank.train()
+
+    assert (second.champion, second.state) == (first.version, "champion")
+    assert second.champion_metrics == first.metrics
+    assert (
+        bank.get(f"/v1/models/{bank.name}")["champion"]["features_digest"]
+        != bank.get(f"/v1/models/{bank.name}")["previous"]["features_digest"]
+    )
+
+
+def test_a_harmed_champion_is_told_and_not_beaten_by_default(bank: Any) -> None:
+    """When the champion's files don't match their manifest, a gate against it fails and says why."""
+    bank.train()
+    champion = bank.get(f"/v1/models/{bank.name}")["champion"]
+    file = bank.mlflow.artifacts / champion["artifacts"] / "model.onnx"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+    with pytest.raises(Refused, match=r"can't be compared.*model.onnx"):
+        bank.train()
+
+
+def test_a_gate_may_slice_by_a_raw_column(bank: Any) -> None:
+    """A raw column that no feature is made of is read from the raw requests, for the test rows alone."""
+    bank.apply(gates=[{"metric": "roc_auc", "min": 0.6, "slice": "city"}])
+    outcome = bank.train()
+    gates = json.loads(bank.artifact(outcome.run_id, "report/gates.json"))["gates"]
+
+    assert [gate["slice"] for gate in gates] == ["city=Bonn", "city=Kiel"]
+    assert sum(gate["rows"] for gate in gates) == 100
+
+
+def test_the_applied_commit_is_trained_and_no_later_one(bank: Any) -> None:
+    """A commit that was not applied changes nothing: the run records and runs the applied one."""
+    applied = bank.get(f"/v1/pipelines/{bank.name}")["commit"]
+    later = bank.commit(model="raise RuntimeError('not this one')")
+    outcome = bank.train()
+
+    assert bank.get(f"/v1/models/{bank.name}")["champion"]["commit"] == applied != later
+    assert outcome.state == "champion"
+
+
+def test_features_that_are_not_ready_are_not_waited_for_for_ever(bank: Any) -> None:
+    """Without an etl the run ends after its patience, says what waits, and is FAILED in MLflow."""
+    bank.commit(features=OTHER_FEATURES)
+    with bank.client("admin") as client:
+        apply(client, checkout(bank.settings.source), bank.name)
+    with pytest.raises(Unavailable, match="400 requests wait"):
+        bank.train(trainer=Trainer(wait_s=0.2))
+
+    assert [run["info"]["status"] for run in bank.runs()] == ["FAILED"]
+
+
+def test_code_that_breaks_is_the_authors_error(bank: Any) -> None:
+    """A model.py that raises ends the run in words for its author."""
+    bank.apply(model="def build(parameters):\n    raise ValueError('no idea')\n")
+    with pytest.raises(InvalidInput, match="no idea"):
+        bank.train()
