@@ -42,7 +42,7 @@ def download(client: DataApiClient, name: str, query: DatasetQuery, *, deadline_
     deadline = time.monotonic() + deadline_s
     while True:
         try:
-            return _once(client, name, query)
+            return read_dataset(client, name, query)
         except (Unavailable, Overloaded, _BrokenOff) as error:
             pause = max(error.retry_after_s, 0.05)
             if time.monotonic() + pause > deadline:
@@ -57,7 +57,8 @@ class _BrokenOff(Unavailable):
         return DatasetIncomplete(self.message)
 
 
-def _once(client: DataApiClient, name: str, query: DatasetQuery) -> Dataset:
+def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Dataset:
+    """One try. Raises Unavailable also for a stream that broke off: what came of it is thrown away."""
     try:
         with client.http.stream("GET", f"/v1/datasets/{name}", params=parameters(query), headers={"Accept": ARROW}) as answer:
             if not answer.is_success:

@@ -16,7 +16,8 @@ from mlplatform.dataapi.books import Books
 from mlplatform.dataapi.pipelines import LOOK
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
-from mlplatform.database.pools import Connection, PrimaryPool
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, UnknownName
 
 MAY: dict[Action, tuple[Role, ...]] = {

@@ -15,7 +15,8 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection, StandbyRead
+from mlplatform.database.pools import StandbyRead
+from mlplatform.database.sessions import Connection
 
 SQL = queries.load("balance")
 MOST_GAPS = 1_000

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 
 SQL = queries.load("imports")
 

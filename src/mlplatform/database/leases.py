@@ -8,7 +8,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 
 SQL = queries.load("leases")
 

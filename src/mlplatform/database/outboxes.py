@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg.types.json import Jsonb
 
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 
 SQL = queries.load("outboxes")
 

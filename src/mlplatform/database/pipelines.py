@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import UnknownName
 
 SQL = queries.load("pipelines")

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from mlplatform.contracts.model import Action, ModelVersion, Promotion, State
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 
 SQL = queries.load("promotions")
 

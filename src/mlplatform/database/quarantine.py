@@ -10,7 +10,7 @@ import msgspec
 from psycopg.rows import dict_row
 
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 
 SQL = queries.load("quarantine")
 

@@ -34,21 +34,32 @@ class DatasetResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
         """Send it all, or raise."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if await self._sent_all(receive, send):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await run_in_threadpool(self._stream.close)
+
+    async def _sent_all(self, receive: Receive, send: Send) -> bool:
+        """Send the pieces; False when the client went away."""
         gone = asyncio.create_task(_disconnected(receive))
         sending = asyncio.create_task(self._send_pieces(send))
         try:
             await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._end(gone, sending)
-        if not sending.cancelled():
-            self._raise(sending.exception())
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            gone.cancel()
+            sending.cancel()
+            await asyncio.wait({gone, sending})
+        if sending.cancelled():
+            return False
+        self._raise(sending.exception())
+        return True
 
     async def _send_pieces(self, send: Send) -> None:
         ahead = asyncio.create_task(self._next())
         try:
-            while (piece := await ahead) is not None:
+            while (piece := await asyncio.shield(ahead)) is not None:  # a cancelled wait must not cancel the thread
                 ahead = asyncio.create_task(self._next())
                 if piece:
                     async with asyncio.timeout(self._stall_s):
@@ -60,12 +71,6 @@ class DatasetResponse(Response):
 
     async def _next(self) -> bytes | None:
         return await run_in_threadpool(next, self._stream.pieces, None)
-
-    async def _end(self, *tasks: asyncio.Task[None]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        await run_in_threadpool(self._stream.close)
 
     def _raise(self, error: BaseException | None) -> None:
         if error is None:

@@ -1,0 +1,226 @@
+"""The data API on real databases, behind a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from mlplatform.access import digest
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.cluster.local import LocalCluster
+from mlplatform.contracts.columns import Feature
+from mlplatform.dataapi.app import create_app
+from mlplatform.dataapi.collaborators import Collaborators
+from mlplatform.dataapi.main import build
+from mlplatform.database import feature_sets, featuring, road
+from mlplatform.database.featuring import BadRow, LabelRow, Outcome
+from mlplatform.settings import Access, DataApi, Settings
+
+CALLERS: dict[str, dict[str, Any]] = {
+    "admin": {"roles": ["admin"]},
+    "trainer": {"roles": ["trainer"]},
+    "approver": {"roles": ["approver"]},
+    "reader": {"roles": ["reader"]},
+    "writer": {"roles": ["writer"]},
+    "serving": {"roles": ["serving"]},
+    "predictor": {"roles": ["predict"]},
+    "stranger": {"roles": ["admin"], "pipelines": ["other-one"]},
+}
+FEATURES = [Feature(name="width", dtype="float64"), Feature(name="colour", dtype="string")]
+DIGEST = "d" * 64
+
+
+def definition(name: str, **changes: Any) -> dict[str, Any]:
+    """A small pipeline: a number and a text in, a kind out."""
+    document: dict[str, Any] = {
+        "name": name,
+        "description": "Kind of a flower by its width and colour.",
+        "task": "classification",
+        "columns": [{"name": "width", "dtype": "float64"}, {"name": "colour", "dtype": "string", "nullable": True}],
+        "target": {"name": "kind", "dtype": "string", "values": ["rose", "daisy"]},
+        "time": "seen_at",
+        "tuning": {"metric": "accuracy"},
+        "gates": [{"metric": "accuracy", "min": 0.5}],
+        "approval": "manual",
+    }
+    return {**document, **changes}
+
+
+def until(holds: Callable[[], Any], *, timeout_s: float = 20.0) -> Any:
+    """Poll until `holds` gives something true, and return it."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+    return found
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running data API and the databases behind it."""
+
+    url: str
+    databases: Any
+    collaborators: Collaborators
+
+    def client(self, name: str) -> DataApiClient:
+        """A client with the token of that caller."""
+        return DataApiClient(self.url, SecretStr(f"token-{name}"))
+
+    def call(self, caller: str, method: str, path: str, **options: Any) -> Any:
+        """One JSON call."""
+        with self.client(caller) as client:
+            return client.call(method, path, **options)
+
+    def raw(self, caller: str, method: str, path: str, **options: Any) -> Any:
+        """One call; the plain HTTP answer."""
+        with self.client(caller) as client:
+            return client.http.request(method, path, **options)
+
+    def apply(self, name: str, **changes: Any) -> None:
+        """Apply the small pipeline."""
+        body = {"definition": definition(name, **changes), "commit": "c0ffee", "features_digest": DIGEST}
+        self.call("admin", "PUT", f"/v1/pipelines/{name}", json=body)
+
+    def send(self, name: str, rows: list[dict[str, Any]], **headers: str) -> Any:
+        """Import rows as NDJSON."""
+        body = "\n".join(json.dumps(row) for row in rows)
+        headers = {"Content-Type": "application/x-ndjson", **headers}
+        return self.call("writer", "POST", f"/v1/datasets/{name}.requests/rows", content=body.encode(), headers=headers)
+
+    def featurise(self, name: str, *, requests: int = 1_000_000) -> None:
+        """What etl does with what is stored: rows without a width are bad, all others become feature rows."""
+        with self.databases.connect("etl", "raw") as raw, self.databases.connect("etl", "warehouse") as warehouse:
+            with warehouse.transaction():
+                table = feature_sets.make_table(warehouse, name, DIGEST, FEATURES)
+            places = [road.Place(name, DIGEST, topic, partition, 0) for topic, partition in road.roads(raw)]
+            for place in places:
+                with warehouse.transaction():
+                    featuring.add_places(warehouse, [place])
+                    begin = featuring.claim(warehouse, place)
+                    found = road.read(raw, place, next_offset=begin, requests=requests, rows=requests)
+                    outcome = _outcome(found)
+                    featuring.store(warehouse, place, table, outcome, current=True)
+                    after = found[-1].log_offset + 1 if found else begin
+                    featuring.advance(warehouse, place, next_offset=after, featured=len(outcome.ids), quarantined=len(outcome.bad))
+        self.databases.catch_up()
+
+    def knocks(self, outcome: str) -> int:
+        """How often the door refused for that reason, by the ledger."""
+        self.collaborators.door_book.flush()
+        return sum(entry["detail"]["times"] for entry in self.ledger(action="knock", outcome=outcome))
+
+    def ledger(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Ledger entries with these values, oldest first."""
+        columns = ("caller", "action", "subject", "columns", "rows", "lsn", "outcome", "detail")
+        with self.databases.connect("dataapi", "warehouse") as connection:
+            found = connection.execute(f"SELECT {', '.join(columns)} FROM control.ledger ORDER BY id").fetchall()
+        entries = [dict(zip(columns, row, strict=True)) for row in found]
+        return [entry for entry in entries if all(entry[name] == value for name, value in wanted.items())]
+
+
+def _outcome(found: list[Any]) -> Outcome:
+    good, bad, labels = [], [], []
+    for request in found:
+        values = {name: column[0] for name, column in json.loads(request.inputs).items()}
+        if isinstance(values.get("width"), float | int):
+            good.append((request, values))
+            if values.get("kind"):
+                labels.append(LabelRow(request.request_id, 0, None, values["kind"]))
+        else:
+            bad.append(BadRow(request.request_id, 0, "width", "not a number", values))
+    return Outcome(
+        ids=[request.request_id for request, _ in good],
+        rows=[0 for _ in good],
+        times=[datetime.fromisoformat(values["seen_at"]) if "seen_at" in values else request.received_at for request, values in good],
+        keys=[None for _ in good],
+        features={
+            "width": np.array([float(values["width"]) for _, values in good], dtype=np.float64),
+            "colour": np.array([values.get("colour") for _, values in good], dtype=object),
+        },
+        labels=labels,
+        bad=bad,
+    )
+
+
+def tokens(folder: Path) -> Path:
+    """The token file of CALLERS."""
+    file = folder / "tokens.json"
+    entries = [{"name": name, "sha256": digest(f"token-{name}"), **entry} for name, entry in CALLERS.items()]
+    file.write_text(json.dumps({"tokens": entries}))
+    return file
+
+
+@contextmanager
+def serving(collaborators: Collaborators) -> Iterator[str]:
+    """The application under uvicorn in a thread; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(create_app(collaborators), host="127.0.0.1", port=0, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def collaborate(
+    databases: Any,
+    folder: Path,
+    *,
+    argv: tuple[str, ...] = (sys.executable, "-c", ""),
+    postgres: dict[str, Any] | None = None,
+    **limits: Any,
+) -> Collaborators:
+    """Collaborators on fresh databases; trainings are children that run `argv`. `postgres` changes the database settings."""
+    environment = folder / "trainer.json"
+    environment.write_text(json.dumps({"MLPLATFORM_DATAAPI__URL": "http://127.0.0.1:1"}))
+    settings = Settings(
+        postgres=databases.settings("dataapi").model_copy(update=postgres or {}),
+        access=Access(tokens_file=tokens(folder)),
+        dataapi=DataApi(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
+    )
+    return build(settings, cluster=LocalCluster(environment, folder / "logs", argv=argv), registry=None)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Api]]:
+    """Start data APIs with other limits: `start(databases, folder, argv=…, postgres=…, **settings of dataapi)`; the pipelines are applied."""
+    with ExitStack() as stack:
+
+        def begin(databases: Any, folder: Path, **options: Any) -> Api:
+            collaborators = collaborate(databases, folder, **options)
+            found = Api(stack.enter_context(serving(collaborators)), databases, collaborators)
+            found.apply("manual-one")
+            found.apply("auto-one", approval="auto")
+            databases.catch_up()
+            return found
+
+        yield begin
+
+
+@pytest.fixture
+def api(start: Callable[..., Api], databases: Any, tmp_path: Path) -> Api:
+    """A data API with `manual-one` and `auto-one` applied."""
+    return start(databases, tmp_path)
+
+
+@pytest.fixture
+def wait() -> Callable[..., Any]:
+    """Poll until something holds, and return it."""
+    return until

@@ -1,0 +1,192 @@
+"""Rows in: onto the road, or to quarantine with the reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mlplatform.errors import Forbidden, InvalidInput, Refused, TooLarge, UnknownName, UnsupportedMedia
+
+ROADS = "SELECT topic, partition, log_offset, source, caller, rows, inputs::text FROM raw.requests ORDER BY log_offset"
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def _stored(api: Any) -> list[dict[str, Any]]:
+    with api.databases.connect("dataapi", "raw") as connection:
+        found = connection.execute(ROADS).fetchall()
+    names = ("topic", "partition", "log_offset", "source", "caller", "rows", "inputs")
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _post(api: Any, body: bytes, media: str, **headers: str) -> Any:
+    path = "/v1/datasets/manual-one.requests/rows"
+    return api.call("writer", "POST", path, content=body, headers={"Content-Type": media, **headers})
+
+
+def test_rows_lie_on_the_road_in_order(api: Any) -> None:
+    """NDJSON rows become one raw request each, at rising offsets of the pipeline's import topic."""
+    answer = api.send("manual-one", [{"width": 1.5, "colour": None, "kind": "rose"}, {"width": 2, "extra": "kept"}])
+    stored = _stored(api)
+
+    assert (2, 0, []) == (answer["accepted"], answer["quarantined"], answer["first_reasons"])
+    assert [{"width": [1.5], "colour": [None], "kind": ["rose"]}, {"width": [2], "extra": ["kept"]}] == [
+        json.loads(row["inputs"]) for row in stored
+    ]
+    assert [("import:manual-one", 0, "import", "writer", 1)] * 2 == [
+        (row["topic"], row["partition"], row["source"], row["caller"], row["rows"]) for row in stored
+    ]
+    assert [answer["last_offset"] - 1, answer["last_offset"]] == [row["log_offset"] for row in stored]
+
+
+def test_csv_is_converted_by_declared_types(api: Any) -> None:
+    """CSV fields get their declared type, empty ones are null, and what can't be converted is left for etl to refuse."""
+    body = b"width,colour,kind,seen_at\n1.5,red,rose,2025-01-02T03:04:05Z\nwide,,daisy,1700000000\n"
+    answer = _post(api, body, "text/csv")
+
+    assert (2, 0) == (answer["accepted"], answer["quarantined"])
+    assert [
+        {"width": [1.5], "colour": ["red"], "kind": ["rose"], "seen_at": ["2025-01-02T03:04:05Z"]},
+        {"width": ["wide"], "colour": [None], "kind": ["daisy"], "seen_at": [1700000000.0]},
+    ] == [json.loads(row["inputs"]) for row in _stored(api)]
+
+
+def test_arrow_rows_are_taken(api: Any) -> None:
+    """An Arrow stream brings its rows in, batch borders aside."""
+    table = pa.table({"width": [1.0, 2.0, 3.0], "colour": pa.array(["red", None, "blue"]).dictionary_encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    answer = _post(api, sink.getvalue().to_pybytes(), "application/vnd.apache.arrow.stream")
+
+    assert (3, 0) == (answer["accepted"], answer["quarantined"])
+    assert ["red", None, "blue"] == [json.loads(row["inputs"])["colour"][0] for row in _stored(api)]
+
+
+def test_a_cut_arrow_stream_stores_nothing(api: Any) -> None:
+    """A stream that breaks off in its second batch is refused whole: no row of the first one is stored."""
+    table = pa.table({"width": list(range(2000))})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=1000)
+    with pytest.raises(InvalidInput, match="not a whole Arrow stream"):
+        _post(api, sink.getvalue().to_pybytes()[:-5_000], "application/vnd.apache.arrow.stream")
+
+    assert [] == _stored(api)
+
+
+UNREADABLE = [
+    (b'{"width": 1', "not JSON"),
+    (b'{"width": NaN}', "not JSON"),
+    (b"[1, 2]", "not a JSON object"),
+    (b"{}", "no fields"),
+    (b'{"width": [1]}', "single values"),
+    (b'{"colour": "a\\u0000b"}', "NUL"),
+    (b'{"colour": "\xff"}', "not JSON"),
+    (b"[" * 100_000, "not"),
+]
+
+
+def test_unreadable_lines_go_to_quarantine(api: Any) -> None:
+    """A line that is no row is kept with its reason and place; the rows around it are stored. Backslash, u, 0000 as text is data."""
+    lines = [b'{"width": 1}', b"", *(line for line, _ in UNREADABLE), b'{"colour": "\\\\u0000"}']
+    answer = _post(api, b"\n".join(lines), "application/x-ndjson")
+    kept = api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})[::-1]
+
+    assert (2, len(UNREADABLE)) == (answer["accepted"], answer["quarantined"])
+    assert list(range(2, 2 + len(UNREADABLE))) == [entry["payload"]["record"] for entry in kept]
+    assert [True] * len(UNREADABLE) == [wanted in entry["reason"] for entry, (_, wanted) in zip(kept, UNREADABLE, strict=True)]
+    assert [entry["reason"] for entry in kept] == [reason["reason"] for reason in answer["first_reasons"]]
+    assert [None] * len(UNREADABLE) == [entry["digest"] for entry in kept]
+    assert ["\\u0000"] == json.loads(_stored(api)[-1]["inputs"])["colour"]
+
+
+def test_broken_csv_lines_go_to_quarantine_as_they_were(api: Any) -> None:
+    """Too few fields, bad quoting and bytes that are no UTF-8 are kept; the other lines are stored."""
+    body = b'width,colour\n1,red\n2\n3,"re"d\n4,\xe9\n5,"two\nlines"\n'
+    answer = _post(api, body, "text/csv")
+    kept = api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
+
+    assert (2, 3) == (answer["accepted"], answer["quarantined"])
+    assert ["2", '3,"re"d', "4,\\xe9"] == [entry["payload"]["line"] for entry in reversed(kept)]
+    assert "two\nlines" == json.loads(_stored(api)[-1]["inputs"])["colour"][0]
+
+
+def test_a_header_that_fits_no_row_is_refused(api: Any) -> None:
+    """A CSV without a needed column, with one twice, or without a header is refused and names the column."""
+    for body, field in [(b"colour\nred\n", "width"), (b"width,width\n1,2\n", "width"), (b"", "body")]:
+        with pytest.raises(InvalidInput) as caught:
+            _post(api, body, "text/csv")
+        assert field == caught.value.field
+    assert [] == _stored(api)
+
+
+def test_a_retry_with_its_key_stores_nothing_twice(api: Any) -> None:
+    """The same body under the same key gets the old answer, quarantined lines included."""
+    body = b'{"width": 1}\nnonsense\n{"width": 2}\n'
+    first = _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-1"})
+    second = _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-1"})
+
+    assert first == second
+    assert 2 == len(_stored(api))
+    assert 1 == len(api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"}))
+
+
+def test_an_import_goes_on_where_it_ended(api: Any) -> None:
+    """A body whose first chunk is stored already is brought in from the second on, without doubling quarantined lines."""
+    rows = [b'{"width": %d}' % number for number in range(7_000)]
+    rows[10] = b"nonsense"
+    body = b"\n".join(rows)
+    _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
+    with api.databases.cluster.superuser(api.databases.raw) as connection:  # as if the second chunk had never been committed
+        connection.execute("DELETE FROM raw.requests WHERE (inputs -> 'width' ->> 0)::float >= 5000")
+        connection.execute("UPDATE raw.imports SET records = 5000, accepted = 4999, finished = false")
+    answer = _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
+
+    assert (6_999, 1) == (answer["accepted"], answer["quarantined"])
+    assert [number for number in range(7_000) if number != 10] == [json.loads(row["inputs"])["width"][0] for row in _stored(api)]
+    assert 1 == len(api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"}))
+
+
+def test_a_key_belongs_to_one_body(api: Any) -> None:
+    """Another body under a used key is refused."""
+    _post(api, b'{"width": 1}', "application/x-ndjson", **{"Idempotency-Key": "k-3"})
+    with pytest.raises(Refused, match="another body"):
+        _post(api, b'{"width": 2}', "application/x-ndjson", **{"Idempotency-Key": "k-3"})
+
+    assert 1 == len(_stored(api))
+
+
+def test_refusals_are_named_and_entered(api: Any) -> None:
+    """Wrong role, dataset, format and size are refused; the ledger has those that reached data."""
+    path = "/v1/datasets/manual-one.requests/rows"
+    with pytest.raises(Forbidden, match="role writer"):
+        api.call("reader", "POST", path, content=b"{}", headers=NDJSON)
+    with pytest.raises(UnknownName):
+        api.call("writer", "POST", "/v1/datasets/manual-one.training/rows", content=b"{}", headers=NDJSON)
+    with pytest.raises(UnknownName):
+        api.call("writer", "POST", "/v1/datasets/nobody.requests/rows", content=b"{}", headers=NDJSON)
+    with pytest.raises(UnsupportedMedia):
+        api.call("writer", "POST", path, content=b"{}", headers={"Content-Type": "application/xml"})
+    with pytest.raises(UnsupportedMedia):
+        api.call("writer", "POST", path, content=b"{}", headers={**NDJSON, "Content-Encoding": "gzip"})
+    api.send("manual-one", [{"width": 1}])
+    refused = [entry["outcome"] for entry in api.ledger(action="write")]
+
+    assert ["Forbidden", "UnknownName", "UnknownName", "ok"] == refused
+    assert 1 == api.ledger(action="write", outcome="ok")[0]["rows"]
+
+
+def test_a_body_above_the_limit_is_refused_while_it_comes(databases: Any, tmp_path: Any, start: Any) -> None:
+    """413 both for an announced size and for a chunked body that grows beyond the limit; nothing of it is stored."""
+    api = start(databases, tmp_path, max_body_bytes=4096)
+    line = b'{"width": 1}\n'
+    with pytest.raises(TooLarge):
+        _post(api, line * 1000, "application/x-ndjson")
+    with pytest.raises(TooLarge), api.client("writer") as client:
+        client.call("POST", "/v1/datasets/manual-one.requests/rows", content=iter([line] * 1000), headers=NDJSON)
+
+    assert [] == _stored(api)
+    assert 2 == api.knocks("TooLarge")
