@@ -22,26 +22,30 @@ def train(name: str, *, environment: Mapping[str, str], log: Path, why: str, tol
 
     The child ends with this program, and the first Ctrl-C ends it in an orderly way.
     """
-    argv = [sys.executable, "-I", "-S", launch.__file__, str(int(signal.SIGTERM)), str(os.getpid()), "-1", "--"]
-    argv += [sys.executable, "-m", "mlplatform", "trainer", name, "--why", why]
+    argv = [*launcher(), sys.executable, "-m", "mlplatform", "trainer", name, "--why", why]
     log.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
     last: Event = {}
-    try:
-        for event in _follow(process, log):
-            told(event)
-            if event.get("level") in ("error", "critical") or not last.get("level"):
-                last = event  # errors of the run; before there is one, whatever was said last, say of a traceback
-    except BaseException:
-        process.terminate()
-        raise
-    finally:
-        process.wait()
-        guard.signal_group(process.pid, signal.SIGKILL)  # helpers that it may have started
+    with subprocess.Popen(
+        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        try:
+            for event in _follow(process, log):
+                told(event)
+                if event.get("level") in ("error", "critical") or last.get("level") != "error":
+                    last = event  # errors of the run; before there is one, whatever was said last, say of a traceback
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            process.wait()
+            guard.signal_group(process.pid, signal.SIGKILL)  # helpers that it may have started
     if process.returncode != 0:
         raise _failure(name, process.returncode, last, log)
+
+
+def launcher() -> list[str]:
+    """Has the kernel end the child with this program, where it can."""
+    return [sys.executable, "-I", "-S", launch.__file__, str(int(signal.SIGTERM)), str(os.getpid()), "-1", "--"]
 
 
 def _follow(process: subprocess.Popen[bytes], log: Path) -> Any:

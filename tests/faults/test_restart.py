@@ -1,0 +1,73 @@
+"""The stack as a whole is stopped, or killed, and started again on its data."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from whole import NAME, Platform
+
+
+def test_a_flipped_byte_in_the_registry_never_serves(platform: Platform) -> None:
+    """A model file that changed after its registration is refused by its digest; the version of before goes on answering."""
+    before = platform.admin.get(f"/v1/models/{NAME}")["champion"]["version"]
+    platform.stack.supervisor.stop("serving")
+    version = platform.train("a second version")
+    file = _model_file(platform, version)
+    good = file.read_bytes()
+    file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    platform.stack.supervisor.start("serving")
+    platform.await_version(before)
+    answered = platform.serving.predict(NAME, [platform.row])["version"]
+    file.write_bytes(good)
+
+    assert version != before
+    assert answered == before
+    platform.await_version(version)
+
+
+def test_rollback_brings_the_version_of_before_back(platform: Platform) -> None:
+    """After a rollback the previous champion answers, without a training and without a restart."""
+    status = platform.admin.get(f"/v1/models/{NAME}")
+    newer, older = status["champion"]["version"], status["previous"]["version"]
+    with platform.load() as load:
+        platform.admin.post(f"/v1/models/{NAME}/promotions", {"action": "rollback", "why": "a test"})
+        platform.await_version(older)
+
+    assert newer != older
+    assert load.refused == []
+
+
+def test_everything_killed_at_once_loses_nothing(platform: Platform) -> None:
+    """All processes die in the same moment, databases too: each comes back, and every answered request is stored."""
+    processes = platform.stack.supervisor
+    restarts = {name: status.restarts for name, status in processes.status().items()}
+    with platform.load() as load:
+        for pid in platform.stack.pids().values():
+            os.kill(pid, signal.SIGKILL)
+        for name, before in restarts.items():
+            processes.wait(name, lambda status, before=before: status.restarts > before and status.state == "ready", timeout_s=90)  # type: ignore[misc]
+        load.await_answers(20)
+
+    assert len(load.answered) >= 40
+
+
+def test_a_stopped_stack_starts_again_with_its_data(platform: Platform) -> None:
+    """An orderly stop leaves nothing on the road; another start finds requests, versions and promotion record as they were."""
+    with platform.load() as load:
+        load.await_answers(20)
+    record = platform.admin.get(f"/v1/models/{NAME}")
+    platform.stack.supervisor.stop()
+    platform.stack.supervisor.start()
+    platform.await_version(record["champion"]["version"])
+
+    assert platform.admin.get(f"/v1/models/{NAME}") == record
+    platform.await_stored(load)
+
+
+def _model_file(platform: Platform, version: str) -> Path:
+    versions = platform.admin.get(f"/v1/models/{NAME}/versions")
+    run = next(each["run_id"] for each in (versions["versions"] if isinstance(versions, dict) else versions) if each["version"] == version)
+    (found,) = (platform.stack.options.home / "mlflow").rglob(f"{run}/artifacts/model/model.onnx")
+    return found

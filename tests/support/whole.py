@@ -1,0 +1,100 @@
+"""A running platform with one trained pipeline, and the questions that the tests ask it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from load import Load, until
+
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.pipelines import sample_row
+from mlplatform.client.serving import ServingClient
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.errors import PlatformError
+from mlplatform.local import traffic
+from mlplatform.local.stack import LocalStack
+from mlplatform.local.training import train
+
+NAME = "breast-cancer"
+
+
+@dataclass
+class Platform:
+    """The stack and clients of it."""
+
+    stack: LocalStack
+    admin: DataApiClient
+    serving: ServingClient
+    definition: PipelineDefinition
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """A row that the pipeline's columns allow."""
+        return sample_row(self.definition)
+
+    def train(self, why: str) -> str:
+        """One training run; the version that is champion afterwards."""
+        log = self.stack.options.home / "logs" / "trainer.log"
+        train(NAME, environment=self.stack.layout.environment("trainer"), log=log, why=why, told=lambda _: None)
+        return str(self.admin.get(f"/v1/models/{NAME}")["champion"]["version"])
+
+    def await_version(self, version: str) -> None:
+        """Wait until serving answers with that version."""
+        until(lambda: self._answers(version), f"version {version} answers")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process, and wait until the supervisor has it back and ready."""
+        before = self.stack.supervisor.status()[name]
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+        until(lambda: self._back(name, before.restarts), f"{name} is back")
+
+    @contextmanager
+    def load(self) -> Iterator[Load]:
+        """Requests come in while the block runs; afterwards every answered one must be found, once, and nothing be missing."""
+        with Load(self.serving, NAME, self.row) as load:
+            yield load
+        self.await_stored(load)
+
+    def await_stored(self, load: Load) -> None:
+        """Wait until all answered requests are in the raw database and the balance names none as missing."""
+        until(lambda: set(load.answered) <= self._stored(), f"{len(load.answered)} answered requests are stored")
+        until(self.balance_closes, "the balance closes")
+
+        assert len(load.answered) == len(set(load.answered))
+
+    def balance_closes(self) -> bool:
+        """Accepted = stored + dead letters for every outbox, no number missing; raw rows = featured + quarantined + not applicable."""
+        found = self._ask("/v1/balance")
+        if found is None:
+            return False
+        outboxes = all(not box["missing"] and box["accepted"] == box["stored"] + box["dead_lettered"] for box in found["outboxes"])
+        rows = found["rows"][NAME]
+        return outboxes and rows["raw"] == rows["featured"] + rows["quarantined"] + rows["not_applicable"] and not rows["waiting"]
+
+    def _stored(self) -> set[str]:
+        try:
+            return set(traffic.stored(self.admin, NAME, "2000-01-01T00:00:00Z"))
+        except PlatformError:  # the standby or the data API is on its way back; asked again
+            return set()
+
+    def _answers(self, version: str) -> bool:
+        try:
+            return bool(self.serving.predict(NAME, [self.row])["version"] == version)
+        except PlatformError:  # no version yet, or restarting; asked again
+            return False
+
+    def _back(self, name: str, restarts: int) -> bool:
+        status = self.stack.supervisor.status()[name]
+        return status.restarts > restarts and status.state == "ready"
+
+    def _ask(self, path: str) -> Any:
+        try:
+            return self.admin.get(path)
+        except PlatformError:  # the data API or its database is on its way back; asked again
+            return None
