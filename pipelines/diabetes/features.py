@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def engineer(columns: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+def engineer(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Ten raw values as numbers, body mass times blood pressure, and whether the patient is of the second sex times age."""
     numbers = {name: values.astype(np.float64) for name, values in columns.items()}
     return {

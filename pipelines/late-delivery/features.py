@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def engineer(columns: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+def engineer(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Strings without nulls, the rest as float64; a missing weight stays NaN, the model fills it."""
     distance = columns["distance_km"].astype(np.float64)
     weight = columns["weight_kg"].astype(np.float64)

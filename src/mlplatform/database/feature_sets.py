@@ -49,7 +49,7 @@ def make_table(connection: Connection, pipeline: str, digest: str, features: Seq
     try:
         connection.execute(_create(name, features))
         connection.execute(_index(name))
-    except psycopg.ProgrammingError as error:
+    except (psycopg.ProgrammingError, psycopg.errors.TooManyColumns) as error:
         raise Refused(f"the feature table of {pipeline} can't be made: {one_line(error)}") from error
     document = Jsonb([feature.model_dump() for feature in features])
     connection.execute(SQL["set_table"], {"pipeline": pipeline, "digest": digest, "table": name, "features": document})

@@ -126,7 +126,7 @@ def quarantine(connection: Connection, pipeline: str, digest: str, bad: Sequence
 def _refusals(table: str) -> Iterator[None]:
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
         raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
     except psycopg.ProgrammingError as error:
         raise Refused(f"features.{table} can't be written: {one_line(error)}") from error

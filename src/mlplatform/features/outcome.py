@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import traceback
 from collections.abc import Mapping
@@ -52,12 +53,17 @@ def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
         return array.astype(NUMPY[feature.dtype])
     if _KINDS.get(array.dtype.kind) != feature.dtype:
         raise InvalidInput(f"{where}: feature {feature.name} is {array.dtype}, and for other rows {feature.dtype}", field=feature.name)
-    typed = array.astype(NUMPY[feature.dtype], copy=False)
-    if feature.dtype == "float64" and np.isinf(typed).any():
+    typed = array if array.dtype == NUMPY[feature.dtype] else array.astype(NUMPY[feature.dtype])
+    if feature.dtype == "float64" and _any_infinite(typed):
         raise InvalidInput(f"{where}: feature {feature.name} is infinite", field=feature.name)
     if feature.dtype == "string":
         _only_strings(typed, feature, where)
     return typed
+
+
+def _any_infinite(array: NDArray[Any]) -> bool:
+    """For the few rows of a usual request Python's own test is several times faster than NumPy's."""
+    return any(map(math.isinf, array.tolist())) if len(array) <= 16 else bool(np.isinf(array).any())
 
 
 def _only_strings(array: NDArray[Any], feature: Feature, where: str) -> None:

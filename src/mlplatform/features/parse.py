@@ -20,6 +20,8 @@ from mlplatform.features.fault import Fault, shown
 INT64 = 2**63
 EXACT = 2**53
 """Above this a float no longer tells neighbouring whole numbers apart."""
+_FEW = 16
+"""Up to here Python looks at a column's numbers faster than NumPy does: requests of few rows are the usual ones."""
 _PLACEHOLDER: dict[DType, Any] = {"float64": np.nan, "int64": 0, "string": None, "bool": False}
 _NUMBER_KINDS: dict[DType, str] = {"float64": "fiu", "int64": "iu", "bool": "b", "string": ""}
 
@@ -70,6 +72,8 @@ def _whole(values: Sequence[Any], column: Column) -> NDArray[Any] | None:
     if not kinds <= _PLAIN[column.dtype]:
         return None
     try:
+        if column.dtype == "float64" and len(values) <= _FEW and None not in values:  # NumPy's own test costs 2 us a column
+            return np.array(values, dtype=np.float64) if all(map(math.isfinite, values)) else None
         array = np.array(values, dtype=NUMPY[column.dtype])
     except OverflowError:
         return None

@@ -60,6 +60,18 @@ def test_a_commit_that_is_not_there_is_told(road: Any) -> None:
     assert "no branch, tag or commit of that name" in road.rows(SET, digest)[0]["failure"]
 
 
+def test_more_features_than_postgres_can_hold_are_told(road: Any, good: Good) -> None:
+    """A table of 1,700 columns can't be made and that is a failure; rows of 1,100 numbers are too long and that is their reason."""
+    wide = "def engineer(columns):\n    return {f'f{n}': columns['income'] for n in range(%d)}\n"
+    table, rows = road.apply(wide % 1_700), road.apply(wide % 1_100)
+    road.serve([good()], [good(income=None)])
+    road.drain()
+
+    assert "tables can have at most 1600 columns" in road.rows(SET, table)[0]["failure"]
+    reasons = [row["reason"] for row in road.quarantine(rows)]
+    assert ["row is too big" in reasons[0], "is null" in reasons[1]] == [True, True]
+
+
 def test_the_feature_set_says_what_it_gives(road: Any) -> None:
     """When etl has made the table, the set holds its name and the typed features, and readers may select from it."""
     digest = road.apply()
