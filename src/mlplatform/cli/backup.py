@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlplatform.cli.connection import Home, local
-from mlplatform.cli.output import AsJson, emit
+from mlplatform.cli.output import AsJson, emit, quiet_logs
 
 if TYPE_CHECKING:
     from mlplatform.local.state import State
@@ -73,6 +73,7 @@ def _where(home: Path | None) -> tuple[State | None, Settings]:
     """The local stack, unless the settings name the databases themselves (on a cluster, or in the child that `_as_the_stack_does` runs)."""
     from mlplatform import settings as knobs
 
+    quiet_logs()
     settings = knobs.load()
     return (local(home) if settings.postgres.mlflow_dsn is None else None), settings
 

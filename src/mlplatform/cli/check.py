@@ -45,7 +45,7 @@ def check(
 ) -> None:
     """Prove the road: predict, find the request in the data (read from a standby), be refused without a token, verify the stored model's bytes, and see the balance close. Ends with 1 when a promise is broken."""
     place = connect(home)
-    with place.dataapi() as client:
+    with place.dataapi("client") as client:  # rights of a plain caller: what it may not do is looked at too
         findings = list(_findings(place, client, names, timeout))
     failed = any(finding.state == "failed" for finding in findings)
     if as_json:
@@ -86,6 +86,7 @@ def _of_model(place: Place, client: DataApiClient, name: str, champion: dict[str
         _try(f"{name} answers", predict),
         _try(f"{name}: a row that breaks its contract is refused", lambda: _bad_row(place, name)),
         _try(f"{name}: the request is stored, and read from a standby", lambda: _stored(client, name, answer, since, timeout)),
+        _try(f"{name}: a caller without the right can't decide what serves", lambda: _forbidden(client, name, champion)),
         _try(f"{name}: the stored model is the one that was promoted", lambda: _round_trip(place, champion)),
     ]
 
@@ -109,6 +110,18 @@ def _refused(place: Place) -> str:
     except Unauthenticated as error:
         return str(error)
     raise PlatformError("the data API let a caller in who has no token")
+
+
+def _forbidden(client: DataApiClient, name: str, champion: dict[str, Any]) -> str:
+    from mlplatform.errors import Forbidden, PlatformError, Refused
+
+    try:
+        client.post(f"/v1/models/{name}/promotions", {"action": "promote", "version": champion["version"], "why": "mlplatform check"})
+    except Forbidden as error:
+        return str(error)
+    except Refused:
+        return "not looked at: this token may (it already serves, so nothing has changed)"
+    raise PlatformError("the version was promoted by a caller that should not have the right")
 
 
 def _predict(place: Place, client: DataApiClient, name: str) -> dict[str, Any]:

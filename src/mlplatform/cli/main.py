@@ -25,19 +25,22 @@ for part in (stack, training, models, data, check, doctor, backup, tokens, proce
     part.register(app)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"mlplatform {version('mlplatform')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error. May stand anywhere.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)] = False,
 ) -> None:
     """Keeps tabular models alive: serve, record, retrain on a read replica, prove, promote."""
-    del debug  # taken off the command line by `run`, so that it may stand anywhere
-    if version:
-        from importlib.metadata import version as installed
-
-        print(f"mlplatform {installed('mlplatform')}")
-        raise typer.Exit
+    del debug, version  # `run` takes the first off the command line, so that it may stand anywhere; the second has been dealt with
 
 
 def run() -> None:

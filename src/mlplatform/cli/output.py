@@ -28,6 +28,14 @@ def console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=WIDTH)
 
 
+def quiet_logs() -> None:
+    """Let this process log to stderr, and only what a person must know: results stay alone on stdout."""
+    from mlplatform import telemetry
+    from mlplatform.settings import Telemetry
+
+    telemetry.configure(Telemetry(log_level="warning", log_format="console"), process="cli")
+
+
 def complain(error: PlatformError) -> None:
     """One red line: where, what, and what to do about it."""
     from rich.text import Text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlplatform.cli.connection import Home, local
-from mlplatform.cli.output import AsJson, emit, table
+from mlplatform.cli.output import AsJson, emit, quiet_logs, table
 
 if TYPE_CHECKING:
     from mlplatform.local.reporting import Reporter
@@ -50,7 +50,7 @@ def up(
     """Start everything and go the whole road on the example pipelines; stays until Ctrl-C or `mlplatform down`. Data is kept."""
     from mlplatform.cli.summary import show
 
-    _quiet_logs()
+    quiet_logs()
     options = _options(home, queue, source, working_tree, postgres)
     with _interrupted_by_signals(), _running(options, road=road) as (_, summary):
         if as_json:
@@ -75,7 +75,7 @@ def demo(
     from mlplatform.cli.summary import show
     from mlplatform.local import state
 
-    _quiet_logs()
+    quiet_logs()
     place = home or Path.cwd() / state.FOLDER / "demo"
     options = _options(place, queue, source, working_tree, postgres)
     if home is None:
@@ -182,14 +182,6 @@ def _options(home: Path | None, queue: str, source: str | None, working_tree: bo
     return Options(
         home=place.resolve(), source=str(root.resolve()) if root else str(source), queue=queue, working_tree=working_tree, postgres=postgres
     )
-
-
-def _quiet_logs() -> None:
-    """The processes log to files; here only what a person must know is shown, apart from the results."""
-    from mlplatform import telemetry
-    from mlplatform.settings import Telemetry
-
-    telemetry.configure(Telemetry(log_level="warning", log_format="console"), process="up")
 
 
 @contextmanager

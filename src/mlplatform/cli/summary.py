@@ -22,9 +22,11 @@ def show(summary: Summary, *, home: Path | None) -> None:
     for outbox in summary.balance.get("outboxes", ()):
         print(f"balance   outbox {outbox['outbox_id'][:8]}: {outbox['accepted']} accepted = {outbox['stored']} stored + "
               f"{outbox['dead_lettered']} dead letters; missing: {outbox['missing'] or 'none'}")  # fmt: skip
-    if summary.first_prediction_s:
+    if summary.first_prediction_s and summary.first_start:
         print(f"time      {summary.ready_s:.1f} s to all servers, {summary.first_prediction_s:.1f} s to the first answered prediction, "
               f"{summary.total_s:.1f} s in all")  # fmt: skip
+    elif summary.ready_s:
+        print(f"time      {summary.ready_s:.1f} s to all servers")
     print(f"memory    {sum(summary.memory_bytes.values()) / MIB:.0f} MiB: {_memory(summary)}")
     if home is not None:
         _how_to_go_on(summary, home)

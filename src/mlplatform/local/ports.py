@@ -38,6 +38,10 @@ def _take(held: contextlib.ExitStack, port: int) -> int:
     candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports that wait out their TIME_WAIT are free for a server
     try:
         candidate.bind((HOST, port))
+        candidate.listen(1)  # two sockets may be bound to one port with this option, but only one can listen
     except OSError:
+        candidate.close()
+        candidate = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         candidate.bind((HOST, 0))
+        candidate.listen(1)
     return int(candidate.getsockname()[1])

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import socket
+
+from mlplatform.local import ports
+
+
+def test_taken_ports_are_replaced() -> None:
+    """A wanted port that somebody listens on is replaced by a free one; a free one is given as wanted."""
+    with socket.create_server((ports.HOST, 0)) as server:
+        taken = server.getsockname()[1]
+        free = ports.choose({"a": 0})["a"]
+        chosen = ports.choose({"a": taken, "b": free})
+
+        assert chosen["a"] not in {taken, free}
+        assert chosen["b"] == free
+        assert not ports.free(taken)
+        assert ports.free(free)
+
+
+def test_no_port_is_given_twice() -> None:
+    """Names that want the same port get different ones."""
+    chosen = ports.choose({str(number): 0 for number in range(20)})
+    again = ports.choose({"a": chosen["0"], "b": chosen["0"]})
+
+    assert len(set(chosen.values())) == 20
+    assert again["a"] != again["b"]

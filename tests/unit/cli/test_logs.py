@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlplatform.cli.logs import Tail, print_logs
+
+
+def test_tail_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Each look brings the whole lines that are new, and a half line only once it is whole."""
+    log = tmp_path / "a.log"
+    log.write_text("1\n2\n3\n")
+    tail = Tail(log)
+
+    assert tail.last(2) == ["2", "3"]
+    with log.open("a") as file:
+        file.write("4\nhal")
+    assert tail.new() == ["4"]
+    with log.open("a") as file:
+        file.write("f\n")
+    assert tail.new() == ["half"]
+
+
+def test_tail_follows_a_new_file(tmp_path: Path) -> None:
+    """A log that was emptied or replaced by a restart is read from its beginning."""
+    log = tmp_path / "a.log"
+    log.write_text("old and long\n")
+    tail = Tail(log)
+    tail.last(1)
+    log.write_text("new\n")
+
+    assert tail.new() == ["new"]
+    log.rename(tmp_path / "a.log.1")
+    assert tail.new() == []
+    log.write_text("another\n")
+    assert tail.new() == ["another"]
+
+
+def test_names_stand_in_front_of_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines of several logs say whose they are; one log is printed as it is."""
+    (tmp_path / "a.log").write_text("x\n")
+    (tmp_path / "long.log").write_text("y\n")
+    print_logs({"a": tmp_path / "a.log", "long": tmp_path / "long.log"}, lines=5, follow=False)
+    print_logs({"a": tmp_path / "a.log"}, lines=5, follow=False)
+
+    assert capsys.readouterr().out == "a    | x\nlong | y\nx\n"

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlplatform import settings
+from mlplatform.cli import data
+from mlplatform.cli.connection import Place
+from mlplatform.errors import InvalidInput
+
+NOWHERE = Place(settings.Settings(), None)
+
+
+def test_rows_of_the_command_line() -> None:
+    """A JSON object is one row, a list is several."""
+    assert data._rows(NOWHERE, "p", '{"a": 1}', None) == [{"a": 1}]
+    assert data._rows(NOWHERE, "p", '[{"a": 1}, {"a": 2}]', None) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.csv", "a,b,c,d\n1.5,north,true,\n"),
+        ("rows.ndjson", '{"a": 1.5, "b": "north", "c": true, "d": null}\n'),
+        ("rows.json", '[{"a": 1.5, "b": "north", "c": true, "d": null}]'),
+    ],
+)
+def test_rows_of_files(tmp_path: Path, name: str, text: str) -> None:
+    """CSV, NDJSON and JSON files give the same rows: numbers are numbers, an empty cell is null."""
+    (tmp_path / name).write_text(text)
+
+    assert data._rows(NOWHERE, "p", None, tmp_path / name) == [{"a": 1.5, "b": "north", "c": True, "d": None}]
+
+
+def test_broken_json_is_named() -> None:
+    """What is no JSON is refused with the place where it breaks."""
+    with pytest.raises(InvalidInput, match="--row: not JSON: Expecting"):
+        data._rows(NOWHERE, "p", "{a: 1}", None)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlplatform.client import importing
+from mlplatform.errors import InvalidInput, SettingsError
+
+
+class Door:
+    """Takes what a data API would take, and remembers it."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.keys: list[str] = []
+
+    def call(self, _method: str, _path: str, *, content: bytes, headers: dict[str, str]) -> dict[str, Any]:
+        """What DataApiClient.call does."""
+        self.bodies.append(content)
+        self.keys.append(headers["Idempotency-Key"])
+        return {"accepted": 2, "quarantined": 1, "first_reasons": [{"record": 1, "field": "a", "reason": "no number"}]}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of a few bytes, so that a small file has several."""
+    monkeypatch.setattr(importing, "PIECE_BYTES", 20)
+
+
+@pytest.mark.usefixtures("small")
+def test_csv_is_cut_between_rows(tmp_path: Path) -> None:
+    """Each piece of a CSV file begins with the header, and no row is cut: not even one with line breaks in a quoted cell."""
+    file = tmp_path / "rows.csv"
+    rows = [["1", "two\nlines"], ["2", 'a "quoted" word'], ["3", "plain"], ["4", "last"]]
+    with file.open("w", newline="") as text:
+        csv.writer(text).writerows([["a", "b"], *rows])
+    door = Door()
+    importing.send_file(door, "p", file, told=lambda _: None)  # type: ignore[arg-type]
+    parts = [list(csv.reader(io.StringIO(body.decode()))) for body in door.bodies]
+
+    assert len(parts) > 1
+    assert {tuple(part[0]) for part in parts} == {("a", "b")}
+    assert [row for part in parts for row in part[1:]] == rows
+
+
+@pytest.mark.usefixtures("small")
+def test_lines_are_cut_between_lines(tmp_path: Path) -> None:
+    """Pieces of an NDJSON file end with whole lines and together are the file."""
+    file = tmp_path / "rows.ndjson"
+    file.write_bytes(b"".join(b'{"a": %d}\n' % number for number in range(9)))
+    door = Door()
+    told: list[int] = []
+    total = importing.send_file(door, "p", file, told=told.append)  # type: ignore[arg-type]
+
+    assert len(door.bodies) > 1
+    assert all(body.endswith(b"}\n") for body in door.bodies)
+    assert b"".join(door.bodies) == file.read_bytes()
+    assert total["accepted"] == 2 * len(door.bodies)
+    assert told[-1] == 3 * len(door.bodies)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
+    """The same file sent again carries the same keys, so that nothing is stored twice; pieces of equal content have different ones."""
+    file = tmp_path / "rows.ndjson"
+    file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 6)
+    first, second = Door(), Door()
+    importing.send_file(first, "p", file, told=lambda _: None)  # type: ignore[arg-type]
+    importing.send_file(second, "p", file, told=lambda _: None)  # type: ignore[arg-type]
+
+    assert first.keys == second.keys
+    assert len(set(first.keys)) == len(first.keys) > 1
+
+
+def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
+    """A format that can't be told from the name, and a file that is not there, are errors that say so."""
+    with pytest.raises(InvalidInput, match=r"format of rows\.xls.*\.csv"):
+        importing.send_file(Door(), "p", tmp_path / "rows.xls", told=lambda _: None)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=r"can't read .*rows\.csv"):
+        importing.send_file(Door(), "p", tmp_path / "rows.csv", told=lambda _: None)  # type: ignore[arg-type]

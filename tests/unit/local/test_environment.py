@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from mlplatform import settings
+from mlplatform.local import secrets
+from mlplatform.local.binaries import Programs
+from mlplatform.local.environment import Layout, variables
+from mlplatform.local.ports import DEFAULTS
+from mlplatform.local.postgres import LocalPostgres
+from mlplatform.local.stack import PASSWORDS
+
+PROCESSES = ("dataapi", "serving", "shipper", "consumer", "etl", "trainer", "backup", "restore")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A stack that was laid out and never started."""
+    known = secrets.ensure(tmp_path / "secrets", PASSWORDS)
+    servers = LocalPostgres(
+        tmp_path / "postgres",
+        Programs(tmp_path, 18, None),
+        passwords={role: SecretStr(password) for role, password in known.passwords.items()},
+        primary_port=1,
+        standby_port=2,
+    )
+    return Layout(
+        home=tmp_path,
+        ports=DEFAULTS,
+        queue="sqlite:///q",
+        source=str(tmp_path),
+        working_tree=False,
+        models=("diabetes",),
+        secrets=known,
+        postgres=servers,
+    )
+
+
+def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
+    """A password or token stands in the environments of the processes that need it and in no other; training has no database at all."""
+    holders = {
+        name: {process for process in PROCESSES if secret in str(layout.environment(process))}
+        for name, secret in (layout.secrets.passwords | layout.secrets.tokens).items()
+    }
+
+    assert {name: who for name, who in holders.items() if who} == {
+        "mlplatform_consumer": {"consumer"},
+        "mlplatform_etl": {"etl"},
+        "mlplatform_dataapi": {"dataapi"},
+        "mlplatform_reader": {"dataapi"},
+        "mlplatform_backup": {"backup"},
+        "mlplatform_mlflow": {"restore"},
+        "mlplatform_owner": {"restore"},
+        "serving": {"serving"},
+        "trainer": {"trainer"},
+    }
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_environments_are_valid_settings(layout: Layout, process: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What local mode sets is read by the settings without a complaint, and nothing of our own environment comes along."""
+    environment = layout.environment(process)
+    for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    loaded = settings.load()
+
+    assert loaded.telemetry.log_format == "json"
+    assert "PYTEST_CURRENT_TEST" not in environment
+
+
+def test_settings_become_variables() -> None:
+    """Lists are JSON, truth values lower-case, secrets open, and what is not set is left out."""
+    groups = {"a": {"b": ("x", "y"), "c": True, "d": SecretStr("s"), "e": None, "f": 3}}
+
+    assert variables(groups) == {
+        "MLPLATFORM_A__B": '["x", "y"]',
+        "MLPLATFORM_A__C": "true",
+        "MLPLATFORM_A__D": "s",
+        "MLPLATFORM_A__F": "3",
+    }

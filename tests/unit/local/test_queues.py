@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlplatform.errors import SettingsError
+from mlplatform.local.queues import queue_of
+
+
+def test_words_of_the_queue(tmp_path: Path) -> None:
+    """`sqlite` is a file of the home, an address is taken as it is, and neither needs a process."""
+    assert queue_of("sqlite", tmp_path, port=0).url == f"sqlite:///{tmp_path}/queue.sqlite"
+    assert queue_of("kafka://h:9", tmp_path, port=0).url == "kafka://h:9"
+    assert queue_of("sqlite", tmp_path, port=0).processes == ()
+
+
+def test_other_words_are_refused(tmp_path: Path) -> None:
+    """A word that means nothing is refused, and the error says what would do."""
+    with pytest.raises(SettingsError, match=r"'rabbit' is no queue \(sqlite, kafka, or kafka://HOST:PORT"):
+        queue_of("rabbit", tmp_path, port=0)

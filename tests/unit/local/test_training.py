@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlplatform.errors import Refused
+from mlplatform.local.training import train
+
+TRAINER = """#!{python}
+import json, sys
+print(json.dumps({{"event": "step begins", "step": "pin", "level": "info", "words": sys.argv[1:]}}))
+{rest}
+"""
+
+
+def stand_in(folder: Path, rest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program in place of Python that plays the trainer."""
+    program = folder / "python"
+    program.write_text(TRAINER.format(python=sys.executable, rest=rest))
+    program.chmod(0o755)
+    monkeypatch.setattr("mlplatform.local.training.launcher", lambda: [str(program)])
+
+
+def test_steps_are_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every event of a run is told while it runs, and stands in its log."""
+    stand_in(tmp_path, "", monkeypatch)
+    told: list[Any] = []
+    train("diabetes", environment={}, log=tmp_path / "logs" / "t.log", why="new labels", told=told.append)
+
+    assert told[0]["step"] == "pin"
+    assert told[0]["words"][-5:] == ["mlplatform", "trainer", "diabetes", "--why", "new labels"]
+    assert '"step": "pin"' in (tmp_path / "logs" / "t.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (
+            'print(json.dumps({"event": "run failed", "level": "error", "error": "roc_auc is 0.6"})); print("bye"); sys.exit(1)',
+            "roc_auc is 0.6",
+        ),
+        ("print('Traceback'); print('ValueError: no'); sys.exit(1)", "ValueError: no"),
+        ("sys.exit(3)", "step begins"),
+    ],
+)
+def test_failures_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str, said: str) -> None:
+    """A run that fails raises its last error, or the last line it wrote, and where the log is."""
+    stand_in(tmp_path, rest, monkeypatch)
+
+    with pytest.raises(Refused, match=rf"training of 'diabetes' failed: {said} \(its log is"):
+        train("diabetes", environment={}, log=tmp_path / "t.log", why="", told=lambda _: None)
