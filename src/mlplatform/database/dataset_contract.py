@@ -15,10 +15,11 @@ from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.dataset import DatasetColumn, DatasetDescription, DatasetKind
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, Unavailable, UnknownName
 
 SQL = queries.load("datasets")
+Described = tuple[DatasetColumn, sql.Composable]
 KINDS: tuple[DatasetKind, ...] = get_args(DatasetKind)
 
 
@@ -85,7 +86,7 @@ def _source(connection: Connection, pipeline: str, kind: DatasetKind, document: 
 def _features(
     definition: PipelineDefinition, kind: DatasetKind, digest: str, features: Sequence[Feature], *, table: str | None, failure: str | None
 ) -> DatasetSource:
-    columns = [
+    columns: list[Described] = [
         (DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("f.request_id::text")),
         (DatasetColumn(name="row", dtype="int64", nullable=False, description="Row within the request."), sql.SQL("f.row::bigint")),
         (DatasetColumn(name="event_time", dtype="timestamp", nullable=False), sql.SQL("f.event_time")),
@@ -95,9 +96,10 @@ def _features(
     columns += [(DatasetColumn(name=feature.name, dtype=feature.dtype), sql.Identifier("f", feature.name)) for feature in features]
     if kind == "training":
         columns.append(_target(definition))
-    description = _describe(definition.name, kind, columns, digest=digest)
+    if twice := _twice(columns):  # told when it is read; the other datasets can still be listed
+        table, failure = None, f"it would have two columns '{twice}': rename the feature"
     return DatasetSource(
-        description=description,
+        description=_describe(definition.name, kind, columns, digest=digest),
         expressions={column.name: expression for column, expression in columns},
         table=table,
         failure=failure,
@@ -107,7 +109,7 @@ def _features(
 
 
 def _labels(pipeline: str, definition: PipelineDefinition) -> DatasetSource:
-    columns = [
+    columns: list[Described] = [
         (DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("l.request_id::text")),
         (DatasetColumn(name="row", dtype="int64", nullable=False), sql.SQL("l.row::bigint")),
         (DatasetColumn(name="labelled_at", dtype="timestamp", nullable=False), sql.SQL("l.labelled_at")),
@@ -129,7 +131,7 @@ def _requests(pipeline: str) -> DatasetSource:
         ("source", "string", False), ("version", "string", True), ("caller", "string", False), ("client_id", "string", True),
         ("received_at", "timestamp", False), ("sequence", "int64", True),
     ]  # fmt: skip
-    columns = [(DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("r.request_id::text"))]
+    columns: list[Described] = [(DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("r.request_id::text"))]
     columns += [(DatasetColumn(name=name, dtype=dtype, nullable=null), sql.Identifier("r", name)) for name, dtype, null in plain]
     columns += [
         (DatasetColumn(name="outbox_id", dtype="uuid"), sql.SQL("r.outbox_id::text")),
@@ -147,7 +149,7 @@ def _requests(pipeline: str) -> DatasetSource:
     )
 
 
-def _target(definition: PipelineDefinition) -> tuple[DatasetColumn, sql.Composable]:
+def _target(definition: PipelineDefinition) -> Described:
     """The label under the target's name, in the target's type (numbers are stored as double precision)."""
     expressions = {"float64": "l.number", "int64": "l.number::bigint", "bool": "(l.number <> 0)", "string": "l.text"}
     target = definition.target
@@ -157,11 +159,12 @@ def _target(definition: PipelineDefinition) -> tuple[DatasetColumn, sql.Composab
     return column, sql.SQL(expressions[target.dtype])
 
 
-def _describe(
-    pipeline: str, kind: DatasetKind, columns: Sequence[tuple[DatasetColumn, sql.Composable]], *, digest: str | None = None
-) -> DatasetDescription:
-    names = [column.name for column, _ in columns]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise Refused(f"dataset {pipeline}.{kind} would have two columns '{twice[0]}'", field=twice[0], fix="rename the feature")
+def _describe(pipeline: str, kind: DatasetKind, columns: Sequence[Described], *, digest: str | None = None) -> DatasetDescription:
     described = tuple(column for column, _ in columns)
     return DatasetDescription(name=f"{pipeline}.{kind}", pipeline=pipeline, kind=kind, digest=digest, columns=described)
+
+
+def _twice(columns: Sequence[Described]) -> str:
+    """A name that two columns have; empty when all differ."""
+    names = [column.name for column, _ in columns]
+    return next((name for name in names if names.count(name) > 1), "")

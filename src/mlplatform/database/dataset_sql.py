@@ -34,7 +34,7 @@ def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
 def statement(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
     """SQL that selects the rows of a query as they stood at a mark."""
     names = columns(source, query)
-    parts = {
+    parts: dict[str, sql.Composable] = {
         "columns": sql.SQL(", ").join(sql.SQL("{} AS {}").format(source.expressions[name], sql.Identifier(name)) for name in names),
         "source": _rows(source, as_of),
         "window": _window(source, query),

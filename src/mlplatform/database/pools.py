@@ -20,6 +20,8 @@ from mlplatform.database.sessions import Connection, Sessions
 from mlplatform.errors import Unavailable
 from mlplatform.settings import Postgres
 
+__all__ = ["Connection", "PrimaryPool", "ReplicaPool", "StandbyRead"]
+
 
 class PrimaryPool:
     """Connections to the primary, under this process's own role. A server that only reads is refused at the door."""

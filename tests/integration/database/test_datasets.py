@@ -215,3 +215,16 @@ def test_the_reader_writes_nothing_even_if_it_turns_read_only_off(warehouse) -> 
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
     ):
         connection.execute("INSERT INTO control.receipts (id, dataset, receipt) VALUES ('x', 'x', '{}')")
+
+
+def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else(warehouse) -> None:
+    """Two columns of one name make a dataset unreadable, with the name; the list still shows all contracts."""
+    features = json.dumps([{"name": "left", "dtype": "float64"}])
+    with warehouse.databases.connect("etl", "warehouse") as connection:
+        connection.execute("UPDATE control.feature_sets SET features = %s", (features,))
+    warehouse.databases.catch_up()
+    datasets = warehouse.datasets()
+
+    assert len(datasets.list()) == 4
+    with pytest.raises(Refused, match="two columns 'left'"), datasets.open("churn.training", ALL, caller="t"):
+        pass
