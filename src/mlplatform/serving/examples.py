@@ -6,9 +6,10 @@ from typing import Any
 
 from mlplatform.web import problem
 
+REQUEST_ID = "019b0d0e-3b5a-7c61-b0b4-0d9f6f1f2a31"
 ROWS_REQUEST = {"rows": [{"age": 52, "bmi": 27.5, "smoker": False}], "id": "patient-7"}
 ROWS_ANSWER = {
-    "id": "019b0d0e-3b5a-7c61-b0b4-0d9f6f1f2a31",
+    "id": REQUEST_ID,
     "model": "example",
     "version": "3",
     "client_id": "patient-7",
@@ -27,7 +28,7 @@ INFERENCE_ANSWER = {
     "model_name": "example",
     "model_version": "3",
     "id": "patient-7",
-    "parameters": {"request_id": "019b0d0e-3b5a-7c61-b0b4-0d9f6f1f2a31", "client_id": "patient-7"},
+    "parameters": {"request_id": REQUEST_ID, "client_id": "patient-7"},
     "outputs": [
         {"name": "prediction", "shape": [1], "datatype": "INT64", "data": [1]},
         {"name": "probabilities", "shape": [1, 2], "datatype": "FP64", "data": [0.21, 0.79]},

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mlplatform.contracts.columns import Column, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.errors import InvalidInput
+from mlplatform.serving import examples
 from mlplatform.serving.dialects import INFERENCE, ROWS, compile_all
 from mlplatform.serving.question import Answer, Question
 
@@ -140,3 +141,18 @@ def test_tensors_are_answered_flat_with_their_shape() -> None:
             {"name": "probabilities", "shape": [2, 2], "datatype": "FP64", "data": [0.75, 0.25, 0.0, 1.0]},
         ],
     } == json.loads(DIALECTS[INFERENCE].encode(ANSWER))
+
+
+def test_the_documented_examples_are_true() -> None:
+    """The requests of the OpenAPI page are understood, and an answer looks as it is shown there."""
+    columns = (Column(name="age", dtype="int64"), Column(name="bmi", dtype="float64"), Column(name="smoker", dtype="bool"))
+    outputs = (Output(name="prediction", dtype="int64"), Output(name="probabilities", dtype="float64", width=2))
+    dialects = compile_all(SIGNATURE.model_copy(update={"inputs": columns, "outputs": outputs, "classes": (0, 1)}))
+    pages = ((ROWS, examples.ROWS_REQUEST, examples.ROWS_ANSWER), (INFERENCE, examples.INFERENCE_REQUEST, examples.INFERENCE_ANSWER))
+    found = []
+    for name, request, _ in pages:
+        question = dialects[name].decode(json.dumps(request).encode())
+        given = {"prediction": [1], "probabilities": [[0.21, 0.79]]}
+        found.append(json.loads(dialects[name].encode(Answer(examples.REQUEST_ID, "example", "3", question, given))))
+
+    assert [answer for *_, answer in pages] == found
