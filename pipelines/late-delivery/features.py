@@ -12,10 +12,9 @@ def engineer(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Strings without nulls, the rest as float64; a missing weight stays NaN, the model fills it."""
     distance = columns["distance_km"].astype(np.float64)
     weight = columns["weight_kg"].astype(np.float64)
-    region = columns["region"]
     return {
         "carrier": columns["carrier"],
-        "region": np.where(np.equal(region, None), "unknown", region),
+        "region": np.array(["unknown" if region is None else region for region in columns["region"]], dtype=object),
         "distance_km": distance,
         "weight_kg": weight,
         "weight_per_item_kg": weight / columns["items"],

@@ -18,9 +18,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 NUMPY: dict[DType, Any] = {"float64": np.float64, "int64": np.int64, "string": np.object_, "bool": np.bool_}
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
-RESERVED = frozenset(
-    {"request_id", "row", "event_time", "batch", "label", "key", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"}
-)
+RESERVED = frozenset({"request_id", "row", "event_time", "batch", "label", "key", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 """Names that datasets use themselves, and those that no PostgreSQL table can give to a column."""
 
 
