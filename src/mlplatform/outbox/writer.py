@@ -25,6 +25,7 @@ from mlplatform.telemetry import gauge, histogram
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEXT = "next"  # a segment in the making
+_LAY_BYTES = 256 * 1024  # hundreds of records; a larger piece would be felt by the request whose batch writes it
 _RETRY_AFTER_S = 2.0  # a broker that was away is mostly back within seconds, and a retry costs the client little
 
 
@@ -46,6 +47,7 @@ class OutboxWriter:
         self._first = 0
         self._offset = 0
         self._size = 0
+        self._laid = 0  # up to here the segment's blocks have been written once
 
     @classmethod
     def open(cls, folder: Path, *, segment_bytes: int, capacity_bytes: int) -> Self:
@@ -135,6 +137,7 @@ class OutboxWriter:
         os.ftruncate(self._file, self._offset)
         os.posix_fallocate(self._file, 0, max(self._size, self._offset + HEADER_BYTES))
         os.fsync(self._file)
+        self._laid = self._offset
 
     def _begin_segment(self, needed: int) -> None:
         size = max(self._segment_bytes, needed)
@@ -156,8 +159,10 @@ class OutboxWriter:
 
     def _make_segment(self, size: int) -> int:
         fresh = self._folder / _NEXT
+        self._laid = 0
         with contextlib.suppress(FileNotFoundError):  # no spare: a new file is made
             (self._folder / files.SPARE).rename(fresh)
+            self._laid = size
         file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(file, size)
@@ -175,10 +180,18 @@ class OutboxWriter:
             written = 0
             while written < len(data):
                 written += os.pwrite(self._file, data[written:] if written else data, self._offset + written)
+            self._lay(self._offset + len(data))
             os.fdatasync(self._file)
         except OSError as error:
             self._give_up_segment()
             raise _failure(error, "the outbox could not store the request") from error
+
+    def _lay(self, end: int) -> None:
+        """Write zeros ahead, a piece at a time: a sync over blocks that were never written costs the file system a journal entry each time."""
+        if end > self._laid:
+            ahead = min(self._size, end - end % -_LAY_BYTES)
+            os.pwrite(self._file, bytes(max(0, ahead - end)), end)
+            self._laid = ahead
 
     def _give_up_segment(self) -> None:
         """After a failed write or sync the kernel may call pages clean that never reached the disk: never write here again.

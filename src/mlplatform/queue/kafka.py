@@ -20,7 +20,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from mlplatform.errors import RecordsGone, TooLarge, Unavailable
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Positions, QueueRecord
-from mlplatform.queue.kafka_client import CONNECT_MS, REQUEST_MS, connection, request_bytes, told
+from mlplatform.queue.kafka_client import CONNECT_MS, REQUEST_MS, connect, connection, request_bytes, told
 from mlplatform.settings import Queue
 from mlplatform.telemetry import logger
 
@@ -38,7 +38,7 @@ class KafkaProducer:
     def __init__(self, servers: list[str], settings: Queue) -> None:
         self._servers = servers
         self._settings = settings
-        self._client: kafka.KafkaProducer | None = None
+        self._client: Any = None
 
     def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Send, and wait until all are acknowledged. See Producer."""
@@ -71,8 +71,9 @@ class KafkaProducer:
                 f"Kafka refuses a record for its size: {error}", fix="raise max.message.bytes of the topic, or lower max_record_bytes"
             ) from error
 
-    def _connect(self) -> kafka.KafkaProducer:
-        return kafka.KafkaProducer(
+    def _connect(self) -> Any:
+        return connect(
+            kafka.KafkaProducer,
             **connection(self._servers, self._settings),
             metrics_enabled=False,
             acks="all",
@@ -182,7 +183,8 @@ class KafkaConsumer:
     def _connected(self) -> Any:
         if self._client is None:
             size = request_bytes(self._settings)
-            self._client = kafka.KafkaConsumer(
+            self._client = connect(
+                kafka.KafkaConsumer,
                 **connection(self._servers, self._settings),
                 metrics_enabled=False,
                 group_id=self._settings.group,

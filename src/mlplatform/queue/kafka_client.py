@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import kafka
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.net.compat import KafkaNetClient
 
 from mlplatform.errors import PlatformError, SettingsError, Unavailable
 from mlplatform.settings import Queue, require, variable
@@ -45,6 +46,22 @@ def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
     return found
 
 
+def connect(kind: Callable[..., Any], **configs: Any) -> Any:
+    """Make a client of that kind. When it can't reach a broker its thread and sockets are ended, which its constructor forgets to do."""
+    made: list[Any] = []
+
+    def network(**more: Any) -> Any:
+        made.append(KafkaNetClient(**more))
+        return made[-1]
+
+    try:
+        return kind(kafka_client=network, **configs)
+    except BaseException:
+        for client in made:
+            client.close()
+        raise
+
+
 def request_bytes(settings: Queue) -> int:
     """Largest request that holds one record of the largest size; also what topic and consumer are set to."""
     return max(_KAFKA_DEFAULT_RECORD, settings.max_record_bytes + _RECORD_OVERHEAD)
@@ -72,7 +89,7 @@ def told(what: str) -> Iterator[None]:
 def ensure_kafka_topic(servers: list[str], settings: Queue) -> None:
     """Make the topic with explicit retention and copies. One that exists is left as it is; a shorter retention is warned about."""
     with told("make the topic"):
-        admin = kafka.KafkaAdminClient(**connection(servers, settings))
+        admin = connect(kafka.KafkaAdminClient, **connection(servers, settings))
         try:
             try:
                 admin.create_topics({settings.topic: _topic(settings)}, wait_for_metadata=True)
@@ -125,7 +142,7 @@ def answers(server: str) -> bool:
     host, _, port = server.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1.0).close()
-        client = kafka.KafkaAdminClient(bootstrap_servers=[server], bootstrap_timeout_ms=1_000, request_timeout_ms=1_000)
+        client = connect(kafka.KafkaAdminClient, bootstrap_servers=[server], bootstrap_timeout_ms=1_000, request_timeout_ms=1_000)
     except (kafka_errors.RetriableError, OSError):  # not up yet, which is what is being asked
         return False
     try:
