@@ -20,7 +20,7 @@ from mlplatform.source.checkout import checkout
 OTHER_FEATURES = """
 def engineer(columns):
     per_head = columns["income"] / (columns["children"] + 1)
-    return {"income": columns["income"], "per_head": per_head, "children": columns["children"], "home": columns["home"]}
+    return {"income": columns["income"], "per_head": per_head, **{name: columns[name] for name in ("children", "member", "home")}}
 """
 
 
