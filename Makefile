@@ -98,10 +98,13 @@ kafka-jars: setup
 
 # -- keep -------------------------------------------------------------------------------------------------------------------------------
 
+.PHONY: lock
+lock: ## Resolve the dependencies anew (ARGS=--upgrade for the newest that fit)
+	@PYTHON=$(PYTHON) tools/lock $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the local stack's data and what builds left (not the virtual environment)
 	@if test -x $(BIN)/mlplatform; then $(BIN)/mlplatform down; $(BIN)/mlplatform clean --yes; fi
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 -include k8s/kind.mk
--include requirements/lock.mk

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import random
 import socket
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
+
+from mlplatform.errors import Unavailable
 
 HOST = "127.0.0.1"
 
@@ -20,28 +27,55 @@ DEFAULTS: Mapping[str, int] = {
     "kafka": 9092,
 }
 
+OTHERS = range(20_000, 30_000)
+"""Below the ports that systems give to outgoing connections: one of those could take a chosen port before its server is up."""
+TRIES = 200
 
-def choose(wanted: Mapping[str, int] = DEFAULTS) -> dict[str, int]:
-    """A free port for each name: the wanted one, else any. They are held until all are chosen, so none is given twice."""
-    with contextlib.ExitStack() as held:
-        return {name: _take(held, port) for name, port in wanted.items()}
+
+def choose(wanted: Mapping[str, int] = DEFAULTS, *, claims: contextlib.ExitStack | None = None) -> dict[str, int]:
+    """A free port for each name: the wanted one, else any. Port 0 wants any.
+
+    With `claims` no other stack on this machine is given the same ports until that is closed: a server binds its port seconds later,
+    and a second stack must not find it free in between.
+    """
+    with contextlib.ExitStack() as held:  # all are held until the last is chosen, so none is given twice
+        return {name: _take(held, claims, port) for name, port in wanted.items()}
 
 
 def free(port: int) -> bool:
     """True when nobody listens on that port of this machine."""
     with contextlib.ExitStack() as held:
-        return _take(held, port) == port
+        return _bind(held, port)
 
 
-def _take(held: contextlib.ExitStack, port: int) -> int:
+def _take(held: contextlib.ExitStack, claims: contextlib.ExitStack | None, wanted: int) -> int:
+    draw = random.SystemRandom()
+    for candidate in (*([wanted] if wanted else []), *(draw.choice(OTHERS) for _ in range(TRIES))):
+        if _bind(held, candidate) and (claims is None or _claim(claims, candidate)):
+            return candidate
+    raise Unavailable(f"no free port was found in {TRIES} tries between {OTHERS[0]} and {OTHERS[-1]}")
+
+
+def _bind(held: contextlib.ExitStack, port: int) -> bool:
     candidate = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports that wait out their TIME_WAIT are free for a server
     try:
         candidate.bind((HOST, port))
         candidate.listen(1)  # two sockets may be bound to one port with this option, but only one can listen
     except OSError:
-        candidate.close()
-        candidate = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        candidate.bind((HOST, 0))
-        candidate.listen(1)
-    return int(candidate.getsockname()[1])
+        return False
+    return True
+
+
+def _claim(claims: contextlib.ExitStack, port: int) -> bool:
+    """Lock a file in the port's name; the lock ends with the program, however that ends."""
+    folder = Path(tempfile.gettempdir()) / f"mlplatform-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    claims.enter_context(file)
+    return True

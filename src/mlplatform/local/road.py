@@ -32,7 +32,7 @@ from mlplatform.source.checkout import Checkout, checkout, dirty
 
 FIRST = "breast-cancer"  # the quickest to train, so that something answers soon
 LIVE_ROWS = 60
-WAIT_S = 60.0
+WAIT_S = 120.0
 POLL_S = 0.2
 
 

@@ -90,7 +90,7 @@ class LocalStack:
     def _enter(self) -> None:
         home = self.options.home
         before = state.read(home)
-        chosen = ports.choose({**ports.DEFAULTS, **(before.ports if before else {})})
+        chosen = ports.choose({**ports.DEFAULTS, **(before.ports if before else {})}, claims=self._held)
         self.secrets = secrets.ensure(home / "secrets", PASSWORDS)
         self.postgres = LocalPostgres(
             home / "postgres",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 
 from mlplatform.local import ports
@@ -16,6 +17,17 @@ def test_taken_ports_are_replaced() -> None:
         assert chosen["b"] == free
         assert not ports.free(taken)
         assert ports.free(free)
+
+
+def test_two_stacks_never_share_a_port() -> None:
+    """A port that one stack has claimed is given to no other, though its server is not up yet."""
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        mine = ports.choose({"a": 0}, claims=first)["a"]
+        theirs = ports.choose({"a": mine}, claims=second)["a"]
+
+        assert mine != theirs
+        first.close()
+        assert ports.choose({"a": mine}, claims=second)["a"] == mine
 
 
 def test_no_port_is_given_twice() -> None:

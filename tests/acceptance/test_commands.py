@@ -1,0 +1,121 @@
+"""The commands of the README on the running platform."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+
+PARCEL = {
+    "carrier": "swift",
+    "region": None,
+    "distance_km": 900.0,
+    "weight_kg": 2.5,
+    "items": 1,
+    "weekday": 5,
+    "temperature_c": -12.0,
+    "express": False,
+}
+
+
+def test_status_shows_all_processes(stack) -> None:
+    """`status` lists every process as ready, with where to find it."""
+    found = stack.json("status")
+
+    assert found["well"]
+    assert {process["state"] for process in found["processes"].values()} == {"ready"}
+    assert {"serving", "dataapi", "mlflow", "postgres-primary", "postgres-standby", "consumer", "etl", "shipper"} == set(found["processes"])
+
+
+def test_predict_answers_and_counts(stack, wait) -> None:
+    """A prediction by hand answers with the version that serves, and the balance has one request more."""
+    before = stack.json("balance")["requests"]["stored"]
+    answer = stack.json("predict", "late-delivery", "--row", json.dumps(PARCEL), "--id", "order-7")
+    stored = wait(lambda: (now := stack.json("balance")["requests"]["stored"]) > before and now)
+
+    assert answer["predictions"][0] in ("late", "on_time")
+    assert sum(answer["probabilities"][0].values()) == pytest.approx(1.0, abs=1e-5)
+    assert answer["client_id"] == "order-7"
+    assert stored == before + 1
+
+
+def test_predict_without_a_row_shows_one(stack) -> None:
+    """Who does not know the columns gets a command that works."""
+    refused = stack.cli("predict", "late-delivery", ok=False)
+    hint = refused.stderr.partition("--row '")[2].partition("'")[0]
+
+    assert refused.returncode == 1
+    assert stack.json("predict", "late-delivery", "--row", hint)["model"] == "late-delivery"
+
+
+def test_a_bad_row_is_refused_by_column(stack) -> None:
+    """A row that breaks its contract ends with one line that names the column, and no traceback."""
+    refused = stack.cli("predict", "late-delivery", "--row", json.dumps(PARCEL | {"items": "many"}), ok=False)
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: rows[0].items")
+    assert "Traceback" not in refused.stderr
+
+
+def test_import_takes_the_good_and_keeps_the_bad(stack, wait, tmp_path) -> None:
+    """Rows of a file arrive as features; sent again nothing is doubled; a row that breaks its contract waits in quarantine."""
+    rows = [json.loads(line) for line in stack_example("diabetes")][:3]
+    rows[2] |= {"bmi": 1_000.0}
+    file = tmp_path / "rows.ndjson"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    before = stack.json("balance")["rows"]["diabetes"]
+    first = stack.json("import", "diabetes", str(file))
+    stack.json("import", "diabetes", str(file))
+    after = wait(lambda: (now := stack.json("balance")["rows"]["diabetes"])["waiting"] == 0 and now["raw"] > before["raw"] and now)
+
+    assert first["accepted"] == 3
+    assert (after["raw"] - before["raw"], after["featured"] - before["featured"]) == (3, 2)
+    assert after["quarantined"] - before["quarantined"] == 1
+
+
+def test_rollback_and_promote(stack, wait) -> None:
+    """A rollback brings the version before back to the traffic, and a promotion undoes it; both stand in the record with their reason."""
+    stack.json("rollback", "breast-cancer", "--why", "the new one looks odd")
+    row = stack.cli("predict", "breast-cancer", ok=False).stderr.partition("--row '")[2].partition("'")[0]
+    wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == "1")
+    stack.json("promote", "breast-cancer", "2", "--why", "it was the data")
+    wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == "2")
+    record = stack.json("models", "breast-cancer")["promotions"]
+
+    assert [entry["why"] for entry in record[:2]] == ["it was the data", "the new one looks odd"]
+
+
+def test_backup_is_whole(stack) -> None:
+    """A snapshot is made and holds what it should; restoring over a registry in use is refused without --force."""
+    made = stack.json("backup", "create")
+    found = stack.json("backup", "verify")
+    refused = stack.cli("backup", "restore", ok=False)
+
+    assert (found["snapshot"], found["damaged"]) == (made["snapshot"], [])
+    assert refused.returncode == 1
+    assert "--force" in refused.stderr
+
+
+def test_doctor_finds_it_well(stack) -> None:
+    """`doctor` finds nothing missing."""
+    found = stack.json("doctor")
+
+    assert found["ok"]
+    assert {"python", "postgres", "pipelines", "stack", "serving"} <= {finding["subject"] for finding in found["findings"]}
+
+
+def test_logs_are_there(stack) -> None:
+    """Every process has a log, and `logs` prints it."""
+    assert "trainer" in stack.cli("logs", "trainer-diabetes", "-n", "3").stdout
+    assert "| " in stack.cli("logs", "-n", "1").stdout
+    assert stack.cli("logs", "nobody", ok=False).returncode == 1
+
+
+def stack_example(name: str) -> list[str]:
+    """Example rows as the command prints them."""
+    done = subprocess.run([sys.executable, "-m", "mlplatform", "example", name], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()

@@ -1,0 +1,72 @@
+"""Stopping leaves nothing running, and a second start finds everything where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+
+
+@pytest.fixture
+def bare(homes, make_stack, request):
+    """A platform of its own, with pipelines applied and some rows, but without the road."""
+    made = make_stack(homes / request.node.name[:20])
+    made.up("--no-road")
+    made.cli("apply", "diabetes")
+    yield made
+    made.end()
+
+
+def test_down_leaves_nothing_running(stack, processes) -> None:
+    """After `down` no process of the platform is left, not even a grandchild; a second `down` has nothing to do."""
+    tree = processes.below(stack.process.pid)
+    assert len(tree) > len(stack.pids())
+    stack.end()
+
+    assert processes.alive(tree) == set()
+    assert stack.cli("down").stdout == "nothing is running\n"
+    assert stack.cli("status", ok=False).returncode == 1
+
+
+def test_a_second_start_reuses_the_first(stack) -> None:
+    """The same versions answer again, with nothing imported or trained anew, and every stored request is still there."""
+    before = {name: [version["version"] for version in stack.json("models", name)["versions"]] for name in stack.summaries[0]["pipelines"]}
+    stored = stack.json("balance")["requests"]["stored"]
+    stack.end()
+    summary = stack.up()
+    after = {name: [version["version"] for version in stack.json("models", name)["versions"]] for name in before}
+
+    assert not summary["first_start"]
+    assert after == before
+    assert {line["imported"] for line in summary["pipelines"].values()} == {0}
+    assert stack.json("balance")["requests"]["stored"] >= stored
+
+
+def test_one_home_is_for_one_stack(stack) -> None:
+    """A second `up` on a running home is refused and harms nothing."""
+    refused = stack.cli("up", "--no-road", ok=False)
+
+    assert refused.returncode == 1
+    assert "is running in" in refused.stderr
+    assert stack.json("status")["well"]
+
+
+def test_killing_the_parent_leaves_nothing_and_loses_nothing(bare, processes, wait, tmp_path) -> None:
+    """After kill -9 of `mlplatform up` all of its processes end; the next start finds the rows that were stored."""
+    file = tmp_path / "rows.ndjson"
+    row = {"age": 50, "sex": 1, "bmi": 25.0, "blood_pressure": 90.0, "total_cholesterol": 180.0, "ldl": 100.0, "hdl": 50.0,
+           "cholesterol_ratio": 3.6, "log_triglycerides": 4.8, "glucose": 90.0, "progression": 120.0, "patient": "p-1"}  # fmt: skip
+    file.write_text(json.dumps(row) + "\n")
+    bare.cli("import", "diabetes", str(file))
+    wait(lambda: bare.json("balance")["rows"]["diabetes"]["featured"] == 1)
+    tree = processes.below(bare.process.pid)
+    os.kill(bare.process.pid, signal.SIGKILL)
+    wait(lambda: not processes.alive(tree))
+    bare.process.communicate()
+    bare.up("--no-road")
+
+    assert bare.json("balance")["rows"]["diabetes"]["featured"] == 1

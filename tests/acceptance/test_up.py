@@ -1,0 +1,68 @@
+"""`make up` goes the whole road on real data, and says truthfully what it has shown."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+
+MIB = 1024 * 1024
+EXAMPLES = ["breast-cancer", "diabetes", "late-delivery"]
+
+
+def test_every_example_is_retrained_and_answers(stack) -> None:
+    """After the first start version 2 of every example answers, and it learnt from the labels that came in on the way."""
+    pipelines = stack.summaries[0]["pipelines"]
+
+    assert sorted(pipelines) == EXAMPLES
+    for line in pipelines.values():
+        assert line["versions"] == ["1", "2"]
+        assert line["training_rows"] == [line["imported"], line["imported"] + line["labelled"]]
+        assert line["labelled"] == line["sent"] > 0
+
+
+def test_every_answered_request_is_stored(stack) -> None:
+    """Every live row that was answered is found in the data, and the balance closes without a gap."""
+    summary = stack.summaries[0]
+
+    assert [line["stored"] for line in summary["pipelines"].values()] == [line["sent"] for line in summary["pipelines"].values()]
+    assert [outbox["accepted"] - outbox["stored"] for outbox in summary["balance"]["outboxes"]] == [0]
+    assert [outbox["missing"] for outbox in summary["balance"]["outboxes"]] == [[]]
+
+
+def test_training_read_a_standby(stack) -> None:
+    """The receipt of every training's dataset names a standby."""
+    assert {line["trained_on"].split()[0] for line in stack.summaries[0]["pipelines"].values()} == {"standby"}
+
+
+def test_a_manual_pipeline_waited_for_a_person(stack) -> None:
+    """Only the example that says so needed an approval, and its record names the person who gave it."""
+    pipelines = stack.summaries[0]["pipelines"]
+    record = stack.json("models", "late-delivery")["promotions"]
+
+    assert [name for name, line in pipelines.items() if line["approved_by_hand"]] == ["late-delivery"]
+    assert [(entry["action"], entry["by"]) for entry in record][:2] == [("approve", "admin"), ("propose", "trainer")]
+
+
+def test_the_whole_stack_is_small(stack) -> None:
+    """All processes together stay below 1.5 GiB."""
+    assert stack.summaries[0]["memory_total_bytes"] < 1536 * MIB
+
+
+def test_the_promises_are_checked_from_outside(stack) -> None:
+    """`mlplatform check` finds every promise kept."""
+    found = stack.json("check")
+
+    assert [finding for finding in found["findings"] if finding["state"] != "ok"] == []
+    assert len(found["findings"]) == 3 + 5 * len(EXAMPLES)
+
+
+@pytest.mark.parametrize("page", ["serving", "dataapi"])
+def test_servers_ask_for_a_token(stack, page: str) -> None:
+    """Neither server answers a caller without a token."""
+    url = stack.summaries[-1]["urls"][page]
+    path = {"serving": "/v1/models/diabetes/predict", "dataapi": "/v1/datasets/diabetes.training"}[page]
+    answer = httpx.request("POST" if page == "serving" else "GET", url + path, json={"rows": []} if page == "serving" else None)
+
+    assert answer.status_code == 401
