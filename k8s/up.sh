@@ -9,15 +9,28 @@ if ! kind get clusters 2> /dev/null | grep -qx "$name"; then
   { cat k8s/kind.yaml; for _ in $(seq 2 "${NODES:-1}"); do echo '  - role: worker'; done; } |
     kind create cluster --name "$name" --image "$KIND_IMAGE" --wait 120s --quiet --config -
 fi
-k() { kubectl --context "$context" "$@"; }
 k8s/operators/install.sh "$context"
 
-k8s/images.sh dev
+k8s/images.sh dev >&2
 # A tag per content: pods of an unchanged image stay, others are replaced.
 tag=$(docker image inspect --format '{{.Id}}' mlplatform:dev mlplatform-serving:dev mlplatform-serving-sklearn:dev mlplatform-source:dev | sha256sum | cut -c1-12)
-for image in mlplatform mlplatform-serving mlplatform-serving-sklearn mlplatform-source; do docker tag $image:dev $image:"$tag"; done
-kind load docker-image --name "$name" mlplatform:"$tag" mlplatform-serving:"$tag" mlplatform-serving-sklearn:"$tag" mlplatform-source:"$tag" > /dev/null 2>&1
+prefix=${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}
+images=
+for image in mlplatform mlplatform-serving mlplatform-serving-sklearn mlplatform-source; do
+  docker tag $image:dev "$prefix$image:$tag"
+  images="$images $prefix$image:$tag"
+done
+if [ -n "$prefix" ]; then
+  for image in $images; do docker push -q "$image" >&2; done
+else
+  # shellcheck disable=SC2086  (one word per image)
+  kind load docker-image --name "$name" $images >&2
+fi
 
-k apply -f k8s/namespace.yaml > /dev/null
-[ -n "${NO_RELEASE:-}" ] && { echo "$tag"; exit; }
-helm upgrade --install mlplatform charts/mlplatform --kube-context "$context" -n mlplatform -f "${KIND_VALUES:-charts/mlplatform/ci/kind-values.yaml}" --set image.tag="$tag"
+kubectl --context "$context" apply -f k8s/namespace.yaml >&2
+if [ -n "${NO_RELEASE:-}" ]; then
+  echo "$tag"
+  exit
+fi
+helm upgrade --install mlplatform charts/mlplatform --kube-context "$context" -n mlplatform -f "${KIND_VALUES:-charts/mlplatform/ci/kind-values.yaml}" \
+  --set image.tag="$tag",image.registry="${IMAGE_REGISTRY:-}"

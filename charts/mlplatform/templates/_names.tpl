@@ -36,10 +36,11 @@ Every name that the chart gives or refers to. Input is the root context, unless 
 {{/* Cluster-wide objects: namespace and name together. */}}
 {{- define "mlplatform.name.clusterWide" -}}{{ .Release.Namespace }}-{{ include "mlplatform.name" . }}-dataapi{{- end }}
 
-{{/* Image of ours. Input: list of root and repository. */}}
+{{/* Image of ours. Input: list of root and repository, which may carry a tag of its own. */}}
 {{- define "mlplatform.image" -}}
 {{- $root := index . 0 -}}
-{{ with $root.Values.image.registry }}{{ . }}/{{ end }}{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
+{{ with $root.Values.image.registry }}{{ . }}/{{ end }}{{ index . 1 }}
+{{- if not (regexMatch ":[^/]+$" (index . 1)) }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "mlplatform.url.dataapi" -}}http://{{ include "mlplatform.name.component" (list . "dataapi") }}:8081{{- end }}

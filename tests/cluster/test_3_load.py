@@ -1,0 +1,91 @@
+"""Under load: grow, shrink, and change without a failed request."""
+
+from __future__ import annotations
+
+from kind_cluster import RELEASE, Cluster, until
+from platform_user import User
+
+
+def replicas(cluster: Cluster) -> int:
+    """Serving pods that are ready."""
+    return len(cluster.ready("serving"))
+
+
+def test_serving_grows_and_shrinks(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+    """Load brings serving from one pod to three, its end brings it back to one, and no request fails on the way."""
+    until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
+    with user.load(workers=6, per_second=300, rows=200) as heavy:
+        until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
+        heavy.stop()
+        with user.load(workers=2, per_second=4) as light:
+            until("one pod again", lambda: replicas(cluster) == 1 and len(cluster.pods("serving")) == 1, seconds=300, every=3)
+
+    assert [] == heavy.failed()[:3]
+    assert [] == light.failed()[:3]
+
+
+def test_a_retraining_by_kubectl_replaces_the_champion(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+    """`kubectl create job --from=cronjob/…` trains on the standby's data and ends with a new champion that answers, without a gap."""
+    before = user.champion("breast-cancer")
+    with user.load(per_second=6) as load:
+        assert "Complete" == user.retrain("breast-cancer", "retrain-1")
+        after = user.champion("breast-cancer")
+        until("the new version answers", lambda: user.served() == after, seconds=30, every=0.5)
+
+    assert int(after) > int(before)
+    assert [] == load.failed()[:3]
+
+
+def test_the_data_api_starts_the_same_run(user: User, cluster: Cluster, installed: dict[str, float]) -> None:
+    """POST /v1/pipelines/{name}/runs makes a Job from the CronJob, which ends well."""
+    with user.dataapi() as client:
+        run = client.post("/v1/pipelines/diabetes/runs", {"reason": "the cluster test"})["run"]
+
+    assert "Complete" == cluster.job_done(run, seconds=300)
+
+
+def test_upgrade_under_load(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+    """`helm upgrade` rolls every process of ours while requests come in, and none of them fails."""
+    before = {pod["metadata"]["name"] for component in ("serving", "dataapi", "consumer", "etl") for pod in cluster.pods(component)}
+    with user.load(per_second=15) as load:
+        cluster.release("--set", "settings.telemetry.log_level=warning")
+        cluster.rolled_out()
+        until("old pods are gone", lambda: not before & _names(cluster), seconds=180, every=2)
+
+    assert [] == load.failed()[:3]
+    user.closed_balance()
+    assert load.ids() <= user.stored_ids("breast-cancer")
+
+
+def test_rollback_by_helm(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+    """`helm rollback` brings back what was before, again without a failed request."""
+    with user.load(per_second=8) as load:
+        cluster.helm("rollback", RELEASE)
+        cluster.rolled_out()
+
+    assert [] == load.failed()[:3]
+    assert "log_level: warning" not in cluster.helm("get", "values", RELEASE)
+
+
+def test_rollback_of_a_model(user: User, installed: dict[str, float]) -> None:
+    """The previous version answers again within seconds of its record."""
+    now = user.champion("breast-cancer")
+    with user.dataapi() as client:
+        previous = str(client.get("/v1/models/breast-cancer")["previous"]["version"])
+        client.post("/v1/models/breast-cancer/promotions", {"action": "rollback", "why": "the cluster test"})
+    until("the previous version answers", lambda: user.served() == previous, seconds=30, every=0.5)
+
+    assert previous != now
+
+
+def test_a_value_that_makes_no_sense_changes_nothing(cluster: Cluster, installed: dict[str, float]) -> None:
+    """A refused upgrade says why and leaves the release as it was."""
+    revision = cluster.helm("history", RELEASE)
+    said = cluster.release("--set", "consumer.replicas=99", check=False)
+
+    assert "consumer.replicas: 99 pods share 6 partitions (settings.queue.partitions); the rest would stand idle" in said
+    assert revision == cluster.helm("history", RELEASE)
+
+
+def _names(cluster: Cluster) -> set[str]:
+    return {pod["metadata"]["name"] for pod in cluster.get("pods")["items"]}
