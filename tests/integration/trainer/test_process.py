@@ -1,0 +1,91 @@
+"""The trainer as the process that a Job starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mlplatform.settings import Settings
+
+CHILD = """
+import sys
+from mlplatform import settings, telemetry
+from mlplatform.trainer.main import run
+knobs = settings.load()
+telemetry.configure(knobs.telemetry, process="trainer")
+run(knobs, sys.argv[1], reason="test")
+"""
+SLOW = """
+import pathlib, time
+
+def build(parameters):
+    pathlib.Path({mark!r}).touch()
+    time.sleep(60)
+"""
+DEADLINE_S = 120.0
+
+
+def _environment(settings: Settings, **more: str) -> dict[str, str]:
+    given = {
+        "DATAAPI__URL": settings.dataapi.url,
+        "DATAAPI__TOKEN": "token-trainer",
+        "REGISTRY__URL": settings.registry.url,
+        "SOURCE__URL": settings.source.url,
+        "SOURCE__CACHE": str(settings.source.cache),
+    }
+    return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | {
+        f"MLPLATFORM_{name}": value for name, value in (given | more).items()
+    }
+
+
+def _start(bank: Any, log: Path, **more: str) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-c", CHILD, bank.name], env=_environment(bank.settings, **more), stderr=file, stdout=subprocess.PIPE
+        )
+
+
+def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> None:
+    """The process ends well, says in plain words what it did, and its log is JSON lines with pipeline and run."""
+    child = _start(bank, tmp_path / "log")
+    out, _ = child.communicate(timeout=DEADLINE_S)
+    lines = (tmp_path / "log").read_text().splitlines()
+
+    assert child.returncode == 0, lines[-5:]
+    assert out.decode().startswith(f"{bank.name} version 1 is champion (onnx, 300 rows for training, 100 held out)")
+    assert all(line.startswith("{") for line in lines), [line for line in lines if not line.startswith("{")]
+    assert any('"step": "export"' in line and f'"pipeline": "{bank.name}"' in line and '"run_id"' in line for line in lines)
+
+
+def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
+    """A run that is ended in the middle of the author's code is KILLED in MLflow, and the next one can begin at once."""
+    mark = tmp_path / "mark"
+    bank.apply(model=SLOW.format(mark=str(mark)))
+    child = _start(bank, tmp_path / "log")
+    deadline = time.monotonic() + DEADLINE_S
+    while not mark.exists():
+        assert time.monotonic() < deadline
+        assert child.poll() is None, (tmp_path / "log").read_text()[-2000:]
+        time.sleep(0.02)
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=DEADLINE_S)
+
+    assert child.returncode == 128 + signal.SIGTERM
+    assert [run["info"]["status"] for run in bank.runs()] == ["KILLED"]
+    with bank.client("trainer") as client:
+        client.post(f"/v1/pipelines/{bank.name}/lease", {"holder": "the next one", "ttl_s": 5})
+
+
+def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:
+    """With any database address in its environment the process ends with the setting's name, before it has asked anybody."""
+    child = _start(bank, tmp_path / "log", POSTGRES__WAREHOUSE_REPLICA_DSN="postgresql://mlplatform_reader@127.0.0.1/warehouse")
+    child.communicate(timeout=DEADLINE_S)
+
+    assert child.returncode != 0
+    assert "MLPLATFORM_POSTGRES__WAREHOUSE_REPLICA_DSN" in (tmp_path / "log").read_text()
+    assert bank.runs() == []
