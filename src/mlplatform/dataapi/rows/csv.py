@@ -69,7 +69,7 @@ def _records(lines: _Lines, definition: PipelineDefinition) -> Iterator[Record]:
 def _record(number: int, header: list[str], kinds: Sequence[DType | None], fields: list[str], text: str) -> Record:
     if len(fields) != len(header):
         return Record(number, reason=f"it has {len(fields)} fields, the header has {len(header)}", text=_readable(text))
-    if not text.isascii() and _readable(text) != text:
+    if not _is_utf8(text):
         return Record(number, reason="not UTF-8", text=_readable(text))
     values = {name: convert(field, kind) for name, kind, field in zip(header, kinds, fields, strict=True)}
     return row(number, values, _readable(text))
@@ -82,6 +82,14 @@ def _header(reader: Iterator[list[str]], definition: PipelineDefinition) -> list
         raise InvalidInput(f"line 1: no header can be read: {error}".rstrip(": "), field="body") from error
     check_header(header, definition)
     return header
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _readable(text: str) -> str:

@@ -1,0 +1,84 @@
+"""Bodies become records: what is sent comes out again, in order, whatever stands between."""
+
+from __future__ import annotations
+
+import csv as stdlib_csv
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.dataapi.rows import csv, ndjson
+from mlplatform.dataapi.rows.record import convert
+
+DEFINITION = PipelineDefinition.parse(
+    {
+        "name": "flowers",
+        "description": "Size of a flower.",
+        "task": "regression",
+        "columns": [{"name": "a", "dtype": "string", "nullable": True}, {"name": "b", "dtype": "string", "nullable": True}],
+        "target": {"name": "y", "dtype": "float64", "unit": "cm"},
+        "tuning": {"metric": "r2"},
+        "gates": [{"metric": "r2", "min": 0}],
+    }
+)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=20))
+def test_csv_brings_every_text_through(rows: list[tuple[str, str]]) -> None:
+    """Texts with commas, quotes, line breaks and any letter arrive as they were; an empty one is null."""
+    body = io.StringIO()
+    writer = stdlib_csv.writer(body, quoting=stdlib_csv.QUOTE_ALL)
+    writer.writerows([("a", "b"), *rows])
+    records = list(csv.read(io.BytesIO(body.getvalue().encode()), DEFINITION))
+
+    assert [{"a": [a or None], "b": [b or None]} for a, b in rows] == [json.loads(record.inputs) for record in records]
+    assert list(range(1, len(rows) + 1)) == [record.number for record in records]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"")), st.just(b'{"a":1}'))))
+def test_ndjson_loses_no_line(lines: list[bytes]) -> None:
+    """Every line that is not empty is a record: readable with inputs, or with a reason and what was sent."""
+    records = list(ndjson.read(io.BytesIO(b"\n".join(lines))))
+    sent = [line.strip() for line in lines if line.strip()]
+
+    assert len(sent) == len(records)
+    for line, record in zip(sent, records, strict=True):
+        assert bool(record.inputs) != bool(record.reason)
+        assert record.inputs or record.text == line.decode("utf-8", "backslashreplace")
+
+
+def test_a_body_stays_open_after_reading() -> None:
+    """Reading a CSV does not close the file that the caller owns."""
+    body = io.BytesIO(b"a,b\n1,2\n")
+    list(csv.read(body, DEFINITION))
+
+    assert not body.closed
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype", "value"),
+    [
+        ("1.5", "float64", 1.5),
+        ("nan", "float64", None),
+        ("inf", "float64", "inf"),
+        ("one", "float64", "one"),
+        ("7", "int64", 7),
+        ("7.0", "int64", "7.0"),
+        ("True", "bool", True),
+        ("0", "bool", False),
+        ("yes", "bool", "yes"),
+        ("", "string", None),
+        ("07", "string", "07"),
+        ("2025-01-02", None, "2025-01-02"),
+        ("1700000000", None, 1700000000.0),
+        ("noon", None, "noon"),
+    ],
+)
+def test_csv_fields_are_converted_or_left(text: str, dtype: str | None, value: object) -> None:
+    """A field gets its declared type; what can't be that stays text."""
+    assert value == convert(text, dtype)  # type: ignore[arg-type]
