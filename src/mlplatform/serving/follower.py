@@ -1,7 +1,8 @@
 """Follow one pipeline's promotion record: when another version becomes champion, load it beside the old one and let it answer.
 
 A version that can't be loaded changes nothing: the old one keeps answering, an error is logged, `serving_load_failures_total` counts it, and it
-is tried again with growing pauses. While the data API is away at the start, the last good model from the cache answers.
+is tried again with growing pauses. At a start without the data API, or with a promoted version that can't be loaded, the last good model of
+the cache answers.
 """
 
 from __future__ import annotations
@@ -130,11 +131,26 @@ class Follower:
             model = await asyncio.to_thread(self._loader.load, version)
         except Exception as error:  # noqa: BLE001  (whatever a version does while it is loaded, it must not end the one that answers)
             self._failed(version, error)
+            if self._slot.champion is None:
+                await self._fall_back(version)
             return
         self._tried, self._failures = None, 0
         self._slot.swap(model)
         _log.info("version answers", pipeline=version.pipeline, version=version.version, record=record)
         await self._remember(record, version)
+        self._swapped()
+
+    async def _fall_back(self, failed: ModelVersion) -> None:
+        """After a restart, answer with what answered before it until the promoted version can be loaded: it is tried again all the same."""
+        remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
+        if remembered is None or _same(remembered.version, failed):
+            return
+        try:
+            self._slot.swap(await asyncio.to_thread(self._loader.load, remembered.version))
+        except Exception as error:  # noqa: BLE001  (then nothing answers, as before, and both failures are told)
+            _log.error("the last good model could not be loaded either", pipeline=failed.pipeline, error=str(error))
+            return
+        _log.warning("the last good model answers", pipeline=failed.pipeline, version=remembered.version.version, instead_of=failed.version)
         self._swapped()
 
     async def _remember(self, record: int, version: ModelVersion) -> None:
