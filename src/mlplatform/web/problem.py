@@ -94,6 +94,9 @@ async def _platform(_: Request, error: Exception) -> Response:
 async def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        cause = first.get("ctx", {}).get("error", first["msg"])
+        return response(errors.InvalidInput(f"not JSON: {cause} at character {first['loc'][-1]}", field="body"))
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
     return response(errors.InvalidInput(first["msg"], field=where or "body"))
 

@@ -3,11 +3,12 @@
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 
 -- name: outboxes
--- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records are rows or dead letters.
+-- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records are rows or dead letters. A record that was
+-- sent twice can be two dead letters, but is one record.
 WITH stored AS (
     SELECT outbox_id, count(*) AS records, max(sequence) AS highest FROM raw.requests WHERE outbox_id IS NOT NULL GROUP BY outbox_id
 ), dead AS (
-    SELECT outbox_id, count(*) AS records, max(sequence) AS highest FROM raw.dead_letters WHERE outbox_id IS NOT NULL GROUP BY outbox_id
+    SELECT outbox_id, count(DISTINCT sequence) AS records, max(sequence) AS highest FROM raw.dead_letters WHERE outbox_id IS NOT NULL GROUP BY outbox_id
 ), known AS (
     SELECT outbox_id FROM raw.outboxes UNION SELECT outbox_id FROM stored UNION SELECT outbox_id FROM dead
 )
@@ -38,8 +39,11 @@ SELECT gaps.outbox_id::text, gaps.first, gaps.last,
 FROM gaps WHERE place <= %(most)s ORDER BY gaps.outbox_id, gaps.first;
 
 -- name: totals
--- Requests that came from serving, and all dead letters.
-SELECT (SELECT count(*) FROM raw.requests WHERE source = 'serving') AS stored, (SELECT count(*) FROM raw.dead_letters) AS dead_lettered;
+-- Requests that came from serving, and dead letters: records by their numbers, and bytes that named no outbox.
+SELECT (SELECT count(*) FROM raw.requests WHERE source = 'serving') AS stored, (
+    SELECT count(DISTINCT (outbox_id, sequence)) FILTER (WHERE outbox_id IS NOT NULL) + count(*) FILTER (WHERE outbox_id IS NULL)
+    FROM raw.dead_letters
+) AS dead_lettered;
 
 -- name: feature_tables
 -- Every applied pipeline with its current features digest and the table of its rows, if etl has made it.

@@ -1,4 +1,4 @@
-"""Imports by key."""
+"""Imports by the key of their sender."""
 
 from __future__ import annotations
 
