@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -124,15 +124,25 @@ class Publisher:
 
 
 def _client(url: str, timeout_s: float) -> Any:
-    """MLflow's client. Imported here, since MLflow reads these variables at import: usage reports to its makers, retries, progress bars."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(timeout_s)))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    """MLflow's client, with reports to its makers off, bounded patience, and nothing printed.
+
+    Imported here and not at the top: the import takes a second and a half, and whoever only names this class need not wait for it.
+    These are MLflow's own switches; it has them per process.
+    """
     from mlflow import MlflowClient  # noqa: PLC0415
 
+    switches, telemetry = _untyped("mlflow.environment_variables"), _untyped("mlflow.telemetry")
+    switches.MLFLOW_DISABLE_TELEMETRY.set(True)
+    telemetry.set_telemetry_client()  # looks at the switch again
+    switches.MLFLOW_HTTP_REQUEST_TIMEOUT.set(round(timeout_s))
+    switches.MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(3)
+    switches.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+    switches.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
     return MlflowClient(tracking_uri=url, registry_uri=url)
+
+
+def _untyped(name: str) -> Any:
+    return importlib.import_module(name)
 
 
 @contextmanager

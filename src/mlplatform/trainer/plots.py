@@ -7,9 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
@@ -27,6 +25,9 @@ def plots(judged: Judged) -> list[tuple[str, str]]:
 
 
 def _svg(draw: Callable[[Any, Judged], None], judged: Judged) -> str:
+    import matplotlib as mpl  # noqa: PLC0415 - its import makes a folder for its configuration
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     # A fixed salt and no date, so that equal runs give equal bytes. The context keeps the change from other users of matplotlib.
     with mpl.rc_context({"svg.hashsalt": "mlplatform", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(4.2, 3.4), layout="constrained")
