@@ -100,6 +100,22 @@ def postgres_files() -> str:
     return "# Made by `make chart-docs` from database/sql/roles.sql; edit there.\n" + yaml.safe_dump(steps, sort_keys=False, width=140)
 
 
+def external_postgres() -> str:
+    """The same for servers that somebody else runs, as one script for psql."""
+    found = queries.load("roles")
+    databases = {"raw": "owner", "warehouse": "owner", "mlflow": "mlflow"}
+    parts = [
+        (
+            "-- Roles and databases on your own PostgreSQL 17+, for `psql -f` as superuser. Made by `make chart-docs` from database/sql/roles.sql.\n"
+            "-- Afterwards give each role a password (\\password mlplatform_consumer …); schemas and rights follow with the first start.\n\n"
+        ),
+        found["roles"],
+    ]
+    for name, owner in databases.items():
+        parts.append(f"\n\nCREATE DATABASE {name} OWNER mlplatform_{owner};\n\\connect {name}\n{found['login_trigger']}")
+    return "".join(parts) + "\n"
+
+
 def statements(script: str) -> list[str]:
     """The statements of a script; a semicolon inside $$ … $$ ends none."""
     parts, current, quoted = [], "", False
@@ -130,6 +146,7 @@ def main() -> int:
         CHART / "values.schema.json": json.dumps(top, indent=1, ensure_ascii=False) + "\n",
         CHART / "README.md": readme((CHART / "README.md").read_text(), root),
         CHART / "files" / "postgres.yaml": postgres_files(),
+        CHART.parents[1] / "k8s" / "examples" / "external-postgres.sql": external_postgres(),
     }
     stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:

@@ -73,4 +73,4 @@ def installed(cluster: Cluster, user: User) -> dict[str, float]:
 
 def _known(user: User) -> bool:
     with user.dataapi() as client:
-        return {each["name"] for each in client.get("/v1/pipelines")["pipelines"]} >= set(PIPELINES)
+        return {each["name"] for each in client.get("/v1/pipelines")} >= set(PIPELINES)
