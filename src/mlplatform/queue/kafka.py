@@ -27,6 +27,7 @@ from mlplatform.telemetry import logger
 _DELIVERY_MS = 15_000  # how long a send may take, retries included, before the shipper is told to back off
 _SESSION_MS = 10_000  # a member that died is noticed after so long; heartbeats come every third of it
 _POLL_INTERVAL_MS = 60_000  # above the longest transaction; a rebalance waits so long for a member that hangs
+_JOIN_MS = 5_000  # a join waits for the other members' next heartbeat and poll; also how long a stop may have to wait
 _FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 
 _CUT = "a broker that lacked records became leader; see docs/queue.md before you set raw.offsets by hand"
@@ -122,19 +123,18 @@ class KafkaConsumer:
         """The next records. See Consumer. A broker that went away after the connection looks like a topic without new records."""
         with self._told("be read"):
             client = self._connected()
+            self._join()
             self._place()
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         return [QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"") for records in found.values() for r in records]
 
     def keep_alive(self, timeout_s: float) -> None:
-        """Poll with everything paused, so that neither the poll interval nor a rebalance of the group throws this member out.
-
-        It polls all the time and not now and then: the client drops a join that ends between two polls, and joins again.
-        """
+        """Poll with everything paused, so that neither the poll interval nor a rebalance of the group throws this member out."""
         if self._client is None:
             time.sleep(timeout_s)
             return
         with self._told("keep this member"):
+            self._join()
             self._client.pause(*self._client.assignment())
             self._client.poll(timeout_ms=round(timeout_s * 1000))
             self._client.resume(*(self._client.assignment() - self._unplaced))
@@ -200,6 +200,19 @@ class KafkaConsumer:
             )
             self._client.subscribe([self._settings.topic], listener=_Listener(self))
         return self._client
+
+    def _join(self) -> None:
+        """Finish a join of the group that was begun, before anything is polled.
+
+        When a poll's time ends in the middle of a join, kafka-python 3.0.12 forgets it: the member belongs to the group, has no partitions,
+        sends no heartbeats, and stays so. Asking for a rejoin makes it wait for the open join or, if that has ended meanwhile, join again;
+        and here it is given the time for it.
+        """
+        coordinator = self._client._coordinator  # noqa: SLF001  (no public way to see an open join)
+        if coordinator._join_task is not None:  # noqa: SLF001
+            coordinator.request_rejoin()
+        if coordinator.need_rejoin():
+            coordinator.poll(timeout_ms=_JOIN_MS)
 
     def _place(self) -> None:
         waiting = sorted(self._unplaced)
