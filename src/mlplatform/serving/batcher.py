@@ -81,7 +81,7 @@ class Batcher:
         rows = 0
         while self._queue and len(batch) < self._max_requests:
             job = self._queue[0]
-            if batch and rows + job.question.rows > self._max_rows:
+            if batch and (rows + job.question.rows > self._max_rows or not self.model.worth_joining(rows)):
                 break
             rows += job.question.rows
             batch.append(self._queue.popleft())
@@ -115,7 +115,8 @@ def _call(model: LoadedModel, batch: list[Job]) -> tuple[dict[int, Exception], f
     started = time.perf_counter()
     failed: dict[int, Exception] = {}
     try:
-        model.answer(batch)
+        for job, outputs in zip(batch, model.answer([job.question for job in batch]), strict=True):
+            job.outputs = outputs
     except Exception as error:  # noqa: BLE001  (a model is foreign code: whatever it raises belongs to the request that caused it)
         failed = {0: _told(model, error)} if len(batch) == 1 else _each_alone(model, batch)
     return failed, time.perf_counter() - started
@@ -125,7 +126,7 @@ def _each_alone(model: LoadedModel, batch: list[Job]) -> dict[int, Exception]:
     failed: dict[int, Exception] = {}
     for index, job in enumerate(batch):
         try:
-            model.answer([job])
+            (job.outputs,) = model.answer([job.question])
         except Exception as error:  # noqa: BLE001  (as above)
             failed[index] = _told(model, error)
     return failed

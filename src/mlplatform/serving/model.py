@@ -15,11 +15,14 @@ from mlplatform.engine.interface import Engine
 from mlplatform.errors import PlatformError
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
-from mlplatform.serving.question import Job, Question
+from mlplatform.serving.question import Outputs, Question
 
 SLOW_S = 0.001
 """A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms, so below this it would cost more than it
 saves; above it, other requests on the event loop would feel the wait."""
+SHARED = 8
+"""A batch whose rows cost this many times a call's fixed cost is closed: sharing would save a tenth at most, and every request in it would wait
+for all the others, while separate calls overlap with the disk."""
 
 
 class LoadedModel:
@@ -55,13 +58,15 @@ class LoadedModel:
         """How many rows are added to so many."""
         return -rows % self.multiple if self.multiple else 0
 
-    def answer(self, jobs: Sequence[Job]) -> None:
-        """Set `outputs` of every job, by one call of the model where it can be. On an error some may be unset; one job may be to blame."""
-        if self.multiple or len(jobs) == 1:
-            self._answer_together(jobs)
-        else:
-            for job in jobs:
-                self._answer_together([job])
+    def worth_joining(self, rows: int) -> bool:
+        """True while a batch of so many rows gains from another request: while the fixed cost of a call is a noticeable part of it."""
+        return self._row_s * rows <= self._call_s * SHARED
+
+    def answer(self, questions: Sequence[Question]) -> list[Outputs]:
+        """The outputs of every question, by one call of the model where it can be. Raises whatever the model raises."""
+        if self.multiple or len(questions) == 1:
+            return self._answer_together(questions)
+        return [self._answer_together([question])[0] for question in questions]
 
     def predict(self, table: Columns, rows: int) -> Columns:
         """Outputs of raw columns: features, then engine. Raises PlatformError when the model does not give a row for each row."""
@@ -72,16 +77,18 @@ class LoadedModel:
                 raise PlatformError(f"the model gave {len(outputs[name])} values of '{name}' for {rows} rows")
         return outputs
 
-    def _answer_together(self, jobs: Sequence[Job]) -> None:
-        rows = sum(job.question.rows for job in jobs)
+    def _answer_together(self, questions: Sequence[Question]) -> list[Outputs]:
+        rows = sum(question.rows for question in questions)
         padding = self.padding(rows)
-        table = self._table([job.question for job in jobs], padding)
+        table = self._table(questions, padding)
         outputs = {name: values.tolist() for name, values in self.predict(table, rows + padding).items()}
+        cut: list[Outputs] = []
         start = 0
-        for job in jobs:
-            end = start + job.question.rows
-            job.outputs = {name: values[start:end] for name, values in outputs.items()}
+        for question in questions:
+            end = start + question.rows
+            cut.append({name: values[start:end] for name, values in outputs.items()})
             start = end
+        return cut
 
     def _table(self, questions: Sequence[Question], padding: int) -> dict[str, NDArray[Any]]:
         """The raw columns of all questions, one below the other, and the padding."""

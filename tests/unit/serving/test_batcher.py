@@ -95,6 +95,22 @@ def test_batches_are_bounded_by_requests_and_rows(scene: Scene, executor: Thread
     assert [1] * 6 == asyncio.run(run(max_rows=2))
 
 
+def test_a_batch_that_gains_nothing_more_is_closed(scene: Scene, executor: ThreadPoolExecutor) -> None:
+    """Requests of many rows are not joined: where rows cost far more than the call itself, company is only waiting."""
+
+    async def run(rows: int) -> list[int]:
+        model = scene["model"]()
+        model.measured(1e-5, 1e-5)
+        rig = Rig(model, executor)
+        await rig.ask(scene["job"]())
+        await rig.ask(*(scene["job"](rows=rows) for _ in range(7)))
+        return rig.delivered[1:]
+
+    assert [1, 6] == asyncio.run(run(1))
+    assert [1, 2, 2, 2] == asyncio.run(run(5))
+    assert [1] * 7 == asyncio.run(run(50))
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_a_request_that_breaks_the_model_breaks_alone(scene: Scene, executor: ThreadPoolExecutor, slow: bool) -> None:
     """The others of its batch are answered; the one to blame gets an error."""
