@@ -39,13 +39,17 @@ class OutboxReader:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Take the reader's lock. Unavailable while no writer has made the outbox yet, Refused when it has a reader already."""
+        lock = -1
         try:
-            outbox_id = files.identity(folder)
-            if outbox_id is None:
-                raise Unavailable(f"there is no outbox in {folder} yet", fix="serving makes it when it starts")
-            return cls(folder, outbox_id=outbox_id, lock=files.lock(folder, "reader"))
-        except OSError as error:
-            raise Unavailable(f"the outbox {folder} can't be opened: {error.strerror}") from error
+            outbox_id = _identity(folder)
+            lock = files.lock(folder, "reader")
+            return cls(folder, outbox_id=outbox_id, lock=lock)
+        except BaseException as error:
+            if lock >= 0:
+                os.close(lock)
+            if isinstance(error, OSError):
+                raise Unavailable(f"the outbox {folder} can't be opened: {error.strerror}") from error
+            raise
 
     def read(self, max_records: int, max_bytes: int) -> Sequence[OutboxRecord]:
         """The oldest unacknowledged records, at most so many of both, but at least one if there is any; the same again until acknowledged.
@@ -149,3 +153,10 @@ class OutboxReader:
                 path.unlink()
             else:
                 path.rename(spare)
+
+
+def _identity(folder: Path) -> str:
+    found = files.identity(folder)
+    if found is None:
+        raise Unavailable(f"there is no outbox in {folder} yet", fix="serving makes it when it starts")
+    return found

@@ -55,14 +55,19 @@ class OutboxWriter:
 
         Raises IntegrityFailure when records that were durable can't be read, Unavailable when the disk fails.
         """
+        lock = -1
         try:
             files.make(folder)
             lock = files.lock(folder, "writer")
             outbox_id = files.identity(folder) or files.make_identity(folder)
             writer = cls(folder, outbox_id=outbox_id, lock=lock, segment_bytes=segment_bytes, capacity_bytes=capacity_bytes)
             writer._recover()
-        except OSError as error:
-            raise _failure(error, f"the outbox {folder} can't be opened") from error
+        except BaseException as error:
+            if lock >= 0:
+                os.close(lock)
+            if isinstance(error, OSError):
+                raise _failure(error, f"the outbox {folder} can't be opened") from error
+            raise
         return writer
 
     def append(self, payloads: Sequence[bytes]) -> None:

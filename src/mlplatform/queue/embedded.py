@@ -14,11 +14,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlplatform.errors import Refused, TooLarge
+from mlplatform.errors import Refused, TooLarge, Unavailable
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Positions, QueueRecord
 from mlplatform.queue.sqlite import QueueFile
 from mlplatform.settings import Queue
+from mlplatform.telemetry import logger
 
 _LEASE_S = 10.0  # a member that is quiet for longer is dead; above the longest transaction, below what a person would wait for
 _RENEW_S = 1.0
@@ -136,6 +137,12 @@ class EmbeddedConsumer:
     def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Note what is stored; once a minute remove stored records that are older than the retention."""
         rows = [(self._topic, self._group, partition, offset) for partition, offset in next_offsets.items()]
+        try:
+            self._note(rows)
+        except Unavailable as error:
+            logger("queue").warning("offsets not noted", error=str(error))
+
+    def _note(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         with self._file.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)
             if time.monotonic() - self._cleaned > _CLEAN_EVERY_S:

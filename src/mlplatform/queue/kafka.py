@@ -124,7 +124,11 @@ class KafkaConsumer:
         with self._told("be read"):
             client = self._connected()
             self._join()
-            self._place()
+        waiting = sorted(self._unplaced)
+        # Not within _told: a database that is away is no reason to leave the group.
+        stored = self._ask([tp.partition for tp in waiting]) if waiting else {}
+        with self._told("be read"):
+            self._go({tp: stored.get(tp.partition, 0) for tp in waiting})
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         return [QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"") for records in found.values() for r in records]
 
@@ -149,8 +153,10 @@ class KafkaConsumer:
         if self._client is None or not next_offsets:
             return
         offsets = {TopicPartition(self._settings.topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in next_offsets.items()}
-        with self._told("note the offsets"):
+        try:
             self._client.commit_async(offsets, callback=_note_failure)
+        except kafka_errors.KafkaError as error:
+            _note_failure(offsets, error)
 
     def end_offsets(self) -> Mapping[int, int]:
         """Offset that the next record of each assigned partition will get. Raises Unavailable."""
@@ -170,7 +176,7 @@ class KafkaConsumer:
                 logger("queue").warning("could not leave the group", error=str(error))
 
     def hold(self, assigned: set[TopicPartition]) -> None:
-        """Called by the client: pause new partitions until `_place`. They get a dummy position, so that Kafka's own isn't looked up."""
+        """Called by the client: pause new partitions until `poll` has asked for them. They get a dummy position, so that Kafka's own isn't looked up."""
         for tp in assigned:
             self._client.pause(tp)
             self._client.seek(tp, 0)
@@ -213,12 +219,6 @@ class KafkaConsumer:
             coordinator.request_rejoin()
         if coordinator.need_rejoin():
             coordinator.poll(timeout_ms=_JOIN_MS)
-
-    def _place(self) -> None:
-        waiting = sorted(self._unplaced)
-        if waiting:
-            found = self._ask([tp.partition for tp in waiting])
-            self._go({tp: found.get(tp.partition, 0) for tp in waiting})
 
     def _go(self, positions: Mapping[TopicPartition, int]) -> None:
         if not positions:

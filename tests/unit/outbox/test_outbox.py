@@ -232,8 +232,9 @@ def test_damage_is_loud(write: Open, read: Callable[[], OutboxReader], folder: P
 
     with pytest.raises(IntegrityFailure, match="record 2 "):
         reader.read(10, 1000)
-    with pytest.raises(IntegrityFailure, match="ends at record 1, but records up to 3 were durable"):
-        write()
+    for _ in range(2):  # the lock is free again after a failure
+        with pytest.raises(IntegrityFailure, match="ends at record 1, but records up to 3 were durable"):
+            write()
 
 
 def test_lost_records_that_were_sent_are_no_damage(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
