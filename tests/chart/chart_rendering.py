@@ -13,6 +13,7 @@ import yaml
 CHART = Path(__file__).parents[2] / "charts" / "mlplatform"
 CI = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
 SMALLEST = {"source": {"url": "https://git.example.com/team/pipelines.git"}}
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where the C library is there
 Object = dict[str, Any]
 
 
@@ -40,7 +41,7 @@ def rendered(values: dict[str, Any], *, release: str = "mlplatform") -> dict[str
 def objects_in(made: dict[str, str]) -> list[Object]:
     """Every Kubernetes object of a rendering."""
     texts = [text for path, text in made.items() if not path.endswith("NOTES.txt")]
-    return [document for text in texts for document in yaml.safe_load_all(text) if document]
+    return [document for text in texts for document in yaml.load_all(text, FAST) if document]
 
 
 def pod_of(found: Object) -> Object | None:

@@ -23,12 +23,7 @@ def test_lint_finds_nothing(name: str) -> None:
 
 def test_every_object_is_valid(objects: list[Object]) -> None:
     """Each object fits the schema of its kind, with no field that the kind lacks."""
-    for found in objects:
-        own = OWN.get(found["kind"].lower())
-        if own is None:
-            kubernetes_validate.validate(found, VERSION, strict=True)
-        else:
-            jsonschema.validate(found["spec"], own)
+    assert [] == [(found["kind"], found["metadata"]["name"], fault) for found in objects if (fault := _fault(found))]
 
 
 def test_names_are_unique(objects: list[Object]) -> None:
@@ -43,3 +38,15 @@ def test_one_namespace(objects: list[Object]) -> None:
     free = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
     assert [] == [found for found in objects if found["kind"] not in free and found["metadata"].get("namespace") != "ml"]
+
+
+def _fault(found: Object) -> str:
+    own = OWN.get(found["kind"].lower())
+    try:
+        if own is None:
+            kubernetes_validate.validate(found, VERSION, strict=True)
+        else:
+            jsonschema.validate(found["spec"], own)
+    except (kubernetes_validate.ValidationError, jsonschema.ValidationError) as error:
+        return str(error).splitlines()[0]
+    return ""

@@ -21,7 +21,8 @@ from mlplatform.local import history
 
 SERVING = "http://127.0.0.1:18080"
 DATAAPI = "http://127.0.0.1:18081"
-PIPELINES = ("breast-cancer", "diabetes", "late-delivery")
+TARGETS = {"breast-cancer": "diagnosis", "diabetes": "progression", "late-delivery": "outcome"}
+PIPELINES = tuple(TARGETS)
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,8 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        live = history.live(self.pipeline)
-        names = {column for column in live[0] if column not in ("sample", "patient", "parcel")}
-        target = {"breast-cancer": "diagnosis", "diabetes": "progression", "late-delivery": "late"}[self.pipeline]
-        self._rows = [{name: value for name, value in row.items() if name in names and name != target} for row in live]
+        hidden = (TARGETS[self.pipeline], "sample", "patient", "parcel")  # what a caller does not know, and the keys
+        self._rows = [{name: value for name, value in row.items() if name not in hidden} for row in history.live(self.pipeline)]
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(index,), daemon=True) for index in range(self.workers)]
 

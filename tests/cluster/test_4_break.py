@@ -89,6 +89,8 @@ def test_serving_starts_while_data_api_and_registry_are_away(cluster: Cluster, u
         cluster.kubectl("scale", f"deployment/mlplatform-{name}", "--replicas=1")
     cluster.rolled_out()
 
+    assert version == user.served()
+
 
 def _restarts(cluster: Cluster, pod: str) -> int:
     states = cluster.get("pod", pod)["status"]["containerStatuses"]
