@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -114,6 +115,14 @@ def test_broken_csv_lines_go_to_quarantine_as_they_were(api: Any) -> None:
     assert "two\nlines" == json.loads(_stored(api)[-1]["inputs"])["colour"][0]
 
 
+def test_letters_of_all_scripts_arrive(api: Any) -> None:
+    """Texts beyond ASCII come through CSV and NDJSON as they are; a byte order mark is no part of the header."""
+    answers = [_post(api, "\ufeffwidth,colour\r\n1,żółty\r\n".encode(), "text/csv"), api.send("manual-one", [{"colour": "黄色"}])]
+
+    assert [(1, 0), (1, 0)] == [(answer["accepted"], answer["quarantined"]) for answer in answers]
+    assert ["żółty", "黄色"] == [json.loads(row["inputs"])["colour"][0] for row in _stored(api)]
+
+
 def test_a_header_that_fits_no_row_is_refused(api: Any) -> None:
     """A CSV without a needed column, with one twice, or without a header is refused and names the column."""
     for body, field in [(b"colour\nred\n", "width"), (b"width,width\n1,2\n", "width"), (b"", "body")]:
@@ -148,6 +157,16 @@ def test_an_import_goes_on_where_it_ended(api: Any) -> None:
     assert (6_999, 1) == (answer["accepted"], answer["quarantined"])
     assert [number for number in range(7_000) if number != 10] == [json.loads(row["inputs"])["width"][0] for row in _stored(api)]
     assert 1 == len(api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"}))
+
+
+def test_requests_with_one_key_take_turns(api: Any) -> None:
+    """The same body sent three times at once is stored once, in its order, and all three get the same answer."""
+    body = b"\n".join(b'{"width": %d}' % number for number in range(11_000))
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-4"}), range(3)))
+
+    assert [answers[0]] * 3 == answers
+    assert list(range(11_000)) == [json.loads(row["inputs"])["width"][0] for row in _stored(api)]
 
 
 def test_a_key_belongs_to_one_body(api: Any) -> None:
