@@ -42,9 +42,9 @@ class Stack:
         assert not ok or done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done
 
-    def json(self, *words: str) -> Any:
+    def json(self, *words: str, ok: bool = True) -> Any:
         """Run a command and read its JSON."""
-        return json.loads(self.cli(*words, "--json").stdout)
+        return json.loads(self.cli(*words, "--json", ok=ok).stdout)
 
     def ensure_up(self) -> None:
         """Start it unless it runs."""

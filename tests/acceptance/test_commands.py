@@ -110,7 +110,7 @@ def test_doctor_finds_it_well(stack) -> None:
 
 def test_logs_are_there(stack) -> None:
     """Every process has a log, and `logs` prints it."""
-    assert "trainer" in stack.cli("logs", "trainer-diabetes", "-n", "3").stdout
+    assert "diabetes version 2" in stack.cli("logs", "trainer-diabetes", "-n", "5").stdout
     assert "| " in stack.cli("logs", "-n", "1").stdout
     assert stack.cli("logs", "nobody", ok=False).returncode == 1
 

@@ -15,7 +15,7 @@ def test_a_killed_component_comes_back(stack, wait, process: str) -> None:
     """After kill -9 the component runs again under another pid, the platform answers, and the balance closes."""
     before = stack.json("status")["processes"][process]
     os.kill(before["pid"], signal.SIGKILL)
-    wait(lambda: (now := stack.json("status")["processes"][process])["state"] == "ready" and now["pid"] != before["pid"])
+    wait(lambda: (now := stack.json("status", ok=False)["processes"][process])["state"] == "ready" and now["pid"] != before["pid"])
     checked = wait(lambda: (done := stack.cli("check", "diabetes", ok=False)).returncode == 0 and done.stdout)
     balance = wait(lambda: _settled(stack.json("balance")))
 

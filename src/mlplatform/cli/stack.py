@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -52,7 +53,7 @@ def up(
 
     quiet_logs()
     options = _options(home, queue, source, working_tree, postgres)
-    with _interrupted_by_signals(), _running(options, road=road) as (_, summary):
+    with _interrupted_by_signals(), _running(options, road=road) as (_, summary), contextlib.suppress(KeyboardInterrupt):
         if as_json:
             emit(summary.document())
             sys.stdout.flush()
@@ -80,7 +81,7 @@ def demo(
     options = _options(place, queue, source, working_tree, postgres)
     if home is None:
         remove(options.home)
-    with _interrupted_by_signals(code=130), _running(options, road=True) as (_, summary):
+    with _interrupted_by_signals(), _running(options, road=True) as (_, summary):
         if as_json:
             emit(summary.document())
         else:
@@ -231,8 +232,8 @@ def _telling_the_end(report: Reporter, options: Options) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupted_by_signals(*, code: int = 0) -> Iterator[None]:
-    """Ctrl-C, `mlplatform down` and a closed terminal end the block in an orderly way, with that exit code."""
+def _interrupted_by_signals() -> Iterator[None]:
+    """Ctrl-C, `mlplatform down` and a closed terminal end the block in an orderly way, with the usual exit code of an interruption."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -242,7 +243,7 @@ def _interrupted_by_signals(*, code: int = 0) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise typer.Exit(code) from None
+        raise typer.Exit(130) from None
 
 
 def _print_status(state: State) -> None:

@@ -76,7 +76,7 @@ def _dataapi(layout: Layout) -> Groups:
         "access": {"tokens_file": layout.secrets.access_file},
         "postgres": _set_fields(layout.postgres.settings("dataapi")),
         "registry": {"url": layout.url("mlflow")},
-        "cluster": {"kind": "local", "environment_file": layout.environment_file("trainer")},
+        "cluster": {"kind": "local", "environment_file": layout.environment_file("trainer"), "logs": layout.home / "logs"},
     }
 
 

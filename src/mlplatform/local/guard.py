@@ -48,14 +48,16 @@ def read(path: Path) -> list[Listed]:
 
 
 def born(pid: int) -> str:
-    """When that process began, as a word that only serves to be compared; empty when there is none."""
+    """When that process began, as a word that only serves to be compared; empty when there is none, or only its zombie."""
     if sys.platform == "linux":
         try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        except (OSError, IndexError):
+            words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
             return ""
-    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return found.stdout.strip()
+        return "" if words[0] in ("Z", "X") else words[19]
+    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, began = found.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else began.strip()
 
 
 def clean(path: Path, *, grace_s: float, known: Callable[[Listed], bool]) -> list[str]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mlplatform.errors import Refused, SettingsError
-from mlplatform.local import state
+from mlplatform.local import guard, state
 from mlplatform.local.state import State
 
 
@@ -50,3 +53,14 @@ def test_a_home_is_for_one_stack(tmp_path: Path) -> None:
         pass
     with state.hold(tmp_path):
         pass
+
+
+def test_an_ended_program_does_not_run(tmp_path: Path) -> None:
+    """A program that has ended counts as gone even while nobody has collected its exit code."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as program:
+        made = described(tmp_path, pid=program.pid, born=guard.born(program.pid))
+        before = made.running
+        program.kill()
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
+
+        assert (before, made.running) == (True, False)
