@@ -84,7 +84,7 @@ class _Visit:
         self.caller = ""
         self._began = time.perf_counter()
         self._read = 0
-        self._too_large = False
+        self._oversized: TooLarge | None = None
         self._code = 0
 
     def header(self, name: bytes) -> str | None:
@@ -96,13 +96,9 @@ class _Visit:
             raise self._oversize()
 
     async def run(self, app: ASGIApp) -> None:
-        try:
-            await app(self._scope, self._counted, self._watched)
-        except _BodyTooLarge:
-            pass  # answered below; raised by the framework only when nothing of it caught our signal
-        finally:
-            if self._too_large and not self._code:
-                await self.answer(self._oversize())
+        await app(self._scope, self._counted, self._watched)
+        if self._oversized is not None and not self._code:
+            await self.answer(self._oversized)
 
     async def answer(self, error: PlatformError) -> None:
         await problem.response(error)(self._scope, self._receive, self._measured)
@@ -111,12 +107,13 @@ class _Visit:
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > self._limit:
-            self._too_large = True
-            raise _BodyTooLarge
+            self._oversized = self._oversized or self._oversize()
+            raise self._oversized
         return message
 
     async def _watched(self, message: Message) -> None:
-        if not self._too_large or self._code:  # else: the framework's own idea of what our signal means is dropped
+        # The framework makes a 400 of an error while it reads JSON, so its answer to a body that is too large is dropped for ours.
+        if self._oversized is None or self._code:
             await self._measured(message)
 
     async def _measured(self, message: Message) -> None:
@@ -131,10 +128,6 @@ class _Visit:
         error = TooLarge(f"the body is larger than {self._limit} bytes", field="body", fix="send it in several requests")
         self._on_refusal(self.caller, self._scope["path"], error)
         return error
-
-
-class _BodyTooLarge(Exception):
-    """Signal from the counting reader to the visit; never leaves this file."""
 
 
 def _route(scope: Scope) -> str:

@@ -199,13 +199,17 @@ def test_refusals_are_named_and_entered(api: Any) -> None:
 
 
 def test_a_body_above_the_limit_is_refused_while_it_comes(databases: Any, tmp_path: Any, start: Any) -> None:
-    """413 both for an announced size and for a chunked body that grows beyond the limit; nothing of it is stored."""
+    """413 for an announced size and for a chunked body that grows beyond the limit, of rows or of JSON; nothing of it is stored."""
     api = start(databases, tmp_path, max_body_bytes=4096)
     line = b'{"width": 1}\n'
     with pytest.raises(TooLarge):
         _post(api, line * 1000, "application/x-ndjson")
     with pytest.raises(TooLarge), api.client("writer") as client:
         client.call("POST", "/v1/datasets/manual-one.requests/rows", content=iter([line] * 1000), headers=NDJSON)
+    with pytest.raises(TooLarge), api.client("admin") as client:
+        client.call(
+            "PUT", "/v1/pipelines/manual-one", content=iter([b"{", *[b'"a":1,'] * 1000]), headers={"Content-Type": "application/json"}
+        )
 
     assert [] == _stored(api)
-    assert 2 == api.knocks("TooLarge")
+    assert 3 == api.knocks("TooLarge")

@@ -1,4 +1,8 @@
-"""A dataset as an HTTP response. A stream that breaks off breaks the connection off: there is no clean end without a receipt."""
+"""A dataset as an HTTP response. A stream that breaks off breaks the connection off: there is no clean end without a receipt.
+
+It is broken off by returning without the last message of the body: the server then closes the connection, and the client sees an
+unfinished body. (Raising would do the same, with two tracebacks in the log for a client that merely stalled.)
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from mlplatform.dataapi.datasets import DatasetStream
 from mlplatform.dataapi.formats import MEDIA
-from mlplatform.errors import PlatformError, TryLater
+from mlplatform.errors import PlatformError
 from mlplatform.telemetry import logger
 
 _log = logger("dataapi")
-
-
-class BrokenOff(Exception):
-    """Ends a response in the middle: the server closes the connection, and the client sees an unfinished body."""
 
 
 class DatasetResponse(Response):
@@ -33,7 +33,7 @@ class DatasetResponse(Response):
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
-        """Send it all, or raise."""
+        """Send it all, or leave the body unfinished."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if await self._sent_all(receive, send):
@@ -42,7 +42,7 @@ class DatasetResponse(Response):
             await run_in_threadpool(self._stream.close)
 
     async def _sent_all(self, receive: Receive, send: Send) -> bool:
-        """Send the pieces; False when the client went away."""
+        """Send the pieces; False when the client went away or the read failed."""
         gone = asyncio.create_task(_disconnected(receive))
         sending = asyncio.create_task(self._send_pieces(send))
         try:
@@ -51,10 +51,7 @@ class DatasetResponse(Response):
             gone.cancel()
             sending.cancel()
             await asyncio.wait({gone, sending})
-        if sending.cancelled():
-            return False
-        self._raise(sending.exception())
-        return True
+        return not sending.cancelled() and self._complete(sending.exception())
 
     async def _send_pieces(self, send: Send) -> None:
         ahead = asyncio.create_task(self._next())
@@ -72,15 +69,13 @@ class DatasetResponse(Response):
     async def _next(self) -> bytes | None:
         return await run_in_threadpool(next, self._stream.pieces, None)
 
-    def _raise(self, error: BaseException | None) -> None:
+    def _complete(self, error: BaseException | None) -> bool:
         if error is None:
-            return
-        name = type(error).__name__
-        if isinstance(error, TryLater | TimeoutError | OSError):
-            _log.warning("dataset broken off", receipt=self._stream.receipt_id, kind=name, error=str(error))
-        elif isinstance(error, PlatformError):
-            _log.error("dataset broken off", receipt=self._stream.receipt_id, kind=name, error=str(error))
-        raise BrokenOff(f"{name}: {error}") from error
+            return True
+        if not isinstance(error, PlatformError | TimeoutError | OSError):
+            raise error
+        _log.warning("dataset broken off", receipt=self._stream.receipt_id, kind=type(error).__name__, error=str(error))
+        return False
 
 
 async def _disconnected(receive: Receive) -> None:
