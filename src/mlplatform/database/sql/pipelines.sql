@@ -36,11 +36,16 @@ SELECT topic, partition, next_offset, featured, quarantined
 FROM warehouse.progress WHERE pipeline = %(pipeline)s AND digest = %(digest)s;
 
 -- name: waiting
--- Requests of a pipeline that etl has not passed, stored at or before a moment. `topics`, `partitions`, `nexts` are its progress.
-SELECT count(*)
-FROM raw.requests AS request
+-- Requests of a pipeline that etl has not passed, stored at or before a moment. `topics`, `partitions`, `nexts` are its progress. Road by road, so
+-- that only what waits is read (index requests_road), however much lies behind.
+SELECT coalesce(sum(road.waiting), 0)
+FROM raw.offsets AS offsets
 LEFT JOIN unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[]) AS progress (topic, partition, next_offset)
-       ON progress.topic = request.topic AND progress.partition = request.partition
-WHERE request.pipeline = %(pipeline)s
-  AND request.log_offset >= coalesce(progress.next_offset, 0)
-  AND request.stored_at <= coalesce(%(stored_before)s::timestamptz, 'infinity');
+       ON progress.topic = offsets.topic AND progress.partition = offsets.partition
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting
+    FROM raw.requests AS request
+    WHERE request.pipeline = %(pipeline)s AND request.topic = offsets.topic AND request.partition = offsets.partition
+      AND request.log_offset >= coalesce(progress.next_offset, 0)
+      AND request.stored_at <= coalesce(%(stored_before)s::timestamptz, 'infinity')
+) AS road;
