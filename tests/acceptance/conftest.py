@@ -135,6 +135,13 @@ def stack(_stack: Stack) -> Stack:
     return _stack
 
 
+@pytest.fixture
+def stopped(_stack: Stack) -> Stack:
+    """The shared platform with the whole road behind it, not running."""
+    _stack.end()
+    return _stack
+
+
 @pytest.fixture(scope="session")
 def make_stack() -> Callable[[Path], Stack]:
     """Another platform, on a home of its own."""

@@ -27,6 +27,7 @@ def test_status_shows_all_processes(stack) -> None:
     found = stack.json("status")
 
     assert found["well"]
+    assert set(found["versions"]) == {"breast-cancer", "diabetes", "late-delivery"}
     assert {process["state"] for process in found["processes"].values()} == {"ready"}
     assert {"serving", "dataapi", "mlflow", "postgres-primary", "postgres-standby", "consumer", "etl", "shipper"} == set(found["processes"])
 

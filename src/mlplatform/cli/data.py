@@ -27,7 +27,7 @@ def predict(
     name: Name,
     row: Annotated[str | None, typer.Option("--row", "-r", help='One row as JSON: {"column": value, …}, or a list of rows.')] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Rows as JSON, NDJSON (.ndjson) or CSV (.csv); - reads JSON from stdin.")
+        Path | None, typer.Option("--file", "-f", help="Rows as JSON, NDJSON or CSV (.csv); - is stdin. A target in them is left out.")
     ] = None,
     client_id: Annotated[str | None, typer.Option("--id", help="Your own id of the request; it is stored with it.")] = None,
     *,
@@ -109,22 +109,43 @@ def _rows(place: Place, name: str, row: str | None, file: Path | None) -> list[d
 
     if (row is None) == (file is None):
         raise InvalidInput("give the rows", field="--row", fix=_example(place, name))
-    if file is not None and file.suffix in (".csv", ".ndjson", ".jsonl"):
-        return _lines(file)
+    if row is not None:
+        return _json(row, "--row")
+    assert file is not None
+    rows = _csv(file) if file.suffix == ".csv" else _json(read_text(file), str(file))
+    return _without_target(place, name, rows)
+
+
+def _json(text: str, where: str) -> list[dict[str, Any]]:
+    """A row, a list of rows, or a row a line."""
+    from mlplatform.errors import InvalidInput
+
     try:
-        found = json.loads(row if row is not None else read_text(file or Path("-")))
-    except ValueError as error:
-        raise InvalidInput(f"not JSON: {error}", field="--row" if row is not None else str(file)) from error
-    return found if isinstance(found, list) else [found]
+        found = json.loads(text)
+    except ValueError as whole:
+        try:
+            found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError:
+            raise InvalidInput(f"not JSON: {whole}", field=where) from whole
+    rows = found if isinstance(found, list) else [found]
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput("not rows", field=where, fix='a row is an object: {"column": value, …}')
+    return rows
 
 
-def _lines(file: Path) -> list[dict[str, Any]]:
+def _csv(file: Path) -> list[dict[str, Any]]:
     import csv
 
-    text = read_text(file)
-    if file.suffix == ".csv":
-        return [{name: _number(value) for name, value in line.items()} for line in csv.DictReader(text.splitlines())]
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [{name: _number(value) for name, value in line.items()} for line in csv.DictReader(read_text(file).splitlines())]
+
+
+def _without_target(place: Place, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A file may be labelled; the question must not hold the answer."""
+    from mlplatform.client.pipelines import definition
+
+    with place.dataapi("client") as client:
+        target = definition(client, name).target.name
+    return [{key: value for key, value in row.items() if key != target} for row in rows]
 
 
 def _number(text: str | None) -> Any:

@@ -112,7 +112,7 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
     well = state.running and all(process.state == "ready" for process in state.processes.values())
     if as_json:
-        emit(state.model_dump(mode="json") | {"running": state.running, "well": well})
+        emit(state.model_dump(mode="json") | {"running": state.running, "well": well, "versions": _versions(state)})
     else:
         _print_status(state)
     if not well:
@@ -246,6 +246,18 @@ def _interrupted_by_signals() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def _versions(state: State) -> dict[str, str]:
+    """Pipeline -> version that serving answers with; nothing while it does not answer."""
+    import json
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{state.urls['serving']}/v1/outbox", timeout=5) as answer:  # noqa: S310  (an http:// address of our own)
+            return dict(json.load(answer)["versions"])
+    except OSError:
+        return {}
+
+
 def _print_status(state: State) -> None:
     rows = [
         [name, process.state if state.running else "stopped", process.pid if state.running else None, process.restarts, process.log]
@@ -258,4 +270,6 @@ def _print_status(state: State) -> None:
         return
     for name, url in state.urls.items():
         print(f"{name:<9} {url}")
+    versions = ", ".join(f"{name} {version}" for name, version in _versions(state).items())
+    print(f"versions  {versions or 'none answers yet'}")
     print(f"tokens    {state.home / 'secrets' / 'tokens.json'}")

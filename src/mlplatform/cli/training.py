@@ -80,13 +80,15 @@ def example(
     name: Annotated[str, typer.Argument(help="One of the example pipelines.")],
     *,
     live: Annotated[bool, typer.Option("--live", help="Rows that play the live traffic, instead of the history.")] = False,
+    rows: Annotated[int | None, typer.Option("--rows", "-n", min=1, help="How many, from the first; empty: all.")] = None,
 ) -> None:
-    """Print rows of an example pipeline as NDJSON, with the target: something to import."""
+    """Print rows of an example pipeline as NDJSON, with the target: something to import, or to ask for."""
     import json
+    from itertools import islice
 
     from mlplatform.local import history
 
-    for row in history.live(name) if live else history.history(name):
+    for row in islice(history.live(name) if live else history.history(name), rows):
         print(json.dumps(row))
 
 

@@ -26,11 +26,25 @@ def test_rows_of_the_command_line() -> None:
         ("rows.json", '[{"a": 1.5, "b": "north", "c": true, "d": null}]'),
     ],
 )
-def test_rows_of_files(tmp_path: Path, name: str, text: str) -> None:
+def test_rows_of_files(tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """CSV, NDJSON and JSON files give the same rows: numbers are numbers, an empty cell is null."""
+    monkeypatch.setattr(data, "_without_target", lambda _place, _name, rows: rows)
     (tmp_path / name).write_text(text)
 
     assert data._rows(NOWHERE, "p", None, tmp_path / name) == [{"a": 1.5, "b": "north", "c": True, "d": None}]
+
+
+def test_lines_are_rows() -> None:
+    """A row a line is read as well as a list."""
+    assert data._json('{"a": 1}\n\n{"a": 2}\n', "-") == [{"a": 1}, {"a": 2}]
+    assert data._json('{"a": 1}\n', "-") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("text", ["[]", "[1]", "3", '"a"'])
+def test_other_json_is_refused(text: str) -> None:
+    """JSON that holds no rows is refused here, with what a row looks like."""
+    with pytest.raises(InvalidInput, match="not rows"):
+        data._json(text, "--row")
 
 
 def test_broken_json_is_named() -> None:
