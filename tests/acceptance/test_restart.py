@@ -39,8 +39,8 @@ def test_a_second_start_reuses_the_first(stopped) -> None:
     versions = {name: [version["version"] for version in stopped.json("models", name)["versions"]] for name in after["pipelines"]}
 
     assert not after["first_start"]
-    assert {name: line["versions"][-1:] for name, line in after["pipelines"].items()} == dict.fromkeys(before["pipelines"], ["2"])
-    assert versions == dict.fromkeys(before["pipelines"], ["1", "2"])
+    assert {name: line["versions"][-1:] for name, line in after["pipelines"].items()} == {name: ["2"] for name in before["pipelines"]}
+    assert versions == {name: ["1", "2"] for name in before["pipelines"]}
     assert {line["imported"] for line in after["pipelines"].values()} == {0}
     assert stopped.json("balance")["requests"]["stored"] >= before["balance"]["requests"]["stored"]
 
