@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlplatform.cli.output import figures, table
+from mlplatform.cli.output import figures
 from mlplatform.local.summary import PipelineSummary, Summary
 
 MIB = 1024 * 1024
@@ -13,18 +13,20 @@ MIB = 1024 * 1024
 def show(summary: Summary, *, home: Path | None) -> None:
     """Print it. `home` is given when the stack stays up: then it says how to use and stop it."""
     print()
+    width = max((len(name) for name in summary.pipelines), default=0)
+    for pipeline in summary.pipelines.values():
+        first, *others = _lines(pipeline)
+        print(f"{pipeline.name:<{width}}  {first}")
+        for line in others:
+            print(f"{'':<{width}}  {line}")
     if summary.pipelines:
-        table(
-            ("PIPELINE", "SERVES", "FORMAT", "METRICS", "TRAINED ON", "LIVE ROWS", "STORED", "LABELS"),
-            [_line(pipeline) for pipeline in summary.pipelines.values()],
-        )
         print()
     for outbox in summary.balance.get("outboxes", ()):
-        print(f"balance   outbox {outbox['outbox_id'][:8]}: {outbox['accepted']} accepted = {outbox['stored']} stored + "
-              f"{outbox['dead_lettered']} dead letters; missing: {outbox['missing'] or 'none'}")  # fmt: skip
+        print(f"balance   {outbox['accepted']} accepted = {outbox['stored']} stored + {outbox['dead_lettered']} dead letters, "
+              f"missing: {outbox['missing'] or 'none'} (outbox {outbox['outbox_id'][:8]})")  # fmt: skip
     if summary.first_prediction_s and summary.first_start:
-        print(f"time      {summary.ready_s:.1f} s to all servers, {summary.first_prediction_s:.1f} s to the first answered prediction, "
-              f"{summary.total_s:.1f} s in all")  # fmt: skip
+        print(f"time      {summary.first_prediction_s:.1f} s to the first answered prediction, "
+              f"{summary.total_s:.1f} s for the whole road")  # fmt: skip
     elif summary.ready_s:
         print(f"time      {summary.ready_s:.1f} s to all servers")
     print(f"memory    {sum(summary.memory_bytes.values()) / MIB:.0f} MiB: {_memory(summary)}")
@@ -32,22 +34,20 @@ def show(summary: Summary, *, home: Path | None) -> None:
         _how_to_go_on(summary, home)
 
 
-def _line(pipeline: PipelineSummary) -> list[object]:
-    serves = " → ".join(dict.fromkeys(pipeline.versions)) or "-"
+def _lines(pipeline: PipelineSummary) -> list[str]:
+    """What there is to say of one pipeline; short lines, for narrow terminals."""
+    if not pipeline.versions:
+        return ["no version yet"]
+    versions = " → ".join(dict.fromkeys(pipeline.versions))
     rows = " → ".join(str(count) for count in pipeline.training_rows)
-    trained = f"{rows} rows from the {pipeline.trained_on}" if rows else "an earlier start"
-    by_hand = " (approved by hand)" if pipeline.approved_by_hand else ""
-    figures_of = {name: value for name, value in pipeline.metrics.items() if not name.startswith("champion_")}
-    return [
-        pipeline.name,
-        serves + by_hand,
-        pipeline.format,
-        figures(figures_of),
-        trained if pipeline.versions else "-",
-        pipeline.sent,
-        pipeline.stored,
-        pipeline.labelled,
+    by_hand = ", approved by hand" if pipeline.approved_by_hand else ""
+    found = [
+        f"version {versions} ({pipeline.format}) answers{by_hand}",
+        f"trained on {rows} rows from the {pipeline.trained_on}",
+        figures(dict(pipeline.metrics)),
     ]
+    live = f"{pipeline.sent} live rows answered, {pipeline.stored} found in the database, {pipeline.labelled} labelled"
+    return [*found, live] if pipeline.sent else found
 
 
 def _memory(summary: Summary) -> str:

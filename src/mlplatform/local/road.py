@@ -137,7 +137,7 @@ class Road:
             )
             version = self._newest(name)
             self._check_receipt(name, version)
-            say(f"version {version['version']} ({version['format']}) " + _figures(version["metrics"]))
+            say(f"version {version['version']} ({version['format']}) " + _figures(self._gated(name, version["metrics"])))
         self._approve(name)
 
     def _await_registry(self) -> None:
@@ -166,7 +166,7 @@ class Road:
                 self.summary.first_prediction_s = time.monotonic() - self._began
             line = self.summary.pipelines[name]
             line.versions.append(answer["version"])
-            line.metrics, line.format = champion["metrics"], champion["format"]
+            line.metrics, line.format = self._gated(name, champion["metrics"]), champion["format"]
             say(f"predicts {answer['predictions'][0]}")
 
     def _live(self, name: str) -> None:
@@ -234,6 +234,10 @@ class Road:
         line = self.summary.pipelines[name]
         line.trained_on = f"{receipt['server_role']} at {receipt['lsn']}"
         line.training_rows.append(receipt["rows"])
+
+    def _gated(self, name: str, metrics: dict[str, float]) -> dict[str, float]:
+        """Those that the pipeline's gates are about, in their order."""
+        return {gate.metric: metrics[gate.metric] for gate in self._definitions[name].gates if gate.metric in metrics}
 
     def _answer_of(self, name: str, row: dict[str, Any], version: str) -> dict[str, Any] | None:
         answer = self._serving.predict(name, [row])
