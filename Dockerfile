@@ -47,7 +47,8 @@ RUN /opt/mlplatform/bin/python bake.py . /repository
 FROM ${PYTHON} AS base
 # HOME is the one writable folder under a read-only root. USER: libraries ask who runs them.
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin mlplatform
-ENV PATH=/opt/mlplatform/bin:$PATH HOME=/tmp USER=mlplatform PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
+ENV PATH=/opt/mlplatform/bin:$PATH HOME=/tmp USER=mlplatform PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
+    ORT_DISABLE_TELEMETRY=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 WORKDIR /tmp
 USER 10001:10001
 ENTRYPOINT ["mlplatform"]

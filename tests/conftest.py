@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
+
+from mlplatform.silence import SILENT
 
 # Timings say nothing on a busy machine: a property fails for its content only.
 settings.register_profile("mlplatform", deadline=None, max_examples=60)
 settings.load_profile("mlplatform")
+os.environ.update(SILENT)  # before anybody imports the libraries that would report

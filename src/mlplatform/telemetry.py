@@ -7,10 +7,11 @@ type check and raises KeyError.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -88,7 +89,9 @@ CATALOGUE: dict[MetricName, Metric] = {
     "consumer_commit_seconds": Metric("histogram", "One transaction of rows and offsets."),
     "consumer_next_offset": Metric("gauge", "Next offset of a partition, as the database holds it.", ("partition",)),
     "consumer_lag_records": Metric("gauge", "Records in the queue behind the offset in the database.", ("partition",)),
-    "consumer_gone_records_total": Metric("counter", "Offsets that the queue lost before they were stored; the consumer stops.", ("partition",)),
+    "consumer_gone_records_total": Metric(
+        "counter", "Offsets that the queue lost before they were stored; the consumer stops.", ("partition",)
+    ),
     "etl_rows_total": Metric("counter", "Rows by outcome.", ("pipeline", "outcome")),
     "etl_batch_seconds": Metric("histogram", "One batch, from read to commit.", ("pipeline",)),
     "etl_failures_total": Metric("counter", "Batches that failed and were tried again.", ("pipeline",)),
@@ -104,6 +107,21 @@ CATALOGUE: dict[MetricName, Metric] = {
 }
 
 _instruments: dict[tuple[int, str], Counter | Gauge | Histogram] = {}
+
+
+class _Lines:
+    """Where log lines go. A log that can't be written (its reader is gone, the disk is full) must not break the work it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # and there is nobody left to tell
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure(settings: Telemetry, *, process: str) -> None:
@@ -122,7 +140,7 @@ def configure(settings: Telemetry, *, process: str) -> None:
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(levels[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lines(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

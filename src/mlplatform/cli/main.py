@@ -5,6 +5,7 @@ The modules of the commands import what they need inside the commands: `--help` 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 from mlplatform.cli import backup, check, data, doctor, models, processes, stack, tokens, training
 from mlplatform.cli.output import complain
 from mlplatform.errors import PlatformError
+from mlplatform.silence import SILENT
 
 app = typer.Typer(
     name="mlplatform",
@@ -45,6 +47,7 @@ def options(
 
 def run() -> None:
     """Run the command line of this process. An error of ours becomes one red line and exit code 1."""
+    os.environ.update(SILENT)
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     try:

@@ -18,6 +18,7 @@ from mlplatform.local.ports import HOST
 from mlplatform.local.postgres import LocalPostgres
 from mlplatform.local.secrets import Secrets
 from mlplatform.settings import variable
+from mlplatform.silence import SILENT
 
 Groups = dict[str, dict[str, Any]]
 
@@ -48,7 +49,7 @@ class Layout:
         """The whole environment of a process."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.home), "LANG": "C.UTF-8"}
-        return base | ONE_THREAD | inherited | variables(_GROUPS[process](self))
+        return base | ONE_THREAD | SILENT | inherited | variables(_GROUPS[process](self))
 
     def environment_file(self, process: str) -> Path:
         """Where the environment of trainings and backups lies, for whoever starts one."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
+import subprocess
+import sys
 
 import pytest
-import structlog
 from prometheus_client import CollectorRegistry
 
 from mlplatform import telemetry
-from mlplatform.settings import Telemetry
 
 
 def test_unlisted_metric_is_refused() -> None:
@@ -28,17 +27,34 @@ def test_every_metric_can_be_made_and_has_a_meaning() -> None:
         assert line.meaning.endswith(".")
 
 
-def test_log_lines_are_json_with_bound_ids(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line carries process, component, level, UTC time and the ids bound around it; so does one of a foreign library."""
-    telemetry.configure(Telemetry(), process="test")
-    with structlog.contextvars.bound_contextvars(request_id="r1"):
-        telemetry.logger("etl").info("hello", rows=3)
-    logging.getLogger("foreign").warning("careful")
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    structlog.contextvars.clear_contextvars()
+PROGRAM = """
+import logging, structlog
+from mlplatform import telemetry
+from mlplatform.settings import Telemetry
+telemetry.configure(Telemetry(), process="test")
+with structlog.contextvars.bound_contextvars(request_id="r1"):
+    telemetry.logger("etl").info("hello", rows=3)
+logging.getLogger("foreign").warning("careful")
+"""
 
-    assert {"event": "hello", "rows": 3, "component": "etl", "process": "test", "request_id": "r1", "level": "info"}.items() <= lines[
-        0
-    ].items()
+
+def test_log_lines_are_json_with_bound_ids() -> None:
+    """A line carries process, component, level, UTC time and the ids bound around it; so does one of a foreign library."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)  # logging is set up once a process
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    expected = {"event": "hello", "rows": 3, "component": "etl", "process": "test", "request_id": "r1", "level": "info"}
+
+    assert expected.items() <= lines[0].items()
     assert lines[0]["timestamp"].endswith("Z")
     assert lines[1]["event"] == "careful"
+
+
+def test_a_log_that_nobody_reads_breaks_nothing() -> None:
+    """With its standard error closed by the reader, a process goes on, and ends well."""
+    program = PROGRAM + "\nimport os\nfor _ in range(3):\n    telemetry.logger('etl').error('x' * 100_000)\nprint('done')\nos._exit(0)"
+    child = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    child.stderr.close()
+    said, _ = child.communicate(timeout=30)
+
+    assert said == "done\n"
