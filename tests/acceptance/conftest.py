@@ -25,6 +25,7 @@ class Stack:
     home: Path
     process: subprocess.Popen[str] | None = None
     summaries: list[dict[str, Any]] = field(default_factory=list)
+    answered: dict[str, str] = field(default_factory=dict)  # versions that answered before it was stopped
 
     def up(self, *words: str) -> dict[str, Any]:
         """Start it and wait for its summary."""
@@ -60,6 +61,7 @@ class Stack:
         """Stop whatever runs."""
         if self.process is not None:
             if self.process.poll() is None:
+                self.answered = self.json("status", ok=False)["versions"]
                 self.cli("down")
             self.process.communicate(timeout=120)
             self.process = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -80,14 +81,45 @@ def test_import_takes_the_good_and_keeps_the_bad(stack, wait, tmp_path) -> None:
 
 def test_rollback_and_promote(stack, wait) -> None:
     """A rollback brings the version before back to the traffic, and a promotion undoes it; both stand in the record with their reason."""
+    before = stack.json("status")["versions"]["breast-cancer"]
     stack.json("rollback", "breast-cancer", "--why", "the new one looks odd")
     row = stack.cli("predict", "breast-cancer", ok=False).stderr.partition("--row '")[2].partition("'")[0]
-    wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == "1")
-    stack.json("promote", "breast-cancer", "2", "--why", "it was the data")
-    wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == "2")
+    wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] != before)
+    stack.json("promote", "breast-cancer", before, "--why", "it was the data")
+    wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == before)
     record = stack.json("models", "breast-cancer")["promotions"]
 
     assert [entry["why"] for entry in record[:2]] == ["it was the data", "the new one looks odd"]
+
+
+def test_a_trained_version_waits_for_a_person(stack, wait) -> None:
+    """`train` ends with a version that waits where the pipeline says so; `approve` lets it answer."""
+    made = stack.json("train", "late-delivery", "--why", "trying it out")
+    decided = stack.json("approve", "late-delivery", "--why", "looks good")
+    answers = wait(lambda: stack.json("status")["versions"]["late-delivery"] == made["version"])
+
+    assert (made["state"], decided["version"], decided["state"], answers) == ("candidate", made["version"], "champion", True)
+
+
+def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
+    """With addresses and a token in the environment the commands need no folder of a stack; a training is a run of the data API then."""
+    state = stack.json("status")
+    token = json.loads((stack.home / "secrets" / "tokens.json").read_text())["admin"]
+    where = {
+        "MLPLATFORM_DATAAPI__URL": state["urls"]["dataapi"],
+        "MLPLATFORM_DATAAPI__TOKEN": token,
+        "MLPLATFORM_SERVING__URL": state["urls"]["serving"],
+        "MLPLATFORM_REGISTRY__URL": state["urls"]["mlflow"],
+    }
+
+    def remote(*words: str) -> str:
+        argv = [sys.executable, "-m", "mlplatform", *words]
+        done = subprocess.run(argv, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert json.loads(remote("check", "diabetes", "--json"))["ok"]
+    assert json.loads(remote("train", "breast-cancer", "--json"))["state"] == "champion"
 
 
 def test_backup_is_whole(stack) -> None:
