@@ -140,15 +140,20 @@ def logs(
 
 
 def clean(*, home: Home = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
-    """Delete the data of the local stack: databases, models, requests that were stored. It must be stopped."""
-    state = local(home)
-    if state is None:
+    """Delete the data of the local stack, and of a demo: databases, models, requests that were stored. They must be stopped."""
+    from mlplatform.local.state import FOLDER
+
+    places = [home] if home else [folder / FOLDER for folder in (Path.cwd(), *Path.cwd().parents)]
+    place = next((folder.resolve() for folder in places if folder.is_dir()), None)
+    if place is None:
         print("there is no local stack here")
         return
     if not yes:
-        typer.confirm(f"delete everything in {state.home}?", abort=True)
-    remove(state.home)
-    print(f"{state.home} is gone")
+        typer.confirm(f"delete everything in {place}?", abort=True)
+    if (place / "demo").is_dir():
+        remove(place / "demo")
+    remove(place)
+    print(f"{place} is gone")
 
 
 def remove(home: Path) -> None:
