@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from kind_cluster import NAMESPACE, RELEASE, Cluster
@@ -69,8 +70,8 @@ def test_only_the_arrows_are_open(
     """A pod with a component's labels reaches what the component has an arrow to, and nothing else: not even the trainer Postgres."""
     said = probe(cluster, component, host, port)
 
-    assert reached == ("connected" in said), said
-    assert reached or "refused" in said or "timed out" in said or "unreachable" in said, said
+    assert reached == (said.strip() == "connected"), said
+    assert reached or any(word in said for word in ("ConnectionRefusedError", "TimeoutError", "unreachable")), said
 
 
 def test_the_data_api_starts_trainers_only(cluster: Cluster, installed: dict[str, float]) -> None:
@@ -80,30 +81,26 @@ def test_the_data_api_starts_trainers_only(cluster: Cluster, installed: dict[str
         cluster.kubectl("create", "job", f"--from=cronjob/{RELEASE}-trainer-diabetes", "bounds", "--dry-run=client", "-o", "json")
     )
     pod = job["spec"]["template"]["spec"]
+    trainer = pod["containers"][0]
+    stolen = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": f"{RELEASE}-access", "key": "admin"}}}
 
-    def refused() -> str:
-        return cluster.kubectl("create", "-f", "-", "--dry-run=server", account, given=json.dumps(job), check=False)
+    def answer(change: dict[str, Any]) -> str:
+        changed = job | {"spec": job["spec"] | {"template": job["spec"]["template"] | {"spec": pod | change}}}
+        return cluster.kubectl("create", "-f", "-", "--dry-run=server", account, given=json.dumps(changed), check=False)
 
-    assert "bounds" in refused()  # taken as it is
-    assert "denied" not in refused()
+    assert "job.batch/bounds created" in answer({})
     for change, said in (
         ({"serviceAccountName": f"{RELEASE}-dataapi"}, "under the trainer's service account only"),
-        ({"volumes": [{"name": "tokens", "secret": {"secretName": f"{RELEASE}-access"}}]}, "may mount scratch folders only"),
-        ({"containers": [pod["containers"][0] | {"args": ["apply"]}]}, "that run the trainer only"),
-        ({"containers": [pod["containers"][0] | {"image": "debian:trixie-slim"}]}, "that run the trainer only"),
+        (
+            {"volumes": [*pod["volumes"], {"name": "tokens", "secret": {"secretName": f"{RELEASE}-access"}}]},
+            "may mount scratch folders only",
+        ),
+        ({"containers": [trainer | {"args": ["apply"]}]}, "that run the trainer only"),
+        ({"containers": [trainer | {"command": ["sh"]}]}, "that run the trainer only"),
+        ({"containers": [trainer | {"image": "debian:trixie-slim"}]}, "that run the trainer only"),
+        ({"containers": [trainer | {"env": [*trainer["env"], stolen]}]}, "may use the trainer's own secrets only"),
     ):
-        kept = dict(pod)
-        pod.update(change)
-        if "containers" in change and "volumes" not in change:
-            pod["containers"][0].setdefault("volumeMounts", [])
-
-        assert said in refused()
-        pod.clear()
-        pod.update(kept)
-    stolen = {"name": "STOLEN", "valueFrom": {"secretKeyRef": {"name": f"{RELEASE}-access", "key": "admin"}}}
-    pod["containers"][0]["env"].append(stolen)
-
-    assert "may use the trainer's own secrets only" in refused()
+        assert said in answer(change)
 
 
 def test_a_role_may_not_do_more_than_it_says(user: User, installed: dict[str, float]) -> None:

@@ -14,7 +14,7 @@ def replicas(cluster: Cluster) -> int:
 def test_serving_grows_and_shrinks(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
     """Load brings serving from one pod to three, its end brings it back to one, and no request fails on the way."""
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
-    with user.load(workers=6, per_second=300, rows=200) as heavy:
+    with user.load(workers=5, per_second=200, rows=5) as heavy:
         until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
         heavy.stop()
         with user.load(workers=2, per_second=4) as light:
