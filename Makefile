@@ -13,6 +13,8 @@ QUEUE ?= sqlite
 SOURCES := src tests pipelines tools
 # Arguments for pytest, e.g. `make integration ARGS="-k receipt -x"`.
 ARGS ?=
+# Integration tests wait more than they compute: this many at once, each with servers of its own.
+WORKERS ?= 3
 
 .PHONY: help
 help: ## List the targets
@@ -72,11 +74,11 @@ house: setup ## House rules: sizes, names, documents
 
 .PHONY: unit
 unit: setup ## Unit tests: no socket, some seconds
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest tests/unit --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: integration
 integration: setup kafka-jars ## Integration tests on real servers
-	$(BIN)/pytest tests/integration $(ARGS)
+	$(BIN)/pytest tests/integration --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: faults
 faults: setup ## Things are killed, nothing is lost
