@@ -26,7 +26,7 @@ kind: ## A cluster with operators, images and one release (NODES=3 for three nod
 	$(KIND) k8s/up.sh
 
 kind-test: setup ## Install, use, break and upgrade the platform on a cluster made for it
-	$(KIND) $(BIN)/pytest tests/cluster -m cluster -q --timeout 1500
+	$(KIND) $(BIN)/pytest tests/cluster -m cluster -v -s --timeout 1500
 
 kind-down: ## Delete the cluster
 	kind delete cluster --name $(KIND_NAME)

@@ -31,14 +31,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A cluster with operators and images, without a release. Skipped where there is no engine to make one."""
+    """A cluster with operators and images, without a release; deleted afterwards, unless it was there before.
+
+    Skipped where there is no engine to make one.
+    """
     missing = [tool for tool in ("docker", "kind", "kubectl", "helm") if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"no {', '.join(missing)} here: THE CLUSTER TESTS DID NOT RUN")
     name = os.environ.get("KIND_NAME", "mlplatform")
+    existed = name in subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=True).stdout.split()
     made = subprocess.run(["k8s/up.sh"], cwd=ROOT, env=os.environ | {"NO_RELEASE": "1"}, stdout=subprocess.PIPE, text=True, check=True)
-    yield Cluster(f"kind-{name}", made.stdout.strip().splitlines()[-1])
-    if not os.environ.get("KEEP"):
+    found = Cluster(f"kind-{name}", made.stdout.strip().splitlines()[-1])
+    if found.helm("list", "-q").strip():
+        pytest.fail(f"cluster {name} has a release already, which these tests would break: make kind-down, or another KIND_NAME")
+    yield found
+    if not existed and not os.environ.get("KEEP"):
         subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
 
 

@@ -67,6 +67,10 @@ class Cluster:
         """Names of the pods of a component that are ready."""
         return [pod["metadata"]["name"] for pod in self.pods(component) if _condition(pod, "Ready")]
 
+    def ready_uids(self, component: str) -> set[str]:
+        """Identities of the pods of a component that are ready: a pod of a StatefulSet keeps its name when it is made anew."""
+        return {pod["metadata"]["uid"] for pod in self.pods(component) if _condition(pod, "Ready")}
+
     def rolled_out(self, *, seconds: float = 240) -> None:
         """Wait until every Deployment and StatefulSet runs what it was last told to run."""
         for kind in ("deployment", "statefulset"):

@@ -17,9 +17,10 @@ def test_every_pod_deleted_once(cluster: Cluster, user: User, installed: dict[st
     """Each component loses its pods once under load: nothing that was answered is lost, and the balance closes."""
     with user.load(per_second=10) as load:
         for component in COMPONENTS:
-            gone = {pod["metadata"]["name"] for pod in cluster.pods(component)}
-            cluster.kubectl("delete", "pod", *gone, "--wait=false")
-            until(f"{component} is back", lambda component=component, gone=gone: set(cluster.ready(component)) - gone, seconds=240, every=2)
+            pods = cluster.pods(component)
+            gone = {pod["metadata"]["uid"] for pod in pods}
+            cluster.kubectl("delete", "pod", *(pod["metadata"]["name"] for pod in pods), "--wait=false")
+            until(f"{component} is back", lambda component=component, gone=gone: cluster.ready_uids(component) - gone, seconds=240, every=2)
 
     cluster.rolled_out()
     user.closed_balance()
