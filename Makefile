@@ -90,7 +90,7 @@ acceptance: setup ## The command line, as a newcomer uses it
 
 .PHONY: bench
 bench: setup ## Measure; never part of `test`
-	$(BIN)/pytest tests/benchmarks -m benchmark -s $(ARGS)
+	@for part in tests/benchmarks/*.py; do echo "== $$part"; $(BIN)/python $$part; done
 
 # The Kafka tests need a broker's jars. Without Java and Maven they are skipped, and that must not go unseen.
 .PHONY: kafka-jars
