@@ -171,9 +171,14 @@ class User:
         return {json.loads(line)["request_id"] for line in answer.text.splitlines()}
 
     def receipt(self, pipeline: str) -> dict[str, Any]:
-        """Read a dataset to its end; its receipt."""
+        """Read a dataset to its end; its receipt. A refusal and a stream that was broken off are PlatformErrors."""
         with self.dataapi() as client:
-            answer = client.http.get(f"/v1/datasets/{pipeline}.requests", params={"limit": 10}, headers={"Accept": "application/x-ndjson"})
+            try:
+                answer = client.http.get(
+                    f"/v1/datasets/{pipeline}.requests", params={"limit": 10}, headers={"Accept": "application/x-ndjson"}
+                )
+            except httpx.HTTPError as error:
+                raise PlatformError(f"broken off: {error!r}") from error
             if not answer.is_success:
                 raise PlatformError(answer.text)
             return dict(client.get(f"/v1/receipts/{answer.headers['X-Receipt-Id']}"))

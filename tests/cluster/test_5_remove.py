@@ -24,8 +24,10 @@ def test_a_second_install_finds_its_data(cluster: Cluster, user: User, installed
     assert {f"{RELEASE}-access", *(f"{RELEASE}-postgres-{role}" for role in ROLES)} <= left(cluster, "secret")
     assert {f"{RELEASE}-postgres"} == left(cluster, "cluster.postgresql.cnpg.io")
     assert {f"{RELEASE}-mlflow", f"{RELEASE}-backup", f"data-{RELEASE}-kafka-0"} <= left(cluster, "pvc")
-    for kind in ("deployment", "statefulset", "cronjob", "job", "networkpolicy", "role", "rolebinding", "horizontalpodautoscaler"):
+    for kind in ("deployment", "statefulset", "cronjob", "job", "networkpolicy", "horizontalpodautoscaler", "validatingadmissionpolicy"):
         assert set() == left(cluster, kind), kind
+    for kind in ("role", "rolebinding"):
+        assert {f"{RELEASE}-postgres"} == left(cluster, kind), kind  # the operator's, for the Cluster that stays
     until("the pods are gone", lambda: {"postgres"} == _components(cluster), seconds=180)
 
     cluster.release()
