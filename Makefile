@@ -78,7 +78,7 @@ unit: setup ## Unit tests: no socket, some seconds
 
 .PHONY: integration
 integration: setup kafka-jars ## Integration tests on real servers
-	$(BIN)/pytest tests/integration --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest tests/integration --numprocesses $(WORKERS) --dist loadfile --durations 15 $(ARGS)
 
 .PHONY: faults
 faults: setup ## Things are killed, nothing is lost

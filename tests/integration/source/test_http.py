@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import multiprocessing
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -164,11 +165,19 @@ def test_something_else_than_git_is_told(git: GitServer, tmp_path: Path) -> None
         _model(git.settings(tmp_path / "cache", url=f"http://127.0.0.1:{git.port}/nothing/here"))
 
 
+FETCH = """
+import sys
+from mlplatform.settings import Source
+from mlplatform.source.checkout import checkout
+print((checkout(Source.model_validate_json(sys.argv[1])).folder / "loans" / "model.py").read_text())
+"""
+
+
 def test_many_processes_may_fetch_at_once(git: GitServer, tmp_path: Path) -> None:
     """Several processes with one cache get whole files, whoever clones first."""
     git.commit("first")
-    settings = git.settings(tmp_path / "cache")
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        found = pool.map(_model, [settings] * 6)
+    settings = git.settings(tmp_path / "cache").model_dump_json(exclude_none=True)
+    children = [subprocess.Popen([sys.executable, "-c", FETCH, settings], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    found = [child.communicate(timeout=120)[0].strip() for child in children]
 
-    assert found == ["first"] * 6
+    assert found == ["first"] * 4
