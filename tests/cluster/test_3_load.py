@@ -45,10 +45,10 @@ def test_the_data_api_starts_the_same_run(user: User, cluster: Cluster, installe
 
 
 def test_upgrade_under_load(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
-    """`helm upgrade` rolls every process of ours while requests come in, and none of them fails."""
+    """`helm upgrade` rolls every process of ours, serving to its small image, while requests come in, and none of them fails."""
     before = {pod["metadata"]["name"] for component in ("serving", "dataapi", "consumer", "etl") for pod in cluster.pods(component)}
     with user.load(per_second=15) as load:
-        cluster.release("--set", "settings.telemetry.log_level=warning")
+        cluster.release("--set", "settings.telemetry.log_level=warning,serving.sklearn=false")
         cluster.rolled_out()
         until("old pods are gone", lambda: not before & _names(cluster), seconds=180, every=2)
 
