@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mlplatform.backup.restore import Restored, restore
 from mlplatform.backup.snapshot import Index
 from mlplatform.backup.verify import verify
 from mlplatform.database.registry_dump import RegistryRows
-from mlplatform.errors import IntegrityFailure
+from mlplatform.errors import IntegrityFailure, TryLater
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger
@@ -22,9 +23,25 @@ from mlplatform.telemetry import logger
 _log = logger("backup")
 
 
-def run(settings: Settings) -> None:
+PATIENCE_S = 120.0
+"""How long a scheduled snapshot waits for its database and MLflow. A new pod is let through by network policies only after a moment, and a
+failover takes a minute; a snapshot that gives up at once would wait a day for its next turn."""
+
+
+def run(settings: Settings, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
     """Create a snapshot and read it again: what the CronJob does. Raises IntegrityFailure when a stored model is damaged."""
-    create_snapshot(settings)
+    deadline = clock() + PATIENCE_S
+    while True:
+        try:
+            create_snapshot(settings)
+        except TryLater as error:
+            pause = max(error.retry_after_s, 1.0)
+            if clock() + pause > deadline:
+                raise
+            _log.warning("waiting for what the snapshot is made of", error=str(error))
+            sleep(pause)
+        else:
+            return
 
 
 def create_snapshot(settings: Settings) -> Path:
