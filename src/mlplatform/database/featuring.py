@@ -139,7 +139,7 @@ def _mark(connection: Connection) -> int:
 
 
 def _stage(connection: Connection, table: str, outcome: Outcome) -> sql.Identifier:
-    """COPY the good rows into a temporary table of this session. It is kept for the next batch: a new one each time bloats the catalog."""
+    """COPY the good rows into a temporary table of this connection. It is kept for the next batch: a new one each time bloats the catalog."""
     staged = sql.Identifier("pg_temp", table)
     names = sql.SQL(", ").join(map(sql.Identifier, _columns(list(outcome.features))))
     found = connection.execute("SELECT to_regclass(%s)", (staged.as_string(connection),)).fetchone()
