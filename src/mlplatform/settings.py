@@ -108,6 +108,9 @@ class DataApi(Group):
     stall_s: float = Field(
         60.0, gt=0, description="A dataset stream whose client takes nothing for so long is cut: it holds a snapshot of the standby."
     )
+    outbox_silent_s: float = Field(
+        120.0, gt=0, description="An outbox that has said nothing for so long is taken as lost: what it had not shipped counts as missing."
+    )
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
 
 

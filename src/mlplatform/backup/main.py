@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mlplatform.backup.snapshot import Index
 from mlplatform.backup.verify import verify
 from mlplatform.database.registry_dump import RegistryRows
 from mlplatform.errors import IntegrityFailure, TryLater
+from mlplatform.patience import patiently
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger
@@ -28,20 +28,13 @@ PATIENCE_S = 120.0
 failover takes a minute; a snapshot that gives up at once would wait a day for its next turn."""
 
 
-def run(settings: Settings, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
+def run(settings: Settings) -> None:
     """Create a snapshot and read it again: what the CronJob does. Raises IntegrityFailure when a stored model is damaged."""
-    deadline = clock() + PATIENCE_S
-    while True:
-        try:
-            create_snapshot(settings)
-        except TryLater as error:
-            pause = max(error.retry_after_s, 1.0)
-            if clock() + pause > deadline:
-                raise
-            _log.warning("waiting for what the snapshot is made of", error=str(error))
-            sleep(pause)
-        else:
-            return
+    patiently(lambda: create_snapshot(settings), seconds=PATIENCE_S, waiting=_tell)
+
+
+def _tell(error: TryLater) -> None:
+    _log.warning("waiting for what the snapshot is made of", error=str(error))
 
 
 def create_snapshot(settings: Settings) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlplatform.access import Caller, Role
@@ -18,10 +18,11 @@ MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
 class Balance:
     """Handler of the balance. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse_replica: ReplicaPool, books: Books) -> None:
+    def __init__(self, raw: PrimaryPool, warehouse_replica: ReplicaPool, books: Books, *, silent_s: float) -> None:
         self._raw = raw
         self._replica = warehouse_replica
         self._books = books
+        self._silent = timedelta(seconds=silent_s)
 
     def take(self, caller: Caller, *, pipeline: str | None) -> dict[str, Any]:
         """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines."""
@@ -33,7 +34,9 @@ class Balance:
                 rows = balance.raw_rows(raw, pipeline, passed)
                 outboxes, gaps, totals = balance.outboxes(raw), balance.gaps(raw), balance.totals(raw)
         now = datetime.now(UTC)
-        per_outbox = [outbox_balance(item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now) for item in outboxes]
+        per_outbox = [
+            outbox_balance(item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now, self._silent) for item in outboxes
+        ]
         return {
             "outboxes": per_outbox,
             "requests": totals,
@@ -41,12 +44,18 @@ class Balance:
         }
 
 
-def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime) -> dict[str, Any]:
-    """The line of one outbox. Numbers above the highest stored one are on the road, unless the outbox is gone for good: then they are lost."""
+def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime, silent: timedelta) -> dict[str, Any]:
+    """The line of one outbox.
+
+    Numbers above the highest stored one are on the road. Of an outbox that has said nothing for `silent`, those that the queue had not
+    acknowledged are missing: what wrote them is gone, and its disk with it, until it is heard of again.
+    """
     missing = [[gap.first, gap.last] for gap in gaps]
-    tail = count.accepted - count.highest
-    if count.closed and tail > 0:
-        missing.append([count.highest + 1, count.accepted])
+    on_the_road = count.accepted - count.highest
+    held = count.accepted - max(count.highest, count.acknowledged)
+    if held > 0 and (count.seen_at is None or now - count.seen_at > silent):
+        missing.append([count.accepted - held + 1, count.accepted])
+        on_the_road -= held
     return {
         "outbox_id": count.outbox_id,
         "host": count.host,
@@ -54,7 +63,7 @@ def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime) -> di
         "acknowledged": count.acknowledged,
         "stored": count.stored,
         "dead_lettered": count.dead_lettered,
-        "in_flight": 0 if count.closed else tail,
+        "in_flight": on_the_road,
         "missing": missing,
         "oldest_gap_s": max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
         "versions": count.versions,

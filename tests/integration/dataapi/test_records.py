@@ -38,7 +38,7 @@ def _outbox(api: Any) -> dict[str, Any]:
 
 
 def test_a_gap_in_the_numbers_is_found(api: Any) -> None:
-    """Numbers that are neither stored nor dead letters are missing; those above the highest are in flight until the outbox is closed."""
+    """Numbers that are neither stored nor dead letters are missing; those above the highest are in flight, also when the outbox is closed."""
     outbox = str(uuid4())
     _heartbeat(api, outbox, 12)
     _store(api, outbox, 1, 2, 5, 9)
@@ -59,8 +59,23 @@ def test_a_gap_in_the_numbers_is_found(api: Any) -> None:
         open_line[name] for name in ("accepted", "stored", "dead_lettered", "in_flight", "missing")
     )
     assert open_line["oldest_gap_s"] > 0
-    assert (0, [[3, 4], [6, 6], [8, 8], [10, 12]], True) == tuple(closed_line[name] for name in ("in_flight", "missing", "closed"))
+    assert (3, [[3, 4], [6, 6], [8, 8]], True) == tuple(closed_line[name] for name in ("in_flight", "missing", "closed"))
     assert (11, 1, 0, [], 0.0) == tuple(whole[name] for name in ("stored", "dead_lettered", "in_flight", "missing", "oldest_gap_s"))
+
+
+def test_what_a_silent_outbox_held_is_missing(api: Any) -> None:
+    """An outbox that was not heard of for two minutes has lost what it had not shipped, until it speaks again."""
+    outbox = str(uuid4())
+    _heartbeat(api, outbox, 12, acknowledged=10)
+    _store(api, outbox, *range(1, 10))
+    with api.databases.connect("owner", "raw") as connection:
+        connection.execute("UPDATE raw.outboxes SET seen_at = now() - interval '121 s' WHERE outbox_id = %s", (outbox,))
+    silent = _outbox(api)
+    _heartbeat(api, outbox, 12, acknowledged=10)
+    back = _outbox(api)
+
+    assert (1, [[11, 12]]) == (silent["in_flight"], silent["missing"])
+    assert (3, []) == (back["in_flight"], back["missing"])
 
 
 def test_numbers_of_late_heartbeats_are_not_taken_back(api: Any) -> None:

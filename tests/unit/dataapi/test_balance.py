@@ -13,18 +13,35 @@ from mlplatform.database.balance import Gap, OutboxCount, RawRows, Warehouse
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@given(st.sets(st.integers(1, 60)), st.integers(0, 70), st.booleans())
-def test_an_outbox_adds_up(seen: set[int], said: int, closed: bool) -> None:
-    """Accepted = stored + missing + in flight, whatever arrived; a closed outbox has nothing in flight."""
+SILENT = timedelta(minutes=2)
+
+
+def _count(accepted: int, acknowledged: int, seen: set[int], heard: datetime | None) -> OutboxCount:
+    return OutboxCount("o", "h", accepted, acknowledged, False, {}, heard, len(seen), 0, max(seen, default=0))
+
+
+@given(st.sets(st.integers(1, 60)), st.integers(0, 70), st.integers(0, 70), st.sampled_from([None, NOW, NOW - SILENT * 2]))
+def test_an_outbox_adds_up(seen: set[int], said: int, acknowledged: int, heard: datetime | None) -> None:
+    """Accepted = stored + missing + in flight, whatever arrived and whenever the outbox was last heard of."""
     highest = max(seen, default=0)
     holes = [Gap("o", number, number, NOW - timedelta(seconds=number)) for number in range(1, highest) if number not in seen]
-    count = OutboxCount("o", "h", max(said, highest), 0, closed, {}, NOW, len(seen), 0, highest)
-    line = outbox_balance(count, holes, NOW)
+    accepted = max(said, acknowledged, highest)
+    line = outbox_balance(_count(accepted, acknowledged, seen, heard), holes, NOW, SILENT)
     missing = sum(last - first + 1 for first, last in line["missing"])
 
     assert line["accepted"] == line["stored"] + missing + line["in_flight"]
-    assert not (closed and line["in_flight"])
     assert line["oldest_gap_s"] == max((gap.last for gap in holes), default=0)
+
+
+def test_what_a_silent_outbox_held_is_missing() -> None:
+    """Numbers that the queue acknowledged are on the road; the rest is, as long as the outbox is heard of, and missing afterwards."""
+    heard = outbox_balance(_count(10, 6, {1, 2, 3, 4}, NOW - SILENT), [], NOW, SILENT)
+    silent = outbox_balance(_count(10, 6, {1, 2, 3, 4}, NOW - SILENT * 1.01), [], NOW, SILENT)
+    stored = outbox_balance(_count(10, 6, set(range(1, 9)), NOW - SILENT * 1.01), [], NOW, SILENT)
+
+    assert (6, []) == (heard["in_flight"], heard["missing"])
+    assert (2, [[7, 10]]) == (silent["in_flight"], silent["missing"])
+    assert (0, [[9, 10]]) == (stored["in_flight"], stored["missing"])
 
 
 def test_rows_of_every_kind_are_counted() -> None:

@@ -64,7 +64,7 @@ class OutboxReport(Body):
     accepted: Number
     acknowledged: Number
     versions: dict[Name, Word] = Field(default_factory=dict)
-    closed: bool = Field(default=False, description="Drained and gone for good: what is not stored by then is lost.")
+    closed: bool = Field(default=False, description="Drained and gone for good: the queue holds all of it.")
 
 
 class OutboxLine(BaseModel):
@@ -76,8 +76,10 @@ class OutboxLine(BaseModel):
     acknowledged: int
     stored: int
     dead_lettered: int
-    in_flight: int = Field(description="Numbers above the highest one stored: in the outbox or the queue.")
-    missing: list[tuple[int, int]] = Field(description="Ranges that are neither stored nor dead letters, though higher ones are.")
+    in_flight: int = Field(description="Numbers above the highest one stored: in the outbox or the queue, or waiting to be stored.")
+    missing: list[tuple[int, int]] = Field(
+        description="Ranges that are neither stored nor dead letters, though higher ones are; and what an outbox that fell silent still held."
+    )
     oldest_gap_s: float = Field(description="How long the longest-standing gap is there: one that stays is a loss.")
     versions: dict[str, str]
     closed: bool
