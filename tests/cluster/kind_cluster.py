@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 NAMESPACE = "mlplatform"
 RELEASE = "mlplatform"
 T = TypeVar("T")
-VALUES = ROOT / "charts" / "mlplatform" / "ci" / "kind-values.yaml"
+CI = ROOT / "charts" / "mlplatform" / "ci"
+KIND = (CI / "kind-values.yaml",)
+HA = (CI / "ha-values.yaml", Path(__file__).parent / "ha-on-kind-values.yaml")
 
 
 def until(what: str, ask: Callable[[], T], *, seconds: float, every: float = 1.0) -> T:
@@ -52,11 +54,12 @@ class Cluster:
         """Output of one helm command."""
         return _run(["helm", "--kube-context", self.context, "-n", NAMESPACE, *words], None, check=check)
 
-    def release(self, *words: str, check: bool = True) -> str:
-        """Install or upgrade the release from the kind profile; `words` are more flags, e.g. --set."""
+    def release(self, *words: str, check: bool = True, values: Sequence[Path] = KIND) -> str:
+        """Install or upgrade the release from values files; `words` are more flags, e.g. --set."""
         image = f"image.tag={self.tag},image.registry={os.environ.get('IMAGE_REGISTRY', '')}"
         chart = str(ROOT / "charts" / "mlplatform")
-        return self.helm("upgrade", "--install", RELEASE, chart, "-f", str(VALUES), "--set", image, *words, check=check)
+        files = [word for file in values for word in ("-f", str(file))]
+        return self.helm("upgrade", "--install", RELEASE, chart, *files, "--set", image, *words, check=check)
 
     def pods(self, component: str) -> list[dict[str, Any]]:
         """Pods of a component that are not on their way out."""
@@ -90,18 +93,23 @@ class Cluster:
 
         return until(f"the end of job {name}", ended, seconds=seconds)
 
-    def primary(self) -> str:
-        """Pod of the PostgreSQL primary, as the operator sees it."""
-        return str(self.get("cluster.postgresql.cnpg.io", f"{RELEASE}-postgres")["status"]["currentPrimary"])
+    def primary(self, name: str = f"{RELEASE}-postgres") -> str:
+        """Pod of the PostgreSQL primary of a Cluster, as the operator sees it."""
+        return str(self.get("cluster.postgresql.cnpg.io", name)["status"]["currentPrimary"])
 
     def healthy_database(self, *, seconds: float = 240) -> None:
-        """Wait until every PostgreSQL server is ready and the standby streams."""
+        """Wait until every PostgreSQL server of every Cluster is ready and the standbys stream."""
 
         def healthy() -> bool:
-            status = self.get("cluster.postgresql.cnpg.io", f"{RELEASE}-postgres")["status"]
-            return bool(status.get("readyInstances") == status.get("instances") == 2 and status["phase"] == "Cluster in healthy state")
+            found = self.get("cluster.postgresql.cnpg.io")["items"]
+            return bool(found) and all(_whole(item["spec"], item["status"]) for item in found)
 
         until("the database is whole", healthy, seconds=seconds)
+
+
+def _whole(spec: dict[str, Any], status: dict[str, Any]) -> bool:
+    ready = status.get("readyInstances") == status.get("instances") == spec["instances"]
+    return bool(ready and status["phase"] == "Cluster in healthy state")
 
 
 def _condition(pod: dict[str, Any], kind: str) -> bool:

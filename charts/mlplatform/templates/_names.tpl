@@ -30,6 +30,11 @@ Every name that the chart gives or refers to. Input is the root context, unless 
 {{ include "mlplatform.name" (index . 0) }}-serving{{ with index . 1 }}-{{ . }}{{ end }}
 {{- end }}
 
+{{/* Pod that checks a group's promises. Input: list of root and group. */}}
+{{- define "mlplatform.name.check" -}}
+{{ include "mlplatform.name" (index . 0) }}-check{{ with index . 1 }}-{{ . }}{{ end }}
+{{- end }}
+
 {{/* Beginning of the trainers' CronJobs; the pipeline follows. */}}
 {{- define "mlplatform.name.trainerPrefix" -}}{{ include "mlplatform.name" . }}-trainer-{{- end }}
 
@@ -44,7 +49,8 @@ Every name that the chart gives or refers to. Input is the root context, unless 
 {{- end }}
 
 {{- define "mlplatform.url.dataapi" -}}http://{{ include "mlplatform.name.component" (list . "dataapi") }}:8081{{- end }}
-{{- define "mlplatform.url.serving" -}}http://{{ include "mlplatform.name.serving" (list . "") }}:8080{{- end }}
+{{/* Input: list of root and group. */}}
+{{- define "mlplatform.url.serving" -}}http://{{ include "mlplatform.name.serving" . }}:8080{{- end }}
 
 {{- define "mlplatform.url.registry" -}}
 {{- if .Values.mlflow.enabled }}http://{{ include "mlplatform.name.component" (list . "mlflow") }}:5000{{ else }}{{ .Values.mlflow.url }}{{ end }}

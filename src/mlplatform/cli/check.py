@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="Pipelines that must answer; empty: all that have a version.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Pipelines that must answer; empty: all that have a version and that `MLPLATFORM_SERVING__MODELS` names, if it names any.")] = None,
     *,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds that a request may take to arrive in the database.")] = 60.0,
     home: Home = None,
@@ -64,7 +64,7 @@ def _findings(place: Place, client: DataApiClient, names: Sequence[str] | None, 
         _try("a caller without a token is refused", lambda: _refused(place)),
     ]
     known = [pipeline["name"] for pipeline in client.get("/v1/pipelines")]
-    for name in names or known:
+    for name in names or place.settings.serving.models or known:
         champion = client.get(f"/v1/models/{name}")["champion"]
         if champion is not None:
             findings += _of_model(place, client, name, champion, timeout)
