@@ -51,7 +51,7 @@ def on_every_worker(cluster: Cluster) -> bool:
     return not bare
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_a_stopped_node_is_what_the_balance_names(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
     """A node dies for good while the broker is away: database and service go on, and the balance misses exactly what its outbox held."""
     cluster.release("--set", "serving.autoscaling.minReplicas=2")
@@ -70,7 +70,8 @@ def test_a_stopped_node_is_what_the_balance_names(cluster: Cluster, user: User, 
     lost_pods = [pod for pod in cluster.ready("serving") if node_of(cluster, pod) == node]
     subprocess.run(["docker", "stop", "--time=0", node], check=True, capture_output=True)
     with user.load(per_second=5) as after:
-        until("the database fails over", lambda: cluster.primary() != primary, seconds=300)
+        # Kubernetes moves the pods of a silent node after five minutes, and the database's operator may be one of them.
+        until("the database fails over", lambda: cluster.primary() != primary, seconds=600)
         until("the node's endpoints are out of use", lambda: _all_well(after), seconds=300)
     cluster.kubectl("delete", "pod", *lost_pods, "--force", "--grace-period=0")  # its volume is not to come back
     subprocess.run(["docker", "start", node], check=True, capture_output=True)
