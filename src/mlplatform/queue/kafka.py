@@ -49,8 +49,10 @@ class KafkaProducer:
         try:
             with told("take the records"):
                 self._send(messages)
-        except Unavailable:
-            self.close()  # what is still in its buffer must not arrive behind what the next try sends
+        except (Unavailable, TooLarge):
+            # What is still in its buffer must not arrive behind what the next try sends; and an idempotent client refuses everything
+            # after a record that the broker refused.
+            self.close()
             raise
 
     def close(self) -> None:

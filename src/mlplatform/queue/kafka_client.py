@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import kafka
 from kafka import errors as kafka_errors
@@ -22,13 +23,17 @@ REQUEST_MS = 10_000
 _RECORD_OVERHEAD = 16 * 1024  # key, headers and batch framing beside the value of one record
 _KAFKA_DEFAULT_RECORD = 1_048_588
 _HOUR_MS = 3_600_000
+_REFUSALS = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+    ssl.SSLCertVerificationError,
+)
+"""What no retry heals."""
 
 
 def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
     """Arguments that every client shares. Raises SettingsError for a mechanism without its user or password."""
-    logging.getLogger("kafka.net").setLevel(
-        logging.CRITICAL
-    )  # several lines a second while a broker is away; our callers log each back-off
     found: dict[str, Any] = {
         "bootstrap_servers": servers,
         "client_id": "mlplatform",
@@ -54,12 +59,49 @@ def connect(kind: Callable[..., Any], **configs: Any) -> Any:
         made.append(KafkaNetClient(**more))
         return made[-1]
 
+    with _causes() as causes:
+        try:
+            return kind(kafka_client=network, **configs)
+        except BaseException as error:
+            for client in made:
+                client.close()
+            if isinstance(error, kafka_errors.KafkaTimeoutError) and causes:
+                raise _worst(causes, configs.get("security_protocol", "")) from error
+            raise
+
+
+def _worst(causes: list[Exception], protocol: str) -> Exception:
+    """The cause to look at: a refusal if there was one, else the latest that is more than the end of the time."""
+    for cause in causes:
+        for error in (cause, cause.__context__):  # a failed TLS handshake is wrapped
+            if isinstance(error, _REFUSALS):
+                return cast("Exception", error)
+    if "SASL" in protocol and any("disconnected" in str(cause) for cause in causes):
+        # The broker answers and hangs up at once, and kafka-python may see only the end.
+        return cast("Exception", kafka_errors.KafkaConnectionError("the broker hangs up, as it does for a wrong user or password"))
+    return next((cause for cause in reversed(causes) if not isinstance(cause, kafka_errors.RequestTimedOutError)), causes[-1])
+
+
+@contextmanager
+def _causes() -> Iterator[list[Exception]]:
+    """Why connections fail, oldest first. kafka-python tells it to its log alone and raises that the time is over; the log is kept quiet."""
+    found: list[Exception] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        found.extend(each for each in arguments if isinstance(each, Exception) and not isinstance(each, kafka_errors.KafkaTimeoutError))
+        return False
+
+    # Several lines a second while a broker is away; our callers log each back-off.
+    logging.getLogger("kafka.net").setLevel(logging.CRITICAL)
+    log = logging.getLogger("kafka.net.manager")
+    log.setLevel(logging.WARNING)
+    log.addFilter(note)
     try:
-        return kind(kafka_client=network, **configs)
-    except BaseException:
-        for client in made:
-            client.close()
-        raise
+        yield found
+    finally:
+        log.removeFilter(note)
+        log.setLevel(logging.CRITICAL)
 
 
 def request_bytes(settings: Queue) -> int:
@@ -72,11 +114,13 @@ def told(what: str) -> Iterator[None]:
     """Kafka's errors in our words: refusals that no retry heals are told apart from a broker that is away."""
     try:
         yield
-    except (
-        kafka_errors.AuthorizationError,
-        kafka_errors.SaslAuthenticationFailedError,
-        kafka_errors.UnsupportedSaslMechanismError,
-    ) as error:
+    except ssl.SSLCertVerificationError as error:
+        raise SettingsError(
+            f"the broker's certificate is not trusted: {error.verify_message}",
+            field=variable("queue", "ca_file"),
+            fix="give the CA that signed it, and the name that it is for",
+        ) from error
+    except _REFUSALS as error:
         raise SettingsError(
             f"Kafka refuses to {what}: {error}", field=variable("queue", "username"), fix="check the user and its rights"
         ) from error
@@ -130,6 +174,9 @@ def _too_few_brokers(settings: Queue) -> PlatformError:
 def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: Queue) -> None:
     found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic)], config_filter="all")
     for configs in found.get("topic", {}).values():
+        if "retention.ms" not in configs:  # an answer without configs is how kafka-python shows a refusal
+            logger("queue").warning("the topic's retention can't be read: this user lacks DescribeConfigs", topic=settings.topic)
+            continue
         retention = int(configs["retention.ms"]["value"])
         if 0 <= retention < settings.retention_h * _HOUR_MS:
             logger("queue").warning(

@@ -65,11 +65,17 @@ class Road:
         try:
             self._producer.send([(self._key(record), self._value(record)) for record in records])
         except TooLarge as error:  # the broker allows less than the settings say: find the record
-            if len(records) == 1:
-                self._producer.send([(self._key(records[0]), self._set_aside(records[0], f"the queue refuses it: {error.message}"))])
+            if len(records) > 1:
+                for record in records:
+                    self._send([record])
                 return
-            for record in records:
-                self._send([record])
+            notice = self._set_aside(records[0], f"the queue refuses it: {error.message}")
+            try:
+                self._producer.send([(self._key(records[0]), notice)])
+            except TooLarge as refusal:
+                raise Unavailable(
+                    f"the queue refuses even the notice that record {records[0].sequence} is too large: {refusal}"
+                ) from refusal
 
     def _key(self, record: OutboxRecord) -> bytes:
         """Spreads records over partitions, and sends a record to the same one when it is sent again."""
