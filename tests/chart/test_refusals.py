@@ -32,7 +32,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         },
         "serving.groups: a name is listed twice",
     ),
-    ({"serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "serving.autoscaling: minReplicas 5 is above maxReplicas 3"),
+    (
+        {"pipelines": ONE, "serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}},
+        "serving.autoscaling: minReplicas 5 is above maxReplicas 3",
+    ),
     (
         {"pipelines": ONE, "serving": {"groups": [{"name": "g", "models": ["a1"], "minReplicas": 99}]}},
         "serving.groups 'g': minReplicas 99 is above maxReplicas 10",
