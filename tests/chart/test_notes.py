@@ -17,6 +17,7 @@ def test_a_trial_is_told_what_it_lacks() -> None:
         "dataapi.replicas is 1",
         "serving: port 30080 of every node",
         "create job --from=cronjob/mlplatform-trainer-breast-cancer retrain-1",
+        "create job --from=cronjob/mlplatform-backup backup-1",
     ):
         assert said in notes
 
