@@ -94,6 +94,14 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"access": {"callers": [{"name": "admin", "roles": ["reader"]}]}}, "access.callers: 'admin' is the platform's own"),
     (
+        {"networkPolicy": {"externalCIDR": "192.0.2.0/24"}},
+        "networkPolicy.externalCIDR -> networkPolicy.external: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]",
+    ),
+    (
+        {"networkPolicy": {"apiServerCIDR": "192.0.2.7/32"}},
+        "networkPolicy.apiServerCIDR -> networkPolicy.apiServer: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.7/32}}]}]",
+    ),
+    (
         {"settings": {"outbox": {"segment_bytes": 400_000_000}}},
         "settings.outbox.segment_bytes: capacity_bytes must hold at least two segments",
     ),
