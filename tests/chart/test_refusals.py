@@ -77,6 +77,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would stand idle",
     ),
     ({"mlflow": {"enabled": False}}, "mlflow.url: needed with mlflow.enabled: false"),
+    (
+        {"mlflow": {"existingSecret": "user"}},
+        "mlflow.existingSecret: only with mlflow.enabled: false; the chart's own server asks for nothing, inside NetworkPolicies",
+    ),
     ({"mlflow": {"url": "http://mlflow"}}, "mlflow.url: only with mlflow.enabled: false"),
     (
         {"mlflow": {"enabled": False, "url": "http://mlflow"}},
