@@ -45,6 +45,21 @@ def test_an_upgrade_keeps_passwords_and_tokens(tmp_path: Path) -> None:
     assert 43 == len(base64.b64decode(made["mlplatform-access"]["trainer"]))
 
 
+def test_a_caller_that_is_taken_away_is_gone_after_the_upgrade() -> None:
+    """The processes read the digests at their start: another list of callers replaces their pods, the same one does not."""
+
+    def pods(*callers: str) -> list[object]:
+        values = SMALLEST | {
+            "pipelines": [{"name": "a1"}],
+            "access": {"callers": [{"name": name, "roles": ["reader"]} for name in callers]},
+        }
+        made = {each["metadata"]["name"]: each for each in objects_in(rendered(values)) if each["kind"] == "Deployment"}
+        return [made[f"mlplatform-{name}"]["spec"]["template"] for name in ("dataapi", "serving")]
+
+    assert pods("one", "two") == pods("one", "two")
+    assert [] == [pod for pod in pods("one") if pod in pods("one", "two")]
+
+
 def test_what_cannot_be_made_again_is_kept() -> None:
     """Clusters, passwords, tokens and claims survive `helm uninstall`; nothing else does."""
     kept = {

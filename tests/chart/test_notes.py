@@ -23,7 +23,7 @@ def test_a_trial_is_told_what_it_lacks() -> None:
 
 
 def test_nothing_is_unsafe_in_the_ha_profile() -> None:
-    """Where everything is there twice, the notes name no danger."""
+    """Where everything that answers or stores is there twice, the notes name no danger."""
     notes = files("ha")["NOTES.txt"]
 
     assert "What is not safe" not in notes

@@ -138,3 +138,15 @@ def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None
     for found, pod in workloads:
         if found["metadata"]["labels"]["app.kubernetes.io/component"] in ("trainer", "serving", "apply", "check"):
             assert "POSTGRES" not in str(pod).upper(), found["metadata"]["name"]
+
+
+def test_no_deadline_is_shorter_than_the_patience_of_what_runs(workloads: Workloads) -> None:
+    """A Job that waits for others is given the time for it."""
+    for found, pod in workloads:
+        if found["kind"] in ("Job", "CronJob"):
+            spec = found["spec"]["jobTemplate"]["spec"] if found["kind"] == "CronJob" else found["spec"]
+            for container in containers(pod):
+                words = container.get("args", [])
+                patience = int(words[words.index("--wait") + 1]) if "--wait" in words else 0
+
+                assert spec["activeDeadlineSeconds"] > patience, found["metadata"]["name"]
