@@ -12,7 +12,7 @@ fi
 k8s/operators/install.sh "$context"
 
 k8s/images.sh dev >&2
-# A tag per content: pods of an unchanged image stay, others are replaced.
+# One tag for the content of all four images: when none has changed, every pod stays; else all of ours are replaced.
 tag=$(docker image inspect --format '{{.Id}}' mlplatform:dev mlplatform-serving:dev mlplatform-serving-sklearn:dev mlplatform-source:dev | sha256sum | cut -c1-12)
 prefix=${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}
 images=

@@ -28,6 +28,8 @@ from mlplatform.database import queries
 
 CHART = Path(__file__).parents[1] / "charts" / "mlplatform"
 BEGIN, END = "<!-- begin values, made by `make chart-docs` -->\n", "<!-- end values -->\n"
+RENAMED = {"networkPolicy": {"apiServerCIDR": "apiServer", "externalCIDR": "external"}}
+"""Keys of old, by block: the schema takes them, so that templates/refusals.yaml can say what they are called now."""
 NUMBER = {"min": "minimum", "above": "exclusiveMinimum", "max": "maximum"}
 
 
@@ -141,6 +143,8 @@ def main() -> int:
     root = read_values(values)
     top = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of mlplatform"} | schema(root)
     top["properties"]["global"] = {"type": "object", "description": "Helm's own, for parent charts; unused."}
+    for block, keys in RENAMED.items():
+        top["properties"][block]["properties"] |= {old: {"description": f"Now {block}.{new}."} for old, new in keys.items()}
     made = {
         CHART / "values.yaml": values,
         CHART / "values.schema.json": json.dumps(top, indent=1, ensure_ascii=False) + "\n",

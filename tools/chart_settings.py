@@ -19,7 +19,7 @@ DERIVED = {
     "outbox": {"folder"},
     "dataapi": {"host", "port", "url", "token"},
     "serving": {"host", "port", "url", "models", "cache", "linger_s"},
-    "registry": {"url"},
+    "registry": {"url", "username", "password"},
     "mlflow": {"host", "port", "artifacts", "allowed_hosts"},
     "source": {"url", "cache", "password"},
     "trainer": {"work", "image"},

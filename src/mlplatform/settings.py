@@ -178,6 +178,13 @@ class Registry(Group):
         ),
         description="Types that a skops file may hold beyond skops' own list. Never taken from the model.",
     )
+    username: str | None = Field(None, description="User for HTTP basic authentication at a server of your own.")
+    password: SecretStr | None = Field(None, description="Password for it.")
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password, or None when the server asks for neither."""
+        return (self.username, self.password.get_secret_value()) if self.username and self.password else None
 
 
 class Mlflow(Group):

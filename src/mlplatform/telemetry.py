@@ -8,8 +8,10 @@ type check and raises KeyError.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO, cast
 
@@ -106,6 +108,7 @@ CATALOGUE: dict[MetricName, Metric] = {
     "backup_bytes": Metric("gauge", "Size of the last snapshot."),
 }
 
+_wound: dict[str, float] = {}  # the timer of `watch`; empty when nobody is watched
 _instruments: dict[tuple[int, str], Counter | Gauge | Histogram] = {}
 
 
@@ -176,6 +179,25 @@ def serve_metrics(settings: Telemetry) -> None:
     """Start the /metrics page in a thread, for processes without an HTTP server; does nothing when the port is 0."""
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr=settings.metrics_host)
+
+
+def watch(longest_s: float = 900.0) -> None:
+    """End this process, with the traceback of every thread on stderr, when its loop has not `turned` for that long; whoever runs it
+    starts it again. For processes that may be killed at any moment.
+
+    Long enough for three statements of the database at their longest (`postgres.statement_timeout_s`), and never reached by a loop that
+    backs off; a process that hangs would otherwise look alive to a probe of /metrics, a thread of its own.
+    """
+    _wound.update(longest_s=longest_s, at=float("-inf"))
+    turned()
+
+
+def turned() -> None:
+    """Say that the loop has come round. Does nothing in a process that nobody watches."""
+    longest_s, now = _wound.get("longest_s"), time.monotonic()
+    if longest_s and now - _wound["at"] > longest_s / 100:  # winding the timer up starts a thread
+        _wound["at"] = now
+        faulthandler.dump_traceback_later(longest_s, exit=True)
 
 
 def _instrument(name: MetricName, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,23 +21,33 @@ Object = dict[str, Any]
 
 @cache
 def files(name: str) -> dict[str, str]:
-    """Template -> text, of a ci values file, or of the defaults ("default")."""
+    """Template -> text, of a ci values file, or of the defaults with one pipeline ("default")."""
     return rendered(values_of(name))
 
 
 def values_of(name: str) -> dict[str, Any]:
-    """The values of a ci file, or the least that the chart takes."""
+    """The values of a ci file, or the least that does some work."""
     if name == "default":
-        return copy.deepcopy(SMALLEST)
+        return copy.deepcopy(SMALLEST) | {"pipelines": [{"name": "late-delivery"}]}
     loaded: dict[str, Any] = yaml.safe_load((CHART / "ci" / f"{name}-values.yaml").read_text())
     return loaded
 
 
-def rendered(values: dict[str, Any], *, release: str = "mlplatform") -> dict[str, str]:
+def rendered(values: dict[str, Any], *, release: str = "mlplatform", chart: Path = CHART) -> dict[str, str]:
     """Template (below templates/) -> text."""
-    with helm.Chart.load(CHART) as chart:
-        made = chart.render(values, name=release, namespace="ml")
+    with helm.Chart.load(chart) as loaded:
+        made = loaded.render(values, name=release, namespace="ml")
     return {path.removeprefix("mlplatform/templates/"): text for path, text in made.items()}
+
+
+def chart_on(folder: Path, found: dict[str, Object]) -> Path:
+    """A copy of the chart that finds these objects ("Kind/name" -> object) in its cluster."""
+    made = folder / "mlplatform"
+    shutil.copytree(CHART, made)
+    cases = "".join(f'{{{{- if eq $asked "{key}" }}}}{{{{ {json.dumps(json.dumps(each))} }}}}{{{{ end }}}}' for key, each in found.items())
+    text = f'{{{{- define "mlplatform.found" }}}}{{{{- $asked := printf "%s/%s" (index . 2) (index . 3) -}}}}{cases}{{{{- end }}}}'
+    (made / "templates" / "_found.tpl").write_text(text)
+    return made
 
 
 def objects_in(made: dict[str, str]) -> list[Object]:

@@ -12,7 +12,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tools")]
 
-from chart_rendering import CI, Object, files, objects_in, pod_of, rendered  # noqa: E402
+from chart_rendering import CHART, CI, Object, files, objects_in, pod_of, rendered  # noqa: E402
 
 
 @pytest.fixture(params=["default", *CI])
@@ -35,12 +35,12 @@ def workloads(objects: list[Object]) -> list[tuple[Object, Object]]:
 
 
 @pytest.fixture
-def refusal() -> Callable[[dict[str, Any]], str]:
+def refusal() -> Callable[..., str]:
     """What the chart says of values that it refuses; "" when it takes them."""
 
-    def ask(values: dict[str, Any]) -> str:
+    def ask(values: dict[str, Any], chart: Path = CHART) -> str:
         try:
-            rendered(values)
+            rendered(values, chart=chart)
         except helm.HelmError as error:
             return str(error)
         return ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 
 import pytest
 import yaml
-from chart_rendering import CHART, files, objects_in, rendered
+from chart_rendering import CHART, SMALLEST, chart_on, files, objects_in, rendered
 
 from mlplatform.access import AccessList, Role
 from mlplatform.database import queries
@@ -30,6 +31,33 @@ def test_digests_belong_to_the_tokens(tmp_path: pytest.TempPathFactory) -> None:
     } == {name: known.authenticate(f"Bearer {token}").roles for name, token in data.items()}
     assert {43} == {len(token) for token in data.values()}
     assert all(hashlib.sha256(token.encode()).hexdigest() in place.read_text() for token in data.values())
+
+
+def test_an_upgrade_keeps_passwords_and_tokens(tmp_path: Path) -> None:
+    """What a Secret in the cluster holds stays; only what is missing is made."""
+    old = {"data": {"password": base64.b64encode(b"old").decode()}}
+    tokens = {"data": {"admin": base64.b64encode(b"old").decode()}}
+    chart = chart_on(tmp_path, {"Secret/mlplatform-postgres-owner": old, "Secret/mlplatform-access": tokens})
+    made = {each["metadata"]["name"]: each["data"] for each in objects_in(rendered(SMALLEST, chart=chart)) if each["kind"] == "Secret"}
+
+    assert old["data"]["password"] == made["mlplatform-postgres-owner"]["password"]
+    assert tokens["data"]["admin"] == made["mlplatform-access"]["admin"]
+    assert 43 == len(base64.b64decode(made["mlplatform-access"]["trainer"]))
+
+
+def test_a_caller_that_is_taken_away_is_gone_after_the_upgrade() -> None:
+    """The processes read the digests at their start: another list of callers replaces their pods, the same one does not."""
+
+    def pods(*callers: str) -> list[object]:
+        values = SMALLEST | {
+            "pipelines": [{"name": "a1"}],
+            "access": {"callers": [{"name": name, "roles": ["reader"]} for name in callers]},
+        }
+        made = {each["metadata"]["name"]: each for each in objects_in(rendered(values)) if each["kind"] == "Deployment"}
+        return [made[f"mlplatform-{name}"]["spec"]["template"] for name in ("dataapi", "serving")]
+
+    assert pods("one", "two") == pods("one", "two")
+    assert [] == [pod for pod in pods("one") if pod in pods("one", "two")]
 
 
 def test_what_cannot_be_made_again_is_kept() -> None:

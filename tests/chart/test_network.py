@@ -79,3 +79,42 @@ def test_the_outside_is_open_only_where_it_is_outside() -> None:
 
     assert {"dataapi", "postgres"} == inside
     assert {"serving", "consumer", "etl", "dataapi", "trainer", "apply", "check"} == outside
+
+
+def test_no_default_reaches_the_metadata_service() -> None:
+    """Where any address is allowed, the one that hands out a cloud's credentials is not."""
+    blocks = [
+        peer["ipBlock"]
+        for name in ("default", "small", "kind", "ha")
+        for spec in policies(name).values()
+        for rule in spec["egress"]
+        for peer in rule["to"]
+        if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
+    ]
+
+    assert [["169.254.169.254/32"]] * len(blocks) == [block.get("except") for block in blocks]
+    assert [] != blocks
+
+
+def test_scrapers_come_in_by_number() -> None:
+    """The port of /metrics is given by number: some plugins resolve no names of a sidecar's ports."""
+    found = policies("small")
+    ports = [
+        rule["ports"] for component in ("serving", "consumer", "etl") for rule in found[component]["ingress"] if "monitoring" in str(rule)
+    ]
+
+    assert [[{"port": 9090}]] * 3 == ports
+
+
+def test_the_roads_outside_are_the_users() -> None:
+    """Names, the API server and the outside lie where the values say, ports included."""
+    found = policies("every-key")
+    made = objects_in(files("every-key"))
+    dns = next(each["spec"] for each in made if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "plat-dns")
+    rule = {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 443}]}
+
+    assert [{"to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}], "ports": [{"port": 53, "protocol": "UDP"}]}] == dns["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}], "ports": [{"port": 443}]} in found["dataapi"]["egress"]
+    assert {"trainer", "serving", "etl", "apply", "consumer", "postgres", "mlflow"} == {
+        component for component, spec in found.items() if rule in spec["egress"]
+    }

@@ -17,12 +17,13 @@ def test_a_trial_is_told_what_it_lacks() -> None:
         "dataapi.replicas is 1",
         "serving: port 30080 of every node",
         "create job --from=cronjob/mlplatform-trainer-breast-cancer retrain-1",
+        "create job --from=cronjob/mlplatform-backup backup-1",
     ):
         assert said in notes
 
 
 def test_nothing_is_unsafe_in_the_ha_profile() -> None:
-    """Where everything is there twice, the notes name no danger."""
+    """Where everything that answers or stores is there twice, the notes name no danger."""
     notes = files("ha")["NOTES.txt"]
 
     assert "What is not safe" not in notes

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from chart_rendering import CHART
+from chart_rendering import CHART, SMALLEST, Object, chart_on
 
 ONE = [{"name": "a1"}]
 LONG = "a" * 40
@@ -32,7 +33,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         },
         "serving.groups: a name is listed twice",
     ),
-    ({"serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "serving.autoscaling: minReplicas 5 is above maxReplicas 3"),
+    (
+        {"pipelines": ONE, "serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}},
+        "serving.autoscaling: minReplicas 5 is above maxReplicas 3",
+    ),
     (
         {"pipelines": ONE, "serving": {"groups": [{"name": "g", "models": ["a1"], "minReplicas": 99}]}},
         "serving.groups 'g': minReplicas 99 is above maxReplicas 10",
@@ -73,6 +77,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would stand idle",
     ),
     ({"mlflow": {"enabled": False}}, "mlflow.url: needed with mlflow.enabled: false"),
+    (
+        {"mlflow": {"existingSecret": "user"}},
+        "mlflow.existingSecret: only with mlflow.enabled: false; the chart's own server asks for nothing, inside NetworkPolicies",
+    ),
     ({"mlflow": {"url": "http://mlflow"}}, "mlflow.url: only with mlflow.enabled: false"),
     (
         {"mlflow": {"enabled": False, "url": "http://mlflow"}},
@@ -90,23 +98,85 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"access": {"callers": [{"name": "admin", "roles": ["reader"]}]}}, "access.callers: 'admin' is the platform's own"),
     (
+        {"networkPolicy": {"externalCIDR": "192.0.2.0/24"}},
+        "networkPolicy.externalCIDR -> networkPolicy.external: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]",
+    ),
+    (
+        {"networkPolicy": {"apiServerCIDR": "192.0.2.7/32"}},
+        "networkPolicy.apiServerCIDR -> networkPolicy.apiServer: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.7/32}}]}]",
+    ),
+    (
         {"settings": {"outbox": {"segment_bytes": 400_000_000}}},
         "settings.outbox.segment_bytes: capacity_bytes must hold at least two segments",
     ),
 ]
 
+CLUSTER: Object = {"kind": "Cluster"}
+BROKER: Object = {"kind": "PersistentVolumeClaim"}
+EXTERNAL = {"mode": "external", "external": {"bootstrapServers": "k:9092"}}
+ONE_BROKER = {"PersistentVolumeClaim/data-mlplatform-kafka-0": BROKER}
+THREE_BROKERS = {f"PersistentVolumeClaim/data-mlplatform-kafka-{number}": BROKER for number in range(3)}
+SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
+    (
+        ONE_BROKER,
+        {"kafka": {"nodes": 3}},
+        (
+            "kafka.nodes: is decided by the first install. There are volumes of 1 broker(s), and a quorum of 3 beside them could begin "
+            "without their records: keep 1, or move the queue as docs/cluster.md says"
+        ),
+    ),
+    (
+        {"StatefulSet/mlplatform-kafka": {"kind": "StatefulSet"}},
+        {"kafka": EXTERNAL},
+        (
+            "kafka.mode: the builtin Kafka would be deleted with the records that nobody has read yet: keep builtin, or move the queue as "
+            "docs/cluster.md says and delete the StatefulSet mlplatform-kafka"
+        ),
+    ),
+    (
+        {"Cluster/mlplatform-postgres": CLUSTER},
+        {"postgres": {"separateRaw": True}},
+        (
+            "postgres.separateRaw: is decided by the first install. The rows of raw lie in the Cluster mlplatform-postgres, and one of "
+            "their own would begin empty: keep false, or make the Cluster mlplatform-raw with these rows first"
+        ),
+    ),
+    (
+        {"Cluster/mlplatform-postgres": CLUSTER, "Cluster/mlplatform-raw": CLUSTER},
+        {},
+        (
+            "postgres.separateRaw: is decided by the first install. The rows of raw lie in the Cluster mlplatform-raw: keep true, or "
+            "delete that Cluster when nobody needs them"
+        ),
+    ),
+    (THREE_BROKERS, {"kafka": {"nodes": 3}}, ""),
+    (ONE_BROKER, {"kafka": EXTERNAL}, ""),
+    ({"Cluster/mlplatform-postgres": CLUSTER, "Cluster/mlplatform-raw": CLUSTER}, {"postgres": {"separateRaw": True}}, ""),
+    ({"Cluster/mlplatform-postgres": CLUSTER}, {}, ""),
+]
+"""What the cluster holds, the values of an upgrade, and what the chart says of them."""
+
 
 @pytest.mark.parametrize(("values", "said"), CASES)
-def test_refused_with_its_message(values: dict[str, Any], said: str, refusal: Callable[[dict[str, Any]], str]) -> None:
+def test_refused_with_its_message(values: dict[str, Any], said: str, refusal: Callable[..., str]) -> None:
     """The combination is refused, and the sentence names the key and what to do."""
     source = {"source": {"url": "https://git.example.com/x"} | values.get("source", {})}
 
     assert said == refusal(values | source).split("): ", 1)[-1]
 
 
+@pytest.mark.parametrize(("found", "values", "said"), SWITCHES)
+def test_switches_that_lose_something_are_refused(
+    tmp_path: Path, found: dict[str, Object], values: dict[str, Any], said: str, refusal: Callable[..., str]
+) -> None:
+    """What the first install decided can't be changed by an upgrade that would leave records or rows behind."""
+    assert said == refusal(SMALLEST | values, chart_on(tmp_path, found)).split("): ", 1)[-1]
+
+
 def test_every_refusal_has_a_case() -> None:
     """No refusal of the template goes untested."""
     template = (CHART / "templates" / "refusals.yaml").read_text()
+    known = [case[-1] for case in (*CASES, *SWITCHES)]
     texts = re.findall(r'fail \(?(?:printf )?"([^"]+)"', template)
 
-    assert [] == [text for text in texts if not any(re.fullmatch(re.sub(r"%[sd]", ".*", re.escape(text)), said) for _, said in CASES)]
+    assert [] == [text for text in texts if not any(re.fullmatch(re.sub(r"%[sd]", ".*", re.escape(text)), said) for said in known)]

@@ -15,14 +15,14 @@ EVERY_VALUES = ("default", *CI)
 
 
 def environment(name: str) -> dict[str, set[str]]:
-    """Variable -> components that get it, for one values file."""
+    """Variable -> containers that get it, for one values file. A container is named like its component; serving has shipper beside it."""
     found: dict[str, set[str]] = {}
     for each in objects_in(files(name)):
         pod = pod_of(each)
         for container in containers(pod) if pod else ():
             for variable in container.get("env", ()):
                 if variable["name"].startswith(settings.PREFIX):
-                    found.setdefault(variable["name"], set()).add(each["metadata"]["labels"]["app.kubernetes.io/component"])
+                    found.setdefault(variable["name"], set()).add(container["name"])
     return found
 
 
@@ -41,14 +41,22 @@ def test_every_setting_is_rendered() -> None:
 
 
 def test_knobs_reach_their_own_component() -> None:
-    """A group that is named like a component is rendered for that component."""
+    """A group that is named like a component is rendered for that component's container."""
     found = environment("every-key")
     for group in ("dataapi", "serving", "shipper", "consumer", "etl", "trainer", "backup", "mlflow"):
-        component = "serving" if group == "shipper" else group  # its sidecar
         own = {variable for variable, (of, _, _) in settings.fields().items() if of == group}
         others = {settings.variable("dataapi", "url"), settings.variable("dataapi", "token"), settings.variable("serving", "url")}
 
-        assert {variable for variable in own - others if component not in found[variable]} == set()
+        assert {variable for variable in own - others if group not in found[variable]} == set()
+
+
+def test_serving_knows_what_the_shipper_can_send() -> None:
+    """A request that no Kafka record could hold is refused by serving, which knows the bound; other knobs of the queue are not its own."""
+    found = environment("every-key")
+
+    assert {"MLPLATFORM_QUEUE__MAX_RECORD_BYTES"} == {
+        variable for variable, (group, _, _) in settings.fields().items() if group == "queue" and "serving" in found[variable]
+    }
 
 
 def test_rendered_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,7 @@ def test_locks_of_the_images_agree_with_the_whole_lock() -> None:
     for name in ("serving.txt", "serving-sklearn.txt", "full.txt"):
         assert set() == pins(name) - whole, name
     assert Path(ROOT / "Dockerfile").exists()
+    assert any(pin.startswith("boto3==") for pin in pins("full.txt"))  # what `mlflow.artifacts: s3://…` promises
     assert [] == [
         name
         for name in ("mlflow", "scikit-learn", "pandas", "pyarrow")

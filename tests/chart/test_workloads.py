@@ -42,7 +42,9 @@ def test_memory_is_limited_and_cpu_is_not(workloads: Workloads) -> None:
         for container in containers(pod):
             resources = container["resources"]
 
-            assert {"cpu", "memory"} == set(resources["requests"]), (found["metadata"]["name"], container["name"])
+            disk = {"ephemeral-storage"} if container["name"] in ("serving", "shipper") else set()
+
+            assert {"cpu", "memory"} | disk == set(resources["requests"]), (found["metadata"]["name"], container["name"])
             assert {"memory"} == set(resources["limits"]), (found["metadata"]["name"], container["name"])
 
 
@@ -103,7 +105,32 @@ def test_serving_drains_within_its_grace_period(workloads: Workloads) -> None:
 
             assert pod["terminationGracePeriodSeconds"] >= needed + 12
             assert "Always" == pod["initContainers"][-1]["restartPolicy"]
-            assert {} == next(volume for volume in pod["volumes"] if volume["name"] == "outbox")["emptyDir"]
+
+
+def test_no_bound_kills_a_serving_pod_before_its_outbox_is_empty(workloads: Workloads) -> None:
+    """The kubelet evicts a pod whose disk outgrows a limit at once, without a drain: serving asks for disk, and limits none."""
+    for found, pod in workloads:
+        if found["metadata"]["labels"]["app.kubernetes.io/component"] == "serving":
+            asked = {each["name"]: each["resources"]["requests"]["ephemeral-storage"] for each in containers(pod)}
+            capacity = next(
+                each["value"] for each in pod["initContainers"][0]["env"] if each["name"] == "MLPLATFORM_OUTBOX__CAPACITY_BYTES"
+            )
+
+            assert {"serving", "shipper"} == set(asked)
+            assert capacity == asked["shipper"]
+            assert [{}, {}, {}] == [volume["emptyDir"] for volume in pod["volumes"] if "emptyDir" in volume]
+
+
+def test_pods_that_are_not_ready_hold_no_node(objects: list[Object]) -> None:
+    """A drain may take pods of serving and dataapi that are not ready; a broker that is not ready stays until it is."""
+    budgets = {
+        found["metadata"]["labels"]["app.kubernetes.io/component"]: found["spec"].get("unhealthyPodEvictionPolicy")
+        for found in objects
+        if found["kind"] == "PodDisruptionBudget"
+    }
+    expected = {"dataapi": "AlwaysAllow", "serving": "AlwaysAllow", "kafka": None}
+
+    assert {component: expected[component] for component in budgets} == budgets
 
 
 def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None:
@@ -111,3 +138,15 @@ def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None
     for found, pod in workloads:
         if found["metadata"]["labels"]["app.kubernetes.io/component"] in ("trainer", "serving", "apply", "check"):
             assert "POSTGRES" not in str(pod).upper(), found["metadata"]["name"]
+
+
+def test_no_deadline_is_shorter_than_the_patience_of_what_runs(workloads: Workloads) -> None:
+    """A Job that waits for others is given the time for it."""
+    for found, pod in workloads:
+        if found["kind"] in ("Job", "CronJob"):
+            spec = found["spec"]["jobTemplate"]["spec"] if found["kind"] == "CronJob" else found["spec"]
+            for container in containers(pod):
+                words = container.get("args", [])
+                patience = int(words[words.index("--wait") + 1]) if "--wait" in words else 0
+
+                assert spec["activeDeadlineSeconds"] > patience, found["metadata"]["name"]

@@ -45,6 +45,12 @@ process at its start, and a test compares both sides.
 
 {{- define "mlplatform.env.registry" -}}
 - {name: MLPLATFORM_REGISTRY__URL, value: {{ include "mlplatform.url.registry" . | quote }}}
+{{- with .Values.mlflow.existingSecret }}
+- name: MLPLATFORM_REGISTRY__USERNAME
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
+- name: MLPLATFORM_REGISTRY__PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
+{{- end }}
 {{- end }}
 
 {{/* The git repository. Input: root; clones go to /tmp. */}}

@@ -32,9 +32,9 @@ spec:
   ports: [{port: {{ index . 2 }}}]
 {{- end }}
 
-{{/* Egress to what is outside the cluster, at any port. Input: root. */}}
+{{/* Egress to what is outside the cluster. Input: root. */}}
 {{- define "mlplatform.network.outside" -}}
-- to: [{ipBlock: {cidr: {{ .Values.networkPolicy.externalCIDR }}}}]
+{{- toYaml .Values.networkPolicy.external }}
 {{- end }}
 
 {{/* Egress to PostgreSQL. */}}
@@ -61,18 +61,17 @@ spec:
 {{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
 {{- end }}
 
-{{/* Egress to the API server. Its address is the cluster's business: the service's own or the node's, 443 or 6443. */}}
+{{/* Egress to the API server. Input: root. */}}
 {{- define "mlplatform.network.apiServer" -}}
-- to: [{ipBlock: {cidr: {{ .Values.networkPolicy.apiServerCIDR }}}}]
-  ports: [{port: 443}, {port: 6443}]
+{{- toYaml .Values.networkPolicy.apiServer }}
 {{- end }}
 
-{{/* Ingress of scrapers to /metrics, when some are named. */}}
+{{/* Ingress of scrapers to /metrics, when some are named. By number: not every network plugin knows the port names of sidecars. */}}
 {{- define "mlplatform.network.monitoring" -}}
 {{- with .Values.networkPolicy.monitoring }}
 - from:
     {{- toYaml . | nindent 4 }}
-  ports: [{port: metrics}]
+  ports: [{port: 9090}]
 {{- end }}
 {{- end }}
 

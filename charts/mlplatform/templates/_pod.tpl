@@ -2,12 +2,13 @@
 What is the same in every pod of ours. Nothing here knows a component.
 */}}
 
-{{/* metadata of a pod template. Input: list of root and component. */}}
+{{/* metadata of a pod template. Input: list of root, component and annotations of its own (default: none). */}}
 {{- define "mlplatform.pod.metadata" -}}
 {{- $root := index . 0 -}}
+{{- $own := dict -}}{{ if gt (len .) 2 }}{{ $own = index . 2 }}{{ end -}}
 labels:
   {{- include "mlplatform.podLabels" . | nindent 2 }}
-{{- with $root.Values.pod.annotations }}
+{{- with merge (deepCopy $root.Values.pod.annotations) $own }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -92,7 +93,7 @@ livenessProbe:
   failureThreshold: 6
 {{- end }}
 
-{{/* Probes of a process that shows only /metrics: it is alive while the page answers. */}}
+{{/* Probes of a process that shows only /metrics: it has started, and lives, while the page answers. A loop that hangs ends its process itself. */}}
 {{- define "mlplatform.container.metricsProbes" -}}
 startupProbe:
   httpGet: {path: /metrics, port: metrics}
@@ -173,6 +174,10 @@ livenessProbe:
 {{/* Digests of all tokens, for the processes that check them. The tokens themselves are not among them. */}}
 {{- define "mlplatform.mounts.access" -}}
 - {name: access, mountPath: /etc/mlplatform/access, readOnly: true}
+{{- end }}
+{{/* Annotation that replaces the pods when the callers change: the digests are read at the start. As YAML. */}}
+{{- define "mlplatform.access.annotation" -}}
+mlplatform.io/callers: {{ toJson .Values.access.callers | sha256sum | trunc 16 }}
 {{- end }}
 {{- define "mlplatform.volumes.access" -}}
 - name: access

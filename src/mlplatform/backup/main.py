@@ -67,7 +67,7 @@ def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool
 def _sources(settings: Settings, warehouse: SecretStr | None, field: str) -> Iterator[Sources]:
     mlflow_dsn = require(settings.postgres.mlflow_dsn, "postgres", "mlflow_dsn")
     control_dsn = require(warehouse, "postgres", field)
-    with ModelStore(settings.registry.url, timeout_s=120.0) as store:
+    with ModelStore(settings.registry.url, credentials=settings.registry.credentials, timeout_s=120.0) as store:
         yield Sources(
             mlflow=RegistryRows(mlflow_dsn, settings.postgres, name="mlplatform-backup"),
             control=RegistryRows(control_dsn, settings.postgres, name="mlplatform-backup"),

@@ -68,17 +68,38 @@ def _findings(place: Place, client: DataApiClient, names: Sequence[str] | None, 
         _try("the data API is ready", lambda: client.get("/readyz")["status"]),
         _try("a caller without a token is refused", lambda: _refused(place)),
     ]
-    known = [pipeline["name"] for pipeline in client.get("/v1/pipelines")]
-    for name in names or place.settings.serving.models or known:
-        champion = client.get(f"/v1/models/{name}")["champion"]
-        if champion is not None:
-            findings += _of_model(place, client, name, champion, timeout)
-        elif names:
-            findings.append(Finding(f"{name} answers", "failed", "no version is promoted"))
-        else:
-            findings.append(Finding(f"{name} answers", "skipped", "no version is promoted yet"))
+    wanted = list(names or place.settings.serving.models)
+
+    def applied() -> str:
+        known = [pipeline["name"] for pipeline in client.get("/v1/pipelines")]
+        wanted.extend(() if wanted else known)
+        return ", ".join(known) or "none yet"
+
+    findings.append(_try("pipelines are applied", applied))
+    for name in wanted:
+        findings += _of_name(place, client, name, timeout, must=bool(names))
     findings.append(_try("no request is missing", lambda: _balance(client)))
     return findings
+
+
+def _of_name(place: Place, client: DataApiClient, name: str, timeout: float, *, must: bool) -> list[Finding]:
+    """What is found of one pipeline; `must`: one without a version is a fault, and not just not looked at yet."""
+    champions: list[dict[str, Any] | None] = []
+
+    def look() -> str:
+        champions.append(client.get(f"/v1/models/{name}")["champion"])
+        return ""
+
+    looked = _try(f"{name} answers", look)
+    if looked.state == "failed":  # e.g. one that serving is to answer for, and nobody has applied
+        return [looked]
+    if champions[-1] is not None:
+        return _of_model(place, client, name, champions[-1], timeout)
+    return [
+        Finding(f"{name} answers", "failed", "no version is promoted")
+        if must
+        else Finding(f"{name} answers", "skipped", "no version is promoted yet")
+    ]
 
 
 def _of_model(place: Place, client: DataApiClient, name: str, champion: dict[str, Any], timeout: float) -> list[Finding]:
@@ -176,7 +197,8 @@ def _stored(client: DataApiClient, name: str, answer: dict[str, Any], since: str
 def _round_trip(place: Place, champion: dict[str, Any]) -> str:
     from mlplatform.registry.store import ModelStore
 
-    with tempfile.TemporaryDirectory() as folder, ModelStore(place.settings.registry.url) as store:
+    registry = place.settings.registry
+    with tempfile.TemporaryDirectory() as folder, ModelStore(registry.url, credentials=registry.credentials) as store:
         store.download(champion["artifacts"], Path(folder) / "model", champion["manifest_sha256"])
         files = sum(1 for _ in (Path(folder) / "model").iterdir())
     return f"version {champion['version']}: {files} files, manifest {champion['manifest_sha256'][:12]}"

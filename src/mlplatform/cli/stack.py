@@ -28,6 +28,9 @@ SourceAt = Annotated[str | None, typer.Option("--source", help="Git repository w
 WorkingTree = Annotated[bool, typer.Option("--working-tree", help="Use the files as they lie in the folder, not the last commit.")]
 Programs = Annotated[Path | None, typer.Option("--postgres", help="Folder of PostgreSQL's programs; empty: the first one found.")]
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `mlplatform down`, a closed terminal."""
+
 STOP_S = 120.0
 """Longest that `down` waits: the drains of serving and shipper, then the servers, each with its own grace."""
 
@@ -53,14 +56,13 @@ def up(
 
     quiet_logs()
     options = _options(home, queue, source, working_tree, postgres)
-    with _interrupted_by_signals(), _running(options, road=road) as (_, summary), contextlib.suppress(KeyboardInterrupt):
+    with _interrupted_by_signals(), _running(options, road=road) as (stack, summary), contextlib.suppress(KeyboardInterrupt):
         if as_json:
             emit(summary.document())
             sys.stdout.flush()
         else:
             show(summary, home=options.home)
-        while True:
-            signal.pause()
+        stack.stay()
 
 
 def demo(
@@ -140,14 +142,21 @@ def logs(
 
 
 def clean(*, home: Home = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
-    """Delete the data of the local stack, and of a demo: databases, models, requests that were stored. They must be stopped."""
-    from mlplatform.local.state import FOLDER
+    """Delete the data of the local stack, and of a demo: databases, models, requests that were stored. They must be stopped.
 
-    places = [home] if home else [folder / FOLDER for folder in (Path.cwd(), *Path.cwd().parents)]
+    Without --home, the stack of this folder; or of one above, which is asked about: with --yes, nobody looks above.
+    """
+    from mlplatform.errors import Refused
+    from mlplatform.local import state
+
+    above = () if yes else Path.cwd().parents
+    places = [home] if home else [folder / state.FOLDER for folder in (Path.cwd(), *above)]
     place = next((folder.resolve() for folder in places if folder.is_dir()), None)
     if place is None:
         print("there is no local stack here")
         return
+    if not (state.is_home(place) or state.is_home(place / "demo")):
+        raise Refused(f"{place} holds no local stack", field="--home", fix="name the folder that `mlplatform up` made")
     if not yes:
         typer.confirm(f"delete everything in {place}?", abort=True)
     if (place / "demo").is_dir():
@@ -207,7 +216,8 @@ def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summ
                 say(", ".join(stack.pids()))
             yield stack, _summary(stack, report, began=began, road=road)
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the drain short; every stop has its time limit
+            for number in ENDING:  # a second one must not cut the drain short; every stop has its time limit
+                signal.signal(number, signal.SIG_IGN)
             report.note("stopping …")
 
 
@@ -243,7 +253,7 @@ def _interrupted_by_signals() -> Iterator[None]:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, interrupt)
     try:
         yield

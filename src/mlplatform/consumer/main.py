@@ -12,7 +12,7 @@ from mlplatform.database.requests import RequestStore
 from mlplatform.errors import RecordsGone, Unavailable
 from mlplatform.queue import ensure_topic, open_consumer
 from mlplatform.settings import Settings, require
-from mlplatform.telemetry import logger, serve_metrics
+from mlplatform.telemetry import logger, serve_metrics, turned, watch
 
 _TOPIC_RETRY_S = 2.0
 
@@ -27,6 +27,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     serve_metrics(settings.telemetry)
+    watch(3 * settings.postgres.statement_timeout_s)
     pool = PrimaryPool(require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="consumer")
     try:
         _consume(settings, RequestStore(pool, topic=settings.queue.topic), stop)
@@ -49,6 +50,7 @@ def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> 
 
 def _open(settings: Settings, store: RequestStore, stop: threading.Event) -> Any:
     while not stop.is_set():
+        turned()
         try:
             ensure_topic(settings.queue)
             return open_consumer(settings.queue, positions=store.positions)

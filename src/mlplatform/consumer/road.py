@@ -18,7 +18,7 @@ from mlplatform.database.requests import DeadLetter, Entry, RequestStore, Stored
 from mlplatform.errors import InvalidInput, PlatformError, Unavailable
 from mlplatform.queue import Consumer, QueueRecord
 from mlplatform.settings import Consumer as ConsumerSettings
-from mlplatform.telemetry import counter, histogram, logger
+from mlplatform.telemetry import counter, histogram, logger, turned
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -46,6 +46,7 @@ class Road:
     def run(self) -> None:
         """Until stopped. Raises RecordsGone, or PlatformError when too many records in a row are unreadable."""
         while not self._stop.is_set():
+            turned()
             try:
                 self.step()
                 self._pause_s = _FIRST_PAUSE_S
@@ -68,6 +69,7 @@ class Road:
     def _store_all(self, records: Sequence[QueueRecord]) -> None:
         entries = [entry(record) for record in records]
         while not self._stop.is_set():
+            turned()
             try:
                 admitted, error = self._guard.admit(entries)
                 if admitted:

@@ -31,7 +31,7 @@ from mlplatform.web.run import run as serve
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain and close everything."""
     cluster = open_cluster(settings.cluster)
-    registry = ModelStore(settings.registry.url)
+    registry = ModelStore(settings.registry.url, credentials=settings.registry.credentials)
     collaborators = build(settings, cluster=cluster, registry=registry)
     serve(create_app(collaborators), host=settings.dataapi.host, port=settings.dataapi.port, drain_s=settings.dataapi.drain_s)
 

@@ -11,7 +11,7 @@ from mlplatform.errors import Unavailable
 from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
 from mlplatform.settings import Settings, require
-from mlplatform.telemetry import counter, logger, serve_metrics
+from mlplatform.telemetry import counter, logger, serve_metrics, turned, watch
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
@@ -26,6 +26,7 @@ def run(settings: Settings) -> None:
     raw = PrimaryPool(require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="etl")
     warehouse = PrimaryPool(require(settings.postgres.warehouse_dsn, "postgres", "warehouse_dsn"), settings.postgres, name="etl")
     serve_metrics(settings.telemetry)
+    watch(3 * settings.postgres.statement_timeout_s)
     try:
         catalogue = Catalogue(warehouse, settings.source, retry_s=settings.etl.retry_s)
         work(Worker(raw, warehouse, catalogue, settings.etl), stop=stop, idle_s=settings.etl.idle_s)
@@ -38,6 +39,7 @@ def work(worker: Worker, *, stop: threading.Event, idle_s: float) -> None:
     """Step after step until `stop` is set; a pause when there is nothing to do, longer and longer ones while a database is away."""
     pause_s = _FIRST_PAUSE_S
     while not stop.is_set():
+        turned()
         try:
             done = worker.step()
         except Unavailable as error:

@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from mlplatform.errors import SettingsError
 from mlplatform.local.process import ProcessSpec
+from mlplatform.settings import variable
+
+_S3 = "install the extra mlplatform[s3], which the image `mlplatform` holds"
+_CLIENTS = {
+    "s3": ("boto3", _S3),
+    "r2": ("boto3", _S3),
+    "b2": ("boto3", _S3),
+    "gs": ("google.cloud.storage", "build an image with google-cloud-storage, or use a bucket's S3 interface"),
+    "wasbs": ("azure.storage.blob", "build an image with azure-storage-blob"),
+    "abfss": ("azure.storage.filedatalake", "build an image with azure-storage-file-datalake"),
+}
+"""Scheme of an artifact address -> the module with which MLflow reaches it, and how one gets it."""
 
 
 def process(
@@ -72,12 +86,30 @@ def sqlalchemy_url(dsn: str) -> str:
 
 
 def _place(artifacts: str) -> str:
-    """The URL of where files go; a folder is made."""
-    if "://" in artifacts:
+    """The URL of where files go; a folder is made. Raises SettingsError when the client of such a place is not installed."""
+    scheme, separator, _ = artifacts.partition("://")
+    if separator:
+        _refuse_without_client(scheme)
         return artifacts
     folder = Path(artifacts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve().as_uri()
+
+
+def _refuse_without_client(scheme: str) -> None:
+    """MLflow would start without it, and fail with the first model that is stored."""
+    module, fix = _CLIENTS.get(scheme, ("", ""))
+    if module and not _installed(module):
+        raise SettingsError(
+            f"{scheme}:// needs the Python module {module}, which is not installed", field=variable("mlflow", "artifacts"), fix=fix
+        )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        return False
 
 
 def _answers(url: str) -> Callable[[], bool]:

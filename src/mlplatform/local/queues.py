@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplatform.errors import SettingsError
+from mlplatform.errors import Refused, SettingsError
 from mlplatform.local import kafka
 from mlplatform.local.process import ProcessSpec
 
@@ -30,6 +30,19 @@ def queue_of(word: str, home: Path, *, port: int) -> LocalQueue:
     if word == "kafka":
         return _broker(home, port)
     raise SettingsError(f"'{word}' is no queue", field="--queue", fix="sqlite, kafka, or kafka://HOST:PORT of a broker that runs")
+
+
+def refuse_another(before: str, word: str) -> None:
+    """Raise Refused when a stack that has run on the queue `before` ("" is unknown) is to run on another.
+
+    Its raw database holds offsets into the old one: in another the consumer would find those records gone, and stop.
+    """
+    if before not in ("", word):
+        raise Refused(
+            f"this stack's queue is '{before}', and its database knows how far it has read there; '{word}' would lack these records",
+            field="--queue",
+            fix=f"--queue {before}; or another stack, with --home; or `mlplatform clean`, to begin anew",
+        )
 
 
 def _broker(home: Path, port: int) -> LocalQueue:

@@ -32,7 +32,7 @@ from mlplatform.local.environment import Layout
 from mlplatform.local.ports import HOST
 from mlplatform.local.postgres import LocalPostgres
 from mlplatform.local.process import ProcessSpec
-from mlplatform.local.queues import queue_of
+from mlplatform.local.queues import queue_of, refuse_another
 from mlplatform.local.supervisor import OnChange, Supervisor
 from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
@@ -90,6 +90,7 @@ class LocalStack:
     def _enter(self) -> None:
         home = self.options.home
         before = state.read(home)
+        refuse_another(before.queue_word if before else "", self.options.queue)
         chosen = ports.choose({**ports.DEFAULTS, **(before.ports if before else {})}, claims=self._held)
         self.secrets = secrets.ensure(home / "secrets", PASSWORDS)
         self.postgres = LocalPostgres(
@@ -133,6 +134,10 @@ class LocalStack:
         self.supervisor.start("mlflow")
         self.state = self.state.model_copy(update={"ready": True})
         self._write_state()
+
+    def stay(self) -> None:
+        """Block until a signal ends this program. Raises Unavailable when the supervisor breaks down, which ends all processes."""
+        self.supervisor.stay()
 
     def listen(self, on_change: OnChange | None) -> None:
         """Have every change of a process told, in the supervisor's thread."""
@@ -192,6 +197,7 @@ class LocalStack:
             ports=dict(self.layout.ports),
             urls=urls,
             queue=self.queue.url,
+            queue_word=self.options.queue,
             source=self.options.source,
             working_tree=self.options.working_tree,
             processes=self._statuses,

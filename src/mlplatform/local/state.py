@@ -16,6 +16,7 @@ from mlplatform.local.secrets import write_private
 
 FOLDER = ".mlplatform"
 FILE = "state.json"
+LOCK = "lock"
 
 
 class Process(BaseModel):
@@ -42,6 +43,7 @@ class State(BaseModel):
     ports: dict[str, int]
     urls: dict[str, str]
     queue: str
+    queue_word: str = Field("", description="What `--queue` said. The databases know how far they have read there, so it stays.")
     source: str = Field(description="The git repository that pipelines come from.")
     working_tree: bool
     ready: bool = False
@@ -78,11 +80,16 @@ def find(home: Path | None, start: Path) -> State | None:
     return None
 
 
+def is_home(folder: Path) -> bool:
+    """Whether a stack has ever run in that folder: it leaves its lock there before anything else."""
+    return (folder / FILE).is_file() or (folder / LOCK).is_file()
+
+
 @contextmanager
 def hold(home: Path) -> Iterator[None]:
     """Hold the folder for one stack at a time. Raises Refused when another program has it. The lock ends with the program."""
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
+    with (home / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -130,6 +130,13 @@ class Supervisor:
                 self._changed.wait(0.1)
             return status
 
+    def stay(self) -> None:
+        """Block for good. Raises what broke the supervisor, by which its children have ended."""
+        with self._changed:
+            while True:
+                self._raise_fault()
+                self._changed.wait(1.0)
+
     def close(self) -> None:
         """Stop everything and end. May be called twice."""
         if self._thread is None:
@@ -211,6 +218,8 @@ class Supervisor:
                 raise Unavailable(f"process '{name}' {child.reason or 'was stopped'}", field=name, fix=f"see {child.log}:\n{last}")
 
     def _raise_fault(self) -> None:
+        if isinstance(self._fault, OSError):  # the machine's, e.g. a full disk
+            raise Unavailable(f"the supervisor broke down, and all processes have ended: {self._fault}") from self._fault
         if self._fault is not None:
             raise RuntimeError("the supervisor broke down") from self._fault
 

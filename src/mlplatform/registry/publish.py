@@ -30,8 +30,8 @@ class Run:
 class Publisher:
     """What the trainer writes into MLflow. Every method raises Unavailable when the server is away, Refused when it says no."""
 
-    def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
-        self._client = _client(url, timeout_s)
+    def __init__(self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 60.0) -> None:
+        self._client = _client(url, credentials, timeout_s)
 
     def start(self, pipeline: str, *, name: str, tags: Mapping[str, str]) -> Run:
         """Begin a run in the experiment of that pipeline, which is made when it is missing."""
@@ -123,7 +123,7 @@ class Publisher:
             self._client.update_registered_model(pipeline, description=about)
 
 
-def _client(url: str, timeout_s: float) -> Any:
+def _client(url: str, credentials: tuple[str, str] | None, timeout_s: float) -> Any:
     """MLflow's client, with reports to its makers off, bounded patience, and nothing printed.
 
     Imported here and not at the top: the import takes a second and a half, and whoever only names this class need not wait for it.
@@ -138,6 +138,9 @@ def _client(url: str, timeout_s: float) -> Any:
     switches.MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(3)
     switches.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
     switches.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
+    if credentials:
+        switches.MLFLOW_TRACKING_USERNAME.set(credentials[0])
+        switches.MLFLOW_TRACKING_PASSWORD.set(credentials[1])
     return MlflowClient(tracking_uri=url, registry_uri=url)
 
 

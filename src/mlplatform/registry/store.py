@@ -26,8 +26,8 @@ _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 class ModelStore:
     """A blocking client with one connection pool; use as a context manager. Safe to share between threads."""
 
-    def __init__(self, url: str, *, timeout_s: float = 30.0) -> None:
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout_s)
+    def __init__(self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 30.0) -> None:
+        self._http = httpx.Client(base_url=url.rstrip("/"), auth=credentials, timeout=timeout_s)
 
     def __enter__(self) -> Self:
         return self

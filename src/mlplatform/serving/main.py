@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
     access = _access(settings)
     with ExitStack() as stack:
         api = stack.enter_context(DataApiClient(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S))
-        store = stack.enter_context(ModelStore(settings.registry.url))
+        store = stack.enter_context(ModelStore(settings.registry.url, credentials=settings.registry.credentials))
         journal = open_journal(settings)
         slots = Slots(Slot(name, limits=settings.serving, deliver=journal.submit) for name in models)
         heartbeat = Heartbeat(journal, slots, api=api, every_s=settings.serving.poll_s)

@@ -13,7 +13,7 @@ from mlplatform.outbox import OutboxReader
 from mlplatform.queue import Producer, ensure_topic, open_producer
 from mlplatform.settings import Queue, Settings, require
 from mlplatform.shipper.road import Road
-from mlplatform.telemetry import logger, serve_metrics
+from mlplatform.telemetry import logger, serve_metrics, turned, watch
 
 _RETRY_S = 0.5
 _QUIET = 20  # tries between two lines in the log
@@ -31,6 +31,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     serve_metrics(settings.telemetry)
+    watch()
     reader = _wait(lambda: OutboxReader.open(folder), stop)
     if reader is None:
         return
@@ -55,6 +56,7 @@ def _wait(attempt: Callable[[], T], stop: threading.Event) -> T | None:
     """Try until it works; None when stopped before."""
     tries = 0
     while not stop.is_set():
+        turned()
         try:
             return attempt()
         except Unavailable as error:

@@ -13,7 +13,7 @@ from mlplatform.outbox import OutboxReader, OutboxRecord
 from mlplatform.queue import Producer
 from mlplatform.settings import Settings
 from mlplatform.shipper.oversize import set_aside
-from mlplatform.telemetry import counter, gauge, logger
+from mlplatform.telemetry import counter, gauge, logger, turned
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0  # a broker that comes back is used within seconds, and one that is down isn't hammered
@@ -39,6 +39,7 @@ class Road:
     def run(self) -> None:
         """Until stopped and drained. Raises IntegrityFailure when a durable record can't be read."""
         while not self._over():
+            turned()
             try:
                 shipped = self.step()
                 self._pause_s = _FIRST_PAUSE_S

@@ -44,9 +44,9 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
     with ExitStack() as stack, structlog.contextvars.bound_contextvars(pipeline=pipeline):
         stack.enter_context(orderly_end())
         api = stack.enter_context(DataApiClient(settings.dataapi.url, token))
-        store = stack.enter_context(ModelStore(settings.registry.url))
+        store = stack.enter_context(ModelStore(settings.registry.url, credentials=settings.registry.credentials))
         lease = stack.enter_context(Lease(api, pipeline, holder))
-        publisher = Publisher(settings.registry.url)
+        publisher = Publisher(settings.registry.url, credentials=settings.registry.credentials)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=_work(settings))))
         journal = Journal(pipeline, before=lease.require)
         with _recorded(publisher, pipeline, journal, reason, holder) as record:

@@ -15,7 +15,8 @@ import yaml
 KEPT = {
     "Cluster": {
         "affinity": {"enablePodAntiAffinity", "topologyKey", "podAntiAffinityType", "nodeSelector", "tolerations"},
-        "bootstrap": {"initdb"},
+        "bootstrap": {"initdb", "recovery"},
+        "externalClusters": {"name", "plugin"},
         "imageName": None,
         "imagePullSecrets": None,
         "inheritedMetadata": None,
@@ -31,6 +32,15 @@ KEPT = {
         "switchoverDelay": None,
     },
     "Database": {"name": None, "owner": None, "cluster": None, "databaseReclaimPolicy": None, "ensure": None},
+    "ScheduledBackup": {
+        "backupOwnerReference": None,
+        "cluster": None,
+        "immediate": None,
+        "method": None,
+        "pluginConfiguration": None,
+        "schedule": None,
+        "suspend": None,
+    },
 }
 
 
@@ -49,8 +59,9 @@ def _object(schema: dict[str, Any], kept: dict[str, set[str] | None]) -> dict[st
     for name, inner in kept.items():
         found = _strict(schema["properties"][name])
         if inner is not None:
-            found["properties"] = {key: found["properties"][key] for key in sorted(inner)}
-            found.pop("required", None)
+            holder = found.get("items", found)
+            holder["properties"] = {key: holder["properties"][key] for key in sorted(inner)}
+            holder.pop("required", None)
         properties[name] = found
     required = [name for name in schema.get("required", ()) if name in properties]
     return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from mlplatform.errors import Refused, Unavailable, UnknownName
 from mlplatform.local import guard
-from mlplatform.local.child import bound
+from mlplatform.local.child import ProcessStatus, bound
 from mlplatform.local.process import ProcessSpec
 from mlplatform.local.supervisor import Supervisor
 
@@ -301,3 +303,24 @@ def test_unknown_and_doubled_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no process 'four'"):
         supervisor.start("four")
     supervisor.close()
+
+
+def test_who_stays_learns_that_the_supervisor_broke(tmp_path: Path) -> None:
+    """A full disk under state.json ends all processes, and whoever waits for a signal is told instead of waiting for ever."""
+    full, children = threading.Event(), list[int]()
+
+    def note(_: ProcessStatus) -> None:
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def run() -> None:
+        with Supervisor([program("a", SLEEPER)], logs=tmp_path, on_change=note) as supervisor:
+            supervisor.start()
+            children.append(supervisor.status()["a"].pid or 0)
+            full.set()
+            os.kill(children[0], signal.SIGKILL)
+            supervisor.stay()
+
+    with pytest.raises(Unavailable, match="No space left"):
+        run()
+    assert until(lambda: gone(children[0]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
 from mlplatform.cli.stack import clean
 from mlplatform.errors import Refused
@@ -15,11 +16,38 @@ def test_clean_takes_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / state.FOLDER / "demo" / "logs").mkdir(parents=True)
     (outside / "primary").mkdir(parents=True)
     (tmp_path / state.FOLDER / "demo" / "postgres").symlink_to(outside)
+    (tmp_path / state.FOLDER / "demo" / state.LOCK).touch()
+    monkeypatch.chdir(tmp_path)
+    clean(yes=True)
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_clean_asks_before_it_looks_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a folder below, the stack is found and asked about; `--yes` is meant for the folder that one is in."""
+    asked: list[str] = []
+    (tmp_path / state.FOLDER).mkdir()
+    (tmp_path / state.FOLDER / state.LOCK).touch()
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     clean(yes=True)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["below"]
+    assert (tmp_path / state.FOLDER).exists()
+
+    monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
+    clean(yes=False)
+
+    assert [f"delete everything in {tmp_path / state.FOLDER}?"] == asked
+    assert not (tmp_path / state.FOLDER).exists()
+
+
+def test_clean_deletes_no_folder_of_others(tmp_path: Path) -> None:
+    """A folder in which no stack has ever run stays, whatever `--home` says."""
+    (tmp_path / "thesis.tex").touch()
+
+    with pytest.raises(Refused, match="holds no local stack"):
+        clean(home=tmp_path, yes=True)
+    assert ["thesis.tex"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_clean_spares_what_runs(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from mlplatform.errors import Unavailable
 from mlplatform.etl.main import work
 from mlplatform.etl.worker import Worker
@@ -53,3 +55,12 @@ def test_the_loop_pauses_only_when_there_is_nothing_to_do() -> None:
 
     assert worker.left == []
     assert seconds < 60
+
+
+def test_every_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop says that it turns, also while a database is away: a process that is silent for long is ended."""
+    turns: list[int] = []
+    monkeypatch.setattr("mlplatform.etl.main.turned", lambda: turns.append(1))
+    _work(_away, lambda: 1, lambda: 0, idle_s=0.0)
+
+    assert 3 == len(turns)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlplatform.errors import SettingsError
-from mlplatform.local.queues import queue_of
+from mlplatform.errors import Refused, SettingsError
+from mlplatform.local.queues import queue_of, refuse_another
 
 
 def test_words_of_the_queue(tmp_path: Path) -> None:
@@ -19,3 +19,12 @@ def test_other_words_are_refused(tmp_path: Path) -> None:
     """A word that means nothing is refused, and the error says what would do."""
     with pytest.raises(SettingsError, match=r"'rabbit' is no queue \(sqlite, kafka, or kafka://HOST:PORT"):
         queue_of("rabbit", tmp_path, port=0)
+
+
+def test_a_stack_keeps_its_queue() -> None:
+    """A stack that ran on one queue is refused on another, with the ways out; the first start, and the same word, are free."""
+    refuse_another("", "kafka")
+    refuse_another("kafka", "kafka")
+
+    with pytest.raises(Refused, match=r"queue is 'sqlite'.*--queue sqlite; or another stack, with --home; or `mlplatform clean`"):
+        refuse_another("sqlite", "kafka")

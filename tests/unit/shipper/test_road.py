@@ -105,3 +105,14 @@ def test_a_broker_with_a_smaller_limit(reader: OutboxReader, writer: OutboxWrite
     assert (sent[0], sent[2], len(sent)) == (b"a", b"c", 3)
     assert b'"kind":"oversize"' in sent[1]
     assert (folder / "oversize" / "2.json").read_bytes() == b"b" * 900
+
+
+def test_every_turn_is_told(reader: OutboxReader, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
+    turns: list[int] = []
+    monkeypatch.setattr("mlplatform.shipper.road.turned", lambda: turns.append(1))
+    stop = threading.Event()
+    stop.set()
+    road(reader, Broker(), folder, stop).run()
+
+    assert [1] == turns

@@ -6,12 +6,13 @@ template1, from which the operator makes every other database. Both statements a
 */}}
 {{- define "mlplatform.postgres.cluster" -}}
 {{- $root := index . 0 -}}{{- $database := index . 1 -}}
+{{- $name := include "mlplatform.name.cluster" (list $root $database) -}}
 {{- $values := $root.Values.postgres -}}
 {{- $sql := $root.Files.Get "files/postgres.yaml" | fromYaml -}}
 apiVersion: postgresql.cnpg.io/v1
 kind: Cluster
 metadata:
-  {{- include "mlplatform.metadata" (list $root "postgres" (include "mlplatform.name.cluster" (list $root $database))) | nindent 2 }}
+  {{- include "mlplatform.metadata" (list $root "postgres" $name) | nindent 2 }}
   annotations:
     # It owns the volumes: without this, uninstall would delete all rows.
     helm.sh/resource-policy: keep
@@ -28,6 +29,10 @@ spec:
     labels:
       {{- include "mlplatform.selector" (list $root "postgres") | nindent 6 }}
   bootstrap:
+    {{- with dig "spec" "bootstrap" "" (include "mlplatform.found" (list $root "postgresql.cnpg.io/v1" "Cluster" $name) | fromYaml) }}
+    # As it was made: it counts once, and one that was restored by hand must not get a second beginning.
+    {{- toYaml . | nindent 4 }}
+    {{- else }}
     initdb:
       database: {{ $database }}
       owner: mlplatform_owner
@@ -37,6 +42,7 @@ spec:
         {{- toYaml $sql.roles | nindent 8 }}
       postInitTemplateSQL:
         {{- toYaml $sql.login_trigger | nindent 8 }}
+    {{- end }}
   managed:
     roles:
       {{- range list "consumer" "etl" "dataapi" "reader" "mlflow" "backup" }}
@@ -107,4 +113,23 @@ spec:
   cluster: {name: {{ include "mlplatform.name.cluster" (list $root (index . 1)) }}}
   # Deleting this object leaves the database alone.
   databaseReclaimPolicy: retain
+{{- end }}
+
+{{/* Base backups of a Cluster by the plugin that archives its log: a log without them restores nothing. Input: list of root and database. */}}
+{{- define "mlplatform.postgres.backup" -}}
+{{- $root := index . 0 -}}
+{{- $cluster := include "mlplatform.name.cluster" . -}}
+{{- $plugin := (first $root.Values.postgres.plugins).name -}}
+{{- range $root.Values.postgres.plugins }}{{ if .isWALArchiver }}{{ $plugin = .name }}{{ end }}{{ end -}}
+apiVersion: postgresql.cnpg.io/v1
+kind: ScheduledBackup
+metadata:
+  {{- include "mlplatform.metadata" (list $root "postgres" $cluster) | nindent 2 }}
+spec:
+  schedule: {{ $root.Values.postgres.backupSchedule | quote }}
+  # The first one as soon as there is something to back up.
+  immediate: true
+  cluster: {name: {{ $cluster }}}
+  method: plugin
+  pluginConfiguration: {name: {{ $plugin }}}
 {{- end }}

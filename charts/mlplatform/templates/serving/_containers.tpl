@@ -2,6 +2,17 @@
 The two containers of a serving pod. They share the outbox and one uid.
 */}}
 
+{{/*
+resources with the disk that a container needs of its node. A request, not a limit: the kubelet kills a pod that outgrew a limit at once, with
+what its outbox holds. The shipper asks for the outbox, serving for the rest: their sum is the pod's. Input: list of resources and quantity.
+*/}}
+{{- define "mlplatform.serving.resources" -}}
+{{- $made := deepCopy (index . 0) -}}
+{{- $requests := $made.requests | default dict -}}
+{{- if not (hasKey $requests "ephemeral-storage") }}{{ $_ := set $requests "ephemeral-storage" (index . 1 | toString) }}{{ end -}}
+{{- set $made "requests" $requests | toYaml }}
+{{- end }}
+
 {{/* Outbox to Kafka. A native sidecar: it starts first, and ends after serving, with what is left of the grace period. Input: list of root and repository. */}}
 {{- define "mlplatform.serving.shipper" -}}
 {{- $root := index . 0 -}}
@@ -19,7 +30,7 @@ The two containers of a serving pod. They share the outbox and one uid.
   # No readiness: a pod whose broker is away goes on answering.
   {{- include "mlplatform.container.metricsProbes" $root | nindent 2 }}
   resources:
-    {{- toYaml $root.Values.shipper.resources | nindent 4 }}
+    {{- include "mlplatform.serving.resources" (list $root.Values.shipper.resources (int64 $root.Values.settings.outbox.capacity_bytes)) | nindent 4 }}
   {{- include "mlplatform.container.security" $root | nindent 2 }}
   volumeMounts:
     {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
@@ -42,6 +53,8 @@ The two containers of a serving pod. They share the outbox and one uid.
     - {name: MLPLATFORM_SERVING__MODELS, value: {{ toJson $group.models | squote }}}
     - {name: MLPLATFORM_SERVING__CACHE, value: /models/cache}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
+    # What the shipper could not send is refused before it is accepted.
+    - {name: MLPLATFORM_QUEUE__MAX_RECORD_BYTES, value: {{ include "mlplatform.env.value" $root.Values.settings.queue.max_record_bytes }}}
     {{- if eq $root.Values.settings.serving.auth "bearer" }}
     {{- include "mlplatform.env.access" $root | nindent 4 }}
     {{- end }}
@@ -55,7 +68,7 @@ The two containers of a serving pod. They share the outbox and one uid.
     - {name: http, containerPort: 8080}
   {{- include "mlplatform.container.probes" $root | nindent 2 }}
   resources:
-    {{- toYaml $group.resources | nindent 4 }}
+    {{- include "mlplatform.serving.resources" (list $group.resources $root.Values.serving.scratch) | nindent 4 }}
   {{- include "mlplatform.container.security" $root | nindent 2 }}
   volumeMounts:
     {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}

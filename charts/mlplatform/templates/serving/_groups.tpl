@@ -1,6 +1,6 @@
 {{/*
 The serving Deployments as a YAML list {groups: [{name, models, sklearn, minReplicas, maxReplicas, resources}]}; the main one has the name
-"". Input: root. Defaults come from the main one's values.
+"". Input: root. Defaults come from the main one's values. Without a pipeline there is none: a pod of it would have nothing to answer with.
 */}}
 {{- define "mlplatform.serving.groups" -}}
 {{- $values := .Values.serving -}}
@@ -10,8 +10,12 @@ The serving Deployments as a YAML list {groups: [{name, models, sklearn, minRepl
 {{- if not $main }}{{ range .Values.pipelines }}{{ if not (has .name $taken) }}{{ $main = append $main .name }}{{ end }}{{ end }}{{ end -}}
 {{- $defaults := dict "sklearn" $values.sklearn "minReplicas" $scale.minReplicas "maxReplicas" $scale.maxReplicas "resources" $values.resources -}}
 {{- $groups := list -}}
-{{- if or $main (not $values.groups) }}{{ $groups = append $groups (merge (dict "name" "" "models" $main) $defaults) }}{{ end -}}
-{{- range $values.groups }}{{ $groups = append $groups (merge (deepCopy .) $defaults) }}{{ end -}}
+{{- range prepend $values.groups (dict "name" "" "models" $main) }}
+{{- $group := merge (deepCopy .) $defaults }}
+{{- /* `merge` takes false for a key that is not there. */}}
+{{- if hasKey . "sklearn" }}{{ $_ := set $group "sklearn" .sklearn }}{{ end }}
+{{- if .models }}{{ $groups = append $groups $group }}{{ end }}
+{{- end -}}
 {{- toYaml (dict "groups" $groups) }}
 {{- end }}
 
