@@ -39,7 +39,12 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="Pipelines that must answer; empty: all that have a version and that `MLPLATFORM_SERVING__MODELS` names, if it names any.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Pipelines that must answer; empty: all that have a version and that `MLPLATFORM_SERVING__MODELS` names, if it names any."
+        ),
+    ] = None,
     *,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds that a request may take to arrive in the database.")] = 60.0,
     home: Home = None,
