@@ -111,6 +111,10 @@ class DataApi(Group):
     outbox_silent_s: float = Field(
         120.0, gt=0, description="An outbox that has said nothing for so long is taken as lost: what it had not shipped counts as missing."
     )
+    receive_s: float = Field(
+        120.0, gt=0, description="How long a request's body may take to arrive; then 408, and its connection is closed."
+    )
+    max_connections: int = Field(1_024, ge=1, description="Most open connections; above it requests get 503, health pages don't.")
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
 
 
@@ -128,6 +132,10 @@ class Serving(Group):
     max_rows: int = Field(2_000, ge=1, description="Most rows in one request.")
     max_waiting: int = Field(1_024, ge=1, description="Most requests that wait for the model; above it 429.")
     max_batch: int = Field(64, ge=1, description="Most requests in one model call.")
+    receive_s: float = Field(
+        10.0, gt=0, description="How long a request's body may take to arrive; then 408, and its connection is closed."
+    )
+    max_connections: int = Field(4_096, ge=1, description="Most open connections; above it requests get 503, health pages don't.")
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
     linger_s: float = Field(
         0.0,
