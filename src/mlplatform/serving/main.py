@@ -67,7 +67,7 @@ def features_from(source: Source) -> FetchFeatures:
 
     def fetch(pipeline: str, commit: str) -> bytes | None:
         try:
-            return checkout(source, ref=commit).read(pipeline).features
+            return checkout(source, ref=commit).features(pipeline)
         except UnknownName:
             return None
 
