@@ -19,7 +19,7 @@ from mlplatform.errors import OutboxFull, PlatformError, TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox import writer as writer_module
 from mlplatform.serving import journal as journal_module
-from mlplatform.serving.app import Collaborators, create_pages
+from mlplatform.serving.app import Collaborators, create_app
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.journal import Journal
@@ -147,47 +147,34 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingDis
     made.go_on.set()
 
 
-def test_behind_a_disk_that_hangs_nobody_waits(scene: Scene, disk: HangingDisk, tmp_path: Path) -> None:
-    """Later requests are refused at once; when the disk answers again, so does the one that waited, and all is as before."""
-
-    async def run() -> list[Any]:
-        jobs = [scene["job"]() for _ in range(3)]
-        await disk.hang(jobs[0])
-        disk.journal.submit([jobs[1]], NAMES)
-        with pytest.raises(Unavailable):
-            await jobs[1].done
-        assert not jobs[0].done.done()
-        disk.go_on.set()
-        await jobs[0].done
-        disk.journal.refuse_silence()
-        disk.journal.submit([jobs[2]], NAMES)
-        await jobs[2].done
-        await disk.journal.close()
-        return stored(tmp_path)
-
-    assert [1, 2] == [record.sequence for record in asyncio.run(run())]
-
-
-def test_a_disk_that_hangs_makes_the_process_unready(scene: Scene, disk: HangingDisk) -> None:
-    """Both pages of readiness answer 503 and name the disk, until it answers again."""
-    slot = Slot("ward", limits=Serving(), deliver=disk.journal.submit, meters=Meters("ward", CollectorRegistry()))
+def test_a_disk_that_hangs_is_told_until_it_answers_again(scene: Scene, disk: HangingDisk, tmp_path: Path) -> None:
+    """Readiness answers 503 and so do new requests, also with as many waiting as may; what waited is answered in the end."""
+    limits = Serving(max_waiting=1)
+    slot = Slot("ward", limits=limits, deliver=disk.journal.submit, meters=Meters("ward", CollectorRegistry()))
     slot.swap(scene["model"]())
-    handler = Handler(slots=Slots([slot]), access=None, limits=Serving(), max_record_bytes=10_000)
-    app = create_pages(Collaborators(handler=handler, journal=disk.journal))
+    slot.waiting.add("the one that waits")
+    storable = disk.journal.refuse_silence
+    handler = Handler(slots=Slots([slot]), access=None, limits=limits, max_record_bytes=10_000, storable=storable)
+    app = create_app(Collaborators(handler=handler, journal=disk.journal))
+    row = {"age": 1, "bmi": 1.5, "class": "a", "smoker": True}
 
     async def run() -> list[tuple[int, str]]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://serving") as client:
             job = scene["job"]()
             await disk.hang(job)
-            answers = [await client.get("/readyz"), await client.get("/v2/health/ready")]
+            answers = [await client.get(page) for page in ("/readyz", "/v2/health/ready")]
+            answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
             disk.go_on.set()
             await job.done
+            slot.waiting.clear()
             answers.append(await client.get("/readyz"))
+            answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
         await disk.journal.close()
         return [(answer.status_code, answer.json().get("detail", "")[:40]) for answer in answers]
 
     hangs = (503, "the outbox's disk has not answered for 0")
-    assert [hangs, hangs, (200, "")] == asyncio.run(run())
+    assert [hangs, hangs, hangs, (200, ""), (200, "")] == asyncio.run(run())
+    assert [1, 2] == [record.sequence for record in stored(tmp_path)]
 
 
 def test_a_disk_that_hangs_does_not_hold_up_the_farewell(scene: Scene, disk: HangingDisk) -> None:
