@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by `make docs` from the code; edit there. -->\n\n"
 INTRODUCTION = """\
 Read once at start from the environment, or from files of the same lower-case name in the folder that `MLPLATFORM_SECRETS_DIR` names.
-An unknown name with this prefix is refused. Times are seconds, sizes are bytes, unless the name says otherwise.
+An unknown name with this prefix is refused. Lists are JSON, or names with commas between them. Times are seconds, sizes are bytes, unless the name says otherwise.
 """
 
 

@@ -5,6 +5,7 @@
     ├── InvalidInput             a request, row, file or definition breaks its contract
     │   ├── UnknownName          no pipeline, dataset, model or version of that name
     │   ├── TooLarge             above a documented size limit
+    │   ├── TooSlow              the body did not arrive in time
     │   └── UnsupportedMedia     a content type or encoding that is not spoken here
     ├── Unauthenticated          no token, or one that nobody issued
     ├── Forbidden                the token is known, its role does not allow this
@@ -58,6 +59,10 @@ class UnknownName(InvalidInput):
 
 class TooLarge(InvalidInput):
     """The input is above a documented size limit."""
+
+
+class TooSlow(InvalidInput):
+    """The body did not arrive within the documented time."""
 
 
 class UnsupportedMedia(InvalidInput):

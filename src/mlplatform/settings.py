@@ -2,23 +2,43 @@
 
 Read once, by the command line, from `MLPLATFORM_<GROUP>__<FIELD>` (two underscores) and from files of the same lower-case name in
 `MLPLATFORM_SECRETS_DIR`. A name with our prefix that is no field is refused: a typo must not become a default. Nothing else in the
-package reads the environment. Times are seconds, sizes are bytes, unless the name says otherwise.
+package reads the environment. A list is JSON, or names with commas between them. Times are seconds, sizes are bytes, unless the name says otherwise.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mlplatform.errors import SettingsError
 
 PREFIX = "MLPLATFORM_"
 SECRETS_DIR = "MLPLATFORM_SECRETS_DIR"
+
+
+def _listed(value: Any) -> Any:
+    """A list out of a text: JSON, or names with commas between them."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip().startswith(("[", "{", '"')):
+        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise ValueError('is no list; write a,b or ["a","b"]')  # noqa: TRY004  (pydantic tells ValueErrors only)
+    return tuple(found)
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""A list of names. pydantic-settings by itself would take JSON only, and tell of anything else in a way that names no variable."""
 
 
 class Group(BaseModel):
@@ -111,6 +131,10 @@ class DataApi(Group):
     outbox_silent_s: float = Field(
         120.0, gt=0, description="An outbox that has said nothing for so long is taken as lost: what it had not shipped counts as missing."
     )
+    receive_s: float = Field(
+        120.0, gt=0, description="How long a request's body may take to arrive; then 408, and its connection is closed."
+    )
+    max_connections: int = Field(1_024, ge=1, description="Most open connections; above it requests get 503, health pages don't.")
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
 
 
@@ -120,7 +144,7 @@ class Serving(Group):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
     url: str = Field("http://127.0.0.1:8080", description="Where clients find serving.")
-    models: tuple[str, ...] = Field((), description="Pipelines that this process serves.")
+    models: Names = Field((), description="Pipelines that this process serves.")
     auth: Literal["bearer", "none"] = Field("bearer", description="none lets everybody in who reaches the port.")
     cache: Path | None = Field(None, description="Folder that keeps the last good model of each pipeline.")
     poll_s: float = Field(2.0, gt=0, description="How often the promotion record is asked for, with jitter.")
@@ -128,6 +152,10 @@ class Serving(Group):
     max_rows: int = Field(2_000, ge=1, description="Most rows in one request.")
     max_waiting: int = Field(1_024, ge=1, description="Most requests that wait for the model; above it 429.")
     max_batch: int = Field(64, ge=1, description="Most requests in one model call.")
+    receive_s: float = Field(
+        10.0, gt=0, description="How long a request's body may take to arrive; then 408, and its connection is closed."
+    )
+    max_connections: int = Field(4_096, ge=1, description="Most open connections; above it requests get 503, health pages don't.")
     drain_s: float = Field(20.0, ge=0, description="How long running requests may take after SIGTERM.")
     linger_s: float = Field(
         0.0,
@@ -167,7 +195,7 @@ class Registry(Group):
     """MLflow, and what may be loaded from it."""
 
     url: str = Field("http://127.0.0.1:5000", description="MLflow tracking server.")
-    skops_trusted: tuple[str, ...] = Field(
+    skops_trusted: Names = Field(
         (
             "sklearn.tree._tree.Tree",
             "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -193,7 +221,7 @@ class Mlflow(Group):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on.")
     artifacts: str = Field("", description="Where files go: a folder, or a URL such as s3://bucket/path.")
-    allowed_hosts: tuple[str, ...] = Field((), description="HOST:PORT names by which clients reach it; MLflow compares them exactly.")
+    allowed_hosts: Names = Field((), description="HOST:PORT names by which clients reach it; MLflow compares them exactly.")
 
 
 class Source(Group):
@@ -280,12 +308,13 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Read environment and files. Raises SettingsError that names the variable at fault."""
     refuse_unknown(os.environ)
+    _refuse_missing_secrets(os.environ.get(SECRETS_DIR))
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = variable(*(str(part) for part in first["loc"][:2]))
-        raise SettingsError(first["msg"], field=name, fix="see docs/reference/settings.md") from error
+        raise SettingsError(first["msg"].removeprefix("Value error, "), field=name, fix="see docs/reference/settings.md") from error
 
 
 def require(value: Any, group: str, field: str) -> Any:
@@ -316,3 +345,9 @@ def refuse_unknown(environment: Mapping[str, str]) -> None:
     unknown = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
         raise SettingsError(f"unknown setting {', '.join(unknown)}", field=unknown[0], fix="see docs/reference/settings.md")
+
+
+def _refuse_missing_secrets(folder: str | None) -> None:
+    """Raise SettingsError for a folder of secrets that isn't there: each secret would silently be its default."""
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"there is no folder {folder}", field=SECRETS_DIR, fix="mount it, or leave the variable out")

@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import logging
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO, cast
@@ -110,6 +111,7 @@ CATALOGUE: dict[MetricName, Metric] = {
 
 _wound: dict[str, float] = {}  # the timer of `watch`; empty when nobody is watched
 _instruments: dict[tuple[int, str], Counter | Gauge | Histogram] = {}
+_making = threading.Lock()  # two threads that use a metric for the first time at once must not both register it
 
 
 class _Lines:
@@ -203,13 +205,18 @@ def turned() -> None:
 def _instrument(name: MetricName, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
     key = (id(registry), name)
     if key not in _instruments:
-        line = CATALOGUE[name]
-        full, labels = f"mlplatform_{name}", line.labels
-        if line.kind == "counter":
-            _instruments[key] = Counter(full, line.meaning, labels, registry=registry)
-        elif line.kind == "gauge":
-            _instruments[key] = Gauge(full, line.meaning, labels, registry=registry)
-        else:
-            buckets = SECONDS if name.endswith("_seconds") else (1, 2, 4, 8, 16, 32, 64, 128)
-            _instruments[key] = Histogram(full, line.meaning, labels, registry=registry, buckets=buckets)
+        with _making:
+            if key not in _instruments:
+                _instruments[key] = _made(name, registry)
     return _instruments[key]
+
+
+def _made(name: MetricName, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    line = CATALOGUE[name]
+    full, labels = f"mlplatform_{name}", line.labels
+    if line.kind == "counter":
+        return Counter(full, line.meaning, labels, registry=registry)
+    if line.kind == "gauge":
+        return Gauge(full, line.meaning, labels, registry=registry)
+    buckets = SECONDS if name.endswith("_seconds") else (1, 2, 4, 8, 16, 32, 64, 128)
+    return Histogram(full, line.meaning, labels, registry=registry, buckets=buckets)

@@ -19,6 +19,12 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _Told(_Record):
+    """What the data API tells others, who may be older than it: fields that they don't know yet are left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class ModelFile(_Record):
     """One line of a manifest."""
 
@@ -58,7 +64,7 @@ class Signature(_Record):
     commit: str
 
 
-class ModelVersion(_Record):
+class ModelVersion(_Told):
     """A version as the data API records it."""
 
     pipeline: str
@@ -76,7 +82,7 @@ class ModelVersion(_Record):
     created_at: datetime
 
 
-class Promotion(_Record):
+class Promotion(_Told):
     """One entry of the promotion record."""
 
     id: int
@@ -91,7 +97,7 @@ class Promotion(_Record):
     at: datetime
 
 
-class ModelStatus(_Record):
+class ModelStatus(_Told):
     """GET /v1/models/{name}: what serves, what waits."""
 
     pipeline: str

@@ -25,7 +25,8 @@ from mlplatform.database import datasets as stored
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
-from mlplatform.web.run import run as serve
+from mlplatform.web.server import Config
+from mlplatform.web.server import run as serve
 
 
 def run(settings: Settings) -> None:
@@ -33,7 +34,17 @@ def run(settings: Settings) -> None:
     cluster = open_cluster(settings.cluster)
     registry = ModelStore(settings.registry.url, credentials=settings.registry.credentials)
     collaborators = build(settings, cluster=cluster, registry=registry)
-    serve(create_app(collaborators), host=settings.dataapi.host, port=settings.dataapi.port, drain_s=settings.dataapi.drain_s)
+    knobs = settings.dataapi
+    serve(
+        Config(
+            create_app(collaborators),
+            host=knobs.host,
+            port=knobs.port,
+            drain_s=knobs.drain_s,
+            receive_s=knobs.receive_s,
+            max_connections=knobs.max_connections,
+        )
+    )
 
 
 def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) -> Collaborators:

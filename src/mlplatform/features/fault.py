@@ -22,5 +22,8 @@ class Fault:
 
 def shown(value: Any, most: int = 60) -> str:
     """The value for a person, cut short."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # repr goes less deep than the decoder that made the value
+        return f"a {type(value).__name__} nested very deeply"
     return text if len(text) <= most else text[: most - 1] + "…"

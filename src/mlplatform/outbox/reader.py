@@ -77,13 +77,14 @@ class OutboxReader:
             raise Unavailable(f"the outbox {self._folder} can't be written: {error.strerror}") from error
 
     def status(self) -> OutboxStatus:
-        """Numbers as of now; `bytes` counts whole segments up to the one that is written, and is 0 when all is acknowledged."""
-        accepted = max(self._durable.read(), self._position.sequence)
-        waiting = 0
-        if self._position.sequence < accepted:
-            held = [first for first in files.segments(self._folder) if first >= self._position.segment]
-            waiting = sum(files.segment_path(self._folder, first).stat().st_size for first in held) - self._position.offset
-        return OutboxStatus(self.outbox_id, accepted, self._position.sequence, max(0, waiting))
+        """Numbers as of now; `bytes` counts whole segments up to the one that is written, and is 0 when all is acknowledged.
+
+        Raises Unavailable when the disk fails.
+        """
+        try:
+            return self._status()
+        except OSError as error:
+            raise Unavailable(f"the outbox {self._folder} can't be read: {error.strerror}") from error
 
     def close(self) -> None:
         """Close the files and give the lock back."""
@@ -93,6 +94,14 @@ class OutboxReader:
         self._acknowledged.close()
         os.close(self._lock)
         self._lock = -1
+
+    def _status(self) -> OutboxStatus:
+        accepted = max(self._durable.read(), self._position.sequence)
+        waiting = 0
+        if self._position.sequence < accepted:
+            held = [first for first in files.segments(self._folder) if first >= self._position.segment]
+            waiting = sum(files.segment_path(self._folder, first).stat().st_size for first in held) - self._position.offset
+        return OutboxStatus(self.outbox_id, accepted, self._position.sequence, max(0, waiting))
 
     def _collect(self, max_records: int, max_bytes: int) -> list[OutboxRecord]:
         found: list[OutboxRecord] = []

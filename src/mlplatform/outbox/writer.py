@@ -159,7 +159,6 @@ class OutboxWriter:
             with contextlib.suppress(OSError):  # the disk is full or broken, and the first error is the one to tell
                 (self._folder / _NEXT).unlink()
             raise _failure(error, "the outbox could not begin a segment") from error
-        self._close_segment()
         self._file, self._first, self._offset, self._size = file, self.next_sequence, 0, size
 
     def _make_segment(self, size: int) -> int:
@@ -174,6 +173,7 @@ class OutboxWriter:
             os.posix_fallocate(file, 0, size)
             os.fsync(file)
             fresh.rename(files.segment_path(self._folder, self.next_sequence))
+            self._close_segment()  # the new name ends it from now on, even if nothing ever comes under that name
             files.sync_folder(self._folder)
         except OSError:
             os.close(file)

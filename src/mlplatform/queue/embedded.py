@@ -26,7 +26,7 @@ _RENEW_S = 1.0
 _LOOK_S = 0.02  # how often a waiting poll looks whether somebody has written
 _POLL_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 _CLEAN_EVERY_S = 60.0
-_CLEAN_AT_ONCE = 10_000  # records removed in one transaction: producers wait meanwhile
+_CLEAN_AT_ONCE = 10_000  # records removed in one transaction: producers wait meanwhile; above what the commits between two bring in
 
 
 def make_topic(path: Path, settings: Queue) -> None:
@@ -135,7 +135,7 @@ class EmbeddedConsumer:
                 self._positions[partition] = position
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
-        """Note what is stored; once a minute remove stored records that are older than the retention."""
+        """Note what is stored; once a minute, and until none is left, remove stored records that are older than the retention."""
         rows = [(self._topic, self._group, partition, offset) for partition, offset in next_offsets.items()]
         try:
             self._note(rows)
@@ -145,8 +145,7 @@ class EmbeddedConsumer:
     def _note(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         with self._file.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)
-            if time.monotonic() - self._cleaned > _CLEAN_EVERY_S:
-                self._clean(connection)
+            if time.monotonic() - self._cleaned > _CLEAN_EVERY_S and self._clean(connection) < _CLEAN_AT_ONCE:
                 self._cleaned = time.monotonic()
 
     def end_offsets(self) -> Mapping[int, int]:
@@ -214,19 +213,21 @@ class EmbeddedConsumer:
                         return found
         return found
 
-    def _clean(self, connection: sqlite3.Connection) -> None:
+    def _clean(self, connection: sqlite3.Connection) -> int:
+        """Remove some of what this group has stored and is too old; returns how many. Offsets of groups that are no more don't count."""
         retention = connection.execute("SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)).fetchone()[0]
-        stored = dict(
-            connection.execute("SELECT partition, min(next_offset) FROM committed WHERE topic = ? GROUP BY partition", (self._topic,))
-        )
-        for partition, below in stored.items():
-            old = (self._topic, partition, below, time.time() - retention, _CLEAN_AT_ONCE)
+        query = "SELECT partition, next_offset FROM committed WHERE topic = ? AND team = ?"
+        removed = 0
+        for partition, below in connection.execute(query, (self._topic, self._group)).fetchall():
+            old = (self._topic, partition, below, time.time() - retention, _CLEAN_AT_ONCE - removed)
             query = "SELECT offset FROM messages WHERE topic = ? AND partition = ? AND offset < ? AND at < ? ORDER BY offset LIMIT ?"
             last = max((row[0] for row in connection.execute(query, old)), default=None)
             if last is None:
                 continue
-            connection.execute("DELETE FROM messages WHERE topic = ? AND partition = ? AND offset <= ?", (self._topic, partition, last))
+            gone = "DELETE FROM messages WHERE topic = ? AND partition = ? AND offset <= ?"
+            removed += connection.execute(gone, (self._topic, partition, last)).rowcount
             connection.execute("UPDATE heads SET first_kept = ? WHERE topic = ? AND partition = ?", (last + 1, self._topic, partition))
+        return removed
 
 
 def _partitions(connection: sqlite3.Connection, topic: str) -> int:

@@ -38,11 +38,16 @@ def create_app(collaborators: Collaborators) -> Front:
 
 def create_pages(collaborators: Collaborators) -> FastAPI:
     """The FastAPI part, which also answers predictions when it stands alone."""
+
+    async def ready() -> None:
+        collaborators.journal.refuse_silence()
+        await collaborators.handler.slots.ready()
+
     app = FastAPI(title="mlplatform serving", version=__version__, description=_ABOUT, lifespan=_lifespan(collaborators))
     problem.install(app)
     app.include_router(routes.predictions(collaborators.handler))
-    app.include_router(routes.metadata(collaborators.handler, collaborators.journal))
-    app.include_router(pages.router(collaborators.handler.slots.ready))
+    app.include_router(routes.metadata(collaborators.handler, collaborators.journal, ready))
+    app.include_router(pages.router(ready))
     return app
 
 

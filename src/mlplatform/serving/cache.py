@@ -1,6 +1,6 @@
 """The last good models on disk, so that a restart can answer while data API, MLflow or git are away.
 
-    <pipeline>/champion.json                    the version that answered last, with the id of its promotion record
+    <pipeline>/champion.json                    the version that answered last, with the id of its promotion record, and the one before
     <pipeline>/<version>-<manifest>/            its model folder, as it was downloaded
     <pipeline>/features-<digest>.py             its features code
 
@@ -24,12 +24,13 @@ _CHAMPION = "champion.json"
 
 
 class Remembered(BaseModel):
-    """The version that answered last."""
+    """The version that answered last, and the one that answered before it. What a newer release notes besides is left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     record: int
     version: ModelVersion
+    before: ModelVersion | None = None
 
 
 class ModelCache:
@@ -55,10 +56,13 @@ class ModelCache:
 
     def remember(self, record: int, version: ModelVersion) -> None:
         """Note the version that answers now, durably, and remove what no restart will need: all but it and the one before."""
-        before = self.remembered(version.pipeline)
-        note = Remembered(record=record, version=version)
+        last = self.remembered(version.pipeline)
+        before = None
+        if last is not None:  # after a restart the same version answers again, and the one before it stays the one before
+            before = last.before if _model_name(last.version) == _model_name(version) else last.version
+        note = Remembered(record=record, version=version, before=before)
         _write(self._folder / version.pipeline / _CHAMPION, note.model_dump_json(indent=1).encode())
-        self._prune(version.pipeline, [version, *([before.version] if before else [])])
+        self._prune(version.pipeline, [version, *([before] if before else [])])
 
     def features(self, pipeline: str, digest: str) -> bytes | None:
         """Stored features code; None when there is none."""

@@ -1,8 +1,8 @@
 """Follow one pipeline's promotion record: when another version becomes champion, load it beside the old one and let it answer.
 
 A version that can't be loaded changes nothing: the old one keeps answering, an error is logged, `serving_load_failures_total` counts it, and it
-is tried again with growing pauses. At a start without the data API, or with a promoted version that can't be loaded, the last good model of
-the cache answers.
+is tried again with growing pauses. At a start without a record that can be read, or with a promoted version that can't be loaded, the last
+good model of the cache answers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from mlplatform.contracts.model import ModelStatus, ModelVersion
-from mlplatform.errors import InvalidInput, PlatformError, Unavailable, UnknownName
+from mlplatform.errors import InvalidInput, PlatformError, UnknownName
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.loader import Loader
 from mlplatform.serving.model import LoadedModel
@@ -63,8 +63,8 @@ class Follower:
         self._tried: ModelVersion | None = None  # the version that failed last
         self._failures = 0
         self._retry_at = 0.0
-        self._first = True
-        self._told = ""  # last complaint about the data API: told once, not with every poll
+        self._read = False  # the record has been read since the start
+        self._told = ""  # last complaint about the record: told once, not with every poll
 
     async def run(self) -> None:
         """Poll for ever."""
@@ -82,8 +82,7 @@ class Follower:
         except Exception as error:  # noqa: BLE001  (a bug in a poll must not end the following: the old model answers, the next poll tries again)
             _log.error("reading the promotion record failed unforeseen", pipeline=self._slot.pipeline, exc_info=error)
             return
-        self._told = ""
-        self._first = False
+        self._read = True
         await self._follow(status)
 
     def _ask(self) -> ModelStatus:
@@ -93,34 +92,46 @@ class Follower:
             raise InvalidInput(f"the data API's answer is no promotion record: {error.errors()[0]['msg']}") from error
 
     async def _without_record(self, error: PlatformError) -> None:
-        if str(error) != self._told:
-            self._told = str(error)
-            _log.warning("the promotion record can't be read", pipeline=self._slot.pipeline, error=self._told)
-        if self._slot.champion is None:
-            self._slot.state = f"the promotion record can't be read: {error}"
-            self._slot.vacant = isinstance(error, UnknownName)  # the data API doesn't know the pipeline yet
-        if self._first and isinstance(error, Unavailable):
-            self._first = False
-            remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
-            # A process that never served this pipeline is of no use to it while nobody can tell the version, but of use to the others.
-            self._slot.vacant = remembered is None
-            if remembered is not None:
-                _log.warning("starting with the last good model", pipeline=self._slot.pipeline, version=remembered.version.version)
-                await self._load(remembered.record, remembered.version)
+        if self._news(str(error)):
+            _log.warning("the promotion record can't be read", pipeline=self._slot.pipeline, error=str(error))
+        if self._slot.champion is not None:
+            return
+        self._slot.state = f"the promotion record can't be read: {error}"
+        if isinstance(error, UnknownName):  # the data API doesn't know the pipeline yet
+            self._slot.vacant = True
+        elif not self._read:  # else the record has told whether there is something to load, and this poll tells nothing else
+            await self._without_any_record()
+
+    async def _without_any_record(self) -> None:
+        """At a start without a record, answer with what answered before. It is tried until it can be loaded or the record is read."""
+        remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
+        if remembered is None:  # of no use to this pipeline while nobody can tell the version, but of use to the others
+            self._slot.vacant = True
+            return
+        await self._load(remembered.record, remembered.version)
+        if self._slot.champion is not None:
+            _log.warning("starting with the last good model", pipeline=self._slot.pipeline, version=remembered.version.version)
 
     async def _follow(self, status: ModelStatus) -> None:
         current = self._slot.champion
         if status.champion is None:
             self._no_champion(current)
-        elif current is None or not _same(current.facts, status.champion):
+            return
+        self._told = ""
+        if current is None or not _same(current.facts, status.champion):
             await self._load(status.record, status.champion)
 
     def _no_champion(self, current: LoadedModel | None) -> None:
+        """The state machine has no step that takes a champion away: a fault of the record must not take the service down."""
         if current is None:
-            self._slot.state, self._slot.vacant = "no version has been promoted yet", True
-        elif self._told != "gone":
-            self._told = "gone"  # the state machine has no such step: a fault of the record must not take the service down
+            self._slot.state, self._slot.vacant, self._told = "no version has been promoted yet", True, ""
+        elif self._news("gone"):
             _log.error("the promotion record names no champion; the old one keeps answering", pipeline=self._slot.pipeline)
+
+    def _news(self, complaint: str) -> bool:
+        """Whether the last look complained of something else."""
+        news, self._told = complaint != self._told, complaint
+        return news
 
     async def _load(self, record: int, version: ModelVersion) -> None:
         if self._tried is not None and _same(self._tried, version) and self._clock() < self._retry_at:

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from mlplatform.errors import InvalidInput, PlatformError, TooLarge, UnsupportedMedia
+from mlplatform.errors import PlatformError, TooLarge, UnsupportedMedia
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Ask, Handler, Reply
 from mlplatform.telemetry import logger
@@ -27,6 +27,12 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logger("serving")
 _TYPE = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+GONE = 499
+"""Code under which a request is counted whose client went away before it got an answer, or was sent away: it sent its body too slowly."""
+
+
+class _Gone(Exception):
+    """There is nobody to answer."""
 
 
 class Front:
@@ -43,7 +49,7 @@ class Front:
             await self._behind(scope, receive, send)
             return
         started = time.perf_counter()
-        code = 499  # the client went away before it got an answer
+        code = GONE
         try:
             code = await predict(self._handler, ask, scope, receive, send)
         finally:
@@ -73,10 +79,12 @@ def match(path: str) -> tuple[str, str | None, str] | None:
 
 
 async def predict(handler: Handler, matched: tuple[str, str | None, str], scope: Scope, receive: Receive, send: Send) -> int:
-    """Answer one prediction; returns the HTTP code. Errors become problem documents."""
+    """Answer one prediction; returns the HTTP code. Errors become problem documents; a client that has gone gets nothing."""
     closing: list[tuple[bytes, bytes]] = [_CLOSE] if handler.slots.draining else []
     try:
         reply = await _reply(handler, matched, scope, receive)
+    except _Gone:
+        return GONE
     except PlatformError as error:
         if problem.status(error) == 500:
             _log.error("request failed", path=scope["path"], error=str(error), kind=type(error).__name__)
@@ -143,7 +151,7 @@ async def _pieces(receive: Receive, message: Message, most: int) -> bytes:
     size = 0
     while True:
         if message["type"] != "http.request":
-            raise InvalidInput("the client went away before it had sent everything", field="body")
+            raise _Gone
         size += len(message.get("body", b""))
         if size > most:
             raise _too_large(most)
@@ -177,7 +185,7 @@ async def respond(handler: Handler, ask: tuple[str, str | None, str], scope: Sco
         else:
             parts.append(message["body"])
 
-    await predict(handler, ask, scope, receive, collect)
-    response = Response(b"".join(parts), status_code=started["status"])
-    response.raw_headers = started["headers"]
+    code = await predict(handler, ask, scope, receive, collect)
+    response = Response(b"".join(parts), status_code=code)
+    response.raw_headers = started.get("headers", [])
     return response

@@ -40,7 +40,7 @@ class Reply:
 
 
 class Handler:
-    """Used on the event loop. `access` None means that everybody may ask (auth: none)."""
+    """Used on the event loop. `access` None means that everybody may ask (auth: none). `storable` raises while nothing can be stored."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Handler:
         access: AccessList | None,
         limits: Serving,
         max_record_bytes: int,
+        storable: Callable[[], None] = lambda: None,
         new_id: Callable[[], str] = new_request_id,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -57,6 +58,7 @@ class Handler:
         self._access = access
         self._limits = limits
         self._max_record_bytes = max_record_bytes
+        self._storable = storable
         self._new_id = new_id
         self._now_us = now_us
 
@@ -74,6 +76,7 @@ class Handler:
         """
         slot = self.slots.find(ask.pipeline)
         batcher = slot.choose(ask.version)
+        self._storable()  # before the limit: behind a disk that hangs everybody waits, and that is no overload
         if len(slot.waiting) >= self._limits.max_waiting:
             raise Overloaded(f"{len(slot.waiting)} requests wait for model '{ask.pipeline}' already")
         model = batcher.model

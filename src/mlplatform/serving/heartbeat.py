@@ -55,17 +55,14 @@ class Heartbeat:
             self._now.clear()
 
     async def last(self, *, patience_s: float) -> None:
-        """Wait until the shipper has acknowledged everything, as long as it makes progress, then report; `closed` only when it has."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + patience_s
-        seen, moved = -1, loop.time()
-        status = await self._journal.status()
-        while status.acknowledged < status.accepted and loop.time() < min(end, moved + _STALL_S):
-            if status.acknowledged != seen:
-                seen, moved = status.acknowledged, loop.time()
-            await asyncio.sleep(0.05)
-            status = await self._journal.status()
-        await self.beat(closed=status.acknowledged == status.accepted)
+        """Wait until the shipper has acknowledged everything, as long as it makes progress, then report; `closed` only when it has.
+
+        An outbox that does not answer gets no farewell: it is told, and the end goes on.
+        """
+        try:
+            await self.beat(closed=await self._drained(patience_s))
+        except PlatformError as error:
+            _log.error("leaving without a farewell", error=str(error))
 
     async def beat(self, *, closed: bool) -> None:
         """One report. A data API that is away is told once and tried again with the next beat."""
@@ -79,6 +76,18 @@ class Heartbeat:
             self._told = str(error)
         else:
             self._told = ""
+
+    async def _drained(self, patience_s: float) -> bool:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience_s
+        seen, moved = -1, loop.time()
+        status = await self._journal.status()
+        while status.acknowledged < status.accepted and loop.time() < min(end, moved + _STALL_S):
+            if status.acknowledged != seen:
+                seen, moved = status.acknowledged, loop.time()
+            await asyncio.sleep(0.05)
+            status = await self._journal.status()
+        return status.acknowledged == status.accepted
 
     def _report(self, status: OutboxStatus, *, closed: bool) -> dict[str, object]:
         return {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +25,8 @@ GROUP_BYTES = 4 * 1024 * 1024
 """Most bytes in one append. A group is what waited during the last append; above a few MiB a sync costs more than it shares, and the
 first requests of the group would wait for the last."""
 _GRACE_S = 10.0
+_SILENT_S = 5.0
+"""A disk that takes longer for one group is taken as one that hangs: a sync takes milliseconds, on a bad day tenths of a second."""
 _log = logger("serving")
 
 
@@ -57,6 +60,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._since: float | None = None  # when the group began that is being stored; written by the thread only
 
     def start(self) -> None:
         """Start the thread; answers will be delivered on the running loop."""
@@ -67,13 +71,22 @@ class Journal:
         """Store answered jobs. Each one's `done` resolves when its record is durable, or fails with the reason why it isn't."""
         self._queue.put([_Entry(job, names) for job in jobs])
 
+    def refuse_silence(self) -> None:
+        """Raise Unavailable when the disk has been silent for so long that it is taken as one that hangs."""
+        since = self._since
+        if since is not None and time.monotonic() - since > _SILENT_S:
+            raise Unavailable(f"the outbox's disk has not answered for {time.monotonic() - since:.0f} s", retry_after_s=_SILENT_S)
+
     async def status(self) -> OutboxStatus:
-        """The outbox's numbers. Raises Unavailable when the journal is closed or its disk fails."""
+        """The outbox's numbers, within seconds. Raises Unavailable when the journal is closed or its disk fails or hangs."""
         if not self._thread.is_alive():
             raise Unavailable("the outbox is closed")
         answer: asyncio.Future[OutboxStatus] = asyncio.get_running_loop().create_future()
         self._queue.put(_Status(answer))
-        return await answer
+        try:
+            return await asyncio.wait_for(answer, _SILENT_S)
+        except TimeoutError:
+            raise Unavailable("the outbox's disk does not answer", retry_after_s=_SILENT_S) from None
 
     async def close(self) -> None:
         """Store what was handed over, then close the outbox."""
@@ -140,6 +153,7 @@ class Journal:
 
     def _stored(self, payloads: Sequence[bytes]) -> PlatformError | None:
         """Append; returns why it failed. Never raises: a request without an outcome would hang."""
+        self._since = time.monotonic()
         try:
             self._writer.append(payloads)
         except PlatformError as error:
@@ -148,6 +162,8 @@ class Journal:
         except Exception as error:  # noqa: BLE001  (see above)
             _log.error("requests were refused: the outbox failed", requests=len(payloads), exc_info=error)
             return Unavailable("the outbox failed")
+        finally:
+            self._since = None
         return None
 
     def _tell_status(self, item: _Status) -> None:

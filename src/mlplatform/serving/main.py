@@ -42,7 +42,13 @@ def run(settings: Settings) -> None:
             Follower(slot, api=api, loader=loader, cache=cache, poll_s=settings.serving.poll_s, swapped=heartbeat.soon)
             for slot in slots.all()
         ]
-        handler = Handler(slots=slots, access=access, limits=settings.serving, max_record_bytes=settings.queue.max_record_bytes)
+        handler = Handler(
+            slots=slots,
+            access=access,
+            limits=settings.serving,
+            max_record_bytes=settings.queue.max_record_bytes,
+            storable=journal.refuse_silence,
+        )
         background = [heartbeat.run, *(follower.run for follower in followers)]
         server: Server
 
@@ -67,7 +73,7 @@ def features_from(source: Source) -> FetchFeatures:
 
     def fetch(pipeline: str, commit: str) -> bytes | None:
         try:
-            return checkout(source, ref=commit).read(pipeline).features
+            return checkout(source, ref=commit).features(pipeline)
         except UnknownName:
             return None
 

@@ -6,6 +6,7 @@ documentation, and answer where the front is left out.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -48,8 +49,8 @@ def predictions(handler: Handler) -> APIRouter:
     return router
 
 
-def metadata(handler: Handler, journal: Journal) -> APIRouter:
-    """Metadata, readiness and the outbox."""
+def metadata(handler: Handler, journal: Journal, ready: Callable[[], Awaitable[None]]) -> APIRouter:
+    """Metadata, readiness (`ready` raises Unavailable) and the outbox."""
     router = APIRouter(tags=["metadata"])
 
     @router.get("/v2", summary="The server.")
@@ -61,8 +62,8 @@ def metadata(handler: Handler, journal: Journal) -> APIRouter:
         return {"live": True}
 
     @router.get("/v2/health/ready", summary="Every promoted model answers; 503 says which doesn't.")
-    async def ready() -> dict[str, Any]:
-        await handler.slots.ready()
+    async def healthy() -> dict[str, Any]:
+        await ready()
         return {"ready": True, "waiting_for_promotion": handler.slots.vacant()}
 
     @router.get("/v2/models/{model}", summary="Inputs, outputs and loaded versions of a model.")

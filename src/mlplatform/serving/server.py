@@ -16,6 +16,7 @@ from mlplatform.serving.front import Application
 from mlplatform.serving.slot import Slots
 from mlplatform.settings import Serving
 from mlplatform.telemetry import logger
+from mlplatform.web.server import Config
 
 _log = logger("serving")
 
@@ -24,15 +25,13 @@ class Server(uvicorn.Server):
     """One process; `run` returns after the drain."""
 
     def __init__(self, app: Application, slots: Slots, settings: Serving) -> None:
-        config = uvicorn.Config(
+        config = Config(
             app,
             host=settings.host,
             port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=max(1, int(settings.drain_s)),
-            lifespan="on",
+            drain_s=settings.drain_s,
+            receive_s=settings.receive_s,
+            max_connections=settings.max_connections,
         )
         super().__init__(config)
         self._slots = slots

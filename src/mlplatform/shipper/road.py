@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxRecord
@@ -22,11 +23,17 @@ _STATUS_EVERY_S = 1.0
 
 
 class Road:
-    """Ships until `stop` is set and then until the outbox is empty or `drain_s` has passed. One thread."""
+    """Ships until `stop` is set and then until the outbox is empty or `drain_s` has passed. One thread.
 
-    def __init__(self, reader: OutboxReader, producer: Producer, settings: Settings, folder: Path, *, stop: threading.Event) -> None:
+    `connect` opens the queue; one that is away at first is like one that goes away later.
+    """
+
+    def __init__(
+        self, reader: OutboxReader, connect: Callable[[], Producer], settings: Settings, folder: Path, *, stop: threading.Event
+    ) -> None:
         self._reader = reader
-        self._producer = producer
+        self._connect = connect
+        self._producer: Producer | None = None
         self._shipper = settings.shipper
         self._largest = settings.queue.max_record_bytes
         self._folder = folder
@@ -55,6 +62,8 @@ class Road:
     def step(self) -> int:
         """Ship one batch; returns how many records. Raises Unavailable: then all of it is read and sent again."""
         records = self._reader.read(self._shipper.batch_records, _BATCH_BYTES)
+        if self._producer is None and (records or not self._stop.is_set()):  # an end with nothing to send needs no queue
+            self._producer = self._connect()
         if records:
             self._send(records)
             self._reader.acknowledge(records[-1].sequence)
@@ -62,9 +71,16 @@ class Road:
         self._show()
         return len(records)
 
+    def close(self) -> None:
+        """Give up the connection to the queue. The reader is its owner's."""
+        if self._producer is not None:
+            self._producer.close()
+
     def _send(self, records: Sequence[OutboxRecord]) -> None:
+        producer = self._producer
+        assert producer is not None
         try:
-            self._producer.send([(self._key(record), self._value(record)) for record in records])
+            producer.send([(self._key(record), self._value(record)) for record in records])
         except TooLarge as error:  # the broker allows less than the settings say: find the record
             if len(records) > 1:
                 for record in records:
@@ -72,7 +88,7 @@ class Road:
                 return
             notice = self._set_aside(records[0], f"the queue refuses it: {error.message}")
             try:
-                self._producer.send([(self._key(records[0]), notice)])
+                producer.send([(self._key(records[0]), notice)])
             except TooLarge as refusal:
                 raise Unavailable(
                     f"the queue refuses even the notice that record {records[0].sequence} is too large: {refusal}"
@@ -117,6 +133,9 @@ class Road:
             gauge("outbox_bytes").set(self._reader.status().bytes)
             self._shown = time.monotonic()
 
-    def _numbers(self) -> dict[str, int]:
-        status = self._reader.status()
+    def _numbers(self) -> dict[str, Any]:
+        try:
+            status = self._reader.status()
+        except Unavailable as error:
+            return {"error": str(error)}
         return {"accepted": status.accepted, "acknowledged": status.acknowledged, "waiting_bytes": status.bytes}

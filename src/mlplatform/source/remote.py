@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -51,7 +52,7 @@ def open_path(settings: Source) -> Repo:
 def fetched(settings: Source, wanted: str, place: Path) -> Repo:
     """The clone at `place`, with `wanted` in it if the server has it. A full hash that is there already asks no server."""
     with _alone(place):
-        repository = Repo(str(place)) if place.exists() else Repo.init_bare(str(place), mkdir=True)
+        repository = _clone(place)
         if not (_HASH.match(wanted) and ObjectID(wanted.encode()) in repository.object_store):
             _fetch(settings, repository, wanted)
     return repository
@@ -70,6 +71,21 @@ def shown(url: str) -> str:
     """The URL without user and password, for messages."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else url
+
+
+def _clone(place: Path) -> Repo:
+    """The repository at `place`. It is made when there is none, or only what a process left that was killed while it made one."""
+    with suppress(NotGitRepository):
+        return Repo(str(place))
+    beside = place.with_suffix(".new")
+    for leftover in (place, beside):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with Repo.init_bare(str(beside), mkdir=True) as made:
+        config = made.get_config()
+        config.set((b"core",), b"fsyncObjectFiles", True)  # else a power cut could leave names without their objects, for ever
+        config.write_to_path()
+    beside.rename(place)
+    return Repo(str(place))
 
 
 def _fetch(settings: Source, repository: Repo, wanted: str) -> None:

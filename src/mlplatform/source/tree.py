@@ -30,7 +30,10 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
 
 
 def publish(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write the files and move them to `folder` at once: readers see all of them or none. Does nothing if another was faster."""
+    """Write the files and move them to `folder` at once: readers see all of them or none. Does nothing if another was faster.
+
+    All is on disk before it gets its name: what lies there is never looked at again, so a power cut must not leave empty files.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
@@ -39,12 +42,23 @@ def publish(files: Mapping[str, bytes], folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         made.chmod(0o755)
+        for path in (made, *made.rglob("*")):
+            _sync(path)
         made.rename(folder)
     except OSError:
         if not folder.exists():
             raise
     finally:
         shutil.rmtree(made, ignore_errors=True)  # gone already when the rename worked
+
+
+def _sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _walk(repository: Repo, tree: ObjectID, prefix: str) -> Iterator[tuple[str, bytes]]:

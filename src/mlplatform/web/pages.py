@@ -8,6 +8,8 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
 
 def router(ready: Callable[[], Awaitable[None]]) -> APIRouter:
     """Routes of the pages. `ready` raises a PlatformError that says what is missing, or returns."""

@@ -23,6 +23,7 @@ TYPE = "urn:mlplatform:"
 
 STATUS: dict[type[errors.PlatformError], int] = {
     errors.UnknownName: 404,
+    errors.TooSlow: 408,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.InvalidInput: 422,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -290,6 +291,22 @@ def test_a_drained_outbox_is_reported_closed(platform: Any, serve: Callable[...,
     child.stop()
 
     assert (1, 1, True) == tuple(platform.heartbeats[-1][1][name] for name in ("accepted", "acknowledged", "closed"))
+
+
+def test_half_a_body_is_sent_away(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+    """A body that does not come within the setting is answered 408 and counted as a client that went away; the next one is answered."""
+    platform.promote(platform.publish("ward", "1"))
+    child = serve("ward", SERVING__RECEIVE_S="0.5")
+    child.until("/readyz", 200)
+    head = f"POST /v1/models/ward/predict HTTP/1.1\r\nhost: x\r\nauthorization: {child.http.headers['authorization']}\r\n"
+
+    with socket.create_connection(("127.0.0.1", child.port), timeout=10) as slow:
+        slow.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
+        answer = slow.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    scene.until(lambda: 'requests_total{code="499",pipeline="ward"} 1.0' in child.http.get("/metrics").text)
+    assert 200 == child.predict("ward", scene.rows(1)).status_code
 
 
 def test_a_record_above_the_queues_limit_is_refused(platform: Any, serve: Callable[..., Any], scene: Any) -> None:

@@ -44,6 +44,42 @@ def test_wrong_type_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal.value.field == "MLPLATFORM_SERVING__MAX_ROWS"
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("diabetes", ("diabetes",)),
+        ("diabetes, late-delivery,", ("diabetes", "late-delivery")),
+        ('["diabetes", "late-delivery"]', ("diabetes", "late-delivery")),
+        ("", ()),
+        ("[]", ()),
+    ],
+)
+def test_lists_are_json_or_names_with_commas(written: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A person writes names, the chart writes JSON; both are understood, in a variable and in a file."""
+    (tmp_path / "mlplatform_mlflow__allowed_hosts").write_text(written)
+    monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path))
+    monkeypatch.setenv("MLPLATFORM_SERVING__MODELS", written)
+
+    assert (found, found) == (settings.load().serving.models, settings.load().mlflow.allowed_hosts)
+
+
+@pytest.mark.parametrize("written", ['["diabetes"', '{"diabetes": 1}', '"diabetes"', "[1]"])
+def test_a_list_that_is_none_names_the_variable(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half JSON, or JSON of something else, is refused with the variable's name."""
+    monkeypatch.setenv("MLPLATFORM_SERVING__MODELS", written)
+
+    with pytest.raises(SettingsError, match=r"^MLPLATFORM_SERVING__MODELS: "):
+        settings.load()
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mount that failed must not look like secrets that were never set."""
+    monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path / "nowhere"))
+
+    with pytest.raises(SettingsError, match=r"^MLPLATFORM_SECRETS_DIR: there is no folder .*/nowhere"):
+        settings.load()
+
+
 def test_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A file named like the variable, in lower case, holds the value of a secret."""
     (tmp_path / "mlplatform_dataapi__token").write_text("s3cret")

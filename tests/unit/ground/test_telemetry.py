@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -25,6 +29,23 @@ def test_every_metric_can_be_made_and_has_a_meaning() -> None:
         getattr(telemetry, line.kind)(name, registry)
 
         assert line.meaning.endswith(".")
+
+
+def test_two_threads_make_a_metric_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first use of a metric by several threads at once gives all of them the same one."""
+    registry = CollectorRegistry()
+    real, both = telemetry.Counter, threading.Barrier(2)
+
+    def slow(*args: Any, **more: Any) -> Any:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # the other thread is here too, if it may
+        return real(*args, **more)
+
+    monkeypatch.setattr(telemetry, "Counter", slow)
+    with ThreadPoolExecutor(2) as threads:
+        found = [threads.submit(telemetry.counter, "shipper_records_total", registry) for _ in range(2)]
+
+    assert 1 == len({id(one.result()) for one in found})
 
 
 PROGRAM = """

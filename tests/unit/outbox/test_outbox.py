@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlplatform.errors import IntegrityFailure, InvalidInput, OutboxFull, Refused, TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
+from mlplatform.outbox import folder as files
 from mlplatform.outbox import writer as writer_module
 from mlplatform.outbox.record import HEADER_BYTES
 
@@ -254,11 +255,16 @@ def test_lost_records_that_were_sent_are_no_damage(write: Open, read: Callable[[
 
 def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     """Make a system call of the writer fail."""
+    monkeypatch.setattr(writer_module.os, call, raiser(number))
+
+
+def raiser(number: int) -> Callable[..., None]:
+    """A call that fails as the disk would make it."""
 
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(writer_module.os, call, fail)
+    return fail
 
 
 @pytest.mark.parametrize(
@@ -315,6 +321,26 @@ def test_no_room_for_a_segment(call: str, write: Open, read: Callable[[], Outbox
         with pytest.raises(OutboxFull, match="no room on the disk"):
             writer.append([b"y" * 3000])
         writer.append([b"small"])
+    writer.append([b"z" * 3000])
+
+    assert drain(read()) == [b"x" * 3000, b"small", b"z" * 3000]
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_segment_whose_name_may_not_be_durable_takes_nothing_and_ends_the_one_before(
+    reopened: bool, write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the folder can't be synced after a segment was begun, a batch that the old segment has room for is still found by the reader."""
+    writer = write()
+    writer.append([b"x" * 3000])
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "sync_folder", raiser(errno.EIO))
+        with pytest.raises(Unavailable):
+            writer.append([b"y" * 3000])
+    writer.append([b"small"])
+    if reopened:
+        writer.close()
+        writer = write()
     writer.append([b"z" * 3000])
 
     assert drain(read()) == [b"x" * 3000, b"small", b"z" * 3000]

@@ -53,6 +53,43 @@ def test_stored_and_old_records_are_removed(settings: Queue, file: sqlite3.Conne
     assert offsets(file) == list(range(4, 10))
 
 
+def test_a_group_that_is_no_more_holds_nothing_back(settings: Queue, file: sqlite3.Connection) -> None:
+    """A renamed group leaves an offset behind that never moves again; the clean-up asks its own group only."""
+    send(settings, 10)
+    file.execute("UPDATE messages SET at = 0")
+    begin: dict[int, int] = {}
+    for group, stored in (("old", 2), ("new", 8)):
+        renamed = settings.model_copy(update={"group": group})
+        consumer = open_consumer(renamed, positions=lambda _, begin=begin: begin)
+        partition = consumer.poll(timeout_s=1.0, max_records=100)[0].partition
+        consumer.commit({partition: stored})
+        consumer.close()
+        begin = {partition: stored}
+
+    assert [8, 9] == offsets(file)
+
+
+def test_cleaning_keeps_up_with_what_comes_in(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit removes a bounded number of records, over all partitions; the next ones go on until nothing old is left, then it rests."""
+    monkeypatch.setattr(embedded, "_CLEAN_AT_ONCE", 4)
+    producer = open_producer(settings)
+    producer.send([(f"key {number}".encode(), b"value") for number in range(20)])
+    producer.close()
+    file.execute("UPDATE messages SET at = 0")
+    consumer = open_consumer(settings, positions=start)
+    stored = {record.partition: record.offset + 1 for record in consumer.poll(timeout_s=1.0, max_records=100)}
+    left = []
+    for _ in range(6):
+        consumer.commit(stored)
+        left.append(len(offsets(file)))
+    send(settings, 1)
+    file.execute("UPDATE messages SET at = 0")
+    consumer.commit(consumer.end_offsets())
+    consumer.close()
+
+    assert ([16, 12, 8, 4, 0, 0], 1) == (left, len(offsets(file)))
+
+
 def test_records_that_nobody_stored_are_kept(settings: Queue, file: sqlite3.Connection) -> None:
     """Age alone removes nothing: the embedded queue never loses a record that no consumer has stored."""
     send(settings, 5)

@@ -12,19 +12,30 @@ Scene = Mapping[str, Callable[..., Any]]
 
 
 def test_the_last_version_is_remembered_and_old_ones_go(scene: Scene, tmp_path: Path) -> None:
-    """The note survives, the version before is kept for a rollback, older folders and stray files are removed."""
+    """The note survives, the version before is kept for a rollback, older folders and stray files are removed, at a restart too."""
     cache = ModelCache(tmp_path)
     for number in ("1", "2", "3"):
         version = scene["version"](number)
         cache.model_folder(version).mkdir(parents=True)
         cache.remember(int(number), version)
-    (tmp_path / "ward" / ".half-a-download").mkdir()
-    cache.remember(4, scene["version"]("3"))
+    for record in (4, 5):  # two restarts
+        (tmp_path / "ward" / ".half-a-download").mkdir()
+        ModelCache(tmp_path).remember(record, scene["version"]("3"))
 
     found = cache.remembered("ward")
     assert found is not None
-    assert (4, "3") == (found.record, found.version.version)
-    assert {"champion.json", "3-" + "3" * 16} == {path.name for path in (tmp_path / "ward").iterdir()}
+    assert (5, "3") == (found.record, found.version.version)
+    assert {"champion.json", "2-" + "2" * 16, "3-" + "3" * 16} == {path.name for path in (tmp_path / "ward").iterdir()}
+
+
+def test_after_a_rollback_the_version_that_was_left_is_kept(scene: Scene, tmp_path: Path) -> None:
+    """Forward and back again: both folders stay, whichever answers."""
+    cache = ModelCache(tmp_path)
+    for record, number in enumerate(("1", "2", "1")):
+        cache.model_folder(scene["version"](number)).mkdir(parents=True, exist_ok=True)
+        cache.remember(record, scene["version"](number))
+
+    assert {"1-" + "1" * 16, "2-" + "2" * 16} == {path.name for path in (tmp_path / "ward").glob("*-*")}
 
 
 def test_a_note_that_cannot_be_read_is_no_note(tmp_path: Path) -> None:

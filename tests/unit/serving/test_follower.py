@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from mlplatform.contracts.model import ModelVersion
-from mlplatform.errors import ManifestMismatch, PlatformError, Unavailable
+from mlplatform.errors import Forbidden, InvalidInput, ManifestMismatch, PlatformError, Unauthenticated, Unavailable, UnknownName
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
 from mlplatform.serving.meters import Meters
@@ -125,11 +126,76 @@ def test_the_last_good_model_answers_only_without_a_data_api(rig: Rig, scene: Sc
     assert "no version has been promoted yet" == there.slot.state
 
 
+@pytest.mark.parametrize("failure", [Unavailable("no answer"), Unauthenticated("no token"), Forbidden("not yours"), InvalidInput("odd")])
+def test_the_last_good_model_answers_whatever_keeps_the_record_away(rig: Rig, scene: Scene, tmp_path: Path, failure: PlatformError) -> None:
+    """A revoked token or an answer that is no record is no reason to answer nothing after a restart."""
+    rig.cache.remember(1, scene["version"]("1"))
+    restarted = Rig(scene, tmp_path)
+    restarted.failure = failure
+
+    assert ["1", "1"] == [restarted.step(), restarted.step()]
+    assert ["1"] == restarted.loads
+
+
+def test_a_pipeline_that_the_data_api_does_not_know_is_not_served_from_the_cache(rig: Rig, scene: Scene, tmp_path: Path) -> None:
+    """That there is no such pipeline is an answer, and what is on disk doesn't overrule it."""
+    rig.cache.remember(1, scene["version"]("1"))
+    restarted = Rig(scene, tmp_path)
+    restarted.failure = UnknownName("no such pipeline")
+
+    assert (None, True) == (restarted.step(), restarted.slot.vacant)
+
+
+def test_the_last_good_model_is_tried_again_while_there_is_no_record(rig: Rig, scene: Scene, tmp_path: Path) -> None:
+    """What kept it from loading may pass before the data API is back; meanwhile the process is not ready for that pipeline."""
+    rig.cache.remember(1, scene["version"]("1"))
+    restarted = Rig(scene, tmp_path)
+    restarted.failure, restarted.broken = Unavailable("no answer"), {"1"}
+    found = [restarted.step(), restarted.step()]
+    restarted.broken, restarted.now = set(), 100.0
+
+    assert ([None, None], False, ["1"]) == (found, restarted.slot.vacant, restarted.loads)
+    assert "1" == restarted.step()
+
+
+@pytest.mark.parametrize("first", [None, Unavailable("no answer")])
+def test_a_failed_look_does_not_fill_a_vacant_slot(rig: Rig, first: PlatformError | None) -> None:
+    """A pipeline without a promotion, or one that was never served here, holds nobody up, however often the data API is away."""
+    vacant = []
+    for failure in (first, Unavailable("no answer"), Forbidden("not yours")):
+        rig.failure = failure
+        rig.step()
+        vacant.append(rig.slot.vacant)
+
+    assert [True, True, True] == vacant
+
+
+def test_a_failed_look_does_not_empty_a_slot_that_should_answer(rig: Rig, scene: Scene) -> None:
+    """A version that was promoted and can't be loaded keeps the process from being ready, with or without a data API."""
+    rig.champion, rig.broken = scene["version"]("1"), {"1"}
+    rig.step()
+    rig.failure = Unavailable("no answer")
+
+    assert (None, False) == (rig.step(), rig.slot.vacant)
+
+
 def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
-    """No step of the state machine takes a champion away without another: it is a fault of the record, and the old one goes on."""
+    """No step of the state machine takes a champion away without another: the old one goes on, and the fault is told once."""
     rig.champion = scene["version"]("1")
     rig.step()
     rig.champion = None
+    with capture_logs() as logs:
+        found = [rig.step() for _ in range(3)]
+
+    assert ["1", "1", "1"] == found
+    assert ["the promotion record names no champion; the old one keeps answering"] == [line["event"] for line in logs]
+
+
+def test_an_answer_of_a_newer_data_api_is_understood(rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields that this version doesn't know are no reason to follow no more: the data API is upgraded before serving."""
+    champion = scene["version"]("1").model_dump(mode="json") | {"field_of_tomorrow": 1}
+    record = {"pipeline": "ward", "record": 1, "champion": champion, "candidate": None, "previous": None, "field_of_tomorrow": 1}
+    monkeypatch.setattr(rig, "get", lambda _: record)
 
     assert "1" == rig.step()
 

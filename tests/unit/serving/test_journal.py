@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
 from mlplatform.contracts.request import decode
-from mlplatform.errors import OutboxFull, PlatformError, TooLarge
+from mlplatform.errors import OutboxFull, PlatformError, TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
+from mlplatform.outbox import writer as writer_module
+from mlplatform.serving import journal as journal_module
+from mlplatform.serving.app import Collaborators, create_app
+from mlplatform.serving.handler import Handler
+from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.journal import Journal
+from mlplatform.serving.meters import Meters
+from mlplatform.serving.slot import Slot, Slots
+from mlplatform.settings import Serving
 
 Scene = Mapping[str, Callable[..., Any]]
 NAMES = ("age", "bmi", "class", "smoker")
@@ -99,3 +114,88 @@ def test_closing_stores_what_was_handed_over(scene: Scene, tmp_path: Path) -> No
 
     asyncio.run(run())
     assert 1 == len(stored(tmp_path))
+
+
+class HangingDisk:
+    """A disk whose syncs wait until it is let go. Seconds of silence that count are shortened."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go_on = threading.Event()
+        monkeypatch.setattr(journal_module, "_SILENT_S", 0.2)
+        monkeypatch.setattr(writer_module.os, "fdatasync", lambda _: self.go_on.wait())
+        writer = OutboxWriter.open(folder, segment_bytes=1 << 16, capacity_bytes=1 << 20)
+        self.journal = Journal(writer, max_record_bytes=10_000, capacity_bytes=1 << 20)
+
+    async def hang(self, job: Any) -> None:
+        """Start, hand a job over, and return when the silence has been noticed."""
+        self.journal.start()
+        self.journal.submit([job], NAMES)
+        while True:
+            await asyncio.sleep(0.01)
+            try:
+                self.journal.refuse_silence()
+            except Unavailable as error:
+                assert "the outbox's disk has not answered for" in str(error)  # noqa: PT017  (the first of many looks that raises)
+                return
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingDisk]:
+    """A disk that hangs, let go at the end."""
+    made = HangingDisk(tmp_path, monkeypatch)
+    yield made
+    made.go_on.set()
+
+
+def test_a_disk_that_hangs_is_told_until_it_answers_again(scene: Scene, disk: HangingDisk, tmp_path: Path) -> None:
+    """Readiness answers 503 and so do new requests, also with as many waiting as may; what waited is answered in the end."""
+    limits = Serving(max_waiting=1)
+    slot = Slot("ward", limits=limits, deliver=disk.journal.submit, meters=Meters("ward", CollectorRegistry()))
+    slot.swap(scene["model"]())
+    slot.waiting.add("the one that waits")
+    storable = disk.journal.refuse_silence
+    handler = Handler(slots=Slots([slot]), access=None, limits=limits, max_record_bytes=10_000, storable=storable)
+    app = create_app(Collaborators(handler=handler, journal=disk.journal))
+    row = {"age": 1, "bmi": 1.5, "class": "a", "smoker": True}
+
+    async def run() -> list[tuple[int, str]]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://serving") as client:
+            job = scene["job"]()
+            await disk.hang(job)
+            answers = [await client.get(page) for page in ("/readyz", "/v2/health/ready")]
+            answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
+            disk.go_on.set()
+            await job.done
+            slot.waiting.clear()
+            answers.append(await client.get("/readyz"))
+            answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
+        await disk.journal.close()
+        return [(answer.status_code, answer.json().get("detail", "")[:40]) for answer in answers]
+
+    hangs = (503, "the outbox's disk has not answered for 0")
+    assert [hangs, hangs, hangs, (200, ""), (200, "")] == asyncio.run(run())
+    assert [1, 2] == [record.sequence for record in stored(tmp_path)]
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_farewell(scene: Scene, disk: HangingDisk) -> None:
+    """The outbox's numbers are not to be had: that is told, nothing is reported as closed, and the end goes on."""
+    reported: list[object] = []
+
+    class Api:
+        def post(self, path: str, body: object) -> None:
+            reported.append((path, body))
+
+    async def run() -> float:
+        await disk.hang(scene["job"]())
+        started = time.monotonic()
+        await Heartbeat(disk.journal, Slots([]), api=Api(), every_s=1.0).last(patience_s=60.0)
+        seconds = time.monotonic() - started
+        disk.go_on.set()
+        await disk.journal.close()
+        return seconds
+
+    with capture_logs() as logs:
+        seconds = asyncio.run(run())
+
+    assert seconds < 10
+    assert ([], "leaving without a farewell") == (reported, logs[-1]["event"])

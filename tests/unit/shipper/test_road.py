@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
+from mlplatform.outbox.position import DurableMark
 from mlplatform.settings import Queue, Settings, Shipper
 from mlplatform.shipper.road import Road
 
@@ -55,7 +59,7 @@ def reader(folder: Path, writer: OutboxWriter) -> Iterator[OutboxReader]:
 
 def road(reader: OutboxReader, broker: Broker, folder: Path, stop: threading.Event, **shipper: float) -> Road:
     settings = Settings(queue=Queue(max_record_bytes=1024), shipper=Shipper(**({"batch_records": 3, "drain_s": 5.0} | shipper)))
-    return Road(reader, broker, settings, folder, stop=stop)
+    return Road(reader, lambda: broker, settings, folder, stop=stop)
 
 
 def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
@@ -92,6 +96,73 @@ def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder
 
     assert writer.status().acknowledged == 0
     assert [record.payload for record in reader.read(10, 1000)] == [b"a"]
+
+
+def test_a_queue_that_was_never_reached_is_drained_into(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """A loop that is stopped before it has ever reached the queue goes on trying to, as long as a drain may take."""
+    writer.append([b"a"])
+    broker, stop, failures = Broker(), threading.Event(), [Unavailable("no broker"), Unavailable("no broker")]
+
+    def connect() -> Broker:
+        if failures:
+            raise failures.pop()
+        return broker
+
+    stop.set()
+    Road(reader, connect, Settings(shipper=Shipper(drain_s=5.0)), folder, stop=stop).run()
+
+    assert broker.batches == [[b"a"]]
+
+
+def test_leaving_with_something_in_the_outbox_is_told(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """A queue that stays away, or was never there, ends in a warning with the numbers that stay behind."""
+
+    def connect() -> Broker:
+        raise Unavailable("no broker")
+
+    writer.append([b"a", b"b"])
+    stop = threading.Event()
+    stop.set()
+    with capture_logs() as logs:
+        Road(reader, connect, Settings(shipper=Shipper(drain_s=0.2)), folder, stop=stop).run()
+
+    assert ("stopped before the outbox was empty", 2, 0) == tuple(logs[-1][name] for name in ("event", "accepted", "acknowledged"))
+
+
+def test_an_empty_outbox_needs_no_queue(reader: OutboxReader, folder: Path) -> None:
+    """With nothing to ship a stopped loop ends at once, whether or not there is a queue."""
+
+    def connect() -> Broker:
+        raise Unavailable("no broker")
+
+    stop = threading.Event()
+    stop.set()
+    started = time.monotonic()
+    Road(reader, connect, Settings(shipper=Shipper(drain_s=30.0)), folder, stop=stop).run()
+
+    assert time.monotonic() - started < 10
+
+
+def test_an_outbox_that_cannot_be_looked_at_is_waited_for(
+    reader: OutboxReader, writer: OutboxWriter, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk while the numbers are read makes the loop back off, not end."""
+    writer.append([b"a"])
+    broker, stop = Broker(), threading.Event()
+    with monkeypatch.context() as broken:
+
+        def fail(_: object) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+        broken.setattr(DurableMark, "read", fail)
+        loop = road(reader, broker, folder, stop, drain_s=0.2)
+        with pytest.raises(Unavailable, match="Input/output error"):
+            reader.status()
+        stop.set()
+        loop.run()
+    road(reader, broker, folder, stop).run()
+
+    assert broker.batches == [[b"a"]]
 
 
 def test_a_broker_with_a_smaller_limit(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:

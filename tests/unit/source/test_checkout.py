@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dulwich.repo import Repo
 
 from mlplatform.errors import InvalidInput, SettingsError, UnknownName
 from mlplatform.settings import Source
+from mlplatform.source import remote, tree
 from mlplatform.source.checkout import checkout, dirty
 
 PIPELINE = """
@@ -217,3 +219,34 @@ def test_dirty_names_what_is_not_committed(repository: Path, commit: Commit) -> 
     assert clean == []
     assert dirty(_settings(repository)) == ["loans/cases.yaml", "loans/features.py", "loans/model.py"]
     assert dirty(_settings(repository, working_tree=True)) == dirty(_settings(repository, url="https://git.example.org/x")) == []
+
+
+def test_nothing_gets_its_name_before_it_is_on_disk(repository: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file and folder of a commit is synced before the commit's folder appears: nobody would write an empty file again."""
+    commit(LOANS | {"pipelines/loans/deep/er.txt": "a"})
+    synced: dict[int, bool] = {}
+    cache = repository.parent / "cache"
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced[os.fstat(descriptor).st_ino] = any(cache.glob("*/*/pipelines"))
+        real(descriptor)
+
+    monkeypatch.setattr(tree.os, "fsync", note)
+    found = checkout(_settings(repository))
+
+    assert {path.stat().st_ino: False for path in (found.folder, *found.folder.rglob("*"))} == synced
+
+
+@pytest.mark.parametrize("left", [(), ("refs",), ("objects", "refs")])
+def test_a_clone_that_was_half_made_is_made_anew(left: tuple[str, ...], tmp_path: Path) -> None:
+    """A process that is killed while it makes its clone leaves nothing that the next one stumbles over."""
+    place = tmp_path / "repository.git"
+    beside = tmp_path / "repository.new"
+    for name in left:
+        (beside / name).mkdir(parents=True)
+    if "objects" not in left:
+        place.mkdir()
+
+    with remote._clone(place) as made:
+        assert ([], True) == (list(made.get_refs()), (place / "config").is_file())
