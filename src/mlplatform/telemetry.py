@@ -184,10 +184,9 @@ def serve_metrics(settings: Telemetry) -> None:
 
 
 def watch(longest_s: float = 900.0) -> None:
-    """End this process, with the traceback of every thread on stderr, when its loop has not `turned` for that long; whoever runs it
-    starts it again. For processes that may be killed at any moment.
+    """End this process, with the traceback of every thread on stderr, when its loop has not `turned` for that long.
 
-    Long enough for three statements of the database at their longest (`postgres.statement_timeout_s`), and never reached by a loop that
+    Whoever runs it starts it again; for processes that may be killed at any moment. Long enough for three statements of the database at their longest (`postgres.statement_timeout_s`), and never reached by a loop that
     backs off; a process that hangs would otherwise look alive to a probe of /metrics, a thread of its own.
     """
     _wound.update(longest_s=longest_s, at=float("-inf"))
