@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -88,6 +88,14 @@ def one(connection: socket.socket, until: bytes) -> bytes:
     return found
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("part", [b"", b"ab"])
 def test_a_body_that_does_not_arrive_is_answered_408(part: bytes) -> None:
     """The client reads a problem document, the connection ends, and the application is told that nothing more will come."""
@@ -141,11 +149,11 @@ def test_a_stray_line_after_an_answer_keeps_no_connection() -> None:
 
 def test_what_arrives_in_time_is_answered_however_long_that_takes() -> None:
     """A body in pieces is whole in the end, an answer may take longer than a body, and the connection serves the next request."""
-    with serving(Counting(pause_s=2 * RECEIVE_S)) as server, connect(server) as client:
+    with serving(Counting(pause_s=1.2), receive_s=1.0) as server, connect(server) as client:
         found = []
         for _ in range(2):
             client.sendall(HEAD + b"ab")
-            time.sleep(RECEIVE_S / 4)
+            time.sleep(0.05)  # so that it comes in pieces
             client.sendall(b"cd")
             found.append(one(client, b"\r\n\r\n4").split(b" ", 2)[1])
 
@@ -164,7 +172,7 @@ def test_above_the_limit_requests_are_refused_and_health_is_answered() -> None:
         health = one(third, b"\r\n\r\n0")
         third.sendall(HEAD + b"abcd")
         head, _, body = rest(third).partition(b"\r\n\r\n")
-        time.sleep(0.1)  # the server sees the end of the third before the first asks
+        until(lambda: len(server.server_state.connections) == 2)
         first.sendall(HEAD + b"abcd")
         again = one(first, b"\r\n\r\n4")
 
@@ -178,10 +186,10 @@ def test_half_a_request_does_not_hold_up_the_end() -> None:
     with serving(Counting(), receive_s=60.0) as server, connect(server) as client, connect(server) as quick:
         client.sendall(HEAD + b"ab")
         quick.sendall(HEAD + b"ab")
-        time.sleep(0.1)
+        until(lambda: len(server.server_state.tasks) == 2)
         started = time.monotonic()
         server.should_exit = True
-        time.sleep(0.4)
+        until(lambda: not any(connection.cycle.keep_alive for connection in server.server_state.connections))  # it has begun to leave
         quick.sendall(b"cd")
         found = [rest(connection).split(b" ", 2)[1] for connection in (client, quick)]
 
