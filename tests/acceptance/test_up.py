@@ -55,7 +55,7 @@ def test_the_promises_are_checked_from_outside(stack) -> None:
     found = stack.json("check")
 
     assert [finding for finding in found["findings"] if finding["state"] != "ok"] == []
-    assert len(found["findings"]) == 3 + 5 * len(EXAMPLES)
+    assert len(found["findings"]) == 4 + 5 * len(EXAMPLES)
 
 
 @pytest.mark.parametrize("page", ["serving", "dataapi"])
