@@ -61,6 +61,11 @@ class Cluster:
         files = [word for file in values for word in ("-f", str(file))]
         return self.helm("upgrade", "--install", RELEASE, chart, *files, "--set", image, *words, check=check)
 
+    def image(self) -> str:
+        """The image of all components but serving, as the release names it."""
+        registry = os.environ.get("IMAGE_REGISTRY", "")
+        return f"{registry}/mlplatform:{self.tag}" if registry else f"mlplatform:{self.tag}"
+
     def pods(self, component: str) -> list[dict[str, Any]]:
         """Pods of a component that are not on their way out."""
         found = self.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]

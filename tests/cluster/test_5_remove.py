@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kind_cluster import RELEASE, Cluster, until
+import pytest
+from kind_cluster import RELEASE, ROOT, Cluster, until
 from platform_user import PIPELINES, User
 
 ROLES = ("owner", "consumer", "etl", "dataapi", "reader", "mlflow", "backup")
@@ -48,6 +49,28 @@ def test_backup_runs(cluster: Cluster, installed: dict[str, float]) -> None:
     cluster.kubectl("create", "job", f"--from=cronjob/{RELEASE}-backup", "backup-1")
 
     assert "Complete" == cluster.job_done("backup-1", seconds=240)
+
+
+@pytest.mark.timeout(900)
+def test_the_registry_comes_back(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+    """With MLflow's rows and files lost, the documented Job brings the newest snapshot back, and the champions' bytes are what was promoted."""
+    versions = {pipeline: user.champion(pipeline) for pipeline in PIPELINES}
+    cluster.kubectl("exec", cluster.ready("mlflow")[0], "--", "sh", "-c", "rm -rf /artifacts/*")
+    cluster.kubectl("scale", f"deployment/{RELEASE}-mlflow", "--replicas=0")
+    until("no mlflow", lambda: not cluster.pods("mlflow"), seconds=120)
+    lose = "drop owned by mlplatform_mlflow cascade; create schema if not exists public authorization mlplatform_mlflow;"
+    cluster.kubectl("exec", cluster.primary(), "-c", "postgres", "--", "psql", "-d", "mlflow", "-c", lose)
+    cluster.kubectl("scale", f"deployment/{RELEASE}-mlflow", "--replicas=1")
+    until("an empty mlflow", lambda: cluster.ready("mlflow"), seconds=240)
+    job = (ROOT / "k8s" / "examples" / "restore-registry.yaml").read_text().replace("image: mlplatform:0.1.0", f"image: {cluster.image()}")
+    name = cluster.kubectl("create", "-o", "name", "-f", "-", given=job).strip().removeprefix("job.batch/")
+
+    assert "Complete" == cluster.job_done(name, seconds=240)
+    assert versions == {pipeline: user.champion(pipeline) for pipeline in PIPELINES}
+    assert "Complete" == user.retrain("diabetes", "after-restore")
+    said = cluster.helm("test", RELEASE, "--logs", "--timeout", "3m")
+    assert "failed " not in said
+    assert "the stored model is the one that was promoted" in said
 
 
 def _components(cluster: Cluster) -> set[str]:
