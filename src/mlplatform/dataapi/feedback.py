@@ -16,6 +16,7 @@ from mlplatform.database import labels, ledger, pipelines, quarantine
 from mlplatform.database.labels import Label, Owner
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.printable import printable
 
 CHUNK = 5_000
 """Labels per transaction: it holds the lock on the mark, which etl waits for."""
@@ -161,7 +162,7 @@ def _value(value: Any, target: Target) -> tuple[float | None, str | None]:
             raise _Fault("label", f"'{target.name}' is a text")
         if target.values is not None and value not in target.values:
             raise _Fault("label", f"not one of {', '.join(target.values)}")
-        if quarantine.printable(value) != value:
+        if printable(value) != value:
             raise _Fault("label", "a text that the database can't store")
         return None, value
     if target.dtype == "bool":

@@ -22,7 +22,7 @@ from psycopg.rows import class_row
 from mlplatform.contracts.columns import Columns
 from mlplatform.database import queries
 from mlplatform.database.pools import Connection, one_line
-from mlplatform.database.quarantine import printable_value
+from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.road import Place
 from mlplatform.errors import InvalidInput, Refused
 
@@ -116,7 +116,7 @@ def quarantine(connection: Connection, pipeline: str, digest: str, bad: Sequence
         "ids": [row.request_id for row in bad],
         "rows": [row.row for row in bad],
         "columns": [row.column for row in bad],
-        "reasons": [printable_value(row.reason) for row in bad],
+        "reasons": [printable(row.reason) for row in bad],
         "payloads": [msgspec.json.encode(printable_value(row.payload)).decode() for row in bad],
     }
     connection.execute(SQL["quarantine"], values)

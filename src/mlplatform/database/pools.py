@@ -6,7 +6,7 @@ takes one is refused the other by the type checker. Both are lazy (the first use
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,10 +17,19 @@ from pydantic import SecretStr
 
 from mlplatform.database import standby
 from mlplatform.database.sessions import Connection, Sessions
-from mlplatform.errors import Unavailable
+from mlplatform.errors import InvalidInput, Unavailable
 from mlplatform.settings import Postgres
 
 __all__ = ["Connection", "PrimaryPool", "ReplicaPool", "StandbyRead"]
+
+QUIET_MS = 30_000
+"""Milliseconds that sent bytes may stay unanswered. Keepalives watch idle links only; without this the kernel retries for a quarter of an
+hour."""
+IDLE_IN_TRANSACTION_S = 600
+"""Longest pause between two statements of a transaction: far above what etl computes on one batch."""
+# A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
+# transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
+_SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
 
 
 class PrimaryPool:
@@ -39,10 +48,13 @@ class PrimaryPool:
 
         Raises Unavailable when the server is away, was demoted, or gave this transaction up (deadlock, timeout): nothing was written,
         or, if the connection broke during the commit, it is unknown whether it was. Overloaded when all sessions are busy for long.
+        InvalidInput when the database can't take a value (a text with NUL, a number out of range).
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
                 yield connection
+        except psycopg.DataError as error:
+            raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise Unavailable(f"database {self.name}: {one_line(error)}") from error
 
@@ -79,13 +91,16 @@ class ReplicaPool:
         """One snapshot of a standby, proven before the block and once more after it.
 
         What the block read counts only when the block of `with` has been left without an exception. Raises StandbyUnproven,
-        StandbyLagging, or Unavailable when the server is away or cancelled the read; there is no fallback to a primary.
+        StandbyLagging, or Unavailable when the server is away or cancelled the read; there is no fallback to a primary. InvalidInput when
+        the database can't take a value.
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
                 position = standby.judge(connection.execute(standby.PROOF).fetchone(), max_lag_bytes=self.settings.max_lag_bytes)
                 yield StandbyRead(connection, position.server, position.lsn, position.timeline, position.lag_bytes)
                 standby.judge_end(connection.execute(standby.STILL_STANDBY).fetchone(), server=position.server)
+        except psycopg.DataError as error:
+            raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
         except psycopg.OperationalError as error:
             raise away(self.name, error) from error
 
@@ -101,16 +116,33 @@ class ReplicaPool:
 
 
 def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> str:
-    """A connection string with our time limits. Quiet links are noticed within half a minute."""
+    """A connection string with our time limits. A link that went quiet is noticed within half a minute, by both ends."""
+    bounds = {
+        "statement_timeout": round(settings.statement_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S * 1000,
+        "tcp_user_timeout": QUIET_MS,
+    }
+    return _address(dsn, settings, name, bounds, {"tcp_user_timeout": str(QUIET_MS), **extra})
+
+
+def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
+    """A connection string for one dataset on a standby, which may take as long as its reader does: who stalls is cut off by the data API.
+
+    A server whose reader is slow sees a window of zero, which is no quiet link: so nothing but keepalives watches it.
+    """
+    return _address(dsn, settings, name, {"statement_timeout": 0}, {})
+
+
+def _address(dsn: SecretStr, settings: Postgres, name: str, server: Mapping[str, object], client: Mapping[str, str]) -> str:
     return make_conninfo(
         dsn.get_secret_value(),
         application_name=name,
         connect_timeout=max(2, round(settings.connect_timeout_s)),
-        options=f"-c statement_timeout={round(settings.statement_timeout_s * 1000)}",
+        options=" ".join(f"-c {option}={value}" for option, value in (_SERVER_KEEPALIVES | server).items()),
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=4,
-        **extra,
+        **client,
     )
 
 

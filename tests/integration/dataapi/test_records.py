@@ -169,6 +169,34 @@ def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
     assert 5 == api.knocks("Unauthenticated")
 
 
+def test_any_character_may_be_knocked_with(api: Any) -> None:
+    """NUL in a path, a name, a column or a holder is the caller's mistake: entered in the ledger, and no end of what comes after it."""
+    with api.client("nobody") as client:
+        for path in ("/x%00", "/y"):
+            assert 401 == client.http.get(path).status_code
+        assert 2 == api.knocks("Unauthenticated")
+    asked = [
+        "/v1/datasets/manual-one%00.training", "/v1/datasets/manual-one.labels?columns=%00", "/v1/receipts/%00",
+        "/v1/ledger?subject=%00", "/v1/datasets/manual-one.requests%00",
+    ]  # fmt: skip
+
+    assert [422, 422, 422, 422, 404] == [api.raw("admin", "GET", path).status_code for path in asked]
+    assert 422 == api.raw("admin", "DELETE", "/v1/pipelines/manual-one/lease?holder=%00").status_code
+    assert "InvalidInput" == api.ledger(subject="manual-one\\u0000.training")[0]["outcome"]
+
+
+def test_the_book_of_the_door_outlives_an_entry_that_can_not_be_written(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong with one entry, those after it are written."""
+    book = api.collaborators.door_book
+    with monkeypatch.context() as broken:
+        broken.setattr(book._books, "write", lambda _: 1 / 0)
+        book.note("unknown", "/x", Unauthenticated("no"))
+        book.flush()
+    book.note("unknown", "/y", Unauthenticated("no"))
+
+    assert 1 == api.knocks("Unauthenticated")
+
+
 def test_a_caller_that_is_too_fast_is_told_when_to_come_again(databases: Any, tmp_path: Any, start: Any) -> None:
     """Above the rate 429 with Retry-After, per caller: another one is not affected."""
     api = start(databases, tmp_path, rate_per_s=0.5, burst=3)
