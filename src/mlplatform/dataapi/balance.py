@@ -73,19 +73,23 @@ def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime, silen
 
 
 def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, dict[str, int]]:
-    """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0."""
+    """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0.
+
+    Rows that etl reads again (the target changed) are behind its place and have their feature rows already: these don't wait.
+    """
     applied = {item.pipeline: item for item in warehouse}
     counts = {item.pipeline: item for item in raw}
     lines: dict[str, dict[str, int]] = {}
     for name in sorted(applied.keys() | counts.keys()):
         rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
         featured, quarantined = (known.featured, known.quarantined) if known else (0, 0)
+        again = min(max(0, featured + quarantined - rows.passed), rows.rows - rows.passed)
         lines[name] = {
             "raw": rows.rows,
             "featured": featured,
             "quarantined": quarantined,
-            "waiting": rows.rows - rows.passed if known else 0,
+            "waiting": rows.rows - rows.passed - again if known else 0,
             "not_applicable": 0 if known else rows.rows,
-            "unaccounted": rows.passed - featured - quarantined if known else 0,
+            "unaccounted": rows.passed + again - featured - quarantined if known else 0,
         }
     return lines

@@ -17,6 +17,7 @@ from mlplatform.database.labels import Label, Owner
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.printable import printable
+from mlplatform.features.parse import EXACT
 
 CHUNK = 5_000
 """Labels per transaction: it holds the lock on the mark, which etl waits for."""
@@ -169,11 +170,21 @@ def _value(value: Any, target: Target) -> tuple[float | None, str | None]:
         if not isinstance(value, bool):
             raise _Fault("label", f"'{target.name}' is true or false")
         return float(value), None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    return _number(value, target), None
+
+
+def _number(value: Any, target: Target) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise _Fault("label", f"'{target.name}' is a number")
-    if target.dtype == "int64" and value != int(value):
-        raise _Fault("label", f"'{target.name}' is a whole number")
-    return float(value), None
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _Fault("label", f"'{target.name}' is a number, and this one is too large")
+    if target.dtype == "int64" and (number != value or not number.is_integer() or abs(number) > EXACT):
+        raise _Fault("label", f"'{target.name}' is a whole number of at most 2**53")
+    return number
 
 
 def _refusal(item: Any, fault: _Fault, owners: Mapping[str, Owner], given: str | None) -> quarantine.Refusal:

@@ -59,9 +59,13 @@ class Progress:
 
 
 def apply(connection: Connection, definition: PipelineDefinition, *, commit: str, digest: str, caller: str) -> None:
-    """Record a definition with its features digest."""
-    document = Jsonb(definition.model_dump(mode="json"))
-    values = {"name": definition.name, "definition": document, "commit": commit, "digest": digest, "caller": caller}
+    """Record a definition with its features digest. With another target than before, the imports' labels are read again."""
+    document = definition.model_dump(mode="json")
+    values = {"name": definition.name, "definition": Jsonb(document), "commit": commit, "digest": digest, "caller": caller}
+    former = connection.execute(SQL["former_target"], values).fetchone()
+    if former is not None and former[0] != document["target"]:
+        connection.execute(SQL["read_again"], values)  # before the mark: a batch of etl holds its place when it takes the mark
+        connection.execute(SQL["mark"])
     connection.execute(SQL["apply"], values)
     connection.execute(SQL["apply_feature_set"], values)
 

@@ -92,6 +92,9 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
         {**new, "label": True},
         {**new, "label": 3},
         {"request_id": new_request_id(), "label": 1, "pipeline": "nobody"},
+        {**new, "label": int("9" * 400)},
+        {**new, "label": 2**53 + 1},
+        {**new, "label": 1, "pipeline": "a\0"},
     ]
     answer = _send(api, *items)
     kept = api.call("admin", "GET", "/v1/quarantine")[::-1]
@@ -99,10 +102,24 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
     assert 2 == answer["accepted"]
     assert [
         (1, "row"), (2, "row"), (3, "label"), (4, "label"), (5, "label"), (6, "pipeline"), (7, "request_id"), (8, "lable"), (9, ""),
-        (10, "label"), (11, "label"), (13, "pipeline"),
+        (10, "label"), (11, "label"), (13, "pipeline"), (14, "label"), (15, "label"), (16, "pipeline"),
     ] == [(item["index"], item["field"]) for item in answer["refused"]]  # fmt: skip
+    items[16]["pipeline"] = "a\\u0000"
     assert [items[item["index"]] for item in answer["refused"]] == [entry["payload"]["label"] for entry in kept]
-    assert ["label refused: " + item["reason"] for item in answer["refused"]] == [entry["reason"] for entry in kept]
+    assert ["label refused: " + item["reason"].replace("\0", "\\u0000") for item in answer["refused"]] == [
+        entry["reason"] for entry in kept
+    ]
+
+
+def test_a_label_that_is_nested_deep_is_refused_alone(api: Any) -> None:
+    """However deep, it is named and kept, cut; the good ones of the body count."""
+    new = json.dumps({"request_id": new_request_id(), "label": "rose"})
+    deep = '{"request_id": "17", "label": ' + "[" * 900 + "]" * 900 + "}"
+    body = '{"pipeline": "manual-one", "labels": [' + new + "," + deep + "]}"
+    answer = api.call("writer", "POST", "/v1/feedback", content=body, headers={"Content-Type": "application/json"})
+
+    assert (1, [1]) == (answer["accepted"], [item["index"] for item in answer["refused"]])
+    assert "[[[" in str(api.call("reader", "GET", "/v1/quarantine")[0]["payload"])
 
 
 def test_ndjson_labels_are_taken(api: Any) -> None:

@@ -94,9 +94,41 @@ def test_another_target_relabels_the_history(road: Any, good: Good) -> None:
     road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
     road.drain()
 
-    open_labels = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
-    assert ["yes", "no"] == [row["text"] for row in road.rows(open_labels)]
+    assert ["yes", "no"] == _open_labels(road)
     assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 3
+
+
+def test_an_earlier_target_relabels_the_history_again(road: Any, good: Good) -> None:
+    """Going back to a digest that was current before, with its own target, brings back its labels, and drops the other's where it has none."""
+    late = {"name": "late", "dtype": "string", "values": ["no", "yes"]}
+    digest = road.apply()
+    road.bring(good(paid="yes", late="no"), good(paid=None, late="no"))
+    road.drain()
+    road.apply(target=late)
+    road.drain()
+    assert ["no", "no"] == _open_labels(road)
+    road.apply()
+    assert [0] == [place["next_offset"] for place in road.rows("SELECT next_offset FROM warehouse.progress WHERE digest = %s", digest)]
+    road.drain()
+
+    assert ["yes"] == _open_labels(road)
+    assert road.balance(digest) == {"raw": 2, "waiting": 0, "featured": 2, "quarantined": 0}
+
+
+def test_only_the_target_that_holds_labels(road: Any, good: Good) -> None:
+    """A digest of an earlier target goes on making features of new imports, and leaves their labels alone."""
+    road.apply()
+    road.drain()
+    road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
+    road.bring(good(paid="yes"), good(paid="yes", late="no"))
+    road.drain()
+
+    assert ["no"] == _open_labels(road)
+
+
+def _open_labels(road: Any) -> list[str]:
+    query = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
+    return [row["text"] for row in road.rows(query)]
 
 
 def test_a_killed_etl_loses_and_doubles_nothing(road: Any, good: Good, tmp_path: Path) -> None:

@@ -1,3 +1,16 @@
+-- name: former_target
+-- The target of a pipeline that was applied before; locks it.
+SELECT definition -> 'target' FROM control.pipelines WHERE name = %(name)s FOR UPDATE;
+
+-- name: read_again
+-- Let etl read the imports of a digest again, whose labels were overwritten by those of another target. What it wrote stays and is found there.
+UPDATE warehouse.progress SET next_offset = 0, featured = 0, quarantined = 0, updated_at = now()
+WHERE pipeline = %(name)s AND digest = %(digest)s AND topic = 'import:' || %(name)s;
+
+-- name: mark
+-- The next mark: batches of etl, which decide under it whose target holds, are over or see the new one.
+SELECT warehouse.next_mark();
+
 -- name: apply
 -- Record a definition; the last one holds.
 INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by)

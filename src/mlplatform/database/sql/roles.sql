@@ -79,7 +79,8 @@ GRANT CREATE ON SCHEMA features TO mlplatform_etl;
 GRANT SELECT, INSERT, UPDATE ON warehouse.progress TO mlplatform_etl;
 GRANT SELECT ON control.pipelines, control.feature_sets TO mlplatform_etl;
 GRANT UPDATE (table_name, features, failure) ON control.feature_sets TO mlplatform_etl;
-GRANT SELECT ON warehouse.progress TO mlplatform_dataapi;
+-- The data API sets progress back when a pipeline's target changes; where etl writes is etl's.
+GRANT SELECT, UPDATE (next_offset, featured, quarantined, updated_at) ON warehouse.progress TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE ON control.pipelines, control.feature_sets, control.model_versions TO mlplatform_dataapi;
 -- The promotion record, the ledger and the receipts only grow; of a promotion only the mirror's time may be set later.
 GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO mlplatform_dataapi;
