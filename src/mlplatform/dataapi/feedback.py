@@ -165,6 +165,8 @@ def _value(value: Any, target: Target) -> tuple[float | None, str | None]:
             raise _Fault("label", f"not one of {', '.join(target.values)}")
         if printable(value) != value:
             raise _Fault("label", "a text that the database can't store")
+        if len(value.encode()) > labels.LONGEST:
+            raise _Fault("label", f"longer than {labels.LONGEST} bytes")
         return None, value
     if target.dtype == "bool":
         if not isinstance(value, bool):

@@ -16,6 +16,8 @@ from mlplatform.database.sessions import Connection
 from mlplatform.errors import UnknownName
 
 SQL = queries.load("pipelines")
+MOST_WAITING = 10_000
+"""Requests that are counted per road: whether any waits is what matters, and a backlog of millions is told from one of thousands by nobody."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,14 @@ def progress(connection: Connection, pipeline: str, digest: str) -> Sequence[Pro
 
 
 def waiting(raw: Connection, pipeline: str, passed: Sequence[Progress], *, stored_before: datetime | None) -> int:
-    """Requests in the raw database that etl has not passed yet, of those stored at or before `stored_before`."""
+    """Requests in the raw database that etl has not passed yet, of those stored at or before `stored_before`; at most MOST_WAITING a road."""
     values = {
         "pipeline": pipeline,
         "topics": [item.topic for item in passed],
         "partitions": [item.partition for item in passed],
         "nexts": [item.next_offset for item in passed],
         "stored_before": stored_before,
+        "most": MOST_WAITING,
     }
     row = raw.execute(SQL["waiting"], values).fetchone()
     assert row is not None

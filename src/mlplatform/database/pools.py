@@ -30,6 +30,8 @@ IDLE_IN_TRANSACTION_S = 600
 # A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
 # transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
 _SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
+# One statement a session: compiling it costs more than it saves, and the sessions are few.
+_FOR_DATASETS: dict[str, object] = {"jit": "off", "work_mem": "64MB", "statement_timeout": 0}
 
 
 class PrimaryPool:
@@ -130,7 +132,7 @@ def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
 
     A server whose reader is slow sees a window of zero, which is no quiet link: so nothing but keepalives watches it.
     """
-    return _address(dsn, settings, name, {"statement_timeout": 0}, {})
+    return _address(dsn, settings, name, _FOR_DATASETS, {})
 
 
 def _address(dsn: SecretStr, settings: Postgres, name: str, server: Mapping[str, object], client: Mapping[str, str]) -> str:

@@ -111,6 +111,17 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
     ]
 
 
+def test_a_text_must_fit_the_index(api: Any) -> None:
+    """A label of 2,000 bytes is taken whatever its letters, a longer one named."""
+    api.apply("words", target={"name": "word", "dtype": "string"})
+    longest = "".join(chr(0x4E00 + number) for number in range(666)) + "ab"
+    answer = _send(api, *({"request_id": new_request_id(), "label": text} for text in (longest, longest + "c")), pipeline="words")
+
+    assert (1, [(1, "label", "longer than 2000 bytes")]) == (
+        answer["accepted"], [(item["index"], item["field"], item["reason"]) for item in answer["refused"]]
+    )  # fmt: skip
+
+
 def test_a_label_that_is_nested_deep_is_refused_alone(api: Any) -> None:
     """However deep, it is named and kept, cut; the good ones of the body count."""
     new = json.dumps({"request_id": new_request_id(), "label": "rose"})

@@ -33,6 +33,7 @@ def _heartbeat(api: Any, outbox: str, accepted: int, **more: Any) -> None:
 
 
 def _outbox(api: Any) -> dict[str, Any]:
+    api.databases.catch_up()
     (line,) = api.call("reader", "GET", "/v1/balance")["outboxes"]
     return line
 
@@ -123,6 +124,37 @@ def test_a_lost_feature_row_is_unaccounted(api: Any) -> None:
     api.databases.catch_up()
 
     assert 1 == api.call("reader", "GET", "/v1/balance")["rows"]["manual-one"]["unaccounted"]
+
+
+def test_the_balance_waits_for_what_etl_has_passed(databases: Any, throwaway: Any, tmp_path: Any, start: Any, wait: Any) -> None:
+    """A standby of the raw database that lacks rows which etl has passed is no source; what the primary lacks too is shown, not hidden."""
+    theirs = throwaway.servers.settings("dataapi", raw="raw", warehouse="warehouse")
+    api = start(databases, tmp_path, postgres={"raw_dsn": theirs.raw_dsn, "raw_replica_dsn": theirs.raw_replica_dsn})
+    with throwaway.superuser(standby=True) as standby, throwaway.superuser("raw") as primary:
+        standby.execute("SELECT pg_wal_replay_pause()")
+        wait(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state() = 'paused'").fetchone()[0])
+        last = api.send("manual-one", [{"width": 1}])["last_offset"]
+        with databases.connect("etl", "warehouse") as etl:
+            etl.execute("INSERT INTO warehouse.progress VALUES ('manual-one', %s, 'import:manual-one', 0, %s)", ("d" * 64, last + 1))
+        databases.catch_up()
+        lagging = api.raw("reader", "GET", "/v1/balance")
+        standby.execute("SELECT pg_wal_replay_resume()")
+        wait(lambda: api.raw("reader", "GET", "/v1/balance").status_code == 200)
+        primary.execute("UPDATE raw.offsets SET next_offset = 0")
+        throwaway.catch_up()
+
+    assert (503, "1") == (lagging.status_code, lagging.headers["retry-after"])
+    assert "what etl has passed" in lagging.json()["detail"]
+    assert 200 == api.raw("reader", "GET", "/v1/balance").status_code
+
+
+def test_one_balance_is_counted_at_a_time(api: Any) -> None:
+    """While one is counted, another is told to come again; afterwards it is served."""
+    with api.collaborators.balance._counting:
+        busy = api.raw("reader", "GET", "/v1/balance")
+
+    assert (429, "1") == (busy.status_code, busy.headers["retry-after"])
+    assert 200 == api.raw("reader", "GET", "/v1/balance").status_code
 
 
 def test_quarantined_rows_can_be_tried_again(api: Any) -> None:
@@ -227,7 +259,7 @@ def test_pages_of_operation_are_open_and_true(api: Any) -> None:
 
 
 def test_an_unready_database_is_named(databases: Any, tmp_path: Any, start: Any) -> None:
-    """While a primary is away, readiness says which one, and requests get 503 with Retry-After."""
+    """While a database is away, readiness says which one, and requests get 503 with Retry-After."""
     api = start(databases, tmp_path)
     with databases.cluster.superuser() as connection:
         connection.execute(f"ALTER DATABASE {databases.raw} ALLOW_CONNECTIONS false")

@@ -159,6 +159,7 @@ def test_only_history_rows_bring_labels(target: dict[str, Any], value: Any, stor
     [
         ({"name": "paid", "dtype": "string", "values": ["no", "yes"]}, "perhaps", "'perhaps' is not one of no, yes"),
         ({"name": "paid", "dtype": "string"}, 1, "1 is a number, not a string"),
+        ({"name": "paid", "dtype": "string"}, "ä" * 1001, "'" + "ä" * 58 + "… is too long for a label: at most 2000 bytes"),
         ({"name": "paid", "dtype": "bool"}, 1, "1 is a number, not true or false"),
         ({"name": "paid", "dtype": "int64"}, 1.5, "1.5 is not a whole number"),
         ({"name": "paid", "dtype": "int64"}, 2**53 + 1, "9007199254740993 is too large for a label: at most 2**53"),
