@@ -31,6 +31,8 @@ _log = telemetry.logger("database")
 def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
     """Upgrade to the newest version and apply the grants; blocks while another process does. The role must own the database.
 
+    A database that newer code has migrated is left as it is, grants and all: this code was rolled back, and migrations only add.
+
     Raises Unavailable when the server is away. A missing role or right comes through as psycopg's own error: it is no passing state.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool)
@@ -40,6 +42,9 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         assert isinstance(driver, psycopg.Connection)
         driver.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         before = MigrationContext.configure(connection).get_current_revision()
+        if before is not None and before not in _versions(which):
+            _log.warning("the database is of a newer version than this code; it is left as it is", database=which, found=before, known=head(which))
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         roles.grant(driver, which)
@@ -58,6 +63,10 @@ def grant_mlflow(dsn: SecretStr) -> None:
 def head(which: Literal["raw", "warehouse"]) -> str | None:
     """The newest version that this code knows."""
     return ScriptDirectory.from_config(configuration(which)).get_current_head()
+
+
+def _versions(which: Literal["raw", "warehouse"]) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(configuration(which)).walk_revisions()}
 
 
 def configuration(which: Literal["raw", "warehouse"]) -> Config:

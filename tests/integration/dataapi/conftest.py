@@ -35,6 +35,7 @@ CALLERS: dict[str, dict[str, Any]] = {
     "approver": {"roles": ["approver"]},
     "reader": {"roles": ["reader"]},
     "writer": {"roles": ["writer"]},
+    "limited": {"roles": ["writer"], "pipelines": ["auto-one"]},
     "serving": {"roles": ["serving"]},
     "predictor": {"roles": ["predict"]},
     "stranger": {"roles": ["admin"], "pipelines": ["other-one"]},

@@ -111,6 +111,38 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
     ]
 
 
+def test_a_label_under_a_wrong_name_hides_nothing(api: Any) -> None:
+    """Sent before its request, for another pipeline, a label is that pipeline's; the right one counts when it comes."""
+    early = new_request_id()
+    _send(api, {"request_id": early, "label": "rose"}, pipeline="auto-one")
+    _send(api, {"request_id": early, "label": "rose"}, pipeline="manual-one")
+    with api.databases.connect("dataapi", "warehouse") as connection:
+        found = connection.execute("SELECT pipeline, text FROM warehouse.labels ORDER BY pipeline").fetchall()
+
+    assert [("auto-one", "rose"), ("manual-one", "rose")] == found
+
+
+def test_a_refused_label_is_kept_once(api: Any) -> None:
+    """However often it is sent; another one for the same row is another entry."""
+    label = {"request_id": new_request_id(), "row": 0, "pipeline": "manual-one"}
+    for _ in range(2):
+        _send(api, {**label, "label": "tulip"}, {**label, "label": "oak"}, "nonsense")
+
+    assert 3 == len(api.call("admin", "GET", "/v1/quarantine"))
+
+
+def test_a_limited_writer_learns_and_leaves_nothing_elsewhere(api: Any) -> None:
+    """A writer of one pipeline is told neither whose a request is nor how many rows it has, and fills no other pipeline's quarantine."""
+    api.send("manual-one", [{"width": 1}])
+    (known,) = _ids(api)
+    items = [{"request_id": known, "row": 7, "label": "rose"}, {"request_id": new_request_id(), "label": "rose", "pipeline": "manual-one"}]
+    answer = api.call("limited", "POST", "/v1/feedback", json={"labels": items, "pipeline": "auto-one"})
+
+    assert ["'limited' may not label this request", "'limited' may not label 'manual-one'"] == [item["reason"] for item in answer["refused"]]
+    assert [] == api.call("admin", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
+    assert 2 == len(api.call("admin", "GET", "/v1/quarantine"))
+
+
 def test_a_text_must_fit_the_index(api: Any) -> None:
     """A label of 2,000 bytes is taken whatever its letters, a longer one named."""
     api.apply("words", target={"name": "word", "dtype": "string"})
