@@ -43,7 +43,9 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         driver.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         before = MigrationContext.configure(connection).get_current_revision()
         if before is not None and before not in _versions(which):
-            _log.warning("the database is of a newer version than this code; it is left as it is", database=which, found=before, known=head(which))
+            _log.warning(
+                "the database is of a newer version than this code; it is left as it is", database=which, found=before, known=head(which)
+            )
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

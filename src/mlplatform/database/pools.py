@@ -30,6 +30,7 @@ IDLE_IN_TRANSACTION_S = 600
 # A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
 # transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
 _SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
+_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)  # the latter is no OperationalError to psycopg
 # One statement a session: compiling it costs more than it saves, and the sessions are few.
 _FOR_DATASETS: dict[str, object] = {"jit": "off", "work_mem": "64MB", "statement_timeout": 0}
 
@@ -57,7 +58,7 @@ class PrimaryPool:
                 yield connection
         except psycopg.DataError as error:
             raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
-        except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
+        except (*_AWAY, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise Unavailable(f"database {self.name}: {one_line(error)}") from error
 
     def close(self) -> None:
@@ -103,7 +104,7 @@ class ReplicaPool:
                 standby.judge_end(connection.execute(standby.STILL_STANDBY).fetchone(), server=position.server)
         except psycopg.DataError as error:
             raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
-        except psycopg.OperationalError as error:
+        except _AWAY as error:
             raise away(self.name, error) from error
 
     def close(self) -> None:
@@ -121,16 +122,16 @@ def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> 
     """A connection string with our time limits. A link that went quiet is noticed within half a minute, by both ends."""
     bounds = {
         "statement_timeout": round(settings.statement_timeout_s * 1000),
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S * 1000,
+        "idle_in_transaction_session_timeout": round(IDLE_IN_TRANSACTION_S * 1000),
         "tcp_user_timeout": QUIET_MS,
     }
-    return _address(dsn, settings, name, bounds, {"tcp_user_timeout": str(QUIET_MS), **extra})
+    return _address(dsn, settings, name, bounds, extra)
 
 
 def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
     """A connection string for one dataset on a standby, which may take as long as its reader does: who stalls is cut off by the data API.
 
-    A server whose reader is slow sees a window of zero, which is no quiet link: so nothing but keepalives watches it.
+    The server's end has no tcp_user_timeout: to it a reader that is slow looks like one that is gone.
     """
     return _address(dsn, settings, name, _FOR_DATASETS, {})
 
@@ -140,10 +141,11 @@ def _address(dsn: SecretStr, settings: Postgres, name: str, server: Mapping[str,
         dsn.get_secret_value(),
         application_name=name,
         connect_timeout=max(2, round(settings.connect_timeout_s)),
-        options=" ".join(f"-c {option}={value}" for option, value in (_SERVER_KEEPALIVES | server).items()),
+        options=" ".join(f"-c {option}={value}" for option, value in {**_SERVER_KEEPALIVES, **server}.items()),
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=4,
+        tcp_user_timeout=QUIET_MS,
         **client,
     )
 

@@ -138,7 +138,9 @@ def test_a_limited_writer_learns_and_leaves_nothing_elsewhere(api: Any) -> None:
     items = [{"request_id": known, "row": 7, "label": "rose"}, {"request_id": new_request_id(), "label": "rose", "pipeline": "manual-one"}]
     answer = api.call("limited", "POST", "/v1/feedback", json={"labels": items, "pipeline": "auto-one"})
 
-    assert ["'limited' may not label this request", "'limited' may not label 'manual-one'"] == [item["reason"] for item in answer["refused"]]
+    assert ["'limited' may not label this request", "'limited' may not label 'manual-one'"] == [
+        item["reason"] for item in answer["refused"]
+    ]
     assert [] == api.call("admin", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
     assert 2 == len(api.call("admin", "GET", "/v1/quarantine"))
 
