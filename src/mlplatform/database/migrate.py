@@ -20,7 +20,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from mlplatform import telemetry
-from mlplatform.database import roles
+from mlplatform.database import pools, roles
 from mlplatform.errors import Unavailable
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -82,6 +82,7 @@ def configuration(which: Literal["raw", "warehouse"]) -> Config:
 
 def _connect(dsn: SecretStr) -> psycopg.Connection[tuple[object, ...]]:
     try:
-        return psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="migrate")
+        keepalives = pools.options(pools.SERVER_KEEPALIVES)  # a migration locks whole tables
+        return psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="migrate", options=keepalives)
     except psycopg.OperationalError as error:
         raise Unavailable(f"migration: {' '.join(str(error).split())}") from error

@@ -29,7 +29,7 @@ IDLE_IN_TRANSACTION_S = 600
 """Longest pause between two statements of a transaction: far above what etl computes on one batch."""
 # A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
 # transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
-_SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
+SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
 _AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)  # the latter is no OperationalError to psycopg
 # One statement a session: compiling it costs more than it saves, and the sessions are few.
 _FOR_DATASETS: dict[str, object] = {"jit": "off", "work_mem": "64MB", "statement_timeout": 0}
@@ -141,13 +141,18 @@ def _address(dsn: SecretStr, settings: Postgres, name: str, server: Mapping[str,
         dsn.get_secret_value(),
         application_name=name,
         connect_timeout=max(2, round(settings.connect_timeout_s)),
-        options=" ".join(f"-c {option}={value}" for option, value in {**_SERVER_KEEPALIVES, **server}.items()),
+        options=options({**SERVER_KEEPALIVES, **server}),
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=4,
         tcp_user_timeout=QUIET_MS,
         **client,
     )
+
+
+def options(server: Mapping[str, object]) -> str:
+    """Settings of a session at its server, as the connection parameter of that name."""
+    return " ".join(f"-c {name}={value}" for name, value in server.items())
 
 
 def away(name: str, error: Exception) -> Unavailable:
