@@ -233,14 +233,14 @@ def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else
 
 
 def test_a_dataset_may_take_as_long_as_its_reader(warehouse) -> None:
-    """Its session has no bound of time, which would cut off slow readers, and memory for its sort; the server stays the standby's."""
+    """Its session has no bound of time, which would cut off slow readers; its link is watched."""
     settings = warehouse.databases.settings("dataapi")
     session = ArrowSession(pools.streaming_conninfo(settings.warehouse_replica_dsn, settings, name="dataset"), name="test")
-    names = ("statement_timeout", "idle_in_transaction_session_timeout", "tcp_keepalives_idle", "jit", "work_mem")
+    names = ("statement_timeout", "idle_in_transaction_session_timeout", "tcp_keepalives_idle", "jit")
     found = [session.row(f"SELECT current_setting('{name}')")[0] for name in names]
     session.close()
 
-    assert ["0", "0", "10", "off", "64MB"] == found
+    assert ["0", "0", "10", "off"] == found
 
 
 def test_labels_of_a_training_come_from_their_index_alone(warehouse) -> None:
