@@ -80,7 +80,7 @@ class Postgres(Group):
     mlflow_dsn: SecretStr | None = Field(None, description="MLflow's database: used by mlflow and by backup.")
     pool_max: int = Field(8, ge=1, description="Most connections per pool and process.")
     connect_timeout_s: float = Field(5.0, gt=0, description="How long a connection may take before the database counts as away.")
-    statement_timeout_s: float = Field(300.0, gt=0, description="Longest statement; guards against a runaway read.")
+    statement_timeout_s: float = Field(300.0, gt=0, description="Longest statement; datasets have no bound but the reader's stall.")
     max_lag_bytes: int = Field(64 * 1024 * 1024, ge=0, description="A standby further behind than this answers 503 instead of old data.")
 
 

@@ -191,9 +191,10 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
             "SELECT (lpad(to_hex(1700000000000 + i), 12, '0') || '7000' || substr(md5(i::text), 1, 16))::uuid, 0, mark.value, "
             f"to_timestamp(1700000000 + i), NULL, {', '.join(values)} FROM mark, generate_series(1, {rows}) AS i"
         )
+        # Labels come as the truth becomes known, in another order than the requests.
         connection.execute(
             "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, valid_from) "
-            f"SELECT '{PIPELINE}', request_id, row, random(), 'import', batch FROM features.bench_b"
+            f"SELECT '{PIPELINE}', request_id, row, random(), 'import', batch FROM features.bench_b ORDER BY random()"
         )
     with psycopg.connect(servers.dsn("postgres", "warehouse").get_secret_value(), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.errors import PlatformError
 from mlplatform.local import history
+from mlplatform.patience import patiently
 
 SERVING = "http://127.0.0.1:18080"
 DATAAPI = "http://127.0.0.1:18081"
@@ -144,9 +145,9 @@ class User:
         return self.cluster.job_done(job, seconds=seconds)
 
     def balance(self) -> dict[str, Any]:
-        """The books."""
+        """The books; asked again while others have them counted, or a standby lags."""
         with self.dataapi() as client:
-            return dict(client.get("/v1/balance"))
+            return dict(patiently(lambda: client.get("/v1/balance"), seconds=20))
 
     def closed_balance(self, *, seconds: float = 180) -> dict[str, Any]:
         """Wait until all that was accepted is stored and every row has its place; the books then."""

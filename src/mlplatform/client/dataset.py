@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.errors import DatasetIncomplete, Overloaded, Unavailable, UnknownName
 
 ARROW = "application/vnd.apache.arrow.stream"
+FIRST_BYTE_S = 300.0
+"""How long the standby may sort before the first row comes. A data API that vanishes without a word is noticed as late as that."""
 PIECE = 1024 * 1024
 """Bytes taken from the connection at once: larger than a socket's buffer, so that each call brings all that is there."""
 
@@ -60,7 +63,7 @@ class _BrokenOff(Unavailable):
 def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Dataset:
     """One try. Raises Unavailable also for a stream that broke off: what came of it is thrown away."""
     try:
-        with client.http.stream("GET", f"/v1/datasets/{name}", params=parameters(query), headers={"Accept": ARROW}) as answer:
+        with _asked(client, name, query) as answer:
             if not answer.is_success:
                 answer.read()
                 raise_for(answer)
@@ -71,6 +74,11 @@ def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Datas
     except (httpx.HTTPError, pa.ArrowInvalid, OSError) as error:
         raise _BrokenOff(f"dataset '{name}' broke off: {error}") from error
     return Dataset(table, _proven(client, name, query, receipt_id, proof))
+
+
+def _asked(client: DataApiClient, name: str, query: DatasetQuery) -> AbstractContextManager[httpx.Response]:
+    timeout = httpx.Timeout(client.http.timeout.connect, read=FIRST_BYTE_S)
+    return client.http.stream("GET", f"/v1/datasets/{name}", params=parameters(query), headers={"Accept": ARROW}, timeout=timeout)
 
 
 def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:

@@ -44,7 +44,7 @@ class Road:
         self._partitions_made = float("-inf")
 
     def run(self) -> None:
-        """Until stopped. Raises RecordsGone, or PlatformError when too many records in a row are unreadable."""
+        """Until stopped. Raises RecordsGone, or PlatformError when too many records in a row are bad."""
         while not self._stop.is_set():
             turned()
             try:
@@ -77,6 +77,7 @@ class Road:
                 if error:
                     raise error
             except Unavailable as away:
+                self._guard.forget()
                 self._back_off(away)
             else:
                 return
@@ -94,6 +95,7 @@ class Road:
         histogram("consumer_commit_seconds").observe(time.perf_counter() - started)
         self._tell_holes(entries)
         self._count(stored)
+        self._guard.stored(stored.kept)
         self._consumer.commit(stored.next_offsets)
         return True
 
@@ -105,7 +107,10 @@ class Road:
         if isinstance(entries[0], DeadLetter):
             raise PlatformError(f"not even a dead letter could be stored: {error}") from error
         self._log.error("the database refuses a record", partition=entries[0].partition, offset=entries[0].offset, error=str(error))
-        return self._keep([dead_letter(records[0], REFUSED, str(error))], records)
+        admitted, stop = self._guard.admit([dead_letter(records[0], REFUSED, str(error))])
+        if stop:
+            raise stop
+        return self._keep(admitted, records)
 
     def _read_again(self, behind: Mapping[int, int]) -> None:
         """The database is behind what was read (it failed over and lost commits): go back. RecordsGone when the queue can't."""

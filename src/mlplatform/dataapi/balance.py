@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from mlplatform.access import Caller, Role
 from mlplatform.dataapi.books import Books
 from mlplatform.database import balance
-from mlplatform.database.balance import Gap, OutboxCount, RawRows, Warehouse
-from mlplatform.database.pools import PrimaryPool, ReplicaPool
+from mlplatform.database.balance import Gap, OutboxCount, Passed, RawRows, Warehouse
+from mlplatform.database.pools import PrimaryPool, ReplicaPool, StandbyRead
+from mlplatform.errors import Overloaded, StandbyLagging
 
 MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
 
@@ -18,30 +20,53 @@ MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
 class Balance:
     """Handler of the balance. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse_replica: ReplicaPool, books: Books, *, silent_s: float) -> None:
+    def __init__(
+        self, raw: PrimaryPool, raw_replica: ReplicaPool, warehouse_replica: ReplicaPool, books: Books, *, silent_s: float
+    ) -> None:
         self._raw = raw
-        self._replica = warehouse_replica
+        self._raw_replica = raw_replica
+        self._warehouse_replica = warehouse_replica
         self._books = books
         self._silent = timedelta(seconds=silent_s)
+        self._counting = Lock()
 
     def take(self, caller: Caller, *, pipeline: str | None) -> dict[str, Any]:
-        """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines."""
+        """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines.
+
+        It reads all rows, so this process counts one at a time: raises Overloaded for the others. StandbyLagging when the standby of the raw
+        database has not replayed what etl has passed.
+        """
         with self._books.look(caller, pipeline or "balance", roles=MAY, pipeline=pipeline):
-            with self._replica.read() as read:
-                warehouse, passed = balance.warehouse(read, pipeline)
-            with self._raw.transaction() as raw:
-                balance.one_moment(raw)
-                rows = balance.raw_rows(raw, pipeline, passed)
-                outboxes, gaps, totals = balance.outboxes(raw), balance.gaps(raw), balance.totals(raw)
+            if not self._counting.acquire(blocking=False):
+                raise Overloaded("another balance is being counted", retry_after_s=1.0)
+            try:
+                sheet = self._count(pipeline)
+            finally:
+                self._counting.release()
+        return {**sheet, "rows": {name: line for name, line in sheet["rows"].items() if caller.may(MAY, name)}}
+
+    def _count(self, pipeline: str | None) -> dict[str, Any]:
+        with self._warehouse_replica.read() as read:
+            warehouse, passed = balance.warehouse(read, pipeline)
+        with self._raw_replica.read() as read:
+            self._require(read, passed)
+            rows = balance.raw_rows(read.connection, pipeline, passed)
+            outboxes, gaps, totals = balance.outboxes(read.connection), balance.gaps(read.connection), balance.totals(read.connection)
         now = datetime.now(UTC)
         per_outbox = [
             outbox_balance(item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now, self._silent) for item in outboxes
         ]
-        return {
-            "outboxes": per_outbox,
-            "requests": totals,
-            "rows": {name: line for name, line in rows_balance(rows, warehouse).items() if caller.may(MAY, name)},
-        }
+        return {"outboxes": per_outbox, "requests": totals, "rows": rows_balance(rows, warehouse)}
+
+    def _require(self, read: StandbyRead, passed: Sequence[Passed]) -> None:
+        """Raise StandbyLagging when rows that etl has passed are missing here and not on the primary."""
+        missing = balance.beyond(read.connection, passed)
+        if not missing:
+            return
+        with self._raw.transaction() as primary:
+            lost = balance.beyond(primary, passed)
+        if lost < missing:
+            raise StandbyLagging(f"the standby {read.server} does not hold yet what etl has passed", retry_after_s=1.0)
 
 
 def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime, silent: timedelta) -> dict[str, Any]:
@@ -73,19 +98,23 @@ def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime, silen
 
 
 def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, dict[str, int]]:
-    """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0."""
+    """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0.
+
+    Rows that etl reads again (the target changed) are behind its place and have their feature rows already: these don't wait.
+    """
     applied = {item.pipeline: item for item in warehouse}
     counts = {item.pipeline: item for item in raw}
     lines: dict[str, dict[str, int]] = {}
     for name in sorted(applied.keys() | counts.keys()):
         rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
         featured, quarantined = (known.featured, known.quarantined) if known else (0, 0)
+        again = min(max(0, featured + quarantined - rows.passed), rows.rows - rows.passed)
         lines[name] = {
             "raw": rows.rows,
             "featured": featured,
             "quarantined": quarantined,
-            "waiting": rows.rows - rows.passed if known else 0,
+            "waiting": rows.rows - rows.passed - again if known else 0,
             "not_applicable": 0 if known else rows.rows,
-            "unaccounted": rows.passed - featured - quarantined if known else 0,
+            "unaccounted": rows.passed + again - featured - quarantined if known else 0,
         }
     return lines

@@ -115,7 +115,7 @@ class DoorBook:
             detail = {"times": times, "path": paths[(caller, outcome)]}
             try:
                 self._books.write(Entry(caller, "knock", "dataapi", outcome=outcome, detail=detail))
-            except PlatformError as error:
+            except Exception as error:  # noqa: BLE001  (the thread must outlive whatever is wrong with one entry)
                 _log.error("a refusal is missing in the ledger", caller=caller, outcome=outcome, times=times, error=str(error))
 
     def _run(self) -> None:

@@ -16,7 +16,10 @@ from mlplatform.database import labels, ledger, pipelines, quarantine
 from mlplatform.database.labels import Label, Owner
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.printable import printable
+from mlplatform.features.parse import EXACT
 
+MAY = (Role.WRITER,)
 CHUNK = 5_000
 """Labels per transaction: it holds the lock on the mark, which etl waits for."""
 MOST_ROWS = 1_000_000
@@ -52,7 +55,7 @@ class Feedback:
     def add(self, caller: Caller, items: Sequence[Any], *, pipeline: str | None) -> dict[str, Any]:
         """Add labels. `pipeline` is meant where an item names none; it is needed only for requests that are not stored yet."""
         accepted, refused = 0, []
-        with self._books.access(caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=[Role.WRITER]) as entry:
+        with self._books.access(caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY) as entry:
             definitions = self._definitions()
             for first in range(0, len(items), CHUNK):
                 good, bad = self._chunk(caller, definitions, items[first : first + CHUNK], first, pipeline)
@@ -80,7 +83,7 @@ class Feedback:
                 good.append(_label(caller, definitions, item, owners, pipeline))
             except _Fault as fault:
                 refused.append({"index": index, "field": fault.field, "reason": fault.reason})
-                refusals.append(_refusal(item, fault, owners, pipeline))
+                refusals.append(_refusal(caller, item, fault, owners, pipeline))
         self._write(caller, good, refusals)
         return len(good), refused
 
@@ -122,9 +125,11 @@ def _label(
     if request_id is None:
         raise _Fault("request_id", "not the id of a request (a UUID)")
     owner = owners.get(request_id)
+    if owner is not None and not caller.may(MAY, owner.pipeline):  # first: nothing of the request is told
+        raise _Fault("request_id", f"'{caller.name}' may not label this request")
     row = _row(item.get("row", 0), owner)
     pipeline = _pipeline(item.get("pipeline", given), owner)
-    if not caller.may([Role.WRITER], pipeline):
+    if not caller.may(MAY, pipeline):
         raise _Fault("pipeline", f"'{caller.name}' may not label '{pipeline}'")
     if pipeline not in definitions:
         raise _Fault("pipeline", f"no pipeline '{pipeline}' was applied")
@@ -161,28 +166,42 @@ def _value(value: Any, target: Target) -> tuple[float | None, str | None]:
             raise _Fault("label", f"'{target.name}' is a text")
         if target.values is not None and value not in target.values:
             raise _Fault("label", f"not one of {', '.join(target.values)}")
-        if quarantine.printable(value) != value:
+        if printable(value) != value:
             raise _Fault("label", "a text that the database can't store")
+        if len(value.encode()) > labels.LONGEST:
+            raise _Fault("label", f"longer than {labels.LONGEST} bytes")
         return None, value
     if target.dtype == "bool":
         if not isinstance(value, bool):
             raise _Fault("label", f"'{target.name}' is true or false")
         return float(value), None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    return _number(value, target), None
+
+
+def _number(value: Any, target: Target) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise _Fault("label", f"'{target.name}' is a number")
-    if target.dtype == "int64" and value != int(value):
-        raise _Fault("label", f"'{target.name}' is a whole number")
-    return float(value), None
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _Fault("label", f"'{target.name}' is a number, and this one is too large")
+    if target.dtype == "int64" and (number != value or not number.is_integer() or abs(number) > EXACT):
+        raise _Fault("label", f"'{target.name}' is a whole number of at most 2**53")
+    return number
 
 
-def _refusal(item: Any, fault: _Fault, owners: Mapping[str, Owner], given: str | None) -> quarantine.Refusal:
+def _refusal(caller: Caller, item: Any, fault: _Fault, owners: Mapping[str, Owner], given: str | None) -> quarantine.Refusal:
+    """What is kept. Nobody fills the quarantine of a pipeline that he may not write to: such an item is nobody's."""
     request_id = _uuid(item)
     owner = owners.get(request_id or "")
     named = item.get("pipeline", given) if isinstance(item, dict) else given
+    pipeline = owner.pipeline if owner else named if isinstance(named, str) else ""
     payload = {"line": item.text} if isinstance(item, Unreadable) else {"label": item}
     row = item.get("row", 0) if isinstance(item, dict) else None
     return quarantine.Refusal(
-        owner.pipeline if owner else named if isinstance(named, str) else "",
+        pipeline if caller.may(MAY, pipeline) else "",
         f"label refused: {fault.reason}",
         payload,
         column=fault.field,

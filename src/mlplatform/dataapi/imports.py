@@ -20,6 +20,7 @@ from mlplatform.dataapi.rows.record import Record
 from mlplatform.database import imports, pipelines, quarantine
 from mlplatform.database.imports import ImportState
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.printable import printable
 from mlplatform.errors import Refused, TryLater, UnknownName
 
 Kind = Literal["ndjson", "csv", "arrow"]
@@ -128,7 +129,7 @@ def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
 
 
 def _reason(record: Record) -> dict[str, Any]:
-    return {"record": record.number, "field": quarantine.printable(record.column), "reason": quarantine.printable(record.reason)}
+    return {"record": record.number, "field": printable(record.column), "reason": printable(record.reason)}
 
 
 def _answer(pipeline: str, state: ImportState) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         training=Training(warehouse, books, cluster),
         models=Models(warehouse, books),
         outboxes=Outboxes(raw, books),
-        balance=Balance(raw, warehouse_replica, books, silent_s=settings.dataapi.outbox_silent_s),
+        balance=Balance(raw, raw_replica, warehouse_replica, books, silent_s=settings.dataapi.outbox_silent_s),
         ledger=Ledger(warehouse, books),
         ready=_ready(raw, warehouse),
         close=_all(closing),

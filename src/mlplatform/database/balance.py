@@ -1,7 +1,8 @@
 """Counts for the balance, all of them of real rows: no counter of a process that can die is a source.
 
-The warehouse is counted in one snapshot of the standby, the raw database afterwards: etl's place is then one that it had, and the rows
-below it can't change any more, so the balance is exact under traffic too.
+Both databases are counted on standbys, the warehouse in one snapshot and the raw database in a later one: etl's place is then one that it
+had, and the rows below it can't change any more, so the balance is exact under traffic too. The standby of the raw database may be another
+server and further behind, so it is asked whether it holds all that etl had passed.
 """
 
 from __future__ import annotations
@@ -77,11 +78,6 @@ class RawRows:
     passed: int
 
 
-def one_moment(raw: Connection) -> None:
-    """Let all later counts of this transaction be of one moment; comes first."""
-    raw.execute(SQL["one_moment"])
-
-
 def outboxes(raw: Connection) -> Sequence[OutboxCount]:
     """All outboxes that were ever heard of or seen in a row, latest heartbeat first."""
     with raw.cursor(row_factory=class_row(OutboxCount)) as cursor:
@@ -114,16 +110,25 @@ def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse],
 
 def raw_rows(raw: Connection, pipeline: str | None, passed: Sequence[Passed]) -> Sequence[RawRows]:
     """Raw rows per pipeline; `passed` is etl's place, read before."""
-    values: dict[str, Any] = {
-        "pipeline": pipeline,
-        "pipelines": [place.pipeline for place in passed],
+    values = {"pipeline": pipeline, "pipelines": [place.pipeline for place in passed], **_lists(passed)}
+    with raw.cursor(row_factory=class_row(RawRows)) as cursor:
+        found = cursor.execute(SQL["raw_rows"], values).fetchall()
+    return [RawRows(item.pipeline, int(item.rows), int(item.passed)) for item in found]
+
+
+def beyond(raw: Connection, passed: Sequence[Passed]) -> int:
+    """How many of etl's places lie beyond what this server has stored."""
+    row = raw.execute(SQL["beyond"], _lists(passed)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _lists(passed: Sequence[Passed]) -> dict[str, Any]:
+    return {
         "topics": [place.topic for place in passed],
         "partitions": [place.partition for place in passed],
         "nexts": [place.next_offset for place in passed],
     }
-    with raw.cursor(row_factory=class_row(RawRows)) as cursor:
-        found = cursor.execute(SQL["raw_rows"], values).fetchall()
-    return [RawRows(item.pipeline, int(item.rows), int(item.passed)) for item in found]
 
 
 def _featured(connection: Connection, table: str | None) -> int:

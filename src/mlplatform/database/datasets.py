@@ -108,7 +108,7 @@ class Datasets:
         if not self._slots.acquire(timeout=replica.settings.connect_timeout_s):
             raise Overloaded("too many datasets are being read", retry_after_s=5.0)
         try:
-            session = ArrowSession(pools.conninfo(replica.dsn, replica.settings, name="dataset"), name=replica.name)
+            session = ArrowSession(pools.streaming_conninfo(replica.dsn, replica.settings, name="dataset"), name=replica.name)
             try:
                 position = standby.judge(session.row(standby.PROOF), max_lag_bytes=replica.settings.max_lag_bytes)
                 yield DatasetRead(session, source, query, position, caller=caller)

@@ -35,7 +35,7 @@ class RecordedSet:
 
 
 def recorded(connection: Connection) -> list[RecordedSet]:
-    """Every digest, the current ones first."""
+    """Every digest in use, the current ones first."""
     with connection.cursor(row_factory=class_row(RecordedSet)) as cursor:
         return cursor.execute(SQL["sets"]).fetchall()
 

@@ -22,7 +22,7 @@ from psycopg.rows import class_row
 from mlplatform.contracts.columns import Columns
 from mlplatform.database import queries
 from mlplatform.database.pools import Connection, one_line
-from mlplatform.database.quarantine import printable_value
+from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.road import Place
 from mlplatform.errors import InvalidInput, Refused
 
@@ -31,7 +31,7 @@ SQL = queries.load("featuring")
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """The target of an imported row; exactly one of number and text is set."""
+    """The target of an imported row; one of number and text is set, none where the field is empty."""
 
     request_id: str
     row: int
@@ -86,10 +86,10 @@ def claim(connection: Connection, place: Place) -> int | None:
     return None if row is None else int(row[0])
 
 
-def store(connection: Connection, place: Place, table: str, outcome: Outcome, *, current: bool) -> None:
-    """Write feature rows, labels and quarantine. Takes the mark, which serialises all writers: commit soon after.
+def store(connection: Connection, place: Place, table: str, outcome: Outcome) -> None:
+    """Write feature rows, quarantine, and, if the digest reads the target that holds now, labels.
 
-    Rows that are there already stay as they are. Raises InvalidInput when PostgreSQL refuses a value, Refused when it refuses the table;
+    Takes the mark, which serialises all writers: commit soon after. Rows that are there already stay as they are. Raises InvalidInput when PostgreSQL refuses a value, Refused when it refuses the table;
     the transaction is lost then.
     """
     with _refusals(table):
@@ -98,7 +98,7 @@ def store(connection: Connection, place: Place, table: str, outcome: Outcome, *,
         if outcome.ids:
             mark = _mark(connection)
             connection.execute(_insert(table, staged, list(outcome.features)), (mark,))
-            _label(connection, place.pipeline, outcome.labels, mark=mark, current=current)
+            _label(connection, place, outcome.labels, mark=mark)
 
 
 def advance(connection: Connection, place: Place, *, next_offset: int, featured: int, quarantined: int) -> None:
@@ -116,7 +116,7 @@ def quarantine(connection: Connection, pipeline: str, digest: str, bad: Sequence
         "ids": [row.request_id for row in bad],
         "rows": [row.row for row in bad],
         "columns": [row.column for row in bad],
-        "reasons": [printable_value(row.reason) for row in bad],
+        "reasons": [printable(row.reason) for row in bad],
         "payloads": [msgspec.json.encode(printable_value(row.payload)).decode() for row in bad],
     }
     connection.execute(SQL["quarantine"], values)
@@ -172,20 +172,24 @@ def _storable(array: NDArray[Any]) -> list[Any]:
     return values  # type: ignore[no-any-return]  # a list, for a 1-D array
 
 
-def _label(connection: Connection, pipeline: str, labels: Sequence[LabelRow], *, mark: int, current: bool) -> None:
-    if not labels:
+def _label(connection: Connection, place: Place, labels: Sequence[LabelRow], *, mark: int) -> None:
+    if not labels or not _reads_target(connection, place):
         return
     values = {
-        "pipeline": pipeline,
+        "pipeline": place.pipeline,
         "mark": mark,
         "ids": [label.request_id for label in labels],
         "rows": [label.row for label in labels],
         "numbers": [label.number for label in labels],
         "texts": [label.text for label in labels],
     }
-    if current:
-        connection.execute(SQL["correct_labels"], values)
+    connection.execute(SQL["correct_labels"], values)
     connection.execute(SQL["add_labels"], values)
+
+
+def _reads_target(connection: Connection, place: Place) -> bool:
+    row = connection.execute(SQL["reads_target"], {"pipeline": place.pipeline, "digest": place.digest}).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _keys(place: Place) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("labels")
+LONGEST = 2_000
+"""Bytes of a text label in UTF-8: it must fit an entry of the index labels_read."""
 
 
 @dataclass(frozen=True)

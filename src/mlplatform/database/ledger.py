@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from mlplatform.database import queries
+from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("ledger")
@@ -31,10 +32,11 @@ class Entry:
 
 
 def enter(connection: Connection, entry: Entry) -> None:
-    """Write `entry`. It counts once the connection's transaction commits."""
-    values = {name: getattr(entry, name) for name in ("caller", "action", "subject", "rows", "lsn", "outcome")}
-    columns = None if entry.columns is None else list(entry.columns)
-    connection.execute(SQL["enter"], {**values, "columns": columns, "detail": Jsonb(entry.detail)})
+    """Write `entry`. It counts once the connection's transaction commits. Names come from outside: they may hold any character."""
+    values = {name: getattr(entry, name) for name in ("action", "rows", "lsn", "outcome")}
+    values |= {name: printable(getattr(entry, name)) for name in ("caller", "subject")}
+    columns = None if entry.columns is None else [printable(name) for name in entry.columns]
+    connection.execute(SQL["enter"], {**values, "columns": columns, "detail": Jsonb(printable_value(entry.detail))})
 
 
 def latest(connection: Connection, *, limit: int, subject: str | None = None) -> list[Mapping[str, Any]]:

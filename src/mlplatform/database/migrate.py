@@ -20,7 +20,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from mlplatform import telemetry
-from mlplatform.database import roles
+from mlplatform.database import pools, roles
 from mlplatform.errors import Unavailable
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -31,6 +31,8 @@ _log = telemetry.logger("database")
 def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
     """Upgrade to the newest version and apply the grants; blocks while another process does. The role must own the database.
 
+    A database that newer code has migrated is left as it is, grants and all: this code was rolled back, and migrations only add.
+
     Raises Unavailable when the server is away. A missing role or right comes through as psycopg's own error: it is no passing state.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool)
@@ -40,6 +42,11 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         assert isinstance(driver, psycopg.Connection)
         driver.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         before = MigrationContext.configure(connection).get_current_revision()
+        if before is not None and before not in _versions(which):
+            _log.warning(
+                "the database is of a newer version than this code; it is left as it is", database=which, found=before, known=head(which)
+            )
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         roles.grant(driver, which)
@@ -60,6 +67,10 @@ def head(which: Literal["raw", "warehouse"]) -> str | None:
     return ScriptDirectory.from_config(configuration(which)).get_current_head()
 
 
+def _versions(which: Literal["raw", "warehouse"]) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(configuration(which)).walk_revisions()}
+
+
 def configuration(which: Literal["raw", "warehouse"]) -> Config:
     """Alembic's settings; there is no alembic.ini."""
     config = Config()
@@ -71,6 +82,7 @@ def configuration(which: Literal["raw", "warehouse"]) -> Config:
 
 def _connect(dsn: SecretStr) -> psycopg.Connection[tuple[object, ...]]:
     try:
-        return psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="migrate")
+        keepalives = pools.options(pools.SERVER_KEEPALIVES)  # a migration locks whole tables
+        return psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="migrate", options=keepalives)
     except psycopg.OperationalError as error:
         raise Unavailable(f"migration: {' '.join(str(error).split())}") from error

@@ -16,6 +16,8 @@ from mlplatform.database.sessions import Connection
 from mlplatform.errors import UnknownName
 
 SQL = queries.load("pipelines")
+MOST_WAITING = 10_000
+"""Requests that are counted per road: whether any waits is what matters, and a backlog of millions is told from one of thousands by nobody."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,13 @@ class Progress:
 
 
 def apply(connection: Connection, definition: PipelineDefinition, *, commit: str, digest: str, caller: str) -> None:
-    """Record a definition with its features digest."""
-    document = Jsonb(definition.model_dump(mode="json"))
-    values = {"name": definition.name, "definition": document, "commit": commit, "digest": digest, "caller": caller}
+    """Record a definition with its features digest. With another target than before, the imports' labels are read again."""
+    document = definition.model_dump(mode="json")
+    values = {"name": definition.name, "definition": Jsonb(document), "commit": commit, "digest": digest, "caller": caller}
+    former = connection.execute(SQL["former_target"], values).fetchone()
+    if former is not None and former[0] != document["target"]:
+        connection.execute(SQL["read_again"], values)  # before the mark: a batch of etl holds its place when it takes the mark
+        connection.execute(SQL["mark"])
     connection.execute(SQL["apply"], values)
     connection.execute(SQL["apply_feature_set"], values)
 
@@ -97,13 +103,14 @@ def progress(connection: Connection, pipeline: str, digest: str) -> Sequence[Pro
 
 
 def waiting(raw: Connection, pipeline: str, passed: Sequence[Progress], *, stored_before: datetime | None) -> int:
-    """Requests in the raw database that etl has not passed yet, of those stored at or before `stored_before`."""
+    """Requests in the raw database that etl has not passed yet, of those stored at or before `stored_before`; at most MOST_WAITING a road."""
     values = {
         "pipeline": pipeline,
         "topics": [item.topic for item in passed],
         "partitions": [item.partition for item in passed],
         "nexts": [item.next_offset for item in passed],
         "stored_before": stored_before,
+        "most": MOST_WAITING,
     }
     row = raw.execute(SQL["waiting"], values).fetchone()
     assert row is not None

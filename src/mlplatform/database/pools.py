@@ -6,7 +6,7 @@ takes one is refused the other by the type checker. Both are lazy (the first use
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,10 +17,23 @@ from pydantic import SecretStr
 
 from mlplatform.database import standby
 from mlplatform.database.sessions import Connection, Sessions
-from mlplatform.errors import Unavailable
+from mlplatform.errors import InvalidInput, Unavailable
 from mlplatform.settings import Postgres
 
 __all__ = ["Connection", "PrimaryPool", "ReplicaPool", "StandbyRead"]
+
+QUIET_MS = 30_000
+"""Milliseconds that sent bytes may stay unanswered. Keepalives watch idle links only; without this the kernel retries for a quarter of an
+hour."""
+IDLE_IN_TRANSACTION_S = 600
+"""Longest pause between two statements of a transaction: far above what etl computes on one batch."""
+# A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
+# transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
+SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
+_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)  # the latter is no OperationalError to psycopg
+# Compiling costs more than it saves on one statement a session. No larger work_mem: with it the planner hashes and sorts what comes in order from
+# two indexes, three times slower, and the first row waits for the last.
+_FOR_DATASETS: dict[str, object] = {"jit": "off", "statement_timeout": 0}
 
 
 class PrimaryPool:
@@ -39,11 +52,14 @@ class PrimaryPool:
 
         Raises Unavailable when the server is away, was demoted, or gave this transaction up (deadlock, timeout): nothing was written,
         or, if the connection broke during the commit, it is unknown whether it was. Overloaded when all sessions are busy for long.
+        InvalidInput when the database can't take a value (a text with NUL, a number out of range).
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
                 yield connection
-        except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
+        except psycopg.DataError as error:
+            raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
+        except (*_AWAY, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise Unavailable(f"database {self.name}: {one_line(error)}") from error
 
     def close(self) -> None:
@@ -79,14 +95,17 @@ class ReplicaPool:
         """One snapshot of a standby, proven before the block and once more after it.
 
         What the block read counts only when the block of `with` has been left without an exception. Raises StandbyUnproven,
-        StandbyLagging, or Unavailable when the server is away or cancelled the read; there is no fallback to a primary.
+        StandbyLagging, or Unavailable when the server is away or cancelled the read; there is no fallback to a primary. InvalidInput when
+        the database can't take a value.
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
                 position = standby.judge(connection.execute(standby.PROOF).fetchone(), max_lag_bytes=self.settings.max_lag_bytes)
                 yield StandbyRead(connection, position.server, position.lsn, position.timeline, position.lag_bytes)
                 standby.judge_end(connection.execute(standby.STILL_STANDBY).fetchone(), server=position.server)
-        except psycopg.OperationalError as error:
+        except psycopg.DataError as error:
+            raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
+        except _AWAY as error:
             raise away(self.name, error) from error
 
     def close(self) -> None:
@@ -101,17 +120,40 @@ class ReplicaPool:
 
 
 def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> str:
-    """A connection string with our time limits. Quiet links are noticed within half a minute."""
+    """A connection string with our time limits. A link that went quiet is noticed within half a minute, by both ends."""
+    bounds = {
+        "statement_timeout": round(settings.statement_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": round(IDLE_IN_TRANSACTION_S * 1000),
+        "tcp_user_timeout": QUIET_MS,
+    }
+    return _address(dsn, settings, name, bounds, extra)
+
+
+def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
+    """A connection string for one dataset on a standby, which may take as long as its reader does: who stalls is cut off by the data API.
+
+    The server's end has no tcp_user_timeout: to it a reader that is slow looks like one that is gone.
+    """
+    return _address(dsn, settings, name, _FOR_DATASETS, {})
+
+
+def _address(dsn: SecretStr, settings: Postgres, name: str, server: Mapping[str, object], client: Mapping[str, str]) -> str:
     return make_conninfo(
         dsn.get_secret_value(),
         application_name=name,
         connect_timeout=max(2, round(settings.connect_timeout_s)),
-        options=f"-c statement_timeout={round(settings.statement_timeout_s * 1000)}",
+        options=options({**SERVER_KEEPALIVES, **server}),
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=4,
-        **extra,
+        tcp_user_timeout=QUIET_MS,
+        **client,
     )
+
+
+def options(server: Mapping[str, object]) -> str:
+    """Settings of a session at its server, as the connection parameter of that name."""
+    return " ".join(f"-c {name}={value}" for name, value in server.items())
 
 
 def away(name: str, error: Exception) -> Unavailable:

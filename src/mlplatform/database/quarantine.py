@@ -10,6 +10,7 @@ import msgspec
 from psycopg.rows import dict_row
 
 from mlplatform.database import queries
+from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("quarantine")
@@ -32,7 +33,7 @@ def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
     if not refusals:
         return
     values = {
-        "pipelines": [item.pipeline for item in refusals],
+        "pipelines": [printable(item.pipeline) for item in refusals],
         "ids": [item.request_id for item in refusals],
         "rows": [item.row for item in refusals],
         "columns": [printable(item.column) for item in refusals],
@@ -59,22 +60,6 @@ def why_not(connection: Connection, pipeline: str, ids: Sequence[int]) -> dict[i
     with connection.cursor(row_factory=dict_row) as cursor:
         found = {row["id"]: row for row in cursor.execute(SQL["why_not"], {"ids": list(ids)}).fetchall()}
     return {number: _reason(found.get(number), pipeline) for number in ids}
-
-
-def printable(text: str) -> str:
-    """`text` with NUL and lone surrogates written as escapes; Postgres can store neither."""
-    return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
-
-
-def printable_value(value: Any) -> Any:
-    """`value`, a JSON document, with every text in it made printable."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, Mapping):
-        return {printable(str(key)): printable_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [printable_value(item) for item in value]
-    return value
 
 
 def _reason(row: Mapping[str, Any] | None, pipeline: str) -> str:

@@ -61,8 +61,13 @@ class Stored:
 
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     rows: int = 0  # new ones: a request that came twice counts once
-    dead_letters: Sequence[DeadLetter] = ()
+    kept: Sequence[Entry] = ()  # those of the batch that were not stored before
     behind: Mapping[int, int] = field(default_factory=dict)  # next_offset in the database, for every partition of the batch
+
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """Those kept that are no rows."""
+        return [entry for entry in self.kept if isinstance(entry, DeadLetter)]
 
 
 class RequestStore:
@@ -95,7 +100,7 @@ class RequestStore:
                 if behind:
                     return Stored(behind=behind)
                 return self._keep(connection, [entry for entry in entries if entry.offset >= positions[entry.partition]], positions)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except psycopg.IntegrityError as error:
             raise InvalidInput(f"the database refuses a record: {' '.join(str(error).split())}") from error
 
     def dead_letters_in_a_row(self, partition: int, next_offset: int, *, limit: int) -> int:
@@ -130,7 +135,7 @@ class RequestStore:
             values = [{"topic": self._topic, "partition": partition, "next_offset": at} for partition, at in sorted(moved.items())]
             with connection.cursor() as cursor:
                 cursor.executemany(self._sql["move_position"].encode(), values)
-        return Stored(next_offsets=positions | moved, rows=new, dead_letters=letters)
+        return Stored(next_offsets=positions | moved, rows=new, kept=entries)
 
     def _keep_rows(self, connection: psycopg.Connection[Any], rows: Sequence[RequestRow]) -> int:
         connection.execute(self._sql["make_incoming"].encode())

@@ -9,9 +9,10 @@ from typing import Any
 
 from mlplatform.contracts.columns import Column
 from mlplatform.contracts.pipeline import PipelineDefinition, Target
+from mlplatform.database.labels import LONGEST
 from mlplatform.etl.unpack import FlatRows
 from mlplatform.features.fault import Fault, shown
-from mlplatform.features.parse import to_columns
+from mlplatform.features.parse import EXACT, to_columns
 
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """Times outside are mistakes (milliseconds for seconds), and most of them can't be told by Arrow or pandas."""
@@ -85,7 +86,19 @@ def _labels(flat: FlatRows, target: Target, faults: list[Fault]) -> list[Any]:
     for index, value in zip(given, typed["target"].tolist(), strict=True):
         labels[index] = value
     faults.extend(_strangers(given, values, target))
+    faults.extend(_too_large(labels, target))
     return labels
+
+
+def _too_large(labels: Sequence[Any], target: Target) -> list[Fault]:
+    """Numbers are stored as double precision, which can't tell larger whole ones apart; texts must fit an index."""
+    faults = []
+    for index, value in enumerate(labels):
+        if target.dtype == "int64" and value is not None and abs(value) > EXACT:
+            faults.append(Fault(index, target.name, f"{shown(value)} is too large for a label: at most 2**53", value))
+        if target.dtype == "string" and value is not None and len(value.encode()) > LONGEST:
+            faults.append(Fault(index, target.name, f"{shown(value)} is too long for a label: at most {LONGEST} bytes", value))
+    return faults
 
 
 def _strangers(given: Sequence[int], values: Sequence[Any], target: Target) -> list[Fault]:

@@ -36,7 +36,7 @@ def process(requests: Sequence[RawRequest], definition: PipelineDefinition, feat
         times=[notes.times[row] for row in good],
         keys=[notes.keys[row] for row in good],
         features=made.features,
-        labels=[_label(flat, row, notes.labels[row], definition) for row in good if notes.labels[row] is not None],
+        labels=[_label(flat, row, notes.labels[row], definition) for row in good if flat.imported[row]],
         bad=[_bad(flat, row, faults[row]) for row in sorted(faults)],
     )
 
@@ -89,6 +89,6 @@ def _reason(faults: list[Fault]) -> str:
 
 
 def _label(flat: FlatRows, row: int, value: Any, definition: PipelineDefinition) -> LabelRow:
-    if definition.target.dtype == "string":
+    if value is None or definition.target.dtype == "string":
         return LabelRow(flat.ids[row], flat.rows[row], None, value)
     return LabelRow(flat.ids[row], flat.rows[row], float(value), None)

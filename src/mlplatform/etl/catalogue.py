@@ -24,14 +24,13 @@ from mlplatform.telemetry import counter, logger
 
 @dataclass(frozen=True)
 class Ready:
-    """A digest that can be worked on. `current`: the pipeline's newest, whose reading of the labels counts."""
+    """A digest that can be worked on."""
 
     pipeline: str
     digest: str
     definition: PipelineDefinition
     features: FeatureSet
     table: str
-    current: bool
 
 
 class Catalogue:
@@ -55,7 +54,7 @@ class Catalogue:
             key = (item.pipeline, item.digest)
             if key in self._loaded or (not self._rests(item) and self._load(item)):
                 definition, features, table = self._loaded[key]
-                ready.append(Ready(item.pipeline, item.digest, definition, features, table, item.current))
+                ready.append(Ready(item.pipeline, item.digest, definition, features, table))
         return ready
 
     def fail(self, ready: Ready, error: PlatformError) -> None:

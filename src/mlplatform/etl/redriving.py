@@ -66,7 +66,7 @@ class Redriver:
         roads = [(requests[request_id].topic, requests[request_id].partition) for request_id, _ in good]
         redrive.recount(warehouse, item.pipeline, item.digest, roads)
         redrive.resolve(warehouse, item.pipeline, item.digest, good)
-        featuring.store(warehouse, Place(item.pipeline, item.digest, "", 0, 0), item.table, outcome, current=item.current)
+        featuring.store(warehouse, Place(item.pipeline, item.digest, "", 0, 0), item.table, outcome)
         counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
         self._log.info(
             "redrive", pipeline=item.pipeline, digest=item.digest[:12], featured=len(outcome.ids), still_quarantined=len(outcome.bad)

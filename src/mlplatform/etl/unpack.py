@@ -69,7 +69,7 @@ def _decoded(text: str) -> Any:
     """The document, or its text when it is none."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return text
 
 

@@ -85,7 +85,7 @@ class Worker:
                 if not requests:
                     return 0
                 outcome = process(requests, item.definition, item.features)
-                featuring.store(warehouse, place, item.table, outcome, current=item.current)
+                featuring.store(warehouse, place, item.table, outcome)
                 self._advance(warehouse, place, requests, outcome)
         except InvalidInput as error:
             return self._narrow(place, item, requests, error)

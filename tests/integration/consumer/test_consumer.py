@@ -13,7 +13,7 @@ import pytest
 
 from mlplatform.consumer.road import Road
 from mlplatform.contracts.request import encode, new_request_id
-from mlplatform.errors import PlatformError
+from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.queue import open_consumer
 
 SOME_KEY = b"one partition for all"
@@ -191,7 +191,7 @@ def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
     send(scene, encode(record(1)), *[b"bad"] * 8, encode(record(10)))
     for _ in range(2):
         consuming = Consuming(scene, dead_letter_limit=5)
-        with pytest.raises(PlatformError, match=r"5 records in a row of partition . can't be read; the next one, at offset 6"):
+        with pytest.raises(PlatformError, match=r"5 records in a row of partition . can't be read or stored; the next one, at offset 6"):
             consuming.drain()
         consuming.consumer.close()
     counted = scene.rows("SELECT count(*) FROM raw.dead_letters")
@@ -202,6 +202,45 @@ def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
     assert counted == [(5,)]
     assert scene.stored() == [1, 10]
     assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(8,)]
+
+
+def test_records_that_the_database_refuses_stop_the_consumer_too(scene: Any, databases: Any) -> None:
+    """A topic does not drain into dead letters because every row of a new serving is refused; a restart opens no second door."""
+    with databases.connect("postgres", "raw") as connection:
+        connection.execute("ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')")
+    send(scene, encode(record(1)), *[encode(record(number, version="bad")) for number in range(2, 12)])
+    for _ in range(2):
+        consuming = Consuming(scene, dead_letter_limit=5)
+        with pytest.raises(PlatformError, match=r"5 records in a row .* at offset 6: .*narrow"):
+            consuming.drain()
+        consuming.consumer.close()
+
+    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(5,)]
+    assert scene.stored() == [1]
+
+
+def test_a_database_that_is_away_does_not_count_letters_twice(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is tried again, stored in part, wholly or not at all the first time, counts once."""
+    send(scene, *[b"bad"] * 4)
+    consuming = Consuming(scene, dead_letter_limit=4)
+    tries = iter(["before", "after", "again"])
+    keep = consuming._store.store
+
+    def store(entries: Any, *, holes: Any) -> Any:
+        when = next(tries)
+        if when == "before":
+            raise Unavailable("away")
+        found = keep(entries, holes=holes)
+        if when == "after":
+            raise Unavailable("broke during the commit")
+        return found
+
+    monkeypatch.setattr(consuming._store, "store", store)
+    monkeypatch.setattr("mlplatform.consumer.road._FIRST_PAUSE_S", 0.01)
+    consuming.road.step()
+    consuming.consumer.close()
+
+    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(4,)]
 
 
 def test_oversize_notices_do_not_stop_the_consumer(scene: Any) -> None:

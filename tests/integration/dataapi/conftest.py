@@ -35,6 +35,7 @@ CALLERS: dict[str, dict[str, Any]] = {
     "approver": {"roles": ["approver"]},
     "reader": {"roles": ["reader"]},
     "writer": {"roles": ["writer"]},
+    "limited": {"roles": ["writer"], "pipelines": ["auto-one"]},
     "serving": {"roles": ["serving"]},
     "predictor": {"roles": ["predict"]},
     "stranger": {"roles": ["admin"], "pipelines": ["other-one"]},
@@ -113,7 +114,7 @@ class Api:
                     begin = featuring.claim(warehouse, place)
                     found = road.read(raw, place, next_offset=begin, requests=requests, rows=requests)
                     outcome = _outcome(found)
-                    featuring.store(warehouse, place, table, outcome, current=True)
+                    featuring.store(warehouse, place, table, outcome)
                     after = found[-1].log_offset + 1 if found else begin
                     featuring.advance(warehouse, place, next_offset=after, featured=len(outcome.ids), quarantined=len(outcome.bad))
         self.databases.catch_up()

@@ -142,6 +142,8 @@ def test_a_query_that_makes_no_sense_names_its_field(filled: Any) -> None:
     for query, field in [
         ({"columns": "nonsense"}, "columns"),
         ({"limit": 0}, "limit"),
+        ({"limit": 2**63}, "limit"),
+        ({"as_of": 2**63}, "as_of"),
         ({"since": "yesterday"}, "since"),
         ({"digest": "x"}, "digest"),
     ]:

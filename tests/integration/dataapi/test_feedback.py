@@ -92,6 +92,9 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
         {**new, "label": True},
         {**new, "label": 3},
         {"request_id": new_request_id(), "label": 1, "pipeline": "nobody"},
+        {**new, "label": int("9" * 400)},
+        {**new, "label": 2**53 + 1},
+        {**new, "label": 1, "pipeline": "a\0"},
     ]
     answer = _send(api, *items)
     kept = api.call("admin", "GET", "/v1/quarantine")[::-1]
@@ -99,10 +102,69 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
     assert 2 == answer["accepted"]
     assert [
         (1, "row"), (2, "row"), (3, "label"), (4, "label"), (5, "label"), (6, "pipeline"), (7, "request_id"), (8, "lable"), (9, ""),
-        (10, "label"), (11, "label"), (13, "pipeline"),
+        (10, "label"), (11, "label"), (13, "pipeline"), (14, "label"), (15, "label"), (16, "pipeline"),
     ] == [(item["index"], item["field"]) for item in answer["refused"]]  # fmt: skip
+    items[16]["pipeline"] = "a\\u0000"
     assert [items[item["index"]] for item in answer["refused"]] == [entry["payload"]["label"] for entry in kept]
-    assert ["label refused: " + item["reason"] for item in answer["refused"]] == [entry["reason"] for entry in kept]
+    assert ["label refused: " + item["reason"].replace("\0", "\\u0000") for item in answer["refused"]] == [
+        entry["reason"] for entry in kept
+    ]
+
+
+def test_a_label_under_a_wrong_name_hides_nothing(api: Any) -> None:
+    """Sent before its request, for another pipeline, a label is that pipeline's; the right one counts when it comes."""
+    early = new_request_id()
+    _send(api, {"request_id": early, "label": "rose"}, pipeline="auto-one")
+    _send(api, {"request_id": early, "label": "rose"}, pipeline="manual-one")
+    with api.databases.connect("dataapi", "warehouse") as connection:
+        found = connection.execute("SELECT pipeline, text FROM warehouse.labels ORDER BY pipeline").fetchall()
+
+    assert [("auto-one", "rose"), ("manual-one", "rose")] == found
+
+
+def test_a_refused_label_is_kept_once(api: Any) -> None:
+    """However often it is sent; another one for the same row is another entry."""
+    label = {"request_id": new_request_id(), "row": 0, "pipeline": "manual-one"}
+    for _ in range(2):
+        _send(api, {**label, "label": "tulip"}, {**label, "label": "oak"}, "nonsense")
+
+    assert 3 == len(api.call("admin", "GET", "/v1/quarantine"))
+
+
+def test_a_limited_writer_learns_and_leaves_nothing_elsewhere(api: Any) -> None:
+    """A writer of one pipeline is told neither whose a request is nor how many rows it has, and fills no other pipeline's quarantine."""
+    api.send("manual-one", [{"width": 1}])
+    (known,) = _ids(api)
+    items = [{"request_id": known, "row": 7, "label": "rose"}, {"request_id": new_request_id(), "label": "rose", "pipeline": "manual-one"}]
+    answer = api.call("limited", "POST", "/v1/feedback", json={"labels": items, "pipeline": "auto-one"})
+
+    assert ["'limited' may not label this request", "'limited' may not label 'manual-one'"] == [
+        item["reason"] for item in answer["refused"]
+    ]
+    assert [] == api.call("admin", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
+    assert 2 == len(api.call("admin", "GET", "/v1/quarantine"))
+
+
+def test_a_text_must_fit_the_index(api: Any) -> None:
+    """A label of 2,000 bytes is taken whatever its letters, a longer one named."""
+    api.apply("words", target={"name": "word", "dtype": "string"})
+    longest = "".join(chr(0x4E00 + number) for number in range(666)) + "ab"
+    answer = _send(api, *({"request_id": new_request_id(), "label": text} for text in (longest, longest + "c")), pipeline="words")
+
+    assert (1, [(1, "label", "longer than 2000 bytes")]) == (
+        answer["accepted"], [(item["index"], item["field"], item["reason"]) for item in answer["refused"]]
+    )  # fmt: skip
+
+
+def test_a_label_that_is_nested_deep_is_refused_alone(api: Any) -> None:
+    """However deep, it is named and kept, cut; the good ones of the body count."""
+    new = json.dumps({"request_id": new_request_id(), "label": "rose"})
+    deep = '{"request_id": "17", "label": ' + "[" * 900 + "]" * 900 + "}"
+    body = '{"pipeline": "manual-one", "labels": [' + new + "," + deep + "]}"
+    answer = api.call("writer", "POST", "/v1/feedback", content=body, headers={"Content-Type": "application/json"})
+
+    assert (1, [1]) == (answer["accepted"], [item["index"] for item in answer["refused"]])
+    assert "[[[" in str(api.call("reader", "GET", "/v1/quarantine")[0]["payload"])
 
 
 def test_ndjson_labels_are_taken(api: Any) -> None:

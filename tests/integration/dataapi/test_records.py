@@ -33,6 +33,7 @@ def _heartbeat(api: Any, outbox: str, accepted: int, **more: Any) -> None:
 
 
 def _outbox(api: Any) -> dict[str, Any]:
+    api.databases.catch_up()
     (line,) = api.call("reader", "GET", "/v1/balance")["outboxes"]
     return line
 
@@ -125,6 +126,37 @@ def test_a_lost_feature_row_is_unaccounted(api: Any) -> None:
     assert 1 == api.call("reader", "GET", "/v1/balance")["rows"]["manual-one"]["unaccounted"]
 
 
+def test_the_balance_waits_for_what_etl_has_passed(databases: Any, throwaway: Any, tmp_path: Any, start: Any, wait: Any) -> None:
+    """A standby of the raw database that lacks rows which etl has passed is no source; what the primary lacks too is shown, not hidden."""
+    theirs = throwaway.servers.settings("dataapi", raw="raw", warehouse="warehouse")
+    api = start(databases, tmp_path, postgres={"raw_dsn": theirs.raw_dsn, "raw_replica_dsn": theirs.raw_replica_dsn})
+    with throwaway.superuser(standby=True) as standby, throwaway.superuser("raw") as primary:
+        standby.execute("SELECT pg_wal_replay_pause()")
+        wait(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state() = 'paused'").fetchone()[0])
+        last = api.send("manual-one", [{"width": 1}])["last_offset"]
+        with databases.connect("etl", "warehouse") as etl:
+            etl.execute("INSERT INTO warehouse.progress VALUES ('manual-one', %s, 'import:manual-one', 0, %s)", ("d" * 64, last + 1))
+        databases.catch_up()
+        lagging = api.raw("reader", "GET", "/v1/balance")
+        standby.execute("SELECT pg_wal_replay_resume()")
+        wait(lambda: api.raw("reader", "GET", "/v1/balance").status_code == 200)
+        primary.execute("UPDATE raw.offsets SET next_offset = 0")
+        throwaway.catch_up()
+
+    assert (503, "1") == (lagging.status_code, lagging.headers["retry-after"])
+    assert "what etl has passed" in lagging.json()["detail"]
+    assert 200 == api.raw("reader", "GET", "/v1/balance").status_code
+
+
+def test_one_balance_is_counted_at_a_time(api: Any) -> None:
+    """While one is counted, another is told to come again; afterwards it is served."""
+    with api.collaborators.balance._counting:
+        busy = api.raw("reader", "GET", "/v1/balance")
+
+    assert (429, "1") == (busy.status_code, busy.headers["retry-after"])
+    assert 200 == api.raw("reader", "GET", "/v1/balance").status_code
+
+
 def test_quarantined_rows_can_be_tried_again(api: Any) -> None:
     """A redrive marks unresolved rows, all or by id; what can't be tried again is named with the reason."""
     api.send("manual-one", [{"width": "wide"}, {"width": "wider"}])
@@ -169,6 +201,34 @@ def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
     assert 5 == api.knocks("Unauthenticated")
 
 
+def test_any_character_may_be_knocked_with(api: Any) -> None:
+    """NUL in a path, a name, a column or a holder is the caller's mistake: entered in the ledger, and no end of what comes after it."""
+    with api.client("nobody") as client:
+        for path in ("/x%00", "/y"):
+            assert 401 == client.http.get(path).status_code
+        assert 2 == api.knocks("Unauthenticated")
+    asked = [
+        "/v1/datasets/manual-one%00.training", "/v1/datasets/manual-one.labels?columns=%00", "/v1/receipts/%00",
+        "/v1/ledger?subject=%00", "/v1/datasets/manual-one.requests%00",
+    ]  # fmt: skip
+
+    assert [422, 422, 422, 422, 404] == [api.raw("admin", "GET", path).status_code for path in asked]
+    assert 422 == api.raw("admin", "DELETE", "/v1/pipelines/manual-one/lease?holder=%00").status_code
+    assert "InvalidInput" == api.ledger(subject="manual-one\\u0000.training")[0]["outcome"]
+
+
+def test_the_book_of_the_door_outlives_an_entry_that_can_not_be_written(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong with one entry, those after it are written."""
+    book = api.collaborators.door_book
+    with monkeypatch.context() as broken:
+        broken.setattr(book._books, "write", lambda _: 1 / 0)
+        book.note("unknown", "/x", Unauthenticated("no"))
+        book.flush()
+    book.note("unknown", "/y", Unauthenticated("no"))
+
+    assert 1 == api.knocks("Unauthenticated")
+
+
 def test_a_caller_that_is_too_fast_is_told_when_to_come_again(databases: Any, tmp_path: Any, start: Any) -> None:
     """Above the rate 429 with Retry-After, per caller: another one is not affected."""
     api = start(databases, tmp_path, rate_per_s=0.5, burst=3)
@@ -199,7 +259,7 @@ def test_pages_of_operation_are_open_and_true(api: Any) -> None:
 
 
 def test_an_unready_database_is_named(databases: Any, tmp_path: Any, start: Any) -> None:
-    """While a primary is away, readiness says which one, and requests get 503 with Retry-After."""
+    """While a database is away, readiness says which one, and requests get 503 with Retry-After."""
     api = start(databases, tmp_path)
     with databases.cluster.superuser() as connection:
         connection.execute(f"ALTER DATABASE {databases.raw} ALLOW_CONNECTIONS false")

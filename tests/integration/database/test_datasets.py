@@ -12,6 +12,8 @@ import pytest
 
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.request import new_request_id
+from mlplatform.database import dataset_contract, dataset_sql, pools
+from mlplatform.database.arrow import ArrowSession
 from mlplatform.database.datasets import Datasets
 from mlplatform.errors import InvalidInput, Refused, StandbyUnproven, Unavailable, UnknownName
 
@@ -228,3 +230,32 @@ def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else
     assert len(datasets.list()) == 4
     with pytest.raises(Refused, match="two columns 'left'"), datasets.open("churn.training", ALL, caller="t"):
         pass
+
+
+def test_a_dataset_may_take_as_long_as_its_reader(warehouse) -> None:
+    """Its session has no bound of time, which would cut off slow readers; its link is watched."""
+    settings = warehouse.databases.settings("dataapi")
+    session = ArrowSession(pools.streaming_conninfo(settings.warehouse_replica_dsn, settings, name="dataset"), name="test")
+    names = ("statement_timeout", "idle_in_transaction_session_timeout", "tcp_keepalives_idle", "jit")
+    found = [session.row(f"SELECT current_setting('{name}')")[0] for name in names]
+    session.close()
+
+    assert ["0", "0", "10", "off"] == found
+
+
+def test_labels_of_a_training_come_from_their_index_alone(warehouse) -> None:
+    """Whatever order the labels came in, a training reads none of their pages."""
+    warehouse.add(200)
+    with warehouse.databases.connect("owner", "warehouse") as connection:
+        connection.execute("VACUUM ANALYZE warehouse.labels")
+    warehouse.databases.catch_up()
+    with warehouse.databases.connect("reader", "warehouse", standby=True) as connection:
+        source = dataset_contract.one(connection, "churn.training", None)
+        statement = dataset_sql.statement(source, DatasetQuery(columns=("age", "left")), as_of=2**62)
+        for way in ("seqscan", "bitmapscan", "hashjoin", "nestloop"):
+            connection.execute(f"SET enable_{way} = off")
+        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN (COSTS OFF) {statement}").fetchall())
+
+    assert "Merge Join" in plan
+    assert "Index Only Scan using labels_read" in plan
+    assert "Sort" not in plan

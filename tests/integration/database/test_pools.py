@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
+
 import pytest
 
+from mlplatform.database import pools
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
-from mlplatform.errors import Overloaded, StandbyUnproven, Unavailable
+from mlplatform.errors import InvalidInput, Overloaded, StandbyUnproven, Unavailable
 
 LEDGER = "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')"
 
@@ -84,3 +89,55 @@ def test_a_pool_that_is_full_says_so(databases) -> None:
     pool.close()
 
     assert answer == (1,)
+
+
+WATCHED = (
+    "tcp_keepalives_idle",
+    "tcp_keepalives_interval",
+    "tcp_keepalives_count",
+    "tcp_user_timeout",
+    "idle_in_transaction_session_timeout",
+)
+
+
+def test_the_server_gives_up_on_a_client_that_vanished(databases) -> None:
+    """The server's end of every pooled session watches its link and its idle transactions, so that locks don't outlive who took them."""
+    settings = databases.settings("dataapi")
+    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    with pool.transaction() as connection:
+        found = [connection.execute(f"SHOW {name}").fetchone()[0] for name in WATCHED]
+        kernel = _kernel_timeout(connection.pgconn.socket)
+    pool.close()
+
+    assert ["10", "5", "4", "30000", "10min"] == found
+    assert 30_000 == kernel  # and ours of the server's
+
+
+def test_a_transaction_that_rests_too_long_is_given_up(databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever pauses in a transaction longer than allowed has lost it, and may try again."""
+    monkeypatch.setattr(pools, "IDLE_IN_TRANSACTION_S", 0.05)
+    settings = databases.settings("dataapi")
+    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    with pytest.raises(Unavailable, match="idle-in-transaction"), pool.transaction() as connection:  # noqa: PT012
+        connection.execute(LEDGER)
+        time.sleep(0.3)
+        connection.execute(LEDGER)
+    pool.close()
+
+
+def test_a_value_that_the_database_can_not_take_is_the_callers_mistake(databases) -> None:
+    """A text with NUL is InvalidInput from both pools, not an error that nobody foresaw."""
+    settings = databases.settings("dataapi")
+    primary = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    replica = ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse")
+    with pytest.raises(InvalidInput, match="NUL"), primary.transaction() as connection:
+        connection.execute("SELECT %s", ("a\0",))
+    with pytest.raises(InvalidInput, match="NUL"), replica.read() as read:
+        read.connection.execute("SELECT %s", ("a\0",))
+    primary.close()
+    replica.close()
+
+
+def _kernel_timeout(number: int) -> int:
+    with socket.socket(fileno=os.dup(number)) as link:
+        return link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)

@@ -35,6 +35,14 @@ FORBIDDEN = [
     ("dataapi", "warehouse", "TRUNCATE control.ledger"),
     ("dataapi", "warehouse", "UPDATE control.promotions SET by = 'x'"),
     ("dataapi", "warehouse", "UPDATE control.receipts SET dataset = 'x'"),
+    ("dataapi", "warehouse", "UPDATE control.model_versions SET manifest_sha256 = 'x'"),
+    ("dataapi", "warehouse", "UPDATE control.model_versions SET artifacts = 'x'"),
+    ("dataapi", "warehouse", "UPDATE warehouse.labels SET number = 1"),
+    ("dataapi", "warehouse", "UPDATE warehouse.quarantine SET payload = '{}'"),
+    ("dataapi", "raw", "INSERT INTO raw.offsets VALUES ('mlplatform.requests', 0, 5)"),
+    ("consumer", "raw", "INSERT INTO raw.offsets VALUES ('import:p', 0, 5)"),
+    ("etl", "warehouse", "UPDATE warehouse.labels SET text = 'x'"),
+    ("etl", "warehouse", "SELECT manifest_sha256 FROM control.model_versions"),
     ("dataapi", "warehouse", "CREATE TABLE features.mine (a int)"),
     ("backup", "warehouse", "SELECT * FROM warehouse.labels"),
     ("backup", "warehouse", "UPDATE control.pipelines SET commit = 'x'"),
@@ -48,6 +56,8 @@ ALLOWED = [
     ("dataapi", "raw", REQUEST),
     ("dataapi", "warehouse", "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')"),
     ("dataapi", "warehouse", "UPDATE control.promotions SET mirrored_at = now()"),
+    ("dataapi", "raw", "INSERT INTO raw.offsets VALUES ('import:p', 0, 5)"),
+    ("consumer", "raw", "INSERT INTO raw.offsets VALUES ('mlplatform.requests', 0, 5)"),
     ("backup", "warehouse", "SELECT * FROM control.ledger"),
 ]
 
@@ -81,6 +91,18 @@ def test_a_role_may_not_even_connect(postgres, role: str, database: str) -> None
     """Each role gets into the databases it works on and no other."""
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         _run(postgres, role, database, "SELECT 1")
+
+
+def test_offsets_of_the_queue_are_the_consumers(databases) -> None:
+    """The data API can neither set the queue's offsets back nor forward, and still sees them; the same for the consumer and imports."""
+    with databases.connect("consumer", "raw") as consumer, databases.connect("dataapi", "raw") as dataapi:
+        consumer.execute("INSERT INTO raw.offsets VALUES ('mlplatform.requests', 0, 5)")
+        dataapi.execute("INSERT INTO raw.offsets VALUES ('import:p', 0, 5)")
+        changed = [connection.execute("UPDATE raw.offsets SET next_offset = 9").rowcount for connection in (consumer, dataapi)]
+        seen = dataapi.execute("SELECT topic, next_offset FROM raw.offsets ORDER BY topic").fetchall()
+
+    assert [1, 1] == changed
+    assert [("import:p", 9), ("mlplatform.requests", 9)] == seen
 
 
 def test_readers_see_new_feature_tables_and_the_data_api_does_not(databases) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.errors import SerializationFailure
 
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import migrate, roles
@@ -46,6 +47,20 @@ def test_four_processes_may_migrate_at_once(empty, kind: str) -> None:
 
     assert [(process.returncode, "Traceback" in err) for process, (_, err) in zip(processes, ends, strict=True)] == [(0, False)] * 4
     assert versions == [(migrate.head(kind),)]
+
+
+@pytest.mark.parametrize("kind", ["raw", "warehouse"])
+def test_a_newer_schema_is_left_alone(databases, kind: str) -> None:
+    """Code that was rolled back starts on the schema of its successor: it migrates nothing, and takes no right back or gives one."""
+    with databases.connect("owner", kind) as owner:
+        owner.execute("UPDATE public.alembic_version SET version_num = '9999'")
+        owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {kind} FROM mlplatform_reader")
+        migrate.migrate(kind, databases.dsn("owner", kind))
+        versions = owner.execute("SELECT version_num FROM public.alembic_version").fetchall()
+        table = {"raw": "raw.requests", "warehouse": "warehouse.labels"}[kind]
+        granted = owner.execute("SELECT has_table_privilege('mlplatform_reader', %s, 'SELECT')", (table,)).fetchone()
+
+    assert ([("9999",)], (False,)) == (versions, granted)
 
 
 def test_a_migration_that_fails_leaves_nothing(empty) -> None:
@@ -131,6 +146,24 @@ def _copy(connection: Any, rows: list[tuple[str, int]]) -> int:
         return connection.execute(
             f"INSERT INTO raw.requests ({columns}) SELECT {columns} FROM incoming ON CONFLICT (request_id) DO NOTHING"
         ).rowcount
+
+
+def test_a_transaction_id_from_before_a_restore_is_not_taken_for_it(databases) -> None:
+    """In a server filled from a dump ids begin anew: a batch under one that has a mark is refused, and the next one gets through."""
+    with databases.connect("owner", "raw") as connection:
+        (now,) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+        connection.execute("INSERT INTO raw.batches (xact) SELECT generate_series(%s::bigint, %s::bigint)", (now + 2, now + 9))
+        with pytest.raises(SerializationFailure, match="before this database was restored"):
+            _insert(connection, new_request_id(), 1)
+        for _ in range(50):
+            try:
+                _insert(connection, new_request_id(), 1)
+            except SerializationFailure:
+                continue
+            break
+        stored = connection.execute("SELECT count(*) FROM raw.requests JOIN raw.batches USING (xact) WHERE mark IS NOT NULL").fetchone()
+
+    assert (1,) == stored
 
 
 def test_marks_commit_in_their_order(databases) -> None:

@@ -89,6 +89,13 @@ class Road:
             pipelines.apply(connection, definition, commit=commit or made, digest=digest, caller="test")
         return digest
 
+    def propose(self, digest: str) -> None:
+        """A model version of that digest that waits for its approval: its features stay in use."""
+        columns = "pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, commit, format, receipt_id"
+        with self.databases.connect("dataapi", "warehouse") as connection:
+            query = f"INSERT INTO control.model_versions ({columns}) VALUES ('loans', %s, 'candidate', '', '', '', %s, '', '', '')"
+            connection.execute(query, (digest[:8], digest))
+
     def serve(self, *requests: Sequence[Mapping[str, Any]], partition: int = 0, pipeline: str = "loans") -> list[str]:
         """Requests as the consumer stores them, in one transaction; each is a list of rows. Returns their ids."""
         with self.stored(*requests, partition=partition, pipeline=pipeline) as ids:

@@ -25,6 +25,7 @@ SET = "SELECT failure, table_name, features FROM control.feature_sets WHERE dige
 def test_features_that_can_not_be_loaded_stop_only_themselves(road: Any, good: Good, features: str, told: str) -> None:
     """The reason stands in the feature set for people; the other digests and pipelines go on."""
     old = road.apply()
+    road.propose(old)
     broken = road.apply(features)
     road.serve([good()])
     road.drain()
@@ -64,6 +65,7 @@ def test_more_features_than_postgres_can_hold_are_told(road: Any, good: Good) ->
     """A table of 1,700 columns can't be made and that is a failure; rows of 1,100 numbers are too long and that is their reason."""
     wide = "def engineer(columns):\n    return {f'f{n}': columns['income'] for n in range(%d)}\n"
     table, rows = road.apply(wide % 1_700), road.apply(wide % 1_100)
+    road.propose(table)
     road.serve([good()], [good(income=None)])
     road.drain()
 
@@ -123,7 +125,7 @@ def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(road: Any, good
     digest = road.apply()
     road.serve([good(), good(income=-5)])
     road.drain()
-    with road.databases.connect("dataapi", "warehouse") as connection:
+    with road.databases.connect("owner", "warehouse") as connection:
         connection.execute("UPDATE warehouse.quarantine SET reason = 'something older'")
     _ask(road)
     road.drain()
@@ -165,6 +167,7 @@ def test_a_redrive_of_a_request_that_is_gone_says_so(road: Any, good: Good) -> N
 def test_a_table_that_can_not_be_written_stops_only_its_digest(road: Any, good: Good) -> None:
     """A feature table that somebody dropped is told as a failure; the other digest goes on, and so does this one when it is back."""
     first, second = road.apply(), road.apply(None)
+    road.propose(first)
     worker = road.worker()
     road.drain(worker)
     table = road.rows(SET, first)[0]["table_name"]

@@ -69,6 +69,7 @@ def test_marks_grow_with_the_commits(road: Any, good: Good) -> None:
 def test_a_new_digest_is_backfilled_beside_the_old_one(road: Any, good: Good) -> None:
     """The new definition's rows come from the first raw row on, the old one goes on with new rows, and labels are not doubled."""
     old = road.apply()
+    road.propose(old)
     road.bring(good(paid="yes"), good(paid="no"))
     road.drain()
     new = road.apply(None)
@@ -83,20 +84,67 @@ def test_a_new_digest_is_backfilled_beside_the_old_one(road: Any, good: Good) ->
     assert road.balance(old) == road.balance(new) == {"raw": 3, "waiting": 0, "featured": 3, "quarantined": 0}
 
 
+def test_a_digest_that_nobody_uses_rests(road: Any, good: Good) -> None:
+    """An earlier digest costs nothing unless a version of it serves or waits for its approval; in use again it catches up."""
+    old = road.apply()
+    road.serve([good()])
+    road.drain()
+    road.apply(None)
+    road.serve([good()])
+    road.drain()
+    resting = len(road.features(old))
+    road.propose(old)
+    road.drain()
+
+    assert (1, 2) == (resting, len(road.features(old)))
+
+
 def test_another_target_relabels_the_history(road: Any, good: Good) -> None:
     """When the target becomes another field, its backfill closes the old labels and opens new ones; a person's correction stays."""
     road.apply()
     road.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
     road.drain()
     first = road.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0]["request_id"]
-    with road.databases.connect("dataapi", "warehouse") as connection:
+    with road.databases.connect("owner", "warehouse") as connection:
         connection.execute("UPDATE warehouse.labels SET source = 'feedback' WHERE request_id = %s", (first,))
     road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
     road.drain()
 
-    open_labels = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
-    assert ["yes", "no"] == [row["text"] for row in road.rows(open_labels)]
+    assert ["yes", "no"] == _open_labels(road)
     assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 3
+
+
+def test_an_earlier_target_relabels_the_history_again(road: Any, good: Good) -> None:
+    """Going back to a digest that was current before, with its own target, brings back its labels, and drops the other's where it has none."""
+    late = {"name": "late", "dtype": "string", "values": ["no", "yes"]}
+    digest = road.apply()
+    road.bring(good(paid="yes", late="no"), good(paid=None, late="no"))
+    road.drain()
+    road.apply(target=late)
+    road.drain()
+    assert ["no", "no"] == _open_labels(road)
+    road.apply()
+    assert [0] == [place["next_offset"] for place in road.rows("SELECT next_offset FROM warehouse.progress WHERE digest = %s", digest)]
+    road.drain()
+
+    assert ["yes"] == _open_labels(road)
+    assert road.balance(digest) == {"raw": 2, "waiting": 0, "featured": 2, "quarantined": 0}
+
+
+def test_only_the_target_that_holds_labels(road: Any, good: Good) -> None:
+    """A digest of an earlier target goes on making features of new imports, and leaves their labels alone."""
+    road.propose(road.apply())
+    road.drain()
+    road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
+    road.bring(good(paid="yes"), good(paid="yes", late="no"))
+    road.drain()
+
+    assert ["no"] == _open_labels(road)
+
+
+def _open_labels(road: Any) -> list[str]:
+    query = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
+    return [row["text"] for row in road.rows(query)]
 
 
 def test_a_killed_etl_loses_and_doubles_nothing(road: Any, good: Good, tmp_path: Path) -> None:
@@ -124,6 +172,7 @@ def test_a_killed_etl_loses_and_doubles_nothing(road: Any, good: Good, tmp_path:
 def test_two_processes_share_the_work(road: Any, good: Good, tmp_path: Path) -> None:
     """Several etl processes on the same roads finish them together, and SIGTERM ends each cleanly."""
     old, new = road.apply(), road.apply(None)
+    road.propose(old)
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
     processes = [road.spawn(log, batch_requests=5) for log in logs]
     _until(lambda: all('"event": "features loaded"' in log.read_text() for log in logs))

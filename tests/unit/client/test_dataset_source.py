@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplatform.client.dataset import _Source, parameters
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataset import FIRST_BYTE_S, _Source, parameters, read_dataset
 from mlplatform.contracts.dataset import DatasetQuery
+from mlplatform.errors import UnknownName
 
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(-1, 30)))
@@ -26,3 +30,19 @@ def test_a_query_becomes_parameters() -> None:
     query = DatasetQuery(columns=("a", "b"), since=datetime(2026, 1, 2, tzinfo=UTC), limit=3)
 
     assert {"columns": "a,b", "since": "2026-01-02T00:00:00Z", "limit": 3} == parameters(query)
+
+
+def test_a_dataset_may_be_sorted_for_minutes() -> None:
+    """The first byte is waited for longer than any other answer; a connection is not."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(404, json={"type": "urn:mlplatform:UnknownName", "detail": "no"})
+
+    client = DataApiClient("http://data.test", None, timeout_s=7.0)
+    client.http = httpx.Client(base_url="http://data.test", timeout=7.0, transport=httpx.MockTransport(answer))
+    with client, pytest.raises(UnknownName):
+        read_dataset(client, "a.training", DatasetQuery())
+
+    assert (7.0, FIRST_BYTE_S) == tuple(asked[0].extensions["timeout"][name] for name in ("connect", "read"))

@@ -31,8 +31,17 @@ def test_below_the_limit_all_pass() -> None:
     guard = DeadLetterGuard(3, none_before)
 
     assert guard.admit([bad(0), bad(1)]) == ([bad(0), bad(1)], None)
+    guard.stored([bad(0), bad(1)])
     assert guard.admit([bad(2)])[1] is None
+    guard.stored([bad(2)])
     assert guard.admit([bad(3)])[1] is not None
+
+
+def test_what_was_not_stored_does_not_count() -> None:
+    """A batch may be admitted again and again while it can't be stored."""
+    guard = DeadLetterGuard(2, none_before)
+
+    assert [None] * 3 == [guard.admit([bad(0), bad(1)])[1] for _ in range(3)]
 
 
 def test_what_precedes_the_limit_is_admitted() -> None:
@@ -47,7 +56,9 @@ def test_a_good_record_begins_anew() -> None:
     """One readable record of the partition, or a readable notice, ends the row; one of another partition doesn't."""
     guard = DeadLetterGuard(2, none_before)
 
-    assert guard.admit([bad(0), bad(1), good(2), bad(3), bad(4, kind=OVERSIZE), bad(5), bad(6)])[1] is None
+    first = [bad(0), bad(1), good(2), bad(3), bad(4, kind=OVERSIZE), bad(5), bad(6)]
+    assert guard.admit(first)[1] is None
+    guard.stored(first)
     assert guard.admit([good(0, partition=1), bad(7)])[1] is not None
 
 

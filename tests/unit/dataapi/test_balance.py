@@ -44,6 +44,15 @@ def test_what_a_silent_outbox_held_is_missing() -> None:
     assert (0, [[9, 10]]) == (stored["in_flight"], stored["missing"])
 
 
+def test_rows_that_are_read_again_do_not_wait() -> None:
+    """Behind etl's place with feature rows from before, they count as featured; what raw lost still shows."""
+    read_again = rows_balance([RawRows("a-b", 10, 2)], [Warehouse("a-b", 8, 1)])["a-b"]
+    lost = rows_balance([RawRows("a-b", 10, 10)], [Warehouse("a-b", 12, 0)])["a-b"]
+
+    assert (1, 0) == (read_again["waiting"], read_again["unaccounted"])
+    assert (0, -2) == (lost["waiting"], lost["unaccounted"])
+
+
 def test_rows_of_every_kind_are_counted() -> None:
     """Applied pipelines have waiting rows and what is unaccounted; of one never applied nothing is applicable."""
     raw = [RawRows("a-b", 10, 8), RawRows("c-d", 5, 0)]

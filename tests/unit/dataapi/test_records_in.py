@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.rows import csv, ndjson
 from mlplatform.dataapi.rows.record import convert
+from mlplatform.errors import InvalidInput
 
 DEFINITION = PipelineDefinition.parse(
     {
@@ -60,6 +61,12 @@ def test_a_body_stays_open_after_reading() -> None:
     assert not body.closed
 
 
+def test_a_header_in_another_encoding_is_refused() -> None:
+    """A header that is not UTF-8 is named as such: its columns can't be told."""
+    with pytest.raises(InvalidInput, match="not UTF-8"):
+        list(csv.read(io.BytesIO("a,größe\n1,2\n".encode("cp1252")), DEFINITION))
+
+
 @pytest.mark.parametrize(
     ("text", "dtype", "value"),
     [
@@ -68,7 +75,14 @@ def test_a_body_stays_open_after_reading() -> None:
         ("inf", "float64", "inf"),
         ("one", "float64", "one"),
         ("7", "int64", 7),
-        ("7.0", "int64", "7.0"),
+        ("7.0", "int64", 7.0),
+        ("7.5", "int64", 7.5),
+        (" -7", "int64", -7),
+        ("1_000", "int64", "1_000"),
+        ("1_000", "float64", "1_000"),
+        ("9" * 400, "int64", "9" * 400),
+        ("9" * 400, "float64", "9" * 400),
+        ("9" * 5_000, "int64", "9" * 5_000),
         ("True", "bool", True),
         ("0", "bool", False),
         ("yes", "bool", "yes"),
@@ -77,6 +91,7 @@ def test_a_body_stays_open_after_reading() -> None:
         ("2025-01-02", None, "2025-01-02"),
         ("1700000000", None, 1700000000.0),
         ("noon", None, "noon"),
+        ("inf", None, "inf"),
     ],
 )
 def test_csv_fields_are_converted_or_left(text: str, dtype: str | None, value: object) -> None:

@@ -143,12 +143,14 @@ def test_unknown_fields_are_left_out_and_nullable_ones_may_be_missing() -> None:
     ],
 )
 def test_only_history_rows_bring_labels(target: dict[str, Any], value: Any, stored: tuple[Any, Any]) -> None:
-    """The target of an imported row becomes a label of its type; a request can't label itself, and a missing target is none."""
+    """The target of an imported row becomes a label of its type; a request can't label itself, and a missing target is an empty one."""
     name = target["name"]
     rows = [_request(1, _row(**{name: value}), source="import"), _request(2, _row(**{name: value})), _request(3, _row(), source="import")]
     made = _process(*rows, _request(4, _row(**{name: None}), source="import"), target=target)
 
-    assert [("id-1", 0, *stored)] == [(label.request_id, label.row, label.number, label.text) for label in made.labels]
+    assert [("id-1", 0, *stored), ("id-3", 0, None, None), ("id-4", 0, None, None)] == [
+        (label.request_id, label.row, label.number, label.text) for label in made.labels
+    ]
     assert 4 == len(made.ids)
 
 
@@ -157,8 +159,10 @@ def test_only_history_rows_bring_labels(target: dict[str, Any], value: Any, stor
     [
         ({"name": "paid", "dtype": "string", "values": ["no", "yes"]}, "perhaps", "'perhaps' is not one of no, yes"),
         ({"name": "paid", "dtype": "string"}, 1, "1 is a number, not a string"),
+        ({"name": "paid", "dtype": "string"}, "ä" * 1001, "'" + "ä" * 58 + "… is too long for a label: at most 2000 bytes"),
         ({"name": "paid", "dtype": "bool"}, 1, "1 is a number, not true or false"),
         ({"name": "paid", "dtype": "int64"}, 1.5, "1.5 is not a whole number"),
+        ({"name": "paid", "dtype": "int64"}, 2**53 + 1, "9007199254740993 is too large for a label: at most 2**53"),
         ({"name": "paid", "dtype": "float64"}, "1", "'1' is a string, not a number"),
     ],
 )
@@ -168,7 +172,7 @@ def test_a_bad_label_keeps_the_row_out(target: dict[str, Any], value: Any, reaso
 
     assert ["id-1"] == made.ids
     assert [("id-2", "paid", reason)] == [(row.request_id, row.column, row.reason) for row in made.bad]
-    assert made.labels == []
+    assert [("id-1", None, None)] == [(label.request_id, label.number, label.text) for label in made.labels]
 
 
 def test_every_row_may_be_bad() -> None:

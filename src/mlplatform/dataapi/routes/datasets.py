@@ -14,6 +14,7 @@ from mlplatform.dataapi import formats
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
 from mlplatform.dataapi.routes.streaming import DatasetResponse
 
+INT64_MAX = 2**63 - 1
 router = APIRouter(prefix="/v1", tags=["datasets"], dependencies=BEARER)
 
 _STREAMS: dict[int | str, dict[str, Any]] = {
@@ -51,8 +52,8 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
     columns: Annotated[str | None, Query(description="Names, separated by commas.", examples=["bmi,progression"])] = None,
     since: Annotated[datetime | None, Query(description="First event time, inclusive.")] = None,
     until: Annotated[datetime | None, Query(description="Last event time, exclusive.")] = None,
-    as_of: Annotated[int | None, Query(description="Mark: the rows as they stood then.")] = None,
-    limit: Annotated[int | None, Query(ge=1, description="Most rows; the latest are kept.")] = None,
+    as_of: Annotated[int | None, Query(ge=0, le=INT64_MAX, description="Mark: the rows as they stood then.")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=INT64_MAX, description="Most rows; the latest are kept.")] = None,
     digest: Annotated[str | None, Query(pattern=SHA256, description="Features digest; empty: the present one.")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:

@@ -127,7 +127,7 @@ def take_lease(name: PipelineName, body: LeaseWish, caller: Calling, parts: Part
 
 
 @router.delete("/{name}/lease", summary="Give the right to train back.", responses=problems())
-def release_lease(name: PipelineName, holder: Annotated[str, Query(max_length=200)], caller: Calling, parts: Parts) -> Released:
+def release_lease(name: PipelineName, holder: Annotated[Word, Query()], caller: Calling, parts: Parts) -> Released:
     """Harmless when the holder has no lease."""
     return Released(released=parts.training.release_lease(caller, name, holder))
 

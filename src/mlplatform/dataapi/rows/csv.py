@@ -80,6 +80,8 @@ def _header(reader: Iterator[list[str]], definition: PipelineDefinition) -> list
         header = [name.strip() for name in next(reader)]
     except (StopIteration, csv.Error) as error:
         raise InvalidInput(f"line 1: no header can be read: {error}".rstrip(": "), field="body") from error
+    if not _is_utf8("".join(header)):
+        raise InvalidInput("line 1: the header is not UTF-8", field="body", fix="save the file as UTF-8")
     check_header(header, definition)
     return header
 

@@ -18,6 +18,7 @@ import msgspec
 from mlplatform.contracts.columns import DType
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
+from mlplatform.features.parse import INT64
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -75,19 +76,26 @@ def convert(text: str, dtype: DType | None) -> Any:
         return {"true": True, "false": False, "1": True, "0": False}.get(text.strip().lower(), text)
     if dtype == "string":
         return text
+    return _number(text, whole=dtype == "int64")
+
+
+def _number(text: str, *, whole: bool) -> int | float | str | None:
+    """A number as JSON could hold it, None for nan, else the text. Whole numbers may come as 3.0: that is how pandas writes them beside nulls."""
+    if "_" in text:  # Python's own notation
+        return text
     try:
-        number = int(text) if dtype == "int64" else float(text)
+        if whole and text.strip().lstrip("+-").isdigit():
+            number = int(text)
+            return number if -INT64 <= number < INT64 else text
+        value = float(text)
     except ValueError:
         return text
-    return number if math.isfinite(number) else None if math.isnan(number) else text
+    return value if math.isfinite(value) else None if math.isnan(value) else text
 
 
-def _time(text: str) -> str | float:
+def _time(text: str) -> int | float | str | None:
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        try:
-            return float(text)
-        except ValueError:
-            return text
+        return _number(text, whole=False)
     return text

@@ -1,7 +1,3 @@
--- name: one_moment
--- Let all statements of this transaction see the same moment.
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-
 -- name: outboxes
 -- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records are rows or dead letters. A record that was
 -- sent twice can be two dead letters, but is one record.
@@ -59,6 +55,13 @@ SELECT progress.pipeline, progress.topic, progress.partition, progress.next_offs
 FROM warehouse.progress AS progress
 JOIN control.pipelines AS pipelines ON pipelines.name = progress.pipeline AND pipelines.features_digest = progress.digest
 WHERE %(pipeline)s::text IS NULL OR progress.pipeline = %(pipeline)s;
+
+-- name: beyond
+-- Raw: how many of etl's places lie beyond what is stored here. None does on the primary, nor on a standby that has replayed what etl read.
+SELECT count(*)
+FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[]) AS progress (topic, partition, next_offset)
+LEFT JOIN raw.offsets AS offsets ON offsets.topic = progress.topic AND offsets.partition = progress.partition
+WHERE progress.next_offset > coalesce(offsets.next_offset, 0);
 
 -- name: quarantined
 -- Rows in quarantine under a digest that no later try has made a feature row.

@@ -23,8 +23,8 @@ SELECT value FROM raw.mark;
 features.{table} AS f WHERE f.batch <= {mark};
 
 -- name: from_training
--- Feature rows with the label that held at the mark. Both primary keys begin with (request_id, row), so it is a merge of two index scans,
--- which come in the order we want.
+-- Feature rows with the label that held at the mark. The features' primary key and the index labels_read give (request_id, row) in order, so it
+-- is a merge of two index scans, which come in the order we want.
 features.{table} AS f
 JOIN warehouse.labels AS l
     ON l.request_id = f.request_id AND l.row = f.row AND l.pipeline = {pipeline} AND l.valid_from <= {mark} AND l.valid_to > {mark}

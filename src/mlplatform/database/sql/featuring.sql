@@ -1,8 +1,17 @@
 -- name: sets
--- Every features digest that was ever applied, the current ones first.
+-- The features digests in use, the pipelines' current ones first: those, and of the versions that serve, wait for their approval, or served
+-- before. Others rest where they are; in use again they go on from there.
 SELECT sets.pipeline, sets.digest, sets.commit, sets.definition, sets.table_name, sets.features, sets.failure,
        sets.digest = pipelines.features_digest AS current
 FROM control.feature_sets AS sets JOIN control.pipelines AS pipelines ON pipelines.name = sets.pipeline
+WHERE sets.digest = pipelines.features_digest OR EXISTS (
+    SELECT FROM control.model_versions AS version
+    WHERE version.pipeline = sets.pipeline AND version.features_digest = sets.digest AND (
+        version.state IN ('champion', 'candidate') OR version.version = (
+            SELECT previous FROM control.promotions WHERE pipeline = sets.pipeline AND state = 'champion' ORDER BY id DESC LIMIT 1
+        )
+    )
+)
 ORDER BY current DESC, sets.created_at, sets.pipeline;
 
 -- name: lock_set
@@ -58,21 +67,29 @@ ON CONFLICT (pipeline, digest, request_id, row) WHERE request_id IS NOT NULL DO 
 SET column_name = excluded.column_name, reason = excluded.reason, payload = excluded.payload, at = now(), redrive_at = NULL,
     resolved_at = NULL;
 
+-- name: reads_target
+-- Whether a digest reads the target that the pipeline has now. Asked under the mark, which a change of the target takes too.
+SELECT sets.definition -> 'target' = pipelines.definition -> 'target'
+FROM control.feature_sets AS sets JOIN control.pipelines AS pipelines ON pipelines.name = sets.pipeline
+WHERE sets.pipeline = %(pipeline)s AND sets.digest = %(digest)s;
+
 -- name: correct_labels
--- End open labels of imported rows that the current definition reads differently (another target). What feedback said stays.
+-- End open labels of imported rows that say something else than the target's field (another target came before), or whose field is empty. What
+-- feedback said stays.
 UPDATE warehouse.labels AS label SET valid_to = %(mark)s
 FROM unnest(%(ids)s::uuid[], %(rows)s::integer[], %(numbers)s::double precision[], %(texts)s::text[]) AS new (request_id, row, number, text)
-WHERE label.request_id = new.request_id AND label.row = new.row AND label.valid_to = 9223372036854775807 AND label.source = 'import'
+WHERE label.request_id = new.request_id AND label.row = new.row AND label.pipeline = %(pipeline)s
+  AND label.valid_to = 9223372036854775807 AND label.source = 'import'
   AND (label.number IS DISTINCT FROM new.number OR label.text IS DISTINCT FROM new.text);
 
 -- name: add_labels
--- Labels of imported rows that have no open one: another digest of the pipeline may have read them already.
+-- Labels of imported rows that have no open one: another digest with this target may have read them already.
 INSERT INTO warehouse.labels (pipeline, request_id, row, number, text, source, valid_from)
 SELECT %(pipeline)s, new.*, 'import', %(mark)s
 FROM unnest(%(ids)s::uuid[], %(rows)s::integer[], %(numbers)s::double precision[], %(texts)s::text[]) AS new (request_id, row, number, text)
-WHERE NOT EXISTS (
+WHERE (new.number IS NULL) <> (new.text IS NULL) AND NOT EXISTS (
     SELECT FROM warehouse.labels AS label
-    WHERE label.request_id = new.request_id AND label.row = new.row AND label.valid_to = 9223372036854775807
+    WHERE label.request_id = new.request_id AND label.row = new.row AND label.pipeline = %(pipeline)s AND label.valid_to = 9223372036854775807
 );
 
 -- name: redrives

@@ -3,10 +3,12 @@
 SELECT request_id, pipeline, rows FROM raw.requests WHERE request_id = ANY(%(ids)s::uuid[]);
 
 -- name: close
--- End what is corrected: open labels of these rows that say something else. Returns nothing for rows that keep their label.
+-- End what is corrected: open labels of these rows that say something else. Another pipeline's label of the same row is another label: it was sent
+-- before its request was stored, under a wrong name.
 UPDATE warehouse.labels AS label SET valid_to = %(mark)s
-FROM unnest(%(ids)s::uuid[], %(rows)s::integer[], %(numbers)s::double precision[], %(texts)s::text[]) AS new (request_id, row, number, text)
-WHERE label.request_id = new.request_id AND label.row = new.row AND label.valid_to = 9223372036854775807
+FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[], %(numbers)s::double precision[], %(texts)s::text[])
+     AS new (pipeline, request_id, row, number, text)
+WHERE label.request_id = new.request_id AND label.row = new.row AND label.pipeline = new.pipeline AND label.valid_to = 9223372036854775807
   AND (label.number IS DISTINCT FROM new.number OR label.text IS DISTINCT FROM new.text);
 
 -- name: add
@@ -17,7 +19,7 @@ FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[], %(numbe
      AS new (pipeline, request_id, row, number, text)
 WHERE NOT EXISTS (
     SELECT FROM warehouse.labels AS label
-    WHERE label.request_id = new.request_id AND label.row = new.row AND label.valid_to = 9223372036854775807
+    WHERE label.request_id = new.request_id AND label.row = new.row AND label.pipeline = new.pipeline AND label.valid_to = 9223372036854775807
 );
 
 -- name: mark

@@ -1,5 +1,5 @@
 -- name: refuse
--- What was refused at the data API's door. A line of an import is entered once, however often the import is tried again.
+-- What was refused at the data API's door. A line of an import, or a label, is entered once, however often it is sent again.
 INSERT INTO warehouse.quarantine (pipeline, digest, request_id, row, column_name, reason, payload)
 SELECT new.pipeline, NULL, new.request_id, new.row, new.column_name, new.reason, new.payload
 FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[])

@@ -59,6 +59,7 @@ GRANT USAGE ON SCHEMA raw TO mlplatform_consumer, mlplatform_etl, mlplatform_dat
 -- The consumer can't read back what people sent, only its position and identity.
 GRANT INSERT, SELECT (request_id, pipeline, topic, partition, log_offset, outbox_id, sequence) ON raw.requests TO mlplatform_consumer;
 GRANT INSERT, SELECT (topic, partition, log_offset, outbox_id, sequence, request_id) ON raw.dead_letters TO mlplatform_consumer;
+-- Of the offsets each writes its own rows only (row level security, migrations/raw/0003).
 GRANT SELECT, INSERT, UPDATE ON raw.offsets TO mlplatform_consumer, mlplatform_dataapi;
 GRANT EXECUTE ON FUNCTION raw.make_partitions(integer) TO mlplatform_consumer, mlplatform_dataapi;
 GRANT SELECT ON raw.requests, raw.offsets TO mlplatform_etl;
@@ -74,13 +75,24 @@ GRANT USAGE ON SCHEMA warehouse, features, control TO mlplatform_etl, mlplatform
 GRANT USAGE ON SCHEMA control TO mlplatform_backup;
 GRANT EXECUTE ON FUNCTION warehouse.next_mark() TO mlplatform_etl, mlplatform_dataapi;
 GRANT SELECT, UPDATE ON warehouse.mark TO mlplatform_etl, mlplatform_dataapi;
-GRANT SELECT, INSERT, UPDATE ON warehouse.labels, warehouse.quarantine TO mlplatform_etl, mlplatform_dataapi;
+-- What is written stays as it is: a label is ended, never changed, and who asks for a redrive changes nothing else. Rights of earlier versions go.
+REVOKE UPDATE ON warehouse.labels, warehouse.quarantine FROM mlplatform_etl, mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (valid_to) ON warehouse.labels TO mlplatform_etl, mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (redrive_at) ON warehouse.quarantine TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (column_name, reason, payload, at, redrive_at, resolved_at) ON warehouse.quarantine TO mlplatform_etl;
 GRANT CREATE ON SCHEMA features TO mlplatform_etl;
 GRANT SELECT, INSERT, UPDATE ON warehouse.progress TO mlplatform_etl;
 GRANT SELECT ON control.pipelines, control.feature_sets TO mlplatform_etl;
 GRANT UPDATE (table_name, features, failure) ON control.feature_sets TO mlplatform_etl;
-GRANT SELECT ON warehouse.progress TO mlplatform_dataapi;
-GRANT SELECT, INSERT, UPDATE ON control.pipelines, control.feature_sets, control.model_versions TO mlplatform_dataapi;
+GRANT SELECT (pipeline, version, state, features_digest) ON control.model_versions TO mlplatform_etl;
+GRANT SELECT (id, pipeline, state, previous) ON control.promotions TO mlplatform_etl;
+-- The data API sets progress back when a pipeline's target changes; where etl writes is etl's.
+GRANT SELECT, UPDATE (next_offset, featured, quarantined, updated_at) ON warehouse.progress TO mlplatform_dataapi;
+-- Which bytes a version is stays as it was registered; only its state moves on.
+REVOKE UPDATE ON control.pipelines, control.feature_sets, control.model_versions FROM mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (definition, commit, features_digest, applied_at, applied_by) ON control.pipelines TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (commit, definition, failure) ON control.feature_sets TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (state, gate_digest) ON control.model_versions TO mlplatform_dataapi;
 -- The promotion record, the ledger and the receipts only grow; of a promotion only the mirror's time may be set later.
 GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO mlplatform_dataapi;
 GRANT UPDATE (mirrored_at) ON control.promotions TO mlplatform_dataapi;
