@@ -28,7 +28,7 @@ class Extractor:
         """Features with labels of the pinned digest, inside the definition's window that ends at `now`."""
         query = window(pinned.definition, now).model_copy(update={"digest": pinned.digest})
         found = self._read(f"{pinned.definition.name}.training", query)
-        return from_arrow(found.table, pinned.features.features, pinned.definition.target), found.receipt
+        return from_arrow(found.table, pinned.features.features, pinned.definition.target, key=pinned.definition.key), found.receipt
 
     def other_digest(self, pinned: Pinned, receipt: Receipt, digest: str, features: Sequence[Feature]) -> Table:
         """The rows of another digest over the same window and as of the same mark, to feed a champion that was trained on it.
