@@ -61,6 +61,7 @@ def _propose(works: Works, evidence: Evidence, version: str) -> str:
     """The version's state afterwards: champion where the pipeline approves by itself."""
     with works.journal.step("propose"):
         entry = {"action": "propose", "version": version, "why": why(evidence), "gate_digest": evidence.digest()}
+        entry |= {"champion": evidence.judged.champion.version}
         path = f"/v1/models/{quote(evidence.pinned.definition.name)}/promotions"
         return Promotion.model_validate(works.api.post(path, entry)).state
 
