@@ -30,7 +30,12 @@ class Decision:
 
 
 def decide(
-    action: Action, version: ModelVersion, *, all_versions: Sequence[ModelVersion], gate_digest: str | None, compared_with: str | None = None
+    action: Action,
+    version: ModelVersion,
+    *,
+    all_versions: Sequence[ModelVersion],
+    gate_digest: str | None,
+    compared_with: str | None = None,
 ) -> Decision:
     """The decision on `action` for `version`. Raises Refused that says what is missing. For a rollback, `version` is the one to return to.
 

@@ -63,7 +63,7 @@ def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     """Below the share; in a tiny table at least one row, or what goes with it, on each side: the nearest to it."""
     if len(np.unique(places)) < 2:
         raise InvalidInput("all rows have one key: there is nothing to hold out", field="key")
-    return (places < share) & (places < places.max()) | (places == places.min())
+    return np.asarray((places < share) & (places < places.max()) | (places == places.min()), dtype=np.bool_)
 
 
 def _whole(table: Table, train: Table, definition: PipelineDefinition) -> None:
