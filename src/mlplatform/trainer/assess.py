@@ -60,7 +60,7 @@ def _champion(works: Works, learnt: Learnt) -> Champion:
         folder=works.folder,
         trusted=works.settings.registry.skops_trusted,
     )
-    return inquiry.ask(status.champion, pinned, learnt.test)
+    return inquiry.ask(status.champion, pinned, learnt.test, learnt.exported.signature.classes)
 
 
 def _columns(works: Works, learnt: Learnt) -> Mapping[str, NDArray[Any]]:
