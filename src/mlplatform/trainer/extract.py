@@ -24,9 +24,12 @@ class Extractor:
     api: DataApiClient
     wait_s: float
 
-    def training(self, pinned: Pinned, now: datetime) -> tuple[Table, Receipt]:
-        """Features with labels of the pinned digest, inside the definition's window that ends at `now`."""
-        query = window(pinned.definition, now).model_copy(update={"digest": pinned.digest})
+    def training(self, pinned: Pinned, now: datetime, *, as_of: int) -> tuple[Table, Receipt]:
+        """Features with labels of the pinned digest as of that mark, inside the definition's window that ends at `now`.
+
+        A standby that does not have the mark yet is waited for: its own newest one would be a smaller dataset, and nobody would notice.
+        """
+        query = window(pinned.definition, now).model_copy(update={"digest": pinned.digest, "as_of": as_of})
         found = self._read(f"{pinned.definition.name}.training", query)
         return from_arrow(found.table, pinned.features.features, pinned.definition.target, key=pinned.definition.key), found.receipt
 

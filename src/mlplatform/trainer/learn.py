@@ -49,7 +49,7 @@ def learn(works: Works, pipeline: str) -> Learnt:
     with step("wait"):
         progress = backfill.wait(works.api, pipeline, pinned.digest, stored_before=begun, wait_s=works.settings.trainer.wait_s)
     with step("extract"):
-        table, receipt = works.extractor.training(pinned, begun)
+        table, receipt = works.extractor.training(pinned, begun, as_of=int(progress["mark"]))
     with step("validate"):
         counts = {name: int(progress[name]) for name in ("featured", "quarantined")}
         validate(table, pinned.features.features, pinned.definition, **counts)

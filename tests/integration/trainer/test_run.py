@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(bank: A
     assert second.champion == first.version
     assert second.champion_metrics.keys() == second.metrics.keys()
     assert bank.get(f"/v1/models/{bank.name}")["previous"]["version"] == first.version
+
+
+def test_a_standby_that_is_behind_is_waited_for(bank_of_its_own: Any, history: Any) -> None:
+    """Rows that etl has passed are in the training also when the standby replays them only later: no run learns from less without a word."""
+    bank = bank_of_its_own
+    with bank.databases.cluster.superuser("warehouse", standby=True) as standby:
+        standby.execute("SELECT pg_wal_replay_pause()")
+        bank.bring(history(200, seed=1), replicated=False)
+        resume = threading.Timer(2.0, lambda: standby.execute("SELECT pg_wal_replay_resume()"))
+        resume.start()
+        outcome = bank.train()
+        resume.join()
+
+    assert sum(outcome.rows.values()) == 600
 
 
 def test_a_failing_gate_blocks(bank: Any) -> None:
