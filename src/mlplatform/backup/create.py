@@ -8,17 +8,20 @@ meanwhile would be without its files.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from mlplatform.backup import snapshot
+from mlplatform.backup import retention, snapshot
 from mlplatform.backup.snapshot import Index, KnownVersion, Table
 from mlplatform.database.registry_dump import RegistryRows, TableDump, Version
-from mlplatform.errors import IntegrityFailure
+from mlplatform.errors import IntegrityFailure, Refused
 from mlplatform.registry import manifest
 from mlplatform.registry.store import ModelStore
 from mlplatform.telemetry import gauge, histogram, logger
@@ -35,19 +38,57 @@ class Sources:
     store: ModelStore
 
 
-def create(sources: Sources, folder: Path, *, keep: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> tuple[Path, Index]:
-    """Write a snapshot into `folder`, then remove all but the newest `keep`. Nothing appears under its final name before it is complete.
+@dataclass(frozen=True)
+class Made:
+    """A new snapshot. `newly` names the versions that are damaged in it and were not in the one before."""
 
-    A model whose files no longer match their manifest is listed as damaged; the snapshot is kept, and no older one is removed for it:
-    one of them may hold the last good copy.
+    path: Path
+    index: Index
+    newly: tuple[str, ...]
+
+
+def create(sources: Sources, folder: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Made:
+    """Write a snapshot into `folder`. Nothing appears under its final name before it is complete.
+
+    A model whose files no longer match their manifest is listed as damaged; the snapshot is kept. Raises Refused while another run makes one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    begun = now()
+    with _alone(folder):
+        retention.sweep(folder)
+        before = _harmed_before(folder)
+        path, index = _create(sources, folder, now())
+    return Made(path, index, tuple(line for line in index.damaged if line.partition(": ")[0] not in before))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder itself as a lock; the kernel frees it when this process dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(f"another run makes a snapshot in {folder}", fix="wait for it") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _harmed_before(folder: Path) -> frozenset[str]:
+    """The versions that the newest readable snapshot lists as damaged."""
+    for path in reversed(snapshot.existing(folder)):
+        try:
+            return snapshot.read(path).harmed
+        except IntegrityFailure:
+            continue
+    return frozenset()
+
+
+def _create(sources: Sources, folder: Path, begun: datetime) -> tuple[Path, Index]:
     final = folder / snapshot.name_of(begun)
     if final.exists():
         raise IntegrityFailure(f"{final} is there already", fix="wait a second")
-    part = folder / f".{final.name}.part"
-    shutil.rmtree(part, ignore_errors=True)  # what an earlier, killed run left
+    part = retention.part_of(final)
     part.mkdir()
     try:
         with histogram("backup_seconds").time():
@@ -60,8 +101,6 @@ def create(sources: Sources, folder: Path, *, keep: int, now: Callable[[], datet
     size = sum(file.size for file in index.files)
     gauge("backup_bytes").set(size)
     _log.info("snapshot made", snapshot=final.name, bytes=size, versions=len(index.versions), damaged=list(index.damaged))
-    if not index.damaged:
-        _retain(folder, keep)
     return final, index
 
 
@@ -115,9 +154,3 @@ def _damaged(artifacts: Path, versions: Sequence[Version]) -> list[str]:
             _log.error("a stored model is damaged", pipeline=version.pipeline, version=version.version, error=str(error))
             found.append(f"{version.pipeline} version {version.version}: {error.message}")
     return found
-
-
-def _retain(folder: Path, keep: int) -> None:
-    for old in snapshot.existing(folder)[:-keep]:
-        shutil.rmtree(old)
-        _log.info("old snapshot removed", snapshot=old.name)

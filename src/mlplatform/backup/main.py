@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from mlplatform.backup import snapshot
 from mlplatform.backup.create import Sources, create
 from mlplatform.backup.restore import Restored, restore
+from mlplatform.backup.retention import prune
 from mlplatform.backup.snapshot import Index
 from mlplatform.backup.verify import verify
 from mlplatform.database.registry_dump import RegistryRows
@@ -29,7 +30,7 @@ failover takes a minute; a snapshot that gives up at once would wait a day for i
 
 
 def run(settings: Settings) -> None:
-    """Create a snapshot and read it again: what the CronJob does. Raises IntegrityFailure when a stored model is damaged."""
+    """Create a snapshot and read it again: what the CronJob does. See `create_snapshot` for what it raises."""
     patiently(lambda: create_snapshot(settings), seconds=PATIENCE_S, waiting=_tell)
 
 
@@ -38,16 +39,21 @@ def _tell(error: TryLater) -> None:
 
 
 def create_snapshot(settings: Settings) -> Path:
-    """A new, verified snapshot. Raises IntegrityFailure, after it was kept, when a stored model does not match its manifest."""
+    """A new, verified snapshot; then old ones are removed.
+
+    Raises IntegrityFailure when it can't be proven, or, after all is done, when a stored model no longer matches its manifest that did in
+    the snapshot before. Another try would only make another snapshot. Damage that was told before is logged.
+    """
     with _sources(settings, settings.postgres.warehouse_dsn, "warehouse_dsn") as sources:
-        path, index = create(sources, _folder(settings), keep=settings.backup.keep)
-    verify(path)
-    if index.damaged:
+        made = create(sources, _folder(settings))
+    verify(made.path)
+    prune(_folder(settings), settings.backup.keep)
+    if made.newly:
         raise IntegrityFailure(
-            f"{path.name} was made, but stored models are damaged: {'; '.join(index.damaged)}",
-            fix="look for a good copy in an older snapshot; none was removed",
+            f"{made.path.name} was made, but stored models are damaged: {'; '.join(made.newly)}",
+            fix="an older snapshot may hold a good copy; the newest one that does is not removed",
         )
-    return path
+    return made.path
 
 
 def verify_snapshot(settings: Settings, name: str | None = None) -> tuple[Path, Index]:

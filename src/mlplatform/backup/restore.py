@@ -7,14 +7,14 @@ each compared with the index after upload; then the rows, in one transaction, so
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlplatform.backup.create import Sources
 from mlplatform.backup.snapshot import Index, KnownVersion, Table
 from mlplatform.backup.verify import verify
-from mlplatform.database.registry_dump import TableDump
+from mlplatform.database.registry_dump import TableDump, Version
 from mlplatform.errors import IntegrityFailure, Refused
 from mlplatform.telemetry import logger
 
@@ -36,16 +36,23 @@ class Restored:
 def restore(sources: Sources, folder: Path, *, force: bool = False) -> Restored:
     """Verify the snapshot, then bring it back.
 
-    Raises IntegrityFailure for a damaged snapshot, Refused when MLflow holds runs or models, or the promotion record holds versions that
-    contradict the snapshot. `force` replaces what is there.
+    Raises IntegrityFailure for a damaged snapshot, Refused when models were damaged before it was made, when MLflow holds runs or models, or
+    the promotion record holds versions that contradict the snapshot. `force` takes the good ones, and replaces what is there.
     """
     index = verify(folder)
+    if index.damaged and not force:
+        raise Refused(
+            f"{folder.name} holds damaged models: {'; '.join(index.damaged)}",
+            field="force",
+            fix="restore an older snapshot, or take what is good with --force",
+        )
     sources.store.ping()
     if sources.mlflow.occupied() and not force:
         raise Refused("MLflow holds runs or models", field="force", fix="restore into an empty one, or replace everything with --force")
     with_control, later = _control(sources, index, force=force)
+    highest = _highest(index.versions if with_control else sources.control.versions())
     files = _upload(sources, index, folder)
-    sources.mlflow.restore_mlflow(folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow))
+    sources.mlflow.restore_mlflow(folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow), highest=highest)
     if with_control:
         sources.control.restore_control(folder / "control", _dumps(index.control))
     if later:
@@ -66,7 +73,7 @@ def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tupl
         return True, ()
     known = {(version.pipeline, version.version): version for version in index.versions}
     contradicting = [
-        _told(version) for key, version in known.items() if key not in present or present[key].manifest_sha256 != version.manifest_sha256
+        version.name for key, version in known.items() if key not in present or present[key].manifest_sha256 != version.manifest_sha256
     ]
     if contradicting:
         raise Refused(
@@ -77,8 +84,12 @@ def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tupl
     return False, tuple(f"{pipeline} version {version}" for pipeline, version in present if (pipeline, version) not in known)
 
 
-def _told(version: KnownVersion) -> str:
-    return f"{version.pipeline} version {version.version}"
+def _highest(versions: Iterable[KnownVersion | Version]) -> dict[str, int]:
+    """The last number of each pipeline."""
+    found: dict[str, int] = {}
+    for version in versions:
+        found[version.pipeline] = max(int(version.version), found.get(version.pipeline, 0))
+    return found
 
 
 def _upload(sources: Sources, index: Index, folder: Path) -> int:

@@ -58,6 +58,11 @@ class KnownVersion(_Record):
     artifacts: str
     manifest_sha256: str
 
+    @property
+    def name(self) -> str:
+        """For people, and for `Index.harmed`."""
+        return f"{self.pipeline} version {self.version}"
+
 
 class Index(_Record):
     """index.json."""
@@ -71,6 +76,16 @@ class Index(_Record):
     skipped: tuple[str, ...] = ()  # artifact folders that MLflow does not serve itself
     damaged: tuple[str, ...] = ()  # versions whose files did not match their manifest when the snapshot was made
     files: tuple[StoredFile, ...]
+
+    @property
+    def harmed(self) -> frozenset[str]:
+        """Names of the damaged versions, without the reasons."""
+        return frozenset(line.partition(": ")[0] for line in self.damaged)
+
+    @property
+    def good(self) -> frozenset[str]:
+        """Names of the versions whose files are in this snapshot as their manifests say."""
+        return frozenset(version.name for version in self.versions) - self.harmed
 
 
 def name_of(moment: datetime) -> str:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mlplatform.settings import Settings
 
 Snapshot = Annotated[str | None, typer.Argument(help="Name of a snapshot; empty: the latest.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is in the registry.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what is in the registry; take what is good of a snapshot with damaged models.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +51,9 @@ def verify(snapshot: Snapshot = None, *, home: Home = None, as_json: AsJson = Fa
 
     path, index = verify_snapshot(settings, snapshot)
     found = {"snapshot": path.name, "files": len(index.files), "versions": len(index.versions), "damaged": list(index.damaged)}
-    _print(found, f"{path.name} is whole: {len(index.files)} files, {len(index.versions)} versions", as_json)
+    size = f"{len(index.files)} files, {len(index.versions)} versions"
+    damaged = f"\nmodels that were damaged before it was made: {'; '.join(index.damaged)}"
+    _print(found, f"{path.name} is as it was written: {size}{damaged}" if index.damaged else f"{path.name} is whole: {size}", as_json)
 
 
 def restore(snapshot: Snapshot = None, *, force: Force = False, home: Home = None, as_json: AsJson = False) -> None:

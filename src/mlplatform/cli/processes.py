@@ -41,16 +41,19 @@ def begin(process: str) -> Settings:
     return loaded
 
 
-def guarded(work: Callable[[], Any]) -> None:
-    """Run a process; an error of ours becomes one log line and exit code 1. Other errors keep their traceback."""
+def guarded(work: Callable[[], Any], *, damage: int = 1) -> None:
+    """Run a process; an error of ours becomes one log line and exit code 1, or `damage` when bytes are not what they should be.
+
+    Other errors keep their traceback.
+    """
     from mlplatform import telemetry
-    from mlplatform.errors import PlatformError
+    from mlplatform.errors import IntegrityFailure, PlatformError
 
     try:
         work()
     except PlatformError as error:
         telemetry.logger("cli").error("process ended", error=str(error), kind=type(error).__name__, field=error.field)
-        sys.exit(1)
+        sys.exit(damage if isinstance(error, IntegrityFailure) else 1)
 
 
 def trainer(
@@ -65,11 +68,11 @@ def trainer(
 
 
 def backup_run() -> None:
-    """Take one snapshot of the registry, verify it and remove old ones (what the CronJob runs)."""
+    """Take one snapshot of the registry, verify it and remove old ones (what the CronJob runs). Ends with 3 when a stored model is damaged."""
     from mlplatform.backup import main
 
     settings = begin("backup")
-    guarded(lambda: main.run(settings))
+    guarded(lambda: main.run(settings), damage=3)
 
 
 def mlflow() -> None:

@@ -16,6 +16,7 @@ from mlplatform.dataapi.books import Books
 from mlplatform.dataapi.pipelines import LOOK
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
+from mlplatform.database.pipelines import AppliedPipeline
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, UnknownName
@@ -37,6 +38,7 @@ class Wish:
     version: str | None
     why: str
     gate_digest: str | None = None
+    champion: str | None = None  # that a proposal was compared with
 
 
 class Models:
@@ -109,7 +111,7 @@ class Models:
         if again is not None:
             return again
         done = _carry_out(connection, pipeline, wish, by=caller.name)
-        if wish.action == "propose" and applied.parsed().approval == "auto":
+        if wish.action == "propose" and _approved(connection, applied, done.version):
             why = f"approval is auto; proposed by {caller.name}: {wish.why}"
             done = _carry_out(connection, pipeline, Wish("promote", done.version, why), by=promotion.AUTO)
             ledger.enter(connection, Entry(promotion.AUTO, "promote", pipeline, detail={"version": done.version, "record": done.id}))
@@ -133,7 +135,7 @@ def status(connection: Connection, pipeline: str) -> ModelStatus:
 def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) -> Promotion:
     versions = promotions.versions(connection, pipeline)
     version = _pick(versions, wish.version if wish.version is not None else _way_back(connection, pipeline, wish, versions))
-    decision = promotion.decide(wish.action, version, all_versions=versions, gate_digest=wish.gate_digest)
+    decision = promotion.decide(wish.action, version, all_versions=versions, gate_digest=wish.gate_digest, compared_with=wish.champion)
     champion = _in_state(versions, "champion")
     for other, state in decision.others:  # before the new state: the database allows one champion at any moment
         promotions.set_state(connection, pipeline, other, state)
@@ -148,6 +150,12 @@ def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) ->
         gate_digest=wish.gate_digest or version.gate_digest,
         previous=champion.version if champion else None,
     )
+
+
+def _approved(connection: Connection, applied: AppliedPipeline, number: str) -> bool:
+    """True when the pipeline approves by itself. What was judged by another definition than the applied one waits for a person."""
+    proposed = _pick(promotions.versions(connection, applied.name), number)
+    return applied.parsed().approval == "auto" and proposed.commit == applied.commit
 
 
 def _way_back(connection: Connection, pipeline: str, wish: Wish, versions: Sequence[ModelVersion]) -> str:

@@ -53,12 +53,14 @@ class Pipelines:
     def features(self, caller: Caller, name: str, digest: str, *, stored_before: datetime | None) -> dict[str, Any]:
         """How far etl is with a features digest. Ready: it has passed every request stored at or before `stored_before` (empty: by now).
 
-        Under steady traffic there is always a request that waits; who waits for readiness therefore names the moment that it needs.
+        Under steady traffic there is always a request that waits; who waits for readiness therefore names the moment that it needs. `mark`
+        holds all that etl has passed: a dataset read as of it lacks none of that, on however late a standby.
         """
         with self._books.look(caller, name, roles=LOOK, pipeline=name):
             with self._warehouse.transaction() as connection:  # first: what etl passes in between only makes `waiting` smaller
                 known = pipelines.feature_set(connection, name, digest)
                 passed = pipelines.progress(connection, name, digest)
+                mark = pipelines.mark(connection)  # after the progress: what is committed in between only makes it newer
             with self._raw.transaction() as connection:
                 waiting = pipelines.waiting(connection, name, passed, stored_before=stored_before)
         return {
@@ -68,4 +70,5 @@ class Pipelines:
             "featured": sum(item.featured for item in passed),
             "quarantined": sum(item.quarantined for item in passed),
             "failure": known.failure,
+            "mark": mark,
         }

@@ -29,10 +29,20 @@ class Decision:
     others: tuple[tuple[str, State], ...] = ()
 
 
-def decide(action: Action, version: ModelVersion, *, all_versions: Sequence[ModelVersion], gate_digest: str | None) -> Decision:
-    """The decision on `action` for `version`. Raises Refused that says what is missing. For a rollback, `version` is the one to return to."""
+def decide(
+    action: Action,
+    version: ModelVersion,
+    *,
+    all_versions: Sequence[ModelVersion],
+    gate_digest: str | None,
+    compared_with: str | None = None,
+) -> Decision:
+    """The decision on `action` for `version`. Raises Refused that says what is missing. For a rollback, `version` is the one to return to.
+
+    A proposal counts against the champion that it was `compared_with` (None: there was none), and no other.
+    """
     if action == "propose":
-        return _propose(version, all_versions, gate_digest)
+        return _propose(version, all_versions, gate_digest, compared_with)
     if action == "reject":
         return _reject(version)
     return _crown(action, version, all_versions)
@@ -60,7 +70,7 @@ def previous(history: Sequence[Promotion], versions: Sequence[ModelVersion]) -> 
     return next((name for name in reversed(champions(history)[:-1]) if states.get(name) == "retired"), None)
 
 
-def _propose(version: ModelVersion, all_versions: Sequence[ModelVersion], gate_digest: str | None) -> Decision:
+def _propose(version: ModelVersion, all_versions: Sequence[ModelVersion], gate_digest: str | None, compared_with: str | None) -> Decision:
     if version.state == "registered":
         raise Refused(
             f"version {version.version} is not verified", field="version", fix="download its files, compare, and report it verified"
@@ -70,6 +80,13 @@ def _propose(version: ModelVersion, all_versions: Sequence[ModelVersion], gate_d
     if not gate_digest:
         raise Refused(
             "the digest of the gate report is missing", field="gate_digest", fix="evaluate the gates and send the report's SHA-256"
+        )
+    champion = next((other.version for other in all_versions if other.state == "champion"), None)
+    if compared_with != champion:
+        raise Refused(
+            f"version {version.version} was compared with {_named(compared_with)}, and the champion is {_named(champion)} now",
+            field="champion",
+            fix="train again: the gates must be judged against the present champion",
         )
     superseded = tuple((other.version, _RETIRED) for other in all_versions if other.state == "candidate")
     return Decision(version.version, "candidate", superseded)
@@ -96,6 +113,10 @@ def _reject(version: ModelVersion) -> Decision:
     if version.state == "rejected":
         raise Refused(f"version {version.version} is already rejected", field="version")
     return Decision(version.version, "rejected")
+
+
+def _named(version: str | None) -> str:
+    return "none" if version is None else f"version {version}"
 
 
 def _missing(version: ModelVersion) -> str:

@@ -102,6 +102,13 @@ def progress(connection: Connection, pipeline: str, digest: str) -> Sequence[Pro
         return cursor.execute(SQL["progress"], {"pipeline": pipeline, "digest": digest}).fetchall()
 
 
+def mark(connection: Connection) -> int:
+    """The newest closed mark of the warehouse: everything that was committed before is at or below it."""
+    row = connection.execute(SQL["mark"]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def waiting(raw: Connection, pipeline: str, passed: Sequence[Progress], *, stored_before: datetime | None) -> int:
     """Requests in the raw database that etl has not passed yet, of those stored at or before `stored_before`; at most MOST_WAITING a road."""
     values = {

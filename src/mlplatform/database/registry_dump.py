@@ -6,7 +6,7 @@ are found in the catalogue, and the schema's revision is recorded, so that a res
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -83,8 +83,12 @@ class RegistryRows:
             self._revision(connection)
             return bool(connection.execute(self._queries["occupied"]).fetchone()[0])  # type: ignore[index]  # EXISTS gives a row
 
-    def restore_mlflow(self, folder: Path, revision: str, tables: Sequence[TableDump]) -> None:
-        """Replace all rows of MLflow's database by those of a dump, in one transaction. Raises Refused when the schemas differ."""
+    def restore_mlflow(self, folder: Path, revision: str, tables: Sequence[TableDump], *, highest: Mapping[str, int]) -> None:
+        """Replace all rows of MLflow's database by those of a dump, in one transaction. Raises Refused when the schemas differ.
+
+        `highest` is the last number that each model's versions have ever had: MLflow goes on behind it. It counts from the rows that it
+        has, and would otherwise give a number again that the promotion record knows.
+        """
         with self._transaction() as connection:
             if (found := self._revision(connection)) != revision:
                 raise Refused(
@@ -97,6 +101,9 @@ class RegistryRows:
             emptied = sql.SQL(", ").join(sql.Identifier("public", name) for name in present if name != "alembic_version")
             connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
             self._fill(connection, "public", ordered, folder)
+            for model, version in highest.items():
+                connection.execute(self._queries["keep_model"], {"model": model})
+                connection.execute(self._queries["keep_number"], {"model": model, "version": version})
 
     def restore_control(self, folder: Path, tables: Sequence[TableDump]) -> None:
         """Replace versions, promotions and receipts by those of a dump, in one transaction; pipelines that are missing are added."""

@@ -2,8 +2,8 @@
 
 features.py defines `engineer(columns) -> features`: a dict from column name to 1-D NumPy array in, the same out, as many rows, in the same
 order, each row on its own (no statistic over rows: serving sees one row where etl sees thousands). No pandas, no state, no files.
-`load` checks the digest, runs the file in a module of its own and finds the features' types by trying it on generated rows, so that a
-broken file is refused when it is loaded and not at the first request. Without a features.py the features are the raw columns and cost
+`load` checks the digest, runs the file in a module of its own and finds the features' types by trying it on generated rows, together and
+alone, so that a broken file is refused when it is loaded and not at the first request. Without a features.py the features are the raw columns and cost
 nothing.
 """
 
@@ -21,7 +21,7 @@ from mlplatform.contracts.columns import Column, Columns, Feature, length
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput
 from mlplatform.features.digest import features_digest
-from mlplatform.features.outcome import feature_types, normalised, place
+from mlplatform.features.outcome import differing, feature_types, normalised, place
 from mlplatform.features.probe import probes
 
 Engineer = Callable[[dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
@@ -90,16 +90,33 @@ def _engineer(source: bytes, where: str, digest: str) -> Engineer:
 
 
 def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[Feature, ...]:
-    """The features' types: equal for every probe that has rows, or the file is refused."""
+    """The features' types: equal for every probe that has rows, as the values of a row are for each company it comes in, or it is refused."""
     found: tuple[Feature, ...] = ()
+    answers = []
     for columns in probes(inputs):
         made = _call(engineer, columns, where)
         features = feature_types(made, where=where)
         found = found or features
         if length(columns) and features != found:
             raise InvalidInput(f"{where}: the features' names or types depend on the data: {_told(found)} and {_told(features)}")
-        normalised(made, found, rows=length(columns), where=where)
+        answers.append((columns, normalised(made, found, rows=length(columns), where=where)))
+    for columns, whole in answers:
+        _repeat(engineer, columns, whole, found, where)
     return found
+
+
+def _repeat(engineer: Engineer, columns: Columns, whole: Columns, features: tuple[Feature, ...], where: str) -> None:
+    """Refuse code that gives other values the second time, or for a row alone: serving and training would not see the same."""
+    rows = length(columns)
+    tries = [(slice(0, rows), "is not the same each time it is computed: no random numbers, no clock, no state")]
+    tries += [
+        (slice(row, row + 1), "of a row depends on the rows beside it: no mean, no rank, nothing of other rows") for row in range(rows)
+    ]
+    for part, fault in tries:
+        some = {name: array[part] for name, array in columns.items()}
+        made = normalised(_call(engineer, some, where), features, rows=length(some), where=where)
+        if name := differing(made, {name: array[part] for name, array in whole.items()}):
+            raise InvalidInput(f"{where}: feature {name} {fault}", field=name)
 
 
 def _told(features: tuple[Feature, ...]) -> str:

@@ -72,6 +72,21 @@ def _only_strings(array: NDArray[Any], feature: Feature, where: str) -> None:
             raise InvalidInput(f"{where}: feature {feature.name} holds a {type(value).__name__}, not a string", field=feature.name)
 
 
+def differing(some: Columns, others: Columns) -> str:
+    """The first feature whose values differ, or ''.
+
+    Nulls equal each other; the last digits, in which vectorised and single computations may differ, don't count.
+    """
+    for name, values in some.items():
+        if values.dtype.kind == "f":
+            same = np.allclose(values, others[name], rtol=1e-9, atol=1e-12, equal_nan=True)
+        else:
+            same = values.tolist() == others[name].tolist()
+        if not same:
+            return name
+    return ""
+
+
 def place(error: BaseException, where: str) -> str:
     """File and line of features.py that the error came through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
-
-from numpy.typing import NDArray
 
 from mlplatform.contracts.model import ModelStatus
 from mlplatform.trainer.behaviour import read_cases, run_cases
@@ -16,7 +13,6 @@ from mlplatform.trainer.gates import Judged, judge
 from mlplatform.trainer.learn import Learnt
 from mlplatform.trainer.metrics import Classes, evaluate, of_task
 from mlplatform.trainer.pin import Pinned
-from mlplatform.trainer.raw_columns import of_rows
 from mlplatform.trainer.works import Works
 
 
@@ -31,7 +27,7 @@ def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
         champion = _champion(works, learnt)
         champion_classes = _classes(champion.classes, pinned)
     with works.journal.step("gates"):
-        judged = Judged(test.labels, answers, classes, champion, champion_classes, _columns(works, learnt))
+        judged = Judged(test.labels, answers, classes, champion, champion_classes, learnt.sliced)
         verdicts = judge(pinned.definition, judged)
     with works.journal.step("cases"):
         cases = run_cases(read_cases(pinned.files.cases, pinned.definition), pinned.features, exported.engine, exported.signature)
@@ -60,17 +56,7 @@ def _champion(works: Works, learnt: Learnt) -> Champion:
         folder=works.folder,
         trusted=works.settings.registry.skops_trusted,
     )
-    return inquiry.ask(status.champion, pinned, learnt.test)
-
-
-def _columns(works: Works, learnt: Learnt) -> Mapping[str, NDArray[Any]]:
-    """Features of the test rows, and the raw columns that gates slice by (read only when a gate names one)."""
-    pinned, features = learnt.pinned, learnt.test.features
-    named = {gate.slice for gate in pinned.definition.gates}
-    wanted = [column for column in pinned.definition.columns if column.name in named and column.name not in features]
-    if not wanted:
-        return features
-    return {**features, **of_rows(works.extractor.raw(pinned), learnt.test, wanted)}
+    return inquiry.ask(status.champion, pinned, learnt.test, learnt.exported.signature.classes)
 
 
 def _classes(names: tuple[Any, ...] | None, pinned: Pinned) -> Classes | None:

@@ -25,7 +25,7 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """The data API's progress of this digest once it is ready (featured, quarantined …).
+    """The data API's progress of this digest once it is ready (featured, quarantined, the mark that holds all of it …).
 
     Raises Refused when etl can't run the features code, Unavailable when it isn't done after `wait_s`.
     """

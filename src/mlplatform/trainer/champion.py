@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.model import ModelVersion
 from mlplatform.engine.load import load, read_signature
-from mlplatform.errors import PlatformError, TryLater
+from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.registry.store import ModelStore
 from mlplatform.telemetry import logger
 from mlplatform.trainer.pin import Pinned
@@ -46,35 +46,42 @@ class Inquiry:
     folder: Path  # scratch
     trusted: tuple[str, ...]
 
-    def ask(self, version: ModelVersion | None, pinned: Pinned, test: Table) -> Champion:
-        """The champion's predictions for the test rows.
+    def ask(self, version: ModelVersion | None, pinned: Pinned, test: Table, classes: Sequence[Any] | None) -> Champion:
+        """The champion's predictions for the test rows. `classes` are those of the new version.
 
-        A champion that can't be loaded, proven or fed is reported, not hidden: gates against it then fail. Raises TryLater when MLflow
-        or the data API is away.
+        A champion that can't be loaded, proven or fed, or that answers another question, is reported, not hidden: gates against it then
+        fail. Raises TryLater when MLflow or the data API is away.
         """
         if version is None:
             return Champion(version=None, why="there is no champion yet")
         try:
-            return self._ask(version, pinned, test)
+            return self._ask(version, pinned, test, classes)
         except TryLater:
             raise
-        except PlatformError as error:
-            _log.error("champion can't be compared", version=version.version, error=str(error))
-            return Champion(version=version.version, why=f"version {version.version} can't be compared: {error}")
+        except Exception as error:  # noqa: BLE001 - the loaders and the model itself may raise anything, such as skops under another scikit-learn
+            why = str(error) if isinstance(error, PlatformError) else f"{type(error).__name__}: {error}"
+            _log.error("champion can't be compared", version=version.version, error=why)
+            return Champion(version=version.version, why=f"version {version.version} can't be compared: {why}")
 
-    def _ask(self, version: ModelVersion, pinned: Pinned, test: Table) -> Champion:
+    def _ask(self, version: ModelVersion, pinned: Pinned, test: Table, classes: Sequence[Any] | None) -> Champion:
         place = self.folder / f"champion-{version.version}"
         self.store.download(version.artifacts, place, version.manifest_sha256)
         form = read_signature(place)
         engine = load(place, form, trusted=self.trusted)
         if form.task != pinned.definition.task:
-            return Champion(version=version.version, why=f"version {version.version} is a {form.task}")
+            raise Refused(f"it is a {form.task}")
+        if _named(form.classes) != _named(classes):
+            raise Refused(f"it tells {', '.join(_named(form.classes))} apart, and the new one {', '.join(_named(classes))}")
         positions, rows = np.arange(len(test), dtype=np.int64), test
         if version.features_digest != pinned.digest:
             positions, rows = _same_rows(test, self.rows_of(version.features_digest, form.features))
         if not len(positions):
-            return Champion(version=version.version, why=f"none of the test rows has features of {version.features_digest[:12]}…")
+            raise Refused(f"none of the test rows has features of {version.features_digest[:12]}…")
         return Champion(version=version.version, answers=engine.predict(rows.features), classes=form.classes, positions=positions)
+
+
+def _named(classes: Sequence[Any] | None) -> list[str]:
+    return sorted(map(str, classes or ()))
 
 
 def _same_rows(test: Table, other: Table) -> tuple[np.ndarray[Any, Any], Table]:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
-
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.client.dataset import Dataset, download
-from mlplatform.contracts.columns import Feature
+from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.patience import patiently
 from mlplatform.trainer.pin import Pinned
+from mlplatform.trainer.raw_columns import of_rows
 from mlplatform.trainer.table import Table, from_arrow
 
 
@@ -24,11 +24,14 @@ class Extractor:
     api: DataApiClient
     wait_s: float
 
-    def training(self, pinned: Pinned, now: datetime) -> tuple[Table, Receipt]:
-        """Features with labels of the pinned digest, inside the definition's window that ends at `now`."""
-        query = window(pinned.definition, now).model_copy(update={"digest": pinned.digest})
+    def training(self, pinned: Pinned, now: datetime, *, as_of: int) -> tuple[Table, Receipt]:
+        """Features with labels of the pinned digest as of that mark, inside the definition's window that ends at `now`.
+
+        A standby that does not have the mark yet is waited for: its own newest one would be a smaller dataset, and nobody would notice.
+        """
+        query = window(pinned.definition, now).model_copy(update={"digest": pinned.digest, "as_of": as_of})
         found = self._read(f"{pinned.definition.name}.training", query)
-        return from_arrow(found.table, pinned.features.features, pinned.definition.target), found.receipt
+        return from_arrow(found.table, pinned.features.features, pinned.definition.target, key=pinned.definition.key), found.receipt
 
     def other_digest(self, pinned: Pinned, receipt: Receipt, digest: str, features: Sequence[Feature]) -> Table:
         """The rows of another digest over the same window and as of the same mark, to feed a champion that was trained on it.
@@ -39,9 +42,21 @@ class Extractor:
         found = self._read(f"{pinned.definition.name}.training", query)
         return from_arrow(found.table, features, pinned.definition.target)
 
-    def raw(self, pinned: Pinned) -> pa.Table:
-        """All raw requests, for gates that slice by a raw column. They are in another database, whose marks are its own."""
-        return self._read(f"{pinned.definition.name}.requests", DatasetQuery(columns=("request_id", "inputs"))).table
+    def sliced(self, pinned: Pinned, test: Table) -> Columns:
+        """Features of the test rows, and the raw columns that gates slice by (read only when a gate names one).
+
+        Raw requests are in another database, whose marks are its own: its standby is asked again until it has the rows.
+        """
+        named = {gate.slice for gate in pinned.definition.gates}
+        wanted = [column for column in pinned.definition.columns if column.name in named and column.name not in test.features]
+        if not wanted:
+            return test.features
+        query = DatasetQuery(columns=("request_id", "inputs"))
+
+        def read() -> Columns:
+            return of_rows(self._read(f"{pinned.definition.name}.requests", query).table, test, wanted)
+
+        return {**test.features, **patiently(read, seconds=self.wait_s)}
 
     def _read(self, name: str, query: DatasetQuery) -> Dataset:
         return download(self.api, name, query, deadline_s=self.wait_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Verdict:
     rows: int
     slice: str = ""
     note: str = ""
+    counts: bool = True  # False: a slice that says nothing, and passes for that
 
 
 def judge(definition: PipelineDefinition, judged: Judged) -> list[Verdict]:
@@ -62,7 +63,11 @@ def _gate(gate: Gate, judged: Judged) -> list[Verdict]:
         return [_verdict(gate, judged, everything)]
     if gate.slice not in judged.columns:
         raise InvalidInput(f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column", field="gates")
-    return [_verdict(gate, judged, part) for part in slices(gate.slice, judged.columns[gate.slice])]
+    verdicts = [_verdict(gate, judged, part) for part in slices(gate.slice, judged.columns[gate.slice])]
+    if any(verdict.counts for verdict in verdicts):
+        return verdicts
+    whole = _verdict(gate, judged, everything)
+    return [*verdicts, replace(whole, note=f"no value of {gate.slice} counts, so all rows do" + (f"; {whole.note}" if whole.note else ""))]
 
 
 def _verdict(gate: Gate, judged: Judged, part: Slice) -> Verdict:
@@ -78,7 +83,7 @@ def _bounded(gate: Gate, judged: Judged, part: Slice) -> Verdict:
         if words
     )
     if idle := _idle(part, value):
-        return Verdict(gate.metric, condition, True, _known(value), bound, len(part.positions), part.name, idle)
+        return Verdict(gate.metric, condition, True, _known(value), bound, len(part.positions), part.name, idle, counts=False)
     passed = (gate.min is None or value >= gate.min) and (gate.max is None or value <= gate.max)  # NaN fails both
     return Verdict(gate.metric, condition, passed, _known(value), bound, len(part.positions), part.name)
 
@@ -100,7 +105,7 @@ def _against_champion(gate: Gate, judged: Judged, part: Slice) -> Verdict:
     condition = f"as good as version {champion.version}{bound}{tolerance}"
     note = _partly(common, part, champion.version)
     if idle := _idle(part, mine):
-        return Verdict(gate.metric, condition, True, _known(mine), _known(theirs), len(common), part.name, idle)
+        return Verdict(gate.metric, condition, True, _known(mine), _known(theirs), len(common), part.name, idle, counts=False)
     if len(common) * 2 < len(part.positions):
         return Verdict(gate.metric, condition, False, _known(mine), _known(theirs), len(common), part.name, f"{note}, too few to compare")
     passed = better(gate.metric, mine, theirs, gate.tolerance)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.dataset import Receipt
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
@@ -29,6 +30,7 @@ class Learnt:
     receipt: Receipt
     train: Table
     test: Table
+    sliced: Columns  # what gates may slice the test rows by
     search: Search
     exported: Exported
 
@@ -49,17 +51,18 @@ def learn(works: Works, pipeline: str) -> Learnt:
     with step("wait"):
         progress = backfill.wait(works.api, pipeline, pinned.digest, stored_before=begun, wait_s=works.settings.trainer.wait_s)
     with step("extract"):
-        table, receipt = works.extractor.training(pinned, begun)
+        table, receipt = works.extractor.training(pinned, begun, as_of=int(progress["mark"]))
     with step("validate"):
         counts = {name: int(progress[name]) for name in ("featured", "quarantined")}
         validate(table, pinned.features.features, pinned.definition, **counts)
     with step("split"):
         train, test = split(table, pinned.definition)
+        sliced = works.extractor.sliced(pinned, test)  # before the long work, since another standby is asked
         record.log_data(works.publisher, works.run, receipt, {"train": len(train), "test": len(test)})
     search, estimator = _fit(works, pinned, train)
     with step("export"):
         exported = export(estimator, pinned, train, test, works.folder / "model", trusted=works.settings.registry.skops_trusted)
-    return Learnt(pinned, receipt, train, test, search, exported)
+    return Learnt(pinned, receipt, train, test, sliced, search, exported)
 
 
 def _fit(works: Works, pinned: Pinned, train: Table) -> tuple[Search, Any]:

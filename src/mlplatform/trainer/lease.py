@@ -2,6 +2,8 @@
 
 The data API keeps the lease; a thread renews it while the run lasts. A run that can't renew for a whole lease time has lost it: another
 one may have begun, so it must stop before it registers anything. Steps call `require` for that.
+
+The client must not be patient by itself: a renewal that succeeds late would be counted from its first try.
 """
 
 from __future__ import annotations
@@ -14,8 +16,12 @@ from urllib.parse import quote
 
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.errors import PlatformError, Refused, TryLater
+from mlplatform.patience import patiently
 from mlplatform.telemetry import logger
+from mlplatform.trainer.api import tell
 
+FIRST_S = 120.0
+"""How long the first call of a run may take: nothing is held yet, and a new pod is let through by network policies only after a moment."""
 _log = logger("trainer")
 
 
@@ -23,20 +29,28 @@ class Lease:
     """The right to train one pipeline; use as a context manager. Entering raises Refused while another run holds it."""
 
     def __init__(
-        self, api: DataApiClient, pipeline: str, holder: str, *, ttl_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self,
+        api: DataApiClient,
+        pipeline: str,
+        holder: str,
+        *,
+        ttl_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api = api
         self._path = f"/v1/pipelines/{quote(pipeline)}/lease"
         self._holder = holder
         self._ttl_s = ttl_s
         self._clock = clock
+        self._sleep = sleep
         self._until = 0.0
         self._lost = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self._take()
+        patiently(self._take, seconds=FIRST_S, waiting=tell, clock=self._clock, sleep=self._sleep)
         self._thread.start()
         return self
 

@@ -19,6 +19,7 @@ from mlplatform.registry.publish import Publisher, Run, Status
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger, serve_metrics
+from mlplatform.trainer.api import PatientClient
 from mlplatform.trainer.credentials import refuse_databases
 from mlplatform.trainer.journal import Journal
 from mlplatform.trainer.lease import Lease
@@ -43,9 +44,9 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
     holder = f"{socket.gethostname()}:{os.getpid()}:{new_request_id()}"
     with ExitStack() as stack, structlog.contextvars.bound_contextvars(pipeline=pipeline):
         stack.enter_context(orderly_end())
-        api = stack.enter_context(DataApiClient(settings.dataapi.url, token))
+        api = stack.enter_context(PatientClient(settings.dataapi.url, token))
         store = stack.enter_context(ModelStore(settings.registry.url, credentials=settings.registry.credentials))
-        lease = stack.enter_context(Lease(api, pipeline, holder))
+        lease = stack.enter_context(Lease(stack.enter_context(DataApiClient(settings.dataapi.url, token)), pipeline, holder))
         publisher = Publisher(settings.registry.url, credentials=settings.registry.credentials)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=_work(settings))))
         journal = Journal(pipeline, before=lease.require)

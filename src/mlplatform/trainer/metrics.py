@@ -24,8 +24,8 @@ class Classes:
 
     def __init__(self, names: Sequence[Any], definition: PipelineDefinition) -> None:
         self.names = tuple(str(name) for name in names)
-        declared = definition.target.values
-        self.positive = declared[-1] if declared and len(self.names) == 2 else self.names[-1]
+        last = (definition.target.values or self.names)[-1]
+        self.positive = last if len(self.names) == 2 and last in self.names else self.names[-1]
 
     @property
     def positive_at(self) -> int:

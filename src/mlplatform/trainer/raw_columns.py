@@ -15,7 +15,10 @@ from mlplatform.trainer.table import Table, texts
 
 
 def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Columns:
-    """These columns for exactly the test rows, in their order. Raises Unavailable when the raw standby does not have a row yet."""
+    """These columns for exactly the test rows, in their order. A column that is younger than a request is null there.
+
+    Raises Unavailable when the raw standby does not have a row yet, InvalidInput for a null where none may be.
+    """
     wanted = set(map(str, test.request_ids))
     pairs = zip(texts(requests["request_id"]), texts(requests["inputs"]), strict=True)
     inputs: dict[str, dict[str, list[Any]]] = {request: json.loads(text) for request, text in pairs if request in wanted}
@@ -23,8 +26,12 @@ def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Colum
     if missing:
         raise Unavailable(f"{len(missing)} test rows are not on the raw standby yet, such as {missing[0]}", retry_after_s=5.0)
     rows = test.identities()
-    picked = {column.name: [inputs[request][column.name][row] for request, row in rows] for column in columns}
+    picked = {column.name: [_value(inputs[request].get(column.name), row) for request, row in rows] for column in columns}
     typed, faults = to_columns(picked, columns)
     if faults:
         raise InvalidInput(f"raw column of a test row: {faults[0]}", field=faults[0].column)
     return typed
+
+
+def _value(column: list[Any] | None, row: int) -> Any:
+    return None if column is None else column[row]

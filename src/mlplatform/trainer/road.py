@@ -60,9 +60,9 @@ def _facts(evidence: Evidence, version: str, artifacts: str) -> dict[str, Any]:
 def _propose(works: Works, evidence: Evidence, version: str) -> str:
     """The version's state afterwards: champion where the pipeline approves by itself."""
     with works.journal.step("propose"):
-        entry = {"action": "propose", "version": version, "why": why(evidence), "gate_digest": evidence.digest()}
+        proof = {"why": why(evidence), "gate_digest": evidence.digest(), "champion": evidence.judged.champion.version}
         path = f"/v1/models/{quote(evidence.pinned.definition.name)}/promotions"
-        return Promotion.model_validate(works.api.post(path, entry)).state
+        return Promotion.model_validate(works.api.post(path, {"action": "propose", "version": version, **proof})).state
 
 
 def _outcome(works: Works, evidence: Evidence, version: str, state: str) -> Outcome:

@@ -1,30 +1,41 @@
-"""Held-out rows: a seeded draw, or the latest ones."""
+"""Held-out rows: by a hash of what the row is about, or the latest ones.
+
+A champion is judged on the held-out rows of a later run. So a row must not change sides when the table grows: whoever was trained on a row
+that is held out now would be judged on its own lessons, and could not be beaten by an honest model.
+"""
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, TimeSeriesSplit, train_test_split
+from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, TimeSeriesSplit
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.trainer.table import Table
 
+_WHOLE = 2.0**64
+
 
 def split(table: Table, definition: PipelineDefinition) -> tuple[Table, Table]:
-    """(train, test). The same table, definition and seed give the same rows. A random draw keeps the shares of the classes.
+    """(train, test), neither empty. The same table, definition and seed give the same rows.
 
-    By time, train is ordered by time as well, and rows of one instant keep the order of (request_id, row).
+    At random, a row keeps its side for as long as seed and share stay, whatever other rows come and go; rows of one key are on one side.
+    By time, train is ordered by time as well, and rows of one instant keep the order of (request_id, row). Raises InvalidInput when a class
+    is nowhere in train: no model can learn it.
     """
-    positions = np.arange(len(table), dtype=np.int64)
     if definition.split.by == "time":
         ordered = np.argsort(table.times, kind="stable").astype(np.int64)
         held = max(1, round(len(table) * definition.split.test_share))
-        train, test = ordered[:-held], ordered[-held:]
+        train, test = table.take(ordered[:-held]), table.take(ordered[-held:])
     else:
-        train, test = _draw(positions, table, definition)
-    _whole(table.take(train), definition)
-    return table.take(train), table.take(test)
+        out = _held_out(_places(table, definition.split.seed), definition.split.test_share)
+        train, test = table.take(np.flatnonzero(~out).astype(np.int64)), table.take(np.flatnonzero(out).astype(np.int64))
+    _whole(table, train, definition)
+    return train, test
 
 
 def folds(definition: PipelineDefinition) -> BaseCrossValidator:
@@ -35,15 +46,33 @@ def folds(definition: PipelineDefinition) -> BaseCrossValidator:
     return kind(n_splits=definition.tuning.folds, shuffle=True, random_state=definition.split.seed)
 
 
-def _draw(positions: NDArray[np.int64], table: Table, definition: PipelineDefinition) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    classes = table.labels.astype(str) if definition.task == "classification" else None
-    train, test = train_test_split(
-        positions, test_size=definition.split.test_share, random_state=definition.split.seed, shuffle=True, stratify=classes
-    )
-    return np.sort(train), np.sort(test)
+def _places(table: Table, seed: int) -> NDArray[np.float64]:
+    """For each row a number in [0, 1) that is drawn once for all by the seed and its key, or (request_id, row) where it has none."""
+    salt = hashlib.sha256(str(seed).encode()).hexdigest()[:16]
+    own = _hashed(table.request_ids, salt) ^ pd.util.hash_array(table.rows.astype(np.int64))
+    keyless = np.fromiter((key is None for key in table.keys), dtype=np.bool_, count=len(table))
+    drawn = np.where(keyless, pd.util.hash_array(own), _hashed(np.where(keyless, "", table.keys), salt))
+    return np.asarray(drawn / _WHOLE, dtype=np.float64)
 
 
-def _whole(train: Table, definition: PipelineDefinition) -> None:
-    """A split by time may leave a class entirely to the test rows; no model can learn that."""
-    if definition.task == "classification" and len(np.unique(train.labels.astype(str))) < 2:
-        raise InvalidInput("the training rows hold only one class after the split by time", field="split", fix="hold out fewer rows")
+def _hashed(names: NDArray[np.object_], salt: str) -> NDArray[np.uint64]:
+    return np.asarray(pd.util.hash_array(names.astype(np.object_), hash_key=salt, categorize=False), dtype=np.uint64)
+
+
+def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Below the share; in a tiny table at least one row, or what goes with it, on each side: the nearest to it."""
+    if len(np.unique(places)) < 2:
+        raise InvalidInput("all rows have one key: there is nothing to hold out", field="key")
+    return np.asarray((places < share) & (places < places.max()) | (places == places.min()), dtype=np.bool_)
+
+
+def _whole(table: Table, train: Table, definition: PipelineDefinition) -> None:
+    if definition.task != "classification":
+        return
+    absent = sorted(set(table.labels.astype(str)) - set(train.labels.astype(str)))
+    if absent:
+        raise InvalidInput(
+            f"all rows of class {', '.join(absent)} are among the held-out ones, no model can learn it",
+            field="split",
+            fix="bring more rows of it, hold out fewer rows, or take another seed",
+        )

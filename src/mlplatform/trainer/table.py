@@ -21,6 +21,7 @@ class Table:
 
     request_ids: NDArray[Any]
     rows: NDArray[np.int64]
+    keys: NDArray[Any]  # the client's own id of what the row is about, or None
     times: NDArray[np.datetime64]
     labels: NDArray[Any]
     features: Columns
@@ -34,6 +35,7 @@ class Table:
             self,
             request_ids=self.request_ids[positions],
             rows=self.rows[positions],
+            keys=self.keys[positions],
             times=self.times[positions],
             labels=self.labels[positions],
             features={name: values[positions] for name, values in self.features.items()},
@@ -44,15 +46,16 @@ class Table:
         return list(zip(map(str, self.request_ids), map(int, self.rows), strict=True))
 
 
-def from_arrow(data: pa.Table, features: Sequence[Feature], target: Target) -> Table:
+def from_arrow(data: pa.Table, features: Sequence[Feature], target: Target, *, key: str | None = None) -> Table:
     """A `<pipeline>.training` dataset as a table. Raises InvalidInput when a column is missing."""
-    names = ("request_id", "row", "event_time", target.name, *(feature.name for feature in features))
+    names = ("request_id", "row", "event_time", *([key] if key else []), target.name, *(feature.name for feature in features))
     absent = [name for name in names if name not in data.column_names]
     if absent:
         raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])
     return Table(
         request_ids=texts(data["request_id"]),
         rows=data["row"].to_numpy().astype(np.int64),
+        keys=texts(data[key]) if key else np.full(len(data), None, dtype=np.object_),
         times=_utc(data["event_time"]),
         labels=values(data[target.name], "int64" if target.dtype == "bool" else target.dtype),  # classes are numbers or strings
         features={feature.name: values(data[feature.name], feature.dtype) for feature in features},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,24 @@ def test_a_record_that_went_on_is_kept_and_what_is_gone_is_named(shop: Any) -> N
 
     assert shop.record() == record
     assert restored.later == (f"{shop.name} version 3",)
+    assert shop.publish(9.0) == "4"  # MLflow alone would count 3 again, and the record refuses that
+    assert json.loads(shop.registry()[1])[-1]["version"] == "4"
+
+
+def test_a_model_that_the_snapshot_does_not_know_goes_on_counting_too(shop: Any) -> None:
+    """A pipeline that got its first version after the snapshot gets its second one after the restore."""
+    main.run(shop.settings())
+    later = type(shop)(f"{shop.name}-later", shop.mlflow, shop.databases, shop.folder / "later")
+    with shop.databases.connect("owner", "warehouse") as connection:
+        connection.execute(
+            "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) VALUES (%s, '{}', 'c', 'd', 'test')",
+            (later.name,),
+        )
+    later.publish(2.0)
+    shop.wipe()
+    main.restore_snapshot(shop.restoring())
+
+    assert later.publish(4.0) == "2"
 
 
 def test_a_registry_in_use_is_not_overwritten(shop: Any) -> None:
@@ -111,17 +132,53 @@ def test_a_harmed_snapshot_is_refused(shop: Any, place: str) -> None:
         main.restore_snapshot(shop.restoring(), path.name, force=True)
 
 
-def test_a_harmed_model_is_reported_and_no_older_snapshot_removed(shop: Any) -> None:
-    """A model that no longer matches its manifest ends the backup in an error that names it; the old good copies stay."""
-    main.run(shop.settings(keep=1))
-    file = shop.model_file("1")
+def _harm(shop: Any, version: str) -> None:
+    file = shop.model_file(version)
     data = bytearray(file.read_bytes())
     data[100] ^= 1
     file.write_bytes(data)
 
+
+def test_a_harmed_model_is_reported_once_and_its_last_good_copy_stays(shop: Any) -> None:
+    """A model that no longer matches its manifest ends the backup in an error that names it; later runs go well, and the good copy stays."""
+    main.run(shop.settings(keep=1))
+    _harm(shop, "1")
     with pytest.raises(IntegrityFailure, match=f"{shop.name} version 1"):
         main.run(shop.settings(keep=1))
-    assert len(_names(shop)) == 2
+    for _ in range(2):
+        main.run(shop.settings(keep=1))
+    left = _names(shop)
+    _harm(shop, "2")
+    with pytest.raises(IntegrityFailure, match=f"{shop.name} version 2"):
+        main.run(shop.settings(keep=1))
+
+    assert left == ["registry-20260101T000000Z", "registry-20260101T000003Z"]
+    assert _names(shop) == ["registry-20260101T000000Z", "registry-20260101T000003Z", "registry-20260101T000004Z"]
+
+
+def test_a_snapshot_with_damaged_models_is_not_restored_by_accident(shop: Any) -> None:
+    """A restore refuses it and names the models; by force it brings back what is good."""
+    _harm(shop, "1")
+    with pytest.raises(IntegrityFailure):
+        main.run(shop.settings())
+    shop.wipe()
+    with pytest.raises(Refused, match=f"damaged models: {shop.name} version 1"):
+        main.restore_snapshot(shop.restoring())
+
+    assert main.restore_snapshot(shop.restoring(), force=True).versions == 2
+
+
+def test_two_runs_at_once_do_not_sweep_each_other_away(shop: Any) -> None:
+    """While a run makes a snapshot another one is refused."""
+    folder = shop.folder / "backups"
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(Refused, match="another run"):
+            main.run(shop.settings())
+    finally:
+        os.close(handle)
 
 
 def test_only_the_newest_are_kept(shop: Any) -> None:

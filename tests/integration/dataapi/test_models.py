@@ -49,8 +49,10 @@ def verified(api: Any, name: str, receipt: str, *versions: str) -> None:
 
 
 def act(api: Any, caller: str, name: str, action: str, version: str | None = None) -> Any:
-    """One step; proposals carry the gate report's digest."""
-    body = {"action": action, "version": version, "why": "test", "gate_digest": GATES if action == "propose" else None}
+    """One step; proposals carry the gate report's digest and the present champion."""
+    body = {"action": action, "version": version, "why": "test"}
+    if action == "propose":
+        body |= {"gate_digest": GATES, "champion": status(api, name)[0]}
     return api.call(caller, "POST", f"/v1/models/{name}/promotions", json=body)
 
 
@@ -97,6 +99,31 @@ def test_auto_approval_promotes_what_is_proposed(api: Any, receipts: Any) -> Non
     assert ["pipeline:auto", "trainer", "trainer"] == [
         entry["caller"] for entry in api.ledger(subject="auto-one") if entry["action"] in ("propose", "promote")
     ]
+
+
+def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(api: Any, receipts: Any) -> None:
+    """Of two runs that met the same champion the later one is refused, and so is one that met none; repeating the first is no error."""
+    verified(api, "auto-one", receipts["auto-one"], "1", "2", "3")
+    path, body = "/v1/models/auto-one/promotions", {"action": "propose", "why": "test", "gate_digest": GATES}
+    act(api, "trainer", "auto-one", "propose", "1")
+    first = api.call("trainer", "POST", path, json=body | {"version": "2", "champion": "1"})
+    with pytest.raises(Refused, match="compared with version 1, and the champion is version 2 now"):
+        api.call("trainer", "POST", path, json=body | {"version": "3", "champion": "1"})
+    with pytest.raises(Refused, match="compared with none"):
+        api.call("trainer", "POST", path, json=body | {"version": "3"})
+
+    assert first == api.call("trainer", "POST", path, json=body | {"version": "2", "champion": "1"})
+    assert ("2", None, "1") == status(api, "auto-one")
+
+
+def test_what_was_judged_by_another_definition_waits_for_a_person(api: Any, receipts: Any) -> None:
+    """When a new commit was applied during the run, the version stays a candidate although the pipeline approves by itself."""
+    api.call("trainer", "POST", "/v1/models/auto-one/versions", json=facts("1", receipts["auto-one"], commit="an older one"))
+    api.call("trainer", "POST", "/v1/models/auto-one/versions/1/verified", json={"manifest_sha256": "1".zfill(64)})
+    done = act(api, "trainer", "auto-one", "propose", "1")
+
+    assert ("propose", "candidate") == (done["action"], done["state"])
+    assert (None, "1", None) == status(api, "auto-one")
 
 
 def test_a_trainer_cannot_promote(api: Any, receipts: Any) -> None:

@@ -54,6 +54,9 @@ def test_features_are_ready_when_every_stored_request_is_passed(api: Any) -> Non
     assert [(False, 0, 0, 0), (False, 2, 0, 0), (True, 0, 1, 1), (False, 1, 1, 1), (True, 0, 1, 1)] == [
         (item["ready"], item["waiting_requests"], item["featured"], item["quarantined"]) for item in seen
     ]
+    marks = [item["mark"] for item in seen]
+    assert marks == sorted(marks)
+    assert marks[2] > marks[1]
     with pytest.raises(UnknownName, match="never applied"):
         api.call("trainer", "GET", f"/v1/pipelines/manual-one/features/{'f' * 64}")
 

@@ -70,8 +70,10 @@ class Real:
 
     def act(self, action: str, number: str | None) -> None:
         """One step of the state machine."""
-        digest_of_report = "a" * 64 if action == "propose" else None
-        body = {"action": action, "version": number, "why": "test", "gate_digest": digest_of_report}
+        body = {"action": action, "version": number, "why": "test"}
+        if action == "propose":
+            champion = self.call("admin", "GET", f"/v1/models/{NAME}", None)["champion"]
+            body |= {"gate_digest": "a" * 64, "champion": champion and champion["version"]}
         self.call("admin", "POST", f"/v1/models/{NAME}/promotions", body)
 
     def outboxes(self) -> list[Any]:

@@ -129,19 +129,20 @@ class Bank:
             apply(client, checkout(self.settings.source), self.name)
         self.drain()
 
-    def bring(self, history: list[dict[str, Any]]) -> None:
-        """Import rows through the data API and let etl make features of them."""
+    def bring(self, history: list[dict[str, Any]], *, replicated: bool = True) -> None:
+        """Import rows through the data API, let etl make features of them, and wait until the standby has them."""
         body = "\n".join(json.dumps(row) for row in history).encode()
         with self.client("admin") as client:
             headers = {"Content-Type": "application/x-ndjson"}
             client.call("POST", f"/v1/datasets/{self.name}.requests/rows", content=body, headers=headers)
-        self.drain()
+        self.drain(replicated=replicated)
 
-    def drain(self) -> None:
+    def drain(self, *, replicated: bool = True) -> None:
         """Let etl do all that there is to do."""
         while self.worker.step():
             pass
-        self.databases.catch_up()
+        if replicated:
+            self.databases.catch_up()
 
     def train(self, **changes: Any) -> Outcome:
         """One run of the trainer, as its process does it."""
@@ -192,6 +193,19 @@ def _served(settings: Settings, folder: Path) -> Iterator[str]:
 @pytest.fixture
 def bank(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
     """A pipeline that is applied, with 400 rows of history."""
+    with _opened(databases, mlflow, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def bank_of_its_own(databases: Any, throwaway: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
+    """The same on a primary and standby that may be paused."""
+    with _opened(type(databases)(throwaway, "raw", "warehouse"), mlflow, tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
     with ExitStack() as stack:
         tokens = tmp_path / "tokens.json"
         entries = [{"name": name, "roles": roles, "sha256": digest(f"token-{name}")} for name, roles in ROLES.items()]

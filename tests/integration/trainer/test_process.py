@@ -57,7 +57,7 @@ def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> No
     lines = (tmp_path / "log").read_text().splitlines()
 
     assert child.returncode == 0, lines[-5:]
-    assert out.decode().startswith(f"{bank.name} version 1 is champion (onnx, 300 rows for training, 100 held out)")
+    assert out.decode().startswith(f"{bank.name} version 1 is champion (onnx, 297 rows for training, 103 held out)")
     assert all(line.startswith("{") for line in lines), [line for line in lines if not line.startswith("{")]
     assert any('"step": "export"' in line and f'"pipeline": "{bank.name}"' in line and '"run_id"' in line for line in lines)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlplatform.backup import snapshot
-from mlplatform.backup.snapshot import Index
+from mlplatform.backup.retention import prune, sweep
+from mlplatform.backup.snapshot import Index, KnownVersion
 from mlplatform.backup.verify import verify
 from mlplatform.errors import IntegrityFailure, UnknownName
 
@@ -23,6 +24,57 @@ def _made(folder: Path, name: str = "registry-20260102T030405Z") -> Path:
     (place / "artifacts" / ".hidden name").write_text("x")
     snapshot.seal(place, Index(created_at=MOMENT, mlflow_revision="r", mlflow=(), control=(), versions=(), files=snapshot.files(place)))
     return place
+
+
+def _dated(folder: Path, day: int, *, good: str = "", damaged: str = "") -> Path:
+    """A snapshot of that day whose versions are named by single digits."""
+    place = folder / f"registry-202601{day:02}T000000Z"
+    place.mkdir()
+    versions = tuple(
+        KnownVersion(pipeline="shop", version=number, state="retired", run_id="r", artifacts="a", manifest_sha256="0" * 64)
+        for number in sorted(good + damaged)
+    )
+    told = tuple(f"shop version {number}: model.onnx is missing" for number in damaged)
+    snapshot.seal(place, Index(created_at=MOMENT, mlflow_revision="r", mlflow=(), control=(), versions=versions, damaged=told, files=()))
+    return place
+
+
+def _days(folder: Path) -> list[int]:
+    return [int(path.name[15:17]) for path in snapshot.existing(folder)]
+
+
+def test_damage_does_not_stop_the_removal_of_old_snapshots(tmp_path: Path) -> None:
+    """All but the newest go, but for the newest one in which each damaged version was good; nothing half-removed is left."""
+    _dated(tmp_path, 1, good="1")
+    _dated(tmp_path, 2, good="12")
+    _dated(tmp_path, 3, good="2", damaged="1")
+    for day in (4, 5, 6):
+        _dated(tmp_path, day, good="3", damaged="12")
+    prune(tmp_path, 2)
+
+    assert _days(tmp_path) == [2, 3, 5, 6]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_snapshot_that_cannot_be_read_is_no_good_copy(tmp_path: Path) -> None:
+    """The last good copy is looked for in snapshots whose index is sound; a version that has none keeps nothing."""
+    for day in (1, 2):
+        _dated(tmp_path, day, good="1")
+    (tmp_path / "registry-20260102T000000Z" / "index.sha256").unlink()
+    _dated(tmp_path, 3, damaged="17")
+    prune(tmp_path, 1)
+
+    assert _days(tmp_path) == [1, 3]
+
+
+def test_what_killed_runs_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    """Half-made and half-removed snapshots are swept away, whole ones and foreign folders stay."""
+    whole = _dated(tmp_path, 1)
+    for name in (".registry-20260102T000000Z.part", ".mine.part"):
+        (tmp_path / name / "artifacts").mkdir(parents=True)
+    sweep(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", whole.name]
 
 
 def test_names_sort_by_time_in_any_zone() -> None:

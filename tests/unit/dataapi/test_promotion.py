@@ -64,7 +64,15 @@ def test_a_new_candidate_retires_the_old_one() -> None:
     """A proposal supersedes the candidate that waits; the champion stays."""
     versions = [_version("1", "champion"), _version("2", "candidate"), _version("3", "verified")]
 
-    assert (("2", "retired"),) == decide("propose", versions[2], all_versions=versions, gate_digest=GATES).others
+    assert (("2", "retired"),) == decide("propose", versions[2], all_versions=versions, gate_digest=GATES, compared_with="1").others
+
+
+@pytest.mark.parametrize("compared_with", [None, "3"])
+def test_a_proposal_names_the_present_champion(compared_with: str | None) -> None:
+    """What was compared with another version than the present champion, or with none, was not proven better: it is refused."""
+    versions = [_version("1", "champion"), _version("2", "verified"), _version("3", "retired")]
+    with pytest.raises(Refused, match="the champion is version 1 now"):
+        decide("propose", versions[1], all_versions=versions, gate_digest=GATES, compared_with=compared_with)
 
 
 def test_nothing_serves_without_a_gate_report() -> None:

@@ -96,6 +96,13 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
         ),
         ("return {'a' if len(c['income']) else 'b': c['income']}", "engineer() gave b, and for other rows a"),
         ("return {'a': np.char.upper(c['city'].astype('U')) if all(c['city']) else c['income']}", "depend on the data"),
+        ("return {'a': c['children'], 'b': c['income'] - c['income'].sum()}", "feature b of a row depends on the rows beside it"),
+        ("return {'a': np.argsort(c['income'])}", "feature a of a row depends on the rows beside it"),
+        (
+            "return {'a': np.full(len(c['city']), 'x' if None in c['city'] else 'y', dtype=object)}",
+            "feature a of a row depends on the rows",
+        ),
+        ("return {'a': c['income'], 'b': np.random.random(len(c['income']))}", "feature b is not the same each time"),
         ("raise SystemExit(1)", f"{WHERE}, line 3: SystemExit: 1"),
     ],
 )
@@ -105,6 +112,13 @@ def test_code_that_breaks_the_contract_is_refused_when_loaded(body: str, told: s
         _load(body)
 
     assert told in str(refusal.value)
+
+
+def test_nulls_and_last_digits_are_no_difference() -> None:
+    """Code that gives null for a null, and sums whose last digit depends on how many are computed at once, keep the contract."""
+    body = "n = len(c['income']); return {'a': np.where(c['city'] == None, np.nan, c['income'] * (1 + n * 1e-15)), 'b': c['city']}"
+
+    assert [feature.name for feature in _load(body).features] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def table() -> Callable[..., Table]:
         return Table(
             request_ids=np.array([f"{number:06d}" for number in range(rows)], dtype=object),
             rows=np.zeros(rows, dtype=np.int64),
+            keys=np.full(rows, None, dtype=np.object_),
             times=np.datetime64("2026-01-01", "us") + draw.permutation(rows) * np.timedelta64(1, "h"),
             labels=np.where(leans > 0, "yes", "no").astype(object),
             features={"age": age, "calls": calls, "plan": plan},

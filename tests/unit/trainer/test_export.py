@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ from sklearn.pipeline import make_pipeline
 def build(parameters):
     words = make_column_transformer((OrdinalEncoder(), ["plan"]), remainder="passthrough")
     return make_pipeline(words, HistGradientBoostingRegressor(max_iter=20))
+"""
+INFREQUENT = """
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+def build(parameters):
+    words = make_column_transformer(
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=0.01), ["plan"]), remainder="passthrough", sparse_threshold=0
+    )
+    return make_pipeline(words, LogisticRegression())
 """
 LINEAR = FOREST.replace("HistGradientBoostingRegressor(max_iter=20)", "Ridge()").replace(
     "sklearn.ensemble import HistGradientBoostingRegressor", "sklearn.linear_model import Ridge"
@@ -63,7 +75,7 @@ def _far_apart(table: Any) -> Any:
     rows = table(400)
     age = 1e9 + np.random.default_rng(1).permutation(400).astype(float)
     features = {**rows.features, "age": age}
-    return type(rows)(rows.request_ids, rows.rows, rows.times, np.sqrt(age - 1e9), features)
+    return replace(rows, labels=np.sqrt(age - 1e9), features=features)
 
 
 def test_a_model_that_is_equal_leaves_as_onnx(table, pinned, tmp_path: Path) -> None:
@@ -94,6 +106,15 @@ def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(table, pinned, t
     assert exported.signature.format == "skops"
     assert "differs by up to" in exported.tried[0]
     assert exported.parity.equal
+
+
+def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(table, pinned, tmp_path: Path) -> None:
+    """A graph that loads and then fails on rows that scikit-learn answers is no export: the next way is tried, and the reason kept."""
+    exported = _export(pinned(model=INFREQUENT), table(), tmp_path)
+
+    assert exported.signature.format == "skops"
+    assert len(exported.tried) == 2
+    assert "can't be computed" in exported.tried[0]
 
 
 def test_onnx_on_demand_is_onnx_or_nothing(table, pinned, tmp_path: Path) -> None:

@@ -100,6 +100,17 @@ def test_a_slice_gate_holds_in_every_value(definition) -> None:
     assert "does not count" in next(verdict.note for verdict in verdicts if verdict.slice == "plan=trial")
 
 
+@pytest.mark.parametrize(("right", "passes"), [(100, True), (40, False)])
+def test_where_no_slice_counts_all_rows_do(definition, right: int, passes: bool) -> None:
+    """A gate over values that are all too rare to judge is held to its bound on the whole test set, and says so."""
+    town = np.array([f"town {number // 10}" for number in range(100)], dtype=object)
+    *parts, whole = _judge(definition, {"metric": "accuracy", "min": 0.5, "slice": "town"}, right=right, town=town)
+
+    assert {part.passed for part in parts} == {True}
+    assert (whole.slice, whole.rows, whole.passed) == ("", 100, passes)
+    assert "no value of town counts" in told(whole)
+
+
 def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
     """A metric that is NaN on the whole test set fails its gate."""
     made = definition(gates=[{"metric": "roc_auc", "min": 0.0}])

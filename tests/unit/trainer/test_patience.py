@@ -11,9 +11,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 
-from mlplatform.errors import Refused, Unavailable
+from mlplatform.errors import InvalidInput, Refused, Unavailable
+from mlplatform.trainer.api import PatientClient
 from mlplatform.trainer.backfill import wait
 from mlplatform.trainer.journal import Journal
 from mlplatform.trainer.lease import Lease
@@ -106,6 +108,58 @@ def test_a_lease_is_taken_and_given_back() -> None:
         ("/v1/pipelines/churn/lease", {"holder": "me", "ttl_s": 60}),
         ("DELETE /v1/pipelines/churn/lease", {"params": {"holder": "me"}}),
     ]
+
+
+def test_the_first_call_of_a_run_waits_longest() -> None:
+    """A data API that is away for more than a minute when a run begins is waited for; one that stays away is told."""
+    clock = _Clock()
+
+    def answer(turn: int) -> Any:
+        if turn < 80:
+            raise Unavailable("no answer")
+        return {}
+
+    with Lease(_Answers(answer), "churn", "me", clock=clock, sleep=clock.sleep) as lease:  # type: ignore[arg-type]  # stands in
+        lease.require()
+    late = _Clock()
+    with pytest.raises(Unavailable):
+        Lease(_Answers(lambda _: answer(0)), "churn", "me", clock=late, sleep=late.sleep).__enter__()  # type: ignore[arg-type]  # stands in
+
+    assert (clock.now, late.now) == (79, 120)
+
+
+@pytest.mark.parametrize("status", [503, None])
+def test_a_call_survives_a_data_api_that_is_away_for_a_moment(status: int | None) -> None:
+    """A refusal to answer now, and no answer at all, are asked again; what the server says to the question itself comes at once."""
+    asked, slept = [], []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) == 1 and status is None:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(status or 200) if len(asked) == 1 else httpx.Response(200, json={"fine": True})
+
+    with PatientClient("http://dataapi", None, sleep=slept.append) as api:
+        api.http = httpx.Client(base_url="http://dataapi", transport=httpx.MockTransport(server))
+
+        assert api.post("/v1/anything", {}) == {"fine": True}
+    assert (asked, len(slept)) == (["/v1/anything"] * 2, 1)
+
+
+def test_a_refusal_is_not_asked_again() -> None:
+    """An answer that another try can't change ends the call."""
+    asked = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(400)
+
+    with PatientClient("http://dataapi", None) as api:
+        api.http = httpx.Client(base_url="http://dataapi", transport=httpx.MockTransport(server))
+        with pytest.raises(InvalidInput):
+            api.get("/v1/anything")
+
+    assert len(asked) == 1
 
 
 def test_a_lease_that_could_not_be_renewed_is_lost() -> None:

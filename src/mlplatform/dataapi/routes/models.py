@@ -43,6 +43,9 @@ class Wanted(Body):
     version: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$", examples=["3"])
     why: Text = Field(examples=["passed all gates"])
     gate_digest: str | None = Field(default=None, pattern=SHA256, description="SHA-256 of the gate report; needed to propose.")
+    champion: str | None = Field(
+        default=None, pattern=r"^[0-9]{1,18}$", description="Champion that a proposed version was compared with; empty: there was none."
+    )
 
 
 @router.get("/{name}", summary="What serves and what waits.", responses=problems(404))
@@ -79,5 +82,5 @@ def list_promotions(name: PipelineName, caller: Calling, parts: Parts) -> list[P
     "/{name}/promotions", status_code=201, summary="Propose, approve, promote, roll back or reject.", responses=problems(404, 409, 422)
 )
 def promote(name: PipelineName, body: Wanted, caller: Calling, parts: Parts) -> Promotion:
-    """A refused step says what is missing. A proposal to a pipeline with `approval: auto` is promoted at once."""
-    return parts.models.act(caller, name, Wish(body.action, body.version, body.why, body.gate_digest))
+    """A refused step says what is missing. With `approval: auto` a proposal of the applied commit is promoted at once."""
+    return parts.models.act(caller, name, Wish(body.action, body.version, body.why, body.gate_digest, body.champion))

@@ -48,6 +48,10 @@ FROM control.feature_sets WHERE pipeline = %(pipeline)s AND digest = %(digest)s;
 SELECT topic, partition, next_offset, featured, quarantined
 FROM warehouse.progress WHERE pipeline = %(pipeline)s AND digest = %(digest)s;
 
+-- name: mark
+-- The newest closed mark.
+SELECT value FROM warehouse.mark;
+
 -- name: waiting
 -- Requests of a pipeline that etl has not passed, stored at or before a moment. `topics`, `partitions`, `nexts` are its progress. Road by road, so
 -- that only what waits is read (index requests_road), however much lies behind; and no more than `most` of each, since it is asked every second.

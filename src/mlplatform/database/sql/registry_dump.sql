@@ -49,3 +49,16 @@ SELECT EXISTS (SELECT FROM public.runs) OR EXISTS (SELECT FROM public.registered
 -- Versions in the promotion record: (pipeline, version, state, run, artifacts, manifest).
 SELECT pipeline, version, state, run_id, artifacts, manifest_sha256
 FROM control.model_versions ORDER BY pipeline, created_at, version;
+
+-- name: keep_model
+-- A model that the dump does not know yet, for the number that follows.
+INSERT INTO public.registered_models (name, creation_time, last_updated_time)
+SELECT %(model)s::text, moment, moment FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
+ON CONFLICT DO NOTHING;
+
+-- name: keep_number
+-- What MLflow leaves of a deleted version: a row that nobody sees, from which it goes on counting.
+INSERT INTO public.model_versions (name, version, creation_time, last_updated_time, current_stage, source, run_id, run_link, status)
+SELECT %(model)s::text, %(version)s::integer, moment, moment, 'Deleted_Internal', 'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'REDACTED-RUN-LINK', 'READY'
+FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
+WHERE NOT EXISTS (SELECT FROM public.model_versions WHERE name = %(model)s::text AND version >= %(version)s::integer);

@@ -1,0 +1,36 @@
+"""The data API as a run sees it: an hour of work does not end because a server was away for a moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import SecretStr
+
+from mlplatform.client.dataapi import DataApiClient
+from mlplatform.errors import TryLater
+from mlplatform.patience import patiently
+from mlplatform.telemetry import logger
+
+PATIENCE_S = 45.0
+"""How long one call is repeated. Below the lease's time: a run that could not reach the data API for longer has lost its lease anyway."""
+_log = logger("trainer")
+
+
+class PatientClient(DataApiClient):
+    """Repeats every call that another try may help. All that a run asks is safe to repeat: the data API knows its own answers again."""
+
+    def __init__(self, url: str, token: SecretStr | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        super().__init__(url, token)
+        self._sleep = sleep
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """See DataApiClient.call; Unavailable and Overloaded come only after `PATIENCE_S`."""
+        once = super().call
+        return patiently(lambda: once(method, path, **options), seconds=PATIENCE_S, waiting=tell, sleep=self._sleep)
+
+
+def tell(error: TryLater) -> None:
+    """Log that a call will be repeated."""
+    _log.warning("the data API is away, will ask again", error=str(error))
