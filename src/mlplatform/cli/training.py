@@ -34,7 +34,7 @@ def apply(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the pipelines of a git commit known: their columns, features, gates and schedule."""
+    """Make the pipelines of a git commit known: their columns, features, gates and approval."""
     place = connect(home)
     with place.dataapi() as client:
         _await(client, wait_s)

@@ -7,6 +7,7 @@ belongs to its CronJob (ownerReference), and history limits clean it up with the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import urllib3
@@ -18,6 +19,8 @@ from mlplatform.errors import PlatformError, Refused, SettingsError, Unavailable
 
 PIPELINE_LABEL = "mlplatform.io/pipeline"
 REASON = "mlplatform.io/reason"
+TRAINER = "trainer"
+"""The container that the reason is given to, so that it stands in the run and in the version as well."""
 MANUAL = {"cronjob.kubernetes.io/instantiate": "manual"}
 """What kubectl writes on Jobs made by hand; controllers and people look for it."""
 TIMEOUT_S = 10.0
@@ -94,7 +97,12 @@ def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
         annotations={**(given.annotations or {}), **MANUAL, REASON: reason},
         owner_references=[owner],
     )
-    return client.V1Job(api_version="batch/v1", kind="Job", metadata=metadata, spec=template.spec)
+    spec = deepcopy(template.spec)
+    for container in spec.template.spec.containers:
+        if container.name == TRAINER and container.args:
+            # Kubernetes puts variables of the container, such as its token, where an argument says $(NAME): a $ is written twice.
+            container.args = [*container.args, "--why=" + reason.replace("$", "$$")]
+    return client.V1Job(api_version="batch/v1", kind="Job", metadata=metadata, spec=spec)
 
 
 def _run(job: Any, pipeline: str) -> Run:

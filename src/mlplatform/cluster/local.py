@@ -52,7 +52,7 @@ class _Child:
 
 
 class LocalCluster:
-    """Runs `python -m mlplatform trainer NAME`. One run per pipeline at a time. `argv` is replaced by tests only."""
+    """Runs `python -m mlplatform trainer NAME --why=REASON`. One run per pipeline at a time. `argv` is replaced by tests only."""
 
     def __init__(
         self, environment_file: Path, logs: Path, *, argv: Sequence[str] = (sys.executable, "-m", "mlplatform", "trainer")
@@ -71,7 +71,7 @@ class LocalCluster:
             if running is not None:
                 raise Refused(f"training '{running.name}' is still running", field="pipeline", fix="wait for it, or end its process")
             name = f"{pipeline}-{uuid7().hex[-10:]}"
-            process = self._parent.submit(self._spawn, name, pipeline, environment(self._environment_file)).result()
+            process = self._parent.submit(self._spawn, name, [pipeline, f"--why={reason}"], environment(self._environment_file)).result()
             self._children.append(_Child(name, pipeline, reason, process, datetime.now(UTC)))
             return name
 
@@ -90,12 +90,12 @@ class LocalCluster:
                 _end(process)
         self._parent.shutdown()
 
-    def _spawn(self, name: str, pipeline: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
             with (self._logs / f"trainer-{name}.log").open("wb") as log:
                 return subprocess.Popen(
-                    [*self._argv, pipeline],
+                    [*self._argv, *words],
                     env=dict(variables),
                     stdin=subprocess.DEVNULL,
                     stdout=log,

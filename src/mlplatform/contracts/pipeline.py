@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -55,7 +55,9 @@ class Tuning(_Part):
     """Search over parameters of `build`."""
 
     metric: Metric
-    space: dict[str, list[Any]] = Field(default_factory=dict, description="parameter -> candidates; empty: no search.")
+    space: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        default_factory=dict, description="parameter -> candidates; empty: no search."
+    )
     trials: int = Field(default=8, ge=1, description="Most combinations tried, drawn with the split's seed.")
     folds: int = Field(default=3, ge=2)
     budget_s: float = Field(default=60, gt=0, description="No new combination starts after this many seconds.")
@@ -77,6 +79,8 @@ class Gate(_Part):
     def _one_kind(self) -> Gate:
         if (self.min is None and self.max is None) == (self.against is None):
             raise ValueError(f"gate on {self.metric}: give either min/max or against: champion")
+        if self.tolerance and self.against is None:
+            raise ValueError(f"gate on {self.metric}: tolerance is for against: champion; put it into the bound")
         return self
 
 
@@ -98,7 +102,6 @@ class PipelineDefinition(_Part):
     key: str | None = Field(default=None, description="Raw field with the client's own id of a row; a column of datasets, no model input.")
     time: str | None = Field(default=None, description="Raw field with the row's time (ISO 8601); empty: when it was received.")
     window: Window = Window()
-    schedule: str | None = Field(default=None, description="Cron expression for scheduled retraining; empty: by hand.")
     validation: Validation = Validation()
     split: Split = Split()
     tuning: Tuning
@@ -124,6 +127,8 @@ class PipelineDefinition(_Part):
             if field in taken:
                 raise ValueError(f"'{field}' is target, key or time and can't be a column as well")
         classification = self.task == "classification"
+        if self.target.dtype == ("float64" if classification else "string"):
+            raise ValueError(f"a {self.task} can't have a target of {self.target.dtype}")
         for metric in (self.tuning.metric, *(gate.metric for gate in self.gates)):
             if (metric in CLASSIFICATION_METRICS) != classification:
                 raise ValueError(f"metric {metric} is not one of a {self.task}")

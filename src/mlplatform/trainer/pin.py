@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.errors import DigestMismatch, Refused
+from mlplatform.errors import DigestMismatch, InvalidInput, Refused
 from mlplatform.features.code import FeatureSet, load
 from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 from mlplatform.source.pipeline_files import PipelineFiles
+from mlplatform.trainer.behaviour import read_cases
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,11 @@ class Pinned:
 
 
 def pin(api: DataApiClient, source: Source, pipeline: str) -> Pinned:
-    """The applied definition with the files of its commit. Raises Refused when they differ, DigestMismatch when the features do."""
+    """The applied definition with the files of its commit. Raises Refused when they differ, DigestMismatch when the features do.
+
+    What would only be noticed after the training is looked at here as well: InvalidInput names a broken case, or the slice of a gate that is
+    no column.
+    """
     applied = api.get(f"/v1/pipelines/{quote(pipeline)}")
     commit, digest = str(applied["commit"]), str(applied["features_digest"])
     definition = PipelineDefinition.parse(applied["definition"], where=f"applied definition of {pipeline}")
@@ -42,4 +47,13 @@ def pin(api: DataApiClient, source: Source, pipeline: str) -> Pinned:
         features = load(definition, files.features, digest=digest)
     except DigestMismatch as error:
         raise DigestMismatch(error.message, field=error.field, fix=f"mlplatform apply {pipeline}") from error
+    read_cases(files.cases, definition)
+    _refuse_strange_slices(definition, features)
     return Pinned(definition=definition, commit=commit, digest=digest, files=files, features=features)
+
+
+def _refuse_strange_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
+    known = {column.name for column in definition.columns} | {feature.name for feature in features.features}
+    for gate in definition.gates:
+        if gate.slice is not None and gate.slice not in known:
+            raise InvalidInput(f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column", field="gates")

@@ -130,6 +130,23 @@ def test_a_manual_pipeline_waits_for_a_person(bank: Any) -> None:
     assert (outcome.state, status["candidate"]["version"], status["champion"]) == ("candidate", outcome.version, None)
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"cases": "rows: {}\ncases: [{name: lost, kind: exact, row: nowhere, expect: 'yes'}]"}, "no row 'nowhere'"),
+        ({"gates": [{"metric": "roc_auc", "min": 0.5, "slice": "town"}]}, "'town' is neither a feature nor a raw column"),
+    ],
+)
+def test_what_can_be_known_before_is_no_end_of_a_training(bank: Any, files: dict[str, Any], said: str) -> None:
+    """A case without its row and a gate on an unknown column end the run in its first step, not after the long work."""
+    bank.apply(**files)
+    with pytest.raises(InvalidInput, match=said):
+        bank.train()
+    (run,) = bank.runs()
+
+    assert {name for name in _metrics(run) if name.startswith("seconds_")} == {"seconds_pin"}
+
+
 def test_only_one_training_at_a_time(bank: Any) -> None:
     """While somebody holds the lease a run ends at once and leaves no trace in MLflow."""
     with bank.client("trainer") as client:

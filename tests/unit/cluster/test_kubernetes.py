@@ -65,6 +65,17 @@ def test_a_job_is_what_kubectl_would_make() -> None:
     assert "trainer" == job.spec.template.spec.containers[0].name
 
 
+def test_the_reason_reaches_the_run() -> None:
+    """It is one more argument of the trainer, in which Kubernetes finds no variable to put in; the CronJob's own template is left alone."""
+    cronjob = _cronjob()
+    (trainer,) = cronjob.spec.job_template.spec.template.spec.containers
+    trainer.args = ["trainer", "flowers"]
+    job = job_from(cronjob, pipeline="flowers", reason="labels --of $(TOKEN)")
+
+    assert ["trainer", "flowers", "--why=labels --of $$(TOKEN)"] == job.spec.template.spec.containers[0].args
+    assert ["trainer", "flowers"] == trainer.args
+
+
 def test_names_fit_into_a_label() -> None:
     """The longest pipeline name still gives a Job name of at most 63 characters, and two Jobs differ."""
     cronjob = _cronjob("mlplatform-trainer-" + "a" * 41)

@@ -49,7 +49,7 @@ def test_a_run_has_its_own_environment_and_log(start: Callable[[str], LocalClust
     log = (tmp_path / "logs" / f"trainer-{name}.log").read_text()
     assert "'ONLY': 'this'" in log
     assert "'HOME'" not in log
-    assert "['flowers']" in log
+    assert "['flowers', '--why=test']" in log
 
 
 def test_a_failed_run_is_seen_as_failed(start: Callable[[str], LocalCluster]) -> None:

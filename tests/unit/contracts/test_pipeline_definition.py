@@ -43,7 +43,12 @@ def test_smallest_definition_parses() -> None:
         ({"gates": [{"metric": "roc_auc"}]}, "gates.0"),
         ({"gates": [{"metric": "roc_auc", "min": 0.1, "against": "champion"}]}, "gates.0"),
         ({"gates": [{"metric": "rmse", "max": 3}]}, ""),
-        ({"target": {"name": "income", "dtype": "float64"}}, ""),
+        ({"gates": [{"metric": "roc_auc", "min": 0.1, "tolerance": 0.1}]}, "gates.0"),
+        ({"target": {"name": "income", "dtype": "string"}}, ""),
+        ({"target": {"name": "paid", "dtype": "float64"}}, ""),
+        ({"task": "regression", "tuning": {"metric": "r2"}, "gates": [{"metric": "r2", "min": 0}]}, ""),
+        ({"tuning": {"metric": "roc_auc", "space": {"c": []}}}, "tuning.space.c"),
+        ({"schedule": "0 4 * * 1"}, "schedule"),
     ],
 )
 def test_refusals_name_the_key(changes: dict[str, Any], field: str) -> None:
