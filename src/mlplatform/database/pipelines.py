@@ -67,7 +67,7 @@ def apply(connection: Connection, definition: PipelineDefinition, *, commit: str
     former = connection.execute(SQL["former_target"], values).fetchone()
     if former is not None and former[0] != document["target"]:
         connection.execute(SQL["read_again"], values)  # before the mark: a batch of etl holds its place when it takes the mark
-        connection.execute(SQL["mark"])
+        connection.execute(SQL["next_mark"])
     connection.execute(SQL["apply"], values)
     connection.execute(SQL["apply_feature_set"], values)
 

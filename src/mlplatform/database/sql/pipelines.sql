@@ -7,7 +7,7 @@ SELECT definition -> 'target' FROM control.pipelines WHERE name = %(name)s FOR U
 UPDATE warehouse.progress SET next_offset = 0, featured = 0, quarantined = 0, updated_at = now()
 WHERE pipeline = %(name)s AND digest = %(digest)s AND topic = 'import:' || %(name)s;
 
--- name: mark
+-- name: next_mark
 -- The next mark: batches of etl, which decide under it whose target holds, are over or see the new one.
 SELECT warehouse.next_mark();
 
