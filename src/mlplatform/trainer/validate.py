@@ -76,8 +76,6 @@ def _told(case: dict[str, Any], definition: PipelineDefinition) -> str:
 def _labels(table: Table, definition: PipelineDefinition) -> list[str]:
     if definition.task == "regression":
         return ["labels hold nulls"] if len(table) and np.isnan(table.labels.astype(np.float64)).any() else []
-    if definition.target.dtype == "float64":
-        return ["a classification needs a target of string, int64 or bool"]
     counts = dict(zip(*np.unique(table.labels.astype(str), return_counts=True), strict=True))
     least = definition.tuning.folds + 1  # one row for each fold, and one to hold out
     expected = definition.target.values or tuple(counts)  # noqa: PD011 - no data frame

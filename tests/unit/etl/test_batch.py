@@ -41,6 +41,8 @@ def _definition(**changes: Any) -> PipelineDefinition:
         "tuning": {"metric": "roc_auc"},
         "gates": [{"metric": "roc_auc", "min": 0.5}],
     }
+    if changes.get("target", {}).get("dtype") == "float64":
+        document |= {"task": "regression", "tuning": {"metric": "r2"}, "gates": [{"metric": "r2", "min": 0.1}]}
     return PipelineDefinition.parse(document | changes)
 
 
