@@ -62,11 +62,11 @@ def verify_snapshot(settings: Settings, name: str | None = None) -> tuple[Path, 
     return path, verify(path)
 
 
-def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool = False) -> Restored:
+def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool = False, accept_damaged: bool = False) -> Restored:
     """Bring that snapshot (default: the newest) back. Needs MLflow's own database role, and the warehouse's owner for the promotion record."""
     path = snapshot.find(_folder(settings), name)
     with _sources(settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn") as sources:
-        return restore(sources, path, force=force)
+        return restore(sources, path, force=force, accept_damaged=accept_damaged)
 
 
 @contextmanager

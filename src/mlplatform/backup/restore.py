@@ -33,18 +33,18 @@ class Restored:
     later: tuple[str, ...]  # versions of the present promotion record that the snapshot does not have: their files are gone
 
 
-def restore(sources: Sources, folder: Path, *, force: bool = False) -> Restored:
+def restore(sources: Sources, folder: Path, *, force: bool = False, accept_damaged: bool = False) -> Restored:
     """Verify the snapshot, then bring it back.
 
     Raises IntegrityFailure for a damaged snapshot, Refused when models were damaged before it was made, when MLflow holds runs or models, or
-    the promotion record holds versions that contradict the snapshot. `force` takes the good ones, and replaces what is there.
+    the promotion record holds versions that contradict the snapshot. `force` replaces what is there; `accept_damaged` takes the good models.
     """
     index = verify(folder)
-    if index.damaged and not force:
+    if index.damaged and not accept_damaged:
         raise Refused(
             f"{folder.name} holds damaged models: {'; '.join(index.damaged)}",
-            field="force",
-            fix="restore an older snapshot, or take what is good with --force",
+            field="accept_damaged",
+            fix="restore an older snapshot, or take what is good with --accept-damaged",
         )
     sources.store.ping()
     if sources.mlflow.occupied() and not force:

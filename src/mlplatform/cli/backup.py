@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from mlplatform.settings import Settings
 
 Snapshot = Annotated[str | None, typer.Argument(help="Name of a snapshot; empty: the latest.")]
-Force = Annotated[
-    bool, typer.Option("--force", help="Replace what is in the registry; take what is good of a snapshot with damaged models.")
-]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is in the registry, and the promotion record.")]
+AcceptDamaged = Annotated[bool, typer.Option("--accept-damaged", help="Take what is good of a snapshot that holds damaged models.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,17 +55,25 @@ def verify(snapshot: Snapshot = None, *, home: Home = None, as_json: AsJson = Fa
     _print(found, f"{path.name} is as it was written: {size}{damaged}" if index.damaged else f"{path.name} is whole: {size}", as_json)
 
 
-def restore(snapshot: Snapshot = None, *, force: Force = False, home: Home = None, as_json: AsJson = False) -> None:
+def restore(
+    snapshot: Snapshot = None,
+    *,
+    force: Force = False,
+    accept_damaged: AcceptDamaged = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the registry back to a snapshot. A registry that holds models is only replaced with --force."""
     stack, settings = _where(home)
     if stack is not None:
-        _as_the_stack_does(stack, "restore", ["restore", *([snapshot] if snapshot else []), *(["--force"] * force)], as_json=as_json)
+        flags = [*(["--force"] * force), *(["--accept-damaged"] * accept_damaged)]
+        _as_the_stack_does(stack, "restore", ["restore", *([snapshot] if snapshot else []), *flags], as_json=as_json)
         return
     from dataclasses import asdict
 
     from mlplatform.backup.main import restore_snapshot
 
-    done = restore_snapshot(settings, snapshot, force=force)
+    done = restore_snapshot(settings, snapshot, force=force, accept_damaged=accept_damaged)
     record = "with the promotion record" if done.control else "the promotion record was left as it is"
     text = f"{done.snapshot} is back: {done.files} files, {done.versions} versions, {record}"
     later = f"\nthe record knows versions that are newer than the snapshot: {', '.join(done.later)}" if done.later else ""

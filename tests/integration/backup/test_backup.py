@@ -157,15 +157,15 @@ def test_a_harmed_model_is_reported_once_and_its_last_good_copy_stays(shop: Any)
 
 
 def test_a_snapshot_with_damaged_models_is_not_restored_by_accident(shop: Any) -> None:
-    """A restore refuses it and names the models; by force it brings back what is good."""
+    """A restore refuses it and names the models; force alone does not change that; with it accepted, what is good comes back."""
     _harm(shop, "1")
     with pytest.raises(IntegrityFailure):
         main.run(shop.settings())
     shop.wipe()
     with pytest.raises(Refused, match=f"damaged models: {shop.name} version 1"):
-        main.restore_snapshot(shop.restoring())
+        main.restore_snapshot(shop.restoring(), force=True)
 
-    assert main.restore_snapshot(shop.restoring(), force=True).versions == 2
+    assert main.restore_snapshot(shop.restoring(), accept_damaged=True).versions == 2
 
 
 def test_two_runs_at_once_do_not_sweep_each_other_away(shop: Any) -> None:
