@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -192,12 +193,15 @@ def test_only_the_newest_are_kept(shop: Any) -> None:
     assert _names(shop) == ["registry-20260101T000002Z", "registry-20260101T000003Z"]
 
 
-def test_nothing_of_a_failed_snapshot_is_left(shop: Any) -> None:
-    """When MLflow's files can't be read the run fails and leaves neither a snapshot nor a part of one."""
+def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When MLflow can't be reached the run asks again for as long as its patience, fails, and leaves neither a snapshot nor a part of one."""
+    monkeypatch.setattr(main, "PATIENCE_S", 1.5)
+    begun = time.monotonic()
     away = shop.settings().model_copy(update={"registry": shop.settings().registry.model_copy(update={"url": "http://127.0.0.1:1"})})
     with pytest.raises(Exception, match="no answer from MLflow"):
         main.run(away)
 
+    assert time.monotonic() - begun > 1
     assert _names(shop) == []
 
 
