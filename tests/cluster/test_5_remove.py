@@ -65,7 +65,7 @@ def test_the_registry_comes_back(cluster: Cluster, user: User, installed: dict[s
     job = (ROOT / "k8s" / "examples" / "restore-registry.yaml").read_text().replace("image: mlplatform:0.1.0", f"image: {cluster.image()}")
     name = cluster.kubectl("create", "-o", "name", "-f", "-", given=job).strip().removeprefix("job.batch/")
 
-    assert "Complete" == cluster.job_done(name, seconds=240)
+    assert "Complete" == cluster.job_done(name, seconds=240), cluster.kubectl("logs", f"job/{name}")
     assert versions == {pipeline: user.champion(pipeline) for pipeline in PIPELINES}
     assert "Complete" == user.retrain("diabetes", "after-restore")
     said = cluster.helm("test", RELEASE, "--logs", "--timeout", "3m")

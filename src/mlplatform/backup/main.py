@@ -29,13 +29,23 @@ PATIENCE_S = 120.0
 failover takes a minute; a snapshot that gives up at once would wait a day for its next turn."""
 
 
+REACH_S = 20.0
+"""How long a restore waits until it reaches both: somebody may be looking on, and its pod may be a second old."""
+
+
 def run(settings: Settings) -> None:
     """Create a snapshot and read it again: what the CronJob does. See `create_snapshot` for what it raises."""
     patiently(lambda: create_snapshot(settings), seconds=PATIENCE_S, waiting=_tell)
 
 
 def _tell(error: TryLater) -> None:
-    _log.warning("waiting for what the snapshot is made of", error=str(error))
+    _log.warning("waiting for Postgres and MLflow", error=str(error))
+
+
+def _reachable(sources: Sources) -> None:
+    sources.store.ping()
+    sources.mlflow.occupied()
+    sources.control.versions()
 
 
 def create_snapshot(settings: Settings) -> Path:
@@ -66,6 +76,7 @@ def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool
     """Bring that snapshot (default: the newest) back. Needs MLflow's own database role, and the warehouse's owner for the promotion record."""
     path = snapshot.find(_folder(settings), name)
     with _sources(settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn") as sources:
+        patiently(lambda: _reachable(sources), seconds=REACH_S, waiting=_tell)
         return restore(sources, path, force=force, accept_damaged=accept_damaged)
 
 
