@@ -166,8 +166,10 @@ def _topic(settings: Queue) -> dict[str, Any]:
 
 
 def _too_few_brokers(settings: Queue) -> PlatformError:
-    return SettingsError(
-        f"Kafka has fewer brokers than the {settings.replication_factor} copies asked for", field=variable("queue", "replication_factor")
+    return Unavailable(  # while a cluster starts this is so for a moment
+        f"Kafka has fewer brokers than the {settings.replication_factor} copies asked for",
+        field=variable("queue", "replication_factor"),
+        fix="wait for the other brokers, or ask for fewer copies",
     )
 
 

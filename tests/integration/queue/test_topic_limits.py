@@ -9,7 +9,7 @@ from typing import Any
 import kafka as kafka_python
 import pytest
 
-from mlplatform.errors import TooLarge
+from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.queue import ensure_topic, open_consumer, open_producer
 from mlplatform.settings import Queue
 
@@ -43,3 +43,12 @@ def test_a_refused_record_does_not_stop_the_next(narrow: Queue) -> None:
     consumer.close()
 
     assert [b"1", b"3"] == read
+
+
+def test_too_few_brokers_are_waited_for(kafka_broker: Any) -> None:
+    """More copies than brokers is no end of a process: the others may still be starting. The message names the setting."""
+    settings = Queue(url=kafka_broker.url, topic=f"copies-{os.getpid()}", replication_factor=3)
+
+    with pytest.raises(Unavailable, match="fewer brokers than the 3 copies") as refusal:
+        ensure_topic(settings)
+    assert "MLPLATFORM_QUEUE__REPLICATION_FACTOR" == refusal.value.field
