@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from mlplatform.backup import retention, snapshot
 from mlplatform.backup.snapshot import Index, KnownVersion, Table
 from mlplatform.database.registry_dump import RegistryRows, TableDump, Version
+from mlplatform.durable import sync
 from mlplatform.errors import IntegrityFailure, Refused
 from mlplatform.registry import manifest
 from mlplatform.registry.store import ModelStore
@@ -95,7 +96,7 @@ def _create(sources: Sources, folder: Path, begun: datetime) -> tuple[Path, Inde
             index = _fill(sources, part, begun)
             snapshot.seal(part, index)
             part.rename(final)
-            snapshot.sync(folder)
+            sync(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     size = sum(file.size for file in index.files)

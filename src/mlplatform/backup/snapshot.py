@@ -13,7 +13,6 @@ It is written under a name that begins with a dot, synced, and renamed: a folder
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlplatform.durable import sync
 from mlplatform.errors import IntegrityFailure, UnknownName
 from mlplatform.registry.manifest import hash_file
 
@@ -124,15 +124,6 @@ def seal(folder: Path, index: Index) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         sync(path)
     sync(folder)
-
-
-def sync(path: Path) -> None:
-    """Bring a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read(folder: Path) -> Index:

@@ -19,6 +19,7 @@ import os
 import uuid
 from pathlib import Path
 
+from mlplatform.durable import sync, write_whole
 from mlplatform.errors import IntegrityFailure, Refused
 
 FORMAT = 1
@@ -41,16 +42,7 @@ def make(folder: Path) -> None:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were added to or removed from the folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path.parent)
 
 
 def lock(folder: Path, role: str) -> int:
@@ -91,18 +83,3 @@ def make_identity(folder: Path) -> str:
     outbox_id = str(uuid.uuid4())
     write_whole(folder / "identity", json.dumps({"format": FORMAT, "outbox_id": outbox_id}).encode())
     return outbox_id
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it holds all of `data` or what it held before."""
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        written = 0
-        while written < len(data):
-            written += os.write(descriptor, data[written:])
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    beside.rename(path)
-    sync_folder(path.parent)

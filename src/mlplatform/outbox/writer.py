@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from mlplatform.durable import sync
 from mlplatform.errors import IntegrityFailure, OutboxFull, TooLarge, Unavailable
 from mlplatform.outbox import folder as files
 from mlplatform.outbox.position import AcknowledgedFile, DurableMark
@@ -174,7 +175,7 @@ class OutboxWriter:
             os.fsync(file)
             fresh.rename(files.segment_path(self._folder, self.next_sequence))
             self._close_segment()  # the new name ends it from now on, even if nothing ever comes under that name
-            files.sync_folder(self._folder)
+            sync(self._folder)
         except OSError:
             os.close(file)
             raise

@@ -10,13 +10,13 @@ folder could also change champion.json; it must belong to the process alone.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlplatform.contracts.model import ModelVersion
+from mlplatform.durable import write_whole
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
@@ -101,9 +101,4 @@ def _features_name(digest: str) -> str:
 def _write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, durably."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    write_whole(path, data)

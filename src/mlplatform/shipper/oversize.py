@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from mlplatform.contracts.request import RequestRecord, decode, encode
+from mlplatform.durable import write_whole
 from mlplatform.errors import InvalidInput
 from mlplatform.outbox import OutboxRecord
-from mlplatform.outbox.folder import make, write_whole
+from mlplatform.outbox.folder import make
 
 _LONGEST_CLIENT_ID = 200  # a client may have made its id the large part
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from dulwich.objects import Blob, ObjectID, Tree
 from dulwich.repo import Repo
 
+from mlplatform.durable import sync
 from mlplatform.errors import InvalidInput
 
 
@@ -43,22 +44,13 @@ def publish(files: Mapping[str, bytes], folder: Path) -> None:
             path.write_bytes(data)
         made.chmod(0o755)
         for path in (made, *made.rglob("*")):
-            _sync(path)
+            sync(path)
         made.rename(folder)
     except OSError:
         if not folder.exists():
             raise
     finally:
         shutil.rmtree(made, ignore_errors=True)  # gone already when the rename worked
-
-
-def _sync(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _walk(repository: Repo, tree: ObjectID, prefix: str) -> Iterator[tuple[str, bytes]]:

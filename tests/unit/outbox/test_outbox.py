@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from mlplatform.errors import IntegrityFailure, InvalidInput, OutboxFull, Refused, TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
-from mlplatform.outbox import folder as files
 from mlplatform.outbox import writer as writer_module
 from mlplatform.outbox.record import HEADER_BYTES
 
@@ -334,7 +333,7 @@ def test_a_segment_whose_name_may_not_be_durable_takes_nothing_and_ends_the_one_
     writer = write()
     writer.append([b"x" * 3000])
     with monkeypatch.context() as broken:
-        broken.setattr(files, "sync_folder", raiser(errno.EIO))
+        broken.setattr(writer_module, "sync", raiser(errno.EIO))
         with pytest.raises(Unavailable):
             writer.append([b"y" * 3000])
     writer.append([b"small"])
