@@ -59,7 +59,10 @@ def schema(key: Key) -> dict[str, Any]:
     """JSON schema of a key. Objects refuse unknown keys, unless they are passed on."""
     made: dict[str, Any] = {"description": key.text} if key.text else {}
     if "map" in key.notes:
-        return made | {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+        return made | {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        }
     if "object" in key.notes:
         return made | {"type": "object"}
     if key.children:
@@ -88,7 +91,11 @@ def _plain(key: Key) -> dict[str, Any]:
 def tables(root: Key) -> str:
     """One table per top-level key; plain top-level keys share the first."""
     parts = [_table("General", [key for key in root.children if not key.children])]
-    parts += [_table(f"`{group.path[0]}`", _leaves(group), group.text) for group in root.children if group.children]
+    parts += [
+        _table(f"`{group.path[0]}`", _leaves(group), group.text)
+        for group in root.children
+        if group.children
+    ]
     return "\n".join(parts)
 
 
@@ -98,8 +105,14 @@ def postgres_files() -> str:
     It hands them over as arguments of a container, where Kubernetes takes `$$` for an escaped `$`: the quotes get a name.
     """
     found = queries.load("roles")
-    steps = {name: [text.replace("$$", "$body$") for text in statements(found[name])] for name in ("roles", "login_trigger")}
-    return "# Made by `make chart-docs` from database/sql/roles.sql; edit there.\n" + yaml.safe_dump(steps, sort_keys=False, width=140)
+    steps = {
+        name: [text.replace("$$", "$body$") for text in statements(found[name])]
+        for name in ("roles", "login_trigger")
+    }
+    return (
+        "# Made by `make chart-docs` from database/sql/roles.sql; edit there.\n"
+        + yaml.safe_dump(steps, sort_keys=False, width=140)
+    )
 
 
 def external_postgres() -> str:
@@ -114,7 +127,9 @@ def external_postgres() -> str:
         found["roles"],
     ]
     for name, owner in databases.items():
-        parts.append(f"\n\nCREATE DATABASE {name} OWNER mlplatform_{owner};\n\\connect {name}\n{found['login_trigger']}")
+        parts.append(
+            f"\n\nCREATE DATABASE {name} OWNER mlplatform_{owner};\n\\connect {name}\n{found['login_trigger']}"
+        )
     return "".join(parts) + "\n"
 
 
@@ -139,12 +154,24 @@ def readme(text: str, root: Key) -> str:
 
 def main() -> int:
     """Write or compare the files."""
-    values = (CHART / "values.yaml").read_text().split("\nsettings:\n")[0] + "\n" + chart_settings.block()
+    values = (
+        (CHART / "values.yaml").read_text().split("\nsettings:\n")[0]
+        + "\n"
+        + chart_settings.block()
+    )
     root = read_values(values)
-    top = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of mlplatform"} | schema(root)
-    top["properties"]["global"] = {"type": "object", "description": "Helm's own, for parent charts; unused."}
+    top = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of mlplatform",
+    } | schema(root)
+    top["properties"]["global"] = {
+        "type": "object",
+        "description": "Helm's own, for parent charts; unused.",
+    }
     for block, keys in RENAMED.items():
-        top["properties"][block]["properties"] |= {old: {"description": f"Now {block}.{new}."} for old, new in keys.items()}
+        top["properties"][block]["properties"] |= {
+            old: {"description": f"Now {block}.{new}."} for old, new in keys.items()
+        }
     made = {
         CHART / "values.yaml": values,
         CHART / "values.schema.json": json.dumps(top, indent=1, ensure_ascii=False) + "\n",
@@ -181,26 +208,45 @@ def _comment(lines: list[str], line: int) -> tuple[str, dict[str, str]]:
     while line and lines[line - 1].lstrip().startswith("#"):
         line -= 1
         above.insert(0, lines[line].lstrip().removeprefix("#").strip())
-    notes = {name: rest for name, _, rest in (text[1:].partition(" ") for text in above if text.startswith("@"))}
+    notes = {
+        name: rest
+        for name, _, rest in (text[1:].partition(" ") for text in above if text.startswith("@"))
+    }
     return " ".join(text for text in above if not text.startswith("@")), notes
 
 
 def _leaves(key: Key) -> list[Key]:
-    return [leaf for child in key.children for leaf in (_leaves(child) if child.children else [child])]
+    return [
+        leaf for child in key.children for leaf in (_leaves(child) if child.children else [child])
+    ]
 
 
 def _table(title: str, keys: list[Key], text: str = "") -> str:
-    rows = "".join(f"| `{'.'.join(key.path)}` | {_cell(key)} | {_shown(key.default)} |\n" for key in keys)
-    return f"### {title}\n\n" + (f"{text}\n\n" if text else "") + f"| key | meaning | default |\n|---|---|---|\n{rows}"
+    rows = "".join(
+        f"| `{'.'.join(key.path)}` | {_cell(key)} | {_shown(key.default)} |\n" for key in keys
+    )
+    return (
+        f"### {title}\n\n"
+        + (f"{text}\n\n" if text else "")
+        + f"| key | meaning | default |\n|---|---|---|\n{rows}"
+    )
 
 
 def _cell(key: Key) -> str:
-    choice = f" One of: {', '.join(f'`{value}`' for value in key.notes['enum'].split('|') if value)}." if "enum" in key.notes else ""
+    choice = (
+        f" One of: {', '.join(f'`{value}`' for value in key.notes['enum'].split('|') if value)}."
+        if "enum" in key.notes
+        else ""
+    )
     return (key.text + choice).replace("|", "\\|").strip() or "–"
 
 
 def _shown(default: Any) -> str:
-    return "empty" if default in ("", [], {}) else f"`{json.dumps(default, ensure_ascii=False)}`".replace("|", "\\|")
+    return (
+        "empty"
+        if default in ("", [], {})
+        else f"`{json.dumps(default, ensure_ascii=False)}`".replace("|", "\\|")
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,11 @@ def _field(name: str, info: Any) -> list[str]:
     if isinstance(default, tuple):
         items = [f"  - {value}" for value in default]
         return [*notes, '# @items {"type": "string"}', f"{name}:{'' if items else ' []'}", *items]
-    shown = default if isinstance(default, str) and default else json.dumps("" if default is None else default)
+    shown = (
+        default
+        if isinstance(default, str) and default
+        else json.dumps("" if default is None else default)
+    )
     return [*notes, f"{name}: {shown}"]
 
 
@@ -64,5 +68,9 @@ def _choices(annotation: Any) -> list[str]:
 
 def _bounds(metadata: list[Any]) -> list[str]:
     named = {"ge": "min", "gt": "above", "le": "max", "pattern": "pattern"}
-    found = [(note, getattr(item, attribute, None)) for item in metadata for attribute, note in named.items()]
+    found = [
+        (note, getattr(item, attribute, None))
+        for item in metadata
+        for attribute, note in named.items()
+    ]
     return [f"# @{note} {value}" for note, value in found if value is not None]

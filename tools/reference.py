@@ -36,7 +36,9 @@ def settings_page() -> str:
         if this != group:
             group = this
             kind = settings.Settings.model_fields[group].annotation
-            parts.append(f"\n## {group}\n\n{(kind.__doc__ or '').strip()}\n\n| setting | default | meaning |\n|---|---|---|\n")
+            parts.append(
+                f"\n## {group}\n\n{(kind.__doc__ or '').strip()}\n\n| setting | default | meaning |\n|---|---|---|\n"
+            )
         parts.append(f"| `{name}` | {_default(info)} | {info.description} |\n")
     return "".join(parts)
 
@@ -53,7 +55,11 @@ def metrics_page() -> str:
 
 def errors_page() -> str:
     """Each problem type with its HTTP code."""
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PlatformError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
+    ]
     head = "Errors travel as `application/problem+json` (RFC 9457) with `type`, `detail`, `field`, `fix`, and `retry_after_s` where another try makes sense.\n\n| type | HTTP | meaning |\n|---|---|---|\n"
     rows = [
         f"| `{problem.TYPE}{kind.__name__}` | {problem.status(kind(''))} | {(kind.__doc__ or '').strip().splitlines()[0]} |\n"
@@ -64,8 +70,16 @@ def errors_page() -> str:
 
 def main() -> int:
     """Write or compare the pages."""
-    pages = {"settings.md": settings_page(), "metrics.md": metrics_page(), "errors.md": errors_page()}
-    stale = [name for name, text in pages.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != text]
+    pages = {
+        "settings.md": settings_page(),
+        "metrics.md": metrics_page(),
+        "errors.md": errors_page(),
+    }
+    stale = [
+        name
+        for name, text in pages.items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text() != text
+    ]
     if "--check" in sys.argv:
         for name in stale:
             print(f"docs/reference/{name} is stale: run `make docs`")

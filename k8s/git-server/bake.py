@@ -35,7 +35,9 @@ def bake(clone: Path, bare: Path) -> str:
 def _with_work_tree(target: Repo, head: ObjectID, folder: Path) -> ObjectID:
     """`head`, or a commit on top of it when the files differ. Its date is its parent's: the same files give the same id."""
     blobs = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+    for path in sorted(
+        path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ):
         blob = Blob.from_string(path.read_bytes())
         target.object_store.add_object(blob)
         blobs.append((f"{FOLDER}/{path.relative_to(folder)}".encode(), blob.id, 0o100644))

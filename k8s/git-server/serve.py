@@ -35,7 +35,9 @@ class Quiet(WSGIRequestHandler):
 def application(bare: str) -> LimitedInputFilter:
     """The WSGI application over the repository."""
     git = HTTPGitApplication(DictBackend({PATH: Repo(bare)}))
-    git.handlers.pop(b"git-receive-pack")  # nobody pushes here: what trains next comes from the image
+    git.handlers.pop(
+        b"git-receive-pack"
+    )  # nobody pushes here: what trains next comes from the image
     return LimitedInputFilter(GunzipFilter(git))
 
 

@@ -12,4 +12,6 @@ from sklearn.preprocessing import StandardScaler
 
 def build(parameters: Mapping[str, Any]) -> Pipeline:
     """Unfitted; `c` is the inverse strength of the regularisation."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=parameters.get("c", 0.1), max_iter=2_000))
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=parameters.get("c", 0.1), max_iter=2_000)
+    )

@@ -14,7 +14,9 @@ def engineer(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     weight = columns["weight_kg"].astype(np.float64)
     return {
         "carrier": columns["carrier"],
-        "region": np.array(["unknown" if region is None else region for region in columns["region"]], dtype=object),
+        "region": np.array(
+            ["unknown" if region is None else region for region in columns["region"]], dtype=object
+        ),
         "distance_km": distance,
         "weight_kg": weight,
         "weight_per_item_kg": weight / columns["items"],

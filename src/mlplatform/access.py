@@ -39,9 +39,13 @@ class Caller(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=64, description="Appears in logs, ledger and stored requests.")
+    name: str = Field(
+        min_length=1, max_length=64, description="Appears in logs, ledger and stored requests."
+    )
     roles: tuple[Role, ...] = Field(min_length=1)
-    pipelines: tuple[str, ...] = Field(default=("*",), description="Pipelines this caller may touch; `*` means all.")
+    pipelines: tuple[str, ...] = Field(
+        default=("*",), description="Pipelines this caller may touch; `*` means all."
+    )
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hex SHA-256 of the token.")
 
     def may(self, roles: Sequence[Role], pipeline: str | None = None) -> bool:
@@ -54,7 +58,9 @@ class Caller(BaseModel):
         if not self.may(roles, pipeline):
             wanted = " or ".join(roles)
             on = f" on pipeline '{pipeline}'" if pipeline else ""
-            raise Forbidden(f"'{self.name}' may not do this: it needs role {wanted}{on}", field="authorization")
+            raise Forbidden(
+                f"'{self.name}' may not do this: it needs role {wanted}{on}", field="authorization"
+            )
 
 
 ANONYMOUS = Caller(name="anonymous", roles=(Role.PREDICT,), sha256="0" * 64)
@@ -74,14 +80,20 @@ class AccessList:
         try:
             document = yaml.safe_load(path.read_text())
         except (OSError, yaml.YAMLError) as error:
-            raise SettingsError(f"can't read the token file {path}: {error}", field="access.tokens_file") from error
+            raise SettingsError(
+                f"can't read the token file {path}: {error}", field="access.tokens_file"
+            ) from error
         return cls([_caller(entry, path) for entry in _entries(document, path)])
 
     def authenticate(self, authorization: str | None) -> Caller:
         """The caller behind an `Authorization: Bearer …` header. Raises Unauthenticated."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("a bearer token is needed", field="authorization", fix="send 'Authorization: Bearer <token>'")
+            raise Unauthenticated(
+                "a bearer token is needed",
+                field="authorization",
+                fix="send 'Authorization: Bearer <token>'",
+            )
         caller = self._find(digest(token.strip()))
         if caller is None:
             raise Unauthenticated("nobody issued this token", field="authorization")
@@ -89,7 +101,9 @@ class AccessList:
 
     def _search(self, sha256: str) -> Caller | None:
         found = None
-        for caller in self._callers:  # no early exit: the time taken must not tell which entry matched
+        for (
+            caller
+        ) in self._callers:  # no early exit: the time taken must not tell which entry matched
             if hmac.compare_digest(caller.sha256, sha256):
                 found = caller
         return found
@@ -107,7 +121,9 @@ def new_token() -> str:
 
 def _entries(document: Any, path: Path) -> list[Any]:
     if not isinstance(document, dict) or not isinstance(document.get("tokens"), list):
-        raise SettingsError(f"{path} must hold a list under the key 'tokens'", field="access.tokens_file")
+        raise SettingsError(
+            f"{path} must hold a list under the key 'tokens'", field="access.tokens_file"
+        )
     return list(document["tokens"])
 
 
@@ -118,4 +134,6 @@ def _caller(entry: Any, path: Path) -> Caller:
         name = entry.get("name", "?") if isinstance(entry, dict) else "?"
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{path}: token '{name}': {where}: {first['msg']}", field="access.tokens_file") from error
+        raise SettingsError(
+            f"{path}: token '{name}': {where}: {first['msg']}", field="access.tokens_file"
+        ) from error

@@ -84,7 +84,9 @@ class Refused(PlatformError):
 class TryLater(PlatformError):
     """Carries `retry_after_s` (seconds), after which another try makes sense."""
 
-    def __init__(self, message: str, *, field: str = "", fix: str = "", retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self, message: str, *, field: str = "", fix: str = "", retry_after_s: float = 1.0
+    ) -> None:
         super().__init__(message, field=field, fix=fix)
         self.retry_after_s = retry_after_s
 

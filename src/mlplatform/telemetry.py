@@ -17,11 +17,34 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO, cast
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    start_http_server,
+)
 
 from mlplatform.settings import Telemetry
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    120.0,
+)
 
 MetricName = Literal[
     "serving_requests_total",
@@ -72,46 +95,80 @@ class Metric:
 CATALOGUE: dict[MetricName, Metric] = {
     "serving_requests_total": Metric("counter", "Answered requests.", ("pipeline", "code")),
     "serving_rows_total": Metric("counter", "Predicted rows.", ("pipeline", "version")),
-    "serving_request_seconds": Metric("histogram", "From the first byte of a request to its answer.", ("pipeline",)),
-    "serving_model_seconds": Metric("histogram", "One call of the model for one batch.", ("pipeline",)),
-    "serving_batch_requests": Metric("histogram", "Requests coalesced into one model call.", ("pipeline",)),
+    "serving_request_seconds": Metric(
+        "histogram", "From the first byte of a request to its answer.", ("pipeline",)
+    ),
+    "serving_model_seconds": Metric(
+        "histogram", "One call of the model for one batch.", ("pipeline",)
+    ),
+    "serving_batch_requests": Metric(
+        "histogram", "Requests coalesced into one model call.", ("pipeline",)
+    ),
     "serving_waiting_requests": Metric("gauge", "Requests that wait for the model.", ("pipeline",)),
-    "serving_model_info": Metric("gauge", "1 for the version that answers.", ("pipeline", "version", "format")),
+    "serving_model_info": Metric(
+        "gauge", "1 for the version that answers.", ("pipeline", "version", "format")
+    ),
     "serving_load_failures_total": Metric(
-        "counter", "Versions that could not be loaded; the old one kept answering.", ("pipeline", "reason")
+        "counter",
+        "Versions that could not be loaded; the old one kept answering.",
+        ("pipeline", "reason"),
     ),
     "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was made durable."),
-    "outbox_acknowledged_sequence": Metric("gauge", "Number of the last record that the queue has acknowledged."),
+    "outbox_acknowledged_sequence": Metric(
+        "gauge", "Number of the last record that the queue has acknowledged."
+    ),
     "outbox_bytes": Metric("gauge", "Bytes that wait in the outbox."),
     "outbox_commit_seconds": Metric("histogram", "One group commit (write and fdatasync)."),
     "shipper_records_total": Metric("counter", "Records that the queue has acknowledged."),
     "shipper_dead_letters_total": Metric("counter", "Records sent as dead letters.", ("reason",)),
     "shipper_failures_total": Metric("counter", "Sends that failed and were tried again."),
     "consumer_records_total": Metric("counter", "Records stored in the raw database."),
-    "consumer_dead_letters_total": Metric("counter", "Records that could not be read.", ("reason",)),
+    "consumer_dead_letters_total": Metric(
+        "counter", "Records that could not be read.", ("reason",)
+    ),
     "consumer_commit_seconds": Metric("histogram", "One transaction of rows and offsets."),
-    "consumer_next_offset": Metric("gauge", "Next offset of a partition, as the database holds it.", ("partition",)),
-    "consumer_lag_records": Metric("gauge", "Records in the queue behind the offset in the database.", ("partition",)),
+    "consumer_next_offset": Metric(
+        "gauge", "Next offset of a partition, as the database holds it.", ("partition",)
+    ),
+    "consumer_lag_records": Metric(
+        "gauge", "Records in the queue behind the offset in the database.", ("partition",)
+    ),
     "consumer_gone_records_total": Metric(
-        "counter", "Offsets that the queue lost before they were stored; the consumer stops.", ("partition",)
+        "counter",
+        "Offsets that the queue lost before they were stored; the consumer stops.",
+        ("partition",),
     ),
     "etl_rows_total": Metric("counter", "Rows by outcome.", ("pipeline", "outcome")),
     "etl_batch_seconds": Metric("histogram", "One batch, from read to commit.", ("pipeline",)),
-    "etl_failures_total": Metric("counter", "Batches that failed and were tried again.", ("pipeline",)),
+    "etl_failures_total": Metric(
+        "counter", "Batches that failed and were tried again.", ("pipeline",)
+    ),
     "dataapi_requests_total": Metric("counter", "Answered requests.", ("route", "code")),
-    "dataapi_request_seconds": Metric("histogram", "Time of a request without the streaming of its body.", ("route",)),
+    "dataapi_request_seconds": Metric(
+        "histogram", "Time of a request without the streaming of its body.", ("route",)
+    ),
     "dataapi_dataset_rows_total": Metric("counter", "Dataset rows sent.", ("dataset",)),
-    "dataapi_standby_refusals_total": Metric("counter", "Reads refused since no standby could be proven or it lagged.", ("reason",)),
-    "dataapi_standby_lag_bytes": Metric("gauge", "WAL bytes between the standby's receive and replay positions, at the last read."),
-    "dataapi_mirror_failures_total": Metric("counter", "Failed attempts to mirror a promotion record into MLflow's aliases."),
-    "trainer_step_seconds": Metric("histogram", "One step of a training run.", ("pipeline", "step")),
+    "dataapi_standby_refusals_total": Metric(
+        "counter", "Reads refused since no standby could be proven or it lagged.", ("reason",)
+    ),
+    "dataapi_standby_lag_bytes": Metric(
+        "gauge", "WAL bytes between the standby's receive and replay positions, at the last read."
+    ),
+    "dataapi_mirror_failures_total": Metric(
+        "counter", "Failed attempts to mirror a promotion record into MLflow's aliases."
+    ),
+    "trainer_step_seconds": Metric(
+        "histogram", "One step of a training run.", ("pipeline", "step")
+    ),
     "backup_seconds": Metric("histogram", "One snapshot of the registry."),
     "backup_bytes": Metric("gauge", "Size of the last snapshot."),
 }
 
 _wound: dict[str, float] = {}  # the timer of `watch`; empty when nobody is watched
 _instruments: dict[tuple[int, str], Counter | Gauge | Histogram] = {}
-_making = threading.Lock()  # two threads that use a metric for the first time at once must not both register it
+_making = (
+    threading.Lock()
+)  # two threads that use a metric for the first time at once must not both register it
 
 
 class _Lines:
@@ -131,7 +188,12 @@ class _Lines:
 
 def configure(settings: Telemetry, *, process: str) -> None:
     """Set up logging of this process to stderr. Called once, by the command line."""
-    levels = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    levels = {
+        "debug": logging.DEBUG,
+        "info": logging.INFO,
+        "warning": logging.WARNING,
+        "error": logging.ERROR,
+    }
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -150,11 +212,14 @@ def configure(settings: Telemetry, *, process: str) -> None:
     )
     structlog.contextvars.bind_contextvars(process=process)
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer]
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    logging.basicConfig(level=max(levels[settings.log_level], logging.WARNING), handlers=[handler], force=True)
+    logging.basicConfig(
+        level=max(levels[settings.log_level], logging.WARNING), handlers=[handler], force=True
+    )
 
 
 def logger(component: str) -> structlog.typing.FilteringBoundLogger:

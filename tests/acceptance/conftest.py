@@ -25,13 +25,26 @@ class Stack:
     home: Path
     process: subprocess.Popen[str] | None = None
     summaries: list[dict[str, Any]] = field(default_factory=list)
-    answered: dict[str, str] = field(default_factory=dict)  # versions that answered before it was stopped
+    answered: dict[str, str] = field(
+        default_factory=dict
+    )  # versions that answered before it was stopped
 
     def up(self, *words: str) -> dict[str, Any]:
         """Start it and wait for its summary."""
         with (self.home.parent / f"{self.home.name}.err").open("w") as errors:
-            argv = [sys.executable, "-m", "mlplatform", "up", "--home", str(self.home), "--json", *words]
-            self.process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment())
+            argv = [
+                sys.executable,
+                "-m",
+                "mlplatform",
+                "up",
+                "--home",
+                str(self.home),
+                "--json",
+                *words,
+            ]
+            self.process = subprocess.Popen(
+                argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment()
+            )
         summary = _read_document(self.process, Path(errors.name))
         self.summaries.append(summary)
         return summary
@@ -39,8 +52,18 @@ class Stack:
     def cli(self, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command on this stack."""
         argv = [sys.executable, "-m", "mlplatform", *words, "--home", str(self.home)]
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, env=environment(), timeout=200)
-        assert not ok or done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        done = subprocess.run(
+            argv,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment(),
+            timeout=200,
+        )
+        assert not ok or done.returncode == 0, (
+            f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        )
         return done
 
     def json(self, *words: str, ok: bool = True) -> Any:
@@ -55,7 +78,9 @@ class Stack:
     def pids(self) -> dict[str, int]:
         """The processes that state.json lists as running."""
         state = json.loads((self.home / "state.json").read_text())
-        return {name: process["pid"] for name, process in state["processes"].items() if process["pid"]}
+        return {
+            name: process["pid"] for name, process in state["processes"].items() if process["pid"]
+        }
 
     def end(self) -> None:
         """Stop whatever runs."""
@@ -97,7 +122,9 @@ class Processes:
         return pids & {int(pid) for pid, state in self._table("stat") if not state.startswith("Z")}
 
     def _table(self, column: str) -> list[tuple[str, str]]:
-        table = subprocess.run(["ps", "-axo", f"pid=,{column}="], capture_output=True, text=True, check=True).stdout
+        table = subprocess.run(
+            ["ps", "-axo", f"pid=,{column}="], capture_output=True, text=True, check=True
+        ).stdout
         return [(words[0], words[1]) for words in map(str.split, table.splitlines())]
 
 

@@ -30,7 +30,16 @@ def test_status_shows_all_processes(stack) -> None:
     assert found["well"]
     assert set(found["versions"]) == {"breast-cancer", "diabetes", "late-delivery"}
     assert {process["state"] for process in found["processes"].values()} == {"ready"}
-    assert {"serving", "dataapi", "mlflow", "postgres-primary", "postgres-standby", "consumer", "etl", "shipper"} == set(found["processes"])
+    assert {
+        "serving",
+        "dataapi",
+        "mlflow",
+        "postgres-primary",
+        "postgres-standby",
+        "consumer",
+        "etl",
+        "shipper",
+    } == set(found["processes"])
 
 
 def test_predict_answers_and_counts(stack, wait) -> None:
@@ -56,7 +65,9 @@ def test_predict_without_a_row_shows_one(stack) -> None:
 
 def test_a_bad_row_is_refused_by_column(stack) -> None:
     """A row that breaks its contract ends with one line that names the column, and no traceback."""
-    refused = stack.cli("predict", "late-delivery", "--row", json.dumps(PARCEL | {"items": "many"}), ok=False)
+    refused = stack.cli(
+        "predict", "late-delivery", "--row", json.dumps(PARCEL | {"items": "many"}), ok=False
+    )
 
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: rows[0].items")
@@ -72,7 +83,13 @@ def test_import_takes_the_good_and_keeps_the_bad(stack, wait, tmp_path) -> None:
     before = stack.json("balance")["rows"]["diabetes"]
     first = stack.json("import", "diabetes", str(file))
     stack.json("import", "diabetes", str(file))
-    after = wait(lambda: (now := stack.json("balance")["rows"]["diabetes"])["waiting"] == 0 and now["raw"] > before["raw"] and now)
+    after = wait(
+        lambda: (
+            (now := stack.json("balance")["rows"]["diabetes"])["waiting"] == 0
+            and now["raw"] > before["raw"]
+            and now
+        )
+    )
 
     assert first["accepted"] == 3
     assert (after["raw"] - before["raw"], after["featured"] - before["featured"]) == (3, 2)
@@ -83,7 +100,11 @@ def test_rollback_and_promote(stack, wait) -> None:
     """A rollback brings the version before back to the traffic, and a promotion undoes it; both stand in the record with their reason."""
     before = stack.json("status")["versions"]["breast-cancer"]
     stack.json("rollback", "breast-cancer", "--why", "the new one looks odd")
-    row = stack.cli("predict", "breast-cancer", ok=False).stderr.partition("--row '")[2].partition("'")[0]
+    row = (
+        stack.cli("predict", "breast-cancer", ok=False)
+        .stderr.partition("--row '")[2]
+        .partition("'")[0]
+    )
     wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] != before)
     stack.json("promote", "breast-cancer", before, "--why", "it was the data")
     wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == before)
@@ -98,7 +119,12 @@ def test_a_trained_version_waits_for_a_person(stack, wait) -> None:
     decided = stack.json("approve", "late-delivery", "--why", "looks good")
     answers = wait(lambda: stack.json("status")["versions"]["late-delivery"] == made["version"])
 
-    assert (made["state"], decided["version"], decided["state"], answers) == ("candidate", made["version"], "champion", True)
+    assert (made["state"], decided["version"], decided["state"], answers) == (
+        "candidate",
+        made["version"],
+        "champion",
+        True,
+    )
 
 
 def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
@@ -114,7 +140,9 @@ def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
 
     def remote(*words: str) -> str:
         argv = [sys.executable, "-m", "mlplatform", *words]
-        done = subprocess.run(argv, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -138,7 +166,9 @@ def test_doctor_finds_it_well(stack) -> None:
     found = stack.json("doctor")
 
     assert found["ok"]
-    assert {"python", "postgres", "pipelines", "stack", "serving"} <= {finding["subject"] for finding in found["findings"]}
+    assert {"python", "postgres", "pipelines", "stack", "serving"} <= {
+        finding["subject"] for finding in found["findings"]
+    }
 
 
 def test_logs_are_there(stack) -> None:
@@ -150,5 +180,10 @@ def test_logs_are_there(stack) -> None:
 
 def stack_example(name: str) -> list[str]:
     """Example rows as the command prints them."""
-    done = subprocess.run([sys.executable, "-m", "mlplatform", "example", name], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlplatform", "example", name],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.splitlines()

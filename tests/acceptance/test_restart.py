@@ -38,7 +38,9 @@ def test_a_second_start_reuses_the_first(stopped) -> None:
     after = stopped.up()
 
     assert not after["first_start"]
-    assert {name: line["versions"] for name, line in after["pipelines"].items()} == {name: [old] for name, old in stopped.answered.items()}
+    assert {name: line["versions"] for name, line in after["pipelines"].items()} == {
+        name: [old] for name, old in stopped.answered.items()
+    }
     assert {line["imported"] for line in after["pipelines"].values()} == {0}
     assert stopped.json("balance")["requests"]["stored"] >= before["balance"]["requests"]["stored"]
 
@@ -52,7 +54,9 @@ def test_one_home_is_for_one_stack(stack) -> None:
     assert stack.json("status")["well"]
 
 
-def test_killing_the_parent_leaves_nothing_and_loses_nothing(bare, processes, wait, tmp_path) -> None:
+def test_killing_the_parent_leaves_nothing_and_loses_nothing(
+    bare, processes, wait, tmp_path
+) -> None:
     """After kill -9 of `mlplatform up` all of its processes end; the next start finds the rows that were stored."""
     file = tmp_path / "rows.ndjson"
     row = {"age": 50, "sex": 1, "bmi": 25.0, "blood_pressure": 90.0, "total_cholesterol": 180.0, "ldl": 100.0, "hdl": 50.0,

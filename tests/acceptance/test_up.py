@@ -26,23 +26,38 @@ def test_every_answered_request_is_stored(stack) -> None:
     """Every live row that was answered is found in the data, and the balance closes without a gap."""
     summary = stack.summaries[0]
 
-    assert [line["stored"] for line in summary["pipelines"].values()] == [line["sent"] for line in summary["pipelines"].values()]
-    assert [outbox["accepted"] - outbox["stored"] for outbox in summary["balance"]["outboxes"]] == [0]
+    assert [line["stored"] for line in summary["pipelines"].values()] == [
+        line["sent"] for line in summary["pipelines"].values()
+    ]
+    assert [outbox["accepted"] - outbox["stored"] for outbox in summary["balance"]["outboxes"]] == [
+        0
+    ]
     assert [outbox["missing"] for outbox in summary["balance"]["outboxes"]] == [[]]
 
 
 def test_training_read_a_standby(stack) -> None:
     """The receipt of every training's dataset names a standby."""
-    assert {line["trained_on"].split()[0] for line in stack.summaries[0]["pipelines"].values()} == {"standby"}
+    assert {line["trained_on"].split()[0] for line in stack.summaries[0]["pipelines"].values()} == {
+        "standby"
+    }
 
 
 def test_a_manual_pipeline_waited_for_a_person(stack) -> None:
     """Only the example that says so needed an approval, and its record names the person who gave it."""
     pipelines = stack.summaries[0]["pipelines"]
-    record = [entry for entry in stack.json("models", "late-delivery")["promotions"] if entry["version"] == "2"]
+    record = [
+        entry
+        for entry in stack.json("models", "late-delivery")["promotions"]
+        if entry["version"] == "2"
+    ]
 
-    assert [name for name, line in pipelines.items() if line["approved_by_hand"]] == ["late-delivery"]
-    assert [(entry["action"], entry["by"]) for entry in record][:2] == [("approve", "admin"), ("propose", "trainer")]
+    assert [name for name, line in pipelines.items() if line["approved_by_hand"]] == [
+        "late-delivery"
+    ]
+    assert [(entry["action"], entry["by"]) for entry in record][:2] == [
+        ("approve", "admin"),
+        ("propose", "trainer"),
+    ]
 
 
 def test_the_whole_stack_is_small(stack) -> None:
@@ -62,7 +77,13 @@ def test_the_promises_are_checked_from_outside(stack) -> None:
 def test_servers_ask_for_a_token(stack, page: str) -> None:
     """Neither server answers a caller without a token."""
     url = stack.summaries[-1]["urls"][page]
-    path = {"serving": "/v1/models/diabetes/predict", "dataapi": "/v1/datasets/diabetes.training"}[page]
-    answer = httpx.request("POST" if page == "serving" else "GET", url + path, json={"rows": []} if page == "serving" else None)
+    path = {"serving": "/v1/models/diabetes/predict", "dataapi": "/v1/datasets/diabetes.training"}[
+        page
+    ]
+    answer = httpx.request(
+        "POST" if page == "serving" else "GET",
+        url + path,
+        json={"rows": []} if page == "serving" else None,
+    )
 
     assert answer.status_code == 401

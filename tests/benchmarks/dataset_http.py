@@ -39,10 +39,18 @@ def data_api(table: FeatureTable) -> Iterator[DataApiClient]:
     """The data API as a child process, and a client of it."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), _free_port()
-        (folder / "tokens.json").write_text(json.dumps({"tokens": [{"name": "bench", "roles": ["admin"], "sha256": digest(TOKEN)}]}))
+        (folder / "tokens.json").write_text(
+            json.dumps({"tokens": [{"name": "bench", "roles": ["admin"], "sha256": digest(TOKEN)}]})
+        )
         (folder / "trainer.json").write_text("{}")
-        dsns = {field: value.get_secret_value() for field, value in table.settings if isinstance(value, SecretStr)}
-        environment = {f"MLPLATFORM_POSTGRES__{field.upper()}": value for field, value in dsns.items()}
+        dsns = {
+            field: value.get_secret_value()
+            for field, value in table.settings
+            if isinstance(value, SecretStr)
+        }
+        environment = {
+            f"MLPLATFORM_POSTGRES__{field.upper()}": value for field, value in dsns.items()
+        }
         environment |= {
             "MLPLATFORM_ACCESS__TOKENS_FILE": str(folder / "tokens.json"),
             "MLPLATFORM_CLUSTER__ENVIRONMENT_FILE": str(folder / "trainer.json"),
@@ -50,7 +58,9 @@ def data_api(table: FeatureTable) -> Iterator[DataApiClient]:
         }
         server = subprocess.Popen([sys.executable, "-m", "mlplatform", "dataapi"], env=environment)
         try:
-            with DataApiClient(f"http://127.0.0.1:{port}", SecretStr(TOKEN), timeout_s=120) as client:
+            with DataApiClient(
+                f"http://127.0.0.1:{port}", SecretStr(TOKEN), timeout_s=120
+            ) as client:
                 _await_ready(client, server)
                 yield client
         finally:
@@ -58,7 +68,9 @@ def data_api(table: FeatureTable) -> Iterator[DataApiClient]:
             server.wait()
 
 
-def over_http(client: DataApiClient, table: FeatureTable, query: DatasetQuery) -> Callable[[], pa.Table]:
+def over_http(
+    client: DataApiClient, table: FeatureTable, query: DatasetQuery
+) -> Callable[[], pa.Table]:
     """The dataset as a trainer gets it."""
     return lambda: read_dataset(client, table.dataset, query).table
 
@@ -84,7 +96,9 @@ def main() -> None:
         seconds = measure(ways, rows=options.rows, rounds=options.rounds)
     first = next(iter(seconds.values()))
     for name, took in seconds.items():
-        print(f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  {took / first:5.2f} x our time")
+        print(
+            f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  {took / first:5.2f} x our time"
+        )
 
 
 def _await_ready(client: DataApiClient, server: subprocess.Popen[bytes]) -> None:

@@ -65,7 +65,9 @@ def feature_table(rows: int) -> Iterator[FeatureTable]:
         primary_port=ports[0],
         standby_port=ports[1],
     )
-    with Supervisor([servers.primary_spec(), servers.standby_spec()], logs=folder / "logs") as supervisor:
+    with Supervisor(
+        [servers.primary_spec(), servers.standby_spec()], logs=folder / "logs"
+    ) as supervisor:
         servers.prepare_primary()
         supervisor.start("postgres-primary")
         servers.provision()
@@ -73,7 +75,9 @@ def feature_table(rows: int) -> Iterator[FeatureTable]:
         servers.prepare_standby()
         supervisor.start("postgres-standby")
         reader = servers.dsn("reader", "warehouse", standby=True)
-        yield FeatureTable(servers, servers.settings("dataapi"), reader, f"{PIPELINE}.training", rows)
+        yield FeatureTable(
+            servers, servers.settings("dataapi"), reader, f"{PIPELINE}.training", rows
+        )
     shutil.rmtree(folder)
 
 
@@ -113,7 +117,10 @@ def copy_csv(table: FeatureTable, statement: str) -> Callable[[], pa.Table]:
 
 def pandas_sql(table: FeatureTable, statement: str) -> Callable[[], pd.DataFrame]:
     """The same rows by pandas and SQLAlchemy."""
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(table.reader_dsn.get_secret_value()))
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(table.reader_dsn.get_secret_value()),
+    )
 
     def read() -> pd.DataFrame:
         with engine.connect() as connection:
@@ -122,7 +129,9 @@ def pandas_sql(table: FeatureTable, statement: str) -> Callable[[], pd.DataFrame
     return read
 
 
-def measure(ways: dict[str, Callable[[], pa.Table | pd.DataFrame]], *, rows: int, rounds: int) -> dict[str, float]:
+def measure(
+    ways: dict[str, Callable[[], pa.Table | pd.DataFrame]], *, rows: int, rounds: int
+) -> dict[str, float]:
     """Median seconds of each way. They take turns, so that a busy moment of the machine hits all of them."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
@@ -131,7 +140,9 @@ def measure(ways: dict[str, Callable[[], pa.Table | pd.DataFrame]], *, rows: int
             found = read()
             times[name].append(time.perf_counter() - start)
             assert len(found) == rows, (len(found), rows)
-    return {name: statistics.median(taken[1:]) for name, taken in times.items()}  # the first warms up
+    return {
+        name: statistics.median(taken[1:]) for name, taken in times.items()
+    }  # the first warms up
 
 
 def main() -> None:
@@ -154,7 +165,9 @@ def main() -> None:
         seconds = measure(ways, rows=options.rows, rounds=options.rounds)
     first = next(iter(seconds.values()))
     for name, took in seconds.items():
-        print(f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  {took / first:5.2f} x our time")
+        print(
+            f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  {took / first:5.2f} x our time"
+        )
 
 
 def _fill(servers: LocalPostgres, rows: int) -> None:
@@ -170,17 +183,25 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
         "tuning": {"metric": "r2"},
         "gates": [{"metric": "r2", "min": 0}],
     }
-    features = json.dumps([{"name": name, "dtype": dtype} for name, dtype in zip(COLUMNS, dtypes, strict=True)])
+    features = json.dumps(
+        [{"name": name, "dtype": dtype} for name, dtype in zip(COLUMNS, dtypes, strict=True)]
+    )
     declared = ", ".join(f"{name} {kind}" for name, kind in zip(COLUMNS, types, strict=True))
     with psycopg.connect(servers.dsn("dataapi", "warehouse").get_secret_value()) as connection:
         control = (PIPELINE, json.dumps(definition), DIGEST)
-        connection.execute("INSERT INTO control.pipelines VALUES (%s, %s, 'c', %s, now(), 'bench')", control)
+        connection.execute(
+            "INSERT INTO control.pipelines VALUES (%s, %s, 'c', %s, now(), 'bench')", control
+        )
         connection.execute(
             "INSERT INTO control.feature_sets (pipeline, digest, commit, definition) VALUES (%s, %s, 'c', %s)",
             (PIPELINE, DIGEST, json.dumps(definition)),
         )
-    with psycopg.connect(servers.dsn("etl", "warehouse").get_secret_value(), autocommit=True) as connection:
-        connection.execute("UPDATE control.feature_sets SET table_name = 'bench_b', features = %s", (features,))
+    with psycopg.connect(
+        servers.dsn("etl", "warehouse").get_secret_value(), autocommit=True
+    ) as connection:
+        connection.execute(
+            "UPDATE control.feature_sets SET table_name = 'bench_b', features = %s", (features,)
+        )
         connection.execute(
             "CREATE TABLE features.bench_b (request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, "
             f"event_time timestamptz NOT NULL, key text, {declared}, PRIMARY KEY (request_id, row))"
@@ -196,7 +217,9 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
             "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, valid_from) "
             f"SELECT '{PIPELINE}', request_id, row, random(), 'import', batch FROM features.bench_b ORDER BY random()"
         )
-    with psycopg.connect(servers.dsn("postgres", "warehouse").get_secret_value(), autocommit=True) as connection:
+    with psycopg.connect(
+        servers.dsn("postgres", "warehouse").get_secret_value(), autocommit=True
+    ) as connection:
         connection.execute("VACUUM ANALYZE")
 
 

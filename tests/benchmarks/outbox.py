@@ -71,7 +71,9 @@ def compare_outbox(folder: Path, rounds: int) -> None:
             theirs += timed(lambda batch=batch: insert(batch), CALLS)  # type: ignore[misc]
         medians = statistics.median(ours), statistics.median(theirs)
         tails = statistics.quantiles(ours, n=100)[98], statistics.quantiles(theirs, n=100)[98]
-        print(f"{batch:>8} {medians[0]:>10.0f} {tails[0]:>8.0f} {medians[1]:>10.0f} {tails[1]:>8.0f} {medians[1] / medians[0]:>6.2f}")
+        print(
+            f"{batch:>8} {medians[0]:>10.0f} {tails[0]:>8.0f} {medians[1]:>10.0f} {tails[1]:>8.0f} {medians[1] / medians[0]:>6.2f}"
+        )
     writer.close()
     sqlite.close()
 
@@ -114,7 +116,9 @@ def compare_consumer(rows: int, rounds: int) -> None:
             for first in range(0, rows, 2000):
                 store.store(ready[first : first + 2000], holes={})
             found["store"].append(rows / (time.perf_counter() - started))
-            found["COPY"].append(rows / copy(servers, [entry(record) for record in records(rows, 0)]))
+            found["COPY"].append(
+                rows / copy(servers, [entry(record) for record in records(rows, 0)])
+            )
         pool.close()
     base = statistics.median(found["COPY"])
     for name, speeds in found.items():
@@ -150,7 +154,13 @@ def server() -> Iterator[LocalPostgres]:
         other.bind(("127.0.0.1", 0))
         ports = one.getsockname()[1], other.getsockname()[1]
     programs = binaries.find(None, copies=folder / "programs")
-    servers = LocalPostgres(folder / "postgres", programs, passwords=new_passwords(), primary_port=ports[0], standby_port=ports[1])
+    servers = LocalPostgres(
+        folder / "postgres",
+        programs,
+        passwords=new_passwords(),
+        primary_port=ports[0],
+        standby_port=ports[1],
+    )
     try:
         with Supervisor([servers.primary_spec()], logs=folder / "logs") as supervisor:
             servers.prepare_primary()
@@ -164,7 +174,9 @@ def server() -> Iterator[LocalPostgres]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--folder", type=Path, help="where outbox and SQLite file are made: the disk to measure")
+    parser.add_argument(
+        "--folder", type=Path, help="where outbox and SQLite file are made: the disk to measure"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--without-database", action="store_true")

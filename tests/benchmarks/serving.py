@@ -45,7 +45,12 @@ from mlplatform.settings import Serving
 TOKEN = "benchmark"
 NAMES = tuple(f"f{number}" for number in range(30))
 CAPACITY = 1 << 33
-PRODUCT, UNLOGGED, FASTAPI, SINGLE = "product", "without outbox", "through FastAPI", "one request per model call"
+PRODUCT, UNLOGGED, FASTAPI, SINGLE = (
+    "product",
+    "without outbox",
+    "through FastAPI",
+    "one request per model call",
+)
 
 
 class Unlogged:
@@ -82,8 +87,14 @@ class Cell:
 def serve(variant: str, folder: Path, port: int) -> None:
     """Run one variant until it is ended."""
     limits = Serving(max_batch=1 if variant == SINGLE else 64, max_waiting=10_000)
-    writer = OutboxWriter.open(folder / f"outbox-{variant}", segment_bytes=1 << 26, capacity_bytes=CAPACITY)
-    journal = Journal(writer, max_record_bytes=1_000_000, capacity_bytes=CAPACITY) if variant != UNLOGGED else Unlogged()
+    writer = OutboxWriter.open(
+        folder / f"outbox-{variant}", segment_bytes=1 << 26, capacity_bytes=CAPACITY
+    )
+    journal = (
+        Journal(writer, max_record_bytes=1_000_000, capacity_bytes=CAPACITY)
+        if variant != UNLOGGED
+        else Unlogged()
+    )
     slot = Slot("bench", limits=limits, deliver=journal.submit)
     slot.swap(load_model(folder))
     access = AccessList([Caller(name="bench", roles=(Role.PREDICT,), sha256=digest(TOKEN))])
@@ -100,8 +111,16 @@ def load_model(folder: Path) -> LoadedModel:
         pipeline="bench", version="1", state="champion", run_id="-", artifacts="-", manifest_sha256="0" * 64, features_digest="0" * 64,
         commit="-", format="onnx", receipt_id="-", created_at=datetime.now(UTC),
     )  # fmt: skip
-    features = FeatureSet(digest="0" * 64, inputs=signature.inputs, features=signature.features, engineer=None, where="")
-    model = LoadedModel(version, signature, features, load_onnx((folder / "model.onnx").read_bytes(), signature, ()))
+    features = FeatureSet(
+        digest="0" * 64,
+        inputs=signature.inputs,
+        features=signature.features,
+        engineer=None,
+        where="",
+    )
+    model = LoadedModel(
+        version, signature, features, load_onnx((folder / "model.onnx").read_bytes(), signature, ())
+    )
     warm_up(model)
     return model
 
@@ -113,7 +132,10 @@ def make_signature() -> Signature:
         task="classification",
         inputs=tuple(Column(name=name, dtype="float64") for name in NAMES),
         features=tuple(Feature(name=name, dtype="float64") for name in NAMES),
-        outputs=(Output(name="prediction", dtype="int64"), Output(name="probabilities", dtype="float64", width=2)),
+        outputs=(
+            Output(name="prediction", dtype="int64"),
+            Output(name="probabilities", dtype="float64", width=2),
+        ),
         classes=(0, 1),
         format="onnx",
         model_file="model.onnx",
@@ -135,10 +157,18 @@ def train(folder: Path) -> list[dict[str, float]]:
 
     data = load_breast_cancer(as_frame=True)
     table = data.data.set_axis(list(NAMES), axis="columns")
-    estimator = make_pipeline(ColumnTransformer([("scale", StandardScaler(), list(NAMES))]), LogisticRegression()).fit(table, data.target)
+    estimator = make_pipeline(
+        ColumnTransformer([("scale", StandardScaler(), list(NAMES))]), LogisticRegression()
+    ).fit(table, data.target)
     signature = make_signature()
-    (folder / "model.onnx").write_bytes(compile_onnx(estimator, signature.features, ["prediction", "probabilities"], precision="float32"))
-    return [{str(name): float(value) for name, value in row.items()} for row in table.to_dict("records")]
+    (folder / "model.onnx").write_bytes(
+        compile_onnx(
+            estimator, signature.features, ["prediction", "probabilities"], precision="float32"
+        )
+    )
+    return [
+        {str(name): float(value) for name, value in row.items()} for row in table.to_dict("records")
+    ]
 
 
 class Connection(asyncio.Protocol):
@@ -162,7 +192,9 @@ class Connection(asyncio.Protocol):
         """Take the answer, check its code, ask again."""
         self._buffer += data
         head, found, body = self._buffer.partition(b"\r\n\r\n")
-        if not found or len(body) < int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]):
+        if not found or len(body) < int(
+            head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
+        ):
             return
         assert head.startswith(b"HTTP/1.1 200"), self._buffer
         self._seconds.append(time.perf_counter() - self._started)
@@ -188,7 +220,11 @@ async def press(port: int, pid: int, requests: list[bytes], callers: int, second
     started, worked = time.perf_counter(), processor_s(pid)
     made = [
         await loop.create_connection(
-            lambda place=place: Connection(requests[place % len(requests)], started + seconds, taken), "127.0.0.1", port
+            lambda place=place: Connection(
+                requests[place % len(requests)], started + seconds, taken
+            ),
+            "127.0.0.1",
+            port,
         )
         for place in range(callers)
     ]
@@ -213,7 +249,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--serve", nargs=3, metavar=("VARIANT", "FOLDER", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--serve", nargs=3, metavar=("VARIANT", "FOLDER", "PORT"), help=argparse.SUPPRESS
+    )
     chosen = parser.parse_args()
     if chosen.serve:
         serve(chosen.serve[0], Path(chosen.serve[1]), int(chosen.serve[2]))
@@ -225,37 +263,58 @@ def main() -> None:
 
 def measure(folder: Path, rows: list[dict[str, float]], seconds: float, rounds: int) -> None:
     """All variants under all loads."""
-    loads = {"1 row, 1 caller": (1, 1), "1 row, 64 callers": (1, 64), "100 rows, 8 callers": (100, 8)}
+    loads = {
+        "1 row, 1 caller": (1, 1),
+        "1 row, 64 callers": (1, 64),
+        "100 rows, 8 callers": (100, 8),
+    }
     cells: dict[tuple[str, str], list[Cell]] = {}
     for number in range(rounds):
         for variant in (PRODUCT, UNLOGGED, FASTAPI, SINGLE):
             port = free_port()
-            process = subprocess.Popen([sys.executable, __file__, "--serve", variant, str(folder), str(port)])
+            process = subprocess.Popen(
+                [sys.executable, __file__, "--serve", variant, str(folder), str(port)]
+            )
             try:
                 wait_for(port)
                 for load, (size, callers) in loads.items():
                     requests = [request(rows[start : start + size]) for start in range(0, 400, 7)]
                     asyncio.run(press(port, process.pid, requests, callers, 0.3))
-                    cells.setdefault((load, variant), []).append(asyncio.run(press(port, process.pid, requests, callers, seconds)))
+                    cells.setdefault((load, variant), []).append(
+                        asyncio.run(press(port, process.pid, requests, callers, seconds))
+                    )
             finally:
                 process.terminate()
                 process.wait()
-        print(f"round {number + 1} of {rounds} done, load average {os.getloadavg()[0]:.1f}", flush=True)
+        print(
+            f"round {number + 1} of {rounds} done, load average {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
     report(loads, cells)
 
 
 def report(loads: dict[str, tuple[int, int]], cells: dict[tuple[str, str], list[Cell]]) -> None:
     """A table in Markdown."""
-    print("\n| load | variant | answers/s | p50 ms | p99 ms | CPU us | ratio answers/s | ratio CPU |\n|---|---|--:|--:|--:|--:|--:|--:|")
+    print(
+        "\n| load | variant | answers/s | p50 ms | p99 ms | CPU us | ratio answers/s | ratio CPU |\n|---|---|--:|--:|--:|--:|--:|--:|"
+    )
     for load in loads:
         for variant in (PRODUCT, UNLOGGED, FASTAPI, SINGLE):
             found, product = cells[load, variant], cells[load, PRODUCT]
-            rate, p50, p99, cpu = (statistics.median(getattr(cell, name) for cell in found) for name in ("rate", "p50", "p99", "cpu"))
+            rate, p50, p99, cpu = (
+                statistics.median(getattr(cell, name) for cell in found)
+                for name in ("rate", "p50", "p99", "cpu")
+            )
             ratios = [
-                statistics.median(getattr(cell, name) / getattr(own, name) for cell, own in zip(found, product, strict=True))
+                statistics.median(
+                    getattr(cell, name) / getattr(own, name)
+                    for cell, own in zip(found, product, strict=True)
+                )
                 for name in ("rate", "cpu")
             ]
-            print(f"| {load} | {variant} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {cpu:,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+            print(
+                f"| {load} | {variant} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {cpu:,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+            )
 
 
 def request(rows: list[dict[str, float]]) -> bytes:

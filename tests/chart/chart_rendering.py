@@ -15,7 +15,9 @@ import yaml
 CHART = Path(__file__).parents[2] / "charts" / "mlplatform"
 CI = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
 SMALLEST = {"source": {"url": "https://git.example.com/team/pipelines.git"}}
-FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where the C library is there
+FAST = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # ten times faster, where the C library is there
 Object = dict[str, Any]
 
 
@@ -33,7 +35,9 @@ def values_of(name: str) -> dict[str, Any]:
     return loaded
 
 
-def rendered(values: dict[str, Any], *, release: str = "mlplatform", chart: Path = CHART) -> dict[str, str]:
+def rendered(
+    values: dict[str, Any], *, release: str = "mlplatform", chart: Path = CHART
+) -> dict[str, str]:
     """Template (below templates/) -> text."""
     with helm.Chart.load(chart) as loaded:
         made = loaded.render(values, name=release, namespace="ml")
@@ -44,7 +48,10 @@ def chart_on(folder: Path, found: dict[str, Object]) -> Path:
     """A copy of the chart that finds these objects ("Kind/name" -> object) in its cluster."""
     made = folder / "mlplatform"
     shutil.copytree(CHART, made)
-    cases = "".join(f'{{{{- if eq $asked "{key}" }}}}{{{{ {json.dumps(json.dumps(each))} }}}}{{{{ end }}}}' for key, each in found.items())
+    cases = "".join(
+        f'{{{{- if eq $asked "{key}" }}}}{{{{ {json.dumps(json.dumps(each))} }}}}{{{{ end }}}}'
+        for key, each in found.items()
+    )
     text = f'{{{{- define "mlplatform.found" }}}}{{{{- $asked := printf "%s/%s" (index . 2) (index . 3) -}}}}{cases}{{{{- end }}}}'
     (made / "templates" / "_found.tpl").write_text(text)
     return made
@@ -63,7 +70,11 @@ def pod_of(found: Object) -> Object | None:
         return dict(spec)
     if found["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
-    template = spec.get("template") if found["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob") else None
+    template = (
+        spec.get("template")
+        if found["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob")
+        else None
+    )
     return dict(template["spec"]) if template else None
 
 

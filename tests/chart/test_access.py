@@ -16,7 +16,11 @@ from mlplatform.database import queries
 
 def test_digests_belong_to_the_tokens(tmp_path: pytest.TempPathFactory) -> None:
     """What dataapi and serving mount lets in exactly the tokens that callers get, with their roles."""
-    secret = next(each for each in objects_in(files("kind")) if each["metadata"]["name"] == "mlplatform-access")
+    secret = next(
+        each
+        for each in objects_in(files("kind"))
+        if each["metadata"]["name"] == "mlplatform-access"
+    )
     data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     place = tmp_path / "tokens.yaml"
     place.write_text(data.pop("tokens.yaml"))
@@ -30,15 +34,23 @@ def test_digests_belong_to_the_tokens(tmp_path: pytest.TempPathFactory) -> None:
         "client": (Role.PREDICT, Role.READER, Role.WRITER),
     } == {name: known.authenticate(f"Bearer {token}").roles for name, token in data.items()}
     assert {43} == {len(token) for token in data.values()}
-    assert all(hashlib.sha256(token.encode()).hexdigest() in place.read_text() for token in data.values())
+    assert all(
+        hashlib.sha256(token.encode()).hexdigest() in place.read_text() for token in data.values()
+    )
 
 
 def test_an_upgrade_keeps_passwords_and_tokens(tmp_path: Path) -> None:
     """What a Secret in the cluster holds stays; only what is missing is made."""
     old = {"data": {"password": base64.b64encode(b"old").decode()}}
     tokens = {"data": {"admin": base64.b64encode(b"old").decode()}}
-    chart = chart_on(tmp_path, {"Secret/mlplatform-postgres-owner": old, "Secret/mlplatform-access": tokens})
-    made = {each["metadata"]["name"]: each["data"] for each in objects_in(rendered(SMALLEST, chart=chart)) if each["kind"] == "Secret"}
+    chart = chart_on(
+        tmp_path, {"Secret/mlplatform-postgres-owner": old, "Secret/mlplatform-access": tokens}
+    )
+    made = {
+        each["metadata"]["name"]: each["data"]
+        for each in objects_in(rendered(SMALLEST, chart=chart))
+        if each["kind"] == "Secret"
+    }
 
     assert old["data"]["password"] == made["mlplatform-postgres-owner"]["password"]
     assert tokens["data"]["admin"] == made["mlplatform-access"]["admin"]
@@ -53,7 +65,11 @@ def test_a_caller_that_is_taken_away_is_gone_after_the_upgrade() -> None:
             "pipelines": [{"name": "a1"}],
             "access": {"callers": [{"name": name, "roles": ["reader"]} for name in callers]},
         }
-        made = {each["metadata"]["name"]: each for each in objects_in(rendered(values)) if each["kind"] == "Deployment"}
+        made = {
+            each["metadata"]["name"]: each
+            for each in objects_in(rendered(values))
+            if each["kind"] == "Deployment"
+        }
         return [made[f"mlplatform-{name}"]["spec"]["template"] for name in ("dataapi", "serving")]
 
     assert pods("one", "two") == pods("one", "two")
@@ -99,7 +115,10 @@ def test_new_databases_get_the_statements_of_the_code() -> None:
     cluster = next(each for each in objects_in(files("kind")) if each["kind"] == "Cluster")
     initdb = cluster["spec"]["bootstrap"]["initdb"]
 
-    assert (made["roles"], made["login_trigger"]) == (initdb["postInitSQL"], initdb["postInitTemplateSQL"])
+    assert (made["roles"], made["login_trigger"]) == (
+        initdb["postInitSQL"],
+        initdb["postInitTemplateSQL"],
+    )
     code = queries.load("roles")["login_trigger"].replace("$$", "$body$")
 
     assert [] == [statement for statement in made["login_trigger"] if statement not in code]
@@ -109,7 +128,10 @@ def test_new_databases_get_the_statements_of_the_code() -> None:
 def test_the_release_can_have_any_name() -> None:
     """Two releases in one namespace share no object."""
     first, second = (
-        {(each["kind"], each["metadata"]["name"]) for each in objects_in(rendered({"source": {"builtin": True}}, release=name))}
+        {
+            (each["kind"], each["metadata"]["name"])
+            for each in objects_in(rendered({"source": {"builtin": True}}, release=name))
+        }
         for name in ("one", "two")
     )
 

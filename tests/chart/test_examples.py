@@ -14,7 +14,11 @@ from chart_rendering import CHART, SMALLEST, Object, chart_on, files, objects_in
 
 EXAMPLES = CHART.parents[1] / "k8s" / "examples"
 CLUSTER_SCHEMA = json.loads((Path(__file__).parent / "schemas" / "cluster.json").read_text())
-PLUGIN = {"name": "barman-cloud.cloudnative-pg.io", "isWALArchiver": True, "parameters": {"barmanObjectName": "backups"}}
+PLUGIN = {
+    "name": "barman-cloud.cloudnative-pg.io",
+    "isWALArchiver": True,
+    "parameters": {"barmanObjectName": "backups"},
+}
 
 
 def patched(target: Any, patch: Any) -> Any:
@@ -32,25 +36,42 @@ def patched(target: Any, patch: Any) -> Any:
 
 def addresses(pod: Object) -> dict[str, str]:
     """Variable -> value of the first container, whatever the variables with the passwords are called."""
-    return {each["name"]: re.sub(r"\$\(\w+\)", "$()", each["value"]) for each in pod["containers"][0]["env"] if "value" in each}
+    return {
+        each["name"]: re.sub(r"\$\(\w+\)", "$()", each["value"])
+        for each in pod["containers"][0]["env"]
+        if "value" in each
+    }
 
 
 def test_the_registry_is_restored_where_the_backup_lies() -> None:
     """The Job has the backup's account, labels and volume, the owners' addresses and passwords, and no name that the chart does not make."""
     job = yaml.safe_load((EXAMPLES / "restore-registry.yaml").read_text())
     made = objects_in(files("kind"))
-    pods = {each["metadata"]["name"]: (each, pod_of(each) or {}) for each in made if each["kind"] in ("CronJob", "Deployment")}
+    pods = {
+        each["metadata"]["name"]: (each, pod_of(each) or {})
+        for each in made
+        if each["kind"] in ("CronJob", "Deployment")
+    }
     cronjob, backup = pods["mlplatform-backup"]
     pod = job["spec"]["template"]["spec"]
     migrations = {"containers": [*pods["mlplatform-dataapi"][1]["initContainers"]]}
     known = addresses(backup) | addresses(pods["mlplatform-mlflow"][1]) | addresses(migrations)
-    secrets = [each["valueFrom"]["secretKeyRef"] for each in pod["containers"][0]["env"] if "valueFrom" in each]
+    secrets = [
+        each["valueFrom"]["secretKeyRef"]
+        for each in pod["containers"][0]["env"]
+        if "valueFrom" in each
+    ]
 
     kubernetes_validate.validate(job | {"metadata": {"name": "x"}}, "1.34", strict=True)
-    assert cronjob["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"] == job["spec"]["template"]["metadata"]["labels"]
+    assert (
+        cronjob["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+        == job["spec"]["template"]["metadata"]["labels"]
+    )
     assert backup["serviceAccountName"] == pod["serviceAccountName"]
     assert {name: known[name] for name in addresses(pod)} == addresses(pod)
-    assert {"mlplatform-postgres-mlflow", "mlplatform-postgres-owner"} == {each["name"] for each in secrets}
+    assert {"mlplatform-postgres-mlflow", "mlplatform-postgres-owner"} == {
+        each["name"] for each in secrets
+    }
     assert "mlplatform-postgres-ca" in str(backup["volumes"])
     assert [each for each in backup["volumes"] if each["name"] == "backups"] == [
         each for each in pod["volumes"] if each["name"] == "backups"
@@ -65,19 +86,30 @@ def test_rows_are_restored_under_the_name_of_the_chart(tmp_path: Path) -> None:
 
     jsonschema.validate(restored["spec"], CLUSTER_SCHEMA)
     assert {"recovery"} == set(restored["spec"]["bootstrap"])
-    assert cluster["spec"]["bootstrap"]["initdb"]["secret"] == restored["spec"]["bootstrap"]["recovery"]["secret"]
+    assert (
+        cluster["spec"]["bootstrap"]["initdb"]["secret"]
+        == restored["spec"]["bootstrap"]["recovery"]["secret"]
+    )
 
     chart = chart_on(tmp_path, {"Cluster/mlplatform-postgres": restored})
-    upgraded = next(each for each in objects_in(rendered(values, chart=chart)) if each["kind"] == "Cluster")
+    upgraded = next(
+        each for each in objects_in(rendered(values, chart=chart)) if each["kind"] == "Cluster"
+    )
 
     assert restored["spec"]["bootstrap"] == upgraded["spec"]["bootstrap"]
 
 
 def test_the_log_of_a_database_has_a_base() -> None:
     """Where a plugin archives the log, it takes whole backups of every Cluster as well; without a plugin there is nothing to schedule."""
-    backups = {each["metadata"]["name"]: each["spec"] for each in objects_in(files("ha")) if each["kind"] == "ScheduledBackup"}
+    backups = {
+        each["metadata"]["name"]: each["spec"]
+        for each in objects_in(files("ha"))
+        if each["kind"] == "ScheduledBackup"
+    }
 
-    assert {"mlplatform-postgres", "mlplatform-raw"} == {spec["cluster"]["name"] for spec in backups.values()}
+    assert {"mlplatform-postgres", "mlplatform-raw"} == {
+        spec["cluster"]["name"] for spec in backups.values()
+    }
     assert ["plugin"] * 2 == [spec["method"] for spec in backups.values()]
     assert {PLUGIN["name"]} == {spec["pluginConfiguration"]["name"] for spec in backups.values()}
     assert "ScheduledBackup" not in {each["kind"] for each in objects_in(files("kind"))}
@@ -85,7 +117,10 @@ def test_the_log_of_a_database_has_a_base() -> None:
 
 def test_secrets_of_your_own_are_left_alone() -> None:
     """With Secrets that somebody else makes, the chart renders none, so that each rendering is the same."""
-    values = SMALLEST | {"postgres": {"existingSecrets": True}, "access": {"existingSecret": "tokens"}}
+    values = SMALLEST | {
+        "postgres": {"existingSecrets": True},
+        "access": {"existingSecret": "tokens"},
+    }
 
     assert rendered(values) == rendered(values)
     assert "Secret" not in {each["kind"] for each in objects_in(rendered(values))}

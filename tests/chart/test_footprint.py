@@ -34,7 +34,9 @@ def test_cpu_requests_of_the_kind_profile() -> None:
         if found["kind"] == DATABASE:
             total += found["spec"]["instances"] * cpu(found["spec"]["resources"])
         elif found["kind"] in ("Deployment", "StatefulSet"):
-            total += of_pod(pod or {}) * (SERVING_PODS if name == "mlplatform-serving" else found["spec"].get("replicas", 1))
+            total += of_pod(pod or {}) * (
+                SERVING_PODS if name == "mlplatform-serving" else found["spec"].get("replicas", 1)
+            )
         elif name == "mlplatform-trainer-breast-cancer":
             total += of_pod(pod or {})
 

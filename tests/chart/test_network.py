@@ -38,19 +38,30 @@ def named(rules: list[Any], side: str) -> set[str]:
     """Components that the rules name as peers."""
     peers = [peer for rule in rules for peer in rule.get(side, ())]
     return {
-        peer["podSelector"]["matchLabels"][COMPONENT] for peer in peers if COMPONENT in peer.get("podSelector", {}).get("matchLabels", {})
+        peer["podSelector"]["matchLabels"][COMPONENT]
+        for peer in peers
+        if COMPONENT in peer.get("podSelector", {}).get("matchLabels", {})
     }
 
 
 def test_egress_is_the_arrows() -> None:
     """Each component may call exactly those that it has an arrow to."""
-    assert ARROWS == {component: named(spec["egress"], "to") for component, spec in policies("kind").items()}
+    assert ARROWS == {
+        component: named(spec["egress"], "to") for component, spec in policies("kind").items()
+    }
 
 
 def test_ingress_answers_the_arrows() -> None:
     """Each component lets in exactly those that have an arrow to it; serving and the data API let in clients as well."""
-    expected = {target: {origin for origin, targets in ARROWS.items() if target in targets} for target in ARROWS}
-    found = {component: named(spec["ingress"] or [], "from") for component, spec in policies("small").items() if component != "source"}
+    expected = {
+        target: {origin for origin, targets in ARROWS.items() if target in targets}
+        for target in ARROWS
+    }
+    found = {
+        component: named(spec["ingress"] or [], "from")
+        for component, spec in policies("small").items()
+        if component != "source"
+    }
 
     assert {target: origins for target, origins in expected.items() if target in found} == found
 
@@ -58,24 +69,39 @@ def test_ingress_answers_the_arrows() -> None:
 def test_nobody_else_reaches_postgres() -> None:
     """Only the data API, consumer, etl, mlflow, backup and the servers themselves may open a database connection."""
     assert {"dataapi", "consumer", "etl", "mlflow", "backup", "postgres"} == {
-        component for component, spec in policies("kind").items() if "postgres" in named(spec["egress"], "to")
+        component
+        for component, spec in policies("kind").items()
+        if "postgres" in named(spec["egress"], "to")
     }
 
 
 def test_all_pods_are_denied_first() -> None:
     """A policy without rules selects every pod of the release."""
-    deny = next(each for each in objects_in(files("kind")) if each["metadata"]["name"] == "mlplatform-default-deny")
+    deny = next(
+        each
+        for each in objects_in(files("kind"))
+        if each["metadata"]["name"] == "mlplatform-default-deny"
+    )
 
     assert {"podSelector", "policyTypes"} == set(deny["spec"])
-    assert {"app.kubernetes.io/name": "mlplatform", "app.kubernetes.io/instance": "mlplatform"} == deny["spec"]["podSelector"][
-        "matchLabels"
-    ]
+    assert {
+        "app.kubernetes.io/name": "mlplatform",
+        "app.kubernetes.io/instance": "mlplatform",
+    } == deny["spec"]["podSelector"]["matchLabels"]
 
 
 def test_the_outside_is_open_only_where_it_is_outside() -> None:
     """With everything in the cluster, no egress but the API server's leaves it; external servers open their own road only."""
-    inside = {component for component, spec in policies("kind").items() if any("ipBlock" in str(rule) for rule in spec["egress"])}
-    outside = {component for component, spec in policies("external").items() if "192.0.2.0/24" in str(spec["egress"])}
+    inside = {
+        component
+        for component, spec in policies("kind").items()
+        if any("ipBlock" in str(rule) for rule in spec["egress"])
+    }
+    outside = {
+        component
+        for component, spec in policies("external").items()
+        if "192.0.2.0/24" in str(spec["egress"])
+    }
 
     assert {"dataapi", "postgres"} == inside
     assert {"serving", "consumer", "etl", "dataapi", "trainer", "apply", "check"} == outside
@@ -100,7 +126,10 @@ def test_scrapers_come_in_by_number() -> None:
     """The port of /metrics is given by number: some plugins resolve no names of a sidecar's ports."""
     found = policies("small")
     ports = [
-        rule["ports"] for component in ("serving", "consumer", "etl") for rule in found[component]["ingress"] if "monitoring" in str(rule)
+        rule["ports"]
+        for component in ("serving", "consumer", "etl")
+        for rule in found[component]["ingress"]
+        if "monitoring" in str(rule)
     ]
 
     assert [[{"port": 9090}]] * 3 == ports
@@ -110,11 +139,22 @@ def test_the_roads_outside_are_the_users() -> None:
     """Names, the API server and the outside lie where the values say, ports included."""
     found = policies("every-key")
     made = objects_in(files("every-key"))
-    dns = next(each["spec"] for each in made if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "plat-dns")
+    dns = next(
+        each["spec"]
+        for each in made
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "plat-dns"
+    )
     rule = {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 443}]}
 
-    assert [{"to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}], "ports": [{"port": 53, "protocol": "UDP"}]}] == dns["egress"]
-    assert {"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}], "ports": [{"port": 443}]} in found["dataapi"]["egress"]
+    assert [
+        {
+            "to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}],
+            "ports": [{"port": 53, "protocol": "UDP"}],
+        }
+    ] == dns["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}], "ports": [{"port": 443}]} in found[
+        "dataapi"
+    ]["egress"]
     assert {"trainer", "serving", "etl", "apply", "consumer", "postgres", "mlflow"} == {
         component for component, spec in found.items() if rule in spec["egress"]
     }

@@ -23,13 +23,18 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"pipelines": [{"name": "a1"}, {"name": "a1"}]}, "pipelines: a name is listed twice"),
     ({"serving": {"models": ["b2"]}}, "serving: 'b2' is not listed in pipelines"),
     (
-        {"pipelines": ONE, "serving": {"models": ["a1"], "groups": [{"name": "g", "models": ["a1"]}]}},
+        {
+            "pipelines": ONE,
+            "serving": {"models": ["a1"], "groups": [{"name": "g", "models": ["a1"]}]},
+        },
         "serving: a pipeline is served by two Deployments; the road to it would be ambiguous",
     ),
     (
         {
             "pipelines": [{"name": "a1"}, {"name": "b2"}],
-            "serving": {"groups": [{"name": "g", "models": ["a1"]}, {"name": "g", "models": ["b2"]}]},
+            "serving": {
+                "groups": [{"name": "g", "models": ["a1"]}, {"name": "g", "models": ["b2"]}]
+            },
         },
         "serving.groups: a name is listed twice",
     ),
@@ -38,23 +43,44 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "serving.autoscaling: minReplicas 5 is above maxReplicas 3",
     ),
     (
-        {"pipelines": ONE, "serving": {"groups": [{"name": "g", "models": ["a1"], "minReplicas": 99}]}},
+        {
+            "pipelines": ONE,
+            "serving": {"groups": [{"name": "g", "models": ["a1"], "minReplicas": 99}]},
+        },
         "serving.groups 'g': minReplicas 99 is above maxReplicas 10",
     ),
-    ({"source": {"builtin": True, "url": "https://git.example.com/x"}}, "source: url and builtin exclude each other"),
-    ({"source": {"url": ""}}, "source.url: name the git repository with your pipelines (or source.builtin: true for a trial)"),
+    (
+        {"source": {"builtin": True, "url": "https://git.example.com/x"}},
+        "source: url and builtin exclude each other",
+    ),
+    (
+        {"source": {"url": ""}},
+        "source.url: name the git repository with your pipelines (or source.builtin: true for a trial)",
+    ),
     (
         {"source": {"existingSecret": "token"}},
         "source.existingSecret: settings.source.username is missing (many hosts take any, e.g. 'git')",
     ),
-    ({"postgres": {"enabled": False}}, "postgres.external.existingSecret: needed with postgres.enabled: false"),
-    ({"postgres": {"external": {"existingSecret": "urls"}}}, "postgres.external: only with postgres.enabled: false"),
+    (
+        {"postgres": {"enabled": False}},
+        "postgres.external.existingSecret: needed with postgres.enabled: false",
+    ),
+    (
+        {"postgres": {"external": {"existingSecret": "urls"}}},
+        "postgres.external: only with postgres.enabled: false",
+    ),
     (
         {"postgres": {"synchronous": "required"}},
         "postgres.synchronous: required needs postgres.instances of 3 or more: with one standby, its restart would stop every write",
     ),
-    ({"postgres": {"smartShutdownSeconds": 120}}, "postgres.smartShutdownSeconds: must be below stopSeconds"),
-    ({"kafka": {"mode": "external"}}, "kafka.external.bootstrapServers: needed with kafka.mode: external"),
+    (
+        {"postgres": {"smartShutdownSeconds": 120}},
+        "postgres.smartShutdownSeconds: must be below stopSeconds",
+    ),
+    (
+        {"kafka": {"mode": "external"}},
+        "kafka.external.bootstrapServers: needed with kafka.mode: external",
+    ),
     (
         {
             "kafka": {"mode": "external", "external": {"bootstrapServers": "k:9092"}},
@@ -62,7 +88,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         },
         "settings.queue.security_protocol: SASL needs kafka.external.saslSecret and settings.queue.sasl_mechanism",
     ),
-    ({"kafka": {"external": {"bootstrapServers": "k:9092"}}}, "kafka.external: only with kafka.mode: external"),
+    (
+        {"kafka": {"external": {"bootstrapServers": "k:9092"}}},
+        "kafka.external: only with kafka.mode: external",
+    ),
     (
         {"settings": {"queue": {"security_protocol": "SSL"}}},
         "settings.queue.security_protocol: the builtin Kafka speaks PLAINTEXT, inside NetworkPolicies; take kafka.mode: external for more",
@@ -71,7 +100,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"settings": {"queue": {"replication_factor": 3}}},
         "settings.queue.replication_factor: 3 copies need as many brokers, kafka.nodes is 1",
     ),
-    ({"settings": {"queue": {"min_insync_replicas": 2}}}, "settings.queue.min_insync_replicas: can't be above replication_factor"),
+    (
+        {"settings": {"queue": {"min_insync_replicas": 2}}},
+        "settings.queue.min_insync_replicas: can't be above replication_factor",
+    ),
     (
         {"consumer": {"replicas": 7}},
         "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would stand idle",
@@ -90,13 +122,25 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"dataapi": {"ingress": {"enabled": True}}},
         "dataapi.ingress: host and tlsSecret are needed, since bearer tokens must not travel in the clear",
     ),
-    ({"serving": {"httpRoute": {"enabled": True}}}, "serving.httpRoute: parentRefs and hostnames are needed"),
-    ({"serving": {"service": {"nodePort": 30080}}}, "serving.service.nodePort: only with type: NodePort"),
     (
-        {"serving": {"ingress": {"enabled": True, "host": "h", "tlsSecret": "s"}}, "settings": {"serving": {"auth": "none"}}},
+        {"serving": {"httpRoute": {"enabled": True}}},
+        "serving.httpRoute: parentRefs and hostnames are needed",
+    ),
+    (
+        {"serving": {"service": {"nodePort": 30080}}},
+        "serving.service.nodePort: only with type: NodePort",
+    ),
+    (
+        {
+            "serving": {"ingress": {"enabled": True, "host": "h", "tlsSecret": "s"}},
+            "settings": {"serving": {"auth": "none"}},
+        },
         "settings.serving.auth: none together with a road from outside lets everybody in",
     ),
-    ({"access": {"callers": [{"name": "admin", "roles": ["reader"]}]}}, "access.callers: 'admin' is the platform's own"),
+    (
+        {"access": {"callers": [{"name": "admin", "roles": ["reader"]}]}},
+        "access.callers: 'admin' is the platform's own",
+    ),
     (
         {"networkPolicy": {"externalCIDR": "192.0.2.0/24"}},
         "networkPolicy.externalCIDR -> networkPolicy.external: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]",
@@ -115,7 +159,9 @@ CLUSTER: Object = {"kind": "Cluster"}
 BROKER: Object = {"kind": "PersistentVolumeClaim"}
 EXTERNAL = {"mode": "external", "external": {"bootstrapServers": "k:9092"}}
 ONE_BROKER = {"PersistentVolumeClaim/data-mlplatform-kafka-0": BROKER}
-THREE_BROKERS = {f"PersistentVolumeClaim/data-mlplatform-kafka-{number}": BROKER for number in range(3)}
+THREE_BROKERS = {
+    f"PersistentVolumeClaim/data-mlplatform-kafka-{number}": BROKER for number in range(3)
+}
 SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
     (
         ONE_BROKER,
@@ -151,14 +197,20 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
     ),
     (THREE_BROKERS, {"kafka": {"nodes": 3}}, ""),
     (ONE_BROKER, {"kafka": EXTERNAL}, ""),
-    ({"Cluster/mlplatform-postgres": CLUSTER, "Cluster/mlplatform-raw": CLUSTER}, {"postgres": {"separateRaw": True}}, ""),
+    (
+        {"Cluster/mlplatform-postgres": CLUSTER, "Cluster/mlplatform-raw": CLUSTER},
+        {"postgres": {"separateRaw": True}},
+        "",
+    ),
     ({"Cluster/mlplatform-postgres": CLUSTER}, {}, ""),
 ]
 """What the cluster holds, the values of an upgrade, and what the chart says of them."""
 
 
 @pytest.mark.parametrize(("values", "said"), CASES)
-def test_refused_with_its_message(values: dict[str, Any], said: str, refusal: Callable[..., str]) -> None:
+def test_refused_with_its_message(
+    values: dict[str, Any], said: str, refusal: Callable[..., str]
+) -> None:
     """The combination is refused, and the sentence names the key and what to do."""
     source = {"source": {"url": "https://git.example.com/x"} | values.get("source", {})}
 
@@ -167,7 +219,11 @@ def test_refused_with_its_message(values: dict[str, Any], said: str, refusal: Ca
 
 @pytest.mark.parametrize(("found", "values", "said"), SWITCHES)
 def test_switches_that_lose_something_are_refused(
-    tmp_path: Path, found: dict[str, Object], values: dict[str, Any], said: str, refusal: Callable[..., str]
+    tmp_path: Path,
+    found: dict[str, Object],
+    values: dict[str, Any],
+    said: str,
+    refusal: Callable[..., str],
 ) -> None:
     """What the first install decided can't be changed by an upgrade that would leave records or rows behind."""
     assert said == refusal(SMALLEST | values, chart_on(tmp_path, found)).split("): ", 1)[-1]
@@ -179,4 +235,8 @@ def test_every_refusal_has_a_case() -> None:
     known = [case[-1] for case in (*CASES, *SWITCHES)]
     texts = re.findall(r'fail \(?(?:printf )?"([^"]+)"', template)
 
-    assert [] == [text for text in texts if not any(re.fullmatch(re.sub(r"%[sd]", ".*", re.escape(text)), said) for said in known)]
+    assert [] == [
+        text
+        for text in texts
+        if not any(re.fullmatch(re.sub(r"%[sd]", ".*", re.escape(text)), said) for said in known)
+    ]

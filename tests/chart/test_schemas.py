@@ -11,7 +11,10 @@ import kubernetes_validate
 from chart_rendering import CHART, Object, values_of
 
 VERSION = "1.34"
-OWN = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "schemas").glob("*.json")}
+OWN = {
+    path.stem: json.loads(path.read_text())
+    for path in (Path(__file__).parent / "schemas").glob("*.json")
+}
 
 
 def test_lint_finds_nothing(name: str) -> None:
@@ -23,7 +26,11 @@ def test_lint_finds_nothing(name: str) -> None:
 
 def test_every_object_is_valid(objects: list[Object]) -> None:
     """Each object fits the schema of its kind, with no field that the kind lacks."""
-    assert [] == [(found["kind"], found["metadata"]["name"], fault) for found in objects if (fault := _fault(found))]
+    assert [] == [
+        (found["kind"], found["metadata"]["name"], fault)
+        for found in objects
+        if (fault := _fault(found))
+    ]
 
 
 def test_names_are_unique(objects: list[Object]) -> None:
@@ -37,7 +44,11 @@ def test_one_namespace(objects: list[Object]) -> None:
     """Every object that lives in a namespace names the release's own."""
     free = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
-    assert [] == [found for found in objects if found["kind"] not in free and found["metadata"].get("namespace") != "ml"]
+    assert [] == [
+        found
+        for found in objects
+        if found["kind"] not in free and found["metadata"].get("namespace") != "ml"
+    ]
 
 
 def _fault(found: Object) -> str:

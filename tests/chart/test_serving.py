@@ -9,31 +9,53 @@ from chart_rendering import Object, objects_in, pod_of, rendered
 TWO = {"source": {"builtin": True}, "pipelines": [{"name": "a1"}, {"name": "b2"}]}
 ROADS = {
     "ingress": {"enabled": True, "host": "predict.example.com", "tlsSecret": "tls"},
-    "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["predict.example.com"]},
+    "httpRoute": {
+        "enabled": True,
+        "parentRefs": [{"name": "public"}],
+        "hostnames": ["predict.example.com"],
+    },
 }
 
 
 def serving(values: dict[str, Any]) -> dict[str, Object]:
     """Name -> first container, of every serving Deployment."""
-    found = {each["metadata"]["name"]: pod_of(each) for each in objects_in(rendered(values)) if each["kind"] == "Deployment"}
+    found = {
+        each["metadata"]["name"]: pod_of(each)
+        for each in objects_in(rendered(values))
+        if each["kind"] == "Deployment"
+    }
     return {name: pod["containers"][0] for name, pod in found.items() if pod and "-serving" in name}
 
 
 def test_a_group_may_switch_off_what_the_main_one_has() -> None:
     """`sklearn: false` of a group counts, though the main Deployment's is true; what a group does not say it inherits."""
-    group = {"name": "g", "models": ["a1"], "sklearn": False, "resources": {"requests": {"cpu": "2"}}}
+    group = {
+        "name": "g",
+        "models": ["a1"],
+        "sklearn": False,
+        "resources": {"requests": {"cpu": "2"}},
+    }
     found = serving(TWO | {"serving": {"groups": [group]}})
 
     assert "mlplatform-serving-sklearn:0.1.0" == found["mlplatform-serving"]["image"]
     assert "mlplatform-serving:0.1.0" == found["mlplatform-serving-g"]["image"]
-    assert ("2", "512Mi") == tuple(found["mlplatform-serving-g"]["resources"]["requests"][key] for key in ("cpu", "memory"))
+    assert ("2", "512Mi") == tuple(
+        found["mlplatform-serving-g"]["resources"]["requests"][key] for key in ("cpu", "memory")
+    )
 
 
 def test_without_a_pipeline_no_serving_pod_is_made() -> None:
     """A pod without a pipeline would end at its start again and again: there is none, nor a road to it, and the notes say what comes next."""
     made = rendered({"source": {"builtin": True}, "serving": ROADS})
-    kinds = {each["kind"] for each in objects_in(made) if each["metadata"]["labels"]["app.kubernetes.io/component"] in ("serving", "check")}
+    kinds = {
+        each["kind"]
+        for each in objects_in(made)
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] in ("serving", "check")
+    }
 
     assert {"ServiceAccount", "NetworkPolicy"} == kinds
     assert "nothing yet: `pipelines` is empty" in made["NOTES.txt"]
-    assert "helm -n ml upgrade mlplatform … --reuse-values --set pipelines[0].name=…" in made["NOTES.txt"]
+    assert (
+        "helm -n ml upgrade mlplatform … --reuse-values --set pipelines[0].name=…"
+        in made["NOTES.txt"]
+    )

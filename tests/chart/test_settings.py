@@ -35,7 +35,11 @@ def test_no_variable_is_unknown(name: str) -> None:
 def test_every_setting_is_rendered() -> None:
     """Each setting reaches some process, but for the few that make sense on one machine only."""
     rendered = {variable for name in EVERY_VALUES for variable in environment(name)}
-    local = {settings.variable(group, field) for group, fields in chart_settings.LOCAL.items() for field in fields}
+    local = {
+        settings.variable(group, field)
+        for group, fields in chart_settings.LOCAL.items()
+        for field in fields
+    }
 
     assert set(settings.fields()) - local == rendered
 
@@ -43,9 +47,22 @@ def test_every_setting_is_rendered() -> None:
 def test_knobs_reach_their_own_component() -> None:
     """A group that is named like a component is rendered for that component's container."""
     found = environment("every-key")
-    for group in ("dataapi", "serving", "shipper", "consumer", "etl", "trainer", "backup", "mlflow"):
+    for group in (
+        "dataapi",
+        "serving",
+        "shipper",
+        "consumer",
+        "etl",
+        "trainer",
+        "backup",
+        "mlflow",
+    ):
         own = {variable for variable, (of, _, _) in settings.fields().items() if of == group}
-        others = {settings.variable("dataapi", "url"), settings.variable("dataapi", "token"), settings.variable("serving", "url")}
+        others = {
+            settings.variable("dataapi", "url"),
+            settings.variable("dataapi", "token"),
+            settings.variable("serving", "url"),
+        }
 
         assert {variable for variable in own - others if group not in found[variable]} == set()
 
@@ -55,7 +72,9 @@ def test_serving_knows_what_the_shipper_can_send() -> None:
     found = environment("every-key")
 
     assert {"MLPLATFORM_QUEUE__MAX_RECORD_BYTES"} == {
-        variable for variable, (group, _, _) in settings.fields().items() if group == "queue" and "serving" in found[variable]
+        variable
+        for variable, (group, _, _) in settings.fields().items()
+        if group == "queue" and "serving" in found[variable]
     }
 
 
@@ -70,12 +89,16 @@ def test_rendered_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
                         patched.setenv(variable["name"], variable.get("value", "secret"))
                 loaded = settings.load()
 
-                assert loaded.telemetry.log_level == "debug" or "kafka" in container["image"], container["name"]
+                assert loaded.telemetry.log_level == "debug" or "kafka" in container["image"], (
+                    container["name"]
+                )
 
 
 def test_defaults_are_those_of_the_code() -> None:
     """A knob that nobody sets has the value that docs/reference/settings.md tells."""
-    chart: dict[str, dict[str, Any]] = yaml.safe_load((CHART / "values.yaml").read_text())["settings"]
+    chart: dict[str, dict[str, Any]] = yaml.safe_load((CHART / "values.yaml").read_text())[
+        "settings"
+    ]
     for group, field, info in settings.fields().values():
         if field in chart.get(group, {}):
             value = chart[group][field]
@@ -87,7 +110,9 @@ def test_defaults_are_those_of_the_code() -> None:
 def test_numbers_keep_their_digits() -> None:
     """A large number is not written with an exponent, which no integer setting reads."""
     deployment = next(
-        each for each in objects_in(files("default")) if each["metadata"]["name"] == "mlplatform-serving" and each["kind"] == "Deployment"
+        each
+        for each in objects_in(files("default"))
+        if each["metadata"]["name"] == "mlplatform-serving" and each["kind"] == "Deployment"
     )
     pod: Object = pod_of(deployment) or {}
     values = {each["name"]: each.get("value") for each in pod["initContainers"][0]["env"]}

@@ -14,11 +14,17 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "default.yaml"
 
 def test_defaults_are_the_snapshot() -> None:
     """The objects of the default values are those that were reviewed."""
-    found = sorted(objects_in(files("default")), key=lambda each: (each["kind"], each["metadata"]["name"]))
+    found = sorted(
+        objects_in(files("default")), key=lambda each: (each["kind"], each["metadata"]["name"])
+    )
     for each in found:
         if each["kind"] == "Secret":
             each["data"] = dict.fromkeys(each["data"], "…")  # made anew with each rendering
-    text = re.sub(r"apply-[0-9a-f]{8}", "apply-00000000", yaml.safe_dump_all(found, width=140, allow_unicode=True))
+    text = re.sub(
+        r"apply-[0-9a-f]{8}",
+        "apply-00000000",
+        yaml.safe_dump_all(found, width=140, allow_unicode=True),
+    )
     if os.environ.get("UPDATE"):
         SNAPSHOT.write_text(text)
 

@@ -15,22 +15,41 @@ import yaml
 from chart_rendering import CHART, rendered, values_of
 
 ROOT = CHART.parents[1]
-PASSED = {"dataapi.ingress", "serving.ingress", "dataapi.httpRoute", "serving.httpRoute", "dataapi.service", "serving.service"}
+PASSED = {
+    "dataapi.ingress",
+    "serving.ingress",
+    "dataapi.httpRoute",
+    "serving.httpRoute",
+    "dataapi.service",
+    "serving.service",
+}
 """Blocks that templates take whole, by the component's name (_road.tpl, refusals.yaml)."""
 
 
 def leaves(key: chart_docs.Key) -> list[str]:
     """Paths of all keys that hold a value of their own."""
-    return [path for child in key.children for path in (leaves(child) if child.children else [".".join(child.path)])]
+    return [
+        path
+        for child in key.children
+        for path in (leaves(child) if child.children else [".".join(child.path)])
+    ]
 
 
 TREE = chart_docs.read_values((CHART / "values.yaml").read_text())
-TEMPLATES = "".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
+TEMPLATES = "".join(
+    path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file()
+)
 
 
 def test_generated_files_are_fresh() -> None:
     """values.schema.json, the README's tables, the settings block and the database's first statements follow from their sources."""
-    done = subprocess.run([sys.executable, "tools/chart_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "tools/chart_docs.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert "" == done.stdout + done.stderr
 
@@ -41,7 +60,9 @@ def test_every_key_is_documented() -> None:
     def silent(key: chart_docs.Key) -> list[str]:
         own = (
             [".".join(key.path)]
-            if key.path and not key.text and key.path[-1] not in ("enabled", "type", "minReplicas", "maxReplicas")
+            if key.path
+            and not key.text
+            and key.path[-1] not in ("enabled", "type", "minReplicas", "maxReplicas")
             else []
         )
         return own + [path for child in key.children for path in silent(child)]
@@ -51,7 +72,10 @@ def test_every_key_is_documented() -> None:
 
 def test_every_key_is_used() -> None:
     """Each key is read by a template; knobs of processes are rendered as a whole."""
-    used = {path.rstrip(".") for path in re.findall(r"\.?\$?(?:v|Values|values|scale)((?:\.\w+)+)", TEMPLATES)}
+    used = {
+        path.rstrip(".")
+        for path in re.findall(r"\.?\$?(?:v|Values|values|scale)((?:\.\w+)+)", TEMPLATES)
+    }
     paths = {path.removeprefix(".") for path in used}
 
     def read(key: str) -> bool:
@@ -67,7 +91,9 @@ def test_every_key_is_used() -> None:
 def test_every_key_that_a_template_reads_exists() -> None:
     """No template asks for a value that values.yaml lacks."""
     known = set(leaves(TREE))
-    groups = {".".join(key.split(".")[:depth]) for key in known for depth in range(1, key.count(".") + 1)}
+    groups = {
+        ".".join(key.split(".")[:depth]) for key in known for depth in range(1, key.count(".") + 1)
+    }
     asked = {path[1:] for path in re.findall(r"(?:\$v|\.Values)((?:\.\w+)+)", TEMPLATES)}
 
     assert [] == sorted(path for path in asked if path not in known | groups)
@@ -88,7 +114,9 @@ def test_one_file_sets_every_key() -> None:
     assert [] == [path for path in leaves(TREE) if not holds(path)]
 
 
-@pytest.mark.parametrize("path", ["sorce", "postgres.instance", "settings.serving.max_row", "serving.autoscaling.max"])
+@pytest.mark.parametrize(
+    "path", ["sorce", "postgres.instance", "settings.serving.max_row", "serving.autoscaling.max"]
+)
 def test_unknown_keys_are_refused(path: str) -> None:
     """A typo at any depth is an error, not a default."""
     values: dict[str, Any] = {"source": {"builtin": True}}
@@ -127,13 +155,19 @@ def test_locks_of_the_images_agree_with_the_whole_lock() -> None:
     """Whatever an image installs is what the lock of the project names."""
 
     def pins(name: str) -> set[str]:
-        return set(re.findall(r"^[a-zA-Z0-9._-]+==\S+", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+        return set(
+            re.findall(
+                r"^[a-zA-Z0-9._-]+==\S+", (ROOT / "requirements" / name).read_text(), re.MULTILINE
+            )
+        )
 
     whole = pins("lock.txt")
     for name in ("serving.txt", "serving-sklearn.txt", "full.txt"):
         assert set() == pins(name) - whole, name
     assert Path(ROOT / "Dockerfile").exists()
-    assert any(pin.startswith("boto3==") for pin in pins("full.txt"))  # what `mlflow.artifacts: s3://…` promises
+    assert any(
+        pin.startswith("boto3==") for pin in pins("full.txt")
+    )  # what `mlflow.artifacts: s3://…` promises
     assert [] == [
         name
         for name in ("mlflow", "scikit-learn", "pandas", "pyarrow")

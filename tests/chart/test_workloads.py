@@ -16,7 +16,10 @@ def test_pods_fit_the_restricted_standard(workloads: Workloads) -> None:
         where = found["metadata"]["name"]
         context = pod["securityContext"]
 
-        assert (True, "RuntimeDefault") == (context["runAsNonRoot"], context["seccompProfile"]["type"]), where
+        assert (True, "RuntimeDefault") == (
+            context["runAsNonRoot"],
+            context["seccompProfile"]["type"],
+        ), where
         assert context["runAsUser"] >= 1000, where
         for container in containers(pod):
             security = container["securityContext"]
@@ -30,10 +33,16 @@ def test_pods_fit_the_restricted_standard(workloads: Workloads) -> None:
 
 def test_only_the_data_api_gets_an_account_token(workloads: Workloads) -> None:
     """A token for the Kubernetes API is mounted where it is used, and service links nowhere."""
-    with_token = {found["metadata"]["name"].rsplit("-", 1)[-1] for found, pod in workloads if pod["automountServiceAccountToken"]}
+    with_token = {
+        found["metadata"]["name"].rsplit("-", 1)[-1]
+        for found, pod in workloads
+        if pod["automountServiceAccountToken"]
+    }
 
     assert {"dataapi"} == with_token
-    assert [] == [found["metadata"]["name"] for found, pod in workloads if pod["enableServiceLinks"]]
+    assert [] == [
+        found["metadata"]["name"] for found, pod in workloads if pod["enableServiceLinks"]
+    ]
 
 
 def test_memory_is_limited_and_cpu_is_not(workloads: Workloads) -> None:
@@ -44,55 +53,92 @@ def test_memory_is_limited_and_cpu_is_not(workloads: Workloads) -> None:
 
             disk = {"ephemeral-storage"} if container["name"] in ("serving", "shipper") else set()
 
-            assert {"cpu", "memory"} | disk == set(resources["requests"]), (found["metadata"]["name"], container["name"])
-            assert {"memory"} == set(resources["limits"]), (found["metadata"]["name"], container["name"])
+            assert {"cpu", "memory"} | disk == set(resources["requests"]), (
+                found["metadata"]["name"],
+                container["name"],
+            )
+            assert {"memory"} == set(resources["limits"]), (
+                found["metadata"]["name"],
+                container["name"],
+            )
 
 
 def test_images_are_pinned(workloads: Workloads) -> None:
     """Every image has a tag, and none is `latest`."""
     images = {container["image"] for _, pod in workloads for container in containers(pod)}
 
-    assert [] == [image for image in images if not re.search(r":[^:/]+$", image) or image.endswith(":latest")]
+    assert [] == [
+        image for image in images if not re.search(r":[^:/]+$", image) or image.endswith(":latest")
+    ]
 
 
 def test_long_running_containers_are_probed(workloads: Workloads) -> None:
     """Whatever runs for good has a probe of its life or readiness."""
     for found, pod in workloads:
         if found["kind"] in ("Deployment", "StatefulSet"):
-            running = [*pod["containers"], *(each for each in pod.get("initContainers", ()) if each.get("restartPolicy") == "Always")]
-
-            assert [] == [each["name"] for each in running if not {"livenessProbe", "readinessProbe"} & set(each)], found["metadata"][
-                "name"
+            running = [
+                *pod["containers"],
+                *(
+                    each
+                    for each in pod.get("initContainers", ())
+                    if each.get("restartPolicy") == "Always"
+                ),
             ]
+
+            assert [] == [
+                each["name"]
+                for each in running
+                if not {"livenessProbe", "readinessProbe"} & set(each)
+            ], found["metadata"]["name"]
 
 
 def test_labels_and_selectors_agree(objects: list[Object], workloads: Workloads) -> None:
     """Each object is labelled, and each selector finds its own pods by labels that never change."""
-    assert [] == [found["metadata"]["name"] for found in objects if not LABELS <= set(found["metadata"]["labels"])]
+    assert [] == [
+        found["metadata"]["name"]
+        for found in objects
+        if not LABELS <= set(found["metadata"]["labels"])
+    ]
     for found, _ in workloads:
         selector = found["spec"].get("selector", {}).get("matchLabels")
         if selector:
-            assert selector.items() <= found["spec"]["template"]["metadata"]["labels"].items(), found["metadata"]["name"]
-            assert selector.items() <= found["metadata"]["labels"].items(), found["metadata"]["name"]
+            assert selector.items() <= found["spec"]["template"]["metadata"]["labels"].items(), (
+                found["metadata"]["name"]
+            )
+            assert selector.items() <= found["metadata"]["labels"].items(), found["metadata"][
+                "name"
+            ]
 
 
 def test_jobs_end(workloads: Workloads) -> None:
     """Every Job has a deadline, and goes away by itself some time after its end."""
     for found, _ in workloads:
         if found["kind"] in ("Job", "CronJob"):
-            spec = found["spec"]["jobTemplate"]["spec"] if found["kind"] == "CronJob" else found["spec"]
+            spec = (
+                found["spec"]["jobTemplate"]["spec"]
+                if found["kind"] == "CronJob"
+                else found["spec"]
+            )
 
-            assert {"activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimit"} <= set(spec), found["metadata"]["name"]
+            assert {"activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimit"} <= set(
+                spec
+            ), found["metadata"]["name"]
 
 
 def test_replicas_and_autoscaler_do_not_fight(objects: list[Object]) -> None:
     """A Deployment that the autoscaler scales has no replicas of its own."""
-    scaled = {found["spec"]["scaleTargetRef"]["name"] for found in objects if found["kind"] == "HorizontalPodAutoscaler"}
+    scaled = {
+        found["spec"]["scaleTargetRef"]["name"]
+        for found in objects
+        if found["kind"] == "HorizontalPodAutoscaler"
+    }
 
     assert [] == [
         found["metadata"]["name"]
         for found in objects
-        if found["kind"] == "Deployment" and found["metadata"]["name"] in scaled and "replicas" in found["spec"]
+        if found["kind"] == "Deployment"
+        and found["metadata"]["name"] in scaled
+        and "replicas" in found["spec"]
     ]
 
 
@@ -100,8 +146,15 @@ def test_serving_drains_within_its_grace_period(workloads: Workloads) -> None:
     """Lingering, running requests and the rest of the outbox fit into the grace period, one after the other."""
     for found, pod in workloads:
         if found["metadata"]["labels"]["app.kubernetes.io/component"] == "serving":
-            values = {each["name"]: each.get("value") for container in containers(pod) for each in container["env"]}
-            needed = sum(float(values[f"MLPLATFORM_{name}"]) for name in ("SERVING__LINGER_S", "SERVING__DRAIN_S", "SHIPPER__DRAIN_S"))
+            values = {
+                each["name"]: each.get("value")
+                for container in containers(pod)
+                for each in container["env"]
+            }
+            needed = sum(
+                float(values[f"MLPLATFORM_{name}"])
+                for name in ("SERVING__LINGER_S", "SERVING__DRAIN_S", "SHIPPER__DRAIN_S")
+            )
 
             assert pod["terminationGracePeriodSeconds"] >= needed + 12
             assert "Always" == pod["initContainers"][-1]["restartPolicy"]
@@ -111,20 +164,29 @@ def test_no_bound_kills_a_serving_pod_before_its_outbox_is_empty(workloads: Work
     """The kubelet evicts a pod whose disk outgrows a limit at once, without a drain: serving asks for disk, and limits none."""
     for found, pod in workloads:
         if found["metadata"]["labels"]["app.kubernetes.io/component"] == "serving":
-            asked = {each["name"]: each["resources"]["requests"]["ephemeral-storage"] for each in containers(pod)}
+            asked = {
+                each["name"]: each["resources"]["requests"]["ephemeral-storage"]
+                for each in containers(pod)
+            }
             capacity = next(
-                each["value"] for each in pod["initContainers"][0]["env"] if each["name"] == "MLPLATFORM_OUTBOX__CAPACITY_BYTES"
+                each["value"]
+                for each in pod["initContainers"][0]["env"]
+                if each["name"] == "MLPLATFORM_OUTBOX__CAPACITY_BYTES"
             )
 
             assert {"serving", "shipper"} == set(asked)
             assert capacity == asked["shipper"]
-            assert [{}, {}, {}] == [volume["emptyDir"] for volume in pod["volumes"] if "emptyDir" in volume]
+            assert [{}, {}, {}] == [
+                volume["emptyDir"] for volume in pod["volumes"] if "emptyDir" in volume
+            ]
 
 
 def test_pods_that_are_not_ready_hold_no_node(objects: list[Object]) -> None:
     """A drain may take pods of serving and dataapi that are not ready; a broker that is not ready stays until it is."""
     budgets = {
-        found["metadata"]["labels"]["app.kubernetes.io/component"]: found["spec"].get("unhealthyPodEvictionPolicy")
+        found["metadata"]["labels"]["app.kubernetes.io/component"]: found["spec"].get(
+            "unhealthyPodEvictionPolicy"
+        )
         for found in objects
         if found["kind"] == "PodDisruptionBudget"
     }
@@ -136,7 +198,12 @@ def test_pods_that_are_not_ready_hold_no_node(objects: list[Object]) -> None:
 def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None:
     """Neither a trainer nor a serving pod mounts or reads anything of Postgres."""
     for found, pod in workloads:
-        if found["metadata"]["labels"]["app.kubernetes.io/component"] in ("trainer", "serving", "apply", "check"):
+        if found["metadata"]["labels"]["app.kubernetes.io/component"] in (
+            "trainer",
+            "serving",
+            "apply",
+            "check",
+        ):
             assert "POSTGRES" not in str(pod).upper(), found["metadata"]["name"]
 
 
@@ -144,7 +211,11 @@ def test_no_deadline_is_shorter_than_the_patience_of_what_runs(workloads: Worklo
     """A Job that waits for others is given the time for it."""
     for found, pod in workloads:
         if found["kind"] in ("Job", "CronJob"):
-            spec = found["spec"]["jobTemplate"]["spec"] if found["kind"] == "CronJob" else found["spec"]
+            spec = (
+                found["spec"]["jobTemplate"]["spec"]
+                if found["kind"] == "CronJob"
+                else found["spec"]
+            )
             for container in containers(pod):
                 words = container.get("args", [])
                 patience = int(words[words.index("--wait") + 1]) if "--wait" in words else 0

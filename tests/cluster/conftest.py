@@ -26,7 +26,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.cluster)
             if not wanted:
                 item.add_marker(pytest.mark.skip(reason="`make kind-test` runs it"))
-            item.add_marker(pytest.mark.filterwarnings("default"))  # clients of a platform that is being killed leave sockets behind
+            item.add_marker(
+                pytest.mark.filterwarnings("default")
+            )  # clients of a platform that is being killed leave sockets behind
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +41,25 @@ def cluster() -> Iterator[Cluster]:
     if missing:
         pytest.skip(f"no {', '.join(missing)} here: THE CLUSTER TESTS DID NOT RUN")
     name = os.environ.get("KIND_NAME", "mlplatform")
-    existed = name in subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=True).stdout.split()
-    made = subprocess.run(["k8s/up.sh"], cwd=ROOT, env=os.environ | {"NO_RELEASE": "1"}, stdout=subprocess.PIPE, text=True, check=True)
+    existed = (
+        name
+        in subprocess.run(
+            ["kind", "get", "clusters"], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+    made = subprocess.run(
+        ["k8s/up.sh"],
+        cwd=ROOT,
+        env=os.environ | {"NO_RELEASE": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     found = Cluster(f"kind-{name}", made.stdout.strip().splitlines()[-1])
     if found.helm("list", "-q").strip():
-        pytest.fail(f"cluster {name} has a release already, which these tests would break: make kind-down, or another KIND_NAME")
+        pytest.fail(
+            f"cluster {name} has a release already, which these tests would break: make kind-down, or another KIND_NAME"
+        )
     yield found
     if not existed and not os.environ.get("KEEP"):
         subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
@@ -62,7 +78,11 @@ def installed(cluster: Cluster, user: User) -> dict[str, float]:
     seconds = {}
     cluster.release()
     for component in ("dataapi", "consumer", "etl", "mlflow", "kafka", "source"):
-        until(f"{component} is ready", lambda component=component: cluster.ready(component), seconds=480)
+        until(
+            f"{component} is ready",
+            lambda component=component: cluster.ready(component),
+            seconds=480,
+        )
     until("the pipelines are known", lambda: _known(user), seconds=120)
     cluster.healthy_database(seconds=240)
     seconds["everything but serving ready"] = time.monotonic() - begun

@@ -41,9 +41,13 @@ class Cluster:
     context: str
     tag: str
 
-    def kubectl(self, *words: str, namespace: str = NAMESPACE, given: str | None = None, check: bool = True) -> str:
+    def kubectl(
+        self, *words: str, namespace: str = NAMESPACE, given: str | None = None, check: bool = True
+    ) -> str:
         """Output of one kubectl command. Raises with what it said when it fails, unless `check` is off: then that is returned too."""
-        return _run(["kubectl", "--context", self.context, "-n", namespace, *words], given, check=check)
+        return _run(
+            ["kubectl", "--context", self.context, "-n", namespace, *words], given, check=check
+        )
 
     def get(self, *words: str) -> dict[str, Any]:
         """One object, or a list of them."""
@@ -52,14 +56,18 @@ class Cluster:
 
     def helm(self, *words: str, check: bool = True) -> str:
         """Output of one helm command."""
-        return _run(["helm", "--kube-context", self.context, "-n", NAMESPACE, *words], None, check=check)
+        return _run(
+            ["helm", "--kube-context", self.context, "-n", NAMESPACE, *words], None, check=check
+        )
 
     def release(self, *words: str, check: bool = True, values: Sequence[Path] = KIND) -> str:
         """Install or upgrade the release from values files; `words` are more flags, e.g. --set."""
         image = f"image.tag={self.tag},image.registry={os.environ.get('IMAGE_REGISTRY', '')}"
         chart = str(ROOT / "charts" / "mlplatform")
         files = [word for file in values for word in ("-f", str(file))]
-        return self.helm("upgrade", "--install", RELEASE, chart, *files, "--set", image, *words, check=check)
+        return self.helm(
+            "upgrade", "--install", RELEASE, chart, *files, "--set", image, *words, check=check
+        )
 
     def image(self) -> str:
         """The image of all components but serving, as the release names it."""
@@ -83,7 +91,12 @@ class Cluster:
         """Wait until every Deployment and StatefulSet runs what it was last told to run."""
         for kind in ("deployment", "statefulset"):
             for item in self.get(kind)["items"]:
-                self.kubectl("rollout", "status", f"{kind}/{item['metadata']['name']}", f"--timeout={seconds:g}s")
+                self.kubectl(
+                    "rollout",
+                    "status",
+                    f"{kind}/{item['metadata']['name']}",
+                    f"--timeout={seconds:g}s",
+                )
 
     def secret(self, name: str, key: str) -> str:
         """A value of a Secret."""
@@ -94,7 +107,14 @@ class Cluster:
 
         def ended() -> str:
             conditions = self.get("job", name).get("status", {}).get("conditions", ())
-            return next((item["type"] for item in conditions if item["status"] == "True" and item["type"] in ("Complete", "Failed")), "")
+            return next(
+                (
+                    item["type"]
+                    for item in conditions
+                    if item["status"] == "True" and item["type"] in ("Complete", "Failed")
+                ),
+                "",
+            )
 
         return until(f"the end of job {name}", ended, seconds=seconds)
 
@@ -118,11 +138,16 @@ def _whole(spec: dict[str, Any], status: dict[str, Any]) -> bool:
 
 
 def _condition(pod: dict[str, Any], kind: str) -> bool:
-    return any(item["type"] == kind and item["status"] == "True" for item in pod.get("status", {}).get("conditions", ()))
+    return any(
+        item["type"] == kind and item["status"] == "True"
+        for item in pod.get("status", {}).get("conditions", ())
+    )
 
 
 def _run(argv: list[str], given: str | None, *, check: bool) -> str:
-    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(
+        argv, input=given, capture_output=True, text=True, check=False, timeout=600
+    )
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.stdout}{done.stderr}")
     return done.stdout + ("" if done.returncode == 0 else done.stderr)

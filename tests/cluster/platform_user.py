@@ -49,10 +49,21 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        hidden = (TARGETS[self.pipeline], "sample", "patient", "parcel")  # what a caller does not know, and the keys
-        self._rows = [{name: value for name, value in row.items() if name not in hidden} for row in history.live(self.pipeline)]
+        hidden = (
+            TARGETS[self.pipeline],
+            "sample",
+            "patient",
+            "parcel",
+        )  # what a caller does not know, and the keys
+        self._rows = [
+            {name: value for name, value in row.items() if name not in hidden}
+            for row in history.live(self.pipeline)
+        ]
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(index,), daemon=True) for index in range(self.workers)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(index,), daemon=True)
+            for index in range(self.workers)
+        ]
 
     def start(self) -> None:
         """Begin."""
@@ -81,13 +92,19 @@ class Load:
 
     def _work(self, index: int) -> None:
         pause, number = self.workers / self.per_second, index
-        with httpx.Client(base_url=SERVING, headers={"Authorization": f"Bearer {self.token}"}, timeout=30) as client:
+        with httpx.Client(
+            base_url=SERVING, headers={"Authorization": f"Bearer {self.token}"}, timeout=30
+        ) as client:
             due = time.monotonic()
             while not self._over.is_set():
-                rows = [self._rows[(number + offset) % len(self._rows)] for offset in range(self.rows)]
+                rows = [
+                    self._rows[(number + offset) % len(self._rows)] for offset in range(self.rows)
+                ]
                 self.answers.append(ask(client, self.pipeline, rows))
                 number += self.workers
-                due = max(due + pause, time.monotonic() - 1.0)  # a pause of the server is not made up for by a flood
+                due = max(
+                    due + pause, time.monotonic() - 1.0
+                )  # a pause of the server is not made up for by a flood
                 self._over.wait(max(0.0, due - time.monotonic()))
 
 
@@ -99,7 +116,13 @@ def ask(client: httpx.Client, pipeline: str, rows: Sequence[dict[str, Any]]) -> 
     except httpx.HTTPError as error:
         return Answer(0, "", "", time.monotonic() - begun, repr(error))
     body = answer.json() if answer.status_code == 200 else {}
-    return Answer(answer.status_code, body.get("id", ""), body.get("version", ""), time.monotonic() - begun, answer.text[:300])
+    return Answer(
+        answer.status_code,
+        body.get("id", ""),
+        body.get("version", ""),
+        time.monotonic() - begun,
+        answer.text[:300],
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +150,11 @@ class User:
     def served(self, pipeline: str = "breast-cancer") -> str:
         """The version that answers; "" when nothing does."""
         row = Load(self.token("client"), pipeline)._rows[0]
-        with httpx.Client(base_url=SERVING, headers={"Authorization": f"Bearer {self.token('client')}"}, timeout=10) as client:
+        with httpx.Client(
+            base_url=SERVING,
+            headers={"Authorization": f"Bearer {self.token('client')}"},
+            timeout=10,
+        ) as client:
             return ask(client, pipeline, [row]).version
 
     def import_history(self, pipeline: str) -> None:
@@ -135,7 +162,10 @@ class User:
         lines = "\n".join(json.dumps(row) for row in history.history(pipeline))
         with self.dataapi() as client:
             answer = client.http.post(
-                f"/v1/datasets/{pipeline}.requests/rows", content=lines, headers={"Content-Type": "application/x-ndjson"}, timeout=120
+                f"/v1/datasets/{pipeline}.requests/rows",
+                content=lines,
+                headers={"Content-Type": "application/x-ndjson"},
+                timeout=120,
             )
         answer.raise_for_status()
 
@@ -154,8 +184,15 @@ class User:
 
         def closed() -> dict[str, Any] | None:
             books = self.balance()
-            whole = all(box["accepted"] == box["stored"] + box["dead_lettered"] and not box["missing"] for box in books["outboxes"])
-            return books if whole and not any(line["waiting"] for line in books["rows"].values()) else None
+            whole = all(
+                box["accepted"] == box["stored"] + box["dead_lettered"] and not box["missing"]
+                for box in books["outboxes"]
+            )
+            return (
+                books
+                if whole and not any(line["waiting"] for line in books["rows"].values())
+                else None
+            )
 
         return until("the balance closes", closed, seconds=seconds, every=2)
 
@@ -176,7 +213,9 @@ class User:
         with self.dataapi() as client:
             try:
                 answer = client.http.get(
-                    f"/v1/datasets/{pipeline}.requests", params={"limit": 10}, headers={"Accept": "application/x-ndjson"}
+                    f"/v1/datasets/{pipeline}.requests",
+                    params={"limit": 10},
+                    headers={"Accept": "application/x-ndjson"},
                 )
             except httpx.HTTPError as error:
                 raise PlatformError(f"broken off: {error!r}") from error

@@ -24,13 +24,18 @@ def test_helm_test_passes(cluster: Cluster, installed: dict[str, float]) -> None
     assert "read from a standby" in said
 
 
-def test_a_model_that_waits_for_a_person_is_not_served(user: User, cluster: Cluster, installed: dict[str, float]) -> None:
+def test_a_model_that_waits_for_a_person_is_not_served(
+    user: User, cluster: Cluster, installed: dict[str, float]
+) -> None:
     """late-delivery says approval: manual, so its version is a candidate until somebody approves it."""
     assert "Complete" == user.retrain("late-delivery", "first-late-delivery")
     assert "" == user.champion("late-delivery")
     with user.dataapi() as client:
         version = client.get("/v1/models/late-delivery")["candidate"]["version"]
-        client.post("/v1/models/late-delivery/promotions", {"action": "approve", "version": version, "why": "looked at its report"})
+        client.post(
+            "/v1/models/late-delivery/promotions",
+            {"action": "approve", "version": version, "why": "looked at its report"},
+        )
 
     assert str(version) == user.champion("late-delivery")
 
@@ -41,16 +46,31 @@ def test_the_primary_refuses_the_reader(cluster: Cluster, installed: dict[str, f
 
     def connect(service: str, database: str) -> str:
         url = f"postgresql://mlplatform_reader:{password}@{RELEASE}-postgres-{service}/{database}?sslmode=require"
-        return cluster.kubectl("exec", cluster.primary(), "-c", "postgres", "--", "psql", url, "-qtAc", SQL, check=False)
+        return cluster.kubectl(
+            "exec",
+            cluster.primary(),
+            "-c",
+            "postgres",
+            "--",
+            "psql",
+            url,
+            "-qtAc",
+            SQL,
+            check=False,
+        )
 
     for database in ("raw", "warehouse"):
         assert "refused on a primary" in connect("rw", database)
         assert "1" == connect("ro", database).strip().splitlines()[-1]
 
 
-def test_the_namespace_takes_restricted_pods_only(cluster: Cluster, installed: dict[str, float]) -> None:
+def test_the_namespace_takes_restricted_pods_only(
+    cluster: Cluster, installed: dict[str, float]
+) -> None:
     """The Pod Security Standard `restricted` holds in the namespace, and everything runs under it."""
-    said = cluster.kubectl("run", "rooted", "--image=python:3.13-slim", "--dry-run=server", check=False)
+    said = cluster.kubectl(
+        "run", "rooted", "--image=python:3.13-slim", "--dry-run=server", check=False
+    )
 
     assert "violates PodSecurity" in said
     assert '"restricted:latest"' in said
@@ -60,18 +80,33 @@ def test_footprint(cluster: Cluster, installed: dict[str, float]) -> None:
     """What it takes is printed: memory of the node with everything, CPU and memory by container, image sizes."""
     print("\n" + cluster.kubectl("top", "pods", "--containers"))
     stats = subprocess.run(
-        ["docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"], capture_output=True, text=True, check=True
+        ["docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     print(f"  nodes: {stats.stdout.strip()}")
     for name in ("", "-serving", "-serving-sklearn", "-source"):
         size = subprocess.run(
-            ["docker", "image", "inspect", "--format", "{{.Size}}", f"mlplatform{name}:dev"], capture_output=True, text=True, check=True
+            ["docker", "image", "inspect", "--format", "{{.Size}}", f"mlplatform{name}:dev"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         print(f"  image mlplatform{name}: {int(size.stdout) / 1e6:.0f} MB")
     requests = 0.0
     for pod in cluster.get("pods", "--field-selector=status.phase=Running")["items"]:
-        inside = [*pod["spec"]["containers"], *(c for c in pod["spec"].get("initContainers", ()) if c.get("restartPolicy") == "Always")]
-        requests += sum(_cpu(container["resources"].get("requests", {}).get("cpu", "0")) for container in inside)
+        inside = [
+            *pod["spec"]["containers"],
+            *(
+                c
+                for c in pod["spec"].get("initContainers", ())
+                if c.get("restartPolicy") == "Always"
+            ),
+        ]
+        requests += sum(
+            _cpu(container["resources"].get("requests", {}).get("cpu", "0")) for container in inside
+        )
     print(f"  CPU requests in namespace {NAMESPACE}, idle: {requests:.2f}")
 
     assert requests <= 0.7

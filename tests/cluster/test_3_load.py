@@ -11,20 +11,29 @@ def replicas(cluster: Cluster) -> int:
     return len(cluster.ready("serving"))
 
 
-def test_serving_grows_and_shrinks(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+def test_serving_grows_and_shrinks(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
     """Load brings serving from one pod to three, its end brings it back to one, and no request fails on the way."""
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
     with user.load(workers=5, per_second=200, rows=5) as heavy:
         until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
         heavy.stop()
         with user.load(workers=2, per_second=4) as light:
-            until("one pod again", lambda: replicas(cluster) == 1 and len(cluster.pods("serving")) == 1, seconds=300, every=3)
+            until(
+                "one pod again",
+                lambda: replicas(cluster) == 1 and len(cluster.pods("serving")) == 1,
+                seconds=300,
+                every=3,
+            )
 
     assert [] == heavy.failed()[:3]
     assert [] == light.failed()[:3]
 
 
-def test_a_retraining_by_kubectl_replaces_the_champion(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+def test_a_retraining_by_kubectl_replaces_the_champion(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
     """`kubectl create job --from=cronjob/…` trains on the standby's data and ends with a new champion that answers, without a gap."""
     before = user.champion("breast-cancer")
     with user.load(per_second=6) as load:
@@ -36,7 +45,9 @@ def test_a_retraining_by_kubectl_replaces_the_champion(cluster: Cluster, user: U
     assert [] == load.failed()[:3]
 
 
-def test_the_data_api_starts_the_same_run(user: User, cluster: Cluster, installed: dict[str, float]) -> None:
+def test_the_data_api_starts_the_same_run(
+    user: User, cluster: Cluster, installed: dict[str, float]
+) -> None:
     """POST /v1/pipelines/{name}/runs makes a Job from the CronJob, which ends well."""
     with user.dataapi() as client:
         run = client.post("/v1/pipelines/diabetes/runs", {"reason": "the cluster test"})["run"]
@@ -46,7 +57,11 @@ def test_the_data_api_starts_the_same_run(user: User, cluster: Cluster, installe
 
 def test_upgrade_under_load(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
     """`helm upgrade` rolls every process of ours, serving to its small image, while requests come in, and none of them fails."""
-    before = {pod["metadata"]["name"] for component in ("serving", "dataapi", "consumer", "etl") for pod in cluster.pods(component)}
+    before = {
+        pod["metadata"]["name"]
+        for component in ("serving", "dataapi", "consumer", "etl")
+        for pod in cluster.pods(component)
+    }
     with user.load(per_second=15) as load:
         cluster.release("--set", "settings.telemetry.log_level=warning,serving.sklearn=false")
         cluster.rolled_out()
@@ -72,18 +87,25 @@ def test_rollback_of_a_model(user: User, installed: dict[str, float]) -> None:
     now = user.champion("breast-cancer")
     with user.dataapi() as client:
         previous = str(client.get("/v1/models/breast-cancer")["previous"]["version"])
-        client.post("/v1/models/breast-cancer/promotions", {"action": "rollback", "why": "the cluster test"})
+        client.post(
+            "/v1/models/breast-cancer/promotions", {"action": "rollback", "why": "the cluster test"}
+        )
     until("the previous version answers", lambda: user.served() == previous, seconds=30, every=0.5)
 
     assert previous != now
 
 
-def test_a_value_that_makes_no_sense_changes_nothing(cluster: Cluster, installed: dict[str, float]) -> None:
+def test_a_value_that_makes_no_sense_changes_nothing(
+    cluster: Cluster, installed: dict[str, float]
+) -> None:
     """A refused upgrade says why and leaves the release as it was."""
     revision = cluster.helm("history", RELEASE)
     said = cluster.release("--set", "consumer.replicas=99", check=False)
 
-    assert "consumer.replicas: 99 pods share 6 partitions (settings.queue.partitions); the rest would stand idle" in said
+    assert (
+        "consumer.replicas: 99 pods share 6 partitions (settings.queue.partitions); the rest would stand idle"
+        in said
+    )
     assert revision == cluster.helm("history", RELEASE)
 
 

@@ -19,8 +19,15 @@ def test_every_pod_deleted_once(cluster: Cluster, user: User, installed: dict[st
         for component in COMPONENTS:
             pods = cluster.pods(component)
             gone = {pod["metadata"]["uid"] for pod in pods}
-            cluster.kubectl("delete", "pod", *(pod["metadata"]["name"] for pod in pods), "--wait=false")
-            until(f"{component} is back", lambda component=component, gone=gone: cluster.ready_uids(component) - gone, seconds=240, every=2)
+            cluster.kubectl(
+                "delete", "pod", *(pod["metadata"]["name"] for pod in pods), "--wait=false"
+            )
+            until(
+                f"{component} is back",
+                lambda component=component, gone=gone: cluster.ready_uids(component) - gone,
+                seconds=240,
+                every=2,
+            )
 
     cluster.rolled_out()
     user.closed_balance()
@@ -28,10 +35,16 @@ def test_every_pod_deleted_once(cluster: Cluster, user: User, installed: dict[st
     assert load.ids() <= user.stored_ids("breast-cancer")
 
 
-def test_broker_away_costs_no_request(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+def test_broker_away_costs_no_request(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
     """While Kafka is gone altogether, every request is answered; all of them arrive when it is back."""
     cluster.kubectl("scale", "statefulset/mlplatform-kafka", "--replicas=0")
-    until("no broker", lambda: not cluster.get("pods", "-l", "app.kubernetes.io/component=kafka")["items"], seconds=120)
+    until(
+        "no broker",
+        lambda: not cluster.get("pods", "-l", "app.kubernetes.io/component=kafka")["items"],
+        seconds=120,
+    )
     with user.load(per_second=10) as load:
         time.sleep(15)  # the length of the outage, not a wait for anything
     cluster.kubectl("scale", "statefulset/mlplatform-kafka", "--replicas=1")
@@ -62,7 +75,9 @@ def test_primary_killed(cluster: Cluster, user: User, installed: dict[str, float
     assert cluster.primary() != primary
     assert [] == load.failed()[:3]
     assert {"standby"} >= {receipt["server_role"] for receipt in receipts}
-    assert refusals, "for a moment there was no standby, and a read must not fall back to the primary"
+    assert refusals, (
+        "for a moment there was no standby, and a read must not fall back to the primary"
+    )
     cluster.healthy_database(seconds=300)
     user.closed_balance()
     assert load.ids() <= user.stored_ids("breast-cancer")
@@ -76,14 +91,25 @@ def test_training_after_failover(user: User, installed: dict[str, float]) -> Non
 
 
 @pytest.mark.timeout(900)
-def test_serving_starts_while_data_api_and_registry_are_away(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+def test_serving_starts_while_data_api_and_registry_are_away(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
     """A container of serving that restarts answers with the last good model from its disk, although nobody tells it which."""
     version = user.served()
     for name in ("dataapi", "mlflow"):
         cluster.kubectl("scale", f"deployment/mlplatform-{name}", "--replicas=0")
         until(f"no {name}", lambda name=name: not cluster.pods(name), seconds=120)
     pod = cluster.ready("serving")[0]
-    cluster.kubectl("exec", pod, "-c", "serving", "--", "python", "-c", "import os, signal; os.kill(1, signal.SIGTERM)")
+    cluster.kubectl(
+        "exec",
+        pod,
+        "-c",
+        "serving",
+        "--",
+        "python",
+        "-c",
+        "import os, signal; os.kill(1, signal.SIGTERM)",
+    )
     until("the container was restarted", lambda: _restarts(cluster, pod) > 0, seconds=120)
     until("it answers", lambda: user.served() == version, seconds=120)
     for name in ("dataapi", "mlflow"):

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(os.environ.get("NODES", "1") != "3", reason="nee
 def workers(cluster: Cluster) -> list[str]:
     """Nodes that are not the control plane and take pods."""
     found = cluster.get("nodes", "-l", "!node-role.kubernetes.io/control-plane")["items"]
-    return sorted(node["metadata"]["name"] for node in found if not node["spec"].get("unschedulable"))
+    return sorted(
+        node["metadata"]["name"] for node in found if not node["spec"].get("unschedulable")
+    )
 
 
 def node_of(cluster: Cluster, pod: str) -> str:
@@ -25,15 +27,28 @@ def node_of(cluster: Cluster, pod: str) -> str:
 
 
 @pytest.mark.timeout(900)
-def test_a_drained_node_loses_no_request(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+def test_a_drained_node_loses_no_request(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
     """`kubectl drain` of the node under serving: its pods drain their outboxes first, and no request fails or is lost."""
     cluster.healthy_database()
     until("serving answers", user.served, seconds=240)
     cluster.release("--set", "serving.autoscaling.minReplicas=2")
     until("two pods", lambda: len(cluster.ready("serving")) == 2, seconds=180)
-    node = next(name for name in (node_of(cluster, pod) for pod in cluster.ready("serving")) if name in workers(cluster))
+    node = next(
+        name
+        for name in (node_of(cluster, pod) for pod in cluster.ready("serving"))
+        if name in workers(cluster)
+    )
     with user.load(per_second=10) as load:
-        cluster.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=300s")
+        cluster.kubectl(
+            "drain",
+            node,
+            "--ignore-daemonsets",
+            "--delete-emptydir-data",
+            "--force",
+            "--timeout=300s",
+        )
         cluster.kubectl("uncordon", node)
 
     assert [] == load.failed()[:3]
@@ -52,14 +67,20 @@ def on_every_worker(cluster: Cluster) -> bool:
 
 
 @pytest.mark.timeout(2400)
-def test_a_stopped_node_is_what_the_balance_names(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
+def test_a_stopped_node_is_what_the_balance_names(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
     """A node dies for good while the broker is away: database and service go on, and the balance misses exactly what its outbox held."""
     cluster.release("--set", "serving.autoscaling.minReplicas=2")
     cluster.healthy_database()
     until("serving on every worker", lambda: on_every_worker(cluster), seconds=300, every=15)
     user.closed_balance()
     cluster.kubectl("scale", "statefulset/mlplatform-kafka", "--replicas=0")
-    until("no broker", lambda: not cluster.get("pods", "-l", "app.kubernetes.io/component=kafka")["items"], seconds=120)
+    until(
+        "no broker",
+        lambda: not cluster.get("pods", "-l", "app.kubernetes.io/component=kafka")["items"],
+        seconds=120,
+    )
     primary = cluster.primary()
     node = node_of(cluster, primary)
     with user.load(per_second=20) as before:
@@ -73,14 +94,22 @@ def test_a_stopped_node_is_what_the_balance_names(cluster: Cluster, user: User, 
         # Kubernetes moves the pods of a silent node after five minutes, and the database's operator may be one of them.
         until("the database fails over", lambda: cluster.primary() != primary, seconds=600)
         until("the node's endpoints are out of use", lambda: _all_well(after), seconds=300)
-    cluster.kubectl("delete", "pod", *lost_pods, "--force", "--grace-period=0")  # its volume is not to come back
+    cluster.kubectl(
+        "delete", "pod", *lost_pods, "--force", "--grace-period=0"
+    )  # its volume is not to come back
     subprocess.run(["docker", "start", node], check=True, capture_output=True)
     cluster.kubectl("scale", "statefulset/mlplatform-kafka", "--replicas=1")
     cluster.healthy_database(seconds=420)
     books = until("only the lost outbox is open", lambda: _settled(user), seconds=420, every=5)
     lost = (before.ids() | after.ids()) - user.stored_ids("breast-cancer")
-    named = {box["host"]: sum(last - first + 1 for first, last in box["missing"]) for box in books["outboxes"] if box["missing"]}
-    print(f"\n  lost with the node: {len(lost)} of {len(before.ids()) + len(after.ids())} answered requests; missing: {named}")
+    named = {
+        box["host"]: sum(last - first + 1 for first, last in box["missing"])
+        for box in books["outboxes"]
+        if box["missing"]
+    }
+    print(
+        f"\n  lost with the node: {len(lost)} of {len(before.ids()) + len(after.ids())} answered requests; missing: {named}"
+    )
 
     assert lost
     assert set(lost_pods) == set(named)
@@ -99,5 +128,7 @@ def _all_well(load: Load) -> bool:
 def _settled(user: User) -> dict[str, Any] | None:
     """The books, when nothing is on its way any more and something is missing."""
     books = user.balance()
-    moving = any(box["in_flight"] for box in books["outboxes"]) or any(line["waiting"] for line in books["rows"].values())
+    moving = any(box["in_flight"] for box in books["outboxes"]) or any(
+        line["waiting"] for line in books["rows"].values()
+    )
     return books if not moving and any(box["missing"] for box in books["outboxes"]) else None

@@ -18,19 +18,45 @@ pytestmark = pytest.mark.skipif(os.environ.get("NODES", "1") != "3", reason="nee
 def ha(cluster: Cluster, user: User) -> None:
     """The release, made anew from the profile, with history and a first version of each pipeline of one group."""
     cluster.helm("uninstall", RELEASE, "--wait", "--ignore-not-found")
-    cluster.kubectl("delete", "job,cluster.postgresql.cnpg.io,secret,pvc", "-l", f"app.kubernetes.io/instance={RELEASE}", "--timeout=180s")
-    cluster.kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-", check=False)  # the third node
+    cluster.kubectl(
+        "delete",
+        "job,cluster.postgresql.cnpg.io,secret,pvc",
+        "-l",
+        f"app.kubernetes.io/instance={RELEASE}",
+        "--timeout=180s",
+    )
+    cluster.kubectl(
+        "taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-", check=False
+    )  # the third node
     cluster.release(values=HA)
     cluster.healthy_database(seconds=600)
-    for component, pods in {"kafka": 3, "dataapi": 2, "consumer": 3, "etl": 2, "mlflow": 1, "source": 1}.items():
-        until(f"{component} is ready", lambda component=component, pods=pods: len(cluster.ready(component)) == pods, seconds=480)
+    for component, pods in {
+        "kafka": 3,
+        "dataapi": 2,
+        "consumer": 3,
+        "etl": 2,
+        "mlflow": 1,
+        "source": 1,
+    }.items():
+        until(
+            f"{component} is ready",
+            lambda component=component, pods=pods: len(cluster.ready(component)) == pods,
+            seconds=480,
+        )
     for pipeline in PIPELINES:
-        until(f"{pipeline} is imported", lambda pipeline=pipeline: user.import_history(pipeline) or True, seconds=180)
+        until(
+            f"{pipeline} is imported",
+            lambda pipeline=pipeline: user.import_history(pipeline) or True,
+            seconds=180,
+        )
     assert "Complete" == user.retrain("breast-cancer", "ha-breast-cancer")
     assert "Complete" == user.retrain("late-delivery", "ha-late-delivery")
     with user.dataapi() as client:
         version = client.get("/v1/models/late-delivery")["candidate"]["version"]
-        client.post("/v1/models/late-delivery/promotions", {"action": "approve", "version": version, "why": "looked at its report"})
+        client.post(
+            "/v1/models/late-delivery/promotions",
+            {"action": "approve", "version": version, "why": "looked at its report"},
+        )
     until("serving answers", user.served, seconds=240)
     until("all of it serves", lambda: len(cluster.ready("serving")) == 3, seconds=240)
 
@@ -51,7 +77,11 @@ def test_a_lost_broker_stops_nothing(cluster: Cluster, user: User, ha: None) -> 
     stored = len(user.stored_ids("breast-cancer"))
     with user.load(per_second=10) as load:
         cluster.kubectl("delete", "pod", f"{RELEASE}-kafka-0", "--grace-period=0", "--force")
-        until("requests arrive", lambda: len(user.stored_ids("breast-cancer")) > stored + 50, seconds=120)
+        until(
+            "requests arrive",
+            lambda: len(user.stored_ids("breast-cancer")) > stored + 50,
+            seconds=120,
+        )
         until("the broker is back", lambda: len(cluster.ready("kafka")) == 3, seconds=240)
 
     assert [] == load.failed()[:3]

@@ -46,7 +46,10 @@ def platform(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @contextmanager
 def clients(stack: LocalStack) -> Iterator[Platform]:
     """A `Platform` on a running stack, its pipeline applied."""
-    token, code = stack.secrets.tokens["admin"], checkout(Source(url=stack.options.source, working_tree=True))
+    token, code = (
+        stack.secrets.tokens["admin"],
+        checkout(Source(url=stack.options.source, working_tree=True)),
+    )
     with (
         DataApiClient(stack.state.urls["dataapi"], SecretStr(token)) as admin,
         ServingClient(stack.state.urls["serving"], token) as serving,

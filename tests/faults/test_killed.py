@@ -9,7 +9,10 @@ from mlplatform.errors import TryLater
 from mlplatform.local import traffic
 
 
-@pytest.mark.parametrize("victim", ["shipper", "consumer", "etl", "dataapi", "mlflow", "postgres-primary", "postgres-standby"])
+@pytest.mark.parametrize(
+    "victim",
+    ["shipper", "consumer", "etl", "dataapi", "mlflow", "postgres-primary", "postgres-standby"],
+)
 def test_a_killed_process_behind_serving_costs_no_answer(platform: Platform, victim: str) -> None:
     """What lies behind the outbox may die: every request is answered all along, stored once, and the balance closes."""
     with platform.load() as load:

@@ -32,7 +32,9 @@ def test_rollback_brings_the_version_of_before_back(platform: Platform) -> None:
     status = platform.admin.get(f"/v1/models/{NAME}")
     newer, older = status["champion"]["version"], status["previous"]["version"]
     with platform.load() as load:
-        platform.admin.post(f"/v1/models/{NAME}/promotions", {"action": "rollback", "why": "a test"})
+        platform.admin.post(
+            f"/v1/models/{NAME}/promotions", {"action": "rollback", "why": "a test"}
+        )
         platform.await_version(older)
 
     assert newer != older
@@ -47,7 +49,11 @@ def test_everything_killed_at_once_loses_nothing(platform: Platform) -> None:
         for pid in platform.stack.pids().values():
             os.kill(pid, signal.SIGKILL)
         for name, before in restarts.items():
-            processes.wait(name, lambda status, before=before: status.restarts > before and status.state == "ready", timeout_s=90)  # type: ignore[misc]
+            processes.wait(
+                name,
+                lambda status, before=before: status.restarts > before and status.state == "ready",
+                timeout_s=90,
+            )  # type: ignore[misc]
         load.await_answers(20)
 
     assert len(load.answered) >= 40
@@ -68,6 +74,10 @@ def test_a_stopped_stack_starts_again_with_its_data(platform: Platform) -> None:
 
 def _model_file(platform: Platform, version: str) -> Path:
     versions = platform.admin.get(f"/v1/models/{NAME}/versions")
-    run = next(each["run_id"] for each in (versions["versions"] if isinstance(versions, dict) else versions) if each["version"] == version)
+    run = next(
+        each["run_id"]
+        for each in (versions["versions"] if isinstance(versions, dict) else versions)
+        if each["version"] == version
+    )
     (found,) = (platform.stack.options.home / "mlflow").rglob(f"{run}/artifacts/model/model.onnx")
     return found

@@ -14,7 +14,12 @@ ROOT = Path(__file__).parents[2]
 
 def test_reference_pages_are_fresh() -> None:
     """The settings and metrics pages are generated from the code and not stale."""
-    done = subprocess.run([sys.executable, ROOT / "tools" / "reference.py", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "reference.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -28,7 +33,9 @@ def test_documents_name_real_settings() -> None:
         for name in re.findall(r"MLPLATFORM_[A-Z_]+", path.read_text())
     }
 
-    assert {(path, name) for path, name in named if name not in known and not name.endswith("_")} == set()
+    assert {
+        (path, name) for path, name in named if name not in known and not name.endswith("_")
+    } == set()
 
 
 def test_documents_name_real_metrics() -> None:
@@ -49,7 +56,11 @@ def test_documents_name_real_metrics() -> None:
         for name in re.findall(r"\bmlplatform_[a-z_]+[a-z]\b", path.read_text())
     }
 
-    assert {(path, name) for path, name in named if name not in known | roles and not re.match(r"mlplatform_[a-z]+__", name)} == set()
+    assert {
+        (path, name)
+        for path, name in named
+        if name not in known | roles and not re.match(r"mlplatform_[a-z]+__", name)
+    } == set()
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -22,13 +22,22 @@ assert logging.getLogger().handlers == handlers, "a module configured logging"
 
 
 def _modules() -> list[str]:
-    paths = [path for path in SOURCE.rglob("*.py") if "migrations" not in path.parts and path.name != "__main__.py"]
-    return [".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in sorted(paths)]
+    paths = [
+        path
+        for path in SOURCE.rglob("*.py")
+        if "migrations" not in path.parts and path.name != "__main__.py"
+    ]
+    return [
+        ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(paths)
+    ]
 
 
 def test_importing_any_module_does_nothing() -> None:
     """No socket, no file, no logger: everything starts in main."""
-    done = subprocess.run([sys.executable, "-c", GUARD, *_modules()], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", GUARD, *_modules()], capture_output=True, text=True, check=False
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -44,7 +53,8 @@ def test_own_modules_are_imported_at_the_top() -> None:
                 lazy += [
                     f"{path.relative_to(ROOT)}:{node.lineno}"
                     for node in ast.walk(function)
-                    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlplatform")
+                    if isinstance(node, ast.ImportFrom)
+                    and (node.module or "").startswith("mlplatform")
                 ]
 
     assert lazy == []
@@ -55,7 +65,10 @@ def test_only_the_ground_reads_the_environment() -> None:
     readers = []
     for path in SOURCE.rglob("*.py"):
         inside = path.relative_to(SOURCE)
-        if inside.parts[0] not in {"settings.py", "cli", "local"} and "os.environ" in path.read_text():
+        if (
+            inside.parts[0] not in {"settings.py", "cli", "local"}
+            and "os.environ" in path.read_text()
+        ):
             readers.append(str(inside))
 
     assert readers == []

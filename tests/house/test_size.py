@@ -14,7 +14,10 @@ BANNED = {"utils", "util", "common", "helpers", "helper", "manager", "misc", "ba
 
 def _functions() -> list[tuple[str, int]]:
     return [
-        (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", (node.end_lineno or 0) - node.lineno + 1)
+        (
+            f"{path.relative_to(ROOT)}:{node.lineno} {node.name}",
+            (node.end_lineno or 0) - node.lineno + 1,
+        )
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)

@@ -13,7 +13,8 @@ def _tests() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
         (f"{path.relative_to(TESTS)}:{node.lineno} {node.name}", node)
         for path in sorted(TESTS.rglob("test_*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
     ]
 
 

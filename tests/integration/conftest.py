@@ -30,7 +30,9 @@ DEADLINE_S = 30.0
 _numbers = itertools.count(1)
 
 # The registry's fixture has a file of its own; it is named here since one that several folders import would start once in each.
-_spec = importlib.util.spec_from_file_location("mlflow_server_fixture", Path(__file__).with_name("mlflow_server.py"))
+_spec = importlib.util.spec_from_file_location(
+    "mlflow_server_fixture", Path(__file__).with_name("mlflow_server.py")
+)
 assert _spec
 assert _spec.loader
 _mlflow_server = importlib.util.module_from_spec(_spec)
@@ -46,15 +48,24 @@ class Cluster:
     servers: LocalPostgres
     supervisor: Supervisor
 
-    def superuser(self, database: str = "postgres", *, standby: bool = False) -> psycopg.Connection[Any]:
+    def superuser(
+        self, database: str = "postgres", *, standby: bool = False
+    ) -> psycopg.Connection[Any]:
         """An autocommit session of the superuser."""
-        return psycopg.connect(self.servers.dsn("postgres", database, standby=standby).get_secret_value(), autocommit=True)
+        return psycopg.connect(
+            self.servers.dsn("postgres", database, standby=standby).get_secret_value(),
+            autocommit=True,
+        )
 
     def catch_up(self) -> None:
         """Wait until the standby has replayed all that the primary has written so far."""
         with self.superuser() as primary, self.superuser(standby=True) as standby:
             end = primary.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
-            wait_until(lambda: standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (end,)).fetchone()[0])
+            wait_until(
+                lambda: standby.execute(
+                    "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (end,)
+                ).fetchone()[0]
+            )
 
 
 @dataclass(frozen=True)
@@ -67,15 +78,21 @@ class Databases:
 
     def dsn(self, role: str, database: str, *, standby: bool = False) -> SecretStr:
         """Connection string of a role ("etl", "reader", …) for "raw" or "warehouse" of this pair."""
-        return self.cluster.servers.dsn(role, {"raw": self.raw, "warehouse": self.warehouse}[database], standby=standby)
+        return self.cluster.servers.dsn(
+            role, {"raw": self.raw, "warehouse": self.warehouse}[database], standby=standby
+        )
 
     def settings(self, component: str) -> Postgres:
         """The database settings of a component, as local mode gives them."""
         return self.cluster.servers.settings(component, raw=self.raw, warehouse=self.warehouse)
 
-    def connect(self, role: str, database: str, *, standby: bool = False) -> psycopg.Connection[Any]:
+    def connect(
+        self, role: str, database: str, *, standby: bool = False
+    ) -> psycopg.Connection[Any]:
         """A plain autocommit session, for setting the scene and for looking behind it."""
-        return psycopg.connect(self.dsn(role, database, standby=standby).get_secret_value(), autocommit=True)
+        return psycopg.connect(
+            self.dsn(role, database, standby=standby).get_secret_value(), autocommit=True
+        )
 
     def catch_up(self) -> None:
         """Wait until the standby shows all that was committed so far."""
@@ -153,12 +170,19 @@ def databases(postgres: Cluster) -> Iterator[Databases]:
     number = next(_numbers)
     pair = Databases(postgres, f"raw_{number}", f"warehouse_{number}")
     with ThreadPoolExecutor() as both:
-        list(both.map(lambda clone: _clone(postgres, *clone), [(pair.raw, "raw"), (pair.warehouse, "warehouse")]))
+        list(
+            both.map(
+                lambda clone: _clone(postgres, *clone),
+                [(pair.raw, "raw"), (pair.warehouse, "warehouse")],
+            )
+        )
     postgres.catch_up()
     yield pair
     with postgres.superuser() as connection:
         for name in (pair.raw, pair.warehouse):
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
 
 def _clone(cluster: Cluster, name: str, template: roles.Database) -> None:

@@ -16,7 +16,9 @@ from mlplatform.errors import SettingsError, Unavailable
 from mlplatform.local.kafka import NAME, LocalKafka, fetch, find_java
 from mlplatform.local.supervisor import Supervisor
 
-_running: list[Broker] = []  # of the whole run: each conftest.py that imports the fixture makes pytest see another one
+_running: list[
+    Broker
+] = []  # of the whole run: each conftest.py that imports the fixture makes pytest see another one
 JARS = Path(__file__).parents[2] / ".mlplatform" / "kafka" / "lib"
 
 

@@ -28,8 +28,15 @@ class MlflowServer:
 def mlflow(postgres: Any, open_folder: Path) -> Iterator[MlflowServer]:
     """The server that all tests share. Its database is `mlflow` of the shared Postgres."""
     folder, port = open_folder / "mlflow", _free_port()
-    spec = local_mlflow.process(dsn=postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), host="127.0.0.1", port=port, folder=folder)
-    patient = replace(spec, ready_timeout_s=240.0)  # first start, on a machine that runs other tests as well
+    spec = local_mlflow.process(
+        dsn=postgres.servers.dsn("mlflow", "mlflow").get_secret_value(),
+        host="127.0.0.1",
+        port=port,
+        folder=folder,
+    )
+    patient = replace(
+        spec, ready_timeout_s=240.0
+    )  # first start, on a machine that runs other tests as well
     with Supervisor([patient], logs=folder / "logs") as supervisor:
         supervisor.start()
         yield MlflowServer(f"http://127.0.0.1:{port}", folder / "artifacts", postgres)

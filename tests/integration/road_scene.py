@@ -33,7 +33,9 @@ _topics = itertools.count(1)
 def _kafka_broker() -> Any:
     name = "kafka_broker_fixture"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("kafka_broker.py"))
+        spec = importlib.util.spec_from_file_location(
+            name, Path(__file__).with_name("kafka_broker.py")
+        )
         assert spec
         assert spec.loader
         sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -65,11 +67,19 @@ def record(sequence: int, *, outbox_id: str = OUTBOX_ID, **changes: Any) -> Requ
 class RoadScene:
     """One topic, one outbox folder, one raw database; processes are started by name and killed at the end."""
 
-    def __init__(self, queue: Queue, postgres: Postgres, folder: Path, look: Callable[[], psycopg.Connection[Any]]) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        postgres: Postgres,
+        folder: Path,
+        look: Callable[[], psycopg.Connection[Any]],
+    ) -> None:
         self.settings = Settings(
             queue=queue,
             postgres=postgres,
-            outbox=Outbox(folder=folder / "outbox", segment_bytes=64 * 1024, capacity_bytes=64 * 1024 * 1024),
+            outbox=Outbox(
+                folder=folder / "outbox", segment_bytes=64 * 1024, capacity_bytes=64 * 1024 * 1024
+            ),
             consumer=Consumer(batch_records=200, poll_s=0.1),
             shipper=Shipper(batch_records=100, idle_s=0.02, drain_s=5.0),
         )
@@ -83,7 +93,9 @@ class RoadScene:
         """Start shipper or consumer as a process of its own; `prelude` is Python that runs there first."""
         program = f"{prelude}\nfrom mlplatform.{name}.main import run\nfrom mlplatform.settings import load\nrun(load())\n"
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-c", program], env=self._environment(), stdout=log, stderr=log)
+            process = subprocess.Popen(
+                [sys.executable, "-c", program], env=self._environment(), stdout=log, stderr=log
+            )
         self._processes.append(process)
         return process
 
@@ -102,14 +114,18 @@ class RoadScene:
     def writer(self) -> OutboxWriter:
         """Serving's end of the outbox."""
         outbox = self.settings.outbox
-        writer = OutboxWriter.open(outbox.folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes)
+        writer = OutboxWriter.open(
+            outbox.folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
+        )
         self._closing.append(writer)
         return writer
 
     def append(self, writer: OutboxWriter, count: int, **changes: Any) -> None:
         """Put records into the outbox as serving does."""
         first = writer.next_sequence
-        writer.append([encode(record(first + n, outbox_id=writer.outbox_id, **changes)) for n in range(count)])
+        writer.append(
+            [encode(record(first + n, outbox_id=writer.outbox_id, **changes)) for n in range(count)]
+        )
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """What a superuser finds in the raw database."""
@@ -143,7 +159,9 @@ class RoadScene:
         for group in ("queue", "postgres", "outbox", "consumer", "shipper"):
             for name, value in getattr(self.settings, group):
                 if value is not None and value != "":
-                    plain = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+                    plain = (
+                        value.get_secret_value() if hasattr(value, "get_secret_value") else value
+                    )
                     found[f"MLPLATFORM_{group}__{name}".upper()] = str(plain)
         return found
 
@@ -158,7 +176,9 @@ def embedded_queue(tmp_path: Path) -> Queue:
 def kafka_queue(request: pytest.FixtureRequest) -> Queue:
     """A fresh topic on the real broker."""
     name = f"road-{os.getpid()}-{next(_topics)}"
-    return Queue(url=request.getfixturevalue("kafka_broker").url, partitions=3, topic=name, group=name)
+    return Queue(
+        url=request.getfixturevalue("kafka_broker").url, partitions=3, topic=name, group=name
+    )
 
 
 @pytest.fixture(params=["embedded_queue", pytest.param("kafka_queue", marks=pytest.mark.kafka)])
@@ -170,7 +190,12 @@ def queue(request: pytest.FixtureRequest) -> Queue:
 @pytest.fixture
 def scene(embedded_queue: Queue, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
     """The road over the embedded queue."""
-    found = RoadScene(embedded_queue, databases.settings("consumer"), tmp_path, lambda: databases.connect("postgres", "raw"))
+    found = RoadScene(
+        embedded_queue,
+        databases.settings("consumer"),
+        tmp_path,
+        lambda: databases.connect("postgres", "raw"),
+    )
     yield found
     found.close()
 
@@ -178,6 +203,11 @@ def scene(embedded_queue: Queue, databases: Any, tmp_path: Path) -> Iterator[Roa
 @pytest.fixture
 def any_scene(queue: Queue, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
     """The road over each of both queues."""
-    found = RoadScene(queue, databases.settings("consumer"), tmp_path, lambda: databases.connect("postgres", "raw"))
+    found = RoadScene(
+        queue,
+        databases.settings("consumer"),
+        tmp_path,
+        lambda: databases.connect("postgres", "raw"),
+    )
     yield found
     found.close()

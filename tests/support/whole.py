@@ -40,7 +40,13 @@ class Platform:
     def train(self, why: str) -> str:
         """One training run; the version that is champion afterwards."""
         log = self.stack.options.home / "logs" / "trainer.log"
-        train(NAME, environment=self.stack.layout.environment("trainer"), log=log, why=why, told=lambda _: None)
+        train(
+            NAME,
+            environment=self.stack.layout.environment("trainer"),
+            log=log,
+            why=why,
+            told=lambda _: None,
+        )
         return str(self.admin.get(f"/v1/models/{NAME}")["champion"]["version"])
 
     def await_version(self, version: str) -> None:
@@ -63,7 +69,10 @@ class Platform:
 
     def await_stored(self, load: Load) -> None:
         """Wait until all answered requests are in the raw database and the balance names none as missing."""
-        until(lambda: set(load.answered) <= self._stored(), f"{len(load.answered)} answered requests are stored")
+        until(
+            lambda: set(load.answered) <= self._stored(),
+            f"{len(load.answered)} answered requests are stored",
+        )
         until(self.balance_closes, "the balance closes")
 
         assert len(load.answered) == len(set(load.answered))
@@ -73,9 +82,16 @@ class Platform:
         found = self._ask("/v1/balance")
         if found is None:
             return False
-        outboxes = all(not box["missing"] and box["accepted"] == box["stored"] + box["dead_lettered"] for box in found["outboxes"])
+        outboxes = all(
+            not box["missing"] and box["accepted"] == box["stored"] + box["dead_lettered"]
+            for box in found["outboxes"]
+        )
         rows = found["rows"][NAME]
-        return outboxes and rows["raw"] == rows["featured"] + rows["quarantined"] + rows["not_applicable"] and not rows["waiting"]
+        return (
+            outboxes
+            and rows["raw"] == rows["featured"] + rows["quarantined"] + rows["not_applicable"]
+            and not rows["waiting"]
+        )
 
     def _stored(self) -> set[str]:
         try:

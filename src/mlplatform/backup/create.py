@@ -48,7 +48,9 @@ class Made:
     newly: tuple[str, ...]
 
 
-def create(sources: Sources, folder: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Made:
+def create(
+    sources: Sources, folder: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Made:
     """Write a snapshot into `folder`. Nothing appears under its final name before it is complete.
 
     A model whose files no longer match their manifest is listed as damaged; the snapshot is kept. Raises Refused while another run makes one.
@@ -58,7 +60,9 @@ def create(sources: Sources, folder: Path, *, now: Callable[[], datetime] = lamb
         retention.sweep(folder)
         before = _harmed_before(folder)
         path, index = _create(sources, folder, now())
-    return Made(path, index, tuple(line for line in index.damaged if line.partition(": ")[0] not in before))
+    return Made(
+        path, index, tuple(line for line in index.damaged if line.partition(": ")[0] not in before)
+    )
 
 
 @contextmanager
@@ -101,7 +105,13 @@ def _create(sources: Sources, folder: Path, begun: datetime) -> tuple[Path, Inde
         shutil.rmtree(part, ignore_errors=True)
     size = sum(file.size for file in index.files)
     gauge("backup_bytes").set(size)
-    _log.info("snapshot made", snapshot=final.name, bytes=size, versions=len(index.versions), damaged=list(index.damaged))
+    _log.info(
+        "snapshot made",
+        snapshot=final.name,
+        bytes=size,
+        versions=len(index.versions),
+        damaged=list(index.damaged),
+    )
     return final, index
 
 
@@ -129,7 +139,9 @@ def _tables(dumps: Sequence[TableDump]) -> tuple[Table, ...]:
 
 def _served(uris: Sequence[str]) -> tuple[list[str], list[str]]:
     """Artifact folders behind MLflow's proxy, as paths; and those elsewhere, which only their owner can back up."""
-    served = [urlsplit(uri).path.lstrip("/") for uri in uris if urlsplit(uri).scheme == "mlflow-artifacts"]
+    served = [
+        urlsplit(uri).path.lstrip("/") for uri in uris if urlsplit(uri).scheme == "mlflow-artifacts"
+    ]
     skipped = [uri for uri in uris if urlsplit(uri).scheme != "mlflow-artifacts"]
     for uri in skipped:
         _log.warning("artifacts left out: MLflow does not serve them", uri=uri)
@@ -152,6 +164,11 @@ def _damaged(artifacts: Path, versions: Sequence[Version]) -> list[str]:
         try:
             manifest.verify(artifacts / version.artifacts, version.manifest_sha256)
         except IntegrityFailure as error:
-            _log.error("a stored model is damaged", pipeline=version.pipeline, version=version.version, error=str(error))
+            _log.error(
+                "a stored model is damaged",
+                pipeline=version.pipeline,
+                version=version.version,
+                error=str(error),
+            )
             found.append(f"{version.pipeline} version {version.version}: {error.message}")
     return found

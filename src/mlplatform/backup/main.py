@@ -72,10 +72,18 @@ def verify_snapshot(settings: Settings, name: str | None = None) -> tuple[Path, 
     return path, verify(path)
 
 
-def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool = False, accept_damaged: bool = False) -> Restored:
+def restore_snapshot(
+    settings: Settings,
+    name: str | None = None,
+    *,
+    force: bool = False,
+    accept_damaged: bool = False,
+) -> Restored:
     """Bring that snapshot (default: the newest) back. Needs MLflow's own database role, and the warehouse's owner for the promotion record."""
     path = snapshot.find(_folder(settings), name)
-    with _sources(settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn") as sources:
+    with _sources(
+        settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn"
+    ) as sources:
         patiently(lambda: _reachable(sources), seconds=REACH_S, waiting=_tell)
         return restore(sources, path, force=force, accept_damaged=accept_damaged)
 
@@ -84,7 +92,9 @@ def restore_snapshot(settings: Settings, name: str | None = None, *, force: bool
 def _sources(settings: Settings, warehouse: SecretStr | None, field: str) -> Iterator[Sources]:
     mlflow_dsn = require(settings.postgres.mlflow_dsn, "postgres", "mlflow_dsn")
     control_dsn = require(warehouse, "postgres", field)
-    with ModelStore(settings.registry.url, credentials=settings.registry.credentials, timeout_s=120.0) as store:
+    with ModelStore(
+        settings.registry.url, credentials=settings.registry.credentials, timeout_s=120.0
+    ) as store:
         yield Sources(
             mlflow=RegistryRows(mlflow_dsn, settings.postgres, name="mlplatform-backup"),
             control=RegistryRows(control_dsn, settings.postgres, name="mlplatform-backup"),

@@ -30,10 +30,14 @@ class Restored:
     files: int
     versions: int
     control: bool  # the promotion record was restored too; False: the present one was left as it is
-    later: tuple[str, ...]  # versions of the present promotion record that the snapshot does not have: their files are gone
+    later: tuple[
+        str, ...
+    ]  # versions of the present promotion record that the snapshot does not have: their files are gone
 
 
-def restore(sources: Sources, folder: Path, *, force: bool = False, accept_damaged: bool = False) -> Restored:
+def restore(
+    sources: Sources, folder: Path, *, force: bool = False, accept_damaged: bool = False
+) -> Restored:
     """Verify the snapshot, then bring it back.
 
     Raises IntegrityFailure for a damaged snapshot, Refused when models were damaged before it was made, when MLflow holds runs or models, or
@@ -48,16 +52,31 @@ def restore(sources: Sources, folder: Path, *, force: bool = False, accept_damag
         )
     sources.store.ping()
     if sources.mlflow.occupied() and not force:
-        raise Refused("MLflow holds runs or models", field="force", fix="restore into an empty one, or replace everything with --force")
+        raise Refused(
+            "MLflow holds runs or models",
+            field="force",
+            fix="restore into an empty one, or replace everything with --force",
+        )
     with_control, later = _control(sources, index, force=force)
     highest = _highest(index.versions if with_control else sources.control.versions())
     files = _upload(sources, index, folder)
-    sources.mlflow.restore_mlflow(folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow), highest=highest)
+    sources.mlflow.restore_mlflow(
+        folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow), highest=highest
+    )
     if with_control:
         sources.control.restore_control(folder / "control", _dumps(index.control))
     if later:
-        _log.error("the promotion record knows versions that are newer than the snapshot", versions=list(later))
-    _log.info("snapshot restored", snapshot=folder.name, files=files, versions=len(index.versions), control=with_control)
+        _log.error(
+            "the promotion record knows versions that are newer than the snapshot",
+            versions=list(later),
+        )
+    _log.info(
+        "snapshot restored",
+        snapshot=folder.name,
+        files=files,
+        versions=len(index.versions),
+        control=with_control,
+    )
     return Restored(folder.name, files, len(index.versions), with_control, later)
 
 
@@ -66,14 +85,18 @@ def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tupl
 
     An empty one is restored. One that agrees with the snapshot, and perhaps went on, is the better one and stays.
     """
-    present = {(version.pipeline, version.version): version for version in sources.control.versions()}
+    present = {
+        (version.pipeline, version.version): version for version in sources.control.versions()
+    }
     if not present:
         return True, ()
     if force:
         return True, ()
     known = {(version.pipeline, version.version): version for version in index.versions}
     contradicting = [
-        version.name for key, version in known.items() if key not in present or present[key].manifest_sha256 != version.manifest_sha256
+        version.name
+        for key, version in known.items()
+        if key not in present or present[key].manifest_sha256 != version.manifest_sha256
     ]
     if contradicting:
         raise Refused(
@@ -81,7 +104,11 @@ def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tupl
             field="force",
             fix="is this the snapshot of another platform? --force replaces the record",
         )
-    return False, tuple(f"{pipeline} version {version}" for pipeline, version in present if (pipeline, version) not in known)
+    return False, tuple(
+        f"{pipeline} version {version}"
+        for pipeline, version in present
+        if (pipeline, version) not in known
+    )
 
 
 def _highest(versions: Iterable[KnownVersion | Version]) -> dict[str, int]:
@@ -102,7 +129,10 @@ def _upload(sources: Sources, index: Index, folder: Path) -> int:
             sources.store.upload(path, folder / file.path)
             size, sha256 = sources.store.fetch(path, Path(scratch) / "file")
             if (size, sha256) != (file.size, file.sha256):
-                raise IntegrityFailure(f"{path} came back from MLflow with SHA-256 {sha256}, the snapshot says {file.sha256}", field=path)
+                raise IntegrityFailure(
+                    f"{path} came back from MLflow with SHA-256 {sha256}, the snapshot says {file.sha256}",
+                    field=path,
+                )
             count += 1
     return count
 

@@ -19,7 +19,9 @@ def prune(folder: Path, keep: int) -> None:
     kept = set(known[-keep:]) | _last_good(known)
     for old in known:
         if old not in kept:
-            part = old.rename(part_of(old))  # a removal that is cut short leaves no half of a snapshot under its name
+            part = old.rename(
+                part_of(old)
+            )  # a removal that is cut short leaves no half of a snapshot under its name
             shutil.rmtree(part)
             _log.info("old snapshot removed", snapshot=old.name)
 

@@ -74,7 +74,9 @@ class Index(_Record):
     control: tuple[Table, ...]
     versions: tuple[KnownVersion, ...]
     skipped: tuple[str, ...] = ()  # artifact folders that MLflow does not serve itself
-    damaged: tuple[str, ...] = ()  # versions whose files did not match their manifest when the snapshot was made
+    damaged: tuple[
+        str, ...
+    ] = ()  # versions whose files did not match their manifest when the snapshot was made
     files: tuple[StoredFile, ...]
 
     @property
@@ -95,7 +97,9 @@ def name_of(moment: datetime) -> str:
 
 def existing(folder: Path) -> list[Path]:
     """Complete snapshots, oldest first."""
-    return sorted(path for path in folder.glob("registry-*") if path.is_dir() and _NAME.match(path.name))
+    return sorted(
+        path for path in folder.glob("registry-*") if path.is_dir() and _NAME.match(path.name)
+    )
 
 
 def find(folder: Path, name: str | None) -> Path:
@@ -107,13 +111,17 @@ def find(folder: Path, name: str | None) -> Path:
         if path.name == name:
             return path
     raise UnknownName(
-        f"no snapshot {name or ''} in {folder}".replace("  ", " "), fix=f"there are {', '.join(path.name for path in known) or 'none'}"
+        f"no snapshot {name or ''} in {folder}".replace("  ", " "),
+        fix=f"there are {', '.join(path.name for path in known) or 'none'}",
     )
 
 
 def files(folder: Path) -> tuple[StoredFile, ...]:
     """Every file of a snapshot but index and seal, with its SHA-256."""
-    return tuple(StoredFile(path=relative, size=path.stat().st_size, sha256=hash_file(path)) for relative, path in _walk(folder))
+    return tuple(
+        StoredFile(path=relative, size=path.stat().st_size, sha256=hash_file(path))
+        for relative, path in _walk(folder)
+    )
 
 
 def seal(folder: Path, index: Index) -> None:
@@ -138,7 +146,9 @@ def read(folder: Path) -> Index:
     try:
         return Index.model_validate_json(data)
     except ValidationError as error:
-        raise IntegrityFailure(f"{folder.name}: {INDEX} can't be read: {error.errors()[0]['msg']}", field=INDEX) from error
+        raise IntegrityFailure(
+            f"{folder.name}: {INDEX} can't be read: {error.errors()[0]['msg']}", field=INDEX
+        ) from error
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:

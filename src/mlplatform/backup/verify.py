@@ -16,7 +16,13 @@ def verify(folder: Path) -> Index:
     actual = {file.path: file for file in snapshot.files(folder)}
     wrong = [f"{path} is missing" for path in sorted(expected.keys() - actual.keys())]
     wrong += [f"{path} is not in the index" for path in sorted(actual.keys() - expected.keys())]
-    wrong += [f"{path} differs" for path in sorted(expected.keys() & actual.keys()) if expected[path] != actual[path]]
+    wrong += [
+        f"{path} differs"
+        for path in sorted(expected.keys() & actual.keys())
+        if expected[path] != actual[path]
+    ]
     if wrong:
-        raise IntegrityFailure(f"{folder.name}: {'; '.join(wrong[:20])}", field=wrong[0].rpartition(" ")[0])
+        raise IntegrityFailure(
+            f"{folder.name}: {'; '.join(wrong[:20])}", field=wrong[0].rpartition(" ")[0]
+        )
     return index

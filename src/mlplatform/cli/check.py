@@ -46,13 +46,20 @@ def check(
         ),
     ] = None,
     *,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds that a request may take to arrive in the database.")] = 60.0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout", help="Seconds that a request may take to arrive in the database."
+        ),
+    ] = 60.0,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove the road: predict, find the request in the data (read from a standby), be refused without a token, verify the stored model's bytes, and see the balance close. Ends with 1 when a promise is broken."""
     place = connect(home)
-    with place.dataapi("client") as client:  # rights of a plain caller: what it may not do is looked at too
+    with place.dataapi(
+        "client"
+    ) as client:  # rights of a plain caller: what it may not do is looked at too
         findings = list(_findings(place, client, names, timeout))
     failed = any(finding.state == "failed" for finding in findings)
     if as_json:
@@ -63,7 +70,9 @@ def check(
         raise typer.Exit(1)
 
 
-def _findings(place: Place, client: DataApiClient, names: Sequence[str] | None, timeout: float) -> list[Finding]:
+def _findings(
+    place: Place, client: DataApiClient, names: Sequence[str] | None, timeout: float
+) -> list[Finding]:
     findings = [
         _try("the data API is ready", lambda: client.get("/readyz")["status"]),
         _try("a caller without a token is refused", lambda: _refused(place)),
@@ -82,7 +91,9 @@ def _findings(place: Place, client: DataApiClient, names: Sequence[str] | None, 
     return findings
 
 
-def _of_name(place: Place, client: DataApiClient, name: str, timeout: float, *, must: bool) -> list[Finding]:
+def _of_name(
+    place: Place, client: DataApiClient, name: str, timeout: float, *, must: bool
+) -> list[Finding]:
     """What is found of one pipeline; `must`: one without a version is a fault, and not just not looked at yet."""
     champions: list[dict[str, Any] | None] = []
 
@@ -102,7 +113,9 @@ def _of_name(place: Place, client: DataApiClient, name: str, timeout: float, *, 
     ]
 
 
-def _of_model(place: Place, client: DataApiClient, name: str, champion: dict[str, Any], timeout: float) -> list[Finding]:
+def _of_model(
+    place: Place, client: DataApiClient, name: str, champion: dict[str, Any], timeout: float
+) -> list[Finding]:
     since = datetime.now(UTC).isoformat()
     answer: dict[str, Any] = {}
 
@@ -113,9 +126,18 @@ def _of_model(place: Place, client: DataApiClient, name: str, champion: dict[str
     return [
         _try(f"{name} answers", predict),
         _try(f"{name}: a row that breaks its contract is refused", lambda: _bad_row(place, name)),
-        _try(f"{name}: the request is stored, and read from a standby", lambda: _stored(client, name, answer, since, timeout)),
-        _try(f"{name}: a caller without the right can't decide what serves", lambda: _forbidden(client, name, champion)),
-        _try(f"{name}: the stored model is the one that was promoted", lambda: _round_trip(place, champion)),
+        _try(
+            f"{name}: the request is stored, and read from a standby",
+            lambda: _stored(client, name, answer, since, timeout),
+        ),
+        _try(
+            f"{name}: a caller without the right can't decide what serves",
+            lambda: _forbidden(client, name, champion),
+        ),
+        _try(
+            f"{name}: the stored model is the one that was promoted",
+            lambda: _round_trip(place, champion),
+        ),
     ]
 
 
@@ -145,7 +167,10 @@ def _forbidden(client: DataApiClient, name: str, champion: dict[str, Any]) -> st
     from mlplatform.errors import Forbidden, PlatformError, Refused
 
     try:
-        client.post(f"/v1/models/{name}/promotions", {"action": "promote", "version": champion["version"], "why": "mlplatform check"})
+        client.post(
+            f"/v1/models/{name}/promotions",
+            {"action": "promote", "version": champion["version"], "why": "mlplatform check"},
+        )
     except Forbidden as error:
         return str(error)
     except Refused:
@@ -158,7 +183,9 @@ def _predict(place: Place, client: DataApiClient, name: str) -> dict[str, Any]:
     from mlplatform.client.serving import ServingClient
 
     with ServingClient(place.settings.serving.url, place.token("client")) as serving:
-        return serving.predict(name, [sample_row(definition(client, name))], client_id="mlplatform-check")
+        return serving.predict(
+            name, [sample_row(definition(client, name))], client_id="mlplatform-check"
+        )
 
 
 def _bad_row(place: Place, name: str) -> str:
@@ -173,7 +200,9 @@ def _bad_row(place: Place, name: str) -> str:
     raise PlatformError("serving answered a row that has none of the columns")
 
 
-def _stored(client: DataApiClient, name: str, answer: dict[str, Any], since: str, timeout: float) -> str:
+def _stored(
+    client: DataApiClient, name: str, answer: dict[str, Any], since: str, timeout: float
+) -> str:
     from mlplatform.client.dataapi import raise_for
     from mlplatform.errors import PlatformError, TryLater
 
@@ -182,7 +211,11 @@ def _stored(client: DataApiClient, name: str, answer: dict[str, Any], since: str
     deadline, last = time.monotonic() + timeout, "it is not there"
     while time.monotonic() < deadline:
         try:
-            found = client.http.get(f"/v1/datasets/{name}.requests", params={"since": since}, headers={"Accept": "application/x-ndjson"})
+            found = client.http.get(
+                f"/v1/datasets/{name}.requests",
+                params={"since": since},
+                headers={"Accept": "application/x-ndjson"},
+            )
             raise_for(found)
             ids = {json.loads(line)["request_id"] for line in found.text.splitlines()}
             if answer["id"] in ids:
@@ -198,10 +231,15 @@ def _round_trip(place: Place, champion: dict[str, Any]) -> str:
     from mlplatform.registry.store import ModelStore
 
     registry = place.settings.registry
-    with tempfile.TemporaryDirectory() as folder, ModelStore(registry.url, credentials=registry.credentials) as store:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ModelStore(registry.url, credentials=registry.credentials) as store,
+    ):
         store.download(champion["artifacts"], Path(folder) / "model", champion["manifest_sha256"])
         files = sum(1 for _ in (Path(folder) / "model").iterdir())
-    return f"version {champion['version']}: {files} files, manifest {champion['manifest_sha256'][:12]}"
+    return (
+        f"version {champion['version']}: {files} files, manifest {champion['manifest_sha256'][:12]}"
+    )
 
 
 def _balance(client: DataApiClient) -> str:
@@ -223,4 +261,6 @@ def _show(findings: Sequence[Finding]) -> None:
     out = console()
     for finding in findings:
         colour = colours[finding.state]
-        out.print(f"[{colour}]{finding.state:<7}[/{colour}] {escape(finding.promise)}: {escape(finding.detail)}")
+        out.print(
+            f"[{colour}]{finding.state:<7}[/{colour}] {escape(finding.promise)}: {escape(finding.detail)}"
+        )

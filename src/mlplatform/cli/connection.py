@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder of the local stack; empty: .mlplatform here or in a folder above.", show_default=False),
+    typer.Option(
+        "--home",
+        help="Folder of the local stack; empty: .mlplatform here or in a folder above.",
+        show_default=False,
+    ),
 ]
 
 
@@ -49,7 +53,9 @@ class Place:
         from mlplatform.client.dataapi import DataApiClient
 
         token = self.token(caller)
-        with DataApiClient(self.settings.dataapi.url, SecretStr(token) if token else None, timeout_s=120.0) as client:
+        with DataApiClient(
+            self.settings.dataapi.url, SecretStr(token) if token else None, timeout_s=120.0
+        ) as client:
             yield client
 
 
@@ -70,9 +76,17 @@ def connect(home: Path | None = None) -> Place:
         return Place(settings, None)
     state = local(home)
     if state is None:
-        raise Refused("there is no local stack here", field="--home", fix="`mlplatform up` starts one; or set MLPLATFORM_DATAAPI__URL")
+        raise Refused(
+            "there is no local stack here",
+            field="--home",
+            fix="`mlplatform up` starts one; or set MLPLATFORM_DATAAPI__URL",
+        )
     if not state.running:
-        raise Refused(f"the stack in {state.home} is not running", field="--home", fix="start it with `mlplatform up`")
+        raise Refused(
+            f"the stack in {state.home} is not running",
+            field="--home",
+            fix="start it with `mlplatform up`",
+        )
     return Place(with_addresses(settings, state), state)
 
 

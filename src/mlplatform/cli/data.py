@@ -25,11 +25,23 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     name: Name,
-    row: Annotated[str | None, typer.Option("--row", "-r", help='One row as JSON: {"column": value, …}, or a list of rows.')] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Rows as JSON, NDJSON or CSV (.csv); - is stdin. A target in them is left out.")
+    row: Annotated[
+        str | None,
+        typer.Option(
+            "--row", "-r", help='One row as JSON: {"column": value, …}, or a list of rows.'
+        ),
     ] = None,
-    client_id: Annotated[str | None, typer.Option("--id", help="Your own id of the request; it is stored with it.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            help="Rows as JSON, NDJSON or CSV (.csv); - is stdin. A target in them is left out.",
+        ),
+    ] = None,
+    client_id: Annotated[
+        str | None, typer.Option("--id", help="Your own id of the request; it is stored with it.")
+    ] = None,
     *,
     home: Home = None,
     as_json: AsJson = False,
@@ -45,14 +57,20 @@ def predict(
         emit(answer)
         return
     chances = answer.get("probabilities") or [None] * len(rows)
-    lines = [[index, value, _chance(chance)] for index, (value, chance) in enumerate(zip(answer["predictions"], chances, strict=True))]
+    lines = [
+        [index, value, _chance(chance)]
+        for index, (value, chance) in enumerate(zip(answer["predictions"], chances, strict=True))
+    ]
     table(("ROW", "PREDICTION", "PROBABILITIES"), lines)
     print(f"\nanswered by {name} version {answer['version']}, request {answer['id']}")
 
 
 def import_file(
     name: Name,
-    file: Annotated[Path, typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or an Arrow stream (.arrow).")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or an Arrow stream (.arrow)."),
+    ],
     *,
     home: Home = None,
     as_json: AsJson = False,
@@ -63,7 +81,12 @@ def import_file(
 
     note = console(stderr=True)
     with connect(home).dataapi("client") as client:
-        total = send_file(client, name, file, told=lambda done: note.print(f"{done:,} rows sent") if note.is_terminal else None)
+        total = send_file(
+            client,
+            name,
+            file,
+            told=lambda done: note.print(f"{done:,} rows sent") if note.is_terminal else None,
+        )
     if as_json:
         emit(total)
         return
@@ -73,7 +96,10 @@ def import_file(
 
 
 def balance(
-    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all.")] = None, *, home: Home = None, as_json: AsJson = False
+    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all.")] = None,
+    *,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show that nothing is lost: accepted = stored + dead letters + on the road, for every outbox. Ends with 1 when a request is missing."""
     with connect(home).dataapi() as client:
@@ -82,22 +108,45 @@ def balance(
         emit(found)
     else:
         _print_balance(found)
-    if any(outbox["missing"] for outbox in found["outboxes"]) or any(rows["unaccounted"] for rows in found["rows"].values()):
+    if any(outbox["missing"] for outbox in found["outboxes"]) or any(
+        rows["unaccounted"] for rows in found["rows"].values()
+    ):
         raise typer.Exit(1)
 
 
 def _print_balance(found: dict[str, Any]) -> None:
     outboxes = [
-        [each["outbox_id"][:13], each["host"], each["accepted"], each["in_flight"], each["stored"], each["dead_lettered"], _gaps(each)]
+        [
+            each["outbox_id"][:13],
+            each["host"],
+            each["accepted"],
+            each["in_flight"],
+            each["stored"],
+            each["dead_lettered"],
+            _gaps(each),
+        ]
         for each in found["outboxes"]
     ]
-    table(("OUTBOX", "HOST", "ACCEPTED", "ON THE ROAD", "STORED", "DEAD LETTERS", "MISSING"), outboxes)
+    table(
+        ("OUTBOX", "HOST", "ACCEPTED", "ON THE ROAD", "STORED", "DEAD LETTERS", "MISSING"), outboxes
+    )
     print()
     rows = [
-        [name, each["raw"], each["featured"], each["quarantined"], each["waiting"], each["not_applicable"], each["unaccounted"]]
+        [
+            name,
+            each["raw"],
+            each["featured"],
+            each["quarantined"],
+            each["waiting"],
+            each["not_applicable"],
+            each["unaccounted"],
+        ]
         for name, each in found["rows"].items()
     ]
-    table(("ROWS OF", "RAW", "FEATURED", "QUARANTINED", "WAITING", "NOT APPLICABLE", "UNACCOUNTED"), rows)
+    table(
+        ("ROWS OF", "RAW", "FEATURED", "QUARANTINED", "WAITING", "NOT APPLICABLE", "UNACCOUNTED"),
+        rows,
+    )
 
 
 def _gaps(outbox: dict[str, Any]) -> str:
@@ -136,7 +185,10 @@ def _json(text: str, where: str) -> list[dict[str, Any]]:
 def _csv(file: Path) -> list[dict[str, Any]]:
     import csv
 
-    return [{name: _number(value) for name, value in line.items()} for line in csv.DictReader(read_text(file).splitlines())]
+    return [
+        {name: _number(value) for name, value in line.items()}
+        for line in csv.DictReader(read_text(file).splitlines())
+    ]
 
 
 def _without_target(place: Place, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

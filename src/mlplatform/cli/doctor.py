@@ -77,7 +77,12 @@ def examine(home: Path | None) -> Iterator[Finding]:
 def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
     good = (3, 11) <= sys.version_info[:2] < (3, 14)
-    return Finding("python", "ok" if good else "missing", f"{version} at {sys.executable}", "" if good else "use Python 3.11, 3.12 or 3.13")
+    return Finding(
+        "python",
+        "ok" if good else "missing",
+        f"{version} at {sys.executable}",
+        "" if good else "use Python 3.11, 3.12 or 3.13",
+    )
 
 
 def _libraries() -> Finding:
@@ -87,7 +92,12 @@ def _libraries() -> Finding:
     if not absent:
         return Finding("libraries", "ok", "all extras are installed")
     extras = ",".join(sorted({LIBRARIES[name] for name in absent}))
-    return Finding("libraries", "missing", f"no {', '.join(absent)}", f"pip install 'mlplatform[{extras}]', or `make setup`")
+    return Finding(
+        "libraries",
+        "missing",
+        f"no {', '.join(absent)}",
+        f"pip install 'mlplatform[{extras}]', or `make setup`",
+    )
 
 
 def _postgres() -> Finding:
@@ -99,9 +109,15 @@ def _postgres() -> Finding:
         programs = find(None, copies=OUTSIDE)
     except SettingsError as error:
         return Finding("postgres", "missing", error.message, error.fix)
-    user = f", run as uid {programs.uid} since PostgreSQL refuses root" if programs.uid is not None else ""
+    user = (
+        f", run as uid {programs.uid} since PostgreSQL refuses root"
+        if programs.uid is not None
+        else ""
+    )
     guarded = "" if programs.major >= 17 else "; before 17 a primary can't refuse readers by itself"
-    return Finding("postgres", "ok", f"PostgreSQL {programs.major} in {programs.folder}{user}{guarded}")
+    return Finding(
+        "postgres", "ok", f"PostgreSQL {programs.major} in {programs.folder}{user}{guarded}"
+    )
 
 
 def _disk(place: Path) -> Finding:
@@ -109,7 +125,10 @@ def _disk(place: Path) -> Finding:
     free = shutil.disk_usage(existing).free
     state = "ok" if free >= DISK else "missing"
     return Finding(
-        "disk", state, f"{free / GIB:.1f} GiB free at {existing}", "" if state == "ok" else f"make room for {DISK / GIB:.0f} GiB"
+        "disk",
+        state,
+        f"{free / GIB:.1f} GiB free at {existing}",
+        "" if state == "ok" else f"make room for {DISK / GIB:.0f} GiB",
     )
 
 
@@ -120,7 +139,9 @@ def _memory() -> Iterator[Finding]:
         return  # not Linux: nothing to be read without a library
     free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     fix = "" if free >= MEMORY else f"a stack with a training wants {MEMORY / GIB:.1f} GiB"
-    yield Finding("memory", "ok" if free >= MEMORY else "note", f"{free / GIB:.1f} GiB available", fix)
+    yield Finding(
+        "memory", "ok" if free >= MEMORY else "note", f"{free / GIB:.1f} GiB available", fix
+    )
 
 
 def _source(state: State | None) -> Iterator[Finding]:
@@ -131,15 +152,24 @@ def _source(state: State | None) -> Iterator[Finding]:
 
     try:
         url = state.source if state else str(project(Path.cwd()))
-        source = Source(url=url, working_tree=bool(state and state.working_tree) or not _is_repository(url))
+        source = Source(
+            url=url, working_tree=bool(state and state.working_tree) or not _is_repository(url)
+        )
         code = checkout(source)
         edited = dirty(source)
     except PlatformError as error:
         yield Finding("pipelines", "missing", error.message, error.fix)
         return
-    yield Finding("pipelines", "ok", f"{', '.join(code.pipelines()) or 'none'} at {code.commit[:25]} of {url}")
+    yield Finding(
+        "pipelines", "ok", f"{', '.join(code.pipelines()) or 'none'} at {code.commit[:25]} of {url}"
+    )
     if edited:
-        yield Finding("git", "note", f"{len(edited)} edited file(s), e.g. {edited[0]}", "commit them, or use --working-tree")
+        yield Finding(
+            "git",
+            "note",
+            f"{len(edited)} edited file(s), e.g. {edited[0]}",
+            "commit them, or use --working-tree",
+        )
 
 
 def _is_repository(url: str) -> bool:
@@ -150,11 +180,18 @@ def _ports(state: State | None) -> Finding:
     from mlplatform.local import ports
 
     if state and state.running:
-        return Finding("ports", "ok", ", ".join(f"{name} {port}" for name, port in state.ports.items()))
+        return Finding(
+            "ports", "ok", ", ".join(f"{name} {port}" for name, port in state.ports.items())
+        )
     taken = [f"{name} {port}" for name, port in ports.DEFAULTS.items() if not ports.free(port)]
     if not taken:
         return Finding("ports", "ok", "the usual ones are free")
-    return Finding("ports", "note", f"taken: {', '.join(taken)}", "others are chosen; `mlplatform status` shows them")
+    return Finding(
+        "ports",
+        "note",
+        f"taken: {', '.join(taken)}",
+        "others are chosen; `mlplatform status` shows them",
+    )
 
 
 def _kafka() -> Finding:
@@ -174,10 +211,23 @@ def _stack(state: State | None) -> Iterator[Finding]:
         yield Finding("stack", "note", "none here yet", "`mlplatform up` starts one")
         return
     if not state.running:
-        yield Finding("stack", "note", f"the one in {state.home} is not running", "`mlplatform up` starts it; its data is kept")
+        yield Finding(
+            "stack",
+            "note",
+            f"the one in {state.home} is not running",
+            "`mlplatform up` starts it; its data is kept",
+        )
         return
-    ill = [f"{name} is {process.state} ({process.reason})" for name, process in state.processes.items() if process.state != "ready"]
-    restarted = [f"{name} {process.restarts}×" for name, process in state.processes.items() if process.restarts]
+    ill = [
+        f"{name} is {process.state} ({process.reason})"
+        for name, process in state.processes.items()
+        if process.state != "ready"
+    ]
+    restarted = [
+        f"{name} {process.restarts}×"
+        for name, process in state.processes.items()
+        if process.restarts
+    ]
     if ill:
         yield Finding("stack", "missing", "; ".join(ill), "`mlplatform logs NAME` says why")
     else:
@@ -193,11 +243,20 @@ def _page(name: str, url: str) -> Finding:
     try:
         answer = httpx.get(url, timeout=10)
     except httpx.HTTPError as error:
-        return Finding(name, "missing", f"no answer at {url}: {error}", f"`mlplatform logs {name}` says why")
+        return Finding(
+            name, "missing", f"no answer at {url}: {error}", f"`mlplatform logs {name}` says why"
+        )
     if answer.is_success:
         return Finding(name, "ok", url)
-    said = answer.json().get("detail", "") if "json" in answer.headers.get("content-type", "") else ""
-    return Finding(name, "missing", f"{url} answers {answer.status_code}: {said}", f"`mlplatform logs {name}` says why")
+    said = (
+        answer.json().get("detail", "") if "json" in answer.headers.get("content-type", "") else ""
+    )
+    return Finding(
+        name,
+        "missing",
+        f"{url} answers {answer.status_code}: {said}",
+        f"`mlplatform logs {name}` says why",
+    )
 
 
 def _show(findings: Sequence[Finding]) -> None:
@@ -207,6 +266,8 @@ def _show(findings: Sequence[Finding]) -> None:
     out = console()
     for finding in findings:
         colour = colours[finding.state]
-        out.print(f"[{colour}]{finding.state:<7}[/{colour}] {finding.subject:<10} {escape(finding.detail)}")
+        out.print(
+            f"[{colour}]{finding.state:<7}[/{colour}] {finding.subject:<10} {escape(finding.detail)}"
+        )
         if finding.fix:
             out.print(f"        {'':<10} → {escape(finding.fix)}")

@@ -38,11 +38,22 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def options(
     *,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error. May stand anywhere.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show the whole traceback of an error. May stand anywhere."),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
 ) -> None:
     """Keeps tabular models alive: serve, record, retrain on a read replica, prove, promote."""
-    del debug, version  # `run` takes the first off the command line, so that it may stand anywhere; the second has been dealt with
+    del (
+        debug,
+        version,
+    )  # `run` takes the first off the command line, so that it may stand anywhere; the second has been dealt with
 
 
 def run() -> None:

@@ -12,7 +12,9 @@ from mlplatform.cli.output import AsJson, emit, figures, table
 
 Name = Annotated[str, typer.Argument(help="Pipeline.")]
 Version = Annotated[str | None, typer.Argument(help="Version.", show_default=False)]
-Why = Annotated[str, typer.Option("--why", "-w", help="The reason, kept in the promotion record for ever.")]
+Why = Annotated[
+    str, typer.Option("--why", "-w", help="The reason, kept in the promotion record for ever.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all.")] = None, *, home: Home = None, as_json: AsJson = False
+    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all.")] = None,
+    *,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show which version serves and which one waits; with NAME, all of its versions and its promotion record."""
     with connect(home).dataapi() as client:
@@ -43,13 +48,20 @@ def models(
         _history(found)
 
 
-def approve(name: Name, version: Version = None, *, why: Why, home: Home = None, as_json: AsJson = False) -> None:
+def approve(
+    name: Name, version: Version = None, *, why: Why, home: Home = None, as_json: AsJson = False
+) -> None:
     """Let a candidate serve (empty VERSION: the one that waits)."""
     _decide("approve", name, version, why=why, home=home, as_json=as_json)
 
 
 def promote(
-    name: Name, version: Annotated[str, typer.Argument(help="Version.")], *, why: Why, home: Home = None, as_json: AsJson = False
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version.")],
+    *,
+    why: Why,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a version serve that is a candidate, or served before."""
     _decide("promote", name, version, why=why, home=home, as_json=as_json)
@@ -61,29 +73,44 @@ def rollback(name: Name, *, why: Why, home: Home = None, as_json: AsJson = False
 
 
 def reject(
-    name: Name, version: Annotated[str, typer.Argument(help="Version.")], *, why: Why, home: Home = None, as_json: AsJson = False
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version.")],
+    *,
+    why: Why,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say for good that a version must not serve."""
     _decide("reject", name, version, why=why, home=home, as_json=as_json)
 
 
-def _decide(action: str, name: str, version: str | None, *, why: str, home: Path | None, as_json: bool) -> None:
+def _decide(
+    action: str, name: str, version: str | None, *, why: str, home: Path | None, as_json: bool
+) -> None:
     from mlplatform.errors import InvalidInput, Refused
 
     if not why.strip():
-        raise InvalidInput("a reason is needed", field="--why", fix="say it in a few words; it stays in the record")
+        raise InvalidInput(
+            "a reason is needed", field="--why", fix="say it in a few words; it stays in the record"
+        )
     with connect(home).dataapi() as client:
         if action == "approve" and version is None:
             waiting = client.get(f"/v1/models/{name}")["candidate"]
             if waiting is None:
-                raise Refused(f"no version of '{name}' waits for approval", field="VERSION", fix=f"`mlplatform models {name}` shows them")
+                raise Refused(
+                    f"no version of '{name}' waits for approval",
+                    field="VERSION",
+                    fix=f"`mlplatform models {name}` shows them",
+                )
             version = waiting["version"]
         body = {"action": action, "why": why} | ({"version": version} if version else {})
         entry = client.post(f"/v1/models/{name}/promotions", body)
     if as_json:
         emit(entry)
     else:
-        print(f"{name} version {entry['version']} is {entry['state']} now (record {entry['id']}, by {entry['by']})")
+        print(
+            f"{name} version {entry['version']} is {entry['state']} now (record {entry['id']}, by {entry['by']})"
+        )
 
 
 def _overview(statuses: list[dict[str, Any]]) -> None:
@@ -102,13 +129,21 @@ def _overview(statuses: list[dict[str, Any]]) -> None:
 
 def _history(found: dict[str, Any]) -> None:
     versions = [
-        [each["version"], each["state"], each["format"], each["commit"][:12], each["created_at"][:19], figures(each["metrics"])]
+        [
+            each["version"],
+            each["state"],
+            each["format"],
+            each["commit"][:12],
+            each["created_at"][:19],
+            figures(each["metrics"]),
+        ]
         for each in found["versions"]
     ]
     table(("VERSION", "STATE", "FORMAT", "COMMIT", "MADE", "METRICS"), versions)
     print()
     promotions = [
-        [each["at"][:19], each["action"], each["version"], each["state"], each["by"], each["why"]] for each in found["promotions"]
+        [each["at"][:19], each["action"], each["version"], each["state"], each["by"], each["why"]]
+        for each in found["promotions"]
     ]
     table(("AT", "ACTION", "VERSION", "STATE", "BY", "WHY"), promotions)
 

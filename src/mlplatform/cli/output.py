@@ -25,7 +25,11 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     made = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=WIDTH)
+    return (
+        made
+        if made.is_terminal
+        else Console(stderr=stderr, highlight=False, soft_wrap=True, width=WIDTH)
+    )
 
 
 def quiet_logs() -> None:
@@ -59,7 +63,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich import box
     from rich.table import Table
 
-    made = Table(*headings, box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
+    made = Table(
+        *headings,
+        box=box.SIMPLE_HEAD if sys.stdout.isatty() else None,
+        pad_edge=False,
+        header_style="bold",
+    )
     for row in rows:
         made.add_row(*("" if cell is None else str(cell) for cell in row))
     console().print(made)
@@ -67,7 +76,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def figures(metrics: dict[str, Any]) -> str:
     """Metrics in a line: `roc_auc 0.993, log_loss 0.08`."""
-    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in metrics.items())
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in metrics.items()
+    )
 
 
 def read_text(path: Path) -> str:

@@ -52,7 +52,9 @@ def guarded(work: Callable[[], Any], *, damage: int = 1) -> None:
     try:
         work()
     except PlatformError as error:
-        telemetry.logger("cli").error("process ended", error=str(error), kind=type(error).__name__, field=error.field)
+        telemetry.logger("cli").error(
+            "process ended", error=str(error), kind=type(error).__name__, field=error.field
+        )
         sys.exit(damage if isinstance(error, IntegrityFailure) else 1)
 
 
@@ -82,7 +84,12 @@ def mlflow() -> None:
 
 
 def migrate(
-    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for the servers, databases and roles to be there.")] = 0.0,
+    wait_s: Annotated[
+        float,
+        typer.Option(
+            "--wait", help="Seconds to wait for the servers, databases and roles to be there."
+        ),
+    ] = 0.0,
 ) -> None:
     """Bring the databases whose owners' addresses are set up to date: schemas and rights. Safe to run from several processes at once."""
     from mlplatform.database.migrate import grant_mlflow
@@ -91,11 +98,19 @@ def migrate(
     from mlplatform.settings import variable
 
     settings = begin("migrate")
-    raw, warehouse, registry = settings.postgres.owner_raw_dsn, settings.postgres.owner_warehouse_dsn, settings.postgres.mlflow_dsn
+    raw, warehouse, registry = (
+        settings.postgres.owner_raw_dsn,
+        settings.postgres.owner_warehouse_dsn,
+        settings.postgres.mlflow_dsn,
+    )
 
     def work() -> None:
         if not (raw or warehouse or registry):
-            raise SettingsError("is not set", field=variable("postgres", "owner_raw_dsn"), fix="name the databases to migrate")
+            raise SettingsError(
+                "is not set",
+                field=variable("postgres", "owner_raw_dsn"),
+                fix="name the databases to migrate",
+            )
         if raw:
             _patiently(lambda: upgrade("raw", raw), wait_s)
         if warehouse:
@@ -142,7 +157,9 @@ def _become_mlflow(settings: Settings) -> None:
         artifacts=require(settings.mlflow.artifacts, "mlflow", "artifacts"),
         allowed_hosts=settings.mlflow.allowed_hosts,
     )
-    others = {name: value for name, value in os.environ.items() if not name.startswith("MLPLATFORM_")}  # e.g. a bucket's credentials
+    others = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLPLATFORM_")
+    }  # e.g. a bucket's credentials
     os.execve(spec.argv[0], spec.argv, others | dict(spec.environment))  # noqa: S606
 
 

@@ -41,7 +41,9 @@ class TerminalReporter:
 
             def show() -> None:
                 while not over.wait(0.2):
-                    status.update(f"{escape(title)}  [dim]{escape(last[0])}  {time.monotonic() - began:.0f} s[/dim]")
+                    status.update(
+                        f"{escape(title)}  [dim]{escape(last[0])}  {time.monotonic() - began:.0f} s[/dim]"
+                    )
 
             clock = threading.Thread(target=show, daemon=True)
             clock.start()
@@ -64,7 +66,9 @@ class TerminalReporter:
     def _end(self, sign: str, title: str, last: str, began: float) -> None:
         from rich.markup import escape
 
-        self._out.print(f"{sign} {escape(title)}  [dim]{escape(last)}  {time.monotonic() - began:.1f} s[/dim]")
+        self._out.print(
+            f"{sign} {escape(title)}  [dim]{escape(last)}  {time.monotonic() - began:.1f} s[/dim]"
+        )
 
 
 class PlainReporter:
@@ -88,7 +92,9 @@ class PlainReporter:
         except BaseException:
             self.note(f"FAILED {title}  {last}  {time.monotonic() - began:.1f} s")
             raise
-        self.note(f"ok {title}" + (f": {last}" if last else "") + f"  {time.monotonic() - began:.1f} s")
+        self.note(
+            f"ok {title}" + (f": {last}" if last else "") + f"  {time.monotonic() - began:.1f} s"
+        )
 
     def note(self, text: str) -> None:
         """See `Reporter`."""

@@ -23,10 +23,26 @@ if TYPE_CHECKING:
     from mlplatform.local.state import State
     from mlplatform.local.summary import Summary
 
-Queue = Annotated[str, typer.Option("--queue", help="sqlite, kafka (a broker that the stack runs itself), or kafka://HOST:PORT.")]
-SourceAt = Annotated[str | None, typer.Option("--source", help="Git repository with pipelines/; empty: the one of this folder.")]
-WorkingTree = Annotated[bool, typer.Option("--working-tree", help="Use the files as they lie in the folder, not the last commit.")]
-Programs = Annotated[Path | None, typer.Option("--postgres", help="Folder of PostgreSQL's programs; empty: the first one found.")]
+Queue = Annotated[
+    str,
+    typer.Option(
+        "--queue", help="sqlite, kafka (a broker that the stack runs itself), or kafka://HOST:PORT."
+    ),
+]
+SourceAt = Annotated[
+    str | None,
+    typer.Option("--source", help="Git repository with pipelines/; empty: the one of this folder."),
+]
+WorkingTree = Annotated[
+    bool,
+    typer.Option(
+        "--working-tree", help="Use the files as they lie in the folder, not the last commit."
+    ),
+]
+Programs = Annotated[
+    Path | None,
+    typer.Option("--postgres", help="Folder of PostgreSQL's programs; empty: the first one found."),
+]
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, `mlplatform down`, a closed terminal."""
@@ -47,7 +63,12 @@ def up(
     queue: Queue = "sqlite",
     source: SourceAt = None,
     working_tree: WorkingTree = False,
-    road: Annotated[bool, typer.Option("--road/--no-road", help="Go the example road: import, train, serve, label, retrain.")] = True,
+    road: Annotated[
+        bool,
+        typer.Option(
+            "--road/--no-road", help="Go the example road: import, train, serve, label, retrain."
+        ),
+    ] = True,
     postgres: Programs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +77,11 @@ def up(
 
     quiet_logs()
     options = _options(home, queue, source, working_tree, postgres)
-    with _interrupted_by_signals(), _running(options, road=road) as (stack, summary), contextlib.suppress(KeyboardInterrupt):
+    with (
+        _interrupted_by_signals(),
+        _running(options, road=road) as (stack, summary),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         if as_json:
             emit(summary.document())
             sys.stdout.flush()
@@ -67,7 +92,10 @@ def up(
 
 def demo(
     *,
-    home: Annotated[Path | None, typer.Option("--home", help="Folder to use and keep; empty: .mlplatform/demo, made anew.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="Folder to use and keep; empty: .mlplatform/demo, made anew."),
+    ] = None,
     queue: Queue = "sqlite",
     source: SourceAt = None,
     working_tree: WorkingTree = False,
@@ -114,7 +142,10 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
     well = state.running and all(process.state == "ready" for process in state.processes.values())
     if as_json:
-        emit(state.model_dump(mode="json") | {"running": state.running, "well": well, "versions": _versions(state)})
+        emit(
+            state.model_dump(mode="json")
+            | {"running": state.running, "well": well, "versions": _versions(state)}
+        )
     else:
         _print_status(state)
     if not well:
@@ -125,7 +156,9 @@ def logs(
     process: Annotated[str | None, typer.Argument(help="Process; empty: all.")] = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come in.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="Lines of each log to begin with.")] = 20,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", help="Lines of each log to begin with.")
+    ] = 20,
     home: Home = None,
 ) -> None:
     """Print the logs of the local stack."""
@@ -134,14 +167,22 @@ def logs(
 
     state = local(home)
     if state is None:
-        raise Refused("there is no local stack here", field="--home", fix="`mlplatform up` starts one")
+        raise Refused(
+            "there is no local stack here", field="--home", fix="`mlplatform up` starts one"
+        )
     found = {path.stem: path for path in sorted((state.home / "logs").glob("*.log"))}
     if process is not None and process not in found:
-        raise UnknownName(f"no log of '{process}'", field="PROCESS", fix=f"one of {', '.join(found)}")
+        raise UnknownName(
+            f"no log of '{process}'", field="PROCESS", fix=f"one of {', '.join(found)}"
+        )
     print_logs({process: found[process]} if process else found, lines=lines, follow=follow)
 
 
-def clean(*, home: Home = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
+def clean(
+    *,
+    home: Home = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+) -> None:
     """Delete the data of the local stack, and of a demo: databases, models, requests that were stored. They must be stopped.
 
     Without --home, the stack of this folder; or of one above, which is asked about: with --yes, nobody looks above.
@@ -156,7 +197,11 @@ def clean(*, home: Home = None, yes: Annotated[bool, typer.Option("--yes", "-y",
         print("there is no local stack here")
         return
     if not (state.is_home(place) or state.is_home(place / "demo")):
-        raise Refused(f"{place} holds no local stack", field="--home", fix="name the folder that `mlplatform up` made")
+        raise Refused(
+            f"{place} holds no local stack",
+            field="--home",
+            fix="name the folder that `mlplatform up` made",
+        )
     if not yes:
         typer.confirm(f"delete everything in {place}?", abort=True)
     if (place / "demo").is_dir():
@@ -183,19 +228,35 @@ def project(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / "pipelines").is_dir():
             return folder
-    raise Refused("there is no folder pipelines/ here or above", field="--source", fix="go to the project, or name its git repository")
+    raise Refused(
+        "there is no folder pipelines/ here or above",
+        field="--source",
+        fix="go to the project, or name its git repository",
+    )
 
 
-def _options(home: Path | None, queue: str, source: str | None, working_tree: bool, postgres: Path | None) -> Options:
+def _options(
+    home: Path | None, queue: str, source: str | None, working_tree: bool, postgres: Path | None
+) -> Options:
     from mlplatform.local.stack import Options
     from mlplatform.local.state import FOLDER
 
-    root = Path(source) if source and Path(source).is_dir() else None if source else project(Path.cwd())
+    root = (
+        Path(source)
+        if source and Path(source).is_dir()
+        else None
+        if source
+        else project(Path.cwd())
+    )
     place = home or (root or Path.cwd()) / FOLDER
     if root is not None and not (root / ".git").exists() and not working_tree:
         working_tree = True  # an unpacked archive has no commits: the files are all there is
     return Options(
-        home=place.resolve(), source=str(root.resolve()) if root else str(source), queue=queue, working_tree=working_tree, postgres=postgres
+        home=place.resolve(),
+        source=str(root.resolve()) if root else str(source),
+        queue=queue,
+        working_tree=working_tree,
+        postgres=postgres,
     )
 
 
@@ -216,7 +277,9 @@ def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summ
                 say(", ".join(stack.pids()))
             yield stack, _summary(stack, report, began=began, road=road)
         finally:
-            for number in ENDING:  # a second one must not cut the drain short; every stop has its time limit
+            for (
+                number
+            ) in ENDING:  # a second one must not cut the drain short; every stop has its time limit
                 signal.signal(number, signal.SIG_IGN)
             report.note("stopping …")
 
@@ -275,7 +338,13 @@ def _versions(state: State) -> dict[str, str]:
 
 def _print_status(state: State) -> None:
     rows = [
-        [name, process.state if state.running else "stopped", process.pid if state.running else None, process.restarts, process.log]
+        [
+            name,
+            process.state if state.running else "stopped",
+            process.pid if state.running else None,
+            process.restarts,
+            process.log,
+        ]
         for name, process in state.processes.items()
     ]
     table(("PROCESS", "STATE", "PID", "RESTARTS", "LOG"), rows)

@@ -63,5 +63,7 @@ def _how_to_go_on(summary: Summary, home: Path) -> None:
     print(f"tokens    {summary.tokens_file}")
     print(f"logs      {home / 'logs'}  (mlplatform logs NAME -f)")
     if summary.pipelines:
-        print(f"try       mlplatform predict {next(iter(summary.pipelines))}    (shows a row to send)")
+        print(
+            f"try       mlplatform predict {next(iter(summary.pipelines))}    (shows a row to send)"
+        )
     print("stop      Ctrl-C, or `mlplatform down` in another terminal; the data stays")

@@ -20,9 +20,19 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Who will hold it; appears in logs, ledger and stored requests.")],
-    role: Annotated[list[str], typer.Option("--role", "-r", help="predict, reader, writer, serving, trainer, approver or admin.")],
-    pipeline: Annotated[list[str] | None, typer.Option("--pipeline", "-p", help="Only for these pipelines; empty: all.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="Who will hold it; appears in logs, ledger and stored requests.")
+    ],
+    role: Annotated[
+        list[str],
+        typer.Option(
+            "--role", "-r", help="predict, reader, writer, serving, trainer, approver or admin."
+        ),
+    ],
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option("--pipeline", "-p", help="Only for these pipelines; empty: all."),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -34,13 +44,25 @@ def new(
 
     unknown = [word for word in role if word not in [str(known) for known in Role]]
     if unknown:
-        raise InvalidInput(f"no role '{unknown[0]}'", field="--role", fix=f"one of {', '.join(Role)}")
+        raise InvalidInput(
+            f"no role '{unknown[0]}'", field="--role", fix=f"one of {', '.join(Role)}"
+        )
     if not NAME.fullmatch(name):
-        raise InvalidInput(f"'{name}' is no name for a caller", field="NAME", fix="letters, digits, '.', '_' and '-', at most 64")
+        raise InvalidInput(
+            f"'{name}' is no name for a caller",
+            field="NAME",
+            fix="letters, digits, '.', '_' and '-', at most 64",
+        )
     token = new_token()
-    entry = {"name": name, "roles": role} | ({"pipelines": pipeline} if pipeline else {}) | {"sha256": digest(token)}
+    entry = (
+        {"name": name, "roles": role}
+        | ({"pipelines": pipeline} if pipeline else {})
+        | {"sha256": digest(token)}
+    )
     if as_json:
         emit({"token": token, "entry": entry})
         return
-    print(f"token (shown only now):  {token}\n\nentry for the token file (key 'tokens'; servers read it at their start):\n")
+    print(
+        f"token (shown only now):  {token}\n\nentry for the token file (key 'tokens'; servers read it at their start):\n"
+    )
     print(yaml.safe_dump([entry], sort_keys=False), end="")

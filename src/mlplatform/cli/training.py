@@ -13,8 +13,15 @@ from mlplatform.cli.output import AsJson, emit, figures
 if TYPE_CHECKING:
     from mlplatform.client.dataapi import DataApiClient
 
-Ref = Annotated[str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")]
-WorkingTree = Annotated[bool, typer.Option("--working-tree", help="The files as they lie in the folder, not a commit: for local edits.")]
+Ref = Annotated[
+    str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")
+]
+WorkingTree = Annotated[
+    bool,
+    typer.Option(
+        "--working-tree", help="The files as they lie in the folder, not a commit: for local edits."
+    ),
+]
 
 POLL_S = 1.0
 
@@ -26,11 +33,15 @@ def register(app: typer.Typer) -> None:
 
 
 def apply(
-    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all of the repository.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Pipeline; empty: all of the repository.")
+    ] = None,
     *,
     ref: Ref = None,
     working_tree: WorkingTree = False,
-    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")] = 0.0,
+    wait_s: Annotated[
+        float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")
+    ] = 0.0,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,13 +50,16 @@ def apply(
     with place.dataapi() as client:
         _await(client, wait_s)
         applied = [
-            _apply(place, client, each, ref, working_tree=working_tree) for each in _names(place, name, ref, working_tree=working_tree)
+            _apply(place, client, each, ref, working_tree=working_tree)
+            for each in _names(place, name, ref, working_tree=working_tree)
         ]
     if as_json:
         emit(applied)
         return
     for each in applied:
-        print(f"{each['name']}: commit {each['commit'][:25]}, features {each['features_digest'][:12]}")
+        print(
+            f"{each['name']}: commit {each['commit'][:25]}, features {each['features_digest'][:12]}"
+        )
 
 
 def train(
@@ -53,7 +67,9 @@ def train(
     *,
     ref: Ref = None,
     working_tree: WorkingTree = False,
-    why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")] = "by hand",
+    why: Annotated[
+        str, typer.Option("--why", "-w", help="The reason, kept with the run.")
+    ] = "by hand",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,8 +95,14 @@ def train(
 def example(
     name: Annotated[str, typer.Argument(help="One of the example pipelines.")],
     *,
-    live: Annotated[bool, typer.Option("--live", help="Rows that play the live traffic, instead of the history.")] = False,
-    rows: Annotated[int | None, typer.Option("--rows", "-n", min=1, help="How many, from the first; empty: all.")] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Rows that play the live traffic, instead of the history."),
+    ] = False,
+    rows: Annotated[
+        int | None,
+        typer.Option("--rows", "-n", min=1, help="How many, from the first; empty: all."),
+    ] = None,
 ) -> None:
     """Print rows of an example pipeline as NDJSON, with the target: something to import, or to ask for."""
     import json
@@ -115,15 +137,23 @@ def _names(place: Place, name: str | None, ref: str | None, *, working_tree: boo
 
     names = checkout(_source(place, working_tree=working_tree), ref=ref).pipelines()
     if not names:
-        raise UnknownName("there is no pipeline in the repository", field="pipelines", fix="it needs pipelines/<name>/pipeline.yaml")
+        raise UnknownName(
+            "there is no pipeline in the repository",
+            field="pipelines",
+            fix="it needs pipelines/<name>/pipeline.yaml",
+        )
     return names
 
 
-def _apply(place: Place, client: DataApiClient, name: str, ref: str | None, *, working_tree: bool) -> dict[str, Any]:
+def _apply(
+    place: Place, client: DataApiClient, name: str, ref: str | None, *, working_tree: bool
+) -> dict[str, Any]:
     from mlplatform.client import pipelines
     from mlplatform.source.checkout import checkout
 
-    return pipelines.apply(client, checkout(_source(place, working_tree=working_tree), ref=ref), name)
+    return pipelines.apply(
+        client, checkout(_source(place, working_tree=working_tree), ref=ref), name
+    )
 
 
 def _source(place: Place, *, working_tree: bool) -> Any:
@@ -156,7 +186,14 @@ def _train_on_cluster(client: DataApiClient, name: str, why: str) -> None:
     run = client.post(f"/v1/pipelines/{name}/runs", {"reason": why})["run"]
     console(stderr=True).print(f"run {run} has started")
     while True:
-        state = next((each["state"] for each in client.get(f"/v1/pipelines/{name}/runs") if each["name"] == run), "gone")
+        state = next(
+            (
+                each["state"]
+                for each in client.get(f"/v1/pipelines/{name}/runs")
+                if each["name"] == run
+            ),
+            "gone",
+        )
         if state == "succeeded":
             return
         if state in ("failed", "gone"):

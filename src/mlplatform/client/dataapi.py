@@ -26,7 +26,11 @@ class DataApiClient:
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON document at `path`. Parameters that are None are left out."""
-        return self.call("GET", path, params={key: value for key, value in parameters.items() if value is not None})
+        return self.call(
+            "GET",
+            path,
+            params={key: value for key, value in parameters.items() if value is not None},
+        )
 
     def post(self, path: str, body: Any = None) -> Any:
         """Send a JSON document, return the JSON answer (None for an empty one)."""
@@ -45,7 +49,9 @@ class DataApiClient:
         try:
             answer = self.http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise Unavailable(f"no answer from the data API at {self.http.base_url}: {error}") from error
+            raise Unavailable(
+                f"no answer from the data API at {self.http.base_url}: {error}"
+            ) from error
         raise_for(answer)
         return answer.json() if answer.content else None
 

@@ -35,7 +35,9 @@ class Dataset:
     receipt: Receipt
 
 
-def download(client: DataApiClient, name: str, query: DatasetQuery, *, deadline_s: float = 120.0) -> Dataset:
+def download(
+    client: DataApiClient, name: str, query: DatasetQuery, *, deadline_s: float = 120.0
+) -> Dataset:
     """The dataset `name`. Blocks.
 
     While the data API or its standby is away or lags, and after a stream that broke off, the whole is read again until `deadline_s` seconds
@@ -49,7 +51,9 @@ def download(client: DataApiClient, name: str, query: DatasetQuery, *, deadline_
         except (Unavailable, Overloaded, _BrokenOff) as error:
             pause = max(error.retry_after_s, 0.05)
             if time.monotonic() + pause > deadline:
-                raise (error.incomplete() if isinstance(error, _BrokenOff) else error) from error.__cause__
+                raise (
+                    error.incomplete() if isinstance(error, _BrokenOff) else error
+                ) from error.__cause__
             time.sleep(pause)
 
 
@@ -70,15 +74,25 @@ def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Datas
             table, proof = _read(answer)
             receipt_id = answer.headers["X-Receipt-Id"]
     except httpx.ConnectError as error:
-        raise Unavailable(f"no answer from the data API at {client.http.base_url}: {error}") from error
+        raise Unavailable(
+            f"no answer from the data API at {client.http.base_url}: {error}"
+        ) from error
     except (httpx.HTTPError, pa.ArrowInvalid, OSError) as error:
         raise _BrokenOff(f"dataset '{name}' broke off: {error}") from error
     return Dataset(table, _proven(client, name, query, receipt_id, proof))
 
 
-def _asked(client: DataApiClient, name: str, query: DatasetQuery) -> AbstractContextManager[httpx.Response]:
+def _asked(
+    client: DataApiClient, name: str, query: DatasetQuery
+) -> AbstractContextManager[httpx.Response]:
     timeout = httpx.Timeout(client.http.timeout.connect, read=FIRST_BYTE_S)
-    return client.http.stream("GET", f"/v1/datasets/{name}", params=parameters(query), headers={"Accept": ARROW}, timeout=timeout)
+    return client.http.stream(
+        "GET",
+        f"/v1/datasets/{name}",
+        params=parameters(query),
+        headers={"Accept": ARROW},
+        timeout=timeout,
+    )
 
 
 def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
@@ -94,18 +108,40 @@ def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
     return table, proof
 
 
-def _proven(client: DataApiClient, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash) -> Receipt:
+def _proven(
+    client: DataApiClient, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash
+) -> Receipt:
     try:
         receipt = Receipt.model_validate(client.get(f"/v1/receipts/{receipt_id}"))
     except UnknownName as error:
         raise _BrokenOff(f"dataset '{name}' has no receipt, so it did not end well") from error
-    found = (name, proof.rows, proof.hexdigest(), query.columns, query.since, query.until, query.limit)
+    found = (
+        name,
+        proof.rows,
+        proof.hexdigest(),
+        query.columns,
+        query.since,
+        query.until,
+        query.limit,
+    )
     asked = receipt.query
-    given = (receipt.dataset, receipt.rows, receipt.sha256, asked.columns, asked.since, asked.until, asked.limit)
+    given = (
+        receipt.dataset,
+        receipt.rows,
+        receipt.sha256,
+        asked.columns,
+        asked.since,
+        asked.until,
+        asked.limit,
+    )
     if found != given:
-        raise DatasetIncomplete(f"dataset '{name}' is not what receipt {receipt_id} says: {proof.rows} rows came, it names {receipt.rows}")
+        raise DatasetIncomplete(
+            f"dataset '{name}' is not what receipt {receipt_id} says: {proof.rows} rows came, it names {receipt.rows}"
+        )
     if query.as_of not in (None, receipt.as_of) or query.digest not in (None, asked.digest):
-        raise DatasetIncomplete(f"receipt {receipt_id} is of another mark or features digest than was asked for")
+        raise DatasetIncomplete(
+            f"receipt {receipt_id} is of another mark or features digest than was asked for"
+        )
     return receipt
 
 

@@ -31,12 +31,18 @@ def send_file(client: DataApiClient, pipeline: str, file: Path, *, told: Told) -
     """
     media = MEDIA.get(file.suffix)
     if media is None:
-        raise InvalidInput(f"can't tell the format of {file.name}", field="FILE", fix=f"name it with one of {', '.join(MEDIA)}")
+        raise InvalidInput(
+            f"can't tell the format of {file.name}",
+            field="FILE",
+            fix=f"name it with one of {', '.join(MEDIA)}",
+        )
     total: dict[str, Any] = {"accepted": 0, "quarantined": 0, "first_reasons": []}
     for number, piece in enumerate(_pieces(file)):
         key = hashlib.sha256(f"{pipeline}\0{number}\0".encode() + piece).hexdigest()
         headers = {"Content-Type": media, "Idempotency-Key": key}
-        answer = client.call("POST", f"/v1/datasets/{pipeline}.requests/rows", content=piece, headers=headers)
+        answer = client.call(
+            "POST", f"/v1/datasets/{pipeline}.requests/rows", content=piece, headers=headers
+        )
         total["accepted"] += answer["accepted"]
         total["quarantined"] += answer["quarantined"]
         total["first_reasons"] = (total["first_reasons"] + list(answer["first_reasons"]))[:10]

@@ -24,7 +24,9 @@ class ServingClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def predict(self, name: str, rows: Sequence[Mapping[str, Any]], *, client_id: str | None = None) -> dict[str, Any]:
+    def predict(
+        self, name: str, rows: Sequence[Mapping[str, Any]], *, client_id: str | None = None
+    ) -> dict[str, Any]:
         """Ask for predictions of rows (column -> value): {"id", "model", "version", "predictions", "probabilities"?}.
 
         Raises the server's error (InvalidInput names column and row), or Unavailable when there is no answer.
@@ -40,6 +42,8 @@ class ServingClient:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise Unavailable(f"no answer from serving at {self._http.base_url}: {error}") from error
+            raise Unavailable(
+                f"no answer from serving at {self._http.base_url}: {error}"
+            ) from error
         raise_for(answer)
         return answer.json()

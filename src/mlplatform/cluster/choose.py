@@ -14,9 +14,16 @@ from mlplatform.cluster.local import LocalCluster
 def open_cluster(settings: settings_module.Cluster) -> Cluster:
     """The cluster of `settings.kind`. Raises SettingsError that names what is missing."""
     if settings.kind == "local":
-        file = Path(settings_module.require(settings.environment_file, "cluster", "environment_file"))
+        file = Path(
+            settings_module.require(settings.environment_file, "cluster", "environment_file")
+        )
         return LocalCluster(file, file.parent / "logs" if settings.logs is None else settings.logs)
     # Loaded by name: the client weighs 60 MB and its extra is not installed on laptops.
     kubernetes = import_module("mlplatform.cluster.kubernetes")
     namespace = settings_module.require(settings.namespace, "cluster", "namespace")
-    return cast("Cluster", kubernetes.KubernetesCluster.inside(namespace=namespace, cronjob_prefix=settings.cronjob_prefix))
+    return cast(
+        "Cluster",
+        kubernetes.KubernetesCluster.inside(
+            namespace=namespace, cronjob_prefix=settings.cronjob_prefix
+        ),
+    )

@@ -42,18 +42,25 @@ class KubernetesCluster:
         try:
             config.load_incluster_config()  # type: ignore[no-untyped-call]  # the client ships partial types
         except config.ConfigException as error:
-            raise SettingsError(f"cluster.kind is kubernetes, but this is no pod: {error}", field="cluster.kind") from error
+            raise SettingsError(
+                f"cluster.kind is kubernetes, but this is no pod: {error}", field="cluster.kind"
+            ) from error
         return cls(client.BatchV1Api(), namespace=namespace, cronjob_prefix=cronjob_prefix)
 
     def start_training(self, pipeline: str, *, reason: str) -> str:
         """Make a Job from the pipeline's CronJob and return its name."""
         cronjob = self._ask(
-            lambda: self._batch.read_namespaced_cron_job(self._prefix + pipeline, self._namespace, _request_timeout=TIMEOUT_S),
+            lambda: self._batch.read_namespaced_cron_job(
+                self._prefix + pipeline, self._namespace, _request_timeout=TIMEOUT_S
+            ),
             missing=f"there is no CronJob '{self._prefix}{pipeline}' in namespace '{self._namespace}': is the pipeline in the chart's values?",
         )
         job = job_from(cronjob, pipeline=pipeline, reason=reason)
         self._ask(
-            lambda: self._batch.create_namespaced_job(self._namespace, job, _request_timeout=TIMEOUT_S), missing="the namespace is gone"
+            lambda: self._batch.create_namespaced_job(
+                self._namespace, job, _request_timeout=TIMEOUT_S
+            ),
+            missing="the namespace is gone",
         )
         return str(job.metadata.name)
 
@@ -62,11 +69,17 @@ class KubernetesCluster:
         cronjob = self._prefix + pipeline
         jobs = self._ask(
             lambda: self._batch.list_namespaced_job(
-                self._namespace, label_selector=f"{PIPELINE_LABEL}={pipeline}", _request_timeout=TIMEOUT_S
+                self._namespace,
+                label_selector=f"{PIPELINE_LABEL}={pipeline}",
+                _request_timeout=TIMEOUT_S,
             ),
             missing=f"there is no namespace '{self._namespace}'",
         )
-        mine = [job for job in jobs.items if any(owner.name == cronjob for owner in job.metadata.owner_references or ())]
+        mine = [
+            job
+            for job in jobs.items
+            if any(owner.name == cronjob for owner in job.metadata.owner_references or ())
+        ]
         mine.sort(key=lambda job: job.metadata.creation_timestamp, reverse=True)
         return [_run(job, pipeline) for job in mine]
 
@@ -89,7 +102,11 @@ def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
     given = template.metadata or client.V1ObjectMeta()
     short = f"-{uuid7().hex[-8:]}"
     owner = client.V1OwnerReference(
-        api_version="batch/v1", kind="CronJob", name=cronjob.metadata.name, uid=cronjob.metadata.uid, controller=True
+        api_version="batch/v1",
+        kind="CronJob",
+        name=cronjob.metadata.name,
+        uid=cronjob.metadata.uid,
+        controller=True,
     )
     metadata = client.V1ObjectMeta(
         name=cronjob.metadata.name[: NAME_LIMIT - len(short)].rstrip("-") + short,
@@ -107,7 +124,11 @@ def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
 
 def _run(job: Any, pipeline: str) -> Run:
     status = job.status
-    ended = {item.type: item.last_transition_time for item in status.conditions or () if item.status == "True"}
+    ended = {
+        item.type: item.last_transition_time
+        for item in status.conditions or ()
+        if item.status == "True"
+    }
     state: RunState = "running" if status.active else "waiting"
     if "Complete" in ended:
         state = "succeeded"

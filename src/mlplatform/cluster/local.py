@@ -55,7 +55,11 @@ class LocalCluster:
     """Runs `python -m mlplatform trainer NAME --why=REASON`. One run per pipeline at a time. `argv` is replaced by tests only."""
 
     def __init__(
-        self, environment_file: Path, logs: Path, *, argv: Sequence[str] = (sys.executable, "-m", "mlplatform", "trainer")
+        self,
+        environment_file: Path,
+        logs: Path,
+        *,
+        argv: Sequence[str] = (sys.executable, "-m", "mlplatform", "trainer"),
     ) -> None:
         self._environment_file = environment_file
         self._logs = logs
@@ -67,11 +71,27 @@ class LocalCluster:
     def start_training(self, pipeline: str, *, reason: str) -> str:
         """Start a child and return the run's name."""
         with self._lock:
-            running = next((run for run in self._seen() if run.pipeline == pipeline and run.state == "running"), None)
+            running = next(
+                (
+                    run
+                    for run in self._seen()
+                    if run.pipeline == pipeline and run.state == "running"
+                ),
+                None,
+            )
             if running is not None:
-                raise Refused(f"training '{running.name}' is still running", field="pipeline", fix="wait for it, or end its process")
+                raise Refused(
+                    f"training '{running.name}' is still running",
+                    field="pipeline",
+                    fix="wait for it, or end its process",
+                )
             name = f"{pipeline}-{uuid7().hex[-10:]}"
-            process = self._parent.submit(self._spawn, name, [pipeline, f"--why={reason}"], environment(self._environment_file)).result()
+            process = self._parent.submit(
+                self._spawn,
+                name,
+                [pipeline, f"--why={reason}"],
+                environment(self._environment_file),
+            ).result()
             self._children.append(_Child(name, pipeline, reason, process, datetime.now(UTC)))
             return name
 
@@ -90,7 +110,9 @@ class LocalCluster:
                 _end(process)
         self._parent.shutdown()
 
-    def _spawn(self, name: str, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, name: str, words: Sequence[str], variables: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
             with (self._logs / f"trainer-{name}.log").open("wb") as log:
@@ -118,9 +140,15 @@ def environment(path: Path) -> dict[str, str]:
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise SettingsError(f"can't read {path}: {error}", field="cluster.environment_file") from error
-    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
-        raise SettingsError(f"{path} must be a JSON object of strings", field="cluster.environment_file")
+        raise SettingsError(
+            f"can't read {path}: {error}", field="cluster.environment_file"
+        ) from error
+    if not isinstance(document, dict) or not all(
+        isinstance(value, str) for value in document.values()
+    ):
+        raise SettingsError(
+            f"{path} must be a JSON object of strings", field="cluster.environment_file"
+        )
     return document
 
 

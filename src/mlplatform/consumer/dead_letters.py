@@ -21,7 +21,9 @@ class DeadLetterGuard:
     def __init__(self, limit: int, look_up: Callable[[int, int], int]) -> None:
         self._limit = limit
         self._look_up = look_up
-        self._in_a_row: dict[int, int] = {}  # of what is stored; a partition that is missing is looked up when it has a bad one
+        self._in_a_row: dict[
+            int, int
+        ] = {}  # of what is stored; a partition that is missing is looked up when it has a bad one
 
     def admit(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], PlatformError | None]:
         """The entries that may be stored and, when they are not all, the error to stop with afterwards. May raise Unavailable."""

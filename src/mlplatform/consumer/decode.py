@@ -17,7 +17,9 @@ OVERSIZE = "oversize"
 REFUSED = "refused"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_REASON = 500
-_LONGEST_NAME = 250  # names are far shorter; an index of PostgreSQL takes no entry above 2,700 bytes
+_LONGEST_NAME = (
+    250  # names are far shorter; an index of PostgreSQL takes no entry above 2,700 bytes
+)
 _MOST_ROWS = 2**31 - 1
 _LAST_SEQUENCE = 2**63 - 1
 
@@ -38,7 +40,11 @@ def entry(record: QueueRecord) -> Entry:
     try:
         decoded = decode(record.value)
         if decoded.kind == "oversize":
-            return dead_letter(record, OVERSIZE, decoded.reason or f"the record of {decoded.size} bytes is too large for the queue")
+            return dead_letter(
+                record,
+                OVERSIZE,
+                decoded.reason or f"the record of {decoded.size} bytes is too large for the queue",
+            )
         return _row(record, decoded)
     except InvalidInput as error:
         return dead_letter(record, UNREADABLE, str(error))
@@ -52,7 +58,11 @@ def dead_letter(record: QueueRecord, kind: str, reason: str) -> DeadLetter:
         numbers = _numbers.decode(record.value)
     except (msgspec.DecodeError, RecursionError):  # not even JSON: the outbox's gap will name it
         numbers = _Numbers()
-    sequence = numbers.sequence if numbers.sequence is not None and 0 < numbers.sequence <= _LAST_SEQUENCE else None
+    sequence = (
+        numbers.sequence
+        if numbers.sequence is not None and 0 < numbers.sequence <= _LAST_SEQUENCE
+        else None
+    )
     return DeadLetter(
         partition=record.partition,
         offset=record.offset,
@@ -80,7 +90,9 @@ def _row(record: QueueRecord, decoded: RequestRecord) -> RequestRow:
         version=_text("version", decoded.version),
         caller=_text("caller", decoded.caller),
         # The client's own id may be any string; PostgreSQL's text holds all but NUL, which is shown instead of losing the request for it.
-        client_id=None if decoded.client_id is None else decoded.client_id.replace("\0", "\N{SYMBOL FOR NULL}"),
+        client_id=None
+        if decoded.client_id is None
+        else decoded.client_id.replace("\0", "\N{SYMBOL FOR NULL}"),
         received_at=_time(decoded.received_us),
         rows=decoded.rows,
         # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is written.

@@ -42,4 +42,6 @@ class RoadGauges:
             gauge("consumer_lag_records").remove(str(partition))
         for partition, end in ends.items():
             if partition in self._next:
-                gauge("consumer_lag_records").labels(str(partition)).set(end - self._next[partition])
+                gauge("consumer_lag_records").labels(str(partition)).set(
+                    end - self._next[partition]
+                )

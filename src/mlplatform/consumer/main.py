@@ -28,7 +28,11 @@ def run(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     serve_metrics(settings.telemetry)
     watch(3 * settings.postgres.statement_timeout_s)
-    pool = PrimaryPool(require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="consumer")
+    pool = PrimaryPool(
+        require(settings.postgres.raw_dsn, "postgres", "raw_dsn"),
+        settings.postgres,
+        name="consumer",
+    )
     try:
         _consume(settings, RequestStore(pool, topic=settings.queue.topic), stop)
     finally:

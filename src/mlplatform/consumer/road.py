@@ -30,7 +30,14 @@ _PARTITIONS_EVERY_S = 3600.0
 class Road:
     """Moves records until `stop` is set. One thread."""
 
-    def __init__(self, consumer: Consumer, store: RequestStore, settings: ConsumerSettings, *, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        store: RequestStore,
+        settings: ConsumerSettings,
+        *,
+        stop: threading.Event,
+    ) -> None:
         self._consumer = consumer
         self._store = store
         self._settings = settings
@@ -56,7 +63,9 @@ class Road:
     def step(self) -> int:
         """One poll and what follows from it; returns the number of polled records. Raises Unavailable, and what `run` raises."""
         self._make_partitions()
-        records = self._consumer.poll(timeout_s=self._settings.poll_s, max_records=self._settings.batch_records)
+        records = self._consumer.poll(
+            timeout_s=self._settings.poll_s, max_records=self._settings.batch_records
+        )
         if self._consumer.assigned != self._assigned:
             self._assigned = self._consumer.assigned
             self._guard.forget()
@@ -99,14 +108,23 @@ class Road:
         self._consumer.commit(stored.next_offsets)
         return True
 
-    def _keep_apart(self, entries: Sequence[Entry], records: Sequence[QueueRecord], error: InvalidInput) -> bool:
+    def _keep_apart(
+        self, entries: Sequence[Entry], records: Sequence[QueueRecord], error: InvalidInput
+    ) -> bool:
         """The database refuses something in here that decoding let pass: find it by halves; it becomes a dead letter, the others rows."""
         if len(entries) > 1:
             middle = len(entries) // 2
-            return self._keep(entries[:middle], records) and self._keep(entries[middle:], records[middle:])
+            return self._keep(entries[:middle], records) and self._keep(
+                entries[middle:], records[middle:]
+            )
         if isinstance(entries[0], DeadLetter):
             raise PlatformError(f"not even a dead letter could be stored: {error}") from error
-        self._log.error("the database refuses a record", partition=entries[0].partition, offset=entries[0].offset, error=str(error))
+        self._log.error(
+            "the database refuses a record",
+            partition=entries[0].partition,
+            offset=entries[0].offset,
+            error=str(error),
+        )
         admitted, stop = self._guard.admit([dead_letter(records[0], REFUSED, str(error))])
         if stop:
             raise stop
@@ -116,25 +134,44 @@ class Road:
         """The database is behind what was read (it failed over and lost commits): go back. RecordsGone when the queue can't."""
         self._log.warning("the database is behind the queue, reading again", positions=dict(behind))
         self._consumer.seek(behind)
-        self._holes = dict(behind)  # what is polled from here on begins there; if it begins later, the queue has no record there
+        self._holes = dict(
+            behind
+        )  # what is polled from here on begins there; if it begins later, the queue has no record there
         self._guard.forget()
 
     def _tell_holes(self, entries: Sequence[Entry]) -> None:
         for first in {one.partition: one for one in reversed(entries)}.values():
             hole = self._holes.get(first.partition, first.offset)
             if hole < first.offset:
-                self._log.error("the queue holds no records here", partition=first.partition, first=hole, last=first.offset - 1)
+                self._log.error(
+                    "the queue holds no records here",
+                    partition=first.partition,
+                    first=hole,
+                    last=first.offset - 1,
+                )
 
     def _count(self, stored: Stored) -> None:
-        self._holes = {partition: at for partition, at in self._holes.items() if partition not in stored.next_offsets}
+        self._holes = {
+            partition: at
+            for partition, at in self._holes.items()
+            if partition not in stored.next_offsets
+        }
         counter("consumer_records_total").inc(stored.rows)
         for letter in stored.dead_letters:
             counter("consumer_dead_letters_total").labels(letter.kind).inc()
-            self._log.warning("dead letter", partition=letter.partition, offset=letter.offset, kind=letter.kind, reason=letter.reason)
+            self._log.warning(
+                "dead letter",
+                partition=letter.partition,
+                offset=letter.offset,
+                kind=letter.kind,
+                reason=letter.reason,
+            )
         self._gauges.stored(stored.next_offsets)
 
     def _dead_letters_before(self, partition: int, offset: int) -> int:
-        return self._store.dead_letters_in_a_row(partition, offset, limit=self._settings.dead_letter_limit)
+        return self._store.dead_letters_in_a_row(
+            partition, offset, limit=self._settings.dead_letter_limit
+        )
 
     def _back_off(self, error: Unavailable) -> None:
         self._log.warning("backing off", error=str(error), seconds=round(self._pause_s, 2))
@@ -143,7 +180,9 @@ class Road:
         while (left := end - time.monotonic()) > 0 and not self._stop.is_set():
             try:
                 self._consumer.keep_alive(min(left, _ALIVE_S))
-            except Unavailable as also:  # the queue is away too: poll will say so again, and wait for it here
+            except (
+                Unavailable
+            ) as also:  # the queue is away too: poll will say so again, and wait for it here
                 self._log.info("membership not renewed", error=str(also))
                 self._stop.wait(min(left, _ALIVE_S))
 

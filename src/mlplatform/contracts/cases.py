@@ -34,7 +34,9 @@ class _Part(BaseModel):
 class _Case(_Part):
     name: str = Field(min_length=3, description="What must hold, in plain words.")
     row: str = Field(description="Name of a row in `rows`.")
-    changed: dict[str, Value] = Field(default_factory=dict, alias="with", description="Values that differ from that row.")
+    changed: dict[str, Value] = Field(
+        default_factory=dict, alias="with", description="Values that differ from that row."
+    )
 
     @property
     def wants(self) -> str | int | None:
@@ -64,7 +66,10 @@ class Exact(_Case):
 
 
 class _Numeric(_Case):
-    of: str | int | None = Field(default=None, description="Class whose probability is meant; needed for classifications only.")
+    of: str | int | None = Field(
+        default=None,
+        description="Class whose probability is meant; needed for classifications only.",
+    )
 
     @property
     def wants(self) -> str | int | None:
@@ -149,14 +154,18 @@ class CaseFile(_Part):
         return [self.rows[case.row] | change for change in case.changes()]
 
     @classmethod
-    def parse(cls, document: Any, definition: PipelineDefinition, *, where: str = "cases.yaml") -> CaseFile:
+    def parse(
+        cls, document: Any, definition: PipelineDefinition, *, where: str = "cases.yaml"
+    ) -> CaseFile:
         """From a parsed YAML document. Raises InvalidInput that names the case and what does not fit the definition."""
         try:
             file = cls.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise InvalidInput(f"{where}: {key or 'document'}: {first['msg']}", field=key) from error
+            raise InvalidInput(
+                f"{where}: {key or 'document'}: {first['msg']}", field=key
+            ) from error
         for case in file.cases:
             _fits(case, file, definition, where)
         return file
@@ -164,16 +173,28 @@ class CaseFile(_Part):
 
 def _fits(case: Case, file: CaseFile, definition: PipelineDefinition, where: str) -> None:
     if case.row not in file.rows:
-        raise InvalidInput(f"{where}: case '{case.name}': no row '{case.row}' under rows", field="row")
+        raise InvalidInput(
+            f"{where}: case '{case.name}': no row '{case.row}' under rows", field="row"
+        )
     declared = {column.name for column in definition.columns}
     for row in file.inputs(case):
         wrong = sorted(declared.symmetric_difference(row))
         if wrong:
-            raise InvalidInput(f"{where}: case '{case.name}': missing or unknown column {', '.join(wrong)}", field=wrong[0])
+            raise InvalidInput(
+                f"{where}: case '{case.name}': missing or unknown column {', '.join(wrong)}",
+                field=wrong[0],
+            )
     needs_class = definition.task == "classification" and not isinstance(case, Exact)
     if needs_class != (case.wants is not None):
-        hint = "name the class whose probability is meant" if needs_class else "only cases on probabilities have it"
+        hint = (
+            "name the class whose probability is meant"
+            if needs_class
+            else "only cases on probabilities have it"
+        )
         raise InvalidInput(f"{where}: case '{case.name}': of: {hint}", field="of")
     classes = definition.target.values
     if classes is not None and case.wants is not None and case.wants not in classes:
-        raise InvalidInput(f"{where}: case '{case.name}': '{case.wants}' is not one of {', '.join(classes)}", field="of")
+        raise InvalidInput(
+            f"{where}: case '{case.name}': '{case.wants}' is not one of {', '.join(classes)}",
+            field="of",
+        )

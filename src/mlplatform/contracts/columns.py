@@ -16,9 +16,29 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 DType = Literal["float64", "int64", "string", "bool"]
 Columns = Mapping[str, NDArray[Any]]
 
-NUMPY: dict[DType, Any] = {"float64": np.float64, "int64": np.int64, "string": np.object_, "bool": np.bool_}
+NUMPY: dict[DType, Any] = {
+    "float64": np.float64,
+    "int64": np.int64,
+    "string": np.object_,
+    "bool": np.bool_,
+}
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
-RESERVED = frozenset({"request_id", "row", "event_time", "batch", "label", "key", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+RESERVED = frozenset(
+    {
+        "request_id",
+        "row",
+        "event_time",
+        "batch",
+        "label",
+        "key",
+        "tableoid",
+        "ctid",
+        "xmin",
+        "xmax",
+        "cmin",
+        "cmax",
+    }
+)
 """Names that datasets use themselves, and those that no PostgreSQL table can give to a column."""
 
 
@@ -32,16 +52,24 @@ class Column(BaseModel):
     unit: str = Field(default="", description="For people; empty when the column has none.")
     description: str = ""
     nullable: bool = False
-    min: float | None = Field(default=None, description="Least value that is believed; numbers only.")
-    max: float | None = Field(default=None, description="Greatest value that is believed; numbers only.")
-    values: tuple[str, ...] | None = Field(default=None, description="The only values allowed; strings only.")
+    min: float | None = Field(
+        default=None, description="Least value that is believed; numbers only."
+    )
+    max: float | None = Field(
+        default=None, description="Greatest value that is believed; numbers only."
+    )
+    values: tuple[str, ...] | None = Field(
+        default=None, description="The only values allowed; strings only."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Column:
         if self.name in RESERVED:
             raise ValueError(f"column name '{self.name}' is reserved")
         if self.nullable and self.dtype in ("int64", "bool"):
-            raise ValueError(f"column '{self.name}': {self.dtype} can't be nullable; declare it float64")
+            raise ValueError(
+                f"column '{self.name}': {self.dtype} can't be nullable; declare it float64"
+            )
         if self.dtype in ("string", "bool") and (self.min is not None or self.max is not None):
             raise ValueError(f"column '{self.name}': min and max are for numbers")
         if self.dtype != "string" and self.values is not None:

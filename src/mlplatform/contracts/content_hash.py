@@ -19,14 +19,24 @@ class _ColumnHash:
         self._title = f"{field.name}\0{field.type}\0".encode()
         self._parts = tuple(hashlib.sha256() for _ in range(3))
         self._text = any(
-            test(field.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+            test(field.type)
+            for test in (
+                pa.types.is_string,
+                pa.types.is_large_string,
+                pa.types.is_binary,
+                pa.types.is_large_binary,
+            )
         )
 
     def update(self, array: Any) -> None:
         values, lengths, nulls = self._parts
         nulls.update(np.ascontiguousarray(array.is_null()).tobytes())
         if not self._text:
-            values.update(np.ascontiguousarray(pc.fill_null(array, False if pa.types.is_boolean(array.type) else 0)).tobytes())
+            values.update(
+                np.ascontiguousarray(
+                    pc.fill_null(array, False if pa.types.is_boolean(array.type) else 0)
+                ).tobytes()
+            )
             return
         filled = pc.fill_null(array.cast(pa.large_binary()), b"")
         lengths.update(np.ascontiguousarray(pc.binary_length(filled), dtype=np.int64).tobytes())

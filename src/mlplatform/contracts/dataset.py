@@ -35,19 +35,32 @@ class DatasetDescription(_Record):
     name: str
     pipeline: str
     kind: DatasetKind
-    digest: str | None = Field(default=None, description="Features digest; empty for labels and requests.")
+    digest: str | None = Field(
+        default=None, description="Features digest; empty for labels and requests."
+    )
     columns: tuple[DatasetColumn, ...]
 
 
 class DatasetQuery(_Record):
     """Which rows and columns of a dataset."""
 
-    columns: tuple[str, ...] | None = Field(default=None, description="Columns in this order; empty: all of the contract.")
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="Columns in this order; empty: all of the contract."
+    )
     since: datetime | None = Field(default=None, description="First event time, inclusive.")
     until: datetime | None = Field(default=None, description="Last event time, exclusive.")
-    as_of: int | None = Field(default=None, description="Mark (microseconds): the rows as they stood then; empty: the newest closed mark.")
-    limit: int | None = Field(default=None, ge=1, description="Most rows; the latest by (event_time, request_id, row) are kept.")
-    digest: str | None = Field(default=None, description="Features digest; empty: the pipeline's current one.")
+    as_of: int | None = Field(
+        default=None,
+        description="Mark (microseconds): the rows as they stood then; empty: the newest closed mark.",
+    )
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most rows; the latest by (event_time, request_id, row) are kept.",
+    )
+    digest: str | None = Field(
+        default=None, description="Features digest; empty: the pipeline's current one."
+    )
 
 
 class Receipt(_Record):
@@ -61,8 +74,12 @@ class Receipt(_Record):
     lsn: str = Field(description="Replay position of the standby when the read began.")
     timeline: int
     lag_bytes: int
-    as_of: int = Field(description="Mark that the rows stand for; closed, so nothing can be added below it.")
+    as_of: int = Field(
+        description="Mark that the rows stand for; closed, so nothing can be added below it."
+    )
     rows: int
-    sha256: str = Field(description="Content hash, independent of batch borders (mlplatform.contracts.content_hash).")
+    sha256: str = Field(
+        description="Content hash, independent of batch borders (mlplatform.contracts.content_hash)."
+    )
     read_at: datetime
     caller: str

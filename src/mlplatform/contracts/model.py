@@ -28,7 +28,10 @@ class _Told(_Record):
 class ModelFile(_Record):
     """One line of a manifest."""
 
-    path: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", description="Relative to the model's artifact folder; no '..'.")
+    path: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$",
+        description="Relative to the model's artifact folder; no '..'.",
+    )
     size: int = Field(ge=0)
     sha256: str = Field(pattern=SHA256)
 
@@ -44,7 +47,9 @@ class Output(_Record):
 
     name: str
     dtype: Literal["float64", "int64", "string", "bool"]
-    width: int = Field(default=1, ge=1, description="Numbers per row; more than 1 for class probabilities.")
+    width: int = Field(
+        default=1, ge=1, description="Numbers per row; more than 1 for class probabilities."
+    )
 
 
 class Signature(_Record):
@@ -71,13 +76,17 @@ class ModelVersion(_Told):
     version: str = Field(description="Number that MLflow gave.")
     state: State
     run_id: str = Field(description="MLflow run.")
-    artifacts: str = Field(description="Path of the model folder below MLflow's artifact proxy: '<experiment>/<run>/artifacts/model'.")
+    artifacts: str = Field(
+        description="Path of the model folder below MLflow's artifact proxy: '<experiment>/<run>/artifacts/model'."
+    )
     manifest_sha256: str = Field(pattern=SHA256)
     features_digest: str = Field(pattern=SHA256)
     commit: str
     format: Format
     receipt_id: str
-    gate_digest: str | None = Field(default=None, description="SHA-256 of the gate report; set when proposed.")
+    gate_digest: str | None = Field(
+        default=None, description="SHA-256 of the gate report; set when proposed."
+    )
     metrics: dict[str, float] = Field(default_factory=dict)
     created_at: datetime
 
@@ -101,7 +110,9 @@ class ModelStatus(_Told):
     """GET /v1/models/{name}: what serves, what waits."""
 
     pipeline: str
-    record: int = Field(description="Id of the latest promotion; 0 when there is none. Serving follows changes of it.")
+    record: int = Field(
+        description="Id of the latest promotion; 0 when there is none. Serving follows changes of it."
+    )
     champion: ModelVersion | None
     candidate: ModelVersion | None
     previous: ModelVersion | None

@@ -12,7 +12,9 @@ from mlplatform.errors import InvalidInput
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{1,40}$"
 Metric = Literal["roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss", "r2", "mae", "rmse"]
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "mae", "rmse"})
-CLASSIFICATION_METRICS: frozenset[str] = frozenset({"roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss"})
+CLASSIFICATION_METRICS: frozenset[str] = frozenset(
+    {"roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss"}
+)
 
 
 class _Part(BaseModel):
@@ -31,8 +33,12 @@ class Target(_Part):
 class Window(_Part):
     """Which rows a training reads, by event time."""
 
-    days: float | None = Field(default=None, gt=0, description="Only rows of the last so many days; empty: all.")
-    max_rows: int | None = Field(default=None, ge=1, description="Most rows, the latest first; empty: all.")
+    days: float | None = Field(
+        default=None, gt=0, description="Only rows of the last so many days; empty: all."
+    )
+    max_rows: int | None = Field(
+        default=None, ge=1, description="Most rows, the latest first; empty: all."
+    )
 
 
 class Validation(_Part):
@@ -47,7 +53,9 @@ class Split(_Part):
     """Held-out rows."""
 
     test_share: float = Field(default=0.25, gt=0, lt=1)
-    by: Literal["random", "time"] = Field(default="random", description="time: the latest rows are held out.")
+    by: Literal["random", "time"] = Field(
+        default="random", description="time: the latest rows are held out."
+    )
     seed: int = 0
 
 
@@ -58,9 +66,13 @@ class Tuning(_Part):
     space: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
         default_factory=dict, description="parameter -> candidates; empty: no search."
     )
-    trials: int = Field(default=8, ge=1, description="Most combinations tried, drawn with the split's seed.")
+    trials: int = Field(
+        default=8, ge=1, description="Most combinations tried, drawn with the split's seed."
+    )
     folds: int = Field(default=3, ge=2)
-    budget_s: float = Field(default=60, gt=0, description="No new combination starts after this many seconds.")
+    budget_s: float = Field(
+        default=60, gt=0, description="No new combination starts after this many seconds."
+    )
 
 
 class Gate(_Part):
@@ -70,9 +82,12 @@ class Gate(_Part):
     min: float | None = None
     max: float | None = None
     against: Literal["champion"] | None = None
-    tolerance: float = Field(default=0.0, ge=0, description="How much worse than the champion is still good enough.")
+    tolerance: float = Field(
+        default=0.0, ge=0, description="How much worse than the champion is still good enough."
+    )
     slice: str | None = Field(
-        default=None, description="Feature or raw column: the bound holds in each of its values (numbers: quartiles)."
+        default=None,
+        description="Feature or raw column: the bound holds in each of its values (numbers: quartiles).",
     )
 
     @model_validator(mode="after")
@@ -80,34 +95,52 @@ class Gate(_Part):
         if (self.min is None and self.max is None) == (self.against is None):
             raise ValueError(f"gate on {self.metric}: give either min/max or against: champion")
         if self.tolerance and self.against is None:
-            raise ValueError(f"gate on {self.metric}: tolerance is for against: champion; put it into the bound")
+            raise ValueError(
+                f"gate on {self.metric}: tolerance is for against: champion; put it into the bound"
+            )
         return self
 
 
 class Export(_Part):
     """How the model leaves scikit-learn."""
 
-    format: Literal["auto", "onnx", "skops"] = Field(default="auto", description="auto: onnx when it is proven equal, else skops.")
-    tolerance: float = Field(default=1e-4, gt=0, description="Largest difference of a number that still counts as equal.")
+    format: Literal["auto", "onnx", "skops"] = Field(
+        default="auto", description="auto: onnx when it is proven equal, else skops."
+    )
+    tolerance: float = Field(
+        default=1e-4, gt=0, description="Largest difference of a number that still counts as equal."
+    )
 
 
 class PipelineDefinition(_Part):
     """pipeline.yaml."""
 
     name: str = Field(pattern=PIPELINE_NAME)
-    description: str = Field(min_length=10, description="Plain words; becomes the model's description.")
+    description: str = Field(
+        min_length=10, description="Plain words; becomes the model's description."
+    )
     task: Literal["classification", "regression"]
-    columns: tuple[Column, ...] = Field(min_length=1, description="Raw columns of a request or history row.")
+    columns: tuple[Column, ...] = Field(
+        min_length=1, description="Raw columns of a request or history row."
+    )
     target: Target
-    key: str | None = Field(default=None, description="Raw field with the client's own id of a row; a column of datasets, no model input.")
-    time: str | None = Field(default=None, description="Raw field with the row's time (ISO 8601); empty: when it was received.")
+    key: str | None = Field(
+        default=None,
+        description="Raw field with the client's own id of a row; a column of datasets, no model input.",
+    )
+    time: str | None = Field(
+        default=None,
+        description="Raw field with the row's time (ISO 8601); empty: when it was received.",
+    )
     window: Window = Window()
     validation: Validation = Validation()
     split: Split = Split()
     tuning: Tuning
     gates: tuple[Gate, ...] = Field(min_length=1)
     export: Export = Export()
-    rollout: Literal["immediate"] = Field(default="immediate", description="Other kinds are not built yet.")
+    rollout: Literal["immediate"] = Field(
+        default="immediate", description="Other kinds are not built yet."
+    )
     approval: Literal["auto", "manual"] = "manual"
     timeout_s: int = Field(default=1800, ge=10, description="A run that takes longer is ended.")
 
@@ -142,4 +175,6 @@ class PipelineDefinition(_Part):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise InvalidInput(f"{where}: {key or 'document'}: {first['msg']}", field=key) from error
+            raise InvalidInput(
+                f"{where}: {key or 'document'}: {first['msg']}", field=key
+            ) from error

@@ -21,7 +21,13 @@ class Balance:
     """Handler of the balance. Safe to share between threads."""
 
     def __init__(
-        self, raw: PrimaryPool, raw_replica: ReplicaPool, warehouse_replica: ReplicaPool, books: Books, *, silent_s: float
+        self,
+        raw: PrimaryPool,
+        raw_replica: ReplicaPool,
+        warehouse_replica: ReplicaPool,
+        books: Books,
+        *,
+        silent_s: float,
     ) -> None:
         self._raw = raw
         self._raw_replica = raw_replica
@@ -43,7 +49,10 @@ class Balance:
                 sheet = self._count(pipeline)
             finally:
                 self._counting.release()
-        return {**sheet, "rows": {name: line for name, line in sheet["rows"].items() if caller.may(MAY, name)}}
+        return {
+            **sheet,
+            "rows": {name: line for name, line in sheet["rows"].items() if caller.may(MAY, name)},
+        }
 
     def _count(self, pipeline: str | None) -> dict[str, Any]:
         with self._warehouse_replica.read() as read:
@@ -51,10 +60,17 @@ class Balance:
         with self._raw_replica.read() as read:
             self._require(read, passed)
             rows = balance.raw_rows(read.connection, pipeline, passed)
-            outboxes, gaps, totals = balance.outboxes(read.connection), balance.gaps(read.connection), balance.totals(read.connection)
+            outboxes, gaps, totals = (
+                balance.outboxes(read.connection),
+                balance.gaps(read.connection),
+                balance.totals(read.connection),
+            )
         now = datetime.now(UTC)
         per_outbox = [
-            outbox_balance(item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now, self._silent) for item in outboxes
+            outbox_balance(
+                item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now, self._silent
+            )
+            for item in outboxes
         ]
         return {"outboxes": per_outbox, "requests": totals, "rows": rows_balance(rows, warehouse)}
 
@@ -66,10 +82,15 @@ class Balance:
         with self._raw.transaction() as primary:
             lost = balance.beyond(primary, passed)
         if lost < missing:
-            raise StandbyLagging(f"the standby {read.server} does not hold yet what etl has passed", retry_after_s=1.0)
+            raise StandbyLagging(
+                f"the standby {read.server} does not hold yet what etl has passed",
+                retry_after_s=1.0,
+            )
 
 
-def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime, silent: timedelta) -> dict[str, Any]:
+def outbox_balance(
+    count: OutboxCount, gaps: Sequence[Gap], now: datetime, silent: timedelta
+) -> dict[str, Any]:
     """The line of one outbox.
 
     Numbers above the highest stored one are on the road. Of an outbox that has said nothing for `silent`, those that the queue had not
@@ -97,7 +118,9 @@ def outbox_balance(count: OutboxCount, gaps: Sequence[Gap], now: datetime, silen
     }
 
 
-def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, dict[str, int]]:
+def rows_balance(
+    raw: Sequence[RawRows], warehouse: Sequence[Warehouse]
+) -> dict[str, dict[str, int]]:
     """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0.
 
     Rows that etl reads again (the target changed) are behind its place and have their feature rows already: these don't wait.

@@ -27,7 +27,15 @@ class Books:
         self._warehouse = warehouse
 
     @contextmanager
-    def access(self, caller: Caller, action: str, subject: str, *, roles: Sequence[Role], pipeline: str | None = None) -> Generator[Entry]:
+    def access(
+        self,
+        caller: Caller,
+        action: str,
+        subject: str,
+        *,
+        roles: Sequence[Role],
+        pipeline: str | None = None,
+    ) -> Generator[Entry]:
         """One access to data. The block fills the entry; leaving it writes the entry, with the error's class when it was an error.
 
         An access whose entry can't be written fails (Unavailable): nobody touches data unseen.
@@ -40,7 +48,9 @@ class Books:
                 self.write(entry)
 
     @contextmanager
-    def look(self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None = None) -> Generator[None]:
+    def look(
+        self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None = None
+    ) -> Generator[None]:
         """A look at something that is no data (states, definitions, progress): only what is refused for want of a role is entered."""
         entry = Entry(caller.name, "look", subject)
         with self._noting_errors(entry):
@@ -75,7 +85,11 @@ class Books:
             self.write(entry)
         except PlatformError as error:  # the caller gets the first error; this one must not hide it
             _log.error(
-                "a refusal is missing in the ledger", caller=entry.caller, subject=entry.subject, outcome=entry.outcome, error=str(error)
+                "a refusal is missing in the ledger",
+                caller=entry.caller,
+                subject=entry.subject,
+                outcome=entry.outcome,
+                error=str(error),
             )
 
 
@@ -116,7 +130,13 @@ class DoorBook:
             try:
                 self._books.write(Entry(caller, "knock", "dataapi", outcome=outcome, detail=detail))
             except Exception as error:  # noqa: BLE001  (the thread must outlive whatever is wrong with one entry)
-                _log.error("a refusal is missing in the ledger", caller=caller, outcome=outcome, times=times, error=str(error))
+                _log.error(
+                    "a refusal is missing in the ledger",
+                    caller=caller,
+                    outcome=outcome,
+                    times=times,
+                    error=str(error),
+                )
 
     def _run(self) -> None:
         while not self._ended.wait(FLUSH_S):

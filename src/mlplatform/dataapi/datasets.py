@@ -40,9 +40,19 @@ class Datasets:
             caller.require(MAY, pipeline_of(receipt.dataset))
             return receipt
 
-    def open(self, caller: Caller, name: str, query: DatasetQuery, *, kind: formats.Format) -> DatasetStream:
+    def open(
+        self, caller: Caller, name: str, query: DatasetQuery, *, kind: formats.Format
+    ) -> DatasetStream:
         """Begin to read. Raises what is refused; from here on the caller of this must close the stream."""
-        return DatasetStream(self._store, self._warehouse, self._books, caller=caller, name=name, query=query, kind=kind)
+        return DatasetStream(
+            self._store,
+            self._warehouse,
+            self._books,
+            caller=caller,
+            name=name,
+            query=query,
+            kind=kind,
+        )
 
 
 class DatasetStream:
@@ -53,7 +63,15 @@ class DatasetStream:
     """
 
     def __init__(
-        self, store: Store, warehouse: PrimaryPool, books: Books, *, caller: Caller, name: str, query: DatasetQuery, kind: formats.Format
+        self,
+        store: Store,
+        warehouse: PrimaryPool,
+        books: Books,
+        *,
+        caller: Caller,
+        name: str,
+        query: DatasetQuery,
+        kind: formats.Format,
     ) -> None:
         self._store, self._warehouse, self._books = store, warehouse, books
         self._caller, self._name, self._query = caller, name, query
@@ -68,8 +86,13 @@ class DatasetStream:
         self.pieces.close()
 
     def _run(self) -> Generator[bytes]:
-        access = self._books.access(self._caller, "read", self._name, roles=MAY, pipeline=pipeline_of(self._name))
-        with access as entry, self._store.open(self._name, self._query, caller=self._caller.name) as read:
+        access = self._books.access(
+            self._caller, "read", self._name, roles=MAY, pipeline=pipeline_of(self._name)
+        )
+        with (
+            access as entry,
+            self._store.open(self._name, self._query, caller=self._caller.name) as read,
+        ):
             self._enter_opened(entry, read)
             yield b""
             encoder = formats.encoder(self.kind, read.schema)

@@ -78,9 +78,20 @@ class _Visit:
     """One request: counts its body, measures it, and answers 413 in the framework's place when the body is too large."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, limit: int, on_refusal: Callable[[str, str, PlatformError], None]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        limit: int,
+        on_refusal: Callable[[str, str, PlatformError], None],
     ) -> None:
-        self._scope, self._receive, self._send, self._limit, self._on_refusal = scope, receive, send, limit, on_refusal
+        self._scope, self._receive, self._send, self._limit, self._on_refusal = (
+            scope,
+            receive,
+            send,
+            limit,
+            on_refusal,
+        )
         self.caller = ""
         self._began = time.perf_counter()
         self._read = 0
@@ -88,7 +99,9 @@ class _Visit:
         self._code = 0
 
     def header(self, name: bytes) -> str | None:
-        return next((value.decode("latin-1") for key, value in self._scope["headers"] if key == name), None)
+        return next(
+            (value.decode("latin-1") for key, value in self._scope["headers"] if key == name), None
+        )
 
     def refuse_announced_size(self) -> None:
         announced = self.header(b"content-length")
@@ -121,11 +134,17 @@ class _Visit:
             self._code = message["status"]
             route = _route(self._scope)
             counter("dataapi_requests_total").labels(route, str(self._code)).inc()
-            histogram("dataapi_request_seconds").labels(route).observe(time.perf_counter() - self._began)
+            histogram("dataapi_request_seconds").labels(route).observe(
+                time.perf_counter() - self._began
+            )
         await self._send(message)
 
     def _oversize(self) -> TooLarge:
-        error = TooLarge(f"the body is larger than {self._limit} bytes", field="body", fix="send it in several requests")
+        error = TooLarge(
+            f"the body is larger than {self._limit} bytes",
+            field="body",
+            fix="send it in several requests",
+        )
         self._on_refusal(self.caller, self._scope["path"], error)
         return error
 

@@ -55,10 +55,14 @@ class Feedback:
     def add(self, caller: Caller, items: Sequence[Any], *, pipeline: str | None) -> dict[str, Any]:
         """Add labels. `pipeline` is meant where an item names none; it is needed only for requests that are not stored yet."""
         accepted, refused = 0, []
-        with self._books.access(caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY) as entry:
+        with self._books.access(
+            caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY
+        ) as entry:
             definitions = self._definitions()
             for first in range(0, len(items), CHUNK):
-                good, bad = self._chunk(caller, definitions, items[first : first + CHUNK], first, pipeline)
+                good, bad = self._chunk(
+                    caller, definitions, items[first : first + CHUNK], first, pipeline
+                )
                 accepted += good
                 refused += bad
             entry.rows = accepted
@@ -71,10 +75,17 @@ class Feedback:
             return {item.name: item.parsed() for item in pipelines.all_applied(connection)}
 
     def _chunk(
-        self, caller: Caller, definitions: Mapping[str, PipelineDefinition], items: Sequence[Any], first: int, pipeline: str | None
+        self,
+        caller: Caller,
+        definitions: Mapping[str, PipelineDefinition],
+        items: Sequence[Any],
+        first: int,
+        pipeline: str | None,
     ) -> tuple[int, list[dict[str, Any]]]:
         with self._raw.transaction() as connection:
-            owners = labels.owners(connection, sorted({known for item in items if (known := _uuid(item)) is not None}))
+            owners = labels.owners(
+                connection, sorted({known for item in items if (known := _uuid(item)) is not None})
+            )
         good: list[Label] = []
         refused: list[dict[str, Any]] = []
         refusals: list[quarantine.Refusal] = []
@@ -87,19 +98,34 @@ class Feedback:
         self._write(caller, good, refusals)
         return len(good), refused
 
-    def _write(self, caller: Caller, good: Sequence[Label], refusals: Sequence[quarantine.Refusal]) -> None:
+    def _write(
+        self, caller: Caller, good: Sequence[Label], refusals: Sequence[quarantine.Refusal]
+    ) -> None:
         with self._warehouse.transaction() as connection:
             quarantine.refuse(connection, refusals)
             for entry in _entries(caller, good, refusals):
                 ledger.enter(connection, entry)
-            labels.add(connection, good)  # last: it takes the mark, whose lock lasts until the commit
+            labels.add(
+                connection, good
+            )  # last: it takes the mark, whose lock lasts until the commit
 
 
-def _entries(caller: Caller, good: Sequence[Label], refusals: Sequence[quarantine.Refusal]) -> list[Entry]:
+def _entries(
+    caller: Caller, good: Sequence[Label], refusals: Sequence[quarantine.Refusal]
+) -> list[Entry]:
     """One ledger entry per pipeline."""
-    added, refused = Counter(label.pipeline for label in good), Counter(item.pipeline for item in refusals)
+    added, refused = (
+        Counter(label.pipeline for label in good),
+        Counter(item.pipeline for item in refusals),
+    )
     return [
-        Entry(caller.name, "label", f"{name}.labels" if name else "labels", rows=added[name], detail={"refused": refused[name]})
+        Entry(
+            caller.name,
+            "label",
+            f"{name}.labels" if name else "labels",
+            rows=added[name],
+            detail={"refused": refused[name]},
+        )
         for name in sorted(added | refused)
     ]
 
@@ -113,7 +139,11 @@ def _uuid(item: Any) -> str | None:
 
 
 def _label(
-    caller: Caller, definitions: Mapping[str, PipelineDefinition], item: Any, owners: Mapping[str, Owner], given: str | None
+    caller: Caller,
+    definitions: Mapping[str, PipelineDefinition],
+    item: Any,
+    owners: Mapping[str, Owner],
+    given: str | None,
 ) -> Label:
     if isinstance(item, Unreadable):
         raise _Fault("", item.reason)
@@ -125,7 +155,9 @@ def _label(
     if request_id is None:
         raise _Fault("request_id", "not the id of a request (a UUID)")
     owner = owners.get(request_id)
-    if owner is not None and not caller.may(MAY, owner.pipeline):  # first: nothing of the request is told
+    if owner is not None and not caller.may(
+        MAY, owner.pipeline
+    ):  # first: nothing of the request is told
         raise _Fault("request_id", f"'{caller.name}' may not label this request")
     row = _row(item.get("row", 0), owner)
     pipeline = _pipeline(item.get("pipeline", given), owner)
@@ -155,7 +187,10 @@ def _pipeline(given: Any, owner: Owner | None) -> str:
             raise _Fault("pipeline", f"the request belongs to '{owner.pipeline}'")
         return owner.pipeline
     if given is None:
-        raise _Fault("pipeline", "this request is not stored yet: name its pipeline, or send the label again later")
+        raise _Fault(
+            "pipeline",
+            "this request is not stored yet: name its pipeline, or send the label again later",
+        )
     return given
 
 
@@ -187,12 +222,16 @@ def _number(value: Any, target: Target) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise _Fault("label", f"'{target.name}' is a number, and this one is too large")
-    if target.dtype == "int64" and (number != value or not number.is_integer() or abs(number) > EXACT):
+    if target.dtype == "int64" and (
+        number != value or not number.is_integer() or abs(number) > EXACT
+    ):
         raise _Fault("label", f"'{target.name}' is a whole number of at most 2**53")
     return number
 
 
-def _refusal(caller: Caller, item: Any, fault: _Fault, owners: Mapping[str, Owner], given: str | None) -> quarantine.Refusal:
+def _refusal(
+    caller: Caller, item: Any, fault: _Fault, owners: Mapping[str, Owner], given: str | None
+) -> quarantine.Refusal:
     """What is kept. Nobody fills the quarantine of a pipeline that he may not write to: such an item is nobody's."""
     request_id = _uuid(item)
     owner = owners.get(request_id or "")
@@ -206,5 +245,7 @@ def _refusal(caller: Caller, item: Any, fault: _Fault, owners: Mapping[str, Owne
         payload,
         column=fault.field,
         request_id=request_id,
-        row=row if isinstance(row, int) and not isinstance(row, bool) and abs(row) < MOST_ROWS else None,
+        row=row
+        if isinstance(row, int) and not isinstance(row, bool) and abs(row) < MOST_ROWS
+        else None,
     )

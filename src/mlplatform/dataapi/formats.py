@@ -12,7 +12,11 @@ from pyarrow import csv
 from mlplatform.errors import UnsupportedMedia
 
 Format = Literal["arrow", "csv", "ndjson"]
-MEDIA: dict[Format, str] = {"arrow": "application/vnd.apache.arrow.stream", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+MEDIA: dict[Format, str] = {
+    "arrow": "application/vnd.apache.arrow.stream",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+}
 _ANY: dict[str, Format] = {"*/*": "arrow", "application/*": "arrow", "text/*": "csv"}
 ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
 _encoder = msgspec.json.Encoder()
@@ -25,7 +29,11 @@ def accepted(accept: str | None) -> Format:
     for media, quality in wanted:
         if quality > 0 and media in by_media:
             return by_media[media]
-    raise UnsupportedMedia(f"'{accept}' is not spoken here", field="accept", fix=f"ask for one of {', '.join(MEDIA.values())}")
+    raise UnsupportedMedia(
+        f"'{accept}' is not spoken here",
+        field="accept",
+        fix=f"ask for one of {', '.join(MEDIA.values())}",
+    )
 
 
 class Encoder(Protocol):
@@ -42,7 +50,11 @@ class Encoder(Protocol):
 
 def encoder(kind: Format, schema: pa.Schema) -> Encoder:
     """A fresh encoder."""
-    encoders: dict[Format, Callable[[pa.Schema], Encoder]] = {"arrow": ArrowEncoder, "csv": CsvEncoder, "ndjson": NdjsonEncoder}
+    encoders: dict[Format, Callable[[pa.Schema], Encoder]] = {
+        "arrow": ArrowEncoder,
+        "csv": CsvEncoder,
+        "ndjson": NdjsonEncoder,
+    }
     return encoders[kind](schema)
 
 
@@ -51,7 +63,9 @@ class ArrowEncoder:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._written: list[bytes] = []
-        self._writer = pa.ipc.new_stream(pa.PythonFile(_Taker(self._written), mode="w"), schema, options=ZSTD)
+        self._writer = pa.ipc.new_stream(
+            pa.PythonFile(_Taker(self._written), mode="w"), schema, options=ZSTD
+        )
 
     def batch(self, batch: pa.RecordBatch) -> bytes:
         """The batch's message, behind the schema's on the first call."""
@@ -98,7 +112,9 @@ class CsvEncoder:
 
     def end(self) -> bytes:
         """Nothing, or the header of an empty dataset."""
-        return self.batch(pa.RecordBatch.from_pylist([], schema=self._schema)) if self._header else b""
+        return (
+            self.batch(pa.RecordBatch.from_pylist([], schema=self._schema)) if self._header else b""
+        )
 
 
 class NdjsonEncoder:

@@ -50,9 +50,15 @@ class Imports:
     def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> dict[str, Any]:
         """Bring in all records of `body`. Raises Refused when `key` was used with another body, TryLater when it ends half way."""
         pipeline, _, kind = dataset.rpartition(".")
-        with self._books.access(caller, "write", dataset, roles=[Role.WRITER], pipeline=pipeline or dataset) as entry:
+        with self._books.access(
+            caller, "write", dataset, roles=[Role.WRITER], pipeline=pipeline or dataset
+        ) as entry:
             if kind != "requests":
-                raise UnknownName(f"rows can't be added to '{dataset}'", field="name", fix="add them to <pipeline>.requests")
+                raise UnknownName(
+                    f"rows can't be added to '{dataset}'",
+                    field="name",
+                    fix="add them to <pipeline>.requests",
+                )
             definition = self._definition(pipeline)
             state = self._begin(pipeline, key or new_request_id(), caller, body)
             entry.detail = {"import": state.key}
@@ -68,16 +74,26 @@ class Imports:
 
     def _begin(self, pipeline: str, key: str, caller: Caller, body: Body) -> ImportState:
         with self._raw.transaction() as connection:
-            state = imports.begin(connection, pipeline, key, caller=caller.name, body_sha256=body.sha256)
+            state = imports.begin(
+                connection, pipeline, key, caller=caller.name, body_sha256=body.sha256
+            )
         if state.body_sha256 != body.sha256:
-            raise Refused("this key was used with another body", field="Idempotency-Key", fix="take a new key for new rows")
+            raise Refused(
+                "this key was used with another body",
+                field="Idempotency-Key",
+                fix="take a new key for new rows",
+            )
         return state
 
-    def _all_chunks(self, caller: Caller, definition: PipelineDefinition, body: Body, state: ImportState) -> ImportState:
+    def _all_chunks(
+        self, caller: Caller, definition: PipelineDefinition, body: Body, state: ImportState
+    ) -> ImportState:
         try:
             for chunk in _chunks(_records(body, definition)):
                 if chunk[-1].number > state.records:
-                    self._refuse(definition.name, state.key, [record for record in chunk if record.reason])
+                    self._refuse(
+                        definition.name, state.key, [record for record in chunk if record.reason]
+                    )
                     state = self._store(caller, definition.name, state.key, chunk)
             return self._finish(definition.name, state.key)
         except TryLater as error:
@@ -88,16 +104,25 @@ class Imports:
     def _refuse(self, pipeline: str, key: str, records: Sequence[Record]) -> None:
         """Quarantine unreadable records, before the import moves past them: a retry may enter them again, and they are then there already."""
         refusals = [
-            quarantine.Refusal(pipeline, record.reason, {"line": record.text, "import": key, "record": record.number}, column=record.column)
+            quarantine.Refusal(
+                pipeline,
+                record.reason,
+                {"line": record.text, "import": key, "record": record.number},
+                column=record.column,
+            )
             for record in records
         ]
         if refusals:
             with self._warehouse.transaction() as connection:
                 quarantine.refuse(connection, refusals)
 
-    def _store(self, caller: Caller, pipeline: str, key: str, chunk: Sequence[Record]) -> ImportState:
+    def _store(
+        self, caller: Caller, pipeline: str, key: str, chunk: Sequence[Record]
+    ) -> ImportState:
         with self._raw.transaction() as connection:
-            state = imports.lock(connection, pipeline, key)  # another request with this key may have brought some of the chunk in
+            state = imports.lock(
+                connection, pipeline, key
+            )  # another request with this key may have brought some of the chunk in
             ahead = [record for record in chunk if record.number > state.records]
             refused = [record for record in ahead if record.reason]
             inputs = [record.inputs for record in ahead if not record.reason]
@@ -129,7 +154,11 @@ def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
 
 
 def _reason(record: Record) -> dict[str, Any]:
-    return {"record": record.number, "field": printable(record.column), "reason": printable(record.reason)}
+    return {
+        "record": record.number,
+        "field": printable(record.column),
+        "reason": printable(record.reason),
+    }
 
 
 def _answer(pipeline: str, state: ImportState) -> dict[str, Any]:

@@ -16,11 +16,15 @@ MOST_BUCKETS = 10_000
 class RateLimit:
     """Safe to share between threads. `clock` gives monotonic seconds; tests pass their own."""
 
-    def __init__(self, *, rate_per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, rate_per_s: float, burst: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._rate = rate_per_s
         self._burst = float(burst)
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # name -> (tokens, when they were counted)
+        self._buckets: OrderedDict[str, tuple[float, float]] = (
+            OrderedDict()
+        )  # name -> (tokens, when they were counted)
         self._lock = Lock()
 
     def take(self, name: str) -> None:
@@ -36,4 +40,8 @@ class RateLimit:
                 self._buckets.popitem(last=False)
         if not enough:
             wait = (1.0 - tokens) / self._rate
-            raise Overloaded(f"'{name}' sends more than {self._rate:g} requests a second", field="authorization", retry_after_s=wait)
+            raise Overloaded(
+                f"'{name}' sends more than {self._rate:g} requests a second",
+                field="authorization",
+                retry_after_s=wait,
+            )

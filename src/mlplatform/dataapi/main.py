@@ -55,8 +55,13 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
     door_book = DoorBook(books)
     background: list[Background] = [door_book]
     if registry is not None:
-        background.append(Mirror(warehouse, registry, interval_s=settings.dataapi.mirror_interval_s))
-    closing: list[Callable[[], None]] = [cluster.close, *(pool.close for pool in (raw, warehouse, raw_replica, warehouse_replica))]
+        background.append(
+            Mirror(warehouse, registry, interval_s=settings.dataapi.mirror_interval_s)
+        )
+    closing: list[Callable[[], None]] = [
+        cluster.close,
+        *(pool.close for pool in (raw, warehouse, raw_replica, warehouse_replica)),
+    ]
     closing += [registry.close] if registry is not None else []
     return Collaborators(
         access=access,
@@ -72,7 +77,9 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         training=Training(warehouse, books, cluster),
         models=Models(warehouse, books),
         outboxes=Outboxes(raw, books),
-        balance=Balance(raw, raw_replica, warehouse_replica, books, silent_s=settings.dataapi.outbox_silent_s),
+        balance=Balance(
+            raw, raw_replica, warehouse_replica, books, silent_s=settings.dataapi.outbox_silent_s
+        ),
         ledger=Ledger(warehouse, books),
         ready=_ready(raw, warehouse),
         close=_all(closing),
@@ -85,9 +92,19 @@ def pools(settings: Settings) -> tuple[PrimaryPool, PrimaryPool, ReplicaPool, Re
     postgres = settings.postgres
     return (
         PrimaryPool(require(postgres.raw_dsn, "postgres", "raw_dsn"), postgres, name="raw"),
-        PrimaryPool(require(postgres.warehouse_dsn, "postgres", "warehouse_dsn"), postgres, name="warehouse"),
-        ReplicaPool(require(postgres.raw_replica_dsn, "postgres", "raw_replica_dsn"), postgres, name="raw-replica"),
-        ReplicaPool(require(postgres.warehouse_replica_dsn, "postgres", "warehouse_replica_dsn"), postgres, name="warehouse-replica"),
+        PrimaryPool(
+            require(postgres.warehouse_dsn, "postgres", "warehouse_dsn"), postgres, name="warehouse"
+        ),
+        ReplicaPool(
+            require(postgres.raw_replica_dsn, "postgres", "raw_replica_dsn"),
+            postgres,
+            name="raw-replica",
+        ),
+        ReplicaPool(
+            require(postgres.warehouse_replica_dsn, "postgres", "warehouse_replica_dsn"),
+            postgres,
+            name="warehouse-replica",
+        ),
     )
 
 

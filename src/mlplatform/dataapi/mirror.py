@@ -32,7 +32,9 @@ class Mirror:
         self._warehouse = warehouse
         self._store = store
         self._interval_s = interval_s
-        self._failing: dict[str, str] = {}  # pipeline -> what was logged: a long outage is one line, not one per round
+        self._failing: dict[
+            str, str
+        ] = {}  # pipeline -> what was logged: a long outage is one line, not one per round
         self._ended = Event()
         self._thread = Thread(target=self._run, name="mirror", daemon=True)
 
@@ -50,7 +52,10 @@ class Mirror:
         failed = 0
         try:
             with self._warehouse.transaction() as connection:
-                statuses = [models.status(connection, name) for name in promotions.promoted_pipelines(connection)]
+                statuses = [
+                    models.status(connection, name)
+                    for name in promotions.promoted_pipelines(connection)
+                ]
         except TryLater as error:
             return self._failed("", error)
         for status in statuses:

@@ -50,26 +50,37 @@ class Models:
 
     def status(self, caller: Caller, pipeline: str) -> ModelStatus:
         """What serves and what waits."""
-        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline), self._warehouse.transaction() as connection:
+        with (
+            self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._warehouse.transaction() as connection,
+        ):
             pipelines.find(connection, pipeline)
             return status(connection, pipeline)
 
     def versions(self, caller: Caller, pipeline: str) -> Sequence[ModelVersion]:
         """All versions, oldest first."""
-        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline), self._warehouse.transaction() as connection:
+        with (
+            self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._warehouse.transaction() as connection,
+        ):
             pipelines.find(connection, pipeline)
             return promotions.versions(connection, pipeline)
 
     def history(self, caller: Caller, pipeline: str) -> Sequence[Promotion]:
         """The promotion record, latest first."""
-        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline), self._warehouse.transaction() as connection:
+        with (
+            self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._warehouse.transaction() as connection,
+        ):
             pipelines.find(connection, pipeline)
             return promotions.history(connection, pipeline)[::-1]
 
     def register(self, caller: Caller, facts: dict[str, Any]) -> ModelVersion:
         """Record a version that was stored in the registry. The same facts again are no error; others of the same version are refused."""
         pipeline = facts["pipeline"]
-        with self._books.access(caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline) as entry:
+        with self._books.access(
+            caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline
+        ) as entry:
             entry.detail = {"version": facts["version"], "receipt": facts["receipt_id"]}
             with self._warehouse.transaction() as connection:
                 pipelines.find(connection, pipeline, lock=True)
@@ -78,15 +89,22 @@ class Models:
             entry.entered = True
         return version
 
-    def verify(self, caller: Caller, pipeline: str, number: str, manifest_sha256: str) -> ModelVersion:
+    def verify(
+        self, caller: Caller, pipeline: str, number: str, manifest_sha256: str
+    ) -> ModelVersion:
         """A version's files were downloaded again and are what the manifest says."""
-        with self._books.access(caller, "verify", pipeline, roles=[Role.TRAINER], pipeline=pipeline) as entry:
+        with self._books.access(
+            caller, "verify", pipeline, roles=[Role.TRAINER], pipeline=pipeline
+        ) as entry:
             entry.detail = {"version": number}
             with self._warehouse.transaction() as connection:
                 pipelines.find(connection, pipeline, lock=True)
                 version = _pick(promotions.versions(connection, pipeline), number)
                 if manifest_sha256 != version.manifest_sha256:
-                    raise Refused(f"version {number} was registered with another manifest", field="manifest_sha256")
+                    raise Refused(
+                        f"version {number} was registered with another manifest",
+                        field="manifest_sha256",
+                    )
                 if version.state == "registered":
                     promotions.set_state(connection, pipeline, number, "verified")
                 ledger.enter(connection, entry)
@@ -96,7 +114,9 @@ class Models:
 
     def act(self, caller: Caller, pipeline: str, wish: Wish) -> Promotion:
         """Carry out a wish and return its entry in the record; of a proposal that is promoted at once, the promotion's."""
-        with self._books.access(caller, wish.action, pipeline, roles=MAY[wish.action], pipeline=pipeline) as entry:
+        with self._books.access(
+            caller, wish.action, pipeline, roles=MAY[wish.action], pipeline=pipeline
+        ) as entry:
             entry.detail = {"version": wish.version, "why": wish.why}
             with self._warehouse.transaction() as connection:
                 done = self._act(connection, caller, pipeline, wish)
@@ -113,14 +133,27 @@ class Models:
         done = _carry_out(connection, pipeline, wish, by=caller.name)
         if wish.action == "propose" and _approved(connection, applied, done.version):
             why = f"approval is auto; proposed by {caller.name}: {wish.why}"
-            done = _carry_out(connection, pipeline, Wish("promote", done.version, why), by=promotion.AUTO)
-            ledger.enter(connection, Entry(promotion.AUTO, "promote", pipeline, detail={"version": done.version, "record": done.id}))
+            done = _carry_out(
+                connection, pipeline, Wish("promote", done.version, why), by=promotion.AUTO
+            )
+            ledger.enter(
+                connection,
+                Entry(
+                    promotion.AUTO,
+                    "promote",
+                    pipeline,
+                    detail={"version": done.version, "record": done.id},
+                ),
+            )
         return done
 
 
 def status(connection: Connection, pipeline: str) -> ModelStatus:
     """Champion, latest candidate, and the version that a rollback would bring back."""
-    versions, history = promotions.versions(connection, pipeline), promotions.history(connection, pipeline)
+    versions, history = (
+        promotions.versions(connection, pipeline),
+        promotions.history(connection, pipeline),
+    )
     by_number = {version.version: version for version in versions}
     back = promotion.previous(history, versions)
     return ModelStatus(
@@ -134,12 +167,28 @@ def status(connection: Connection, pipeline: str) -> ModelStatus:
 
 def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) -> Promotion:
     versions = promotions.versions(connection, pipeline)
-    version = _pick(versions, wish.version if wish.version is not None else _way_back(connection, pipeline, wish, versions))
-    decision = promotion.decide(wish.action, version, all_versions=versions, gate_digest=wish.gate_digest, compared_with=wish.champion)
+    version = _pick(
+        versions,
+        wish.version
+        if wish.version is not None
+        else _way_back(connection, pipeline, wish, versions),
+    )
+    decision = promotion.decide(
+        wish.action,
+        version,
+        all_versions=versions,
+        gate_digest=wish.gate_digest,
+        compared_with=wish.champion,
+    )
     champion = _in_state(versions, "champion")
-    for other, state in decision.others:  # before the new state: the database allows one champion at any moment
+    for (
+        other,
+        state,
+    ) in decision.others:  # before the new state: the database allows one champion at any moment
         promotions.set_state(connection, pipeline, other, state)
-    promotions.set_state(connection, pipeline, version.version, decision.state, gate_digest=wish.gate_digest)
+    promotions.set_state(
+        connection, pipeline, version.version, decision.state, gate_digest=wish.gate_digest
+    )
     return promotions.add_promotion(
         connection,
         version,
@@ -158,12 +207,18 @@ def _approved(connection: Connection, applied: AppliedPipeline, number: str) -> 
     return applied.parsed().approval == "auto" and proposed.commit == applied.commit
 
 
-def _way_back(connection: Connection, pipeline: str, wish: Wish, versions: Sequence[ModelVersion]) -> str:
+def _way_back(
+    connection: Connection, pipeline: str, wish: Wish, versions: Sequence[ModelVersion]
+) -> str:
     if wish.action != "rollback":
         raise InvalidInput("which version?", field="version")
     back = promotion.previous(promotions.history(connection, pipeline), versions)
     if back is None:
-        raise Refused("there was no champion before this one", field="version", fix="name a version, or promote another one")
+        raise Refused(
+            "there was no champion before this one",
+            field="version",
+            fix="name a version, or promote another one",
+        )
     return back
 
 
@@ -173,21 +228,38 @@ def _proposed_already(connection: Connection, pipeline: str, wish: Wish) -> Prom
         return None
     history = promotions.history(connection, pipeline)
     of_version = [entry for entry in history if entry.version == wish.version]
-    if of_version and of_version[-1].state in ("candidate", "champion") and of_version[-1].gate_digest == wish.gate_digest:
+    if (
+        of_version
+        and of_version[-1].state in ("candidate", "champion")
+        and of_version[-1].gate_digest == wish.gate_digest
+    ):
         return of_version[-1]
     return None
 
 
 def _registered(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
-    known = next((item for item in promotions.versions(connection, facts["pipeline"]) if item.version == facts["version"]), None)
+    known = next(
+        (
+            item
+            for item in promotions.versions(connection, facts["pipeline"])
+            if item.version == facts["version"]
+        ),
+        None,
+    )
     if known is not None:
         changed = next((name for name in facts if facts[name] != getattr(known, name)), None)
         if changed is not None:
-            raise Refused(f"version {known.version} was registered with another {changed}", field=changed)
+            raise Refused(
+                f"version {known.version} was registered with another {changed}", field=changed
+            )
         return known
     receipt = receipts.find(connection, facts["receipt_id"])
     if receipt.dataset != f"{facts['pipeline']}.training":
-        raise Refused(f"receipt '{receipt.id}' is of '{receipt.dataset}'", field="receipt_id", fix="train on the pipeline's own dataset")
+        raise Refused(
+            f"receipt '{receipt.id}' is of '{receipt.dataset}'",
+            field="receipt_id",
+            fix="train on the pipeline's own dataset",
+        )
     return promotions.add_version(connection, facts)
 
 

@@ -26,15 +26,25 @@ class Pipelines:
         self._warehouse = warehouse
         self._books = books
 
-    def apply(self, caller: Caller, name: str, document: Any, *, commit: str, features_digest: str) -> AppliedPipeline:
+    def apply(
+        self, caller: Caller, name: str, document: Any, *, commit: str, features_digest: str
+    ) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
         with self._books.access(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as entry:
             definition = PipelineDefinition.parse(document, where="definition")
             if definition.name != name:
-                raise InvalidInput(f"the definition is of '{definition.name}'", field="definition.name")
+                raise InvalidInput(
+                    f"the definition is of '{definition.name}'", field="definition.name"
+                )
             entry.detail = {"commit": commit, "features_digest": features_digest}
             with self._warehouse.transaction() as connection:
-                pipelines.apply(connection, definition, commit=commit, digest=features_digest, caller=caller.name)
+                pipelines.apply(
+                    connection,
+                    definition,
+                    commit=commit,
+                    digest=features_digest,
+                    caller=caller.name,
+                )
                 ledger.enter(connection, entry)
                 applied = pipelines.find(connection, name)
             entry.entered = True
@@ -42,25 +52,39 @@ class Pipelines:
 
     def find(self, caller: Caller, name: str) -> AppliedPipeline:
         """One pipeline."""
-        with self._books.look(caller, name, roles=LOOK, pipeline=name), self._warehouse.transaction() as connection:
+        with (
+            self._books.look(caller, name, roles=LOOK, pipeline=name),
+            self._warehouse.transaction() as connection,
+        ):
             return pipelines.find(connection, name)
 
     def all(self, caller: Caller) -> Sequence[AppliedPipeline]:
         """The pipelines that the caller may touch."""
-        with self._books.look(caller, "pipelines", roles=LOOK), self._warehouse.transaction() as connection:
-            return [item for item in pipelines.all_applied(connection) if caller.may(LOOK, item.name)]
+        with (
+            self._books.look(caller, "pipelines", roles=LOOK),
+            self._warehouse.transaction() as connection,
+        ):
+            return [
+                item for item in pipelines.all_applied(connection) if caller.may(LOOK, item.name)
+            ]
 
-    def features(self, caller: Caller, name: str, digest: str, *, stored_before: datetime | None) -> dict[str, Any]:
+    def features(
+        self, caller: Caller, name: str, digest: str, *, stored_before: datetime | None
+    ) -> dict[str, Any]:
         """How far etl is with a features digest. Ready: it has passed every request stored at or before `stored_before` (empty: by now).
 
         Under steady traffic there is always a request that waits; who waits for readiness therefore names the moment that it needs. `mark`
         holds all that etl has passed: a dataset read as of it lacks none of that, on however late a standby.
         """
         with self._books.look(caller, name, roles=LOOK, pipeline=name):
-            with self._warehouse.transaction() as connection:  # first: what etl passes in between only makes `waiting` smaller
+            with (
+                self._warehouse.transaction() as connection
+            ):  # first: what etl passes in between only makes `waiting` smaller
                 known = pipelines.feature_set(connection, name, digest)
                 passed = pipelines.progress(connection, name, digest)
-                mark = pipelines.mark(connection)  # after the progress: what is committed in between only makes it newer
+                mark = pipelines.mark(
+                    connection
+                )  # after the progress: what is committed in between only makes it newer
             with self._raw.transaction() as connection:
                 waiting = pipelines.waiting(connection, name, passed, stored_before=stored_before)
         return {

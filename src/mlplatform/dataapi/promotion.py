@@ -67,19 +67,33 @@ def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
 def previous(history: Sequence[Promotion], versions: Sequence[ModelVersion]) -> str | None:
     """The version that a rollback would bring back: the nearest earlier champion that was not rejected since."""
     states = {version.version: version.state for version in versions}
-    return next((name for name in reversed(champions(history)[:-1]) if states.get(name) == "retired"), None)
+    return next(
+        (name for name in reversed(champions(history)[:-1]) if states.get(name) == "retired"), None
+    )
 
 
-def _propose(version: ModelVersion, all_versions: Sequence[ModelVersion], gate_digest: str | None, compared_with: str | None) -> Decision:
+def _propose(
+    version: ModelVersion,
+    all_versions: Sequence[ModelVersion],
+    gate_digest: str | None,
+    compared_with: str | None,
+) -> Decision:
     if version.state == "registered":
         raise Refused(
-            f"version {version.version} is not verified", field="version", fix="download its files, compare, and report it verified"
+            f"version {version.version} is not verified",
+            field="version",
+            fix="download its files, compare, and report it verified",
         )
     if version.state != "verified":
-        raise Refused(f"version {version.version} is {version.state}; only a verified version can be proposed", field="version")
+        raise Refused(
+            f"version {version.version} is {version.state}; only a verified version can be proposed",
+            field="version",
+        )
     if not gate_digest:
         raise Refused(
-            "the digest of the gate report is missing", field="gate_digest", fix="evaluate the gates and send the report's SHA-256"
+            "the digest of the gate report is missing",
+            field="gate_digest",
+            fix="evaluate the gates and send the report's SHA-256",
         )
     champion = next((other.version for other in all_versions if other.state == "champion"), None)
     if compared_with != champion:
@@ -88,28 +102,46 @@ def _propose(version: ModelVersion, all_versions: Sequence[ModelVersion], gate_d
             field="champion",
             fix="train again: the gates must be judged against the present champion",
         )
-    superseded = tuple((other.version, _RETIRED) for other in all_versions if other.state == "candidate")
+    superseded = tuple(
+        (other.version, _RETIRED) for other in all_versions if other.state == "candidate"
+    )
     return Decision(version.version, "candidate", superseded)
 
 
 def _crown(action: Action, version: ModelVersion, all_versions: Sequence[ModelVersion]) -> Decision:
-    allowed: dict[Action, tuple[State, ...]] = {"approve": ("candidate",), "promote": ("candidate", "retired"), "rollback": ("retired",)}
+    allowed: dict[Action, tuple[State, ...]] = {
+        "approve": ("candidate",),
+        "promote": ("candidate", "retired"),
+        "rollback": ("retired",),
+    }
     if version.state == "champion":
         raise Refused(f"version {version.version} is already the champion", field="version")
     if version.state not in allowed[action]:
         wanted = " or ".join(allowed[action])
         raise Refused(
-            f"version {version.version} is {version.state}; to {action} it, it must be {wanted}", field="version", fix=_missing(version)
+            f"version {version.version} is {version.state}; to {action} it, it must be {wanted}",
+            field="version",
+            fix=_missing(version),
         )
     if version.gate_digest is None:
-        raise Refused(f"version {version.version} has no gate report", field="gate_digest", fix="propose it with the report's SHA-256")
-    reigning = tuple((other.version, _RETIRED) for other in all_versions if other.state == "champion")
+        raise Refused(
+            f"version {version.version} has no gate report",
+            field="gate_digest",
+            fix="propose it with the report's SHA-256",
+        )
+    reigning = tuple(
+        (other.version, _RETIRED) for other in all_versions if other.state == "champion"
+    )
     return Decision(version.version, "champion", reigning)
 
 
 def _reject(version: ModelVersion) -> Decision:
     if version.state == "champion":
-        raise Refused(f"version {version.version} is the champion", field="version", fix="roll back or promote another one first")
+        raise Refused(
+            f"version {version.version} is the champion",
+            field="version",
+            fix="roll back or promote another one first",
+        )
     if version.state == "rejected":
         raise Refused(f"version {version.version} is already rejected", field="version")
     return Decision(version.version, "rejected")

@@ -19,26 +19,43 @@ class Quarantine:
         self._warehouse = warehouse
         self._books = books
 
-    def unresolved(self, caller: Caller, *, pipeline: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
+    def unresolved(
+        self, caller: Caller, *, pipeline: str | None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
         """What waits for a person, newest first; without a pipeline, of all that the caller may touch."""
         subject = f"{pipeline}.quarantine" if pipeline else "quarantine"
-        with self._books.access(caller, "read", subject, roles=[Role.READER, Role.TRAINER, Role.WRITER], pipeline=pipeline) as entry:
+        with self._books.access(
+            caller,
+            "read",
+            subject,
+            roles=[Role.READER, Role.TRAINER, Role.WRITER],
+            pipeline=pipeline,
+        ) as entry:
             mine = None if "*" in caller.pipelines else list(caller.pipelines)
             with self._warehouse.transaction() as connection:
-                found = quarantine.unresolved(connection, pipelines=[pipeline] if pipeline else mine, limit=limit)
+                found = quarantine.unresolved(
+                    connection, pipelines=[pipeline] if pipeline else mine, limit=limit
+                )
             entry.rows = len(found)
         return found
 
     def redrive(self, caller: Caller, pipeline: str, ids: Sequence[int] | None) -> dict[str, Any]:
         """Ask etl to try rows again: all that can be, or those named; says which of the named can't."""
-        with self._books.access(caller, "redrive", f"{pipeline}.quarantine", roles=[Role.WRITER], pipeline=pipeline) as entry:
+        with self._books.access(
+            caller, "redrive", f"{pipeline}.quarantine", roles=[Role.WRITER], pipeline=pipeline
+        ) as entry:
             with self._warehouse.transaction() as connection:
                 redriven = quarantine.redrive(connection, pipeline, ids)
-                skipped = quarantine.why_not(connection, pipeline, sorted(set(ids or ()) - set(redriven)))
+                skipped = quarantine.why_not(
+                    connection, pipeline, sorted(set(ids or ()) - set(redriven))
+                )
                 entry.rows = len(redriven)
                 ledger.enter(connection, entry)
             entry.entered = True
-        return {"redriven": len(redriven), "skipped": [{"id": number, "reason": reason} for number, reason in skipped.items()]}
+        return {
+            "redriven": len(redriven),
+            "skipped": [{"id": number, "reason": reason} for number, reason in skipped.items()],
+        }
 
 
 class Ledger:
@@ -48,7 +65,9 @@ class Ledger:
         self._warehouse = warehouse
         self._books = books
 
-    def latest(self, caller: Caller, *, subject: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
+    def latest(
+        self, caller: Caller, *, subject: str | None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
         """The newest entries, newest first."""
         with self._books.access(caller, "read", "ledger", roles=[Role.ADMIN]) as entry:
             with self._warehouse.transaction() as connection:
@@ -66,5 +85,8 @@ class Outboxes:
 
     def heard(self, caller: Caller, heartbeat: Heartbeat) -> None:
         """Keep what an outbox says of itself."""
-        with self._books.look(caller, "outboxes", roles=[Role.SERVING]), self._raw.transaction() as connection:
+        with (
+            self._books.look(caller, "outboxes", roles=[Role.SERVING]),
+            self._raw.transaction() as connection,
+        ):
             outboxes.heard(connection, heartbeat)

@@ -24,7 +24,10 @@ class Training:
 
     def take_lease(self, caller: Caller, pipeline: str, holder: str, *, ttl_s: float) -> Lease:
         """Take or renew the lease of a pipeline for `ttl_s` seconds. Raises Refused while another holder's lasts."""
-        with self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline), self._warehouse.transaction() as connection:
+        with (
+            self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
+            self._warehouse.transaction() as connection,
+        ):
             pipelines.find(connection, pipeline)
             lease = leases.take(connection, pipeline, holder, ttl_s=ttl_s)
             if lease is None:
@@ -33,7 +36,10 @@ class Training:
 
     def release_lease(self, caller: Caller, pipeline: str, holder: str) -> bool:
         """Give a lease back. False when the holder has none (any more)."""
-        with self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline), self._warehouse.transaction() as connection:
+        with (
+            self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
+            self._warehouse.transaction() as connection,
+        ):
             return leases.release(connection, pipeline, holder)
 
     def start(self, caller: Caller, pipeline: str, *, reason: str) -> str:
@@ -46,7 +52,9 @@ class Training:
                 lease = leases.find(connection, pipeline)
             if lease is not None:
                 raise _taken(pipeline, lease)
-            run = self._cluster.start_training(pipeline, reason=f"{reason} (asked by {caller.name})")
+            run = self._cluster.start_training(
+                pipeline, reason=f"{reason} (asked by {caller.name})"
+            )
             entry.detail["run"] = run
         return run
 
@@ -57,5 +65,13 @@ class Training:
 
 
 def _taken(pipeline: str, lease: Lease | None) -> Refused:
-    who = f"by '{lease.holder}' until {lease.expires_at.isoformat(timespec='seconds')}" if lease else "by another run"
-    return Refused(f"'{pipeline}' is being trained {who}", field="pipeline", fix="wait for that run, or until its lease ends")
+    who = (
+        f"by '{lease.holder}' until {lease.expires_at.isoformat(timespec='seconds')}"
+        if lease
+        else "by another run"
+    )
+    return Refused(
+        f"'{pipeline}' is being trained {who}",
+        field="pipeline",
+        fix="wait for that run, or until its lease ends",
+    )

@@ -16,7 +16,14 @@ from mlplatform.errors import Unavailable
 BATCH_BYTES = 4 * 1024 * 1024
 """Bytes of a record batch, about. Smaller ones cost more calls per row, larger ones memory on both ends of the stream; measured flat from
 1 to 16 MiB."""
-_PASSING = ("08", "25", "40", "53", "57", "58")  # SQLSTATE classes: connection, transaction state, conflict, resources, operator, system
+_PASSING = (
+    "08",
+    "25",
+    "40",
+    "53",
+    "57",
+    "58",
+)  # SQLSTATE classes: connection, transaction state, conflict, resources, operator, system
 _MISSING_TABLE = "42P01"  # another standby, which has not replayed its creation yet
 
 
@@ -43,10 +50,14 @@ class ArrowSession:
         """Schema and batches of a large result, as the server sends them; empty batches are left out."""
         with self._translated():
             cursor = self._connection.cursor()
-            cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)})
+            cursor.adbc_statement.set_options(
+                **{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
+            )
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
-        schema = pa.schema([pa.field(field.name, field.type) for field in reader.schema])  # without the driver's notes
+        schema = pa.schema(
+            [pa.field(field.name, field.type) for field in reader.schema]
+        )  # without the driver's notes
         return schema, self._batches(cursor, reader, schema)
 
     def close(self) -> None:
@@ -74,7 +85,9 @@ class ArrowSession:
         except (AdbcError, pa.ArrowException, OSError) as error:
             state = getattr(error, "sqlstate", None)
             if state == _MISSING_TABLE:
-                raise Unavailable(f"standby {self._name}: the features are not there yet", retry_after_s=2.0) from error
+                raise Unavailable(
+                    f"standby {self._name}: the features are not there yet", retry_after_s=2.0
+                ) from error
             if state is None or state[:2] in _PASSING:
                 raise pools.away(self._name, error) from error
             raise

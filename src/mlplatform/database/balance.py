@@ -103,14 +103,25 @@ def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse],
     connection, which = read.connection, {"pipeline": pipeline}
     with connection.cursor(row_factory=dict_row) as cursor:
         tables = cursor.execute(SQL["feature_tables"], which).fetchall()
-    counts = [Warehouse(table["pipeline"], _featured(connection, table["table_name"]), _quarantined(connection, table)) for table in tables]
+    counts = [
+        Warehouse(
+            table["pipeline"],
+            _featured(connection, table["table_name"]),
+            _quarantined(connection, table),
+        )
+        for table in tables
+    ]
     with connection.cursor(row_factory=class_row(Passed)) as places:
         return counts, places.execute(SQL["passed"], which).fetchall()
 
 
 def raw_rows(raw: Connection, pipeline: str | None, passed: Sequence[Passed]) -> Sequence[RawRows]:
     """Raw rows per pipeline; `passed` is etl's place, read before."""
-    values = {"pipeline": pipeline, "pipelines": [place.pipeline for place in passed], **_lists(passed)}
+    values = {
+        "pipeline": pipeline,
+        "pipelines": [place.pipeline for place in passed],
+        **_lists(passed),
+    }
     with raw.cursor(row_factory=class_row(RawRows)) as cursor:
         found = cursor.execute(SQL["raw_rows"], values).fetchall()
     return [RawRows(item.pipeline, int(item.rows), int(item.passed)) for item in found]
@@ -134,12 +145,16 @@ def _lists(passed: Sequence[Passed]) -> dict[str, Any]:
 def _featured(connection: Connection, table: str | None) -> int:
     if table is None:
         return 0
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("features", table))).fetchone()
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("features", table))
+    ).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def _quarantined(connection: Connection, table: dict[str, Any]) -> int:
-    row = connection.execute(SQL["quarantined"], {"pipeline": table["pipeline"], "digest": table["digest"]}).fetchone()
+    row = connection.execute(
+        SQL["quarantined"], {"pipeline": table["pipeline"], "digest": table["digest"]}
+    ).fetchone()
     assert row is not None
     return int(row[0])

@@ -39,8 +39,15 @@ class DatasetSource:
         if self.description.digest is None or self.table is not None:
             return
         if self.failure:
-            raise Refused(f"features {self.description.digest[:12]} can't be computed: {self.failure}", field="digest")
-        raise Unavailable(f"features {self.description.digest[:12]} are not there yet; etl makes them", field="digest", retry_after_s=2.0)
+            raise Refused(
+                f"features {self.description.digest[:12]} can't be computed: {self.failure}",
+                field="digest",
+            )
+        raise Unavailable(
+            f"features {self.description.digest[:12]} are not there yet; etl makes them",
+            field="digest",
+            retry_after_s=2.0,
+        )
 
 
 def split(name: str) -> tuple[str, DatasetKind]:
@@ -48,14 +55,20 @@ def split(name: str) -> tuple[str, DatasetKind]:
     pipeline, _, word = name.rpartition(".")
     kind = next((known for known in KINDS if known == word), None)
     if kind is None or not pipeline:
-        raise UnknownName(f"there is no dataset '{name}'", field="name", fix=f"<pipeline>.{'|'.join(KINDS)}")
+        raise UnknownName(
+            f"there is no dataset '{name}'", field="name", fix=f"<pipeline>.{'|'.join(KINDS)}"
+        )
     return pipeline, kind
 
 
 def every(connection: Connection) -> list[DatasetSource]:
     """All datasets of all pipelines, of their present digests."""
     found = connection.execute(SQL["pipelines"]).fetchall()
-    return [_source(connection, name, kind, definition, digest) for name, definition, digest in found for kind in KINDS]
+    return [
+        _source(connection, name, kind, definition, digest)
+        for name, definition, digest in found
+        for kind in KINDS
+    ]
 
 
 def one(connection: Connection, name: str, digest: str | None) -> DatasetSource:
@@ -69,14 +82,20 @@ def one(connection: Connection, name: str, digest: str | None) -> DatasetSource:
     return _source(connection, pipeline, kind, row[1], digest or row[2])
 
 
-def _source(connection: Connection, pipeline: str, kind: DatasetKind, document: Any, digest: str) -> DatasetSource:
+def _source(
+    connection: Connection, pipeline: str, kind: DatasetKind, document: Any, digest: str
+) -> DatasetSource:
     if kind == "requests":
         return _requests(pipeline)
     if kind == "labels":
         return _labels(pipeline, PipelineDefinition.parse(document, where=pipeline))
-    row = connection.execute(SQL["feature_set"], {"pipeline": pipeline, "digest": digest}).fetchone()
+    row = connection.execute(
+        SQL["feature_set"], {"pipeline": pipeline, "digest": digest}
+    ).fetchone()
     if row is None:
-        raise UnknownName(f"pipeline '{pipeline}' has no features digest '{digest}'", field="digest")
+        raise UnknownName(
+            f"pipeline '{pipeline}' has no features digest '{digest}'", field="digest"
+        )
     definition, table, features, failure = row
     declared = PipelineDefinition.parse(definition, where=pipeline)
     known = [Feature.model_validate(feature) for feature in features or ()]
@@ -84,16 +103,43 @@ def _source(connection: Connection, pipeline: str, kind: DatasetKind, document: 
 
 
 def _features(
-    definition: PipelineDefinition, kind: DatasetKind, digest: str, features: Sequence[Feature], *, table: str | None, failure: str | None
+    definition: PipelineDefinition,
+    kind: DatasetKind,
+    digest: str,
+    features: Sequence[Feature],
+    *,
+    table: str | None,
+    failure: str | None,
 ) -> DatasetSource:
     columns: list[Described] = [
-        (DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("f.request_id::text")),
-        (DatasetColumn(name="row", dtype="int64", nullable=False, description="Row within the request."), sql.SQL("f.row::bigint")),
-        (DatasetColumn(name="event_time", dtype="timestamp", nullable=False), sql.SQL("f.event_time")),
+        (
+            DatasetColumn(name="request_id", dtype="uuid", nullable=False),
+            sql.SQL("f.request_id::text"),
+        ),
+        (
+            DatasetColumn(
+                name="row", dtype="int64", nullable=False, description="Row within the request."
+            ),
+            sql.SQL("f.row::bigint"),
+        ),
+        (
+            DatasetColumn(name="event_time", dtype="timestamp", nullable=False),
+            sql.SQL("f.event_time"),
+        ),
     ]
     if definition.key:
-        columns.append((DatasetColumn(name=definition.key, dtype="string", description="The client's own id."), sql.SQL("f.key")))
-    columns += [(DatasetColumn(name=feature.name, dtype=feature.dtype), sql.Identifier("f", feature.name)) for feature in features]
+        columns.append(
+            (
+                DatasetColumn(
+                    name=definition.key, dtype="string", description="The client's own id."
+                ),
+                sql.SQL("f.key"),
+            )
+        )
+    columns += [
+        (DatasetColumn(name=feature.name, dtype=feature.dtype), sql.Identifier("f", feature.name))
+        for feature in features
+    ]
     if kind == "training":
         columns.append(_target(definition))
     if twice := _twice(columns):  # told when it is read; the other datasets can still be listed
@@ -110,10 +156,21 @@ def _features(
 
 def _labels(pipeline: str, definition: PipelineDefinition) -> DatasetSource:
     columns: list[Described] = [
-        (DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("l.request_id::text")),
+        (
+            DatasetColumn(name="request_id", dtype="uuid", nullable=False),
+            sql.SQL("l.request_id::text"),
+        ),
         (DatasetColumn(name="row", dtype="int64", nullable=False), sql.SQL("l.row::bigint")),
-        (DatasetColumn(name="labelled_at", dtype="timestamp", nullable=False), sql.SQL("l.labelled_at")),
-        (DatasetColumn(name="source", dtype="string", nullable=False, description="import or feedback."), sql.SQL("l.source")),
+        (
+            DatasetColumn(name="labelled_at", dtype="timestamp", nullable=False),
+            sql.SQL("l.labelled_at"),
+        ),
+        (
+            DatasetColumn(
+                name="source", dtype="string", nullable=False, description="import or feedback."
+            ),
+            sql.SQL("l.source"),
+        ),
         _target(definition),
     ]
     return DatasetSource(
@@ -131,13 +188,31 @@ def _requests(pipeline: str) -> DatasetSource:
         ("source", "string", False), ("version", "string", True), ("caller", "string", False), ("client_id", "string", True),
         ("received_at", "timestamp", False), ("sequence", "int64", True),
     ]  # fmt: skip
-    columns: list[Described] = [(DatasetColumn(name="request_id", dtype="uuid", nullable=False), sql.SQL("r.request_id::text"))]
-    columns += [(DatasetColumn(name=name, dtype=dtype, nullable=null), sql.Identifier("r", name)) for name, dtype, null in plain]
+    columns: list[Described] = [
+        (
+            DatasetColumn(name="request_id", dtype="uuid", nullable=False),
+            sql.SQL("r.request_id::text"),
+        )
+    ]
+    columns += [
+        (DatasetColumn(name=name, dtype=dtype, nullable=null), sql.Identifier("r", name))
+        for name, dtype, null in plain
+    ]
     columns += [
         (DatasetColumn(name="outbox_id", dtype="uuid"), sql.SQL("r.outbox_id::text")),
         (DatasetColumn(name="rows", dtype="int64", nullable=False), sql.SQL("r.rows::bigint")),
-        (DatasetColumn(name="inputs", dtype="json", nullable=False, description="Column name -> list."), sql.SQL("r.inputs::text")),
-        (DatasetColumn(name="outputs", dtype="json", description="Output name -> list; empty for imports."), sql.SQL("r.outputs::text")),
+        (
+            DatasetColumn(
+                name="inputs", dtype="json", nullable=False, description="Column name -> list."
+            ),
+            sql.SQL("r.inputs::text"),
+        ),
+        (
+            DatasetColumn(
+                name="outputs", dtype="json", description="Output name -> list; empty for imports."
+            ),
+            sql.SQL("r.outputs::text"),
+        ),
     ]
     return DatasetSource(
         description=_describe(pipeline, "requests", columns),
@@ -151,17 +226,29 @@ def _requests(pipeline: str) -> DatasetSource:
 
 def _target(definition: PipelineDefinition) -> Described:
     """The label under the target's name, in the target's type (numbers are stored as double precision)."""
-    expressions = {"float64": "l.number", "int64": "l.number::bigint", "bool": "(l.number <> 0)", "string": "l.text"}
+    expressions = {
+        "float64": "l.number",
+        "int64": "l.number::bigint",
+        "bool": "(l.number <> 0)",
+        "string": "l.text",
+    }
     target = definition.target
     column = DatasetColumn(
-        name=target.name, dtype=target.dtype, nullable=False, description="Label." + (f" {target.unit}" * bool(target.unit))
+        name=target.name,
+        dtype=target.dtype,
+        nullable=False,
+        description="Label." + (f" {target.unit}" * bool(target.unit)),
     )
     return column, sql.SQL(expressions[target.dtype])
 
 
-def _describe(pipeline: str, kind: DatasetKind, columns: Sequence[Described], *, digest: str | None = None) -> DatasetDescription:
+def _describe(
+    pipeline: str, kind: DatasetKind, columns: Sequence[Described], *, digest: str | None = None
+) -> DatasetDescription:
     described = tuple(column for column, _ in columns)
-    return DatasetDescription(name=f"{pipeline}.{kind}", pipeline=pipeline, kind=kind, digest=digest, columns=described)
+    return DatasetDescription(
+        name=f"{pipeline}.{kind}", pipeline=pipeline, kind=kind, digest=digest, columns=described
+    )
 
 
 def _twice(columns: Sequence[Described]) -> str:

@@ -24,7 +24,9 @@ def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
     for name in query.columns:
         if name not in source.expressions:
             raise InvalidInput(
-                f"{source.description.name} has no column '{name}'", field="columns", fix=f"one of {', '.join(source.expressions)}"
+                f"{source.description.name} has no column '{name}'",
+                field="columns",
+                fix=f"one of {', '.join(source.expressions)}",
             )
         if query.columns.count(name) > 1:
             raise InvalidInput(f"column '{name}' was asked for twice", field="columns")
@@ -35,25 +37,36 @@ def statement(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
     """SQL that selects the rows of a query as they stood at a mark."""
     names = columns(source, query)
     parts: dict[str, sql.Composable] = {
-        "columns": sql.SQL(", ").join(sql.SQL("{} AS {}").format(source.expressions[name], sql.Identifier(name)) for name in names),
+        "columns": sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(source.expressions[name], sql.Identifier(name))
+            for name in names
+        ),
         "source": _rows(source, as_of),
         "window": _window(source, query),
         "order": sql.SQL(", ").join(source.order),
     }
     if query.limit is None:
         return _text(sql.SQL(SQL["select_all"].rstrip(";")).format(**parts))
-    keys = [sql.Identifier(f"__{number}") for number in range(len(source.order))]  # no column's name begins so
+    keys = [
+        sql.Identifier(f"__{number}") for number in range(len(source.order))
+    ]  # no column's name begins so
     parts["names"] = sql.SQL(", ").join(sql.Identifier(name) for name in names)
-    parts["keys"] = sql.SQL(", ").join(sql.SQL("{} AS {}").format(*pair) for pair in zip(source.order, keys, strict=True))
+    parts["keys"] = sql.SQL(", ").join(
+        sql.SQL("{} AS {}").format(*pair) for pair in zip(source.order, keys, strict=True)
+    )
     parts["key_names"] = sql.SQL(", ").join(keys)
-    parts["latest"] = sql.SQL(", ").join(sql.SQL("{} DESC").format(part) for part in (source.time, *source.order))
+    parts["latest"] = sql.SQL(", ").join(
+        sql.SQL("{} DESC").format(part) for part in (source.time, *source.order)
+    )
     parts["limit"] = sql.Literal(query.limit)
     return _text(sql.SQL(SQL["select_latest"].rstrip(";")).format(**parts))
 
 
 def _rows(source: DatasetSource, as_of: int) -> sql.Composed:
     return sql.SQL(SQL[f"from_{source.description.kind}"].rstrip(";")).format(
-        table=sql.Identifier(source.table or ""), pipeline=sql.Literal(source.description.pipeline), mark=sql.Literal(as_of)
+        table=sql.Identifier(source.table or ""),
+        pipeline=sql.Literal(source.description.pipeline),
+        mark=sql.Literal(as_of),
     )
 
 
@@ -61,7 +74,9 @@ def _window(source: DatasetSource, query: DatasetQuery) -> sql.Composed:
     bounds = [(">=", query.since), ("<", query.until)]
     return sql.Composed(
         [
-            sql.SQL(" AND {} {} {}").format(source.time, sql.SQL(operator), sql.Literal(_zoned(moment)))
+            sql.SQL(" AND {} {} {}").format(
+                source.time, sql.SQL(operator), sql.Literal(_zoned(moment))
+            )
             for operator, moment in bounds
             if moment is not None
         ]

@@ -32,7 +32,13 @@ class DatasetRead:
     """A dataset on its way. Made by `Datasets.open`; one thread at a time."""
 
     def __init__(
-        self, session: ArrowSession, source: DatasetSource, query: DatasetQuery, position: standby.Position, *, caller: str
+        self,
+        session: ArrowSession,
+        source: DatasetSource,
+        query: DatasetQuery,
+        position: standby.Position,
+        *,
+        caller: str,
     ) -> None:
         self.receipt_id = str(uuid7())
         self.lsn = position.lsn
@@ -45,7 +51,9 @@ class DatasetRead:
         self._caller = caller
         self._hash = ContentHash()
         self._exhausted = False
-        self.schema, self._stream = session.stream(dataset_sql.statement(source, query, as_of=self.as_of))
+        self.schema, self._stream = session.stream(
+            dataset_sql.statement(source, query, as_of=self.as_of)
+        )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, once. Raises Unavailable when the standby gives up: begin anew then, the rest alone would be another dataset."""
@@ -62,7 +70,9 @@ class DatasetRead:
         return Receipt(
             id=self.receipt_id,
             dataset=self._source.description.name,
-            query=self._query.model_copy(update={"as_of": self.as_of, "digest": self._source.description.digest}),
+            query=self._query.model_copy(
+                update={"as_of": self.as_of, "digest": self._source.description.digest}
+            ),
             server_role="standby",
             server=self._position.server,
             lsn=self.lsn,
@@ -108,9 +118,14 @@ class Datasets:
         if not self._slots.acquire(timeout=replica.settings.connect_timeout_s):
             raise Overloaded("too many datasets are being read", retry_after_s=5.0)
         try:
-            session = ArrowSession(pools.streaming_conninfo(replica.dsn, replica.settings, name="dataset"), name=replica.name)
+            session = ArrowSession(
+                pools.streaming_conninfo(replica.dsn, replica.settings, name="dataset"),
+                name=replica.name,
+            )
             try:
-                position = standby.judge(session.row(standby.PROOF), max_lag_bytes=replica.settings.max_lag_bytes)
+                position = standby.judge(
+                    session.row(standby.PROOF), max_lag_bytes=replica.settings.max_lag_bytes
+                )
                 yield DatasetRead(session, source, query, position, caller=caller)
             finally:
                 session.close()
@@ -124,10 +139,16 @@ class Datasets:
 
 def _as_of(session: ArrowSession, source: DatasetSource, query: DatasetQuery) -> int:
     """The mark to read at: the newest that is closed in this snapshot, or the query's if that is not above it."""
-    row = session.row(SQL["mark_raw" if source.description.kind == "requests" else "mark_warehouse"])
+    row = session.row(
+        SQL["mark_raw" if source.description.kind == "requests" else "mark_warehouse"]
+    )
     newest = int(row[0]) if row else 0
     if query.as_of is None:
         return newest
     if query.as_of > newest:
-        raise Unavailable(f"mark {query.as_of} is not closed on this standby yet; it has {newest}", field="as_of", retry_after_s=1.0)
+        raise Unavailable(
+            f"mark {query.as_of} is not closed on this standby yet; it has {newest}",
+            field="as_of",
+            retry_after_s=1.0,
+        )
     return query.as_of

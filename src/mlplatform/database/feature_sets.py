@@ -17,7 +17,12 @@ from mlplatform.database.pools import Connection, one_line
 from mlplatform.errors import Refused
 
 SQL = queries.load("featuring")
-TYPES: dict[DType, str] = {"float64": "double precision", "int64": "bigint", "string": "text", "bool": "boolean"}
+TYPES: dict[DType, str] = {
+    "float64": "double precision",
+    "int64": "bigint",
+    "string": "text",
+    "bool": "boolean",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ def recorded(connection: Connection) -> list[RecordedSet]:
         return cursor.execute(SQL["sets"]).fetchall()
 
 
-def make_table(connection: Connection, pipeline: str, digest: str, features: Sequence[Feature]) -> str:
+def make_table(
+    connection: Connection, pipeline: str, digest: str, features: Sequence[Feature]
+) -> str:
     """The table of a digest, made if it is missing. Raises Refused when PostgreSQL can't make it (more than about 1,600 features)."""
     row = connection.execute(SQL["lock_set"], {"pipeline": pipeline, "digest": digest}).fetchone()
     if row is not None and row[0] is not None:
@@ -50,22 +57,34 @@ def make_table(connection: Connection, pipeline: str, digest: str, features: Seq
         connection.execute(_create(name, features))
         connection.execute(_index(name))
     except (psycopg.ProgrammingError, psycopg.errors.TooManyColumns) as error:
-        raise Refused(f"the feature table of {pipeline} can't be made: {one_line(error)}") from error
+        raise Refused(
+            f"the feature table of {pipeline} can't be made: {one_line(error)}"
+        ) from error
     document = Jsonb([feature.model_dump() for feature in features])
-    connection.execute(SQL["set_table"], {"pipeline": pipeline, "digest": digest, "table": name, "features": document})
+    connection.execute(
+        SQL["set_table"],
+        {"pipeline": pipeline, "digest": digest, "table": name, "features": document},
+    )
     return name
 
 
 def set_failure(connection: Connection, pipeline: str, digest: str, failure: str | None) -> None:
     """Say for people why a digest can't be worked on, or with None that it can."""
-    connection.execute(SQL["set_failure"], {"pipeline": pipeline, "digest": digest, "failure": failure})
+    connection.execute(
+        SQL["set_failure"], {"pipeline": pipeline, "digest": digest, "failure": failure}
+    )
 
 
 def _create(name: str, features: Sequence[Feature]) -> sql.Composed:
     own = "request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, event_time timestamptz NOT NULL, key text"
-    typed = [sql.SQL("{} {}").format(sql.Identifier(feature.name), sql.SQL(TYPES[feature.dtype])) for feature in features]
+    typed = [
+        sql.SQL("{} {}").format(sql.Identifier(feature.name), sql.SQL(TYPES[feature.dtype]))
+        for feature in features
+    ]
     columns = sql.SQL(", ").join([sql.SQL(own), *typed, sql.SQL("PRIMARY KEY (request_id, row)")])
-    return sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(sql.Identifier("features", name), columns)
+    return sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(
+        sql.Identifier("features", name), columns
+    )
 
 
 def _index(name: str) -> sql.Composed:

@@ -101,9 +101,14 @@ def store(connection: Connection, place: Place, table: str, outcome: Outcome) ->
             _label(connection, place, outcome.labels, mark=mark)
 
 
-def advance(connection: Connection, place: Place, *, next_offset: int, featured: int, quarantined: int) -> None:
+def advance(
+    connection: Connection, place: Place, *, next_offset: int, featured: int, quarantined: int
+) -> None:
     """Move the place on."""
-    connection.execute(SQL["advance"], {**_keys(place), "next": next_offset, "featured": featured, "quarantined": quarantined})
+    connection.execute(
+        SQL["advance"],
+        {**_keys(place), "next": next_offset, "featured": featured, "quarantined": quarantined},
+    )
 
 
 def quarantine(connection: Connection, pipeline: str, digest: str, bad: Sequence[BadRow]) -> None:
@@ -126,7 +131,11 @@ def quarantine(connection: Connection, pipeline: str, digest: str, bad: Sequence
 def _refusals(table: str) -> Iterator[None]:
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
+    except (
+        psycopg.DataError,
+        psycopg.IntegrityError,
+        psycopg.errors.ProgramLimitExceeded,
+    ) as error:
         raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
     except psycopg.ProgrammingError as error:
         raise Refused(f"features.{table} can't be written: {one_line(error)}") from error
@@ -144,10 +153,17 @@ def _stage(connection: Connection, table: str, outcome: Outcome) -> sql.Identifi
     names = sql.SQL(", ").join(map(sql.Identifier, _columns(list(outcome.features))))
     found = connection.execute("SELECT to_regclass(%s)", (staged.as_string(connection),)).fetchone()
     if found is None or found[0] is None:
-        template = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA")
-        connection.execute(template.format(sql.Identifier(table), names, sql.Identifier("features", table)))
+        template = sql.SQL(
+            "CREATE TEMPORARY TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA"
+        )
+        connection.execute(
+            template.format(sql.Identifier(table), names, sql.Identifier("features", table))
+        )
     lists = [_storable(array) for array in outcome.features.values()]
-    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(staged, names)) as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(staged, names)) as copy,
+    ):
         for row in zip(outcome.ids, outcome.rows, outcome.times, outcome.keys, *lists, strict=True):
             copy.write_row(row)
     return staged
@@ -155,9 +171,9 @@ def _stage(connection: Connection, table: str, outcome: Outcome) -> sql.Identifi
 
 def _insert(table: str, staged: sql.Identifier, features: list[str]) -> sql.Composed:
     names = sql.SQL(", ").join(map(sql.Identifier, _columns(features)))
-    return sql.SQL("INSERT INTO {} ({}, batch) SELECT {}, %s FROM {} ON CONFLICT (request_id, row) DO NOTHING").format(
-        sql.Identifier("features", table), names, names, staged
-    )
+    return sql.SQL(
+        "INSERT INTO {} ({}, batch) SELECT {}, %s FROM {} ON CONFLICT (request_id, row) DO NOTHING"
+    ).format(sql.Identifier("features", table), names, names, staged)
 
 
 def _columns(features: list[str]) -> list[str]:
@@ -188,9 +204,16 @@ def _label(connection: Connection, place: Place, labels: Sequence[LabelRow], *, 
 
 
 def _reads_target(connection: Connection, place: Place) -> bool:
-    row = connection.execute(SQL["reads_target"], {"pipeline": place.pipeline, "digest": place.digest}).fetchone()
+    row = connection.execute(
+        SQL["reads_target"], {"pipeline": place.pipeline, "digest": place.digest}
+    ).fetchone()
     return row is not None and bool(row[0])
 
 
 def _keys(place: Place) -> dict[str, Any]:
-    return {"pipeline": place.pipeline, "digest": place.digest, "topic": place.topic, "partition": place.partition}
+    return {
+        "pipeline": place.pipeline,
+        "digest": place.digest,
+        "topic": place.topic,
+        "partition": place.partition,
+    }

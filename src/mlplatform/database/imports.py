@@ -30,7 +30,9 @@ class ImportState:
     last_offset: int | None
     finished: bool
 
-    def after(self, *, accepted: int, quarantined: int, reasons: list[dict[str, Any]]) -> ImportState:
+    def after(
+        self, *, accepted: int, quarantined: int, reasons: list[dict[str, Any]]
+    ) -> ImportState:
         """The state with one more chunk dealt with."""
         return replace(
             self,
@@ -46,9 +48,14 @@ def topic(pipeline: str) -> str:
     return f"import:{pipeline}"
 
 
-def begin(raw: Connection, pipeline: str, key: str, *, caller: str, body_sha256: str) -> ImportState:
+def begin(
+    raw: Connection, pipeline: str, key: str, *, caller: str, body_sha256: str
+) -> ImportState:
     """The import of that key: new, or as far as earlier requests brought it."""
-    raw.execute(SQL["begin"], {"pipeline": pipeline, "key": key, "caller": caller, "body_sha256": body_sha256})
+    raw.execute(
+        SQL["begin"],
+        {"pipeline": pipeline, "key": key, "caller": caller, "body_sha256": body_sha256},
+    )
     return _state(raw, "find", pipeline, key)
 
 
@@ -68,14 +75,30 @@ def store(raw: Connection, pipeline: str, inputs: Sequence[str], *, caller: str)
     first, now = int(row[0]), datetime.now(UTC)
     with raw.cursor() as cursor, cursor.copy(SQL["copy_rows"]) as copy:
         for place, document in enumerate(inputs, start=first):
-            copy.write_row((new_request_id(), pipeline, "import", road["topic"], 0, place, caller, now, 1, document))
+            copy.write_row(
+                (
+                    new_request_id(),
+                    pipeline,
+                    "import",
+                    road["topic"],
+                    0,
+                    place,
+                    caller,
+                    now,
+                    1,
+                    document,
+                )
+            )
     raw.execute(SQL["set_offset"], {**road, "next": first + len(inputs)})
     return first + len(inputs) - 1
 
 
 def advance(raw: Connection, pipeline: str, state: ImportState) -> None:
     """Record how far the import is; the caller holds its lock."""
-    values = {name: getattr(state, name) for name in ("key", "records", "accepted", "quarantined", "last_offset", "finished")}
+    values = {
+        name: getattr(state, name)
+        for name in ("key", "records", "accepted", "quarantined", "last_offset", "finished")
+    }
     raw.execute(SQL["advance"], {**values, "pipeline": pipeline, "reasons": Jsonb(state.reasons)})
 
 

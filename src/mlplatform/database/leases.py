@@ -25,7 +25,9 @@ class Lease:
 def take(connection: Connection, pipeline: str, holder: str, *, ttl_s: float) -> Lease | None:
     """Take the lease, or renew it for the same holder. None while another holder's lease lasts."""
     with connection.cursor(row_factory=class_row(Lease)) as cursor:
-        return cursor.execute(SQL["take"], {"pipeline": pipeline, "holder": holder, "ttl_s": ttl_s}).fetchone()
+        return cursor.execute(
+            SQL["take"], {"pipeline": pipeline, "holder": holder, "ttl_s": ttl_s}
+        ).fetchone()
 
 
 def find(connection: Connection, pipeline: str) -> Lease | None:
@@ -36,4 +38,6 @@ def find(connection: Connection, pipeline: str) -> Lease | None:
 
 def release(connection: Connection, pipeline: str, holder: str) -> bool:
     """Give the lease back. False when `holder` has none."""
-    return connection.execute(SQL["release"], {"pipeline": pipeline, "holder": holder}).rowcount == 1
+    return (
+        connection.execute(SQL["release"], {"pipeline": pipeline, "holder": holder}).rowcount == 1
+    )

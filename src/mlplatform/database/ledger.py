@@ -36,10 +36,14 @@ def enter(connection: Connection, entry: Entry) -> None:
     values = {name: getattr(entry, name) for name in ("action", "rows", "lsn", "outcome")}
     values |= {name: printable(getattr(entry, name)) for name in ("caller", "subject")}
     columns = None if entry.columns is None else [printable(name) for name in entry.columns]
-    connection.execute(SQL["enter"], {**values, "columns": columns, "detail": Jsonb(printable_value(entry.detail))})
+    connection.execute(
+        SQL["enter"], {**values, "columns": columns, "detail": Jsonb(printable_value(entry.detail))}
+    )
 
 
-def latest(connection: Connection, *, limit: int, subject: str | None = None) -> list[Mapping[str, Any]]:
+def latest(
+    connection: Connection, *, limit: int, subject: str | None = None
+) -> list[Mapping[str, Any]]:
     """The newest entries, newest first."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return list(cursor.execute(SQL["latest"], {"limit": limit, "subject": subject}).fetchall())

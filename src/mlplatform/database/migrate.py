@@ -35,7 +35,9 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
 
     Raises Unavailable when the server is away. A missing role or right comes through as psycopg's own error: it is no passing state.
     """
-    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool
+    )
     config = configuration(which)
     with engine.begin() as connection:
         driver = connection.connection.driver_connection
@@ -44,7 +46,10 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         before = MigrationContext.configure(connection).get_current_revision()
         if before is not None and before not in _versions(which):
             _log.warning(
-                "the database is of a newer version than this code; it is left as it is", database=which, found=before, known=head(which)
+                "the database is of a newer version than this code; it is left as it is",
+                database=which,
+                found=before,
+                known=head(which),
             )
             return
         config.attributes["connection"] = connection
@@ -68,7 +73,10 @@ def head(which: Literal["raw", "warehouse"]) -> str | None:
 
 
 def _versions(which: Literal["raw", "warehouse"]) -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(configuration(which)).walk_revisions()}
+    return {
+        script.revision
+        for script in ScriptDirectory.from_config(configuration(which)).walk_revisions()
+    }
 
 
 def configuration(which: Literal["raw", "warehouse"]) -> Config:
@@ -83,6 +91,11 @@ def configuration(which: Literal["raw", "warehouse"]) -> Config:
 def _connect(dsn: SecretStr) -> psycopg.Connection[tuple[object, ...]]:
     try:
         keepalives = pools.options(pools.SERVER_KEEPALIVES)  # a migration locks whole tables
-        return psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="migrate", options=keepalives)
+        return psycopg.connect(
+            dsn.get_secret_value(),
+            connect_timeout=10,
+            application_name="migrate",
+            options=keepalives,
+        )
     except psycopg.OperationalError as error:
         raise Unavailable(f"migration: {' '.join(str(error).split())}") from error

@@ -27,4 +27,6 @@ class Heartbeat:
 
 def heard(connection: Connection, heartbeat: Heartbeat) -> None:
     """Keep what an outbox said."""
-    connection.execute(SQL["heard"], {**vars(heartbeat), "versions": Jsonb(dict(heartbeat.versions))})
+    connection.execute(
+        SQL["heard"], {**vars(heartbeat), "versions": Jsonb(dict(heartbeat.versions))}
+    )

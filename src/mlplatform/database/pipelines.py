@@ -60,13 +60,23 @@ class Progress:
     quarantined: int
 
 
-def apply(connection: Connection, definition: PipelineDefinition, *, commit: str, digest: str, caller: str) -> None:
+def apply(
+    connection: Connection, definition: PipelineDefinition, *, commit: str, digest: str, caller: str
+) -> None:
     """Record a definition with its features digest. With another target than before, the imports' labels are read again."""
     document = definition.model_dump(mode="json")
-    values = {"name": definition.name, "definition": Jsonb(document), "commit": commit, "digest": digest, "caller": caller}
+    values = {
+        "name": definition.name,
+        "definition": Jsonb(document),
+        "commit": commit,
+        "digest": digest,
+        "caller": caller,
+    }
     former = connection.execute(SQL["former_target"], values).fetchone()
     if former is not None and former[0] != document["target"]:
-        connection.execute(SQL["read_again"], values)  # before the mark: a batch of etl holds its place when it takes the mark
+        connection.execute(
+            SQL["read_again"], values
+        )  # before the mark: a batch of etl holds its place when it takes the mark
         connection.execute(SQL["next_mark"])
     connection.execute(SQL["apply"], values)
     connection.execute(SQL["apply_feature_set"], values)
@@ -77,7 +87,9 @@ def find(connection: Connection, name: str, *, lock: bool = False) -> AppliedPip
     with connection.cursor(row_factory=class_row(AppliedPipeline)) as cursor:
         found = cursor.execute(SQL["lock" if lock else "find"], {"name": name}).fetchone()
     if found is None:
-        raise UnknownName(f"no pipeline '{name}' was applied", field="pipeline", fix="mlplatform apply")
+        raise UnknownName(
+            f"no pipeline '{name}' was applied", field="pipeline", fix="mlplatform apply"
+        )
     return found
 
 
@@ -90,9 +102,13 @@ def all_applied(connection: Connection) -> Sequence[AppliedPipeline]:
 def feature_set(connection: Connection, pipeline: str, digest: str) -> FeatureSet:
     """What is known of a features digest. Raises UnknownName."""
     with connection.cursor(row_factory=class_row(FeatureSet)) as cursor:
-        found = cursor.execute(SQL["feature_set"], {"pipeline": pipeline, "digest": digest}).fetchone()
+        found = cursor.execute(
+            SQL["feature_set"], {"pipeline": pipeline, "digest": digest}
+        ).fetchone()
     if found is None:
-        raise UnknownName(f"features digest {digest} of '{pipeline}' was never applied", field="digest")
+        raise UnknownName(
+            f"features digest {digest} of '{pipeline}' was never applied", field="digest"
+        )
     return found
 
 
@@ -109,7 +125,9 @@ def mark(connection: Connection) -> int:
     return int(row[0])
 
 
-def waiting(raw: Connection, pipeline: str, passed: Sequence[Progress], *, stored_before: datetime | None) -> int:
+def waiting(
+    raw: Connection, pipeline: str, passed: Sequence[Progress], *, stored_before: datetime | None
+) -> int:
     """Requests in the raw database that etl has not passed yet, of those stored at or before `stored_before`; at most MOST_WAITING a road."""
     values = {
         "pipeline": pipeline,

@@ -29,8 +29,15 @@ IDLE_IN_TRANSACTION_S = 600
 """Longest pause between two statements of a transaction: far above what etl computes on one batch."""
 # A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
 # transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
-SERVER_KEEPALIVES: dict[str, object] = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
-_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)  # the latter is no OperationalError to psycopg
+SERVER_KEEPALIVES: dict[str, object] = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 4,
+}
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)  # the latter is no OperationalError to psycopg
 # Compiling costs more than it saves on one statement a session. No larger work_mem: with it the planner hashes and sorts what comes in order from
 # two indexes, three times slower, and the first row waits for the last.
 _FOR_DATASETS: dict[str, object] = {"jit": "off", "statement_timeout": 0}
@@ -43,7 +50,11 @@ class PrimaryPool:
         self.name = name
         address = conninfo(dsn, settings, name=name, target_session_attrs="read-write")
         self._sessions = Sessions(
-            lambda: psycopg.connect(address), most=settings.pool_max, wait_s=settings.connect_timeout_s, keep=True, name=name
+            lambda: psycopg.connect(address),
+            most=settings.pool_max,
+            wait_s=settings.connect_timeout_s,
+            keep=True,
+            name=name,
         )
 
     @contextmanager
@@ -88,7 +99,13 @@ class ReplicaPool:
         self.name = name
         self.dsn = dsn
         self.settings = settings
-        self._sessions = Sessions(self._connect, most=settings.pool_max, wait_s=settings.connect_timeout_s, keep=False, name=name)
+        self._sessions = Sessions(
+            self._connect,
+            most=settings.pool_max,
+            wait_s=settings.connect_timeout_s,
+            keep=False,
+            name=name,
+        )
 
     @contextmanager
     def read(self) -> Generator[StandbyRead]:
@@ -100,9 +117,16 @@ class ReplicaPool:
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
-                position = standby.judge(connection.execute(standby.PROOF).fetchone(), max_lag_bytes=self.settings.max_lag_bytes)
-                yield StandbyRead(connection, position.server, position.lsn, position.timeline, position.lag_bytes)
-                standby.judge_end(connection.execute(standby.STILL_STANDBY).fetchone(), server=position.server)
+                position = standby.judge(
+                    connection.execute(standby.PROOF).fetchone(),
+                    max_lag_bytes=self.settings.max_lag_bytes,
+                )
+                yield StandbyRead(
+                    connection, position.server, position.lsn, position.timeline, position.lag_bytes
+                )
+                standby.judge_end(
+                    connection.execute(standby.STILL_STANDBY).fetchone(), server=position.server
+                )
         except psycopg.DataError as error:
             raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
         except _AWAY as error:
@@ -137,7 +161,13 @@ def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
     return _address(dsn, settings, name, _FOR_DATASETS, {})
 
 
-def _address(dsn: SecretStr, settings: Postgres, name: str, server: Mapping[str, object], client: Mapping[str, str]) -> str:
+def _address(
+    dsn: SecretStr,
+    settings: Postgres,
+    name: str,
+    server: Mapping[str, object],
+    client: Mapping[str, str],
+) -> str:
     return make_conninfo(
         dsn.get_secret_value(),
         application_name=name,
@@ -159,7 +189,9 @@ def options(server: Mapping[str, object]) -> str:
 def away(name: str, error: Exception) -> Unavailable:
     """The error for a standby that can't be read: refused by the login trigger, or away, or gave the read up."""
     if standby.TRIGGER_MARK in str(error):
-        return standby.refusal("primary", f"standby {name}: the address leads to a primary, which refuses readers")
+        return standby.refusal(
+            "primary", f"standby {name}: the address leads to a primary, which refuses readers"
+        )
     return Unavailable(f"standby {name}: {one_line(error)}", retry_after_s=2.0)
 
 

@@ -19,7 +19,14 @@ def printable_value(value: Any, *, deepest: int = DEEPEST) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):
-        return {printable(str(key)): printable_value(item, deepest=deepest - 1) for key, item in value.items()} if deepest else "{…}"
+        return (
+            {
+                printable(str(key)): printable_value(item, deepest=deepest - 1)
+                for key, item in value.items()
+            }
+            if deepest
+            else "{…}"
+        )
     if isinstance(value, list | tuple):
         return [printable_value(item, deepest=deepest - 1) for item in value] if deepest else "[…]"
     return value

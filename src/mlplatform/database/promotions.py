@@ -17,7 +17,9 @@ SQL = queries.load("promotions")
 
 def versions(connection: Connection, pipeline: str) -> list[ModelVersion]:
     """All versions of a pipeline, oldest first."""
-    return [ModelVersion.model_validate(row) for row in _rows(connection, "versions", pipeline=pipeline)]
+    return [
+        ModelVersion.model_validate(row) for row in _rows(connection, "versions", pipeline=pipeline)
+    ]
 
 
 def add_version(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
@@ -26,9 +28,19 @@ def add_version(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
     return ModelVersion.model_validate(row)
 
 
-def set_state(connection: Connection, pipeline: str, version: str, state: State, *, gate_digest: str | None = None) -> None:
+def set_state(
+    connection: Connection,
+    pipeline: str,
+    version: str,
+    state: State,
+    *,
+    gate_digest: str | None = None,
+) -> None:
     """Move a version to another state. The database refuses a second champion."""
-    connection.execute(SQL["set_state"], {"pipeline": pipeline, "version": version, "state": state, "gate_digest": gate_digest})
+    connection.execute(
+        SQL["set_state"],
+        {"pipeline": pipeline, "version": version, "state": state, "gate_digest": gate_digest},
+    )
 
 
 def add_promotion(
@@ -43,14 +55,29 @@ def add_promotion(
     previous: str | None,
 ) -> Promotion:
     """Add an entry to the promotion record."""
-    values = {"pipeline": version.pipeline, "version": version.version, "action": action, "state": state}
-    (row,) = _rows(connection, "add_promotion", **values, by=by, why=why, gate_digest=gate_digest, previous=previous)
+    values = {
+        "pipeline": version.pipeline,
+        "version": version.version,
+        "action": action,
+        "state": state,
+    }
+    (row,) = _rows(
+        connection,
+        "add_promotion",
+        **values,
+        by=by,
+        why=why,
+        gate_digest=gate_digest,
+        previous=previous,
+    )
     return Promotion.model_validate(row)
 
 
 def history(connection: Connection, pipeline: str) -> list[Promotion]:
     """The promotion record of a pipeline, oldest first."""
-    return [Promotion.model_validate(row) for row in _rows(connection, "history", pipeline=pipeline)]
+    return [
+        Promotion.model_validate(row) for row in _rows(connection, "history", pipeline=pipeline)
+    ]
 
 
 def mirrored(connection: Connection, pipeline: str, record: int) -> None:

@@ -38,27 +38,37 @@ def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
         "rows": [item.row for item in refusals],
         "columns": [printable(item.column) for item in refusals],
         "reasons": [printable(item.reason) for item in refusals],
-        "payloads": [msgspec.json.encode(printable_value(item.payload)).decode() for item in refusals],
+        "payloads": [
+            msgspec.json.encode(printable_value(item.payload)).decode() for item in refusals
+        ],
     }
     connection.execute(SQL["refuse"], values)
 
 
-def unresolved(connection: Connection, *, pipelines: Sequence[str] | None, limit: int) -> list[dict[str, Any]]:
+def unresolved(
+    connection: Connection, *, pipelines: Sequence[str] | None, limit: int
+) -> list[dict[str, Any]]:
     """What waits for a person, newest first; of these pipelines, None for all."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(SQL["unresolved"], {"pipelines": pipelines, "limit": limit}).fetchall()
+        return cursor.execute(
+            SQL["unresolved"], {"pipelines": pipelines, "limit": limit}
+        ).fetchall()
 
 
 def redrive(connection: Connection, pipeline: str, ids: Sequence[int] | None) -> list[int]:
     """Ask for another try; returns the entries that will get one."""
-    rows = connection.execute(SQL["redrive"], {"pipeline": pipeline, "ids": None if ids is None else list(ids)}).fetchall()
+    rows = connection.execute(
+        SQL["redrive"], {"pipeline": pipeline, "ids": None if ids is None else list(ids)}
+    ).fetchall()
     return [int(row[0]) for row in rows]
 
 
 def why_not(connection: Connection, pipeline: str, ids: Sequence[int]) -> dict[int, str]:
     """Why entries that were asked for can't be tried again."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        found = {row["id"]: row for row in cursor.execute(SQL["why_not"], {"ids": list(ids)}).fetchall()}
+        found = {
+            row["id"]: row for row in cursor.execute(SQL["why_not"], {"ids": list(ids)}).fetchall()
+        }
     return {number: _reason(found.get(number), pipeline) for number in ids}
 
 

@@ -20,7 +20,9 @@ _NAME = re.compile(r"^-- name: *([a-z][a-z0-9_]*) *$", re.MULTILINE)
 @cache
 def load(name: str) -> Mapping[str, str]:
     """The statements of `sql/<name>.sql` by name, read once per process. Raises ValueError when the file breaks the form."""
-    return MappingProxyType(parse((FOLDER / f"{name}.sql").read_text(encoding="utf-8"), where=f"{name}.sql"))
+    return MappingProxyType(
+        parse((FOLDER / f"{name}.sql").read_text(encoding="utf-8"), where=f"{name}.sql")
+    )
 
 
 def parse(text: str, *, where: str) -> dict[str, str]:
@@ -39,5 +41,7 @@ def parse(text: str, *, where: str) -> dict[str, str]:
 
 def _halves(body: str) -> tuple[str, str]:
     lines = body.strip().splitlines()
-    head = next((index for index, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    head = next(
+        (index for index, line in enumerate(lines) if not line.startswith("--")), len(lines)
+    )
     return " ".join(line.lstrip("- ") for line in lines[:head]), "\n".join(lines[head:]).strip()

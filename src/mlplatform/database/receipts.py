@@ -15,12 +15,16 @@ SQL = queries.load("receipts")
 def add(connection: Connection, receipt: Receipt) -> None:
     """Keep a receipt."""
     document = Jsonb(receipt.model_dump(mode="json"))
-    connection.execute(SQL["add"], {"id": receipt.id, "dataset": receipt.dataset, "receipt": document})
+    connection.execute(
+        SQL["add"], {"id": receipt.id, "dataset": receipt.dataset, "receipt": document}
+    )
 
 
 def find(connection: Connection, receipt_id: str) -> Receipt:
     """The receipt of that id. Raises UnknownName: the stream did not end well, or never was."""
     row = connection.execute(SQL["find"], {"id": receipt_id}).fetchone()
     if row is None:
-        raise UnknownName(f"there is no receipt '{receipt_id}': its stream did not end well", field="id")
+        raise UnknownName(
+            f"there is no receipt '{receipt_id}': its stream did not end well", field="id"
+        )
     return Receipt.model_validate(row[0])

@@ -60,7 +60,10 @@ class RegistryRows:
         """(schema revision, tables, artifact folders of the versions' runs) of one moment. Raises Refused when MLflow never started."""
         with self._transaction(snapshot=True) as connection:
             revision = self._revision(connection)
-            tables = [_copy_out(connection, "public", name, columns, folder) for name, columns in self._tables(connection, "public")]
+            tables = [
+                _copy_out(connection, "public", name, columns, folder)
+                for name, columns in self._tables(connection, "public")
+            ]
             runs = [str(row[0]) for row in connection.execute(self._queries["runs"])]
         return revision, tables, runs
 
@@ -68,7 +71,10 @@ class RegistryRows:
         """(tables, versions) of the promotion record at one moment."""
         with self._transaction(snapshot=True) as connection:
             columns = dict(self._tables(connection, "control"))
-            tables = [_copy_out(connection, "control", name, columns[name], folder) for name in CONTROL_TABLES]
+            tables = [
+                _copy_out(connection, "control", name, columns[name], folder)
+                for name in CONTROL_TABLES
+            ]
             versions = self._versions(connection)
         return tables, versions
 
@@ -83,7 +89,14 @@ class RegistryRows:
             self._revision(connection)
             return bool(connection.execute(self._queries["occupied"]).fetchone()[0])  # type: ignore[index]  # EXISTS gives a row
 
-    def restore_mlflow(self, folder: Path, revision: str, tables: Sequence[TableDump], *, highest: Mapping[str, int]) -> None:
+    def restore_mlflow(
+        self,
+        folder: Path,
+        revision: str,
+        tables: Sequence[TableDump],
+        *,
+        highest: Mapping[str, int],
+    ) -> None:
         """Replace all rows of MLflow's database by those of a dump, in one transaction. Raises Refused when the schemas differ.
 
         `highest` is the last number that each model's versions have ever had: MLflow goes on behind it. It counts from the rows that it
@@ -96,29 +109,52 @@ class RegistryRows:
                     fix="start the MLflow version that made it, once",
                 )
             present = dict(self._tables(connection, "public"))
-            ordered = [table for table in self._in_order(connection, "public", tables) if table.name != "alembic_version"]
+            ordered = [
+                table
+                for table in self._in_order(connection, "public", tables)
+                if table.name != "alembic_version"
+            ]
             _refuse_unknown(ordered, present)
-            emptied = sql.SQL(", ").join(sql.Identifier("public", name) for name in present if name != "alembic_version")
+            emptied = sql.SQL(", ").join(
+                sql.Identifier("public", name) for name in present if name != "alembic_version"
+            )
             connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
             self._fill(connection, "public", ordered, folder)
             for model, version in highest.items():
                 connection.execute(self._queries["keep_model"], {"model": model})
-                connection.execute(self._queries["keep_number"], {"model": model, "version": version})
+                connection.execute(
+                    self._queries["keep_number"], {"model": model, "version": version}
+                )
 
     def restore_control(self, folder: Path, tables: Sequence[TableDump]) -> None:
         """Replace versions, promotions and receipts by those of a dump, in one transaction; pipelines that are missing are added."""
         with self._transaction() as connection:
             by_name = {table.name: table for table in tables}
-            emptied = sql.SQL(", ").join(sql.Identifier("control", name) for name in CONTROL_TABLES if name != "pipelines")
+            emptied = sql.SQL(", ").join(
+                sql.Identifier("control", name) for name in CONTROL_TABLES if name != "pipelines"
+            )
             connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
             _merge(connection, by_name["pipelines"], folder)
-            self._fill(connection, "control", [by_name[name] for name in CONTROL_TABLES if name != "pipelines"], folder)
+            self._fill(
+                connection,
+                "control",
+                [by_name[name] for name in CONTROL_TABLES if name != "pipelines"],
+                folder,
+            )
 
-    def _fill(self, connection: psycopg.Connection[Any], schema: str, tables: Sequence[TableDump], folder: Path) -> None:
+    def _fill(
+        self,
+        connection: psycopg.Connection[Any],
+        schema: str,
+        tables: Sequence[TableDump],
+        folder: Path,
+    ) -> None:
         names = {table.name for table in tables}
         for table in tables:
             _copy_in(connection, sql.Identifier(schema, table.name), table, folder)
-        for table_name, column, sequence in connection.execute(self._queries["sequences"], {"schema": schema}).fetchall():
+        for table_name, column, sequence in connection.execute(
+            self._queries["sequences"], {"schema": schema}
+        ).fetchall():
             if table_name in names:
                 connection.execute(
                     sql.SQL("SELECT setval(%s, coalesce(max({}), 0) + 1, false) FROM {}").format(
@@ -129,22 +165,35 @@ class RegistryRows:
 
     def _revision(self, connection: psycopg.Connection[Any]) -> str:
         exists = connection.execute(self._queries["revision_table"]).fetchone()
-        row = connection.execute(self._queries["revision"]).fetchone() if exists and exists[0] else None
+        row = (
+            connection.execute(self._queries["revision"]).fetchone()
+            if exists and exists[0]
+            else None
+        )
         if row is None:
-            raise Refused("MLflow has not made its tables in this database", fix="start `mlflow server` on it once")
+            raise Refused(
+                "MLflow has not made its tables in this database",
+                fix="start `mlflow server` on it once",
+            )
         return str(row[0])
 
-    def _tables(self, connection: psycopg.Connection[Any], schema: str) -> list[tuple[str, tuple[str, ...]]]:
+    def _tables(
+        self, connection: psycopg.Connection[Any], schema: str
+    ) -> list[tuple[str, tuple[str, ...]]]:
         rows = connection.execute(self._queries["tables"], {"schema": schema}).fetchall()
         return [(name, tuple(columns)) for name, columns in rows]
 
     def _versions(self, connection: psycopg.Connection[Any]) -> list[Version]:
         return [Version(*row) for row in connection.execute(self._queries["versions"]).fetchall()]
 
-    def _in_order(self, connection: psycopg.Connection[Any], schema: str, tables: Sequence[TableDump]) -> list[TableDump]:
+    def _in_order(
+        self, connection: psycopg.Connection[Any], schema: str, tables: Sequence[TableDump]
+    ) -> list[TableDump]:
         """Such that a table comes after those that it refers to."""
         graph: TopologicalSorter[str] = TopologicalSorter({table.name: () for table in tables})
-        for needing, needed in connection.execute(self._queries["references"], {"schema": schema}).fetchall():
+        for needing, needed in connection.execute(
+            self._queries["references"], {"schema": schema}
+        ).fetchall():
             graph.add(needing, needed)
         place = {name: at for at, name in enumerate(graph.static_order())}
         return sorted(tables, key=lambda table: place[table.name])
@@ -160,9 +209,17 @@ class RegistryRows:
             raise Unavailable(f"database of the registry: {one_line(error)}") from error
 
 
-def _copy_out(connection: psycopg.Connection[Any], schema: str, name: str, columns: tuple[str, ...], folder: Path) -> TableDump:
+def _copy_out(
+    connection: psycopg.Connection[Any],
+    schema: str,
+    name: str,
+    columns: tuple[str, ...],
+    folder: Path,
+) -> TableDump:
     folder.mkdir(parents=True, exist_ok=True)
-    statement = sql.SQL("COPY {} ({}) TO STDOUT").format(sql.Identifier(schema, name), _identifiers(columns))
+    statement = sql.SQL("COPY {} ({}) TO STDOUT").format(
+        sql.Identifier(schema, name), _identifiers(columns)
+    )
     with connection.cursor() as cursor, (folder / f"{name}.copy").open("wb") as file:
         with cursor.copy(statement) as copy:
             for piece in copy:
@@ -170,14 +227,18 @@ def _copy_out(connection: psycopg.Connection[Any], schema: str, name: str, colum
         return TableDump(name, columns, cursor.rowcount)
 
 
-def _copy_in(connection: psycopg.Connection[Any], target: sql.Identifier, table: TableDump, folder: Path) -> None:
+def _copy_in(
+    connection: psycopg.Connection[Any], target: sql.Identifier, table: TableDump, folder: Path
+) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(target, _identifiers(table.columns))
     with connection.cursor() as cursor:
         with (folder / f"{table.name}.copy").open("rb") as file, cursor.copy(statement) as copy:
             while piece := file.read(_SIZE):
                 copy.write(piece)
         if cursor.rowcount != table.rows:
-            raise Refused(f"{table.name}: {cursor.rowcount} rows came in, the snapshot says {table.rows}")
+            raise Refused(
+                f"{table.name}: {cursor.rowcount} rows came in, the snapshot says {table.rows}"
+            )
 
 
 def _merge(connection: psycopg.Connection[Any], table: TableDump, folder: Path) -> None:
@@ -185,7 +246,11 @@ def _merge(connection: psycopg.Connection[Any], table: TableDump, folder: Path) 
     connection.execute("CREATE TEMPORARY TABLE merged (LIKE control.pipelines) ON COMMIT DROP")
     _copy_in(connection, sql.Identifier("merged"), table, folder)
     columns = _identifiers(table.columns)
-    connection.execute(sql.SQL("INSERT INTO control.pipelines ({}) SELECT {} FROM merged ON CONFLICT DO NOTHING").format(columns, columns))
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO control.pipelines ({}) SELECT {} FROM merged ON CONFLICT DO NOTHING"
+        ).format(columns, columns)
+    )
 
 
 def _identifiers(names: Sequence[str]) -> sql.Composed:
@@ -196,4 +261,7 @@ def _refuse_unknown(tables: Sequence[TableDump], present: dict[str, tuple[str, .
     for table in tables:
         missing = sorted(set(table.columns) - set(present.get(table.name, ())))
         if missing:
-            raise Refused(f"the database has no {table.name}.{missing[0]}", fix="start the MLflow version that made the snapshot, once")
+            raise Refused(
+                f"the database has no {table.name}.{missing[0]}",
+                fix="start the MLflow version that made the snapshot, once",
+            )

@@ -62,7 +62,9 @@ class Stored:
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     rows: int = 0  # new ones: a request that came twice counts once
     kept: Sequence[Entry] = ()  # those of the batch that were not stored before
-    behind: Mapping[int, int] = field(default_factory=dict)  # next_offset in the database, for every partition of the batch
+    behind: Mapping[int, int] = field(
+        default_factory=dict
+    )  # next_offset in the database, for every partition of the batch
 
     @property
     def dead_letters(self) -> Sequence[DeadLetter]:
@@ -82,7 +84,10 @@ class RequestStore:
         """Where to go on reading; a partition that was never stored from is left out."""
         with self._pool.transaction() as connection:
             return dict(
-                connection.execute(self._sql["positions"].encode(), {"topic": self._topic, "partitions": list(partitions)}).fetchall()
+                connection.execute(
+                    self._sql["positions"].encode(),
+                    {"topic": self._topic, "partitions": list(partitions)},
+                ).fetchall()
             )
 
     def store(self, entries: Sequence[Entry], *, holes: Mapping[int, int]) -> Stored:
@@ -99,13 +104,24 @@ class RequestStore:
                 behind = _behind(entries, positions, holes)
                 if behind:
                     return Stored(behind=behind)
-                return self._keep(connection, [entry for entry in entries if entry.offset >= positions[entry.partition]], positions)
+                return self._keep(
+                    connection,
+                    [entry for entry in entries if entry.offset >= positions[entry.partition]],
+                    positions,
+                )
         except psycopg.IntegrityError as error:
-            raise InvalidInput(f"the database refuses a record: {' '.join(str(error).split())}") from error
+            raise InvalidInput(
+                f"the database refuses a record: {' '.join(str(error).split())}"
+            ) from error
 
     def dead_letters_in_a_row(self, partition: int, next_offset: int, *, limit: int) -> int:
         """How many records right before `next_offset` are dead letters; counts up to `limit`."""
-        values = {"topic": self._topic, "partition": partition, "next_offset": next_offset, "limit": limit}
+        values = {
+            "topic": self._topic,
+            "partition": partition,
+            "next_offset": next_offset,
+            "limit": limit,
+        }
         with self._pool.transaction() as connection:
             row = connection.execute(self._sql["dead_letters_in_a_row"].encode(), values).fetchone()
         return int(row[0]) if row else 0
@@ -115,24 +131,39 @@ class RequestStore:
         with self._pool.transaction() as connection:
             connection.execute(self._sql["make_partitions"].encode(), {"months": months})
 
-    def _lock(self, connection: psycopg.Connection[Any], partitions: Sequence[int]) -> dict[int, int]:
+    def _lock(
+        self, connection: psycopg.Connection[Any], partitions: Sequence[int]
+    ) -> dict[int, int]:
         values = {"topic": self._topic, "partitions": list(partitions)}
         found = dict(connection.execute(self._sql["lock_positions"].encode(), values).fetchall())
         if len(found) < len(partitions):
             connection.execute(self._sql["begin_partitions"].encode(), values)
-            found = dict(connection.execute(self._sql["lock_positions"].encode(), values).fetchall())
+            found = dict(
+                connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
+            )
         return found
 
-    def _keep(self, connection: psycopg.Connection[Any], entries: Sequence[Entry], positions: dict[int, int]) -> Stored:
+    def _keep(
+        self,
+        connection: psycopg.Connection[Any],
+        entries: Sequence[Entry],
+        positions: dict[int, int],
+    ) -> Stored:
         rows = [entry for entry in entries if isinstance(entry, RequestRow)]
         letters = [entry for entry in entries if isinstance(entry, DeadLetter)]
         new = self._keep_rows(connection, rows) if rows else 0
         if letters:
             with connection.cursor() as cursor:
-                cursor.executemany(self._sql["keep_dead_letter"].encode(), [self._letter(letter) for letter in letters])
+                cursor.executemany(
+                    self._sql["keep_dead_letter"].encode(),
+                    [self._letter(letter) for letter in letters],
+                )
         moved = {entry.partition: entry.offset + 1 for entry in entries}
         if moved:
-            values = [{"topic": self._topic, "partition": partition, "next_offset": at} for partition, at in sorted(moved.items())]
+            values = [
+                {"topic": self._topic, "partition": partition, "next_offset": at}
+                for partition, at in sorted(moved.items())
+            ]
             with connection.cursor() as cursor:
                 cursor.executemany(self._sql["move_position"].encode(), values)
         return Stored(next_offsets=positions | moved, rows=new, kept=entries)
@@ -147,7 +178,9 @@ class RequestStore:
                         row.client_id, row.received_at, row.rows, row.inputs, row.outputs,
                     )
                 )  # fmt: skip
-        return connection.execute(self._sql["keep_incoming"].encode(), {"topic": self._topic}).rowcount
+        return connection.execute(
+            self._sql["keep_incoming"].encode(), {"topic": self._topic}
+        ).rowcount
 
     def _letter(self, letter: DeadLetter) -> dict[str, Any]:
         return {
@@ -162,9 +195,13 @@ class RequestStore:
         }
 
 
-def _behind(entries: Sequence[Entry], positions: Mapping[int, int], holes: Mapping[int, int]) -> dict[int, int]:
+def _behind(
+    entries: Sequence[Entry], positions: Mapping[int, int], holes: Mapping[int, int]
+) -> dict[int, int]:
     firsts: dict[int, int] = {}
     for entry in entries:
         firsts.setdefault(entry.partition, entry.offset)
-    jumps = any(first > positions[p] and holes.get(p) != positions[p] for p, first in firsts.items())
+    jumps = any(
+        first > positions[p] and holes.get(p) != positions[p] for p, first in firsts.items()
+    )
     return {p: positions[p] for p in firsts} if jumps else {}

@@ -60,7 +60,9 @@ def waiting(raw: Connection, places: Sequence[Place]) -> list[Place]:
     return [places[number - 1] for (number,) in raw.execute(SQL["waiting"], values).fetchall()]
 
 
-def read(raw: Connection, place: Place, *, next_offset: int, requests: int, rows: int) -> list[RawRequest]:
+def read(
+    raw: Connection, place: Place, *, next_offset: int, requests: int, rows: int
+) -> list[RawRequest]:
     """The next requests from `next_offset` on, in order: at most `requests`, and `rows` rows unless the first one alone has more."""
     with raw.cursor(row_factory=class_row(RawRequest)) as cursor:
         values = {

@@ -16,7 +16,11 @@ from mlplatform.database import queries
 Database = Literal["raw", "warehouse", "mlflow"]
 ROLES = ("owner", "consumer", "etl", "dataapi", "reader", "mlflow", "backup")
 """Roles by component; on the server each is called `mlplatform_<name>`."""
-OWNERS: dict[Database, str] = {"raw": "mlplatform_owner", "warehouse": "mlplatform_owner", "mlflow": "mlplatform_mlflow"}
+OWNERS: dict[Database, str] = {
+    "raw": "mlplatform_owner",
+    "warehouse": "mlplatform_owner",
+    "mlflow": "mlplatform_mlflow",
+}
 TRIGGER_SINCE = 170000
 """First server version with login triggers. Before it only the readers themselves can tell a primary from a standby."""
 
@@ -30,17 +34,27 @@ def create_roles(connection: Connection) -> None:
 
 def set_password(connection: Connection, role: str, password: SecretStr) -> None:
     """Give a role a password. It goes over the wire as a SCRAM verifier, so that no log of the server can hold it."""
-    verifier = connection.pgconn.encrypt_password(password.get_secret_value().encode(), role.encode(), b"scram-sha-256")
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier.decode())))
+    verifier = connection.pgconn.encrypt_password(
+        password.get_secret_value().encode(), role.encode(), b"scram-sha-256"
+    )
+    connection.execute(
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+            sql.Identifier(role), sql.Literal(verifier.decode())
+        )
+    )
 
 
-def create_database(connection: Connection, name: str, kind: Database, *, template: str | None = None) -> None:
+def create_database(
+    connection: Connection, name: str, kind: Database, *, template: str | None = None
+) -> None:
     """Make a database with its owner if it is missing, and say who may connect. Needs a superuser's autocommit connection."""
     found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
     if found is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(OWNERS[kind]), sql.Identifier(template or "template0")
+                sql.Identifier(name),
+                sql.Identifier(OWNERS[kind]),
+                sql.Identifier(template or "template0"),
             )
         )
     allow_connections(connection, name, kind)

@@ -22,7 +22,9 @@ Connection = psycopg.Connection[Any]
 class Sessions:
     """At most `most` sessions at a time; idle ones are kept if `keep`, and tried before they are used again. Safe between threads."""
 
-    def __init__(self, connect: Callable[[], Connection], *, most: int, wait_s: float, keep: bool, name: str) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], *, most: int, wait_s: float, keep: bool, name: str
+    ) -> None:
         self._connect = connect
         self._slots = threading.BoundedSemaphore(most)
         self._wait_s = wait_s
@@ -36,7 +38,9 @@ class Sessions:
     def session(self) -> Generator[Connection]:
         """A session outside any transaction. Raises Overloaded when none gets free in time, psycopg's error when none can be made."""
         if not self._slots.acquire(timeout=self._wait_s):
-            raise Overloaded(f"database {self._name}: all sessions are busy", retry_after_s=self._wait_s)
+            raise Overloaded(
+                f"database {self._name}: all sessions are busy", retry_after_s=self._wait_s
+            )
         try:
             connection = self._take() or self._connect()
             try:

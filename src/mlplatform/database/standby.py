@@ -39,18 +39,27 @@ def judge(row: Sequence[Any] | None, *, max_lag_bytes: int) -> Position:
         raise refusal("primary", f"{server} is a primary; reads go to a standby only")
     if not streaming or lag_bytes is None:
         telemetry.counter("dataapi_standby_refusals_total").labels("not_streaming").inc()
-        raise StandbyLagging(f"the standby {server} is not receiving from its primary", retry_after_s=5.0)
+        raise StandbyLagging(
+            f"the standby {server} is not receiving from its primary", retry_after_s=5.0
+        )
     telemetry.gauge("dataapi_standby_lag_bytes").set(lag_bytes)
     if lag_bytes > max_lag_bytes:
         telemetry.counter("dataapi_standby_refusals_total").labels("lag").inc()
-        raise StandbyLagging(f"the standby {server} is {lag_bytes} bytes behind, {max_lag_bytes} are allowed", retry_after_s=2.0)
-    return Position(server=str(server), lsn=str(lsn), timeline=int(timeline), lag_bytes=int(lag_bytes))
+        raise StandbyLagging(
+            f"the standby {server} is {lag_bytes} bytes behind, {max_lag_bytes} are allowed",
+            retry_after_s=2.0,
+        )
+    return Position(
+        server=str(server), lsn=str(lsn), timeline=int(timeline), lag_bytes=int(lag_bytes)
+    )
 
 
 def judge_end(row: Sequence[Any] | None, *, server: str) -> None:
     """Judge a row of `STILL_STANDBY`, asked after the last row. Raises StandbyUnproven."""
     if row is None or not row[0]:
-        raise refusal("promoted", f"{server} was promoted while it was read; what was read is thrown away")
+        raise refusal(
+            "promoted", f"{server} was promoted while it was read; what was read is thrown away"
+        )
 
 
 def refusal(reason: str, message: str) -> StandbyUnproven:

@@ -35,7 +35,9 @@ def read_signature(folder: Path) -> Signature:
     try:
         return Signature.model_validate_json((folder / "signature.json").read_bytes())
     except (OSError, ValidationError) as error:
-        raise ManifestMismatch(f"can't read the model's signature: {error}", field="signature.json") from error
+        raise ManifestMismatch(
+            f"can't read the model's signature: {error}", field="signature.json"
+        ) from error
 
 
 def _proven(folder: Path, name: str) -> bytes:
@@ -47,5 +49,7 @@ def _proven(folder: Path, name: str) -> bytes:
     expected = {file.path: file.sha256 for file in manifest.files}.get(name)
     actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
-        raise ManifestMismatch(f"{name} has SHA-256 {actual}, the manifest says {expected}", field=name)
+        raise ManifestMismatch(
+            f"{name} has SHA-256 {actual}, the manifest says {expected}", field=name
+        )
     return data

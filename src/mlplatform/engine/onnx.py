@@ -35,7 +35,10 @@ class OnnxEngine:
     def predict(self, features: Columns) -> Columns:
         """See Engine.predict."""
         table = prepare(features, self._features)
-        feed = {name: table[name].astype(kind, copy=False).reshape(-1, 1) for name, kind in self._tensors.items()}
+        feed = {
+            name: table[name].astype(kind, copy=False).reshape(-1, 1)
+            for name, kind in self._tensors.items()
+        }
         answers = self._session.run([output.name for output in self._outputs], feed)
         return {
             output.name: _shaped(np.asarray(answer), NUMPY[output.dtype], output.width)
@@ -52,8 +55,12 @@ def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngin
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises half a dozen unrelated classes for a model that it can't run
-        raise IntegrityFailure(f"ONNX Runtime can't load the model: {error}", field=signature.model_file) from error
+    except (
+        Exception
+    ) as error:  # ONNX Runtime raises half a dozen unrelated classes for a model that it can't run
+        raise IntegrityFailure(
+            f"ONNX Runtime can't load the model: {error}", field=signature.model_file
+        ) from error
     _agree(session, signature)
     return OnnxEngine(session, signature)
 
@@ -62,11 +69,14 @@ def _agree(session: onnxruntime.InferenceSession, signature: Signature) -> None:
     declared = {feature.name for feature in signature.features}
     inputs = {node.name: node.type for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
-    strange = sorted(set(inputs) - declared) + sorted(name for name, kind in inputs.items() if kind not in _TENSORS)
+    strange = sorted(set(inputs) - declared) + sorted(
+        name for name, kind in inputs.items() if kind not in _TENSORS
+    )
     absent = sorted({output.name for output in signature.outputs} - outputs)
     if strange or absent:
         raise IntegrityFailure(
-            f"the model and its signature disagree: unknown inputs {strange}, missing outputs {absent}", field="signature.json"
+            f"the model and its signature disagree: unknown inputs {strange}, missing outputs {absent}",
+            field="signature.json",
         )
 
 

@@ -31,15 +31,24 @@ class SkopsEngine:
         """See Engine.predict."""
         rows = frame(features, self._features)
         prediction = np.asarray(self._estimator.predict(rows)).reshape(-1)
-        answer: dict[str, NDArray[Any]] = {"prediction": prediction.astype(NUMPY[self._outputs["prediction"].dtype])}
+        answer: dict[str, NDArray[Any]] = {
+            "prediction": prediction.astype(NUMPY[self._outputs["prediction"].dtype])
+        }
         if "probabilities" in self._outputs:
-            answer["probabilities"] = np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+            answer["probabilities"] = np.asarray(
+                self._estimator.predict_proba(rows), dtype=np.float64
+            )
         return answer
 
 
 def frame(features: Columns, declared: Sequence[Feature]) -> pd.DataFrame:
     """The table that an estimator is fitted on and asked with: one column per declared feature, text as Python strings."""
-    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in prepare(features, declared).items()})
+    return pd.DataFrame(
+        {
+            name: pd.Series(values, dtype=values.dtype)
+            for name, values in prepare(features, declared).items()
+        }
+    )
 
 
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> SkopsEngine:

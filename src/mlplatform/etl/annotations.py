@@ -49,7 +49,9 @@ def moment(value: Any) -> datetime | str:
             return f"{shown(value)} is neither ISO 8601 text nor seconds since the epoch"
     except (ValueError, OverflowError, OSError):
         return f"{shown(value)} is no time (ISO 8601 text or seconds since the epoch)"
-    return found if FIRST <= found < LAST else f"{shown(value)} is not between the years 1900 and 2200"
+    return (
+        found if FIRST <= found < LAST else f"{shown(value)} is not between the years 1900 and 2200"
+    )
 
 
 def _times(flat: FlatRows, name: str | None, faults: list[Fault]) -> list[datetime]:
@@ -70,19 +72,31 @@ def _keys(flat: FlatRows, name: str | None, faults: list[Fault]) -> list[str | N
         return [None] * len(flat.ids)
     keys = []
     for index, value in enumerate(flat.values[name]):
-        good = value is None or (isinstance(value, str) and "\0" not in value) or (isinstance(value, int) and not isinstance(value, bool))
+        good = (
+            value is None
+            or (isinstance(value, str) and "\0" not in value)
+            or (isinstance(value, int) and not isinstance(value, bool))
+        )
         if not good:
-            faults.append(Fault(index, name, f"{shown(value)} can't be a key: text or a whole number", value))
+            faults.append(
+                Fault(index, name, f"{shown(value)} can't be a key: text or a whole number", value)
+            )
         keys.append(str(value) if good and value is not None else None)
     return keys
 
 
 def _labels(flat: FlatRows, target: Target, faults: list[Fault]) -> list[Any]:
     labels: list[Any] = [None] * len(flat.ids)
-    given = [index for index, value in enumerate(flat.values[target.name]) if flat.imported[index] and value is not None]
+    given = [
+        index
+        for index, value in enumerate(flat.values[target.name])
+        if flat.imported[index] and value is not None
+    ]
     values = [flat.values[target.name][index] for index in given]
     typed, wrong = to_columns({"target": values}, [Column(name="target", dtype=target.dtype)])
-    faults.extend(Fault(given[fault.row], target.name, fault.reason, fault.value) for fault in wrong)
+    faults.extend(
+        Fault(given[fault.row], target.name, fault.reason, fault.value) for fault in wrong
+    )
     for index, value in zip(given, typed["target"].tolist(), strict=True):
         labels[index] = value
     faults.extend(_strangers(given, values, target))
@@ -95,9 +109,23 @@ def _too_large(labels: Sequence[Any], target: Target) -> list[Fault]:
     faults = []
     for index, value in enumerate(labels):
         if target.dtype == "int64" and value is not None and abs(value) > EXACT:
-            faults.append(Fault(index, target.name, f"{shown(value)} is too large for a label: at most 2**53", value))
+            faults.append(
+                Fault(
+                    index,
+                    target.name,
+                    f"{shown(value)} is too large for a label: at most 2**53",
+                    value,
+                )
+            )
         if target.dtype == "string" and value is not None and len(value.encode()) > LONGEST:
-            faults.append(Fault(index, target.name, f"{shown(value)} is too long for a label: at most {LONGEST} bytes", value))
+            faults.append(
+                Fault(
+                    index,
+                    target.name,
+                    f"{shown(value)} is too long for a label: at most {LONGEST} bytes",
+                    value,
+                )
+            )
     return faults
 
 

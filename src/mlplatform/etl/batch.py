@@ -19,14 +19,20 @@ from mlplatform.features.fault import Fault
 from mlplatform.features.parse import to_columns
 
 
-def process(requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet) -> Outcome:
+def process(
+    requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet
+) -> Outcome:
     """Every row of the requests, either as a feature row or as a bad one with all that is wrong with it."""
     flat = unpack(requests, definition)
-    columns, wrong = to_columns({column.name: flat.values[column.name] for column in definition.columns}, definition.columns)
+    columns, wrong = to_columns(
+        {column.name: flat.values[column.name] for column in definition.columns}, definition.columns
+    )
     notes = annotate(flat, definition)
     faults = _by_row(flat.faults, [*wrong, *notes.faults, *check(columns, definition.columns)])
     usable = [row for row in range(len(flat.ids)) if row not in faults]
-    made = engineer(features, {name: array[np.array(usable, dtype=np.intp)] for name, array in columns.items()})
+    made = engineer(
+        features, {name: array[np.array(usable, dtype=np.intp)] for name, array in columns.items()}
+    )
     for fault in made.faults:
         faults[usable[fault.row]] = [fault]
     good = [usable[place] for place in made.good]
@@ -36,7 +42,9 @@ def process(requests: Sequence[RawRequest], definition: PipelineDefinition, feat
         times=[notes.times[row] for row in good],
         keys=[notes.keys[row] for row in good],
         features=made.features,
-        labels=[_label(flat, row, notes.labels[row], definition) for row in good if flat.imported[row]],
+        labels=[
+            _label(flat, row, notes.labels[row], definition) for row in good if flat.imported[row]
+        ],
         bad=[_bad(flat, row, faults[row]) for row in sorted(faults)],
     )
 
@@ -44,19 +52,28 @@ def process(requests: Sequence[RawRequest], definition: PipelineDefinition, feat
 def refused(requests: Sequence[RawRequest], definition: PipelineDefinition, reason: str) -> Outcome:
     """Every row as a bad one."""
     flat = unpack(requests, definition)
-    bad = [BadRow(flat.ids[row], flat.rows[row], "", reason, flat.payload(row)) for row in range(len(flat.ids))]
+    bad = [
+        BadRow(flat.ids[row], flat.rows[row], "", reason, flat.payload(row))
+        for row in range(len(flat.ids))
+    ]
     return Outcome([], [], [], [], {}, [], bad)
 
 
 def subset(outcome: Outcome, wanted: set[tuple[str, int]]) -> Outcome:
     """Only these (request_id, row)."""
-    keep = [place for place, item in enumerate(zip(outcome.ids, outcome.rows, strict=True)) if item in wanted]
+    keep = [
+        place
+        for place, item in enumerate(zip(outcome.ids, outcome.rows, strict=True))
+        if item in wanted
+    ]
     return Outcome(
         ids=[outcome.ids[place] for place in keep],
         rows=[outcome.rows[place] for place in keep],
         times=[outcome.times[place] for place in keep],
         keys=[outcome.keys[place] for place in keep],
-        features={name: array[np.array(keep, dtype=np.intp)] for name, array in outcome.features.items()},
+        features={
+            name: array[np.array(keep, dtype=np.intp)] for name, array in outcome.features.items()
+        },
         labels=[label for label in outcome.labels if (label.request_id, label.row) in wanted],
         bad=[row for row in outcome.bad if (row.request_id, row.row) in wanted],
     )
@@ -79,13 +96,17 @@ def _by_row(whole: Sequence[Fault], others: Sequence[Fault]) -> dict[int, list[F
 
 
 def _bad(flat: FlatRows, row: int, faults: list[Fault]) -> BadRow:
-    return BadRow(flat.ids[row], flat.rows[row], faults[0].column, _reason(faults), flat.payload(row))
+    return BadRow(
+        flat.ids[row], flat.rows[row], faults[0].column, _reason(faults), flat.payload(row)
+    )
 
 
 def _reason(faults: list[Fault]) -> str:
     if len(faults) == 1:
         return faults[0].reason
-    return "; ".join(f"{fault.column}: {fault.reason}" if fault.column else fault.reason for fault in faults)
+    return "; ".join(
+        f"{fault.column}: {fault.reason}" if fault.column else fault.reason for fault in faults
+    )
 
 
 def _label(flat: FlatRows, row: int, value: Any, definition: PipelineDefinition) -> LabelRow:

@@ -36,13 +36,22 @@ class Ready:
 class Catalogue:
     """Loaded once per digest and kept: a digest stands for the same code whatever commit it came from."""
 
-    def __init__(self, warehouse: PrimaryPool, source: Source, *, retry_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        warehouse: PrimaryPool,
+        source: Source,
+        *,
+        retry_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._warehouse = warehouse
         self._source = source
         self._retry_s = retry_s
         self._clock = clock
         self._loaded: dict[tuple[str, str], tuple[PipelineDefinition, FeatureSet, str]] = {}
-        self._resting: dict[tuple[str, str], tuple[str, float]] = {}  # digest -> (commit that failed, when to try again)
+        self._resting: dict[
+            tuple[str, str], tuple[str, float]
+        ] = {}  # digest -> (commit that failed, when to try again)
         self._log = logger("etl")
 
     def refresh(self) -> list[Ready]:
@@ -64,28 +73,47 @@ class Catalogue:
 
     def _rests(self, item: RecordedSet) -> bool:
         commit, until = self._resting.get((item.pipeline, item.digest), ("", 0.0))
-        return self._clock() < until and commit in ("", item.commit)  # a newer commit is tried at once
+        return self._clock() < until and commit in (
+            "",
+            item.commit,
+        )  # a newer commit is tried at once
 
     def _load(self, item: RecordedSet) -> bool:
         try:
-            definition = PipelineDefinition.parse(item.definition, where=f"definition of {item.pipeline}")
+            definition = PipelineDefinition.parse(
+                item.definition, where=f"definition of {item.pipeline}"
+            )
             source = checkout(self._source, ref=item.commit).features(item.pipeline)
             features = code.load(definition, source, digest=item.digest)
             with self._warehouse.transaction() as connection:
-                table = feature_sets.make_table(connection, item.pipeline, item.digest, features.features)
+                table = feature_sets.make_table(
+                    connection, item.pipeline, item.digest, features.features
+                )
                 feature_sets.set_failure(connection, item.pipeline, item.digest, None)
         except PlatformError as error:
             self._put_aside(item.pipeline, item.digest, item.commit, error)
             return False
         self._loaded[item.pipeline, item.digest] = (definition, features, table)
         self._resting.pop((item.pipeline, item.digest), None)
-        self._log.info("features loaded", pipeline=item.pipeline, digest=item.digest[:12], commit=item.commit, table=table)
+        self._log.info(
+            "features loaded",
+            pipeline=item.pipeline,
+            digest=item.digest[:12],
+            commit=item.commit,
+            table=table,
+        )
         return True
 
     def _put_aside(self, pipeline: str, digest: str, commit: str, error: PlatformError) -> None:
         self._resting[pipeline, digest] = (commit, self._clock() + self._retry_s)
         counter("etl_failures_total").labels(pipeline).inc()
-        self._log.error("features can't be worked on", pipeline=pipeline, digest=digest[:12], error=str(error), seconds=self._retry_s)
+        self._log.error(
+            "features can't be worked on",
+            pipeline=pipeline,
+            digest=digest[:12],
+            error=str(error),
+            seconds=self._retry_s,
+        )
         if isinstance(error, Unavailable):
             return  # a server is away: nothing that a person has to mend in the pipeline
         with self._warehouse.transaction() as connection:

@@ -36,7 +36,9 @@ def engineer(features: FeatureSet, columns: Columns) -> Engineered:
         if first == last:
             continue
         try:
-            parts.append(features.apply({name: array[first:last] for name, array in columns.items()}))
+            parts.append(
+                features.apply({name: array[first:last] for name, array in columns.items()})
+            )
         except InvalidInput as error:
             if last - first == 1:
                 result.faults.append(Fault(first, error.field, error.message))
@@ -47,19 +49,36 @@ def engineer(features: FeatureSet, columns: Columns) -> Engineered:
             result.good.extend(range(first, last))
     for feature in features.features:
         arrays = [part[feature.name] for part in parts]
-        result.features = {**result.features, feature.name: np.concatenate(arrays) if arrays else np.empty(0, NUMPY[feature.dtype])}
+        result.features = {
+            **result.features,
+            feature.name: np.concatenate(arrays) if arrays else np.empty(0, NUMPY[feature.dtype]),
+        }
     return _storable(features, result)
 
 
 def _storable(features: FeatureSet, result: Engineered) -> Engineered:
     """Leave out rows whose text features PostgreSQL can't store. Raw columns were checked already."""
-    texts = [feature.name for feature in features.features if feature.dtype == "string" and not features.identity]
-    bad = {place: name for name in texts for place, text in enumerate(result.features[name]) if text is not None and not storable(text)}
+    texts = [
+        feature.name
+        for feature in features.features
+        if feature.dtype == "string" and not features.identity
+    ]
+    bad = {
+        place: name
+        for name in texts
+        for place, text in enumerate(result.features[name])
+        if text is not None and not storable(text)
+    }
     if not bad:
         return result
     keep = np.array([place not in bad for place in range(len(result.good))])
     faults = [
-        Fault(result.good[place], name, f"feature {name} holds a NUL character or half a surrogate pair") for place, name in bad.items()
+        Fault(
+            result.good[place],
+            name,
+            f"feature {name} holds a NUL character or half a surrogate pair",
+        )
+        for place, name in bad.items()
     ]
     return Engineered(
         features={name: array[keep] for name, array in result.features.items()},

@@ -23,8 +23,14 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     require(settings.source.url, "source", "url")
-    raw = PrimaryPool(require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="etl")
-    warehouse = PrimaryPool(require(settings.postgres.warehouse_dsn, "postgres", "warehouse_dsn"), settings.postgres, name="etl")
+    raw = PrimaryPool(
+        require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="etl"
+    )
+    warehouse = PrimaryPool(
+        require(settings.postgres.warehouse_dsn, "postgres", "warehouse_dsn"),
+        settings.postgres,
+        name="etl",
+    )
     serve_metrics(settings.telemetry)
     watch(3 * settings.postgres.statement_timeout_s)
     try:

@@ -33,8 +33,15 @@ class Redriver:
         """Try some of the rows of a digest again; returns their number. Raises Unavailable, or Refused when the table can't be written."""
         try:
             return self._try(item, limit=_BATCH)
-        except InvalidInput as error:  # the database refuses a row of them: alone, each is tried or given up
-            self._log.warning("the database refused a redrive", pipeline=item.pipeline, digest=item.digest[:12], error=str(error))
+        except (
+            InvalidInput
+        ) as error:  # the database refuses a row of them: alone, each is tried or given up
+            self._log.warning(
+                "the database refused a redrive",
+                pipeline=item.pipeline,
+                digest=item.digest[:12],
+                error=str(error),
+            )
             return self._try(item, limit=1, give_up=True)
 
     def _try(self, item: Ready, *, limit: int, give_up: bool = False) -> int:
@@ -52,22 +59,45 @@ class Redriver:
 
     def _again(self, warehouse: Connection, item: Ready, wanted: list[tuple[str, int]]) -> None:
         with self._raw.transaction() as raw:
-            requests = {request.request_id: request for request in road.by_id(raw, [request_id for request_id, _ in wanted])}
+            requests = {
+                request.request_id: request
+                for request in road.by_id(raw, [request_id for request_id, _ in wanted])
+            }
         gone = [row for row in wanted if row[0] not in requests]
         if gone:
-            redrive.give_up(warehouse, item.pipeline, item.digest, gone, "the request is not in the raw database any more")
+            redrive.give_up(
+                warehouse,
+                item.pipeline,
+                item.digest,
+                gone,
+                "the request is not in the raw database any more",
+            )
         if not requests:
             return
-        outcome = subset(process(list(requests.values()), item.definition, item.features), set(wanted))
+        outcome = subset(
+            process(list(requests.values()), item.definition, item.features), set(wanted)
+        )
         self._write(warehouse, item, requests, outcome)
 
-    def _write(self, warehouse: Connection, item: Ready, requests: Mapping[str, RawRequest], outcome: Outcome) -> None:
+    def _write(
+        self,
+        warehouse: Connection,
+        item: Ready,
+        requests: Mapping[str, RawRequest],
+        outcome: Outcome,
+    ) -> None:
         good = list(zip(outcome.ids, outcome.rows, strict=True))
-        roads = [(requests[request_id].topic, requests[request_id].partition) for request_id, _ in good]
+        roads = [
+            (requests[request_id].topic, requests[request_id].partition) for request_id, _ in good
+        ]
         redrive.recount(warehouse, item.pipeline, item.digest, roads)
         redrive.resolve(warehouse, item.pipeline, item.digest, good)
         featuring.store(warehouse, Place(item.pipeline, item.digest, "", 0, 0), item.table, outcome)
         counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
         self._log.info(
-            "redrive", pipeline=item.pipeline, digest=item.digest[:12], featured=len(outcome.ids), still_quarantined=len(outcome.bad)
+            "redrive",
+            pipeline=item.pipeline,
+            digest=item.digest[:12],
+            featured=len(outcome.ids),
+            still_quarantined=len(outcome.bad),
         )

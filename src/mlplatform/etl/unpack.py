@@ -33,7 +33,10 @@ class FlatRows:
         inputs, row = self._inputs[index], self.rows[index]
         if not isinstance(inputs, dict):
             return {"inputs": inputs[:_LONGEST_PAYLOAD] if isinstance(inputs, str) else inputs}
-        return {name: values[row] if isinstance(values, list) and row < len(values) else values for name, values in inputs.items()}
+        return {
+            name: values[row] if isinstance(values, list) and row < len(values) else values
+            for name, values in inputs.items()
+        }
 
 
 def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> FlatRows:
@@ -56,13 +59,20 @@ def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> Fl
         flat.received.extend([request.received_at] * request.rows)
         flat.imported.extend([request.source == "import"] * request.rows)
         flat._inputs.extend([inputs] * request.rows)  # noqa: SLF001  (its own builder)
-        flat.faults.extend(Fault(row, column, reason) for row in range(start, start + request.rows) for column, reason in reasons)
+        flat.faults.extend(
+            Fault(row, column, reason)
+            for row in range(start, start + request.rows)
+            for column, reason in reasons
+        )
     return flat
 
 
 def _fields(definition: PipelineDefinition) -> list[str]:
     extra = (definition.target.name, definition.key, definition.time)
-    return [*(column.name for column in definition.columns), *(name for name in extra if name is not None)]
+    return [
+        *(column.name for column in definition.columns),
+        *(name for name in extra if name is not None),
+    ]
 
 
 def _decoded(text: str) -> Any:
@@ -79,6 +89,10 @@ def _reasons(inputs: Any, rows: int, required: set[str]) -> list[tuple[str, str]
         return [("", "the inputs are no JSON object of columns")]
     for name, values in inputs.items():
         if not isinstance(values, list) or len(values) != rows:
-            found = f"{len(values)} values" if isinstance(values, list) else f"a {type(values).__name__}"
+            found = (
+                f"{len(values)} values"
+                if isinstance(values, list)
+                else f"a {type(values).__name__}"
+            )
             return [(name, f"has {found}, and the request has {rows} rows")]
     return [(name, "is missing") for name in sorted(required - inputs.keys())]

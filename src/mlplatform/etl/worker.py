@@ -29,13 +29,17 @@ IMPORTS = "import:"
 class Worker:
     """One thread. Keeps nothing that another process would need."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, catalogue: Catalogue, settings: Etl) -> None:
+    def __init__(
+        self, raw: PrimaryPool, warehouse: PrimaryPool, catalogue: Catalogue, settings: Etl
+    ) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._catalogue = catalogue
         self._settings = settings
         self._redriver = Redriver(raw, warehouse)
-        self._limits: dict[Key, int] = {}  # roads on which the database refused something: smaller batches until that is found
+        self._limits: dict[
+            Key, int
+        ] = {}  # roads on which the database refused something: smaller batches until that is found
         self._log = logger("etl")
 
     def step(self) -> int:
@@ -44,8 +48,14 @@ class Worker:
         Raises Unavailable when a database is away; nothing has to be remembered then.
         """
         ready = {(item.pipeline, item.digest): item for item in self._catalogue.refresh()}
-        done = sum(self._guarded(item, self._batch, place, item) for place, item in self._waiting(ready))
-        return done + sum(self._guarded(ready[key], self._redriver.redrive, ready[key]) for key in self._redriver.asked() if key in ready)
+        done = sum(
+            self._guarded(item, self._batch, place, item) for place, item in self._waiting(ready)
+        )
+        return done + sum(
+            self._guarded(ready[key], self._redriver.redrive, ready[key])
+            for key in self._redriver.asked()
+            if key in ready
+        )
 
     def _guarded(self, item: Ready, work: Callable[..., int], *arguments: object) -> int:
         """A digest whose table can't be written is put aside; the others go on."""
@@ -61,7 +71,12 @@ class Worker:
             roads = road.roads(raw)
         with self._warehouse.transaction() as warehouse:
             known = {_key(place): place for place in featuring.places(warehouse)}
-            wanted = [Place(item.pipeline, item.digest, *pair, 0) for item in ready.values() for pair in roads if _concerns(pair[0], item)]
+            wanted = [
+                Place(item.pipeline, item.digest, *pair, 0)
+                for item in ready.values()
+                for pair in roads
+                if _concerns(pair[0], item)
+            ]
             new = [place for place in wanted if _key(place) not in known]
             if new:
                 featuring.add_places(warehouse, new)
@@ -81,7 +96,13 @@ class Worker:
                 if next_offset is None:
                     return 0
                 with self._raw.transaction() as raw:
-                    requests = road.read(raw, place, next_offset=next_offset, requests=limit, rows=self._settings.batch_rows)
+                    requests = road.read(
+                        raw,
+                        place,
+                        next_offset=next_offset,
+                        requests=limit,
+                        rows=self._settings.batch_rows,
+                    )
                 if not requests:
                     return 0
                 outcome = process(requests, item.definition, item.features)
@@ -93,10 +114,17 @@ class Worker:
         self._tell(place, requests, outcome, time.perf_counter() - started)
         return len(requests)
 
-    def _narrow(self, place: Place, item: Ready, requests: list[RawRequest], error: InvalidInput) -> int:
+    def _narrow(
+        self, place: Place, item: Ready, requests: list[RawRequest], error: InvalidInput
+    ) -> int:
         """The database refuses something that our checks let pass: find its request by halving the batch, then put that one aside."""
         counter("etl_failures_total").labels(place.pipeline).inc()
-        self._log.error("the database refused a batch", pipeline=place.pipeline, requests=len(requests), error=str(error))
+        self._log.error(
+            "the database refused a batch",
+            pipeline=place.pipeline,
+            requests=len(requests),
+            error=str(error),
+        )
         if len(requests) > 1:
             self._limits[_key(place)] = len(requests) // 2
             return len(requests)
@@ -115,11 +143,21 @@ class Worker:
         if limit is not None and limit * 2 < self._settings.batch_requests:
             self._limits[_key(place)] = limit * 2
 
-    def _advance(self, warehouse: Connection, place: Place, requests: list[RawRequest], outcome: Outcome) -> None:
+    def _advance(
+        self, warehouse: Connection, place: Place, requests: list[RawRequest], outcome: Outcome
+    ) -> None:
         following = requests[-1].log_offset + 1
-        featuring.advance(warehouse, place, next_offset=following, featured=len(outcome.ids), quarantined=len(outcome.bad))
+        featuring.advance(
+            warehouse,
+            place,
+            next_offset=following,
+            featured=len(outcome.ids),
+            quarantined=len(outcome.bad),
+        )
 
-    def _tell(self, place: Place, requests: list[RawRequest], outcome: Outcome, seconds: float) -> None:
+    def _tell(
+        self, place: Place, requests: list[RawRequest], outcome: Outcome, seconds: float
+    ) -> None:
         rows = counter("etl_rows_total")
         rows.labels(place.pipeline, "featured").inc(len(outcome.ids))
         rows.labels(place.pipeline, "quarantined").inc(len(outcome.bad))

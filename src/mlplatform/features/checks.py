@@ -20,7 +20,12 @@ from mlplatform.features.fault import Fault, shown
 def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
     """Every value outside its column's contract, ordered by row. Types are taken as right: they come from `parse.to_columns`."""
     schema = _schema(tuple(declared))
-    frame = pd.DataFrame({column.name: pd.Series(columns[column.name], dtype=_PANDAS.get(column.dtype)) for column in declared})
+    frame = pd.DataFrame(
+        {
+            column.name: pd.Series(columns[column.name], dtype=_PANDAS.get(column.dtype))
+            for column in declared
+        }
+    )
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
@@ -28,13 +33,18 @@ def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
     return []
 
 
-_PANDAS: dict[str, Any] = {"string": object}  # pandas would make a string type of its own out of str and None
+_PANDAS: dict[str, Any] = {
+    "string": object
+}  # pandas would make a string type of its own out of str and None
 
 
 @lru_cache(maxsize=64)
 def _schema(declared: tuple[Column, ...]) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(
-        {column.name: pa.Column(checks=_checks(column), nullable=column.nullable, required=True) for column in declared}
+        {
+            column.name: pa.Column(checks=_checks(column), nullable=column.nullable, required=True)
+            for column in declared
+        }
     )
 
 

@@ -31,7 +31,13 @@ class FeatureSet:
     """Columns in, features out. Stateless; safe to share between threads as far as features.py is."""
 
     def __init__(
-        self, *, digest: str, inputs: tuple[Column, ...], features: tuple[Feature, ...], engineer: Engineer | None, where: str
+        self,
+        *,
+        digest: str,
+        inputs: tuple[Column, ...],
+        features: tuple[Feature, ...],
+        engineer: Engineer | None,
+        where: str,
     ) -> None:
         self.digest = digest
         self.inputs = inputs
@@ -61,16 +67,21 @@ def load(definition: PipelineDefinition, source: bytes | None, *, digest: str | 
     found = features_digest(definition, source)
     if digest is not None and found != digest:
         raise DigestMismatch(
-            f"features of {definition.name}: digest is {found[:12]}…, recorded was {digest[:12]}…", field="features_digest"
+            f"features of {definition.name}: digest is {found[:12]}…, recorded was {digest[:12]}…",
+            field="features_digest",
         )
     inputs = definition.columns
     where = f"pipelines/{definition.name}/features.py"
     if source is None:
         identity = tuple(Feature(name=column.name, dtype=column.dtype) for column in inputs)
-        return FeatureSet(digest=found, inputs=inputs, features=identity, engineer=None, where=where)
+        return FeatureSet(
+            digest=found, inputs=inputs, features=identity, engineer=None, where=where
+        )
     engineer = _engineer(source, where, found)
     features = _tried(engineer, inputs, where)
-    return FeatureSet(digest=found, inputs=inputs, features=features, engineer=engineer, where=where)
+    return FeatureSet(
+        digest=found, inputs=inputs, features=features, engineer=engineer, where=where
+    )
 
 
 def _engineer(source: bytes, where: str, digest: str) -> Engineer:
@@ -98,19 +109,32 @@ def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[
         features = feature_types(made, where=where)
         found = found or features
         if length(columns) and features != found:
-            raise InvalidInput(f"{where}: the features' names or types depend on the data: {_told(found)} and {_told(features)}")
+            raise InvalidInput(
+                f"{where}: the features' names or types depend on the data: {_told(found)} and {_told(features)}"
+            )
         answers.append((columns, normalised(made, found, rows=length(columns), where=where)))
     for columns, whole in answers:
         _repeat(engineer, columns, whole, found, where)
     return found
 
 
-def _repeat(engineer: Engineer, columns: Columns, whole: Columns, features: tuple[Feature, ...], where: str) -> None:
+def _repeat(
+    engineer: Engineer, columns: Columns, whole: Columns, features: tuple[Feature, ...], where: str
+) -> None:
     """Refuse code that gives other values the second time, or for a row alone: serving and training would not see the same."""
     rows = length(columns)
-    tries = [(slice(0, rows), "is not the same each time it is computed: no random numbers, no clock, no state")]
+    tries = [
+        (
+            slice(0, rows),
+            "is not the same each time it is computed: no random numbers, no clock, no state",
+        )
+    ]
     tries += [
-        (slice(row, row + 1), "of a row depends on the rows beside it: no mean, no rank, nothing of other rows") for row in range(rows)
+        (
+            slice(row, row + 1),
+            "of a row depends on the rows beside it: no mean, no rank, nothing of other rows",
+        )
+        for row in range(rows)
     ]
     for part, fault in tries:
         some = {name: array[part] for name, array in columns.items()}
@@ -129,7 +153,9 @@ def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDAr
     for view in views.values():
         view.flags.writeable = False
     try:
-        with np.errstate(all="ignore"):  # what comes of a division by zero is judged in the result, not on stderr
+        with np.errstate(
+            all="ignore"
+        ):  # what comes of a division by zero is judged in the result, not on stderr
             return engineer(views)
     except (Exception, SystemExit) as error:
         raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

@@ -16,11 +16,15 @@ def features_digest(definition: PipelineDefinition, source: bytes | None) -> str
     history rows in the same pass.
     """
     decides = {
-        "columns": [column.model_dump(mode="json", exclude={"description"}) for column in definition.columns],
+        "columns": [
+            column.model_dump(mode="json", exclude={"description"}) for column in definition.columns
+        ],
         "target": definition.target.model_dump(mode="json", include={"name", "dtype", "values"}),
         "key": definition.key,
         "time": definition.time,
         "source": None if source is None else hashlib.sha256(source).hexdigest(),
     }
-    text = json.dumps(decides, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(
+        decides, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()

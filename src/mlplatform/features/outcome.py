@@ -15,20 +15,37 @@ from mlplatform.contracts.columns import NAME, NUMPY, RESERVED, Columns, DType, 
 from mlplatform.errors import InvalidInput
 
 _name = re.compile(NAME)
-_KINDS: dict[str, DType] = {"f": "float64", "i": "int64", "u": "int64", "b": "bool", "U": "string", "O": "string", "T": "string"}
+_KINDS: dict[str, DType] = {
+    "f": "float64",
+    "i": "int64",
+    "u": "int64",
+    "b": "bool",
+    "U": "string",
+    "O": "string",
+    "T": "string",
+}
 
 
 def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
     """Names and types of what engineer() returned, in its order. Raises InvalidInput for names and types that can't be features."""
     if not isinstance(found, Mapping) or not found:
-        raise InvalidInput(f"{where}: engineer() must return a dict of arrays, not {type(found).__name__}")
+        raise InvalidInput(
+            f"{where}: engineer() must return a dict of arrays, not {type(found).__name__}"
+        )
     features = []
     for name, array in found.items():
         if not isinstance(name, str) or not _name.match(name) or name in RESERVED:
             raise InvalidInput(f"{where}: '{name}' can't be the name of a feature", field=str(name))
         if not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS:
-            kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
-            raise InvalidInput(f"{where}: feature {name} is {kind}, not a NumPy array of numbers, strings or bools", field=name)
+            kind = (
+                f"an array of {array.dtype}"
+                if isinstance(array, np.ndarray)
+                else f"a {type(array).__name__}"
+            )
+            raise InvalidInput(
+                f"{where}: feature {name} is {kind}, not a NumPy array of numbers, strings or bools",
+                field=name,
+            )
         features.append(Feature(name=name, dtype=_KINDS[array.dtype.kind]))
     return tuple(features)
 
@@ -41,18 +58,27 @@ def normalised(found: Any, features: tuple[Feature, ...], *, rows: int, where: s
     names = [feature.name for feature in features]
     if not isinstance(found, Mapping) or list(found) != names:
         given = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
-        raise InvalidInput(f"{where}: engineer() gave {given}, and for other rows {', '.join(names)}")
+        raise InvalidInput(
+            f"{where}: engineer() gave {given}, and for other rows {', '.join(names)}"
+        )
     return {feature.name: _one(found[feature.name], feature, rows, where) for feature in features}
 
 
 def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.shape != (rows,):
         shape = getattr(array, "shape", type(array).__name__)
-        raise InvalidInput(f"{where}: feature {feature.name} has shape {shape}, not ({rows},)", field=feature.name)
-    if rows == 0:  # np.array([]) of a list comprehension is float64, whatever its items would have been
+        raise InvalidInput(
+            f"{where}: feature {feature.name} has shape {shape}, not ({rows},)", field=feature.name
+        )
+    if (
+        rows == 0
+    ):  # np.array([]) of a list comprehension is float64, whatever its items would have been
         return array.astype(NUMPY[feature.dtype])
     if _KINDS.get(array.dtype.kind) != feature.dtype:
-        raise InvalidInput(f"{where}: feature {feature.name} is {array.dtype}, and for other rows {feature.dtype}", field=feature.name)
+        raise InvalidInput(
+            f"{where}: feature {feature.name} is {array.dtype}, and for other rows {feature.dtype}",
+            field=feature.name,
+        )
     typed = array if array.dtype == NUMPY[feature.dtype] else array.astype(NUMPY[feature.dtype])
     if feature.dtype == "float64" and _any_infinite(typed):
         raise InvalidInput(f"{where}: feature {feature.name} is infinite", field=feature.name)
@@ -69,7 +95,10 @@ def _any_infinite(array: NDArray[Any]) -> bool:
 def _only_strings(array: NDArray[Any], feature: Feature, where: str) -> None:
     for value in array:
         if value is not None and type(value) is not str:
-            raise InvalidInput(f"{where}: feature {feature.name} holds a {type(value).__name__}, not a string", field=feature.name)
+            raise InvalidInput(
+                f"{where}: feature {feature.name} holds a {type(value).__name__}, not a string",
+                field=feature.name,
+            )
 
 
 def differing(some: Columns, others: Columns) -> str:
@@ -89,5 +118,9 @@ def differing(some: Columns, others: Columns) -> str:
 
 def place(error: BaseException, where: str) -> str:
     """File and line of features.py that the error came through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == where
+    ]
     return f"{where}, line {lines[-1]}" if lines else where

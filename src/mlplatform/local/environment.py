@@ -22,7 +22,17 @@ from mlplatform.silence import SILENT
 
 Groups = dict[str, dict[str, Any]]
 
-INHERITED = ("TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
+INHERITED = (
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+)
 """What a process that fetches from a git server needs of ours."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Many small processes on few cores: number libraries that start a thread per core each would stand in each other's way."""
@@ -48,7 +58,11 @@ class Layout:
     def environment(self, process: str) -> dict[str, str]:
         """The whole environment of a process."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.home), "LANG": "C.UTF-8"}
+        base = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+        }
         return base | ONE_THREAD | SILENT | inherited | variables(_GROUPS[process](self))
 
     def environment_file(self, process: str) -> Path:
@@ -58,7 +72,12 @@ class Layout:
 
 def variables(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Settings as environment variables; None is left out."""
-    return {variable(group, name): _text(value) for group, fields in groups.items() for name, value in fields.items() if value is not None}
+    return {
+        variable(group, name): _text(value)
+        for group, fields in groups.items()
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 def _text(value: Any) -> str:
@@ -73,11 +92,20 @@ def _set_fields(group: BaseModel) -> dict[str, Any]:
 
 def _dataapi(layout: Layout) -> Groups:
     return {
-        "dataapi": {"host": HOST, "port": layout.ports["dataapi"], "rate_per_s": 2_000, "burst": 4_000},
+        "dataapi": {
+            "host": HOST,
+            "port": layout.ports["dataapi"],
+            "rate_per_s": 2_000,
+            "burst": 4_000,
+        },
         "access": {"tokens_file": layout.secrets.access_file},
         "postgres": _set_fields(layout.postgres.settings("dataapi")),
         "registry": {"url": layout.url("mlflow")},
-        "cluster": {"kind": "local", "environment_file": layout.environment_file("trainer"), "logs": layout.home / "logs"},
+        "cluster": {
+            "kind": "local",
+            "environment_file": layout.environment_file("trainer"),
+            "logs": layout.home / "logs",
+        },
     }
 
 
@@ -99,12 +127,20 @@ def _serving(layout: Layout) -> Groups:
 
 
 def _shipper(layout: Layout) -> Groups:
-    return {"outbox": {"folder": layout.home / "outbox"}, "queue": {"url": layout.queue}, "telemetry": _metrics(layout, "shipper")}
+    return {
+        "outbox": {"folder": layout.home / "outbox"},
+        "queue": {"url": layout.queue},
+        "telemetry": _metrics(layout, "shipper"),
+    }
 
 
 def _consumer(layout: Layout) -> Groups:
     postgres = _set_fields(layout.postgres.settings("consumer"))
-    return {"postgres": postgres, "queue": {"url": layout.queue}, "telemetry": _metrics(layout, "consumer")}
+    return {
+        "postgres": postgres,
+        "queue": {"url": layout.queue},
+        "telemetry": _metrics(layout, "consumer"),
+    }
 
 
 def _etl(layout: Layout) -> Groups:
@@ -142,7 +178,11 @@ def _metrics(layout: Layout, process: str) -> dict[str, Any]:
 
 
 def _source(layout: Layout) -> dict[str, Any]:
-    return {"url": layout.source, "working_tree": layout.working_tree, "cache": layout.home / "cache" / "source"}
+    return {
+        "url": layout.source,
+        "working_tree": layout.working_tree,
+        "cache": layout.home / "cache" / "source",
+    }
 
 
 _GROUPS = {

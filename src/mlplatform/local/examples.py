@@ -22,7 +22,13 @@ class Examples:
 
     def __init__(self) -> None:
         argv = [sys.executable, "-m", "mlplatform.local.examples"]
-        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self._made: Mapping[str, Mapping[str, Rows]] | None = None
 
     def rows(self, name: str, *, live: bool) -> Rows:
@@ -42,7 +48,10 @@ class Examples:
 
 def main() -> None:
     """Print the rows."""
-    made = {name: {"history": list(history.history(name)), "live": list(history.live(name))} for name in history.names()}
+    made = {
+        name: {"history": list(history.history(name)), "live": list(history.live(name))}
+        for name in history.names()
+    }
     json.dump(made, sys.stdout)
 
 

@@ -55,7 +55,9 @@ def born(pid: int) -> str:
         except OSError:
             return ""
         return "" if words[0] in ("Z", "X") else words[19]
-    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     state, _, began = found.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else began.strip()
 

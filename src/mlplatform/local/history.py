@@ -45,7 +45,11 @@ def live(name: str) -> Iterator[Row]:
 
 def _rows(name: str) -> tuple[list[Row], int]:
     if name not in _ROWS:
-        raise UnknownName(f"no example rows for {name}", field=name, fix=f"there are some for {', '.join(names())}")
+        raise UnknownName(
+            f"no example rows for {name}",
+            field=name,
+            fix=f"there are some for {', '.join(names())}",
+        )
     make, live_rows = _ROWS[name]
     return make(), live_rows
 
@@ -54,9 +58,12 @@ def _breast_cancer() -> list[Row]:
     from sklearn.datasets import load_breast_cancer  # noqa: PLC0415  (a second to import; only the demo needs it)
 
     data = load_breast_cancer()
-    columns = [str(name).replace(" error", "_error").replace(" ", "_") for name in data.feature_names]
+    columns = [
+        str(name).replace(" error", "_error").replace(" ", "_") for name in data.feature_names
+    ]
     rows = [
-        dict(zip(columns, map(float, values), strict=True)) | {"diagnosis": str(data.target_names[label]), "sample": f"wdbc-{number:03d}"}
+        dict(zip(columns, map(float, values), strict=True))
+        | {"diagnosis": str(data.target_names[label]), "sample": f"wdbc-{number:03d}"}
         for number, (values, label) in enumerate(zip(data.data, data.target, strict=True))
     ]
     return _shuffled(rows)
@@ -69,7 +76,12 @@ def _diabetes() -> list[Row]:
     rows = []
     for number, (values, progression) in enumerate(zip(data.data, data.target, strict=True)):
         row: Row = dict(zip(DIABETES, map(float, values), strict=True))
-        row |= {"age": int(row["age"]), "sex": int(row["sex"]), "progression": float(progression), "patient": f"patient-{number:03d}"}
+        row |= {
+            "age": int(row["age"]),
+            "sex": int(row["sex"]),
+            "progression": float(progression),
+            "patient": f"patient-{number:03d}",
+        }
         rows.append(row)
     return _shuffled(rows)
 
@@ -91,15 +103,30 @@ def _parcels() -> list[Row]:
 def _parcel(random: Generator, number: int, day: float) -> Row:
     ordered = BEGIN + timedelta(seconds=int(day * 86_400))
     age = day / DAYS  # 0 at the begin of the history, 1 at its end
-    carrier = str(random.choice(["north", "swift", "turtle"], p=[0.45 - 0.1 * age, 0.3 + 0.1 * age, 0.25]))
+    carrier = str(
+        random.choice(["north", "swift", "turtle"], p=[0.45 - 0.1 * age, 0.3 + 0.1 * age, 0.25])
+    )
     distance = round(float(random.gamma(2.0, 150.0)), 1)
     items = int(random.geometric(0.4))
     temperature = round(20.0 - 22.0 * min(age, 1.2) + float(random.normal(0.0, 4.0)), 1)
     express = bool(random.random() < 0.25)
     region = None if random.random() < 0.08 else str(random.choice(["al", "be", "ch", "da", "em"]))
-    weight = None if random.random() < 0.1 else round(min(150.0, 0.2 + items * float(random.gamma(1.5, 1.2))), 2)
-    worse = {"north": -0.6, "swift": -1.2 + 1.8 * age, "turtle": 0.7}[carrier] + (0.5 if region == "em" else 0.0)
-    score = worse - 1.6 + distance / 260 + 0.22 * max(0.0, -temperature) + (0.7 if ordered.weekday() >= 5 else 0.0) - 1.3 * express
+    weight = (
+        None
+        if random.random() < 0.1
+        else round(min(150.0, 0.2 + items * float(random.gamma(1.5, 1.2))), 2)
+    )
+    worse = {"north": -0.6, "swift": -1.2 + 1.8 * age, "turtle": 0.7}[carrier] + (
+        0.5 if region == "em" else 0.0
+    )
+    score = (
+        worse
+        - 1.6
+        + distance / 260
+        + 0.22 * max(0.0, -temperature)
+        + (0.7 if ordered.weekday() >= 5 else 0.0)
+        - 1.3 * express
+    )
     late = random.random() < 1.0 / (1.0 + np.exp(-score))
     return {
         "carrier": carrier,

@@ -28,8 +28,12 @@ from mlplatform.local.supervisor import Supervisor
 from mlplatform.queue.kafka_client import answers
 
 NAME = "kafka"
-POM = Path(__file__).parents[3] / "tools" / "kafka" / "pom.xml"  # in a checkout; an installed package has none
-HEAP = "-Xmx256m"  # what one node needs for a few topics; 512 MB and more of resident memory otherwise
+POM = (
+    Path(__file__).parents[3] / "tools" / "kafka" / "pom.xml"
+)  # in a checkout; an installed package has none
+HEAP = (
+    "-Xmx256m"  # what one node needs for a few topics; 512 MB and more of resident memory otherwise
+)
 _OLDEST_JAVA = 17
 _DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"  # pinned: without it mvn takes whatever is newest
 _COMPLETE = ".complete"
@@ -76,11 +80,18 @@ def find_java() -> Path:
     found = shutil.which("java", path=str(Path(home) / "bin")) if home else None
     found = found or shutil.which("java")
     if not found:
-        raise SettingsError("Kafka needs Java, and there is none", fix=f"install Java {_OLDEST_JAVA} or later, or use the embedded queue")
-    version = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+        raise SettingsError(
+            "Kafka needs Java, and there is none",
+            fix=f"install Java {_OLDEST_JAVA} or later, or use the embedded queue",
+        )
+    version = subprocess.run(
+        [found, "-version"], capture_output=True, text=True, check=False
+    ).stderr
     major = re.search(r'version "(\d+)', version)
     if not major or int(major[1]) < _OLDEST_JAVA:
-        raise SettingsError(f"Kafka needs Java {_OLDEST_JAVA} or later, {found} is {version.splitlines()[:1]}")
+        raise SettingsError(
+            f"Kafka needs Java {_OLDEST_JAVA} or later, {found} is {version.splitlines()[:1]}"
+        )
     return Path(found)
 
 
@@ -90,20 +101,43 @@ def fetch(jars: Path, *, pom: Path = POM) -> None:
         return
     maven = shutil.which("mvn")
     if not maven:
-        raise SettingsError("Kafka's jars are fetched with mvn, and there is none", fix="install Maven, or use the embedded queue")
+        raise SettingsError(
+            "Kafka's jars are fetched with mvn, and there is none",
+            fix="install Maven, or use the embedded queue",
+        )
     if not pom.exists():
         raise SettingsError(f"there is no {pom}", fix="run this from a checkout of the project")
-    goal = [f"{_DEPENDENCY_PLUGIN}:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars.resolve()}"]
-    done = subprocess.run([maven, "-q", "-B", "-f", str(pom), *goal], capture_output=True, text=True, check=False, timeout=_FETCH_S)
+    goal = [
+        f"{_DEPENDENCY_PLUGIN}:copy-dependencies",
+        "-DincludeScope=runtime",
+        f"-DoutputDirectory={jars.resolve()}",
+    ]
+    done = subprocess.run(
+        [maven, "-q", "-B", "-f", str(pom), *goal],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_FETCH_S,
+    )
     if done.returncode:
-        raise Unavailable(f"mvn could not fetch Kafka: {(done.stdout + done.stderr).strip()[-1000:]}")
+        raise Unavailable(
+            f"mvn could not fetch Kafka: {(done.stdout + done.stderr).strip()[-1000:]}"
+        )
     (jars / _COMPLETE).touch()
 
 
 class LocalKafka:
     """One broker with its folder. Port 0 takes the port of the last time when it is still free, else any."""
 
-    def __init__(self, folder: Path, java: Path, *, jars: Path | None = None, port: int = 0, controller_port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        java: Path,
+        *,
+        jars: Path | None = None,
+        port: int = 0,
+        controller_port: int = 0,
+    ) -> None:
         self._folder = folder
         self._java = java
         self._jars = jars or folder / "lib"
@@ -127,7 +161,12 @@ class LocalKafka:
         """Write the configuration; on first use give the storage its id. Raises Unavailable when Kafka's tool refuses."""
         data = self._folder / "data"
         self._folder.mkdir(parents=True, exist_ok=True)
-        values = {"host": ports.HOST, "port": self._port, "controller_port": self._controller_port, "data": data.resolve()}
+        values = {
+            "host": ports.HOST,
+            "port": self._port,
+            "controller_port": self._controller_port,
+            "data": data.resolve(),
+        }
         self._properties.write_text(_PROPERTIES.format(**values))
         (self._folder / "log4j2.yaml").write_text(_LOG4J)
         if not (data / "meta.properties").exists():
@@ -148,10 +187,16 @@ class LocalKafka:
 
     def _tool(self, *arguments: str) -> str:
         done = subprocess.run(
-            [*self._command(), "kafka.tools.StorageTool", *arguments], capture_output=True, text=True, check=False, timeout=_TOOL_S
+            [*self._command(), "kafka.tools.StorageTool", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TOOL_S,
         )
         if done.returncode:
-            raise Unavailable(f"Kafka's storage tool failed: {(done.stdout + done.stderr).strip()[-1000:]}")
+            raise Unavailable(
+                f"Kafka's storage tool failed: {(done.stdout + done.stderr).strip()[-1000:]}"
+            )
         return done.stdout
 
     def _command(self, *options: str) -> tuple[str, ...]:
@@ -161,9 +206,15 @@ class LocalKafka:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch and run a broker until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m mlplatform.local.kafka", description="Run a Kafka broker on this machine.")
-    parser.add_argument("--home", type=Path, default=Path(".mlplatform"), help="folder of the local stack")
-    parser.add_argument("--port", type=int, default=9092, help="another one is taken when it is in use")
+    parser = argparse.ArgumentParser(
+        prog="python -m mlplatform.local.kafka", description="Run a Kafka broker on this machine."
+    )
+    parser.add_argument(
+        "--home", type=Path, default=Path(".mlplatform"), help="folder of the local stack"
+    )
+    parser.add_argument(
+        "--port", type=int, default=9092, help="another one is taken when it is in use"
+    )
     parser.add_argument("--fetch", action="store_true", help="only fetch the jars")
     options = parser.parse_args(arguments)
     try:

@@ -21,7 +21,9 @@ def main() -> None:
     """Never returns."""
     number, parent, uid = (int(word) for word in sys.argv[1:4])
     argv = sys.argv[5:]
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None  # before the drop: the files may be closed to the user
+    libc = (
+        ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    )  # before the drop: the files may be closed to the user
     if uid >= 0:
         become(uid)
     if libc is not None and libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:

@@ -40,7 +40,9 @@ def _share(pid: int, resident: dict[int, int]) -> int:
 def _table() -> tuple[dict[int, int], dict[int, int]]:
     """Parent of every process, and its resident bytes where that is the only figure to be had."""
     if sys.platform != "linux":
-        answer = subprocess.run(["ps", "-axo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            ["ps", "-axo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True
+        )
         rows = [[int(word) for word in line.split()] for line in answer.stdout.splitlines()]
         return {pid: parent for pid, parent, _ in rows}, {pid: size * 1024 for pid, _, size in rows}
     parents = {}

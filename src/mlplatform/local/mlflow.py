@@ -19,7 +19,10 @@ _CLIENTS = {
     "s3": ("boto3", _S3),
     "r2": ("boto3", _S3),
     "b2": ("boto3", _S3),
-    "gs": ("google.cloud.storage", "build an image with google-cloud-storage, or use a bucket's S3 interface"),
+    "gs": (
+        "google.cloud.storage",
+        "build an image with google-cloud-storage, or use a bucket's S3 interface",
+    ),
     "wasbs": ("azure.storage.blob", "build an image with azure-storage-blob"),
     "abfss": ("azure.storage.filedatalake", "build an image with azure-storage-file-datalake"),
 }
@@ -52,7 +55,13 @@ def process(
     }
     return ProcessSpec(
         name="mlflow",
-        argv=(sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)),
+        argv=(
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            *(word for pair in options.items() for word in pair),
+        ),
         environment=environment(dsn, home=folder),
         folder=folder,
         needs=tuple(needs),
@@ -101,7 +110,9 @@ def _refuse_without_client(scheme: str) -> None:
     module, fix = _CLIENTS.get(scheme, ("", ""))
     if module and not _installed(module):
         raise SettingsError(
-            f"{scheme}:// needs the Python module {module}, which is not installed", field=variable("mlflow", "artifacts"), fix=fix
+            f"{scheme}:// needs the Python module {module}, which is not installed",
+            field=variable("mlflow", "artifacts"),
+            fix=fix,
         )
 
 

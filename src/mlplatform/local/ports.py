@@ -32,13 +32,17 @@ OTHERS = range(20_000, 30_000)
 TRIES = 200
 
 
-def choose(wanted: Mapping[str, int] = DEFAULTS, *, claims: contextlib.ExitStack | None = None) -> dict[str, int]:
+def choose(
+    wanted: Mapping[str, int] = DEFAULTS, *, claims: contextlib.ExitStack | None = None
+) -> dict[str, int]:
     """A free port for each name: the wanted one, else any. Port 0 wants any.
 
     With `claims` no other stack on this machine is given the same ports until that is closed: a server binds its port seconds later,
     and a second stack must not find it free in between.
     """
-    with contextlib.ExitStack() as held:  # all are held until the last is chosen, so none is given twice
+    with (
+        contextlib.ExitStack() as held
+    ):  # all are held until the last is chosen, so none is given twice
         return {name: _take(held, claims, port) for name, port in wanted.items()}
 
 
@@ -53,15 +57,21 @@ def _take(held: contextlib.ExitStack, claims: contextlib.ExitStack | None, wante
     for candidate in (*([wanted] if wanted else []), *(draw.choice(OTHERS) for _ in range(TRIES))):
         if _bind(held, candidate) and (claims is None or _claim(claims, candidate)):
             return candidate
-    raise Unavailable(f"no free port was found in {TRIES} tries between {OTHERS[0]} and {OTHERS[-1]}")
+    raise Unavailable(
+        f"no free port was found in {TRIES} tries between {OTHERS[0]} and {OTHERS[-1]}"
+    )
 
 
 def _bind(held: contextlib.ExitStack, port: int) -> bool:
     candidate = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports that wait out their TIME_WAIT are free for a server
+    candidate.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+    )  # ports that wait out their TIME_WAIT are free for a server
     try:
         candidate.bind((HOST, port))
-        candidate.listen(1)  # two sockets may be bound to one port with this option, but only one can listen
+        candidate.listen(
+            1
+        )  # two sockets may be bound to one port with this option, but only one can listen
     except OSError:
         return False
     return True

@@ -88,7 +88,9 @@ class LocalPostgres:
         password = self._passwords[full].get_secret_value()
         return SecretStr(f"postgresql://{full}:{password}@127.0.0.1:{port}/{database}")
 
-    def settings(self, component: Component, *, raw: str = "raw", warehouse: str = "warehouse") -> Postgres:
+    def settings(
+        self, component: Component, *, raw: str = "raw", warehouse: str = "warehouse"
+    ) -> Postgres:
         """What a component gets to know: only the connections it needs, under its own role. "owner" is for migrations.
 
         `raw` and `warehouse` are names of databases; tests have clones of their own.
@@ -102,7 +104,10 @@ class LocalPostgres:
             known["raw_replica_dsn"] = self.dsn("reader", raw, standby=True)
             known["warehouse_replica_dsn"] = self.dsn("reader", warehouse, standby=True)
         if component == "owner":
-            known |= {"owner_raw_dsn": self.dsn("owner", raw), "owner_warehouse_dsn": self.dsn("owner", warehouse)}
+            known |= {
+                "owner_raw_dsn": self.dsn("owner", raw),
+                "owner_warehouse_dsn": self.dsn("owner", warehouse),
+            }
         if component in ("mlflow", "backup"):
             known["mlflow_dsn"] = self.dsn(component, "mlflow")
         return Postgres(**known)
@@ -112,7 +117,13 @@ class LocalPostgres:
         if not (self.primary / files.COMPLETE).exists():
             shutil.rmtree(self.primary, ignore_errors=True)  # a try that was interrupted
             self._initialise()
-        files.configure(self.primary, self.programs.uid, name=PRIMARY, port=self.primary_port, durable=self._durable)
+        files.configure(
+            self.primary,
+            self.programs.uid,
+            name=PRIMARY,
+            port=self.primary_port,
+            durable=self._durable,
+        )
 
     def provision(self) -> None:
         """With the primary running: roles with their passwords, the databases, their schema and grants, the login trigger, the slot."""
@@ -128,7 +139,9 @@ class LocalPostgres:
         with psycopg.connect(self.dsn("mlflow", "mlflow").get_secret_value()) as connection:
             roles.grant(connection, "mlflow")
         if not self.primary_refuses_reader:
-            _log.warning("PostgreSQL before 17 can't refuse readers on a primary; only the read pool's own proof guards it")
+            _log.warning(
+                "PostgreSQL before 17 can't refuse readers on a primary; only the read pool's own proof guards it"
+            )
 
     def prepare_standby(self) -> None:
         """With the primary running: make the standby's data folder as a copy of the primary, unless a usable one is there."""
@@ -144,20 +157,47 @@ class LocalPostgres:
             application_name=STANDBY,
         )
         extra = f"primary_conninfo = {_quoted(conninfo)}\nprimary_slot_name = '{files.SLOT}'\n"
-        files.configure(self.standby, self.programs.uid, name=STANDBY, port=self.standby_port, durable=self._durable, extra=extra)
+        files.configure(
+            self.standby,
+            self.programs.uid,
+            name=STANDBY,
+            port=self.standby_port,
+            durable=self._durable,
+            extra=extra,
+        )
 
     def rebuild_standby(self) -> None:
         """With the primary running and the standby stopped: throw its data away and copy the primary's. Blocks for as long as that takes."""
         shutil.rmtree(self.standby, ignore_errors=True)
         with self._superuser("postgres") as connection:
-            connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (files.SLOT,))
-            connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", (files.SLOT,))
+            connection.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
+                (files.SLOT,),
+            )
+            connection.execute(
+                "SELECT pg_create_physical_replication_slot(%s, true)", (files.SLOT,)
+            )
         files.make_data_folder(self.standby, self.programs.uid)
-        address = make_conninfo(host="127.0.0.1", port=self.primary_port, user=files.REPLICATION_ROLE)
-        arguments = ["-D", str(self.standby), "-d", address, "-X", "stream", "-c", "fast", "-S", files.SLOT]
+        address = make_conninfo(
+            host="127.0.0.1", port=self.primary_port, user=files.REPLICATION_ROLE
+        )
+        arguments = [
+            "-D",
+            str(self.standby),
+            "-d",
+            address,
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "-S",
+            files.SLOT,
+        ]
         password = {"PGPASSWORD": self._passwords[files.REPLICATION_ROLE].get_secret_value()}
         self.programs.run("pg_basebackup", *arguments, *self._no_sync(), environment=password)
-        files.write(self.standby / "standby.signal", "", self.programs.uid)  # last: without it the copy does not count
+        files.write(
+            self.standby / "standby.signal", "", self.programs.uid
+        )  # last: without it the copy does not count
 
     def primary_spec(self) -> ProcessSpec:
         """The primary as a child process; ready when it takes the superuser's writes."""
@@ -189,7 +229,15 @@ class LocalPostgres:
         password_file = self.primary.with_name("initdb.password")
         files.write(password_file, self._passwords[SUPERUSER].get_secret_value(), uid)
         try:
-            arguments = ["-D", str(self.primary), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password_file}"]
+            arguments = [
+                "-D",
+                str(self.primary),
+                "-U",
+                SUPERUSER,
+                "-A",
+                "scram-sha-256",
+                f"--pwfile={password_file}",
+            ]
             # Bytes order text: the same on every machine, whatever its locale, and a snapshot's order never changes with a C library.
             arguments += ["--encoding=UTF8", "--no-locale", "--data-checksums"]
             self.programs.run("initdb", *arguments, *self._no_sync())
@@ -199,7 +247,12 @@ class LocalPostgres:
 
     def _provision_roles(self, connection: roles.Connection) -> None:
         roles.create_roles(connection)
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (files.REPLICATION_ROLE,)).fetchone() is None:
+        if (
+            connection.execute(
+                "SELECT 1 FROM pg_roles WHERE rolname = %s", (files.REPLICATION_ROLE,)
+            ).fetchone()
+            is None
+        ):
             connection.execute(f"CREATE ROLE {files.REPLICATION_ROLE} LOGIN REPLICATION")
         for role, password in self._passwords.items():
             if role != SUPERUSER:
@@ -209,18 +262,28 @@ class LocalPostgres:
         """Why the standby's data can't be used; empty when it can."""
         if not (self.standby / "standby.signal").exists():
             return "there is no complete copy"
-        if self._control("system identifier", self.standby) != self._control("system identifier", self.primary):
+        if self._control("system identifier", self.standby) != self._control(
+            "system identifier", self.primary
+        ):
             return "it is a copy of another primary"
         with self._superuser("postgres") as connection:
-            slot = connection.execute("SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", (files.SLOT,)).fetchone()
+            slot = connection.execute(
+                "SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", (files.SLOT,)
+            ).fetchone()
             if slot is None or slot[0] in ("lost", "unreserved"):
                 return "the primary no longer keeps the WAL that it needs"
             end = self._control("Minimum recovery ending location", self.standby)
-            ahead = connection.execute("SELECT %s::pg_lsn > pg_current_wal_lsn()", (end,)).fetchone()
+            ahead = connection.execute(
+                "SELECT %s::pg_lsn > pg_current_wal_lsn()", (end,)
+            ).fetchone()
             return "it is ahead of the primary" if ahead is None or ahead[0] else ""
 
     def _control(self, key: str, data: Path) -> str:
-        found = re.search(rf"^.*{key}:\s*(\S+)", self.programs.run("pg_controldata", "-D", str(data)), re.MULTILINE)
+        found = re.search(
+            rf"^.*{key}:\s*(\S+)",
+            self.programs.run("pg_controldata", "-D", str(data)),
+            re.MULTILINE,
+        )
         return found[1] if found else ""
 
     def _primary_ready(self) -> bool:
@@ -230,9 +293,9 @@ class LocalPostgres:
         """A standby can start, answer and never receive anything: so both ends of the stream are asked."""
         sends = "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'postgres-standby' AND state = 'streaming'"
         receives = "SELECT count(*) = 1 FROM pg_stat_wal_receiver WHERE status = 'streaming' AND pg_is_in_recovery()"
-        return self._answers(self.dsn(SUPERUSER, "postgres", standby=True), receives) and self._answers(
-            self.dsn(SUPERUSER, "postgres"), sends
-        )
+        return self._answers(
+            self.dsn(SUPERUSER, "postgres", standby=True), receives
+        ) and self._answers(self.dsn(SUPERUSER, "postgres"), sends)
 
     def _answers(self, dsn: SecretStr, question: str) -> bool:
         try:
@@ -243,7 +306,9 @@ class LocalPostgres:
         return bool(row and row[0])
 
     def _superuser(self, database: str) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.dsn(SUPERUSER, database).get_secret_value(), autocommit=True, connect_timeout=10)
+        return psycopg.connect(
+            self.dsn(SUPERUSER, database).get_secret_value(), autocommit=True, connect_timeout=10
+        )
 
     def _no_sync(self) -> list[str]:
         return [] if self._durable else ["--no-sync"]

@@ -66,10 +66,16 @@ def settle(folder: Path, uid: int | None) -> Path:
     if binaries.reachable(folder, uid):
         return folder
     folder.rmdir()
-    place = OUTSIDE / f"mlplatform-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+    place = (
+        OUTSIDE / f"mlplatform-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+    )
     place.mkdir(mode=0o711, exist_ok=True)
     if place.is_symlink() or place.stat().st_uid != os.geteuid():
-        raise Refused(f"{place} belongs to somebody else", field="home", fix="remove it, or choose another --home")
+        raise Refused(
+            f"{place} belongs to somebody else",
+            field="home",
+            fix="remove it, or choose another --home",
+        )
     folder.symlink_to(place)
     return place
 
@@ -95,7 +101,9 @@ def make_data_folder(path: Path, uid: int | None) -> None:
     own(path, uid)
 
 
-def configure(data: Path, uid: int | None, *, name: str, port: int, durable: bool, extra: str = "") -> None:
+def configure(
+    data: Path, uid: int | None, *, name: str, port: int, durable: bool, extra: str = ""
+) -> None:
     """Write the files that make a data folder a server of ours. They hold a password, so only the servers' user may read them."""
     text = _CONFIGURATION.format(port=port, name=name) + ("" if durable else _FAST) + extra
     write(data / "mlplatform.conf", text, uid)

@@ -17,7 +17,9 @@ class ProcessSpec:
 
     name: str
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)  # the whole environment of the child, nothing is inherited
+    environment: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the whole environment of the child, nothing is inherited
     folder: Path | None = None  # working directory
     needs: tuple[str, ...] = ()
     ready: Callable[[], bool] | None = None  # None: ready as soon as it runs

@@ -29,7 +29,11 @@ def queue_of(word: str, home: Path, *, port: int) -> LocalQueue:
         return LocalQueue(word)
     if word == "kafka":
         return _broker(home, port)
-    raise SettingsError(f"'{word}' is no queue", field="--queue", fix="sqlite, kafka, or kafka://HOST:PORT of a broker that runs")
+    raise SettingsError(
+        f"'{word}' is no queue",
+        field="--queue",
+        fix="sqlite, kafka, or kafka://HOST:PORT of a broker that runs",
+    )
 
 
 def refuse_another(before: str, word: str) -> None:
@@ -47,7 +51,10 @@ def refuse_another(before: str, word: str) -> None:
 
 def _broker(home: Path, port: int) -> LocalQueue:
     java = kafka.find_java()
-    places = [home / "kafka" / "lib", home.parent / "kafka" / "lib"]  # the second: a demo below a home uses the home's jars
+    places = [
+        home / "kafka" / "lib",
+        home.parent / "kafka" / "lib",
+    ]  # the second: a demo below a home uses the home's jars
     jars = next((place for place in places if place.exists()), places[0])
     kafka.fetch(jars)
     broker = kafka.LocalKafka(home / "kafka", java, jars=jars, port=port)

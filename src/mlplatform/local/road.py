@@ -47,7 +47,11 @@ class Road:
         self._definitions: dict[str, PipelineDefinition] = {}
         self._digests: dict[str, str] = {}
         self._sent: dict[str, list[Sent]] = {}
-        self.summary = Summary(urls=stack.state.urls, tokens_file=str(stack.secrets.tokens_file), first_start=not self._marks.done("whole"))
+        self.summary = Summary(
+            urls=stack.state.urls,
+            tokens_file=str(stack.secrets.tokens_file),
+            first_start=not self._marks.done("whole"),
+        )
 
     def run(self) -> Summary:
         """Go the whole road."""
@@ -75,8 +79,12 @@ class Road:
             if self.summary.first_start:
                 self._examples = Examples()
                 held.callback(self._examples.close)
-            self._admin = held.enter_context(DataApiClient(urls["dataapi"], SecretStr(tokens["admin"])))
-            self._client = held.enter_context(DataApiClient(urls["dataapi"], SecretStr(tokens["client"])))
+            self._admin = held.enter_context(
+                DataApiClient(urls["dataapi"], SecretStr(tokens["admin"]))
+            )
+            self._client = held.enter_context(
+                DataApiClient(urls["dataapi"], SecretStr(tokens["client"]))
+            )
             self._serving = held.enter_context(ServingClient(urls["serving"], tokens["client"]))
             yield
 
@@ -84,14 +92,20 @@ class Road:
 
     def _apply(self) -> list[str]:
         options = self._stack.options
-        source = Source(url=options.source, working_tree=options.working_tree, cache=options.home / "cache" / "source")
+        source = Source(
+            url=options.source,
+            working_tree=options.working_tree,
+            cache=options.home / "cache" / "source",
+        )
         code = checkout(source)
         with self._report.step("apply the pipelines") as say:
             for name in code.pipelines():
                 self._apply_one(code, name)
             say(f"{', '.join(self._definitions)} at {code.commit[:12]}")
         if edited := dirty(source):
-            self._report.note(f"{len(edited)} edited file(s), say {edited[0]}, are not committed and not used; --working-tree uses them")
+            self._report.note(
+                f"{len(edited)} edited file(s), say {edited[0]}, are not committed and not used; --working-tree uses them"
+            )
         return sorted(self._definitions, key=lambda name: (name != FIRST, name))
 
     def _apply_one(self, code: Checkout, name: str) -> None:
@@ -107,7 +121,9 @@ class Road:
         if status["champion"] is None and self._has_rows(name):
             self._train(name)
         elif status["champion"] is None:
-            self._report.note(f"{name}: no version yet; import rows, then `mlplatform train {name}`")
+            self._report.note(
+                f"{name}: no version yet; import rows, then `mlplatform train {name}`"
+            )
             return
         else:
             self._check_receipt(name, status["champion"])
@@ -117,7 +133,10 @@ class Road:
         with self._report.step(f"{name}: import its history") as say:
             rows = self._examples.rows(name, live=False)
             answer = traffic.import_rows(self._client, name, rows, key=f"example-history-{name}")
-            expect(answer["accepted"] == len(rows) and not answer["quarantined"], f"{name}: the import refused rows: {answer}")
+            expect(
+                answer["accepted"] == len(rows) and not answer["quarantined"],
+                f"{name}: the import refused rows: {answer}",
+            )
             self.summary.pipelines[name].imported = len(rows)
             self._await_features(name, len(rows), say)
         self._marks.set("history", name)
@@ -137,7 +156,10 @@ class Road:
             )
             version = self._newest(name)
             self._check_receipt(name, version)
-            say(f"version {version['version']} ({version['format']}) " + _figures(self._gated(name, version["metrics"])))
+            say(
+                f"version {version['version']} ({version['format']}) "
+                + _figures(self._gated(name, version["metrics"]))
+            )
         self._approve(name)
 
     def _await_registry(self) -> None:
@@ -149,9 +171,18 @@ class Road:
         if waiting is None:
             return
         manual = self._definitions[name].approval == "manual"
-        expect(manual, f"{name}: version {waiting['version']} was not promoted, though its pipeline says approval: auto")
-        with self._report.step(f"{name}: approve version {waiting['version']} (its pipeline says approval: manual)"):
-            body = {"action": "approve", "version": waiting["version"], "why": "the example road plays the person who decides"}
+        expect(
+            manual,
+            f"{name}: version {waiting['version']} was not promoted, though its pipeline says approval: auto",
+        )
+        with self._report.step(
+            f"{name}: approve version {waiting['version']} (its pipeline says approval: manual)"
+        ):
+            body = {
+                "action": "approve",
+                "version": waiting["version"],
+                "why": "the example road plays the person who decides",
+            }
             self._admin.post(f"/v1/models/{name}/promotions", body)
             self.summary.pipelines[name].approved_by_hand = True
 
@@ -161,7 +192,10 @@ class Road:
         expect(champion is not None, f"{name}: training ended, but no version is promoted")
         with self._report.step(f"{name}: version {champion['version']} answers") as say:
             row = pipelines.sample_row(self._definitions[name])
-            answer = self._until(lambda: self._answer_of(name, row, champion["version"]), f"{name}: serving does not pick up the version")
+            answer = self._until(
+                lambda: self._answer_of(name, row, champion["version"]),
+                f"{name}: serving does not pick up the version",
+            )
             if not self.summary.first_prediction_s:
                 self.summary.first_prediction_s = time.monotonic() - self._began
             line = self.summary.pipelines[name]
@@ -182,10 +216,15 @@ class Road:
                 line.sent += len(each.rows)
                 say(f"{line.sent} of {len(rows)} rows answered")
             line.stored = self._await_stored(name, sent, since)
-            say(f"{line.sent} rows answered, {line.stored} of them found in the requests dataset, read from the standby")
+            say(
+                f"{line.sent} rows answered, {line.stored} of them found in the requests dataset, read from the standby"
+            )
         with self._report.step(f"{name}: labels for them") as say:
             answer = traffic.label(self._client, name, sent)
-            expect(answer["accepted"] == line.sent and not answer["refused"], f"{name}: labels were refused: {answer}")
+            expect(
+                answer["accepted"] == line.sent and not answer["refused"],
+                f"{name}: labels were refused: {answer}",
+            )
             line.labelled = answer["accepted"]
             say(f"{line.labelled} accepted")
 
@@ -196,9 +235,15 @@ class Road:
         before = line.versions[-1]
         self._train(name, "on the grown data")
         self._answers(name)
-        expect(line.versions[-1] != before, f"{name}: version {before} still answers after the retraining")
+        expect(
+            line.versions[-1] != before,
+            f"{name}: version {before} still answers after the retraining",
+        )
         grown = line.training_rows[-1] - line.training_rows[-2]
-        expect(grown >= line.labelled, f"{name}: the dataset grew by {grown} rows, not by the {line.labelled} that were labelled")
+        expect(
+            grown >= line.labelled,
+            f"{name}: the dataset grew by {grown} rows, not by the {line.labelled} that were labelled",
+        )
 
     def _balance(self) -> None:
         with self._report.step("the balance of requests") as say:
@@ -215,13 +260,18 @@ class Road:
             state = self._admin.get(f"/v1/pipelines/{name}/features/{self._digests[name]}")
             expect(not state["failure"], f"{name}: etl can't make features: {state['failure']}")
             say(f"{state['featured']} of {rows} rows are features")
-            expect(not state["quarantined"], f"{name}: {state['quarantined']} rows of the example went to quarantine")
+            expect(
+                not state["quarantined"],
+                f"{name}: {state['quarantined']} rows of the example went to quarantine",
+            )
             return state["featured"] >= rows or None
 
         self._until(ready, f"{name}: the features are not ready")
 
     def _has_rows(self, name: str) -> bool:
-        return bool(self._admin.get(f"/v1/pipelines/{name}/features/{self._digests[name]}")["featured"])
+        return bool(
+            self._admin.get(f"/v1/pipelines/{name}/features/{self._digests[name]}")["featured"]
+        )
 
     def _newest(self, name: str) -> dict[str, Any]:
         versions = self._admin.get(f"/v1/models/{name}/versions")
@@ -230,14 +280,21 @@ class Road:
 
     def _check_receipt(self, name: str, version: dict[str, Any]) -> None:
         receipt = self._admin.get(f"/v1/receipts/{version['receipt_id']}")
-        expect(receipt["server_role"] == "standby", f"{name}: the dataset did not come from a standby: {receipt}")
+        expect(
+            receipt["server_role"] == "standby",
+            f"{name}: the dataset did not come from a standby: {receipt}",
+        )
         line = self.summary.pipelines[name]
         line.trained_on = f"{receipt['server_role']} at {receipt['lsn']}"
         line.training_rows.append(receipt["rows"])
 
     def _gated(self, name: str, metrics: dict[str, float]) -> dict[str, float]:
         """Those that the pipeline's gates are about, in their order."""
-        return {gate.metric: metrics[gate.metric] for gate in self._definitions[name].gates if gate.metric in metrics}
+        return {
+            gate.metric: metrics[gate.metric]
+            for gate in self._definitions[name].gates
+            if gate.metric in metrics
+        }
 
     def _answer_of(self, name: str, row: dict[str, Any], version: str) -> dict[str, Any] | None:
         answer = self._serving.predict(name, [row])
@@ -251,12 +308,18 @@ class Road:
         known = self._until(found, f"{name}: not every answered request was stored")
         for each in sent:
             same = list(each.predictions) == known[each.id]
-            expect(same, f"{name}: request {each.id} was answered {each.predictions}, but {known[each.id]} is stored")
+            expect(
+                same,
+                f"{name}: request {each.id} was answered {each.predictions}, but {known[each.id]} is stored",
+            )
         return sum(len(known[each.id]) for each in sent)
 
     def _closed_balance(self) -> dict[str, Any] | None:
         found = dict(self._admin.get("/v1/balance"))
-        settled = all(each["accepted"] == each["stored"] + each["dead_lettered"] and not each["missing"] for each in found["outboxes"])
+        settled = all(
+            each["accepted"] == each["stored"] + each["dead_lettered"] and not each["missing"]
+            for each in found["outboxes"]
+        )
         waiting = sum(each["waiting"] + each["unaccounted"] for each in found["rows"].values())
         return found if settled and not waiting and found["outboxes"] else None
 

@@ -38,7 +38,14 @@ def ensure(folder: Path, roles: tuple[str, ...]) -> Secrets:
     tokens_file, access_file = folder / "tokens.json", folder / "access.yaml"
     passwords = _complete(folder / "passwords.json", roles, new_token)
     tokens = _complete(tokens_file, tuple(CALLERS), new_token)
-    entries = [{"name": name, "roles": [str(role) for role in CALLERS[name]], "sha256": digest(tokens[name])} for name in CALLERS]
+    entries = [
+        {
+            "name": name,
+            "roles": [str(role) for role in CALLERS[name]],
+            "sha256": digest(tokens[name]),
+        }
+        for name in CALLERS
+    ]
     write_private(access_file, yaml.safe_dump({"tokens": entries}, sort_keys=False))
     return Secrets(passwords, tokens, tokens_file, access_file)
 
@@ -49,7 +56,11 @@ def tokens(folder: Path) -> dict[str, str]:
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
-        raise SettingsError(f"can't read the tokens of the local stack: {error}", field=str(path), fix="run `mlplatform up`") from error
+        raise SettingsError(
+            f"can't read the tokens of the local stack: {error}",
+            field=str(path),
+            fix="run `mlplatform up`",
+        ) from error
 
 
 def write_private(path: Path, text: str) -> None:

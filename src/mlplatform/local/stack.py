@@ -38,7 +38,11 @@ from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 
 PRIMARY, STANDBY = postgres.PRIMARY, postgres.STANDBY
-PASSWORDS = (postgres.SUPERUSER, postgres_files.REPLICATION_ROLE, *(f"mlplatform_{role}" for role in roles.ROLES))
+PASSWORDS = (
+    postgres.SUPERUSER,
+    postgres_files.REPLICATION_ROLE,
+    *(f"mlplatform_{role}" for role in roles.ROLES),
+)
 
 # What each component needs decides the order of the start, and in reverse that of the stop: serving ends first, while the shipper, the
 # consumer and the data API still take what it hands over. So a stop leaves nothing on the road.
@@ -49,7 +53,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "shipper": ("consumer",),
     "serving": ("shipper", "dataapi"),
 }
-PAGES = {"dataapi": "/readyz", "serving": "/healthz"}  # serving is ready only with a model, and the first one is still to be trained
+PAGES = {
+    "dataapi": "/readyz",
+    "serving": "/healthz",
+}  # serving is ready only with a model, and the first one is still to be trained
 STOP_S = {"serving": 25.0, "shipper": 30.0}  # their drain, and a little
 
 
@@ -91,12 +98,16 @@ class LocalStack:
         home = self.options.home
         before = state.read(home)
         refuse_another(before.queue_word if before else "", self.options.queue)
-        chosen = ports.choose({**ports.DEFAULTS, **(before.ports if before else {})}, claims=self._held)
+        chosen = ports.choose(
+            {**ports.DEFAULTS, **(before.ports if before else {})}, claims=self._held
+        )
         self.secrets = secrets.ensure(home / "secrets", PASSWORDS)
         self.postgres = LocalPostgres(
             home / "postgres",
             find(self.options.postgres, copies=postgres_files.OUTSIDE),
-            passwords={role: SecretStr(password) for role, password in self.secrets.passwords.items()},
+            passwords={
+                role: SecretStr(password) for role, password in self.secrets.passwords.items()
+            },
             primary_port=chosen["primary"],
             standby_port=chosen["standby"],
         )
@@ -111,7 +122,9 @@ class LocalStack:
             secrets=self.secrets,
             postgres=self.postgres,
         )
-        self.supervisor = self._held.enter_context(Supervisor(logs=home / "logs", on_change=self._note))
+        self.supervisor = self._held.enter_context(
+            Supervisor(logs=home / "logs", on_change=self._note)
+        )
         self._add_processes()
         self.state = self._describe()
         self._held.callback(self._write_state)  # after the stop: nothing runs any more
@@ -151,7 +164,9 @@ class LocalStack:
         """Bytes of every process with its descendants, and of this program."""
         pids = self.pids()
         sizes = memory.by_root(pids.values())
-        return {"mlplatform up": memory.own(os.getpid())} | {name: sizes[pid] for name, pid in pids.items()}
+        return {"mlplatform up": memory.own(os.getpid())} | {
+            name: sizes[pid] for name, pid in pids.items()
+        }
 
     def _add_processes(self) -> None:
         layout = self.layout
@@ -159,17 +174,30 @@ class LocalStack:
         self.supervisor.add(self.postgres.standby_spec())
         dsn = self.postgres.dsn("mlflow", "mlflow").get_secret_value()
         self.supervisor.add(
-            mlflow.process(dsn=dsn, host=HOST, port=layout.ports["mlflow"], folder=layout.home / "mlflow", needs=(PRIMARY,))
+            mlflow.process(
+                dsn=dsn,
+                host=HOST,
+                port=layout.ports["mlflow"],
+                folder=layout.home / "mlflow",
+                needs=(PRIMARY,),
+            )
         )
         for spec in self.queue.processes:
             self.supervisor.add(spec)
         for process in ("trainer", "backup", "restore"):
-            secrets.write_private(layout.environment_file(process), json.dumps(layout.environment(process), indent=2) + "\n")
+            secrets.write_private(
+                layout.environment_file(process),
+                json.dumps(layout.environment(process), indent=2) + "\n",
+            )
         for name in NEEDS:
             self.supervisor.add(self._component(name))
 
     def _component(self, name: str) -> ProcessSpec:
-        behind = tuple(spec.name for spec in self.queue.processes) if name in ("consumer", "shipper") else ()
+        behind = (
+            tuple(spec.name for spec in self.queue.processes)
+            if name in ("consumer", "shipper")
+            else ()
+        )
         return ProcessSpec(
             name=name,
             argv=(sys.executable, "-m", "mlplatform", name),
@@ -181,11 +209,17 @@ class LocalStack:
         )
 
     def _models(self) -> tuple[str, ...]:
-        source = Source(url=self.options.source, working_tree=self.options.working_tree, cache=self.options.home / "cache" / "source")
+        source = Source(
+            url=self.options.source,
+            working_tree=self.options.working_tree,
+            cache=self.options.home / "cache" / "source",
+        )
         found = tuple(checkout(source).pipelines())
         if not found:
             raise UnknownName(
-                f"there is no pipeline in {self.options.source}", field="--source", fix="it needs pipelines/<name>/pipeline.yaml"
+                f"there is no pipeline in {self.options.source}",
+                field="--source",
+                fix="it needs pipelines/<name>/pipeline.yaml",
             )
         return found
 
@@ -205,7 +239,12 @@ class LocalStack:
 
     def _note(self, status: ProcessStatus) -> None:
         self._statuses[status.name] = state.Process(
-            state=status.state, pid=status.pid, restarts=status.restarts, exit_code=status.exit_code, reason=status.reason, log=status.log
+            state=status.state,
+            pid=status.pid,
+            restarts=status.restarts,
+            exit_code=status.exit_code,
+            reason=status.reason,
+            log=status.log,
         )
         self._write_state()
         if self._on_change:

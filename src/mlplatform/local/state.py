@@ -39,11 +39,16 @@ class State(BaseModel):
 
     home: Path
     pid: int = Field(description="Of the program that supervises; it may be gone, see `running`.")
-    born: str = Field(description="When that program began, to tell it from a later one of the same pid.")
+    born: str = Field(
+        description="When that program began, to tell it from a later one of the same pid."
+    )
     ports: dict[str, int]
     urls: dict[str, str]
     queue: str
-    queue_word: str = Field("", description="What `--queue` said. The databases know how far they have read there, so it stays.")
+    queue_word: str = Field(
+        "",
+        description="What `--queue` said. The databases know how far they have read there, so it stays.",
+    )
     source: str = Field(description="The git repository that pipelines come from.")
     working_tree: bool
     ready: bool = False
@@ -67,7 +72,9 @@ def read(home: Path) -> State | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise SettingsError(f"can't read {path}: {error}", field=str(path), fix="stop the stack and remove the file") from error
+        raise SettingsError(
+            f"can't read {path}: {error}", field=str(path), fix="stop the stack and remove the file"
+        ) from error
 
 
 def find(home: Path | None, start: Path) -> State | None:
@@ -94,7 +101,9 @@ def hold(home: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Refused(
-                f"a stack is running in {home} already", field="--home", fix="`mlplatform status` shows it, `mlplatform down` stops it"
+                f"a stack is running in {home} already",
+                field="--home",
+                fix="`mlplatform status` shows it, `mlplatform down` stops it",
             ) from error
         yield
 

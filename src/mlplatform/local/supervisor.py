@@ -29,7 +29,9 @@ from mlplatform.local.process import ProcessSpec
 
 TICK_S = 0.02
 LOG_CHECK_S = 5.0
-ORPHAN_GRACE_S = 8.0  # long enough for a drain on a small machine, short enough to wait for at the next start
+ORPHAN_GRACE_S = (
+    8.0  # long enough for a drain on a small machine, short enough to wait for at the next start
+)
 
 OnChange = Callable[[ProcessStatus], None]
 
@@ -73,9 +75,13 @@ class Supervisor:
         with self._changed:
             if spec.name in self._children:
                 raise Refused(f"there is a process '{spec.name}' already", field=spec.name)
-            missing = [name for name in spec.needs if name not in self._children and name != spec.name]
+            missing = [
+                name for name in spec.needs if name not in self._children and name != spec.name
+            ]
             if missing:
-                raise UnknownName(f"process '{spec.name}' needs unknown {', '.join(missing)}", field=spec.name)
+                raise UnknownName(
+                    f"process '{spec.name}' needs unknown {', '.join(missing)}", field=spec.name
+                )
             self._children[spec.name] = Child(spec, self._logs / f"{spec.name}.log")
 
     def start(self, *names: str) -> None:
@@ -105,7 +111,9 @@ class Supervisor:
         with self._changed:
             chosen = {self._child(name).spec.name for name in names} or set(self._children)
             self._doomed |= chosen
-            while self._thread is not None and any(self._children[name].process or self._children[name].wanted for name in chosen):
+            while self._thread is not None and any(
+                self._children[name].process or self._children[name].wanted for name in chosen
+            ):
                 self._raise_fault()
                 self._changed.wait(1.0)
 
@@ -119,14 +127,19 @@ class Supervisor:
         with self._changed:
             return {name: child.status() for name, child in self._children.items()}
 
-    def wait(self, name: str, until: Callable[[ProcessStatus], bool], *, timeout_s: float) -> ProcessStatus:
+    def wait(
+        self, name: str, until: Callable[[ProcessStatus], bool], *, timeout_s: float
+    ) -> ProcessStatus:
         """Wait until the status of a process satisfies `until`. Raises Unavailable when that takes too long."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while not until(status := self._child(name).status()):
                 self._raise_fault()
                 if time.monotonic() > deadline:
-                    raise Unavailable(f"process '{name}' is still {status.state} after {timeout_s:g} s", field=name)
+                    raise Unavailable(
+                        f"process '{name}' is still {status.state} after {timeout_s:g} s",
+                        field=name,
+                    )
                 self._changed.wait(0.1)
             return status
 
@@ -154,7 +167,11 @@ class Supervisor:
             self._raise_fault()
             return
         self._logs.mkdir(parents=True, exist_ok=True)
-        guard.clean(self._file, grace_s=self._orphan_grace_s, known=lambda child: guard.born(child.pid) == child.born)
+        guard.clean(
+            self._file,
+            grace_s=self._orphan_grace_s,
+            known=lambda child: guard.born(child.pid) == child.born,
+        )
         self._over = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
@@ -187,18 +204,25 @@ class Supervisor:
         for child in fresh:
             child.spawn()
         if fresh or any(ended):
-            guard.write(self._file, [line for child in self._children.values() if (line := child.listed())])
+            guard.write(
+                self._file, [line for child in self._children.values() if (line := child.listed())]
+            )
         self._tell()
 
     def _may_spawn(self, child: Child, now: float) -> bool:
         if not child.wanted or child.spec.name in self._doomed:
             return False
-        waiting = child.state == "waiting" and all(self._children[need].up for need in child.spec.needs)
+        waiting = child.state == "waiting" and all(
+            self._children[need].up for need in child.spec.needs
+        )
         return waiting or child.due(now)
 
     def _needed(self, name: str) -> bool:
         """True while a process that is to stop as well, and needs this one, still runs."""
-        return any(self._children[other].process and name in self._children[other].spec.needs for other in self._doomed)
+        return any(
+            self._children[other].process and name in self._children[other].spec.needs
+            for other in self._doomed
+        )
 
     def _tell(self) -> None:
         for name, child in self._children.items():
@@ -215,11 +239,17 @@ class Supervisor:
             child = self._children[name]
             if child.state == "failed" or name in self._doomed:
                 last = tail(child.log)
-                raise Unavailable(f"process '{name}' {child.reason or 'was stopped'}", field=name, fix=f"see {child.log}:\n{last}")
+                raise Unavailable(
+                    f"process '{name}' {child.reason or 'was stopped'}",
+                    field=name,
+                    fix=f"see {child.log}:\n{last}",
+                )
 
     def _raise_fault(self) -> None:
         if isinstance(self._fault, OSError):  # the machine's, e.g. a full disk
-            raise Unavailable(f"the supervisor broke down, and all processes have ended: {self._fault}") from self._fault
+            raise Unavailable(
+                f"the supervisor broke down, and all processes have ended: {self._fault}"
+            ) from self._fault
         if self._fault is not None:
             raise RuntimeError("the supervisor broke down") from self._fault
 
@@ -235,12 +265,23 @@ class Supervisor:
 
     def _child(self, name: str) -> Child:
         if name not in self._children:
-            raise UnknownName(f"there is no process '{name}'", field=name, fix=f"one of {', '.join(self._children)}")
+            raise UnknownName(
+                f"there is no process '{name}'",
+                field=name,
+                fix=f"one of {', '.join(self._children)}",
+            )
         return self._children[name]
 
     def _start_guard(self) -> None:
         guard.write(self._file, [])
-        argv = (sys.executable, "-I", "-S", guard.__file__, str(self._file), str(self._orphan_grace_s))
+        argv = (
+            sys.executable,
+            "-I",
+            "-S",
+            guard.__file__,
+            str(self._file),
+            str(self._orphan_grace_s),
+        )
         self._guard = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True, env={})
 
     def _end_guard(self) -> None:

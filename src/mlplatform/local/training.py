@@ -17,7 +17,9 @@ from mlplatform.local import guard, launch
 Event = Mapping[str, Any]
 
 
-def train(name: str, *, environment: Mapping[str, str], log: Path, why: str, told: Callable[[Event], None]) -> None:
+def train(
+    name: str, *, environment: Mapping[str, str], log: Path, why: str, told: Callable[[Event], None]
+) -> None:
     """Run the trainer to its end; `told` hears every event of its log. Raises Refused with its last error when it fails.
 
     The child ends with this program, and the first Ctrl-C ends it in an orderly way.
@@ -26,7 +28,12 @@ def train(name: str, *, environment: Mapping[str, str], log: Path, why: str, tol
     log.parent.mkdir(parents=True, exist_ok=True)
     last: Event = {}
     with subprocess.Popen(
-        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        argv,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as process:
         try:
             for event in _follow(process, log):
@@ -45,7 +52,16 @@ def train(name: str, *, environment: Mapping[str, str], log: Path, why: str, tol
 
 def launcher() -> list[str]:
     """Has the kernel end the child with this program, where it can."""
-    return [sys.executable, "-I", "-S", launch.__file__, str(int(signal.SIGTERM)), str(os.getpid()), "-1", "--"]
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        launch.__file__,
+        str(int(signal.SIGTERM)),
+        str(os.getpid()),
+        "-1",
+        "--",
+    ]
 
 
 def _follow(process: subprocess.Popen[bytes], log: Path) -> Any:
@@ -69,4 +85,8 @@ def _event(line: bytes) -> Event:
 
 def _failure(name: str, code: int, last: Event, log: Path) -> PlatformError:
     message = str(last.get("error") or last.get("event") or f"exit code {code}")
-    return Refused(f"training of '{name}' failed: {message}", field=str(last.get("field") or name), fix=f"its log is {log}")
+    return Refused(
+        f"training of '{name}' failed: {message}",
+        field=str(last.get("field") or name),
+        fix=f"its log is {log}",
+    )

@@ -56,7 +56,8 @@ def lock(folder: Path, role: str) -> int:
     except BlockingIOError as error:
         os.close(descriptor)
         raise Refused(
-            f"the outbox {folder} already has a {role}", fix=f"one {role} per outbox: stop the other process or use another folder"
+            f"the outbox {folder} already has a {role}",
+            fix=f"one {role} per outbox: stop the other process or use another folder",
         ) from error
     return descriptor
 
@@ -70,16 +71,21 @@ def identity(folder: Path) -> str | None:
     try:
         found = json.loads(text)
         if found["format"] != FORMAT:
-            raise IntegrityFailure(f"the outbox {folder} has format {found['format']}, this version reads {FORMAT}")
+            raise IntegrityFailure(
+                f"the outbox {folder} has format {found['format']}, this version reads {FORMAT}"
+            )
         return str(uuid.UUID(found["outbox_id"]))
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityFailure(
-            f"the identity file of the outbox {folder} can't be read", fix="move the folder away; keep it, its requests may be unsent"
+            f"the identity file of the outbox {folder} can't be read",
+            fix="move the folder away; keep it, its requests may be unsent",
         ) from error
 
 
 def make_identity(folder: Path) -> str:
     """Give the outbox a new UUID, durably."""
     outbox_id = str(uuid.uuid4())
-    write_whole(folder / "identity", json.dumps({"format": FORMAT, "outbox_id": outbox_id}).encode())
+    write_whole(
+        folder / "identity", json.dumps({"format": FORMAT, "outbox_id": outbox_id}).encode()
+    )
     return outbox_id

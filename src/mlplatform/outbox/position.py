@@ -36,14 +36,17 @@ class DurableMark:
 
     def read(self) -> int:
         """The published number; 0 when there is none."""
-        for _ in range(_TRIES):  # a read may fall into a write; the checksum tells, and the next read finds it whole
+        for _ in range(
+            _TRIES
+        ):  # a read may fall into a write; the checksum tells, and the next read finds it whole
             data = os.pread(self._file, _DURABLE.size, 0)
             if not data:
                 return 0
             if len(data) == _DURABLE.size and zlib.crc32(data[:8]) == _DURABLE.unpack(data)[1]:
                 return int(_DURABLE.unpack(data)[0])
         raise IntegrityFailure(
-            "the outbox's file `durable` is damaged", fix="remove that file and restart serving, which writes it anew from the segments"
+            "the outbox's file `durable` is damaged",
+            fix="remove that file and restart serving, which writes it anew from the segments",
         )
 
     def close(self) -> None:
@@ -74,8 +77,14 @@ class AcknowledgedFile:
     def write(self, position: Acknowledged) -> None:
         """Store a position, durably, beside the one before."""
         generation = self._generation + 1
-        body = struct.pack("<QQQQ", generation, position.sequence, position.segment, position.offset)
-        os.pwrite(self._file, body + struct.pack("<I", zlib.crc32(body)), (generation % 2) * _SLOT_DISTANCE)
+        body = struct.pack(
+            "<QQQQ", generation, position.sequence, position.segment, position.offset
+        )
+        os.pwrite(
+            self._file,
+            body + struct.pack("<I", zlib.crc32(body)),
+            (generation % 2) * _SLOT_DISTANCE,
+        )
         os.fdatasync(self._file)
         self._generation = generation
 

@@ -48,7 +48,9 @@ class OutboxReader:
             if lock >= 0:
                 os.close(lock)
             if isinstance(error, OSError):
-                raise Unavailable(f"the outbox {folder} can't be opened: {error.strerror}") from error
+                raise Unavailable(
+                    f"the outbox {folder} can't be opened: {error.strerror}"
+                ) from error
             raise
 
     def read(self, max_records: int, max_bytes: int) -> Sequence[OutboxRecord]:
@@ -59,7 +61,9 @@ class OutboxReader:
         try:
             return self._collect(max_records, max_bytes)
         except OSError as error:
-            raise Unavailable(f"the outbox {self._folder} can't be read: {error.strerror}") from error
+            raise Unavailable(
+                f"the outbox {self._folder} can't be read: {error.strerror}"
+            ) from error
 
     def acknowledge(self, sequence: int) -> None:
         """Forget all records up to `sequence`, which the last `read` returned. Durable when it returns; frees whole segments."""
@@ -67,14 +71,18 @@ class OutboxReader:
             return
         index = sequence - self._position.sequence - 1
         if index >= len(self._read):
-            raise InvalidInput(f"record {sequence} was not read, it can't be acknowledged", field="sequence")
+            raise InvalidInput(
+                f"record {sequence} was not read, it can't be acknowledged", field="sequence"
+            )
         try:
             self._acknowledged.write(self._read[index])
             self._position, self._read = self._read[index], self._read[index + 1 :]
             gauge("outbox_acknowledged_sequence").set(sequence)
             self._free()
         except OSError as error:
-            raise Unavailable(f"the outbox {self._folder} can't be written: {error.strerror}") from error
+            raise Unavailable(
+                f"the outbox {self._folder} can't be written: {error.strerror}"
+            ) from error
 
     def status(self) -> OutboxStatus:
         """Numbers as of now; `bytes` counts whole segments up to the one that is written, and is 0 when all is acknowledged.
@@ -84,7 +92,9 @@ class OutboxReader:
         try:
             return self._status()
         except OSError as error:
-            raise Unavailable(f"the outbox {self._folder} can't be read: {error.strerror}") from error
+            raise Unavailable(
+                f"the outbox {self._folder} can't be read: {error.strerror}"
+            ) from error
 
     def close(self) -> None:
         """Close the files and give the lock back."""
@@ -99,8 +109,13 @@ class OutboxReader:
         accepted = max(self._durable.read(), self._position.sequence)
         waiting = 0
         if self._position.sequence < accepted:
-            held = [first for first in files.segments(self._folder) if first >= self._position.segment]
-            waiting = sum(files.segment_path(self._folder, first).stat().st_size for first in held) - self._position.offset
+            held = [
+                first for first in files.segments(self._folder) if first >= self._position.segment
+            ]
+            waiting = (
+                sum(files.segment_path(self._folder, first).stat().st_size for first in held)
+                - self._position.offset
+            )
         return OutboxStatus(self.outbox_id, accepted, self._position.sequence, max(0, waiting))
 
     def _collect(self, max_records: int, max_bytes: int) -> list[OutboxRecord]:
@@ -119,12 +134,16 @@ class OutboxReader:
 
     def _unacknowledged(self) -> Iterator[tuple[OutboxRecord, Acknowledged]]:
         """Every durable record behind the acknowledged position, with the position behind it."""
-        durable = self._durable.read()  # before the list of segments: every record up to here is in a segment of that list
+        durable = (
+            self._durable.read()
+        )  # before the list of segments: every record up to here is in a segment of that list
         position = self._position
         firsts = files.segments(self._folder) if position.sequence < durable else []
         while position.sequence < durable:
             index = bisect_right(firsts, position.sequence + 1) - 1
-            if index < 0 or (firsts[index] != position.segment and firsts[index] != position.sequence + 1):
+            if index < 0 or (
+                firsts[index] != position.segment and firsts[index] != position.sequence + 1
+            ):
                 raise self._unreadable(position.sequence + 1, durable)
             last = min(durable, firsts[index + 1] - 1) if index + 1 < len(firsts) else durable
             for record, behind in self._in_segment(firsts[index], position):
@@ -135,7 +154,9 @@ class OutboxReader:
             if position.sequence < last:
                 raise self._unreadable(position.sequence + 1, durable)
 
-    def _in_segment(self, first: int, position: Acknowledged) -> Iterator[tuple[OutboxRecord, Acknowledged]]:
+    def _in_segment(
+        self, first: int, position: Acknowledged
+    ) -> Iterator[tuple[OutboxRecord, Acknowledged]]:
         offset = position.offset if first == position.segment else 0
         file = os.open(files.segment_path(self._folder, first), os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -167,5 +188,7 @@ class OutboxReader:
 def _identity(folder: Path) -> str:
     found = files.identity(folder)
     if found is None:
-        raise Unavailable(f"there is no outbox in {folder} yet", fix="serving makes it when it starts")
+        raise Unavailable(
+            f"there is no outbox in {folder} yet", fix="serving makes it when it starts"
+        )
     return found

@@ -26,14 +26,20 @@ from mlplatform.telemetry import gauge, histogram
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEXT = "next"  # a segment in the making
-_LAY_BYTES = 256 * 1024  # hundreds of records; a larger piece would be felt by the request whose batch writes it
-_RETRY_AFTER_S = 2.0  # a broker that was away is mostly back within seconds, and a retry costs the client little
+_LAY_BYTES = (
+    256 * 1024
+)  # hundreds of records; a larger piece would be felt by the request whose batch writes it
+_RETRY_AFTER_S = (
+    2.0  # a broker that was away is mostly back within seconds, and a retry costs the client little
+)
 
 
 class OutboxWriter:
     """Appends records. One per folder, used by one thread; every method may block on the disk."""
 
-    def __init__(self, folder: Path, *, outbox_id: str, lock: int, segment_bytes: int, capacity_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, *, outbox_id: str, lock: int, segment_bytes: int, capacity_bytes: int
+    ) -> None:
         """Use `open`."""
         self.outbox_id = outbox_id
         self.next_sequence = 1
@@ -61,7 +67,13 @@ class OutboxWriter:
             files.make(folder)
             lock = files.lock(folder, "writer")
             outbox_id = files.identity(folder) or files.make_identity(folder)
-            writer = cls(folder, outbox_id=outbox_id, lock=lock, segment_bytes=segment_bytes, capacity_bytes=capacity_bytes)
+            writer = cls(
+                folder,
+                outbox_id=outbox_id,
+                lock=lock,
+                segment_bytes=segment_bytes,
+                capacity_bytes=capacity_bytes,
+            )
             writer._recover()
         except BaseException as error:
             if lock >= 0:
@@ -101,7 +113,11 @@ class OutboxWriter:
         accepted = self.next_sequence - 1
         waiting = 0
         if position.sequence < accepted:
-            closed = [first for first in files.segments(self._folder) if position.segment <= first != self._first]
+            closed = [
+                first
+                for first in files.segments(self._folder)
+                if position.segment <= first != self._first
+            ]
             waiting = sum(_size(files.segment_path(self._folder, first)) for first in closed)
             waiting += self._offset - position.offset
         return OutboxStatus(self.outbox_id, accepted, position.sequence, max(0, waiting))
@@ -122,7 +138,9 @@ class OutboxWriter:
         existing = files.segments(self._folder)
         if existing:
             self._first = existing[-1]
-            self._file = os.open(files.segment_path(self._folder, self._first), os.O_RDWR | os.O_CLOEXEC)
+            self._file = os.open(
+                files.segment_path(self._folder, self._first), os.O_RDWR | os.O_CLOEXEC
+            )
             self._size = os.fstat(self._file).st_size
             self._offset, self.next_sequence = end_of_segment(self._file, self._first)
             self._cut()
@@ -132,7 +150,9 @@ class OutboxWriter:
                 f"the outbox {self._folder} ends at record {last}, but records up to {published} were durable",
                 fix="the disk lost or changed data: keep the folder for a look, and start with an empty one; the balance will name what is missing",
             )
-        if acknowledged > last:  # all that is lost had been sent already: go on behind it, a number is never used twice
+        if (
+            acknowledged > last
+        ):  # all that is lost had been sent already: go on behind it, a number is never used twice
             self._close_segment()
             self.next_sequence = acknowledged + 1
         self._durable.write(self.next_sequence - 1)
@@ -147,7 +167,9 @@ class OutboxWriter:
 
     def _begin_segment(self, needed: int) -> None:
         size = max(self._segment_bytes, needed)
-        held = sum(_size(files.segment_path(self._folder, first)) for first in files.segments(self._folder))
+        held = sum(
+            _size(files.segment_path(self._folder, first)) for first in files.segments(self._folder)
+        )
         if held + size > self._capacity_bytes:
             raise OutboxFull(
                 f"the outbox holds {held} of {self._capacity_bytes} bytes",
@@ -157,7 +179,9 @@ class OutboxWriter:
         try:
             file = self._make_segment(size)
         except OSError as error:
-            with contextlib.suppress(OSError):  # the disk is full or broken, and the first error is the one to tell
+            with contextlib.suppress(
+                OSError
+            ):  # the disk is full or broken, and the first error is the one to tell
                 (self._folder / _NEXT).unlink()
             raise _failure(error, "the outbox could not begin a segment") from error
         self._file, self._first, self._offset, self._size = file, self.next_sequence, 0, size
@@ -185,7 +209,9 @@ class OutboxWriter:
         try:
             written = 0
             while written < len(data):
-                written += os.pwrite(self._file, data[written:] if written else data, self._offset + written)
+                written += os.pwrite(
+                    self._file, data[written:] if written else data, self._offset + written
+                )
             self._lay(self._offset + len(data))
             os.fdatasync(self._file)
         except OSError as error:

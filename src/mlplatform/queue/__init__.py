@@ -5,4 +5,12 @@ from __future__ import annotations
 from mlplatform.queue.connect import ensure_topic, open_consumer, open_producer
 from mlplatform.queue.interface import Consumer, Positions, Producer, QueueRecord
 
-__all__ = ["Consumer", "Positions", "Producer", "QueueRecord", "ensure_topic", "open_consumer", "open_producer"]
+__all__ = [
+    "Consumer",
+    "Positions",
+    "Producer",
+    "QueueRecord",
+    "ensure_topic",
+    "open_consumer",
+    "open_producer",
+]

@@ -18,7 +18,11 @@ _KAFKA = "kafka://"
 def open_producer(settings: Queue) -> Producer:
     """A producer for the topic of the settings. May raise Unavailable."""
     path = embedded_path(settings)
-    return EmbeddedProducer(path, settings) if path else KafkaProducer(bootstrap_servers(settings), settings)
+    return (
+        EmbeddedProducer(path, settings)
+        if path
+        else KafkaProducer(bootstrap_servers(settings), settings)
+    )
 
 
 def open_consumer(settings: Queue, *, positions: Positions) -> Consumer:
@@ -45,7 +49,11 @@ def embedded_path(settings: Queue) -> Path | None:
         return Path(url.removeprefix(_SQLITE))
     if url.startswith(_KAFKA) and url != _KAFKA:
         return None
-    raise SettingsError(f"{url!r} is no queue", field=variable("queue", "url"), fix="sqlite:///PATH or kafka://HOST:PORT[,HOST:PORT]")
+    raise SettingsError(
+        f"{url!r} is no queue",
+        field=variable("queue", "url"),
+        fix="sqlite:///PATH or kafka://HOST:PORT[,HOST:PORT]",
+    )
 
 
 def bootstrap_servers(settings: Queue) -> list[str]:
@@ -54,5 +62,9 @@ def bootstrap_servers(settings: Queue) -> list[str]:
     for server in servers:
         host, _, port = server.rpartition(":")
         if not host or not port.isdigit():
-            raise SettingsError(f"{server!r} is not HOST:PORT", field=variable("queue", "url"), fix="kafka://HOST:PORT[,HOST:PORT]")
+            raise SettingsError(
+                f"{server!r} is not HOST:PORT",
+                field=variable("queue", "url"),
+                fix="kafka://HOST:PORT[,HOST:PORT]",
+            )
     return servers

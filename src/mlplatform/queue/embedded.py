@@ -59,10 +59,17 @@ class EmbeddedProducer:
         """Put the messages, all or none; durable when it returns. See Producer."""
         largest = max((len(value) for _, value in messages), default=0)
         if largest > self._settings.max_record_bytes:
-            raise TooLarge(f"a record of {largest} bytes is above {self._settings.max_record_bytes}", field="queue.max_record_bytes")
+            raise TooLarge(
+                f"a record of {largest} bytes is above {self._settings.max_record_bytes}",
+                field="queue.max_record_bytes",
+            )
         topic, now = self._settings.topic, time.time()
         with self._file.writing() as connection:
-            heads = dict(connection.execute("SELECT partition, next_offset FROM heads WHERE topic = ?", (topic,)))
+            heads = dict(
+                connection.execute(
+                    "SELECT partition, next_offset FROM heads WHERE topic = ?", (topic,)
+                )
+            )
             rows = []
             for key, value in messages:
                 partition = zlib.crc32(key) % self._partitions
@@ -70,7 +77,8 @@ class EmbeddedProducer:
                 heads[partition] += 1
             connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", rows)
             connection.executemany(
-                "UPDATE heads SET next_offset = ? WHERE topic = ? AND partition = ?", [(head, topic, p) for p, head in heads.items()]
+                "UPDATE heads SET next_offset = ? WHERE topic = ? AND partition = ?",
+                [(head, topic, p) for p, head in heads.items()],
             )
 
     def close(self) -> None:
@@ -107,7 +115,9 @@ class EmbeddedConsumer:
             found = self._fetch(max_records)
             if found or time.monotonic() >= deadline:
                 return found
-            while self._file.version() == seen and time.monotonic() < min(deadline, self._renewed + _RENEW_S):
+            while self._file.version() == seen and time.monotonic() < min(
+                deadline, self._renewed + _RENEW_S
+            ):
                 time.sleep(max(0.0, min(_LOOK_S, deadline - time.monotonic())))
 
     def keep_alive(self, timeout_s: float) -> None:
@@ -125,7 +135,11 @@ class EmbeddedConsumer:
         with self._file.writing() as connection:
             self._assigned = self._share(connection)
         self._renewed = time.monotonic()
-        self._positions = {partition: at for partition, at in self._positions.items() if partition in self._assigned}
+        self._positions = {
+            partition: at
+            for partition, at in self._positions.items()
+            if partition in self._assigned
+        }
 
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read on from there."""
@@ -136,7 +150,10 @@ class EmbeddedConsumer:
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Note what is stored; once a minute, and until none is left, remove stored records that are older than the retention."""
-        rows = [(self._topic, self._group, partition, offset) for partition, offset in next_offsets.items()]
+        rows = [
+            (self._topic, self._group, partition, offset)
+            for partition, offset in next_offsets.items()
+        ]
         try:
             self._note(rows)
         except Unavailable as error:
@@ -145,13 +162,20 @@ class EmbeddedConsumer:
     def _note(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         with self._file.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)
-            if time.monotonic() - self._cleaned > _CLEAN_EVERY_S and self._clean(connection) < _CLEAN_AT_ONCE:
+            if (
+                time.monotonic() - self._cleaned > _CLEAN_EVERY_S
+                and self._clean(connection) < _CLEAN_AT_ONCE
+            ):
                 self._cleaned = time.monotonic()
 
     def end_offsets(self) -> Mapping[int, int]:
         """Offset that the next record of each assigned partition will get."""
         with self._file.reading() as connection:
-            heads = dict(connection.execute("SELECT partition, next_offset FROM heads WHERE topic = ?", (self._topic,)))
+            heads = dict(
+                connection.execute(
+                    "SELECT partition, next_offset FROM heads WHERE topic = ?", (self._topic,)
+                )
+            )
         return {partition: heads[partition] for partition in self._assigned}
 
     def close(self) -> None:
@@ -161,24 +185,55 @@ class EmbeddedConsumer:
         try:
             with self._file.writing() as connection:
                 key = (self._topic, self._group, self._member)
-                connection.execute("DELETE FROM leases WHERE topic = ? AND team = ? AND member = ?", key)
-                connection.execute("DELETE FROM members WHERE topic = ? AND team = ? AND member = ?", key)
+                connection.execute(
+                    "DELETE FROM leases WHERE topic = ? AND team = ? AND member = ?", key
+                )
+                connection.execute(
+                    "DELETE FROM members WHERE topic = ? AND team = ? AND member = ?", key
+                )
         finally:
             self._file.close()
 
     def _share(self, connection: sqlite3.Connection) -> frozenset[int]:
         key, now = (self._topic, self._group), time.time()
-        connection.execute("DELETE FROM members WHERE topic = ? AND team = ? AND expires_at < ?", (*key, now))
-        connection.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", (*key, self._member, now + _LEASE_S))
-        members = [row[0] for row in connection.execute("SELECT member FROM members WHERE topic = ? AND team = ? ORDER BY member", key)]
+        connection.execute(
+            "DELETE FROM members WHERE topic = ? AND team = ? AND expires_at < ?", (*key, now)
+        )
+        connection.execute(
+            "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)",
+            (*key, self._member, now + _LEASE_S),
+        )
+        members = [
+            row[0]
+            for row in connection.execute(
+                "SELECT member FROM members WHERE topic = ? AND team = ? ORDER BY member", key
+            )
+        ]
         partitions = _partitions(connection, self._topic)
-        mine = {partition for partition in range(partitions) if members[partition % len(members)] == self._member}
-        leases = dict(connection.execute("SELECT partition, member FROM leases WHERE topic = ? AND team = ?", key))
-        released = [p for p, member in leases.items() if member not in members or (member == self._member and p not in mine)]
-        connection.executemany("DELETE FROM leases WHERE topic = ? AND team = ? AND partition = ?", [(*key, p) for p in released])
+        mine = {
+            partition
+            for partition in range(partitions)
+            if members[partition % len(members)] == self._member
+        }
+        leases = dict(
+            connection.execute(
+                "SELECT partition, member FROM leases WHERE topic = ? AND team = ?", key
+            )
+        )
+        released = [
+            p
+            for p, member in leases.items()
+            if member not in members or (member == self._member and p not in mine)
+        ]
+        connection.executemany(
+            "DELETE FROM leases WHERE topic = ? AND team = ? AND partition = ?",
+            [(*key, p) for p in released],
+        )
         held = {p for p, member in leases.items() if p not in released and member == self._member}
         free = mine - (leases.keys() - set(released))
-        connection.executemany("INSERT INTO leases VALUES (?, ?, ?, ?)", [(*key, p, self._member) for p in free])
+        connection.executemany(
+            "INSERT INTO leases VALUES (?, ?, ?, ?)", [(*key, p, self._member) for p in free]
+        )
         return frozenset(held | free)
 
     def _place(self) -> None:
@@ -198,13 +253,18 @@ class EmbeddedConsumer:
         found: list[QueueRecord] = []
         size = 0
         order = sorted(self._positions)
-        self._turn += 1  # another partition begins each time, so that a full one can't starve the others
-        order = order[self._turn % len(order) :] + order[: self._turn % len(order)] if order else order
+        self._turn += (
+            1  # another partition begins each time, so that a full one can't starve the others
+        )
+        order = (
+            order[self._turn % len(order) :] + order[: self._turn % len(order)] if order else order
+        )
         query = "SELECT offset, key, value FROM messages WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         with self._file.reading() as connection:
             for partition in order:
                 for offset, key, value in connection.execute(
-                    query, (self._topic, partition, self._positions[partition], max_records - len(found))
+                    query,
+                    (self._topic, partition, self._positions[partition], max_records - len(found)),
                 ):
                     found.append(QueueRecord(partition, offset, key, value))
                     self._positions[partition] = offset + 1
@@ -215,7 +275,9 @@ class EmbeddedConsumer:
 
     def _clean(self, connection: sqlite3.Connection) -> int:
         """Remove some of what this group has stored and is too old; returns how many. Offsets of groups that are no more don't count."""
-        retention = connection.execute("SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)).fetchone()[0]
+        retention = connection.execute(
+            "SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)
+        ).fetchone()[0]
         query = "SELECT partition, next_offset FROM committed WHERE topic = ? AND team = ?"
         removed = 0
         for partition, below in connection.execute(query, (self._topic, self._group)).fetchall():
@@ -226,12 +288,18 @@ class EmbeddedConsumer:
                 continue
             gone = "DELETE FROM messages WHERE topic = ? AND partition = ? AND offset <= ?"
             removed += connection.execute(gone, (self._topic, partition, last)).rowcount
-            connection.execute("UPDATE heads SET first_kept = ? WHERE topic = ? AND partition = ?", (last + 1, self._topic, partition))
+            connection.execute(
+                "UPDATE heads SET first_kept = ? WHERE topic = ? AND partition = ?",
+                (last + 1, self._topic, partition),
+            )
         return removed
 
 
 def _partitions(connection: sqlite3.Connection, topic: str) -> int:
     row = connection.execute("SELECT partitions FROM topics WHERE topic = ?", (topic,)).fetchone()
     if row is None:
-        raise Refused(f"the queue file has no topic {topic}", fix="was it removed under a running process? start the process again")
+        raise Refused(
+            f"the queue file has no topic {topic}",
+            fix="was it removed under a running process? start the process again",
+        )
     return int(row[0])

@@ -20,13 +20,26 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from mlplatform.errors import RecordsGone, TooLarge, Unavailable
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Positions, QueueRecord
-from mlplatform.queue.kafka_client import CONNECT_MS, REQUEST_MS, connect, connection, request_bytes, told
+from mlplatform.queue.kafka_client import (
+    CONNECT_MS,
+    REQUEST_MS,
+    connect,
+    connection,
+    request_bytes,
+    told,
+)
 from mlplatform.settings import Queue
 from mlplatform.telemetry import logger
 
-_DELIVERY_MS = 15_000  # how long a send may take, retries included, before the shipper is told to back off
-_SESSION_MS = 10_000  # a member that died is noticed after so long; heartbeats come every third of it
-_POLL_INTERVAL_MS = 60_000  # above the longest transaction; a rebalance waits so long for a member that hangs
+_DELIVERY_MS = (
+    15_000  # how long a send may take, retries included, before the shipper is told to back off
+)
+_SESSION_MS = (
+    10_000  # a member that died is noticed after so long; heartbeats come every third of it
+)
+_POLL_INTERVAL_MS = (
+    60_000  # above the longest transaction; a rebalance waits so long for a member that hangs
+)
 _JOIN_MS = 5_000  # a join waits for the other members' next heartbeat and poll; also how long a stop may have to wait
 _FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 
@@ -45,7 +58,10 @@ class KafkaProducer:
         """Send, and wait until all are acknowledged. See Producer."""
         largest = max((len(value) for _, value in messages), default=0)
         if largest > self._settings.max_record_bytes:
-            raise TooLarge(f"a record of {largest} bytes is above {self._settings.max_record_bytes}", field="queue.max_record_bytes")
+            raise TooLarge(
+                f"a record of {largest} bytes is above {self._settings.max_record_bytes}",
+                field="queue.max_record_bytes",
+            )
         try:
             with told("take the records"):
                 self._send(messages)
@@ -59,19 +75,27 @@ class KafkaProducer:
         """Drop the connection. What was sent and not acknowledged may have arrived or not."""
         client, self._client = self._client, None
         if client:
-            with contextlib.suppress(kafka_errors.KafkaError):  # a flush that times out says nothing new
+            with contextlib.suppress(
+                kafka_errors.KafkaError
+            ):  # a flush that times out says nothing new
                 client.close(timeout=0)
 
     def _send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         client = self._client = self._client or self._connect()
         try:
-            futures = [client.send(self._settings.topic, value=value, key=key) for key, value in messages]
+            futures = [
+                client.send(self._settings.topic, value=value, key=key) for key, value in messages
+            ]
             client.flush(timeout=_DELIVERY_MS / 1000)
             for future in futures:
                 future.get(timeout=0)
-        except (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError) as error:
+        except (
+            kafka_errors.MessageSizeTooLargeError,
+            kafka_errors.RecordListTooLargeError,
+        ) as error:
             raise TooLarge(
-                f"Kafka refuses a record for its size: {error}", fix="raise max.message.bytes of the topic, or lower max_record_bytes"
+                f"Kafka refuses a record for its size: {error}",
+                fix="raise max.message.bytes of the topic, or lower max_record_bytes",
             ) from error
 
     def _connect(self) -> Any:
@@ -119,7 +143,11 @@ class KafkaConsumer:
     @property
     def assigned(self) -> frozenset[int]:
         """Partitions that this member reads now."""
-        return frozenset(tp.partition for tp in self._client.assignment()) if self._client else frozenset()
+        return (
+            frozenset(tp.partition for tp in self._client.assignment())
+            if self._client
+            else frozenset()
+        )
 
     def poll(self, *, timeout_s: float, max_records: int) -> Sequence[QueueRecord]:
         """The next records. See Consumer. A broker that went away after the connection looks like a topic without new records."""
@@ -132,7 +160,11 @@ class KafkaConsumer:
         with self._told("be read"):
             self._go({tp: stored.get(tp.partition, 0) for tp in waiting})
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
-        return [QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"") for records in found.values() for r in records]
+        return [
+            QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"")
+            for records in found.values()
+            for r in records
+        ]
 
     def keep_alive(self, timeout_s: float) -> None:
         """Poll with everything paused, so that neither the poll interval nor a rebalance of the group throws this member out."""
@@ -148,13 +180,22 @@ class KafkaConsumer:
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read on from there."""
         with self._told("be read"):
-            self._go({tp: positions[tp.partition] for tp in self._connected().assignment() if tp.partition in positions})
+            self._go(
+                {
+                    tp: positions[tp.partition]
+                    for tp in self._connected().assignment()
+                    if tp.partition in positions
+                }
+            )
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Tell Kafka what is stored, without waiting for its answer."""
         if self._client is None or not next_offsets:
             return
-        offsets = {TopicPartition(self._settings.topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in next_offsets.items()}
+        offsets = {
+            TopicPartition(self._settings.topic, p): OffsetAndMetadata(offset, "", -1)
+            for p, offset in next_offsets.items()
+        }
         try:
             self._client.commit_async(offsets, callback=_note_failure)
         except kafka_errors.KafkaError as error:
@@ -174,7 +215,9 @@ class KafkaConsumer:
         if client:
             try:
                 client.close(autocommit=False, timeout_ms=CONNECT_MS)
-            except kafka_errors.KafkaError as error:  # the broker is away: the session runs out there by itself
+            except (
+                kafka_errors.KafkaError
+            ) as error:  # the broker is away: the session runs out there by itself
                 logger("queue").warning("could not leave the group", error=str(error))
 
     def hold(self, assigned: set[TopicPartition]) -> None:
@@ -239,10 +282,15 @@ class KafkaConsumer:
             with told(what):
                 try:
                     yield
-                except kafka_errors.OffsetOutOfRangeError as error:  # retention has overtaken a running consumer
+                except (
+                    kafka_errors.OffsetOutOfRangeError
+                ) as error:  # retention has overtaken a running consumer
                     raise self._gone(error.args[0]) from error
                 except kafka_errors.LogTruncationError as error:
-                    raise RecordsGone(f"the log of {self._settings.topic} was cut behind what was read: {error}", fix=_CUT) from error
+                    raise RecordsGone(
+                        f"the log of {self._settings.topic} was cut behind what was read: {error}",
+                        fix=_CUT,
+                    ) from error
         except Unavailable:
             self.close()
             raise
@@ -252,9 +300,14 @@ class KafkaConsumer:
         ends = self._client.end_offsets(list(offsets), timeout_ms=CONNECT_MS)
         for tp, offset in offsets.items():
             check_position(tp.topic, tp.partition, offset, firsts[tp], ends[tp])
-        return RecordsGone(f"Kafka says that offsets {dict(offsets)} are outside of its log", fix="start the consumer again")
+        return RecordsGone(
+            f"Kafka says that offsets {dict(offsets)} are outside of its log",
+            fix="start the consumer again",
+        )
 
 
 def _note_failure(offsets: Any, result: Any) -> None:
-    if isinstance(result, Exception):  # a rebalance came between, or the broker is away: monitoring sees the next one
+    if isinstance(
+        result, Exception
+    ):  # a rebalance came between, or the broker is away: monitoring sees the next one
         logger("queue").info("offsets not noted", offsets=str(offsets), error=str(result))

@@ -18,7 +18,9 @@ from mlplatform.errors import PlatformError, SettingsError, Unavailable
 from mlplatform.settings import Queue, require, variable
 from mlplatform.telemetry import logger
 
-CONNECT_MS = 5_000  # a broker that doesn't answer for longer counts as away; callers back off and try again
+CONNECT_MS = (
+    5_000  # a broker that doesn't answer for longer counts as away; callers back off and try again
+)
 REQUEST_MS = 10_000
 _RECORD_OVERHEAD = 16 * 1024  # key, headers and batch framing beside the value of one record
 _KAFKA_DEFAULT_RECORD = 1_048_588
@@ -47,7 +49,9 @@ def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
     if "SASL" in settings.security_protocol:
         found["sasl_mechanism"] = require(settings.sasl_mechanism, "queue", "sasl_mechanism")
         found["sasl_plain_username"] = require(settings.username, "queue", "username")
-        found["sasl_plain_password"] = require(settings.password, "queue", "password").get_secret_value()
+        found["sasl_plain_password"] = require(
+            settings.password, "queue", "password"
+        ).get_secret_value()
     return found
 
 
@@ -78,8 +82,20 @@ def _worst(causes: list[Exception], protocol: str) -> Exception:
                 return cast("Exception", error)
     if "SASL" in protocol and any("disconnected" in str(cause) for cause in causes):
         # The broker answers and hangs up at once, and kafka-python may see only the end.
-        return cast("Exception", kafka_errors.KafkaConnectionError("the broker hangs up, as it does for a wrong user or password"))
-    return next((cause for cause in reversed(causes) if not isinstance(cause, kafka_errors.RequestTimedOutError)), causes[-1])
+        return cast(
+            "Exception",
+            kafka_errors.KafkaConnectionError(
+                "the broker hangs up, as it does for a wrong user or password"
+            ),
+        )
+    return next(
+        (
+            cause
+            for cause in reversed(causes)
+            if not isinstance(cause, kafka_errors.RequestTimedOutError)
+        ),
+        causes[-1],
+    )
 
 
 @contextmanager
@@ -89,7 +105,11 @@ def _causes() -> Iterator[list[Exception]]:
 
     def note(record: logging.LogRecord) -> bool:
         arguments = record.args if isinstance(record.args, tuple) else ()
-        found.extend(each for each in arguments if isinstance(each, Exception) and not isinstance(each, kafka_errors.KafkaTimeoutError))
+        found.extend(
+            each
+            for each in arguments
+            if isinstance(each, Exception) and not isinstance(each, kafka_errors.KafkaTimeoutError)
+        )
         return False
 
     # Several lines a second while a broker is away; our callers log each back-off.
@@ -122,10 +142,14 @@ def told(what: str) -> Iterator[None]:
         ) from error
     except _REFUSALS as error:
         raise SettingsError(
-            f"Kafka refuses to {what}: {error}", field=variable("queue", "username"), fix="check the user and its rights"
+            f"Kafka refuses to {what}: {error}",
+            field=variable("queue", "username"),
+            fix="check the user and its rights",
         ) from error
     except kafka_errors.KafkaError as error:
-        raise Unavailable(f"Kafka could not {what}: {error or type(error).__name__}", retry_after_s=1.0) from error
+        raise Unavailable(
+            f"Kafka could not {what}: {error or type(error).__name__}", retry_after_s=1.0
+        ) from error
     except OSError as error:
         raise Unavailable(f"Kafka could not {what}: {error}", retry_after_s=1.0) from error
 
@@ -174,15 +198,25 @@ def _too_few_brokers(settings: Queue) -> PlatformError:
 
 
 def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: Queue) -> None:
-    found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic)], config_filter="all")
+    found = admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, settings.topic)], config_filter="all"
+    )
     for configs in found.get("topic", {}).values():
-        if "retention.ms" not in configs:  # an answer without configs is how kafka-python shows a refusal
-            logger("queue").warning("the topic's retention can't be read: this user lacks DescribeConfigs", topic=settings.topic)
+        if (
+            "retention.ms" not in configs
+        ):  # an answer without configs is how kafka-python shows a refusal
+            logger("queue").warning(
+                "the topic's retention can't be read: this user lacks DescribeConfigs",
+                topic=settings.topic,
+            )
             continue
         retention = int(configs["retention.ms"]["value"])
         if 0 <= retention < settings.retention_h * _HOUR_MS:
             logger("queue").warning(
-                "topic keeps records for less than asked", topic=settings.topic, hours=retention / _HOUR_MS, asked=settings.retention_h
+                "topic keeps records for less than asked",
+                topic=settings.topic,
+                hours=retention / _HOUR_MS,
+                asked=settings.retention_h,
             )
 
 
@@ -191,7 +225,12 @@ def answers(server: str) -> bool:
     host, _, port = server.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1.0).close()
-        client = connect(kafka.KafkaAdminClient, bootstrap_servers=[server], bootstrap_timeout_ms=1_000, request_timeout_ms=1_000)
+        client = connect(
+            kafka.KafkaAdminClient,
+            bootstrap_servers=[server],
+            bootstrap_timeout_ms=1_000,
+            request_timeout_ms=1_000,
+        )
     except (kafka_errors.RetriableError, OSError):  # not up yet, which is what is being asked
         return False
     try:

@@ -21,10 +21,14 @@ class QueueFile:
         self.closed = False
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            self.connection = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = FULL")
-            self.connection.executescript(files("mlplatform.queue").joinpath("embedded.sql").read_text())
+            self.connection.executescript(
+                files("mlplatform.queue").joinpath("embedded.sql").read_text()
+            )
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -65,7 +69,9 @@ class QueueFile:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(f"the queue file {self._path} is not available: {error}", retry_after_s=1.0) from error
+            raise Unavailable(
+                f"the queue file {self._path} is not available: {error}", retry_after_s=1.0
+            ) from error
         except sqlite3.DatabaseError as error:
             raise damaged(self._path, error) from error
 
@@ -73,5 +79,6 @@ class QueueFile:
 def damaged(path: Path, error: Exception) -> PlatformError:
     """What to tell when the file is no queue, or broken."""
     return IntegrityFailure(
-        f"the queue file {path} is damaged: {error}", fix="keep it for a look and start with a new one; the balance names what is missing"
+        f"the queue file {path} is damaged: {error}",
+        fix="keep it for a look and start with a new one; the balance names what is missing",
     )

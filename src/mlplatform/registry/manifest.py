@@ -35,11 +35,15 @@ def parse(data: bytes, manifest_sha256: str) -> Manifest:
     """The manifest behind the bytes of a manifest.json. Raises ManifestMismatch unless their digest is `manifest_sha256`."""
     actual = hashlib.sha256(data).hexdigest()
     if actual != manifest_sha256:
-        raise ManifestMismatch(f"{NAME} has SHA-256 {actual}, the record says {manifest_sha256}", field=NAME)
+        raise ManifestMismatch(
+            f"{NAME} has SHA-256 {actual}, the record says {manifest_sha256}", field=NAME
+        )
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise ManifestMismatch(f"{NAME} is no manifest: {error.errors()[0]['msg']}", field=NAME) from error
+        raise ManifestMismatch(
+            f"{NAME} is no manifest: {error.errors()[0]['msg']}", field=NAME
+        ) from error
     for file in manifest.files:
         if ".." in PurePosixPath(file.path).parts or file.path == NAME:
             raise ManifestMismatch(f"{NAME} lists the path '{file.path}'", field=NAME)
@@ -57,7 +61,10 @@ def verify(folder: Path, manifest_sha256: str) -> Manifest:
     for file in manifest.files:
         check(file, actual.pop(file.path, None))
     if actual:
-        raise ManifestMismatch(f"{', '.join(sorted(actual))} stands in no line of {NAME}", field=next(iter(sorted(actual))))
+        raise ManifestMismatch(
+            f"{', '.join(sorted(actual))} stands in no line of {NAME}",
+            field=next(iter(sorted(actual))),
+        )
     return manifest
 
 
@@ -91,4 +98,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _line(folder: Path, path: Path) -> ModelFile:
-    return ModelFile(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=hash_file(path))
+    return ModelFile(
+        path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=hash_file(path)
+    )

@@ -30,7 +30,9 @@ class Run:
 class Publisher:
     """What the trainer writes into MLflow. Every method raises Unavailable when the server is away, Refused when it says no."""
 
-    def __init__(self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 60.0
+    ) -> None:
         self._client = _client(url, credentials, timeout_s)
 
     def start(self, pipeline: str, *, name: str, tags: Mapping[str, str]) -> Run:
@@ -61,14 +63,19 @@ class Publisher:
 
         now = int(time.time() * 1000)
         with _translated():
-            self._client.log_batch(run.id, metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
+            self._client.log_batch(
+                run.id,
+                metrics=[Metric(key, float(value), now, step) for key, value in values.items()],
+            )
 
     def tags(self, run: Run, values: Mapping[str, str]) -> None:
         """Set tags of the run."""
         from mlflow.entities import RunTag  # noqa: PLC0415 - see _client
 
         with _translated():
-            self._client.log_batch(run.id, tags=[RunTag(key, value[:_VALUE]) for key, value in values.items()])
+            self._client.log_batch(
+                run.id, tags=[RunTag(key, value[:_VALUE]) for key, value in values.items()]
+            )
 
     def files(self, run: Run, folder: Path, path: str) -> None:
         """Upload all files of a folder below `path` of the run's artifacts."""
@@ -80,7 +87,9 @@ class Publisher:
         with _translated():
             self._client.set_terminated(run.id, status)
 
-    def register(self, pipeline: str, run: Run, *, about: str, description: str, tags: Mapping[str, str]) -> str:
+    def register(
+        self, pipeline: str, run: Run, *, about: str, description: str, tags: Mapping[str, str]
+    ) -> str:
         """Make a version of the registered model `pipeline` out of the run's model folder; returns its number.
 
         `about` describes the model as a whole, `description` the version, both in plain words.
@@ -109,7 +118,10 @@ class Publisher:
                     raise
                 found = self._client.get_experiment_by_name(pipeline)
         if found.lifecycle_stage != "active":
-            raise Refused(f"the MLflow experiment '{pipeline}' is deleted", fix="restore it: mlflow experiments restore")
+            raise Refused(
+                f"the MLflow experiment '{pipeline}' is deleted",
+                fix="restore it: mlflow experiments restore",
+            )
         return str(found.experiment_id)
 
     def _model(self, pipeline: str, about: str) -> None:
@@ -161,5 +173,9 @@ def _translated() -> Iterator[None]:
     except RequestException as error:
         raise Unavailable(f"no answer from MLflow: {error}") from error
     except MlflowException as error:
-        away = error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+        away = error.error_code in (
+            "INTERNAL_ERROR",
+            "TEMPORARILY_UNAVAILABLE",
+            "REQUEST_LIMIT_EXCEEDED",
+        )
         raise (Unavailable if away else Refused)(f"MLflow: {error.message}") from error

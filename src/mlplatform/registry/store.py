@@ -26,7 +26,9 @@ _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 class ModelStore:
     """A blocking client with one connection pool; use as a context manager. Safe to share between threads."""
 
-    def __init__(self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 30.0
+    ) -> None:
         self._http = httpx.Client(base_url=url.rstrip("/"), auth=credentials, timeout=timeout_s)
 
     def __enter__(self) -> Self:
@@ -68,7 +70,10 @@ class ModelStore:
         """Stream one artifact into the file `to`; returns its size and SHA-256. Nothing is compared here."""
         running, size = hashlib.sha256(), 0
         try:
-            with self._http.stream("GET", f"{_ARTIFACTS}/{quote(path)}") as answer, to.open("wb") as file:
+            with (
+                self._http.stream("GET", f"{_ARTIFACTS}/{quote(path)}") as answer,
+                to.open("wb") as file,
+            ):
                 _raise_for(answer, path)
                 for piece in answer.iter_bytes():
                     size += file.write(piece)
@@ -82,33 +87,50 @@ class ModelStore:
         found: list[str] = []
         for entry in self._call("GET", _ARTIFACTS, params={"path": path}).json().get("files", []):
             name = entry["path"]
-            found += [f"{name}/{below}" for below in self.tree(f"{path}/{name}")] if entry.get("is_dir") else [name]
+            found += (
+                [f"{name}/{below}" for below in self.tree(f"{path}/{name}")]
+                if entry.get("is_dir")
+                else [name]
+            )
         return sorted(found)
 
     def upload(self, path: str, data: Path) -> None:
         """Put one file at an artifact path (a restore does)."""
         with data.open("rb") as file:
-            self._call("PUT", f"{_ARTIFACTS}/{quote(path)}", content=iter(lambda: file.read(1 << 20), b""))
+            self._call(
+                "PUT", f"{_ARTIFACTS}/{quote(path)}", content=iter(lambda: file.read(1 << 20), b"")
+            )
 
     def aliases(self, model: str) -> dict[str, str]:
         """Alias -> version. Raises UnknownName when MLflow has no such model."""
         answer = self._call("GET", f"{_API}/registered-models/get", params={"name": model}).json()
-        return {alias["alias"]: alias["version"] for alias in answer["registered_model"].get("aliases", [])}
+        return {
+            alias["alias"]: alias["version"]
+            for alias in answer["registered_model"].get("aliases", [])
+        }
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """Point an alias at a version; repeating it is harmless."""
-        self._call("POST", f"{_API}/registered-models/alias", json={"name": model, "alias": alias, "version": version})
+        self._call(
+            "POST",
+            f"{_API}/registered-models/alias",
+            json={"name": model, "alias": alias, "version": version},
+        )
 
     def delete_alias(self, model: str, alias: str) -> None:
         """Remove an alias; one that isn't there is no error."""
-        self._call("DELETE", f"{_API}/registered-models/alias", json={"name": model, "alias": alias})
+        self._call(
+            "DELETE", f"{_API}/registered-models/alias", json={"name": model, "alias": alias}
+        )
 
     def versions(self, model: str) -> list[dict[str, Any]]:
         """All versions as MLflow lists them (name, version, run_id, source, tags …), oldest first; empty for an unknown model."""
         found: list[dict[str, Any]] = []
         token = ""
         while True:
-            query: dict[str, Any] = {"filter": f"name='{model}'", "max_results": 200} | ({"page_token": token} if token else {})
+            query: dict[str, Any] = {"filter": f"name='{model}'", "max_results": 200} | (
+                {"page_token": token} if token else {}
+            )
             page = self._call("GET", f"{_API}/model-versions/search", params=query).json()
             found += page.get("model_versions", [])
             token = page.get("next_page_token", "")
@@ -121,7 +143,9 @@ class ModelStore:
         try:
             size, sha256 = self.fetch(f"{artifacts}/{file.path}", target)
         except UnknownName as error:
-            raise ManifestMismatch(f"{file.path} is missing in the registry", field=file.path) from error
+            raise ManifestMismatch(
+                f"{file.path} is missing in the registry", field=file.path
+            ) from error
         manifest.check(file, ModelFile(path=file.path, size=size, sha256=sha256))
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:

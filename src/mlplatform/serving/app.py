@@ -43,7 +43,12 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
         collaborators.journal.refuse_silence()
         await collaborators.handler.slots.ready()
 
-    app = FastAPI(title="mlplatform serving", version=__version__, description=_ABOUT, lifespan=_lifespan(collaborators))
+    app = FastAPI(
+        title="mlplatform serving",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=_lifespan(collaborators),
+    )
     problem.install(app)
     app.include_router(routes.predictions(collaborators.handler))
     app.include_router(routes.metadata(collaborators.handler, collaborators.journal, ready))
@@ -51,7 +56,9 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
     return app
 
 
-def _lifespan(collaborators: Collaborators) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    collaborators: Collaborators,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         collaborators.journal.start()

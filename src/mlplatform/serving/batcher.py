@@ -31,7 +31,14 @@ class Batcher:
     """The queue in front of one loaded model. `deliver` gets every job whose `outputs` are set, in order of arrival."""
 
     def __init__(
-        self, model: LoadedModel, *, deliver: Deliver, executor: Executor, meters: Meters, max_requests: int, max_rows: int
+        self,
+        model: LoadedModel,
+        *,
+        deliver: Deliver,
+        executor: Executor,
+        meters: Meters,
+        max_requests: int,
+        max_rows: int,
     ) -> None:
         self.model = model
         self._deliver = deliver
@@ -81,20 +88,26 @@ class Batcher:
         rows = 0
         while self._queue and len(batch) < self._max_requests:
             job = self._queue[0]
-            if batch and (rows + job.question.rows > self._max_rows or not self.model.worth_joining(rows)):
+            if batch and (
+                rows + job.question.rows > self._max_rows or not self.model.worth_joining(rows)
+            ):
                 break
             rows += job.question.rows
             batch.append(self._queue.popleft())
         return batch, rows
 
     def _in_thread(self, batch: list[Job]) -> None:
-        future = asyncio.get_running_loop().run_in_executor(self._executor, _call, self.model, batch)
+        future = asyncio.get_running_loop().run_in_executor(
+            self._executor, _call, self.model, batch
+        )
 
         def finished(call: asyncio.Future[tuple[dict[int, Exception], float]]) -> None:
             self._busy = False
             try:
                 failed, seconds = call.result()
-            except asyncio.CancelledError:  # the loop is closing; the jobs' own tasks are cancelled with it
+            except (
+                asyncio.CancelledError
+            ):  # the loop is closing; the jobs' own tasks are cancelled with it
                 return
             self._settle(batch, failed, seconds)
             self._flush()
@@ -105,7 +118,9 @@ class Batcher:
         self._meters.called(len(batch), seconds)
         for index, error in failed.items():
             batch[index].fail(error)
-        answered = [job for index, job in enumerate(batch) if index not in failed] if failed else batch
+        answered = (
+            [job for index, job in enumerate(batch) if index not in failed] if failed else batch
+        )
         if answered:
             self._deliver(answered, self.model.names)
 
@@ -136,5 +151,10 @@ def _told(model: LoadedModel, error: Exception) -> Exception:
     """What the client is told: features.py refusing a row is the row's fault, anything else is ours and goes to the log."""
     if isinstance(error, InvalidInput):
         return error
-    _log.error("the model failed on a request", pipeline=model.signature.pipeline, version=model.version, exc_info=error)
+    _log.error(
+        "the model failed on a request",
+        pipeline=model.signature.pipeline,
+        version=model.version,
+        exc_info=error,
+    )
     return PlatformError(f"the model could not answer: {type(error).__name__}")

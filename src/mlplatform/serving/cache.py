@@ -51,15 +51,21 @@ class ModelCache:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            _log.error("the note of the last good model can't be read", path=str(path), error=str(error))
+            _log.error(
+                "the note of the last good model can't be read", path=str(path), error=str(error)
+            )
             return None
 
     def remember(self, record: int, version: ModelVersion) -> None:
         """Note the version that answers now, durably, and remove what no restart will need: all but it and the one before."""
         last = self.remembered(version.pipeline)
         before = None
-        if last is not None:  # after a restart the same version answers again, and the one before it stays the one before
-            before = last.before if _model_name(last.version) == _model_name(version) else last.version
+        if (
+            last is not None
+        ):  # after a restart the same version answers again, and the one before it stays the one before
+            before = (
+                last.before if _model_name(last.version) == _model_name(version) else last.version
+            )
         note = Remembered(record=record, version=version, before=before)
         _write(self._folder / version.pipeline / _CHAMPION, note.model_dump_json(indent=1).encode())
         self._prune(version.pipeline, [version, *([before] if before else [])])
@@ -80,7 +86,11 @@ class ModelCache:
         shutil.rmtree(self.model_folder(version), ignore_errors=True)
 
     def _prune(self, pipeline: str, keep: list[ModelVersion]) -> None:
-        wanted = {_CHAMPION} | {_model_name(version) for version in keep} | {_features_name(version.features_digest) for version in keep}
+        wanted = (
+            {_CHAMPION}
+            | {_model_name(version) for version in keep}
+            | {_features_name(version.features_digest) for version in keep}
+        )
         for path in (self._folder / pipeline).iterdir():
             if path.name in wanted:
                 continue

@@ -38,7 +38,10 @@ INFERENCE_ANSWER = {
 
 def _operation(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": request}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": request}},
+        },
         "responses": {
             "200": {
                 "description": "The prediction. When it arrives, the request is on disk under the id in X-Request-Id.",
@@ -61,5 +64,6 @@ _MEANINGS = {
     503: "No model yet, or the outbox takes nothing; see Retry-After.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"description": meaning, "content": {problem.MEDIA_TYPE: {}}} for code, meaning in _MEANINGS.items()
+    code: {"description": meaning, "content": {problem.MEDIA_TYPE: {}}}
+    for code, meaning in _MEANINGS.items()
 }

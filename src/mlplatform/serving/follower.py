@@ -80,7 +80,11 @@ class Follower:
             await self._without_record(error)
             return
         except Exception as error:  # noqa: BLE001  (a bug in a poll must not end the following: the old model answers, the next poll tries again)
-            _log.error("reading the promotion record failed unforeseen", pipeline=self._slot.pipeline, exc_info=error)
+            _log.error(
+                "reading the promotion record failed unforeseen",
+                pipeline=self._slot.pipeline,
+                exc_info=error,
+            )
             return
         self._read = True
         await self._follow(status)
@@ -89,11 +93,15 @@ class Follower:
         try:
             return ModelStatus.model_validate(self._api.get(f"/v1/models/{self._slot.pipeline}"))
         except ValidationError as error:
-            raise InvalidInput(f"the data API's answer is no promotion record: {error.errors()[0]['msg']}") from error
+            raise InvalidInput(
+                f"the data API's answer is no promotion record: {error.errors()[0]['msg']}"
+            ) from error
 
     async def _without_record(self, error: PlatformError) -> None:
         if self._news(str(error)):
-            _log.warning("the promotion record can't be read", pipeline=self._slot.pipeline, error=str(error))
+            _log.warning(
+                "the promotion record can't be read", pipeline=self._slot.pipeline, error=str(error)
+            )
         if self._slot.champion is not None:
             return
         self._slot.state = f"the promotion record can't be read: {error}"
@@ -105,12 +113,18 @@ class Follower:
     async def _without_any_record(self) -> None:
         """At a start without a record, answer with what answered before. It is tried until it can be loaded or the record is read."""
         remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
-        if remembered is None:  # of no use to this pipeline while nobody can tell the version, but of use to the others
+        if (
+            remembered is None
+        ):  # of no use to this pipeline while nobody can tell the version, but of use to the others
             self._slot.vacant = True
             return
         await self._load(remembered.record, remembered.version)
         if self._slot.champion is not None:
-            _log.warning("starting with the last good model", pipeline=self._slot.pipeline, version=remembered.version.version)
+            _log.warning(
+                "starting with the last good model",
+                pipeline=self._slot.pipeline,
+                version=remembered.version.version,
+            )
 
     async def _follow(self, status: ModelStatus) -> None:
         current = self._slot.champion
@@ -124,9 +138,16 @@ class Follower:
     def _no_champion(self, current: LoadedModel | None) -> None:
         """The state machine has no step that takes a champion away: a fault of the record must not take the service down."""
         if current is None:
-            self._slot.state, self._slot.vacant, self._told = "no version has been promoted yet", True, ""
+            self._slot.state, self._slot.vacant, self._told = (
+                "no version has been promoted yet",
+                True,
+                "",
+            )
         elif self._news("gone"):
-            _log.error("the promotion record names no champion; the old one keeps answering", pipeline=self._slot.pipeline)
+            _log.error(
+                "the promotion record names no champion; the old one keeps answering",
+                pipeline=self._slot.pipeline,
+            )
 
     def _news(self, complaint: str) -> bool:
         """Whether the last look complained of something else."""
@@ -134,7 +155,11 @@ class Follower:
         return news
 
     async def _load(self, record: int, version: ModelVersion) -> None:
-        if self._tried is not None and _same(self._tried, version) and self._clock() < self._retry_at:
+        if (
+            self._tried is not None
+            and _same(self._tried, version)
+            and self._clock() < self._retry_at
+        ):
             return
         if self._slot.champion is None:
             self._slot.state, self._slot.vacant = f"loading version {version.version}", False
@@ -147,7 +172,9 @@ class Follower:
             return
         self._tried, self._failures = None, 0
         self._slot.swap(model)
-        _log.info("version answers", pipeline=version.pipeline, version=version.version, record=record)
+        _log.info(
+            "version answers", pipeline=version.pipeline, version=version.version, record=record
+        )
         await self._remember(record, version)
         self._swapped()
 
@@ -159,19 +186,34 @@ class Follower:
         try:
             self._slot.swap(await asyncio.to_thread(self._loader.load, remembered.version))
         except Exception as error:  # noqa: BLE001  (then nothing answers, as before, and both failures are told)
-            _log.error("the last good model could not be loaded either", pipeline=failed.pipeline, error=str(error))
+            _log.error(
+                "the last good model could not be loaded either",
+                pipeline=failed.pipeline,
+                error=str(error),
+            )
             return
-        _log.warning("the last good model answers", pipeline=failed.pipeline, version=remembered.version.version, instead_of=failed.version)
+        _log.warning(
+            "the last good model answers",
+            pipeline=failed.pipeline,
+            version=remembered.version.version,
+            instead_of=failed.version,
+        )
         self._swapped()
 
     async def _remember(self, record: int, version: ModelVersion) -> None:
         try:
             await asyncio.to_thread(self._cache.remember, record, version)
         except OSError as error:  # it answers; only a restart without data API would miss it
-            _log.error("the last good model could not be noted", pipeline=version.pipeline, error=str(error))
+            _log.error(
+                "the last good model could not be noted",
+                pipeline=version.pipeline,
+                error=str(error),
+            )
 
     def _failed(self, version: ModelVersion, error: Exception) -> None:
-        self._failures = self._failures + 1 if self._tried is not None and _same(self._tried, version) else 1
+        self._failures = (
+            self._failures + 1 if self._tried is not None and _same(self._tried, version) else 1
+        )
         self._tried = version
         pause = min(_MOST_BACKOFF_S, self._poll_s * 2 ** min(self._failures, 10))
         self._retry_at = self._clock() + pause

@@ -44,7 +44,9 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        ask = match(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        ask = (
+            match(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        )
         if ask is None:
             await self._behind(scope, receive, send)
             return
@@ -78,7 +80,13 @@ def match(path: str) -> tuple[str, str | None, str] | None:
     return None
 
 
-async def predict(handler: Handler, matched: tuple[str, str | None, str], scope: Scope, receive: Receive, send: Send) -> int:
+async def predict(
+    handler: Handler,
+    matched: tuple[str, str | None, str],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> int:
     """Answer one prediction; returns the HTTP code. Errors become problem documents; a client that has gone gets nothing."""
     closing: list[tuple[bytes, bytes]] = [_CLOSE] if handler.slots.draining else []
     try:
@@ -87,33 +95,57 @@ async def predict(handler: Handler, matched: tuple[str, str | None, str], scope:
         return GONE
     except PlatformError as error:
         if problem.status(error) == 500:
-            _log.error("request failed", path=scope["path"], error=str(error), kind=type(error).__name__)
+            _log.error(
+                "request failed", path=scope["path"], error=str(error), kind=type(error).__name__
+            )
         response = problem.response(error)
         unread = isinstance(error, TooLarge) or problem.status(error) in (401, 403, 404, 415)
-        await _send(send, response.status_code, [*response.raw_headers, *([_CLOSE] if unread else closing)], bytes(response.body))
+        await _send(
+            send,
+            response.status_code,
+            [*response.raw_headers, *([_CLOSE] if unread else closing)],
+            bytes(response.body),
+        )
         return response.status_code
     except Exception as error:  # noqa: BLE001  (the door: a bug becomes a 500 and a log line, and the process goes on)
         _log.error("request failed unforeseen", path=scope["path"], exc_info=error)
         body = b'{"type":"about:blank","title":"An error that nobody foresaw","status":500}'
-        await _send(send, 500, [(b"content-type", problem.MEDIA_TYPE.encode()), *_length(body)], body)
+        await _send(
+            send, 500, [(b"content-type", problem.MEDIA_TYPE.encode()), *_length(body)], body
+        )
         return 500
     headers = [_TYPE, *_length(reply.body), (b"x-request-id", reply.request_id.encode()), *closing]
     await _send(send, 200, headers, reply.body)
     return 200
 
 
-async def _reply(handler: Handler, matched: tuple[str, str | None, str], scope: Scope, receive: Receive) -> Reply:
+async def _reply(
+    handler: Handler, matched: tuple[str, str | None, str], scope: Scope, receive: Receive
+) -> Reply:
     pipeline, version, dialect = matched
     headers = _wanted(scope["headers"])
     authorization = headers.get(b"authorization")
-    ask = Ask(pipeline, version, dialect, None if authorization is None else authorization.decode("latin-1"))
+    ask = Ask(
+        pipeline,
+        version,
+        dialect,
+        None if authorization is None else authorization.decode("latin-1"),
+    )
     caller = handler.admit(ask)
     _refuse_media(headers)
     body = await _body(receive, headers.get(b"content-length"), handler.max_body_bytes)
     return await handler.answer(ask, caller, body)
 
 
-_HEADERS = frozenset((b"authorization", b"content-type", b"content-encoding", b"content-length", b"inference-header-content-length"))
+_HEADERS = frozenset(
+    (
+        b"authorization",
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"inference-header-content-length",
+    )
+)
 
 
 def _wanted(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -124,13 +156,23 @@ def _refuse_media(headers: dict[bytes, bytes]) -> None:
     kind = headers.get(b"content-type", b"application/json").split(b";", 1)[0].strip().lower()
     if kind != b"application/json":
         raise UnsupportedMedia(
-            f"content type {kind.decode('latin-1')!r} is not spoken here", field="content-type", fix="send application/json"
+            f"content type {kind.decode('latin-1')!r} is not spoken here",
+            field="content-type",
+            fix="send application/json",
         )
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        raise UnsupportedMedia("encoded bodies are not spoken here", field="content-encoding", fix="send the JSON as it is")
+        raise UnsupportedMedia(
+            "encoded bodies are not spoken here",
+            field="content-encoding",
+            fix="send the JSON as it is",
+        )
     if b"inference-header-content-length" in headers:
-        raise UnsupportedMedia("binary tensors are not spoken here", field="inference-header-content-length", fix="send tensors as JSON")
+        raise UnsupportedMedia(
+            "binary tensors are not spoken here",
+            field="inference-header-content-length",
+            fix="send tensors as JSON",
+        )
 
 
 async def _body(receive: Receive, length: bytes | None, most: int) -> bytes:
@@ -174,7 +216,9 @@ async def _send(send: Send, code: int, headers: list[tuple[bytes, bytes]], body:
     await send({"type": "http.response.body", "body": body})
 
 
-async def respond(handler: Handler, ask: tuple[str, str | None, str], scope: Scope, receive: Receive) -> Response:
+async def respond(
+    handler: Handler, ask: tuple[str, str | None, str], scope: Scope, receive: Receive
+) -> Response:
     """The same answer as a Response object, for callers that stand behind FastAPI."""
     started: Message = {}
     parts: list[bytes] = []

@@ -78,7 +78,9 @@ class Handler:
         batcher = slot.choose(ask.version)
         self._storable()  # before the limit: behind a disk that hangs everybody waits, and that is no overload
         if len(slot.waiting) >= self._limits.max_waiting:
-            raise Overloaded(f"{len(slot.waiting)} requests wait for model '{ask.pipeline}' already")
+            raise Overloaded(
+                f"{len(slot.waiting)} requests wait for model '{ask.pipeline}' already"
+            )
         model = batcher.model
         dialect = model.dialects[ask.dialect]
         question = dialect.decode(body)
@@ -91,9 +93,16 @@ class Handler:
         finally:
             slot.waiting.discard(job.request_id)
         slot.meters.predicted(model.version, question.rows)
-        return Reply(dialect.encode(Answer(job.request_id, ask.pipeline, model.version, question, job.outputs)), job.request_id)
+        return Reply(
+            dialect.encode(
+                Answer(job.request_id, ask.pipeline, model.version, question, job.outputs)
+            ),
+            job.request_id,
+        )
 
-    def describe(self, pipeline: str, version: str | None, authorization: str | None) -> LoadedModel:
+    def describe(
+        self, pipeline: str, version: str | None, authorization: str | None
+    ) -> LoadedModel:
         """The model behind a name, for its metadata. Raises like `admit` and `answer`."""
         self.admit(Ask(pipeline, version, "", authorization))
         return self.slots.find(pipeline).choose(version).model
@@ -112,7 +121,10 @@ class Handler:
     def _refuse_large(self, question: Question, model: LoadedModel, body_bytes: int) -> None:
         """Refuse before the model is asked what is known to be too large. Small bodies can't be, and pay nothing for it."""
         if question.rows > self._limits.max_rows:
-            raise TooLarge(f"{question.rows} rows are more than {self._limits.max_rows} in one request", field="body")
+            raise TooLarge(
+                f"{question.rows} rows are more than {self._limits.max_rows} in one request",
+                field="body",
+            )
         if body_bytes * 2 < self._max_record_bytes:
             return
         width = sum(output.width for output in model.signature.outputs)

@@ -69,7 +69,11 @@ class Heartbeat:
         try:
             status = await self._journal.status()
             _show(status)
-            await asyncio.to_thread(self._api.post, f"/v1/outboxes/{status.outbox_id}", self._report(status, closed=closed))
+            await asyncio.to_thread(
+                self._api.post,
+                f"/v1/outboxes/{status.outbox_id}",
+                self._report(status, closed=closed),
+            )
         except PlatformError as error:
             if str(error) != self._told:
                 _log.warning("the outbox could not be reported", error=str(error))

@@ -60,7 +60,9 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._since: float | None = None  # when the group began that is being stored; written by the thread only
+        self._since: float | None = (
+            None  # when the group began that is being stored; written by the thread only
+        )
 
     def start(self) -> None:
         """Start the thread; answers will be delivered on the running loop."""
@@ -75,7 +77,10 @@ class Journal:
         """Raise Unavailable when the disk has been silent for so long that it is taken as one that hangs."""
         since = self._since
         if since is not None and time.monotonic() - since > _SILENT_S:
-            raise Unavailable(f"the outbox's disk has not answered for {time.monotonic() - since:.0f} s", retry_after_s=_SILENT_S)
+            raise Unavailable(
+                f"the outbox's disk has not answered for {time.monotonic() - since:.0f} s",
+                retry_after_s=_SILENT_S,
+            )
 
     async def status(self) -> OutboxStatus:
         """The outbox's numbers, within seconds. Raises Unavailable when the journal is closed or its disk fails or hangs."""
@@ -86,7 +91,9 @@ class Journal:
         try:
             return await asyncio.wait_for(answer, _SILENT_S)
         except TimeoutError:
-            raise Unavailable("the outbox's disk does not answer", retry_after_s=_SILENT_S) from None
+            raise Unavailable(
+                "the outbox's disk does not answer", retry_after_s=_SILENT_S
+            ) from None
 
     async def close(self) -> None:
         """Store what was handed over, then close the outbox."""
@@ -149,7 +156,11 @@ class Journal:
         except Exception as error:  # noqa: BLE001  (see above)
             _log.error("a request could not be recorded", request_id=job.request_id, exc_info=error)
             return PlatformError("the request could not be recorded")
-        return payload if len(payload) <= self.max_record_bytes else too_large(len(payload), self.max_record_bytes)
+        return (
+            payload
+            if len(payload) <= self.max_record_bytes
+            else too_large(len(payload), self.max_record_bytes)
+        )
 
     def _stored(self, payloads: Sequence[bytes]) -> PlatformError | None:
         """Append; returns why it failed. Never raises: a request without an outcome would hang."""
@@ -157,10 +168,16 @@ class Journal:
         try:
             self._writer.append(payloads)
         except PlatformError as error:
-            _log.error("requests were refused: the outbox takes nothing", requests=len(payloads), error=str(error))
+            _log.error(
+                "requests were refused: the outbox takes nothing",
+                requests=len(payloads),
+                error=str(error),
+            )
             return error
         except Exception as error:  # noqa: BLE001  (see above)
-            _log.error("requests were refused: the outbox failed", requests=len(payloads), exc_info=error)
+            _log.error(
+                "requests were refused: the outbox failed", requests=len(payloads), exc_info=error
+            )
             return Unavailable("the outbox failed")
         finally:
             self._since = None
@@ -183,7 +200,9 @@ class Journal:
 def too_large(size: int, limit: int) -> TooLarge:
     """The refusal of a request whose record the queue would not take."""
     return TooLarge(
-        f"with its answer the request takes {size} bytes, and the queue takes {limit}", field="body", fix="send fewer rows per request"
+        f"with its answer the request takes {size} bytes, and the queue takes {limit}",
+        field="body",
+        fix="send fewer rows per request",
     )
 
 

@@ -34,7 +34,14 @@ FetchFeatures = Callable[[str, str], bytes | None]
 class Loader:
     """Blocking; run it in a thread. Safe for several pipelines at once."""
 
-    def __init__(self, *, cache: ModelCache, store: ModelStore, fetch_features: FetchFeatures, trusted: Sequence[str]) -> None:
+    def __init__(
+        self,
+        *,
+        cache: ModelCache,
+        store: ModelStore,
+        fetch_features: FetchFeatures,
+        trusted: Sequence[str],
+    ) -> None:
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
@@ -64,7 +71,11 @@ class Loader:
             try:
                 manifest.verify(folder, version.manifest_sha256)
             except ManifestMismatch as error:
-                _log.error("the cached model is damaged; it is thrown away", pipeline=version.pipeline, error=str(error))
+                _log.error(
+                    "the cached model is damaged; it is thrown away",
+                    pipeline=version.pipeline,
+                    error=str(error),
+                )
                 self._cache.drop(version)
             else:
                 return folder
@@ -80,7 +91,11 @@ class Loader:
             try:
                 return load_features(definition, kept, digest=version.features_digest)
             except DigestMismatch as error:
-                _log.error("the cached features code is damaged; it is fetched again", pipeline=version.pipeline, error=str(error))
+                _log.error(
+                    "the cached features code is damaged; it is fetched again",
+                    pipeline=version.pipeline,
+                    error=str(error),
+                )
         source = self._fetch_features(version.pipeline, version.commit)
         features = load_features(definition, source, digest=version.features_digest)
         if source is not None:
@@ -93,12 +108,17 @@ def _agree(version: ModelVersion, signature: Signature) -> None:
     told = (version.pipeline, version.features_digest, version.format)
     found = (signature.pipeline, signature.features_digest, signature.format)
     if told != found:
-        raise IntegrityFailure(f"the promotion record speaks of {told}, the model's signature of {found}", field="signature.json")
+        raise IntegrityFailure(
+            f"the promotion record speaks of {told}, the model's signature of {found}",
+            field="signature.json",
+        )
 
 
 def _definition(folder: Path) -> PipelineDefinition:
     try:
         document = yaml.safe_load((folder / "pipeline.yaml").read_text())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise IntegrityFailure(f"can't read the model's pipeline.yaml: {error}", field="pipeline.yaml") from error
+        raise IntegrityFailure(
+            f"can't read the model's pipeline.yaml: {error}", field="pipeline.yaml"
+        ) from error
     return PipelineDefinition.parse(document, where="pipeline.yaml of the model")

@@ -32,14 +32,32 @@ def run(settings: Settings) -> None:
     cache = ModelCache(knobs.require(settings.serving.cache, "serving", "cache"))
     access = _access(settings)
     with ExitStack() as stack:
-        api = stack.enter_context(DataApiClient(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S))
-        store = stack.enter_context(ModelStore(settings.registry.url, credentials=settings.registry.credentials))
+        api = stack.enter_context(
+            DataApiClient(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S)
+        )
+        store = stack.enter_context(
+            ModelStore(settings.registry.url, credentials=settings.registry.credentials)
+        )
         journal = open_journal(settings)
-        slots = Slots(Slot(name, limits=settings.serving, deliver=journal.submit) for name in models)
+        slots = Slots(
+            Slot(name, limits=settings.serving, deliver=journal.submit) for name in models
+        )
         heartbeat = Heartbeat(journal, slots, api=api, every_s=settings.serving.poll_s)
-        loader = Loader(cache=cache, store=store, fetch_features=features_from(settings.source), trusted=settings.registry.skops_trusted)
+        loader = Loader(
+            cache=cache,
+            store=store,
+            fetch_features=features_from(settings.source),
+            trusted=settings.registry.skops_trusted,
+        )
         followers = [
-            Follower(slot, api=api, loader=loader, cache=cache, poll_s=settings.serving.poll_s, swapped=heartbeat.soon)
+            Follower(
+                slot,
+                api=api,
+                loader=loader,
+                cache=cache,
+                poll_s=settings.serving.poll_s,
+                swapped=heartbeat.soon,
+            )
             for slot in slots.all()
         ]
         handler = Handler(
@@ -55,7 +73,11 @@ def run(settings: Settings) -> None:
         async def farewell() -> None:
             await heartbeat.last(patience_s=server.patience_s())
 
-        app = create_app(Collaborators(handler=handler, journal=journal, background=background, farewell=farewell))
+        app = create_app(
+            Collaborators(
+                handler=handler, journal=journal, background=background, farewell=farewell
+            )
+        )
         server = Server(app, slots, settings.serving)
         server.run()
 
@@ -64,8 +86,14 @@ def open_journal(settings: Settings) -> Journal:
     """The journal over the configured outbox. Raises Refused when another process writes it."""
     outbox = settings.outbox
     folder = knobs.require(outbox.folder, "outbox", "folder")
-    writer = OutboxWriter.open(folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes)
-    return Journal(writer, max_record_bytes=settings.queue.max_record_bytes, capacity_bytes=outbox.capacity_bytes)
+    writer = OutboxWriter.open(
+        folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
+    )
+    return Journal(
+        writer,
+        max_record_bytes=settings.queue.max_record_bytes,
+        capacity_bytes=outbox.capacity_bytes,
+    )
 
 
 def features_from(source: Source) -> FetchFeatures:

@@ -33,7 +33,9 @@ class LoadedModel:
     is 0 and every request gets a call of its own. `mlplatform.serving.warmup` finds the number.
     """
 
-    def __init__(self, facts: ModelVersion, signature: Signature, features: FeatureSet, engine: Engine) -> None:
+    def __init__(
+        self, facts: ModelVersion, signature: Signature, features: FeatureSet, engine: Engine
+    ) -> None:
         self.facts = facts
         self.signature = signature
         self.version = facts.version
@@ -70,18 +72,24 @@ class LoadedModel:
 
     def predict(self, table: Columns, rows: int) -> Columns:
         """Outputs of raw columns: features, then engine. Raises PlatformError when the model does not give a row for each row."""
-        with np.errstate(all="ignore"):  # the answer is the model's to give; stderr is no place for a row's arithmetic
+        with np.errstate(
+            all="ignore"
+        ):  # the answer is the model's to give; stderr is no place for a row's arithmetic
             outputs = self._engine.predict(self._features.apply(table))
         for name in self._outputs:
             if len(outputs[name]) != rows:
-                raise PlatformError(f"the model gave {len(outputs[name])} values of '{name}' for {rows} rows")
+                raise PlatformError(
+                    f"the model gave {len(outputs[name])} values of '{name}' for {rows} rows"
+                )
         return outputs
 
     def _answer_together(self, questions: Sequence[Question]) -> list[Outputs]:
         rows = sum(question.rows for question in questions)
         padding = self.padding(rows)
         table = self._table(questions, padding)
-        outputs = {name: values.tolist() for name, values in self.predict(table, rows + padding).items()}
+        outputs = {
+            name: values.tolist() for name, values in self.predict(table, rows + padding).items()
+        }
         cut: list[Outputs] = []
         start = 0
         for question in questions:

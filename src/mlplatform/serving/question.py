@@ -22,7 +22,9 @@ class Question:
     rows: int
     client_id: str | None = None
     extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    wanted: tuple[str, ...] | None = None  # names of the outputs that the client asked for; None: all
+    wanted: tuple[str, ...] | None = (
+        None  # names of the outputs that the client asked for; None: all
+    )
 
 
 Outputs = Mapping[str, Sequence[Any]]
@@ -36,10 +38,27 @@ class Job:
     event loop touches `done`.
     """
 
-    __slots__ = ("caller", "done", "outputs", "pipeline", "question", "received_us", "request_id", "version")
+    __slots__ = (
+        "caller",
+        "done",
+        "outputs",
+        "pipeline",
+        "question",
+        "received_us",
+        "request_id",
+        "version",
+    )
 
     def __init__(
-        self, question: Question, *, request_id: str, pipeline: str, version: str, caller: str, received_us: int, done: asyncio.Future[None]
+        self,
+        question: Question,
+        *,
+        request_id: str,
+        pipeline: str,
+        version: str,
+        caller: str,
+        received_us: int,
+        done: asyncio.Future[None],
     ) -> None:
         self.question = question
         self.request_id = request_id

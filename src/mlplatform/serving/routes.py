@@ -27,12 +27,20 @@ def predictions(handler: Handler) -> APIRouter:
     """The prediction routes."""
     router = APIRouter(tags=["predictions"])
 
-    @router.post("/v1/models/{model}/predict", summary="Predict plain rows.", openapi_extra=examples.ROWS, responses=examples.ERRORS)
+    @router.post(
+        "/v1/models/{model}/predict",
+        summary="Predict plain rows.",
+        openapi_extra=examples.ROWS,
+        responses=examples.ERRORS,
+    )
     async def predict(model: str, request: Request) -> Response:
         return await respond(handler, (model, None, ROWS), request.scope, request.receive)
 
     @router.post(
-        "/v2/models/{model}/infer", summary="Open Inference Protocol v2.", openapi_extra=examples.INFERENCE, responses=examples.ERRORS
+        "/v2/models/{model}/infer",
+        summary="Open Inference Protocol v2.",
+        openapi_extra=examples.INFERENCE,
+        responses=examples.ERRORS,
     )
     async def infer(model: str, request: Request) -> Response:
         return await respond(handler, (model, None, INFERENCE), request.scope, request.receive)
@@ -91,7 +99,9 @@ def metadata(handler: Handler, journal: Journal, ready: Callable[[], Awaitable[N
     return router
 
 
-def describe_model(handler: Handler, request: Request, model: str, version: str | None) -> dict[str, Any]:
+def describe_model(
+    handler: Handler, request: Request, model: str, version: str | None
+) -> dict[str, Any]:
     """A model's metadata, for callers who may ask it."""
     loaded = handler.describe(model, version, request.headers.get("authorization"))
     return {
@@ -103,9 +113,16 @@ def describe_model(handler: Handler, request: Request, model: str, version: str 
 
 
 def _tensors(signature: Signature) -> dict[str, Any]:
-    inputs = [{"name": column.name, "datatype": DATATYPES[column.dtype], "shape": [-1]} for column in signature.inputs]
+    inputs = [
+        {"name": column.name, "datatype": DATATYPES[column.dtype], "shape": [-1]}
+        for column in signature.inputs
+    ]
     outputs = [
-        {"name": output.name, "datatype": DATATYPES[output.dtype], "shape": [-1] if output.width == 1 else [-1, output.width]}
+        {
+            "name": output.name,
+            "datatype": DATATYPES[output.dtype],
+            "shape": [-1] if output.width == 1 else [-1, output.width],
+        }
         for output in signature.outputs
     ]
     parameters = {} if signature.classes is None else {"classes": list(signature.classes)}

@@ -51,7 +51,11 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called about ten times a second."""
-        if self._leave_at is not None and time.monotonic() >= self._leave_at and not self.should_exit:
+        if (
+            self._leave_at is not None
+            and time.monotonic() >= self._leave_at
+            and not self.should_exit
+        ):
             _log.info("leaving: no new connections, running requests are finished")
             self.should_exit = True
             self._left_at = time.monotonic()
@@ -59,4 +63,8 @@ class Server(uvicorn.Server):
 
     def patience_s(self) -> float:
         """What is left of `drain_s` for the farewell, after running requests had theirs."""
-        return self._drain_s if self._left_at is None else max(0.0, self._left_at + self._drain_s - time.monotonic())
+        return (
+            self._drain_s
+            if self._left_at is None
+            else max(0.0, self._left_at + self._drain_s - time.monotonic())
+        )

@@ -19,7 +19,9 @@ class Slot:
     version yet.
     """
 
-    def __init__(self, pipeline: str, *, limits: Serving, deliver: Deliver, meters: Meters | None = None) -> None:
+    def __init__(
+        self, pipeline: str, *, limits: Serving, deliver: Deliver, meters: Meters | None = None
+    ) -> None:
         self.pipeline = pipeline
         self.meters = meters or Meters(pipeline)
         self.state = "the promotion record has not been read yet"
@@ -49,7 +51,11 @@ class Slot:
             max_rows=self._limits.max_rows,
         )
         self.state, self.vacant = "", False
-        self.meters.serves(model.version, model.facts.format, instead_of=(old.version, old.facts.format) if old else None)
+        self.meters.serves(
+            model.version,
+            model.facts.format,
+            instead_of=(old.version, old.facts.format) if old else None,
+        )
 
     def choose(self, version: str | None) -> Batcher:
         """The one place that decides which version a request gets. `version` is the one that the client insists on.
@@ -57,10 +63,14 @@ class Slot:
         Raises Unavailable when nothing is loaded, UnknownName when that version isn't.
         """
         if self._champion is None:
-            raise Unavailable(f"model '{self.pipeline}' can't answer yet: {self.state}", retry_after_s=self._limits.poll_s)
+            raise Unavailable(
+                f"model '{self.pipeline}' can't answer yet: {self.state}",
+                retry_after_s=self._limits.poll_s,
+            )
         if version is not None and version != self._champion.model.version:
             raise UnknownName(
-                f"version {version} of '{self.pipeline}' is not loaded; loaded is {self._champion.model.version}", field="version"
+                f"version {version} of '{self.pipeline}' is not loaded; loaded is {self._champion.model.version}",
+                field="version",
             )
         return self._champion
 
@@ -84,7 +94,10 @@ class Slots:
         """The slot of that pipeline. Raises UnknownName that lists what there is."""
         slot = self._slots.get(pipeline)
         if slot is None:
-            raise UnknownName(f"there is no model '{pipeline}' here; models are {', '.join(self._slots)}", field="model")
+            raise UnknownName(
+                f"there is no model '{pipeline}' here; models are {', '.join(self._slots)}",
+                field="model",
+            )
         return slot
 
     def versions(self) -> dict[str, str]:
@@ -102,8 +115,12 @@ class Slots:
         traffic away. With no model at all, there is nothing to be ready for.
         """
         if self.draining:
-            raise Unavailable("this process is draining: it finishes what it has and takes nothing new")
+            raise Unavailable(
+                "this process is draining: it finishes what it has and takes nothing new"
+            )
         slots = self._slots.values()
         missing = [slot for slot in slots if slot.champion is None and not slot.vacant]
         if missing or not any(slot.champion for slot in slots):
-            raise Unavailable("; ".join(f"{slot.pipeline}: {slot.state}" for slot in missing or slots))
+            raise Unavailable(
+                "; ".join(f"{slot.pipeline}: {slot.state}" for slot in missing or slots)
+            )

@@ -39,10 +39,13 @@ def warm_up(model: LoadedModel) -> None:
         if rows:
             model.predict(table, rows)
     drawn = _drawn(model.signature.inputs, max(*SIZES, _ROWS))
-    model.multiple = next((multiple for multiple in _MULTIPLES if _steady(model, drawn, multiple)), 0)
+    model.multiple = next(
+        (multiple for multiple in _MULTIPLES if _steady(model, drawn, multiple)), 0
+    )
     if not model.multiple:
         _log.warning(
-            "this model answers a row differently in company: every request gets a call of its own", pipeline=model.signature.pipeline
+            "this model answers a row differently in company: every request gets a call of its own",
+            pipeline=model.signature.pipeline,
         )
     costs = {size: _cost(model, drawn, size) for size in SIZES}
     row_s = max(0.0, (costs[SIZES[-1]] - costs[SIZES[0]]) / (SIZES[-1] - SIZES[0]))
@@ -80,14 +83,22 @@ def _steady(model: LoadedModel, drawn: Table, multiple: int) -> bool:
     return True
 
 
-def _answers(model: LoadedModel, drawn: Table, start: int, end: int, multiple: int) -> list[tuple[bytes, ...]]:
+def _answers(
+    model: LoadedModel, drawn: Table, start: int, end: int, multiple: int
+) -> list[tuple[bytes, ...]]:
     rows = end - start
     outputs = model.predict(_part(drawn, start, end, -rows % multiple), rows + -rows % multiple)
-    return [tuple(np.asarray(values[row]).tobytes() for values in outputs.values()) for row in range(rows)]
+    return [
+        tuple(np.asarray(values[row]).tobytes() for values in outputs.values())
+        for row in range(rows)
+    ]
 
 
 def _part(drawn: Table, start: int, end: int, padding: int) -> dict[str, NDArray[np.generic]]:
-    return {name: np.concatenate([values[start:end], values[end - 1 : end].repeat(padding)]) for name, values in drawn.items()}
+    return {
+        name: np.concatenate([values[start:end], values[end - 1 : end].repeat(padding)])
+        for name, values in drawn.items()
+    }
 
 
 def _cost(model: LoadedModel, drawn: Table, rows: int) -> float:

@@ -38,4 +38,6 @@ def notice(outbox_id: str, record: OutboxRecord, reason: str) -> RequestRecord:
             received_us=0, rows=0, reason=reason, size=size,
         )  # fmt: skip
     client_id = full.client_id[:_LONGEST_CLIENT_ID] if full.client_id else full.client_id
-    return msgspec.structs.replace(full, kind="oversize", inputs={}, outputs={}, client_id=client_id, reason=reason, size=size)
+    return msgspec.structs.replace(
+        full, kind="oversize", inputs={}, outputs={}, client_id=client_id, reason=reason, size=size
+    )

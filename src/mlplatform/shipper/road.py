@@ -17,7 +17,9 @@ from mlplatform.shipper.oversize import set_aside
 from mlplatform.telemetry import counter, gauge, logger, turned
 
 _FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0  # a broker that comes back is used within seconds, and one that is down isn't hammered
+_LONGEST_PAUSE_S = (
+    5.0  # a broker that comes back is used within seconds, and one that is down isn't hammered
+)
 _BATCH_BYTES = 8 * 1024 * 1024
 _STATUS_EVERY_S = 1.0
 
@@ -29,7 +31,13 @@ class Road:
     """
 
     def __init__(
-        self, reader: OutboxReader, connect: Callable[[], Producer], settings: Settings, folder: Path, *, stop: threading.Event
+        self,
+        reader: OutboxReader,
+        connect: Callable[[], Producer],
+        settings: Settings,
+        folder: Path,
+        *,
+        stop: threading.Event,
     ) -> None:
         self._reader = reader
         self._connect = connect
@@ -62,7 +70,9 @@ class Road:
     def step(self) -> int:
         """Ship one batch; returns how many records. Raises Unavailable: then all of it is read and sent again."""
         records = self._reader.read(self._shipper.batch_records, _BATCH_BYTES)
-        if self._producer is None and (records or not self._stop.is_set()):  # an end with nothing to send needs no queue
+        if self._producer is None and (
+            records or not self._stop.is_set()
+        ):  # an end with nothing to send needs no queue
             self._producer = self._connect()
         if records:
             self._send(records)
@@ -101,13 +111,17 @@ class Road:
     def _value(self, record: OutboxRecord) -> bytes:
         if len(record.payload) <= self._largest:
             return record.payload
-        return self._set_aside(record, f"{len(record.payload)} bytes are above the queue's limit of {self._largest}")
+        return self._set_aside(
+            record, f"{len(record.payload)} bytes are above the queue's limit of {self._largest}"
+        )
 
     def _set_aside(self, record: OutboxRecord, reason: str) -> bytes:
         try:
             value = set_aside(self._folder, self._reader.outbox_id, record, reason)
         except OSError as error:
-            raise Unavailable(f"record {record.sequence} can't be set aside: {error.strerror}") from error
+            raise Unavailable(
+                f"record {record.sequence} can't be set aside: {error.strerror}"
+            ) from error
         counter("shipper_dead_letters_total").labels("oversize").inc()
         self._log.error("record set aside", sequence=record.sequence, reason=reason)
         return value
@@ -138,4 +152,8 @@ class Road:
             status = self._reader.status()
         except Unavailable as error:
             return {"error": str(error)}
-        return {"accepted": status.accepted, "acknowledged": status.acknowledged, "waiting_bytes": status.bytes}
+        return {
+            "accepted": status.accepted,
+            "acknowledged": status.acknowledged,
+            "waiting_bytes": status.bytes,
+        }

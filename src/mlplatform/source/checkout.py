@@ -45,7 +45,11 @@ class Checkout:
 
     def _known(self, name: str) -> None:
         if name not in (there := self.pipelines()):
-            raise UnknownName(f"no pipeline {name} at {self.commit[:25]}", field=name, fix=f"there are {', '.join(there) or 'none'}")
+            raise UnknownName(
+                f"no pipeline {name} at {self.commit[:25]}",
+                field=name,
+                fix=f"there are {', '.join(there) or 'none'}",
+            )
 
 
 def checkout(settings: Source, *, ref: str | None = None) -> Checkout:
@@ -59,7 +63,11 @@ def checkout(settings: Source, *, ref: str | None = None) -> Checkout:
     wanted = ref or settings.ref
     if working_tree.is_commit(wanted) or (settings.working_tree and ref is None):
         return _of_working_tree(settings, place, wanted)
-    repository = remote.open_path(settings) if remote.is_path(settings.url) else remote.fetched(settings, wanted, place / "repository.git")
+    repository = (
+        remote.open_path(settings)
+        if remote.is_path(settings.url)
+        else remote.fetched(settings, wanted, place / "repository.git")
+    )
     with repository:
         commit = remote.commit_of(repository, wanted, settings)
         folder = place / commit.id.decode() / settings.folder
@@ -80,7 +88,11 @@ def dirty(settings: Source) -> list[str]:
         except InvalidInput:  # the commit has no such folder: then every file in it is new
             committed = {}
     present = working_tree.files(settings)
-    differing = (path for path in committed.keys() | present.keys() if committed.get(path) != present.get(path))
+    differing = (
+        path
+        for path in committed.keys() | present.keys()
+        if committed.get(path) != present.get(path)
+    )
     return sorted(path for path in differing if working_tree.counts(PurePath(path)))
 
 
@@ -90,7 +102,9 @@ def _of_working_tree(settings: Source, place: Path, wanted: str) -> Checkout:
         return Checkout(wanted, kept)
     if not settings.working_tree:
         raise UnknownName(
-            f"{wanted} was read from a working tree that is not kept here", field="ref", fix="commit the files, or use --working-tree"
+            f"{wanted} was read from a working tree that is not kept here",
+            field="ref",
+            fix="commit the files, or use --working-tree",
         )
     files = working_tree.files(settings)
     commit = working_tree.commit_of(files)
@@ -103,7 +117,11 @@ def _of_working_tree(settings: Source, place: Path, wanted: str) -> Checkout:
 def _cache(settings: Source) -> Path:
     """A folder per repository, made if need be."""
     if not settings.url:
-        raise SettingsError("is not set", field=variable("source", "url"), fix="a git URL or the path of a repository")
+        raise SettingsError(
+            "is not set",
+            field=variable("source", "url"),
+            fix="a git URL or the path of a repository",
+        )
     name = hashlib.sha256(settings.url.encode()).hexdigest()[:16]
     place = (settings.cache or _scratch()) / name
     place.mkdir(parents=True, exist_ok=True)

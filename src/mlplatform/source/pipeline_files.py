@@ -25,12 +25,20 @@ class PipelineFiles:
 def read(folder: Path) -> PipelineFiles:
     """Read and check the files of one pipeline. Raises InvalidInput that names file and key."""
     where = f"pipelines/{folder.name}/pipeline.yaml"
-    definition = PipelineDefinition.parse(document(folder / "pipeline.yaml", where=where), where=where)
+    definition = PipelineDefinition.parse(
+        document(folder / "pipeline.yaml", where=where), where=where
+    )
     if definition.name != folder.name:
-        raise InvalidInput(f"{where}: name is {definition.name}, and its folder is {folder.name}", field="name")
+        raise InvalidInput(
+            f"{where}: name is {definition.name}, and its folder is {folder.name}", field="name"
+        )
     model = folder / "model.py"
     if not model.is_file():
-        raise InvalidInput(f"pipelines/{folder.name} has no model.py", field="model.py", fix="define build(parameters) there")
+        raise InvalidInput(
+            f"pipelines/{folder.name} has no model.py",
+            field="model.py",
+            fix="define build(parameters) there",
+        )
     features, cases = folder / "features.py", folder / "cases.yaml"
     return PipelineFiles(
         definition=definition,

@@ -63,14 +63,20 @@ def commit_of(repository: Repo, wanted: str, settings: Source) -> Commit:
     try:
         return parse_commit(repository, wanted.encode())
     except (KeyError, ValueError) as error:
-        what = "it has no commit yet" if wanted == "HEAD" else "no branch, tag or commit of that name"
-        raise UnknownName(f"{shown(settings.url)}: {wanted}: {what}", field=variable("source", "ref")) from error
+        what = (
+            "it has no commit yet" if wanted == "HEAD" else "no branch, tag or commit of that name"
+        )
+        raise UnknownName(
+            f"{shown(settings.url)}: {wanted}: {what}", field=variable("source", "ref")
+        ) from error
 
 
 def shown(url: str) -> str:
     """The URL without user and password, for messages."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else url
+    return (
+        urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else url
+    )
 
 
 def _clone(place: Path) -> Repo:
@@ -82,7 +88,9 @@ def _clone(place: Path) -> Repo:
         shutil.rmtree(leftover, ignore_errors=True)
     with Repo.init_bare(str(beside), mkdir=True) as made:
         config = made.get_config()
-        config.set((b"core",), b"fsyncObjectFiles", True)  # else a power cut could leave names without their objects, for ever
+        config.set(
+            (b"core",), b"fsyncObjectFiles", True
+        )  # else a power cut could leave names without their objects, for ever
         config.write_to_path()
     beside.rename(place)
     return Repo(str(place))
@@ -91,38 +99,60 @@ def _clone(place: Path) -> Repo:
 def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
     where = shown(settings.url)
     if not settings.url.startswith(("http://", "https://")):
-        raise SettingsError(f"{where}: only http, https, file and paths are known", field=variable("source", "url"))
+        raise SettingsError(
+            f"{where}: only http, https, file and paths are known", field=variable("source", "url")
+        )
     client, path = _client(settings)
     try:
         found = client.fetch(path, repository)
         if _HASH.match(wanted) and ObjectID(wanted.encode()) not in repository.object_store:
             # A commit that no branch leads to any more; many servers still give it when it is asked for by name.
-            client.fetch(path, repository, determine_wants=lambda refs, depth=None: [ObjectID(wanted.encode())])  # noqa: ARG005
+            client.fetch(
+                path,
+                repository,
+                determine_wants=lambda refs, depth=None: [ObjectID(wanted.encode())],
+            )  # noqa: ARG005
     except HTTPUnauthorized as error:
         raise SettingsError(
-            f"{where} asks for a user and password, or refuses these", field=variable("source", "username"), fix="see docs/pipelines.md"
+            f"{where} asks for a user and password, or refuses these",
+            field=variable("source", "username"),
+            fix="see docs/pipelines.md",
         ) from error
     except NotGitRepository as error:
-        raise SettingsError(f"{where} is not a git repository", field=variable("source", "url")) from error
+        raise SettingsError(
+            f"{where} is not a git repository", field=variable("source", "url")
+        ) from error
     except (GitProtocolError, HTTPError, OSError) as error:
-        raise Unavailable(f"no answer from the git server at {where}: {error}", retry_after_s=5.0) from error
+        raise Unavailable(
+            f"no answer from the git server at {where}: {error}", retry_after_s=5.0
+        ) from error
     finally:
         client.pool_manager.clear()
-    _take_over(repository, {name: sha for name, sha in found.refs.items() if sha is not None}, dict(found.symrefs))
+    _take_over(
+        repository,
+        {name: sha for name, sha in found.refs.items() if sha is not None},
+        dict(found.symrefs),
+    )
 
 
 def _client(settings: Source) -> tuple[Urllib3HttpGitClient, str]:
     config = ConfigDict()
     config.set((b"http",), b"timeout", str(TIMEOUT_S).encode())
     password = settings.password.get_secret_value() if settings.password else None
-    client, path = get_transport_and_path(settings.url, config=config, username=settings.username, password=password, quiet=True)
+    client, path = get_transport_and_path(
+        settings.url, config=config, username=settings.username, password=password, quiet=True
+    )
     assert isinstance(client, Urllib3HttpGitClient)  # what http and https URLs lead to
     return client, path
 
 
 def _take_over(repository: Repo, refs: dict[Ref, ObjectID], symbolic: dict[Ref, Ref]) -> None:
     """Make the clone's branches and tags those of the server: moved ones move, deleted ones go."""
-    kept = {name: sha for name, sha in refs.items() if name.startswith((b"refs/heads/", b"refs/tags/")) and not name.endswith(b"^{}")}
+    kept = {
+        name: sha
+        for name, sha in refs.items()
+        if name.startswith((b"refs/heads/", b"refs/tags/")) and not name.endswith(b"^{}")
+    }
     for name in repository.refs.allkeys():
         if name.startswith((b"refs/heads/", b"refs/tags/")) and name not in kept:
             repository.refs.remove_if_equals(name, None)

@@ -21,13 +21,20 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
     try:
         mode, found = repository[root].lookup_path(repository.__getitem__, folder.encode())  # type: ignore[attr-defined]  # a Tree
     except (KeyError, NotADirectoryError) as error:
-        raise InvalidInput(f"the commit has no folder {folder}/", field=folder, fix="pipelines live in pipelines/<model>/") from error
+        raise InvalidInput(
+            f"the commit has no folder {folder}/",
+            field=folder,
+            fix="pipelines live in pipelines/<model>/",
+        ) from error
     if not stat.S_ISDIR(mode):
         raise InvalidInput(f"{folder} is a file, not a folder", field=folder)
     try:
         return dict(_walk(repository, found, ""))
     except KeyError as error:
-        raise InvalidInput(f"an object of the commit is missing: {error}", fix="the repository is damaged, or a shallow clone") from error
+        raise InvalidInput(
+            f"an object of the commit is missing: {error}",
+            fix="the repository is damaged, or a shallow clone",
+        ) from error
 
 
 def publish(files: Mapping[str, bytes], folder: Path) -> None:
@@ -65,11 +72,18 @@ def _walk(repository: Repo, tree: ObjectID, prefix: str) -> Iterator[tuple[str, 
             assert isinstance(blob, Blob)
             yield path, blob.as_raw_string()
         else:
-            raise InvalidInput(f"{path} is a symbolic link or a submodule; only files are read", field=path)
+            raise InvalidInput(
+                f"{path} is a symbolic link or a submodule; only files are read", field=path
+            )
 
 
 def _safe(name: bytes) -> str:
     """A tree made by hand could name a file '..' and write outside the folder."""
-    if name in (b"", b".", b"..", b".git") or b"/" in name or os.sep.encode() in name or b"\0" in name:
+    if (
+        name in (b"", b".", b"..", b".git")
+        or b"/" in name
+        or os.sep.encode() in name
+        or b"\0" in name
+    ):
         raise InvalidInput(f"a file of the commit has the name {name!r}")
     return name.decode(errors="surrogateescape")

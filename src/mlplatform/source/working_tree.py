@@ -32,10 +32,16 @@ def commit_of(files: Mapping[str, bytes]) -> str:
 def files(settings: Source) -> dict[str, bytes]:
     """Path -> content below the pipelines folder, without hidden files and Python's caches."""
     if not is_path(settings.url):
-        raise SettingsError("a working tree is a path, not a server", field=variable("source", "url"), fix="clone it, and give that path")
+        raise SettingsError(
+            "a working tree is a path, not a server",
+            field=variable("source", "url"),
+            fix="clone it, and give that path",
+        )
     folder = path_of(settings) / settings.folder
     if not folder.is_dir():
-        raise InvalidInput(f"{path_of(settings)} has no folder {settings.folder}/", field=settings.folder)
+        raise InvalidInput(
+            f"{path_of(settings)} has no folder {settings.folder}/", field=settings.folder
+        )
     names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {str(name): (folder / name).read_bytes() for name in names if counts(name)}
 

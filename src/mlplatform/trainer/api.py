@@ -21,14 +21,21 @@ _log = logger("trainer")
 class PatientClient(DataApiClient):
     """Repeats every call that another try may help. All that a run asks is safe to repeat: the data API knows its own answers again."""
 
-    def __init__(self, url: str, token: SecretStr | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, url: str, token: SecretStr | None, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         super().__init__(url, token)
         self._sleep = sleep
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """See DataApiClient.call; Unavailable and Overloaded come only after `PATIENCE_S`."""
         once = super().call
-        return patiently(lambda: once(method, path, **options), seconds=PATIENCE_S, waiting=tell, sleep=self._sleep)
+        return patiently(
+            lambda: once(method, path, **options),
+            seconds=PATIENCE_S,
+            waiting=tell,
+            sleep=self._sleep,
+        )
 
 
 def tell(error: TryLater) -> None:

@@ -30,7 +30,12 @@ def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
         judged = Judged(test.labels, answers, classes, champion, champion_classes, learnt.sliced)
         verdicts = judge(pinned.definition, judged)
     with works.journal.step("cases"):
-        cases = run_cases(read_cases(pinned.files.cases, pinned.definition), pinned.features, exported.engine, exported.signature)
+        cases = run_cases(
+            read_cases(pinned.files.cases, pinned.definition),
+            pinned.features,
+            exported.engine,
+            exported.signature,
+        )
     return Evidence(
         pinned=pinned,
         receipt=learnt.receipt,
@@ -49,10 +54,14 @@ def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
 
 def _champion(works: Works, learnt: Learnt) -> Champion:
     pinned = learnt.pinned
-    status = ModelStatus.model_validate(works.api.get(f"/v1/models/{quote(pinned.definition.name)}"))
+    status = ModelStatus.model_validate(
+        works.api.get(f"/v1/models/{quote(pinned.definition.name)}")
+    )
     inquiry = Inquiry(
         store=works.store,
-        rows_of=lambda digest, features: works.extractor.other_digest(pinned, learnt.receipt, digest, features),
+        rows_of=lambda digest, features: works.extractor.other_digest(
+            pinned, learnt.receipt, digest, features
+        ),
         folder=works.folder,
         trusted=works.settings.registry.skops_trusted,
     )

@@ -33,7 +33,10 @@ def wait(
     while True:
         progress: dict[str, Any] = api.get(path, stored_before=stored_before.isoformat())
         if progress.get("failure"):
-            raise Refused(f"etl can't make the features: {progress['failure']}", fix="correct features.py, commit and apply it")
+            raise Refused(
+                f"etl can't make the features: {progress['failure']}",
+                fix="correct features.py, commit and apply it",
+            )
         if progress["ready"]:
             return progress
         if clock() >= deadline:
@@ -42,5 +45,7 @@ def wait(
                 fix="is etl running? MLPLATFORM_TRAINER__WAIT_S sets the patience",
                 retry_after_s=60.0,
             )
-        _log.info("waiting for etl", digest=digest[:12], waiting_requests=progress["waiting_requests"])
+        _log.info(
+            "waiting for etl", digest=digest[:12], waiting_requests=progress["waiting_requests"]
+        )
         sleep(min(1.0, max(0.05, deadline - clock())))

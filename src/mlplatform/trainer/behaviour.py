@@ -43,14 +43,21 @@ def read_cases(path: Path | None, definition: Any) -> CaseFile | None:
     return CaseFile.parse(document, definition)
 
 
-def run_cases(file: CaseFile | None, features: FeatureSet, engine: Engine, signature: Signature) -> list[CaseResult]:
+def run_cases(
+    file: CaseFile | None, features: FeatureSet, engine: Engine, signature: Signature
+) -> list[CaseResult]:
     """The result of every case. A case whose rows break the columns' contract fails with that as its complaint."""
     return [_run(case, file, features, engine, signature) for case in file.cases] if file else []
 
 
-def _run(case: Case, file: CaseFile, features: FeatureSet, engine: Engine, signature: Signature) -> CaseResult:
+def _run(
+    case: Case, file: CaseFile, features: FeatureSet, engine: Engine, signature: Signature
+) -> CaseResult:
     rows = file.inputs(case)
-    columns, faults = to_columns({column.name: [row[column.name] for row in rows] for column in features.inputs}, features.inputs)
+    columns, faults = to_columns(
+        {column.name: [row[column.name] for row in rows] for column in features.inputs},
+        features.inputs,
+    )
     if faults:
         return CaseResult(case.name, case.kind, str(faults[0]))
     answers = engine.predict(features.apply(columns))
@@ -62,5 +69,8 @@ def _numbers(case: Case, answers: Columns, signature: Signature) -> Sequence[Any
         return list(answers["prediction"].tolist())
     names = [str(name) for name in signature.classes or ()]
     if str(case.wants) not in names:
-        raise InvalidInput(f"cases.yaml: case '{case.name}': the model has no class '{case.wants}', only {', '.join(names)}", field="of")
+        raise InvalidInput(
+            f"cases.yaml: case '{case.name}': the model has no class '{case.wants}', only {', '.join(names)}",
+            field="of",
+        )
     return list(answers["probabilities"][:, names.index(str(case.wants))].tolist())

@@ -46,7 +46,13 @@ class Inquiry:
     folder: Path  # scratch
     trusted: tuple[str, ...]
 
-    def ask(self, version: ModelVersion | None, pinned: Pinned, test: Table, classes: Sequence[Any] | None) -> Champion:
+    def ask(
+        self,
+        version: ModelVersion | None,
+        pinned: Pinned,
+        test: Table,
+        classes: Sequence[Any] | None,
+    ) -> Champion:
         """The champion's predictions for the test rows. `classes` are those of the new version.
 
         A champion that can't be loaded, proven or fed, or that answers another question, is reported, not hidden: gates against it then
@@ -59,11 +65,19 @@ class Inquiry:
         except TryLater:
             raise
         except Exception as error:  # noqa: BLE001 - the loaders and the model itself may raise anything, such as skops under another scikit-learn
-            why = str(error) if isinstance(error, PlatformError) else f"{type(error).__name__}: {error}"
+            why = (
+                str(error)
+                if isinstance(error, PlatformError)
+                else f"{type(error).__name__}: {error}"
+            )
             _log.error("champion can't be compared", version=version.version, error=why)
-            return Champion(version=version.version, why=f"version {version.version} can't be compared: {why}")
+            return Champion(
+                version=version.version, why=f"version {version.version} can't be compared: {why}"
+            )
 
-    def _ask(self, version: ModelVersion, pinned: Pinned, test: Table, classes: Sequence[Any] | None) -> Champion:
+    def _ask(
+        self, version: ModelVersion, pinned: Pinned, test: Table, classes: Sequence[Any] | None
+    ) -> Champion:
         place = self.folder / f"champion-{version.version}"
         self.store.download(version.artifacts, place, version.manifest_sha256)
         form = read_signature(place)
@@ -71,13 +85,20 @@ class Inquiry:
         if form.task != pinned.definition.task:
             raise Refused(f"it is a {form.task}")
         if _named(form.classes) != _named(classes):
-            raise Refused(f"it tells {', '.join(_named(form.classes))} apart, and the new one {', '.join(_named(classes))}")
+            raise Refused(
+                f"it tells {', '.join(_named(form.classes))} apart, and the new one {', '.join(_named(classes))}"
+            )
         positions, rows = np.arange(len(test), dtype=np.int64), test
         if version.features_digest != pinned.digest:
             positions, rows = _same_rows(test, self.rows_of(version.features_digest, form.features))
         if not len(positions):
             raise Refused(f"none of the test rows has features of {version.features_digest[:12]}…")
-        return Champion(version=version.version, answers=engine.predict(rows.features), classes=form.classes, positions=positions)
+        return Champion(
+            version=version.version,
+            answers=engine.predict(rows.features),
+            classes=form.classes,
+            positions=positions,
+        )
 
 
 def _named(classes: Sequence[Any] | None) -> list[str]:

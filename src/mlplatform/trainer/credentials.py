@@ -9,7 +9,9 @@ from mlplatform.settings import Settings, variable
 def refuse_databases(settings: Settings) -> None:
     """Raise SettingsError that names every database address among the settings."""
     given = [
-        name for name in type(settings.postgres).model_fields if name.endswith("_dsn") and getattr(settings.postgres, name) is not None
+        name
+        for name in type(settings.postgres).model_fields
+        if name.endswith("_dsn") and getattr(settings.postgres, name) is not None
     ]
     if given:
         raise SettingsError(

@@ -24,16 +24,29 @@ def builder(model: Path, *, commit: str, seed: int) -> Build:
         try:
             estimator = build(dict(parameters))
         except Exception as error:  # the author's code may raise anything
-            raise InvalidInput(f"model.py: build({parameters}) failed: {error!r}", field="model.py") from error
-        if not (hasattr(estimator, "fit") and hasattr(estimator, "predict") and hasattr(estimator, "get_params")):
-            raise InvalidInput(f"model.py: build() must return a scikit-learn estimator, not {type(estimator).__name__}", field="model.py")
+            raise InvalidInput(
+                f"model.py: build({parameters}) failed: {error!r}", field="model.py"
+            ) from error
+        if not (
+            hasattr(estimator, "fit")
+            and hasattr(estimator, "predict")
+            and hasattr(estimator, "get_params")
+        ):
+            raise InvalidInput(
+                f"model.py: build() must return a scikit-learn estimator, not {type(estimator).__name__}",
+                field="model.py",
+            )
         return estimator.set_params(**_open_seeds(estimator.get_params(deep=True), seed))
 
     return seeded
 
 
 def _open_seeds(parameters: Mapping[str, Any], seed: int) -> dict[str, int]:
-    return {name: seed for name, value in parameters.items() if name.split("__")[-1] == "random_state" and value is None}
+    return {
+        name: seed
+        for name, value in parameters.items()
+        if name.split("__")[-1] == "random_state" and value is None
+    }
 
 
 def _load(model: Path, commit: str) -> Build:

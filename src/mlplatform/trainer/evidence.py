@@ -48,13 +48,17 @@ class Evidence:
     @property
     def passed(self) -> bool:
         """True when every gate and every case holds."""
-        return all(verdict.passed for verdict in self.verdicts) and all(case.passed for case in self.cases)
+        return all(verdict.passed for verdict in self.verdicts) and all(
+            case.passed for case in self.cases
+        )
 
     @property
     def complaints(self) -> list[str]:
         """One line for each gate and case that does not hold."""
         gates = [told(verdict) for verdict in self.verdicts if not verdict.passed]
-        return gates + [f"case '{case.name}': {case.complaint}" for case in self.cases if not case.passed]
+        return gates + [
+            f"case '{case.name}': {case.complaint}" for case in self.cases if not case.passed
+        ]
 
     def document(self) -> bytes:
         """gates.json: what was judged and how it ended, as canonical JSON."""
@@ -83,24 +87,41 @@ class Evidence:
     def slice_rows(self) -> list[SliceRow]:
         """Metrics per slice: of every gate's column, and of string and bool features with few values."""
         names = {gate.slice for gate in self.pinned.definition.gates if gate.slice}
-        names |= {feature.name for feature in self.pinned.features.features if feature.dtype in ("string", "bool")}
+        names |= {
+            feature.name
+            for feature in self.pinned.features.features
+            if feature.dtype in ("string", "bool")
+        }
         parts = [part for name in sorted(names) for part in slices(name, self.judged.columns[name])]
-        return [SliceRow(part.name, len(part.positions), self._scores(part.positions)) for part in parts]
+        return [
+            SliceRow(part.name, len(part.positions), self._scores(part.positions)) for part in parts
+        ]
 
     def _scores(self, positions: Any) -> dict[str, float]:
         answers = {name: values[positions] for name, values in self.judged.answers.items()}
         labels = self.judged.labels[positions]
-        return {name: score(name, labels, answers, self.judged.classes) for name in of_task(self.pinned.definition)}
+        return {
+            name: score(name, labels, answers, self.judged.classes)
+            for name in of_task(self.pinned.definition)
+        }
 
 
-def champion_scores(pinned: Pinned, labels: Any, champion: Champion, classes: Classes | None) -> dict[str, float]:
+def champion_scores(
+    pinned: Pinned, labels: Any, champion: Champion, classes: Classes | None
+) -> dict[str, float]:
     """All metrics of the champion on the test rows that it could answer; empty when it answered none."""
     if champion.answers is None or champion.positions is None:
         return {}
     truth = labels[champion.positions]
-    return {name: score(name, truth, champion.answers, classes) for name in of_task(pinned.definition)}
+    return {
+        name: score(name, truth, champion.answers, classes) for name in of_task(pinned.definition)
+    }
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float]:
     """Without the metrics that are not defined: neither JSON nor Postgres takes NaN."""
-    return {name: float(value) for name, value in values.items() if value == value and abs(value) != float("inf")}  # noqa: PLR0124
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if value == value and abs(value) != float("inf")
+    }  # noqa: PLR0124

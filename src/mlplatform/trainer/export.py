@@ -41,13 +41,27 @@ class Exported:
     tried: tuple[str, ...]  # what was not taken, and why
 
 
-def export(estimator: Any, pinned: Pinned, train: Table, test: Table, folder: Path, *, trusted: Sequence[str]) -> Exported:
+def export(
+    estimator: Any,
+    pinned: Pinned,
+    train: Table,
+    test: Table,
+    folder: Path,
+    *,
+    trusted: Sequence[str],
+) -> Exported:
     """Write the model into `folder` and load it again.
 
     Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when skops would need untrusted types.
     """
     reference = SkopsEngine(estimator, signature(estimator, pinned, "skops")).predict
-    proofs = blocks(reference, train.features, test.features, pinned.features.features, seed=pinned.definition.split.seed)
+    proofs = blocks(
+        reference,
+        train.features,
+        test.features,
+        pinned.features.features,
+        seed=pinned.definition.split.seed,
+    )
     bench, tried = _Bench(pinned, folder, tuple(trusted), tuple(proofs)), list[str]()
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
@@ -58,7 +72,13 @@ def export(estimator: Any, pinned: Pinned, train: Table, test: Table, folder: Pa
             tried.append(f"{name}: {error.message}")
             continue
         if found.parity.equal:
-            _log.info("exported", format=name, difference=found.parity.difference, rows=found.parity.rows, tried=tried)
+            _log.info(
+                "exported",
+                format=name,
+                difference=found.parity.difference,
+                rows=found.parity.rows,
+                tried=tried,
+            )
             return replace(found, tried=tuple(tried))
         tried.append(f"{name}: {found.parity.complaint}")
     raise Refused(f"no export is equal to scikit-learn: {'; '.join(tried)}", field="export.format")
@@ -88,7 +108,11 @@ def _classes(estimator: Any) -> tuple[str, ...] | tuple[int, ...]:
     names = np.asarray(estimator.classes_)
     if not hasattr(estimator, "predict_proba"):
         raise InvalidInput("model.py: a classifier must have predict_proba", field="model.py")
-    return tuple(int(name) for name in names) if names.dtype.kind in "iub" else tuple(str(name) for name in names)
+    return (
+        tuple(int(name) for name in names)
+        if names.dtype.kind in "iub"
+        else tuple(str(name) for name in names)
+    )
 
 
 def _outputs(classes: tuple[str, ...] | tuple[int, ...] | None) -> tuple[Output, ...]:
@@ -98,7 +122,9 @@ def _outputs(classes: tuple[str, ...] | tuple[int, ...] | None) -> tuple[Output,
     return (label, Output(name="probabilities", dtype="float64", width=len(classes)))
 
 
-def _ways(estimator: Any, pinned: Pinned, trusted: Sequence[str]) -> Iterator[tuple[Format, str, Callable[[], bytes]]]:
+def _ways(
+    estimator: Any, pinned: Pinned, trusted: Sequence[str]
+) -> Iterator[tuple[Format, str, Callable[[], bytes]]]:
     wanted, features = pinned.definition.export.format, pinned.features.features
     outputs = [output.name for output in signature(estimator, pinned, "onnx").outputs]
     if wanted in ("auto", "onnx"):
@@ -108,7 +134,9 @@ def _ways(estimator: Any, pinned: Pinned, trusted: Sequence[str]) -> Iterator[tu
         yield "skops", "skops", lambda: dump_skops(estimator, trusted)
 
 
-def _compiling(estimator: Any, features: Sequence[Feature], outputs: Sequence[str], precision: Precision) -> Callable[[], bytes]:
+def _compiling(
+    estimator: Any, features: Sequence[Feature], outputs: Sequence[str], precision: Precision
+) -> Callable[[], bytes]:
     return lambda: compile_onnx(estimator, features, outputs, precision=precision)
 
 
@@ -126,10 +154,19 @@ class _Bench:
         (self.folder / form.model_file).write_bytes(data)
         (self.folder / "signature.json").write_text(form.model_dump_json(indent=1))
         document = self.pinned.definition.model_dump(mode="json", exclude_none=True)
-        (self.folder / "pipeline.yaml").write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+        (self.folder / "pipeline.yaml").write_text(
+            yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        )
         if self.pinned.files.cases:
             shutil.copyfile(self.pinned.files.cases, self.folder / "cases.yaml")
         digest = manifest.write(self.folder)
         engine = load(self.folder, form, trusted=self.trusted)
         parity = compare(engine, self.proofs, tolerance=self.pinned.definition.export.tolerance)
-        return Exported(folder=self.folder, signature=form, engine=engine, manifest_sha256=digest, parity=parity, tried=())
+        return Exported(
+            folder=self.folder,
+            signature=form,
+            engine=engine,
+            manifest_sha256=digest,
+            parity=parity,
+            tried=(),
+        )

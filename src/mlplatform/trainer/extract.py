@@ -29,16 +29,27 @@ class Extractor:
 
         A standby that does not have the mark yet is waited for: its own newest one would be a smaller dataset, and nobody would notice.
         """
-        query = window(pinned.definition, now).model_copy(update={"digest": pinned.digest, "as_of": as_of})
+        query = window(pinned.definition, now).model_copy(
+            update={"digest": pinned.digest, "as_of": as_of}
+        )
         found = self._read(f"{pinned.definition.name}.training", query)
-        return from_arrow(found.table, pinned.features.features, pinned.definition.target, key=pinned.definition.key), found.receipt
+        return from_arrow(
+            found.table,
+            pinned.features.features,
+            pinned.definition.target,
+            key=pinned.definition.key,
+        ), found.receipt
 
-    def other_digest(self, pinned: Pinned, receipt: Receipt, digest: str, features: Sequence[Feature]) -> Table:
+    def other_digest(
+        self, pinned: Pinned, receipt: Receipt, digest: str, features: Sequence[Feature]
+    ) -> Table:
         """The rows of another digest over the same window and as of the same mark, to feed a champion that was trained on it.
 
         Without the window's `limit`: which rows are the latest may differ between digests.
         """
-        query = receipt.query.model_copy(update={"digest": digest, "as_of": receipt.as_of, "limit": None})
+        query = receipt.query.model_copy(
+            update={"digest": digest, "as_of": receipt.as_of, "limit": None}
+        )
         found = self._read(f"{pinned.definition.name}.training", query)
         return from_arrow(found.table, features, pinned.definition.target)
 
@@ -48,13 +59,19 @@ class Extractor:
         Raw requests are in another database, whose marks are its own: its standby is asked again until it has the rows.
         """
         named = {gate.slice for gate in pinned.definition.gates}
-        wanted = [column for column in pinned.definition.columns if column.name in named and column.name not in test.features]
+        wanted = [
+            column
+            for column in pinned.definition.columns
+            if column.name in named and column.name not in test.features
+        ]
         if not wanted:
             return test.features
         query = DatasetQuery(columns=("request_id", "inputs"))
 
         def read() -> Columns:
-            return of_rows(self._read(f"{pinned.definition.name}.requests", query).table, test, wanted)
+            return of_rows(
+                self._read(f"{pinned.definition.name}.requests", query).table, test, wanted
+            )
 
         return {**test.features, **patiently(read, seconds=self.wait_s)}
 
@@ -65,4 +82,7 @@ class Extractor:
 def window(definition: PipelineDefinition, now: datetime) -> DatasetQuery:
     """The definition's window that ends at `now`."""
     days = definition.window.days
-    return DatasetQuery(since=now.astimezone(UTC) - timedelta(days=days) if days else None, limit=definition.window.max_rows)
+    return DatasetQuery(
+        since=now.astimezone(UTC) - timedelta(days=days) if days else None,
+        limit=definition.window.max_rows,
+    )

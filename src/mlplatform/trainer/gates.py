@@ -54,7 +54,9 @@ def told(verdict: Verdict) -> str:
     """One line for a person: what was asked, what was found."""
     where = f" where {verdict.slice}" if verdict.slice else ""
     value = "not measurable" if verdict.value is None else f"{verdict.value:.4g}"
-    return f"{verdict.metric}{where} is {value}, wanted {verdict.condition}" + (f" ({verdict.note})" if verdict.note else "")
+    return f"{verdict.metric}{where} is {value}, wanted {verdict.condition}" + (
+        f" ({verdict.note})" if verdict.note else ""
+    )
 
 
 def _gate(gate: Gate, judged: Judged) -> list[Verdict]:
@@ -62,12 +64,24 @@ def _gate(gate: Gate, judged: Judged) -> list[Verdict]:
     if gate.slice is None:
         return [_verdict(gate, judged, everything)]
     if gate.slice not in judged.columns:
-        raise InvalidInput(f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column", field="gates")
-    verdicts = [_verdict(gate, judged, part) for part in slices(gate.slice, judged.columns[gate.slice])]
+        raise InvalidInput(
+            f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column",
+            field="gates",
+        )
+    verdicts = [
+        _verdict(gate, judged, part) for part in slices(gate.slice, judged.columns[gate.slice])
+    ]
     if any(verdict.counts for verdict in verdicts):
         return verdicts
     whole = _verdict(gate, judged, everything)
-    return [*verdicts, replace(whole, note=f"no value of {gate.slice} counts, so all rows do" + (f"; {whole.note}" if whole.note else ""))]
+    return [
+        *verdicts,
+        replace(
+            whole,
+            note=f"no value of {gate.slice} counts, so all rows do"
+            + (f"; {whole.note}" if whole.note else ""),
+        ),
+    ]
 
 
 def _verdict(gate: Gate, judged: Judged, part: Slice) -> Verdict:
@@ -79,13 +93,30 @@ def _bounded(gate: Gate, judged: Judged, part: Slice) -> Verdict:
     bound = gate.min if gate.min is not None else gate.max
     condition = " and ".join(
         words
-        for words in (f"at least {gate.min:g}" if gate.min is not None else "", f"at most {gate.max:g}" if gate.max is not None else "")
+        for words in (
+            f"at least {gate.min:g}" if gate.min is not None else "",
+            f"at most {gate.max:g}" if gate.max is not None else "",
+        )
         if words
     )
     if idle := _idle(part, value):
-        return Verdict(gate.metric, condition, True, _known(value), bound, len(part.positions), part.name, idle, counts=False)
-    passed = (gate.min is None or value >= gate.min) and (gate.max is None or value <= gate.max)  # NaN fails both
-    return Verdict(gate.metric, condition, passed, _known(value), bound, len(part.positions), part.name)
+        return Verdict(
+            gate.metric,
+            condition,
+            True,
+            _known(value),
+            bound,
+            len(part.positions),
+            part.name,
+            idle,
+            counts=False,
+        )
+    passed = (gate.min is None or value >= gate.min) and (
+        gate.max is None or value <= gate.max
+    )  # NaN fails both
+    return Verdict(
+        gate.metric, condition, passed, _known(value), bound, len(part.positions), part.name
+    )
 
 
 def _against_champion(gate: Gate, judged: Judged, part: Slice) -> Verdict:
@@ -94,26 +125,75 @@ def _against_champion(gate: Gate, judged: Judged, part: Slice) -> Verdict:
     condition = f"as good as the champion{tolerance}"
     if champion.version is None:
         value = _score(gate, judged.labels, judged.answers, judged.classes, part.positions)
-        return Verdict(gate.metric, condition, True, _known(value), None, len(part.positions), part.name, champion.why)
+        return Verdict(
+            gate.metric,
+            condition,
+            True,
+            _known(value),
+            None,
+            len(part.positions),
+            part.name,
+            champion.why,
+        )
     if champion.answers is None or champion.positions is None:
-        return Verdict(gate.metric, condition, False, None, None, len(part.positions), part.name, champion.why)
+        return Verdict(
+            gate.metric, condition, False, None, None, len(part.positions), part.name, champion.why
+        )
     common = np.intersect1d(part.positions, champion.positions)
     mine = _score(gate, judged.labels, judged.answers, judged.classes, common)
     theirs_at = np.searchsorted(champion.positions, common)
-    theirs = _score(gate, judged.labels[champion.positions], champion.answers, judged.champion_classes, theirs_at)
+    theirs = _score(
+        gate,
+        judged.labels[champion.positions],
+        champion.answers,
+        judged.champion_classes,
+        theirs_at,
+    )
     bound = "" if math.isnan(theirs) else f" ({theirs:.4g})"
     condition = f"as good as version {champion.version}{bound}{tolerance}"
     note = _partly(common, part, champion.version)
     if idle := _idle(part, mine):
-        return Verdict(gate.metric, condition, True, _known(mine), _known(theirs), len(common), part.name, idle, counts=False)
+        return Verdict(
+            gate.metric,
+            condition,
+            True,
+            _known(mine),
+            _known(theirs),
+            len(common),
+            part.name,
+            idle,
+            counts=False,
+        )
     if len(common) * 2 < len(part.positions):
-        return Verdict(gate.metric, condition, False, _known(mine), _known(theirs), len(common), part.name, f"{note}, too few to compare")
+        return Verdict(
+            gate.metric,
+            condition,
+            False,
+            _known(mine),
+            _known(theirs),
+            len(common),
+            part.name,
+            f"{note}, too few to compare",
+        )
     passed = better(gate.metric, mine, theirs, gate.tolerance)
-    return Verdict(gate.metric, condition, passed, _known(mine), _known(theirs), len(common), part.name, note)
+    return Verdict(
+        gate.metric, condition, passed, _known(mine), _known(theirs), len(common), part.name, note
+    )
 
 
-def _score(gate: Gate, labels: NDArray[Any], answers: Columns, classes: Classes | None, positions: NDArray[np.int64]) -> float:
-    return score(gate.metric, labels[positions], {name: values[positions] for name, values in answers.items()}, classes)
+def _score(
+    gate: Gate,
+    labels: NDArray[Any],
+    answers: Columns,
+    classes: Classes | None,
+    positions: NDArray[np.int64],
+) -> float:
+    return score(
+        gate.metric,
+        labels[positions],
+        {name: values[positions] for name, values in answers.items()},
+        classes,
+    )
 
 
 def _idle(part: Slice, value: float) -> str:

@@ -14,7 +14,13 @@ _log = logger("trainer")
 class Journal:
     """Durations of the steps of one run, in the order they ended."""
 
-    def __init__(self, pipeline: str, *, before: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pipeline: str,
+        *,
+        before: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.seconds: dict[str, float] = {}
         self._pipeline = pipeline
         self._before = before
@@ -34,5 +40,7 @@ class Journal:
             yield
         finally:
             self.seconds[name] = self._clock() - begun
-            histogram("trainer_step_seconds").labels(self._pipeline, name).observe(self.seconds[name])
+            histogram("trainer_step_seconds").labels(self._pipeline, name).observe(
+                self.seconds[name]
+            )
         _log.info("step done", step=name, seconds=round(self.seconds[name], 3))

@@ -49,7 +49,13 @@ def learn(works: Works, pipeline: str) -> Learnt:
         works.publisher.tags(works.run, {"commit": pinned.commit, "features_digest": pinned.digest})
         works.publisher.parameters(works.run, _told(pinned))
     with step("wait"):
-        progress = backfill.wait(works.api, pipeline, pinned.digest, stored_before=begun, wait_s=works.settings.trainer.wait_s)
+        progress = backfill.wait(
+            works.api,
+            pipeline,
+            pinned.digest,
+            stored_before=begun,
+            wait_s=works.settings.trainer.wait_s,
+        )
     with step("extract"):
         table, receipt = works.extractor.training(pinned, begun, as_of=int(progress["mark"]))
     with step("validate"):
@@ -57,11 +63,22 @@ def learn(works: Works, pipeline: str) -> Learnt:
         validate(table, pinned.features.features, pinned.definition, **counts)
     with step("split"):
         train, test = split(table, pinned.definition)
-        sliced = works.extractor.sliced(pinned, test)  # before the long work, since another standby is asked
-        record.log_data(works.publisher, works.run, receipt, {"train": len(train), "test": len(test)})
+        sliced = works.extractor.sliced(
+            pinned, test
+        )  # before the long work, since another standby is asked
+        record.log_data(
+            works.publisher, works.run, receipt, {"train": len(train), "test": len(test)}
+        )
     search, estimator = _fit(works, pinned, train)
     with step("export"):
-        exported = export(estimator, pinned, train, test, works.folder / "model", trusted=works.settings.registry.skops_trusted)
+        exported = export(
+            estimator,
+            pinned,
+            train,
+            test,
+            works.folder / "model",
+            trusted=works.settings.registry.skops_trusted,
+        )
     return Learnt(pinned, receipt, train, test, sliced, search, exported)
 
 
@@ -69,14 +86,18 @@ def _fit(works: Works, pinned: Pinned, train: Table) -> tuple[Search, Any]:
     features, jobs = pinned.features.features, works.settings.trainer.jobs
     with works.journal.step("tune"):
         build = builder(pinned.files.model, commit=pinned.commit, seed=pinned.definition.split.seed)
-        search = tune.tune(build, train, features, pinned.definition, jobs=jobs, between=works.journal.check)
+        search = tune.tune(
+            build, train, features, pinned.definition, jobs=jobs, between=works.journal.check
+        )
         record.log_search(works.publisher, works.run, search)
     with works.journal.step("train"):
         estimator = build(dict(search.best))
         try:
             estimator.fit(frame(train.features, features), train.labels)
         except Exception as error:  # the author's estimator may raise anything
-            raise InvalidInput(f"model.py: fit failed with {dict(search.best)}: {error!r}", field="model.py") from error
+            raise InvalidInput(
+                f"model.py: fit failed with {dict(search.best)}: {error!r}", field="model.py"
+            ) from error
     return search, estimator
 
 

@@ -65,7 +65,10 @@ class Lease:
     def require(self) -> None:
         """Raise Refused when the lease is lost."""
         if self._lost or self._clock() > self._until:
-            raise Refused(f"this run has lost its lease: {self._lost or 'it could not be renewed in time'}", fix="start it again")
+            raise Refused(
+                f"this run has lost its lease: {self._lost or 'it could not be renewed in time'}",
+                fix="start it again",
+            )
 
     def _take(self) -> None:
         asked = self._clock()

@@ -24,11 +24,16 @@ def orderly_end() -> Iterator[None]:
     if not _main():
         yield
         return
-    before = {number: signal.signal(number, handler) for number, handler in ((signal.SIGTERM, _leave), (signal.SIGALRM, _late))}
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in ((signal.SIGTERM, _leave), (signal.SIGALRM, _late))
+    }
     try:
         yield
     except _TimeUp as error:
-        raise Refused("the run took longer than timeout_s of its pipeline.yaml", field="timeout_s") from error
+        raise Refused(
+            "the run took longer than timeout_s of its pipeline.yaml", field="timeout_s"
+        ) from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():

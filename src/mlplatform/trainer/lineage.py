@@ -12,7 +12,12 @@ from mlplatform.trainer.evidence import Evidence
 
 def environment() -> str:
     """What really runs: Python and every installed distribution, one a line, sorted."""
-    names = sorted({f"{distribution.metadata['Name'].lower()}=={distribution.version}" for distribution in distributions()})
+    names = sorted(
+        {
+            f"{distribution.metadata['Name'].lower()}=={distribution.version}"
+            for distribution in distributions()
+        }
+    )
     return "\n".join([f"python=={platform.python_version()}", *names, ""])
 
 

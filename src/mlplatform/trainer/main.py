@@ -45,21 +45,41 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
     with ExitStack() as stack, structlog.contextvars.bound_contextvars(pipeline=pipeline):
         stack.enter_context(orderly_end())
         api = stack.enter_context(PatientClient(settings.dataapi.url, token))
-        store = stack.enter_context(ModelStore(settings.registry.url, credentials=settings.registry.credentials))
-        lease = stack.enter_context(Lease(stack.enter_context(DataApiClient(settings.dataapi.url, token)), pipeline, holder))
+        store = stack.enter_context(
+            ModelStore(settings.registry.url, credentials=settings.registry.credentials)
+        )
+        lease = stack.enter_context(
+            Lease(stack.enter_context(DataApiClient(settings.dataapi.url, token)), pipeline, holder)
+        )
         publisher = Publisher(settings.registry.url, credentials=settings.registry.credentials)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=_work(settings))))
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=_work(settings))
+            )
+        )
         journal = Journal(pipeline, before=lease.require)
         with _recorded(publisher, pipeline, journal, reason, holder) as record:
-            works = Works(settings=settings, api=api, store=store, publisher=publisher, run=record, journal=journal, folder=folder)
+            works = Works(
+                settings=settings,
+                api=api,
+                store=store,
+                publisher=publisher,
+                run=record,
+                journal=journal,
+                folder=folder,
+            )
             outcome = travel(works, pipeline, reason)
-    _log.info("proposed", version=outcome.version, state=outcome.state, metrics=dict(outcome.metrics))
+    _log.info(
+        "proposed", version=outcome.version, state=outcome.state, metrics=dict(outcome.metrics)
+    )
     print(outcome.summary(), file=sys.stdout)  # noqa: T201 - the answer of the command; logs go to stderr
     return outcome
 
 
 @contextmanager
-def _recorded(publisher: Publisher, pipeline: str, journal: Journal, reason: str, holder: str) -> Iterator[Run]:
+def _recorded(
+    publisher: Publisher, pipeline: str, journal: Journal, reason: str, holder: str
+) -> Iterator[Run]:
     """An MLflow run that ends as this block ends, with the durations of the steps."""
     tags = {"pipeline": pipeline, "reason": reason or "not said", "holder": holder}
     run = publisher.start(pipeline, name=f"{pipeline} {holder[-12:]}", tags=tags)
@@ -68,8 +88,16 @@ def _recorded(publisher: Publisher, pipeline: str, journal: Journal, reason: str
             yield run
         except BaseException as error:
             killed = isinstance(error, SystemExit | KeyboardInterrupt)
-            _log.error("run failed", error=str(error) or type(error).__name__, kind=type(error).__name__)
-            _finish(publisher, run, journal, "KILLED" if killed else "FAILED", str(error) or type(error).__name__)
+            _log.error(
+                "run failed", error=str(error) or type(error).__name__, kind=type(error).__name__
+            )
+            _finish(
+                publisher,
+                run,
+                journal,
+                "KILLED" if killed else "FAILED",
+                str(error) or type(error).__name__,
+            )
             raise
         _finish(publisher, run, journal, "FINISHED", "")
 
@@ -77,7 +105,9 @@ def _recorded(publisher: Publisher, pipeline: str, journal: Journal, reason: str
 def _finish(publisher: Publisher, run: Run, journal: Journal, status: Status, failure: str) -> None:
     """End the MLflow run. When MLflow is away too, the first error is the one that matters, so this one is logged only."""
     try:
-        publisher.metrics(run, {f"seconds_{step}": seconds for step, seconds in journal.seconds.items()})
+        publisher.metrics(
+            run, {f"seconds_{step}": seconds for step, seconds in journal.seconds.items()}
+        )
         if failure:
             publisher.tags(run, {"failure": failure})
         publisher.finish(run, status)

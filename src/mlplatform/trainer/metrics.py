@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from mlplatform.contracts.columns import Columns
-from mlplatform.contracts.pipeline import CLASSIFICATION_METRICS, LOWER_IS_BETTER, Metric, PipelineDefinition
+from mlplatform.contracts.pipeline import (
+    CLASSIFICATION_METRICS,
+    LOWER_IS_BETTER,
+    Metric,
+    PipelineDefinition,
+)
 
 REGRESSION_METRICS: tuple[Metric, ...] = ("r2", "mae", "rmse")
 
@@ -40,7 +45,9 @@ def of_task(definition: PipelineDefinition) -> tuple[Metric, ...]:
     return tuple(sorted(CLASSIFICATION_METRICS))  # type: ignore[arg-type]  # a sorted set of Metric loses its literal type
 
 
-def evaluate(labels: NDArray[Any], answers: Columns, classes: Classes | None, names: Sequence[Metric]) -> dict[Metric, float]:
+def evaluate(
+    labels: NDArray[Any], answers: Columns, classes: Classes | None, names: Sequence[Metric]
+) -> dict[Metric, float]:
     """Each metric of these predictions. NaN where it isn't defined, such as roc_auc over rows of a single class."""
     return {name: score(name, labels, answers, classes) for name in names}
 
@@ -50,20 +57,34 @@ def score(name: Metric, labels: NDArray[Any], answers: Columns, classes: Classes
     if not len(labels):
         return float("nan")
     if classes is None:
-        return _REGRESSION[name](labels.astype(np.float64), answers["prediction"].astype(np.float64))
+        return _REGRESSION[name](
+            labels.astype(np.float64), answers["prediction"].astype(np.float64)
+        )
     truth, said = np.asarray(labels, dtype=str), np.asarray(answers["prediction"], dtype=str)
-    return _CLASSIFICATION[name](truth, said, np.asarray(answers["probabilities"], dtype=np.float64), classes)
+    return _CLASSIFICATION[name](
+        truth, said, np.asarray(answers["probabilities"], dtype=np.float64), classes
+    )
 
 
 def better(name: Metric, challenger: float, champion: float, tolerance: float) -> bool:
     """True when the challenger is at most `tolerance` worse. False when either is NaN."""
-    return challenger <= champion + tolerance if name in LOWER_IS_BETTER else challenger >= champion - tolerance
+    return (
+        challenger <= champion + tolerance
+        if name in LOWER_IS_BETTER
+        else challenger >= champion - tolerance
+    )
 
 
-def _roc_auc(truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classes: Classes) -> float:
+def _roc_auc(
+    truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classes: Classes
+) -> float:
     present = set(truth)
     if len(classes.names) == 2:
-        return float("nan") if len(present) < 2 else float(sk.roc_auc_score(truth == classes.positive, chances[:, classes.positive_at]))
+        return (
+            float("nan")
+            if len(present) < 2
+            else float(sk.roc_auc_score(truth == classes.positive, chances[:, classes.positive_at]))
+        )
     scores = [
         sk.roc_auc_score(truth == name, chances[:, position])
         for position, name in enumerate(classes.names)
@@ -72,15 +93,24 @@ def _roc_auc(truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classe
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def _log_loss(truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classes: Classes) -> float:
+def _log_loss(
+    truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classes: Classes
+) -> float:
     position = {name: at for at, name in enumerate(classes.names)}
-    given = np.array([chances[row, position[name]] if name in position else 0.0 for row, name in enumerate(truth)])
+    given = np.array(
+        [
+            chances[row, position[name]] if name in position else 0.0
+            for row, name in enumerate(truth)
+        ]
+    )
     return float(-np.mean(np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))))
 
 
 def _f1(truth: NDArray[Any], said: NDArray[Any], _: NDArray[Any], classes: Classes) -> float:
     if len(classes.names) == 2:
-        return float(sk.f1_score(truth == classes.positive, said == classes.positive, zero_division=0))
+        return float(
+            sk.f1_score(truth == classes.positive, said == classes.positive, zero_division=0)
+        )
     return float(sk.f1_score(truth, said, average="macro", zero_division=0))
 
 
@@ -92,7 +122,9 @@ def _r2(truth: NDArray[Any], said: NDArray[Any]) -> float:
     return float(sk.r2_score(truth, said)) if len(truth) > 1 else float("nan")
 
 
-_CLASSIFICATION: Mapping[str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Classes], float]] = {
+_CLASSIFICATION: Mapping[
+    str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Classes], float]
+] = {
     "roc_auc": _roc_auc,
     "accuracy": lambda truth, said, _, __: float(np.mean(truth == said)),
     "balanced_accuracy": _balanced,

@@ -29,10 +29,17 @@ class Outcome:
         """A few lines for a person."""
         figures = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
         size = f"{self.rows['train']} rows for training, {self.rows['test']} held out"
-        lines = [f"{self.pipeline} version {self.version} is {self.state} ({self.format}, {size})", f"  {figures}"]
+        lines = [
+            f"{self.pipeline} version {self.version} is {self.state} ({self.format}, {size})",
+            f"  {figures}",
+        ]
         if self.champion_metrics:
-            against = ", ".join(f"{name} {value:.4g}" for name, value in self.champion_metrics.items())
+            against = ", ".join(
+                f"{name} {value:.4g}" for name, value in self.champion_metrics.items()
+            )
             lines.append(f"  version {self.champion} on the same rows: {against}")
         slowest = sorted(self.seconds.items(), key=lambda item: -item[1])[:3]
-        lines.append(f"  {sum(self.seconds.values()):.1f} s, most of it {', '.join(f'{name} {value:.1f} s' for name, value in slowest)}")
+        lines.append(
+            f"  {sum(self.seconds.values()):.1f} s, most of it {', '.join(f'{name} {value:.1f} s' for name, value in slowest)}"
+        )
         return "\n".join(lines)

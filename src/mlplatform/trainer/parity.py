@@ -38,7 +38,12 @@ class Parity:
 
 
 def blocks(
-    reference: Callable[[Columns], Columns], train: Columns, test: Columns, features: Sequence[Feature], *, seed: int
+    reference: Callable[[Columns], Columns],
+    train: Columns,
+    test: Columns,
+    features: Sequence[Feature],
+    *,
+    seed: int,
 ) -> list[Block]:
     """Held-out rows and generated rows with scikit-learn's answers.
 
@@ -49,7 +54,11 @@ def blocks(
         try:
             found.append(Block(name, rows, reference(rows)))
         except Exception as error:  # noqa: BLE001 - the author's estimator may raise anything for such rows
-            _log.info("parity block left out: the estimator refuses it", block=name, error=str(error)[:200])
+            _log.info(
+                "parity block left out: the estimator refuses it",
+                block=name,
+                error=str(error)[:200],
+            )
     return found
 
 
@@ -61,16 +70,28 @@ def compare(engine: Engine, reference: Sequence[Block], *, tolerance: float) -> 
         try:
             answers = engine.predict(block.features)
         except Exception as error:  # noqa: BLE001 - ONNX Runtime raises unrelated classes for rows that it can't compute
-            return Parity(equal=False, rows=rows, difference=worst, complaint=f"{block.name} can't be computed: {str(error)[:200]}")
+            return Parity(
+                equal=False,
+                rows=rows,
+                difference=worst,
+                complaint=f"{block.name} can't be computed: {str(error)[:200]}",
+            )
         for name, expected in block.expected.items():
             difference, complaint = _difference(expected, answers[name], tolerance)
             worst = max(worst, difference)
             if complaint:
-                return Parity(equal=False, rows=rows, difference=worst, complaint=f"{name} of {block.name}: {complaint}")
+                return Parity(
+                    equal=False,
+                    rows=rows,
+                    difference=worst,
+                    complaint=f"{name} of {block.name}: {complaint}",
+                )
     return Parity(equal=True, rows=rows, difference=worst)
 
 
-def _difference(expected: NDArray[Any], actual: NDArray[Any], tolerance: float) -> tuple[float, str]:
+def _difference(
+    expected: NDArray[Any], actual: NDArray[Any], tolerance: float
+) -> tuple[float, str]:
     if expected.shape != actual.shape:
         return np.inf, f"shape {actual.shape}, expected {expected.shape}"
     if expected.dtype.kind in "OUib":
@@ -78,22 +99,50 @@ def _difference(expected: NDArray[Any], actual: NDArray[Any], tolerance: float) 
         return (0.0, "") if not wrong else (0.0, f"{wrong} of {len(expected)} labels differ")
     gap = np.abs(expected - actual) / np.maximum(1.0, np.abs(expected))
     largest = float(np.max(gap, initial=0.0)) if not np.isnan(gap).any() else np.inf
-    return largest, "" if largest <= tolerance else f"differs by up to {largest:.3g}, tolerance is {tolerance:g}"
+    return (
+        largest,
+        ""
+        if largest <= tolerance
+        else f"differs by up to {largest:.3g}, tolerance is {tolerance:g}",
+    )
 
 
-def _generated(train: Columns, features: Sequence[Feature], random: np.random.Generator) -> Iterator[tuple[str, Columns]]:
-    yield "values mixed across rows", {f.name: random.choice(train[f.name], _ROWS) for f in features}
-    yield "numbers between and around the known ones", {f.name: _spread(train[f.name], f, random) for f in features}
-    yield "least and greatest values", {f.name: _extremes(train[f.name], f, random) for f in features}
-    nullable = [f for f in features if f.dtype == "string" or (f.dtype == "float64" and np.isnan(train[f.name]).any())]
+def _generated(
+    train: Columns, features: Sequence[Feature], random: np.random.Generator
+) -> Iterator[tuple[str, Columns]]:
+    yield (
+        "values mixed across rows",
+        {f.name: random.choice(train[f.name], _ROWS) for f in features},
+    )
+    yield (
+        "numbers between and around the known ones",
+        {f.name: _spread(train[f.name], f, random) for f in features},
+    )
+    yield (
+        "least and greatest values",
+        {f.name: _extremes(train[f.name], f, random) for f in features},
+    )
+    nullable = [
+        f
+        for f in features
+        if f.dtype == "string" or (f.dtype == "float64" and np.isnan(train[f.name]).any())
+    ]
     if nullable:
         yield "nulls", _changed(train, features, {f.name: _null(f) for f in nullable}, random)
     strings = [f for f in features if f.dtype == "string"]
     if strings:
-        yield "unseen categories", _changed(train, features, {f.name: UNSEEN for f in strings}, random)
+        yield (
+            "unseen categories",
+            _changed(train, features, {f.name: UNSEEN for f in strings}, random),
+        )
 
 
-def _changed(train: Columns, features: Sequence[Feature], values: Mapping[str, Any], random: np.random.Generator) -> Columns:
+def _changed(
+    train: Columns,
+    features: Sequence[Feature],
+    values: Mapping[str, Any],
+    random: np.random.Generator,
+) -> Columns:
     """Mixed rows, half of whose named columns hold these values."""
     rows = {f.name: random.choice(train[f.name], _ROWS) for f in features}
     for name, value in values.items():
@@ -118,7 +167,9 @@ def _extremes(values: NDArray[Any], feature: Feature, random: np.random.Generato
         return random.choice(values, _ROWS)
     low, high = _range(values)
     wide = high - low
-    return random.choice(np.array([low, high, low - wide, high + wide, 0.0]), _ROWS).astype(values.dtype)
+    return random.choice(np.array([low, high, low - wide, high + wide, 0.0]), _ROWS).astype(
+        values.dtype
+    )
 
 
 def _range(values: NDArray[Any]) -> tuple[float, float]:

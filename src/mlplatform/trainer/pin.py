@@ -34,26 +34,41 @@ def pin(api: DataApiClient, source: Source, pipeline: str) -> Pinned:
     """
     applied = api.get(f"/v1/pipelines/{quote(pipeline)}")
     commit, digest = str(applied["commit"]), str(applied["features_digest"])
-    definition = PipelineDefinition.parse(applied["definition"], where=f"applied definition of {pipeline}")
+    definition = PipelineDefinition.parse(
+        applied["definition"], where=f"applied definition of {pipeline}"
+    )
     checked_out = checkout(source, ref=commit)
     if checked_out.commit != commit:
         raise Refused(
-            f"{pipeline} was applied at {commit[:25]}, the files here are {checked_out.commit[:25]}", fix=f"mlplatform apply {pipeline}"
+            f"{pipeline} was applied at {commit[:25]}, the files here are {checked_out.commit[:25]}",
+            fix=f"mlplatform apply {pipeline}",
         )
     files = checked_out.read(pipeline)
     if files.definition != definition:
-        raise Refused(f"pipeline.yaml at {commit[:25]} is not the definition that was applied", fix=f"mlplatform apply {pipeline}")
+        raise Refused(
+            f"pipeline.yaml at {commit[:25]} is not the definition that was applied",
+            fix=f"mlplatform apply {pipeline}",
+        )
     try:
         features = load(definition, files.features, digest=digest)
     except DigestMismatch as error:
-        raise DigestMismatch(error.message, field=error.field, fix=f"mlplatform apply {pipeline}") from error
+        raise DigestMismatch(
+            error.message, field=error.field, fix=f"mlplatform apply {pipeline}"
+        ) from error
     read_cases(files.cases, definition)
     _refuse_strange_slices(definition, features)
-    return Pinned(definition=definition, commit=commit, digest=digest, files=files, features=features)
+    return Pinned(
+        definition=definition, commit=commit, digest=digest, files=files, features=features
+    )
 
 
 def _refuse_strange_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
-    known = {column.name for column in definition.columns} | {feature.name for feature in features.features}
+    known = {column.name for column in definition.columns} | {
+        feature.name for feature in features.features
+    }
     for gate in definition.gates:
         if gate.slice is not None and gate.slice not in known:
-            raise InvalidInput(f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column", field="gates")
+            raise InvalidInput(
+                f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column",
+                field="gates",
+            )

@@ -43,13 +43,25 @@ def _sides(judged: Judged) -> list[tuple[str, str, NDArray[Any], Columns, Classe
     """(name, colour, labels, answers, classes) of the champion, if it could be asked, and of the new version."""
     champion, found = judged.champion, []
     if champion.answers is not None and champion.positions is not None:
-        found.append((f"version {champion.version}", _OLD, judged.labels[champion.positions], champion.answers, judged.champion_classes))
+        found.append(
+            (
+                f"version {champion.version}",
+                _OLD,
+                judged.labels[champion.positions],
+                champion.answers,
+                judged.champion_classes,
+            )
+        )
     return [*found, ("new version", _NEW, judged.labels, judged.answers, judged.classes)]
 
 
-def _chances(answers: Columns, labels: NDArray[Any], classes: Classes | None) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _chances(
+    answers: Columns, labels: NDArray[Any], classes: Classes | None
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     assert classes is not None
-    return np.asarray(labels, dtype=str) == classes.positive, answers["probabilities"][:, classes.positive_at]
+    return np.asarray(labels, dtype=str) == classes.positive, answers["probabilities"][
+        :, classes.positive_at
+    ]
 
 
 def _roc(axes: Any, judged: Judged) -> None:
@@ -80,7 +92,13 @@ def _calibration(axes: Any, judged: Judged) -> None:
         bins = np.minimum((chances * 10).astype(int), 9)
         present = [part for part in range(10) if (bins == part).any()]
         said = [chances[bins == part].mean() for part in present]
-        axes.plot(said, [truth[bins == part].mean() for part in present], marker="o", color=colour, label=name)
+        axes.plot(
+            said,
+            [truth[bins == part].mean() for part in present],
+            marker="o",
+            color=colour,
+            label=name,
+        )
     axes.plot([0, 1], [0, 1], color=_EVEN, linestyle="--")
     axes.set(xlabel="predicted probability", ylabel="observed share")
     _legend(axes)
@@ -107,5 +125,12 @@ def _legend(axes: Any) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-_CLASSIFICATION: dict[str, Callable[[Any, Judged], None]] = {"ROC": _roc, "Precision and recall": _precision, "Calibration": _calibration}
-_REGRESSION: dict[str, Callable[[Any, Judged], None]] = {"Predicted and true": _predicted, "Residuals": _residuals}
+_CLASSIFICATION: dict[str, Callable[[Any, Judged], None]] = {
+    "ROC": _roc,
+    "Precision and recall": _precision,
+    "Calibration": _calibration,
+}
+_REGRESSION: dict[str, Callable[[Any, Judged], None]] = {
+    "Predicted and true": _predicted,
+    "Residuals": _residuals,
+}

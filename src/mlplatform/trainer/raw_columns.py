@@ -21,12 +21,20 @@ def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Colum
     """
     wanted = set(map(str, test.request_ids))
     pairs = zip(texts(requests["request_id"]), texts(requests["inputs"]), strict=True)
-    inputs: dict[str, dict[str, list[Any]]] = {request: json.loads(text) for request, text in pairs if request in wanted}
+    inputs: dict[str, dict[str, list[Any]]] = {
+        request: json.loads(text) for request, text in pairs if request in wanted
+    }
     missing = sorted(wanted - inputs.keys())
     if missing:
-        raise Unavailable(f"{len(missing)} test rows are not on the raw standby yet, such as {missing[0]}", retry_after_s=5.0)
+        raise Unavailable(
+            f"{len(missing)} test rows are not on the raw standby yet, such as {missing[0]}",
+            retry_after_s=5.0,
+        )
     rows = test.identities()
-    picked = {column.name: [_value(inputs[request].get(column.name), row) for request, row in rows] for column in columns}
+    picked = {
+        column.name: [_value(inputs[request].get(column.name), row) for request, row in rows]
+        for column in columns
+    }
     typed, faults = to_columns(picked, columns)
     if faults:
         raise InvalidInput(f"raw column of a test row: {faults[0]}", field=faults[0].column)

@@ -32,16 +32,27 @@ def log_search(publisher: Publisher, run: Run, search: Search) -> None:
     publisher.parameters(run, {f"best_{name}": value for name, value in search.best.items()})
     publisher.metrics(run, {"tuning_trials": len(search.trials), "tuning_planned": search.planned})
     for step, trial in enumerate(search.trials):
-        publisher.metrics(run, finite({"tuning_mean": trial.mean, "tuning_trial_seconds": trial.seconds}), step=step)
+        publisher.metrics(
+            run,
+            finite({"tuning_mean": trial.mean, "tuning_trial_seconds": trial.seconds}),
+            step=step,
+        )
 
 
 def log_evidence(publisher: Publisher, run: Run, evidence: Evidence) -> None:
     """Metrics, gate report (HTML for people, JSON for its digest) and the list of libraries, passed or not."""
-    publisher.metrics(run, finite({f"test_{name}": value for name, value in evidence.metrics.items()}))
-    publisher.metrics(run, finite({f"champion_{name}": value for name, value in evidence.champion_metrics.items()}))
+    publisher.metrics(
+        run, finite({f"test_{name}": value for name, value in evidence.metrics.items()})
+    )
+    publisher.metrics(
+        run,
+        finite({f"champion_{name}": value for name, value in evidence.champion_metrics.items()}),
+    )
     held = sum(verdict.passed for verdict in evidence.verdicts)
     publisher.metrics(run, {"gates_passed": held, "gates_failed": len(evidence.verdicts) - held})
-    publisher.tags(run, {"gate_digest": evidence.digest(), "gates": "passed" if evidence.passed else "failed"})
+    publisher.tags(
+        run, {"gate_digest": evidence.digest(), "gates": "passed" if evidence.passed else "failed"}
+    )
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "gates.json").write_bytes(evidence.document())
@@ -55,11 +66,17 @@ def register(publisher: Publisher, run: Run, evidence: Evidence, *, image: str) 
     publisher.files(run, evidence.exported.folder, "model")
     definition = evidence.pinned.definition
     return publisher.register(
-        definition.name, run, about=definition.description, description=description(evidence), tags=tags(evidence, image)
+        definition.name,
+        run,
+        about=definition.description,
+        description=description(evidence),
+        tags=tags(evidence, image),
     )
 
 
-def verify(store: ModelStore, artifacts: str, local: Path, manifest_sha256: str, scratch: Path) -> None:
+def verify(
+    store: ModelStore, artifacts: str, local: Path, manifest_sha256: str, scratch: Path
+) -> None:
     """Download the model again and compare every byte with what was judged. Raises ManifestMismatch."""
     place = scratch / "downloaded"
     store.download(artifacts, place, manifest_sha256)
@@ -68,4 +85,6 @@ def verify(store: ModelStore, artifacts: str, local: Path, manifest_sha256: str,
 
 def _same(downloaded: Manifest, judged: Manifest) -> None:
     if downloaded != judged:
-        raise ManifestMismatch("the registry holds other files than those that were judged", field="manifest.json")
+        raise ManifestMismatch(
+            "the registry holds other files than those that were judged", field="manifest.json"
+        )

@@ -38,7 +38,13 @@ def render(evidence: Evidence) -> str:
 
 
 def _complaints(evidence: Evidence) -> str:
-    return "<ul>" + "".join(f"<li class='bad'>{escape(line)}</li>" for line in evidence.complaints) + "</ul>" if evidence.complaints else ""
+    return (
+        "<ul>"
+        + "".join(f"<li class='bad'>{escape(line)}</li>" for line in evidence.complaints)
+        + "</ul>"
+        if evidence.complaints
+        else ""
+    )
 
 
 def _lineage(evidence: Evidence) -> str:
@@ -57,7 +63,13 @@ def _lineage(evidence: Evidence) -> str:
         "Gate digest": evidence.digest(),
         "MLflow run": evidence.run_id,
     }
-    return "<h2>Lineage</h2>" + _table((), [(f"<b>{escape(key)}</b>", f"<code>{escape(value)}</code>") for key, value in facts.items()])
+    return "<h2>Lineage</h2>" + _table(
+        (),
+        [
+            (f"<b>{escape(key)}</b>", f"<code>{escape(value)}</code>")
+            for key, value in facts.items()
+        ],
+    )
 
 
 def _gates(verdicts: Sequence[Verdict]) -> str:
@@ -74,7 +86,9 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         )
         for verdict in verdicts
     ]
-    return "<h2>Gates</h2>" + _table(("metric", "where", "wanted", "found", "bound", "rows", "verdict", "note"), rows)
+    return "<h2>Gates</h2>" + _table(
+        ("metric", "where", "wanted", "found", "bound", "rows", "verdict", "note"), rows
+    )
 
 
 def _metrics(evidence: Evidence) -> str:
@@ -104,14 +118,25 @@ def _slices(evidence: Evidence) -> str:
     if not parts:
         return ""
     names = list(parts[0].metrics)
-    rows = [(escape(part.name), str(part.rows), *(_number(part.metrics[name]) for name in names)) for part in parts]
+    rows = [
+        (escape(part.name), str(part.rows), *(_number(part.metrics[name]) for name in names))
+        for part in parts
+    ]
     return "<h2>Slices</h2>" + _table(("slice", "rows", *names), rows)
 
 
 def _cases(evidence: Evidence) -> str:
     if not evidence.cases:
         return "<h2>Cases</h2><p>The pipeline has no cases.yaml.</p>"
-    rows = [(escape(case.name), escape(case.kind), _mark(case.passed, "holds", "fails"), escape(case.complaint)) for case in evidence.cases]
+    rows = [
+        (
+            escape(case.name),
+            escape(case.kind),
+            _mark(case.passed, "holds", "fails"),
+            escape(case.complaint),
+        )
+        for case in evidence.cases
+    ]
     return "<h2>Cases</h2>" + _table(("what must hold", "kind", "verdict", "found"), rows)
 
 
@@ -129,8 +154,14 @@ def _tuning(evidence: Evidence) -> str:
         )
         for trial in search.trials
     ]
-    cut = f"<p>Time was up after {len(search.trials)} of {search.planned} combinations.</p>" if len(search.trials) < search.planned else ""
-    return f"<h2>Tuning</h2>{cut}" + _table(("parameters", f"mean {metric}", "per fold", "seconds", ""), rows)
+    cut = (
+        f"<p>Time was up after {len(search.trials)} of {search.planned} combinations.</p>"
+        if len(search.trials) < search.planned
+        else ""
+    )
+    return f"<h2>Tuning</h2>{cut}" + _table(
+        ("parameters", f"mean {metric}", "per fold", "seconds", ""), rows
+    )
 
 
 def _export(evidence: Evidence) -> str:
@@ -138,7 +169,8 @@ def _export(evidence: Evidence) -> str:
     tried = "".join(f"<li>{escape(line)}</li>" for line in exported.tried)
     return (
         f"<h2>Export</h2><p>{escape(exported.signature.format)}; equal to scikit-learn on {parity.rows} held-out and generated rows, "
-        f"largest difference {parity.difference:.3g}.</p>" + (f"<p>Not taken:</p><ul>{tried}</ul>" if tried else "")
+        f"largest difference {parity.difference:.3g}.</p>"
+        + (f"<p>Not taken:</p><ul>{tried}</ul>" if tried else "")
     )
 
 
@@ -150,7 +182,13 @@ def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    numeric = text.replace(".", "", 1).replace("-", "", 2).replace("e", "", 1).replace("+", "", 1).isdigit()
+    numeric = (
+        text.replace(".", "", 1)
+        .replace("-", "", 2)
+        .replace("e", "", 1)
+        .replace("+", "", 1)
+        .isdigit()
+    )
     return f"<td class='n'>{text}</td>" if numeric else f"<td>{text}</td>"
 
 

@@ -35,10 +35,14 @@ def _register(works: Works, evidence: Evidence) -> str:
     path = f"/v1/models/{quote(evidence.pinned.definition.name)}/versions"
     exported, artifacts = evidence.exported, f"{works.run.artifacts}/model"
     with works.journal.step("register"):
-        version = record.register(works.publisher, works.run, evidence, image=works.settings.trainer.image)
+        version = record.register(
+            works.publisher, works.run, evidence, image=works.settings.trainer.image
+        )
         works.api.post(path, _facts(evidence, version, artifacts))
     with works.journal.step("verify"):
-        record.verify(works.store, artifacts, exported.folder, exported.manifest_sha256, works.folder)
+        record.verify(
+            works.store, artifacts, exported.folder, exported.manifest_sha256, works.folder
+        )
         works.api.post(f"{path}/{version}/verified", {"manifest_sha256": exported.manifest_sha256})
     return version
 
@@ -60,9 +64,15 @@ def _facts(evidence: Evidence, version: str, artifacts: str) -> dict[str, Any]:
 def _propose(works: Works, evidence: Evidence, version: str) -> str:
     """The version's state afterwards: champion where the pipeline approves by itself."""
     with works.journal.step("propose"):
-        proof = {"why": why(evidence), "gate_digest": evidence.digest(), "champion": evidence.judged.champion.version}
+        proof = {
+            "why": why(evidence),
+            "gate_digest": evidence.digest(),
+            "champion": evidence.judged.champion.version,
+        }
         path = f"/v1/models/{quote(evidence.pinned.definition.name)}/promotions"
-        return Promotion.model_validate(works.api.post(path, {"action": "propose", "version": version, **proof})).state
+        return Promotion.model_validate(
+            works.api.post(path, {"action": "propose", "version": version, **proof})
+        ).state
 
 
 def _outcome(works: Works, evidence: Evidence, version: str, state: str) -> Outcome:

@@ -33,13 +33,20 @@ def slices(column: str, values: NDArray[Any]) -> list[Slice]:
     """
     if values.dtype.kind in "fi" and len(np.unique(values[~_null(values)])) > 4:
         return _quartiles(column, values)
-    texts = np.array(["null" if gone else str(value) for value, gone in zip(values, _null(values), strict=True)], dtype=object)
+    texts = np.array(
+        ["null" if gone else str(value) for value, gone in zip(values, _null(values), strict=True)],
+        dtype=object,
+    )
     names, counts = np.unique(texts.astype(str), return_counts=True)
     if len(names) > _MOST_VALUES:
         rare = set(names[np.argsort(-counts, kind="stable")[_MOST_VALUES - 1 :]])
-        texts = np.array(["(other values)" if text in rare else text for text in texts], dtype=object)
+        texts = np.array(
+            ["(other values)" if text in rare else text for text in texts], dtype=object
+        )
         names = np.unique(texts.astype(str))
-    return [Slice(f"{column}={name}", np.flatnonzero(texts == name).astype(np.int64)) for name in names]
+    return [
+        Slice(f"{column}={name}", np.flatnonzero(texts == name).astype(np.int64)) for name in names
+    ]
 
 
 def _quartiles(column: str, values: NDArray[Any]) -> list[Slice]:
@@ -47,11 +54,16 @@ def _quartiles(column: str, values: NDArray[Any]) -> list[Slice]:
     borders = np.unique(np.quantile(values[~null], [0.0, 0.25, 0.5, 0.75, 1.0]))
     place = np.clip(np.searchsorted(borders, values, side="right") - 1, 0, len(borders) - 2)
     found = [
-        Slice(f"{column} in [{borders[part]:.6g}, {borders[part + 1]:.6g}{']' if part == len(borders) - 2 else ')'}", at)
+        Slice(
+            f"{column} in [{borders[part]:.6g}, {borders[part + 1]:.6g}{']' if part == len(borders) - 2 else ')'}",
+            at,
+        )
         for part in range(len(borders) - 1)
         if len(at := np.flatnonzero((place == part) & ~null).astype(np.int64))
     ]
-    return found + ([Slice(f"{column}=null", np.flatnonzero(null).astype(np.int64))] if null.any() else [])
+    return found + (
+        [Slice(f"{column}=null", np.flatnonzero(null).astype(np.int64))] if null.any() else []
+    )
 
 
 def _null(values: NDArray[Any]) -> NDArray[np.bool_]:

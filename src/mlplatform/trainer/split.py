@@ -33,7 +33,10 @@ def split(table: Table, definition: PipelineDefinition) -> tuple[Table, Table]:
         train, test = table.take(ordered[:-held]), table.take(ordered[-held:])
     else:
         out = _held_out(_places(table, definition.split.seed), definition.split.test_share)
-        train, test = table.take(np.flatnonzero(~out).astype(np.int64)), table.take(np.flatnonzero(out).astype(np.int64))
+        train, test = (
+            table.take(np.flatnonzero(~out).astype(np.int64)),
+            table.take(np.flatnonzero(out).astype(np.int64)),
+        )
     _whole(table, train, definition)
     return train, test
 
@@ -51,19 +54,26 @@ def _places(table: Table, seed: int) -> NDArray[np.float64]:
     salt = hashlib.sha256(str(seed).encode()).hexdigest()[:16]
     own = _hashed(table.request_ids, salt) ^ pd.util.hash_array(table.rows.astype(np.int64))
     keyless = np.fromiter((key is None for key in table.keys), dtype=np.bool_, count=len(table))
-    drawn = np.where(keyless, pd.util.hash_array(own), _hashed(np.where(keyless, "", table.keys), salt))
+    drawn = np.where(
+        keyless, pd.util.hash_array(own), _hashed(np.where(keyless, "", table.keys), salt)
+    )
     return np.asarray(drawn / _WHOLE, dtype=np.float64)
 
 
 def _hashed(names: NDArray[np.object_], salt: str) -> NDArray[np.uint64]:
-    return np.asarray(pd.util.hash_array(names.astype(np.object_), hash_key=salt, categorize=False), dtype=np.uint64)
+    return np.asarray(
+        pd.util.hash_array(names.astype(np.object_), hash_key=salt, categorize=False),
+        dtype=np.uint64,
+    )
 
 
 def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     """Below the share; in a tiny table at least one row, or what goes with it, on each side: the nearest to it."""
     if len(np.unique(places)) < 2:
         raise InvalidInput("all rows have one key: there is nothing to hold out", field="key")
-    return np.asarray((places < share) & (places < places.max()) | (places == places.min()), dtype=np.bool_)
+    return np.asarray(
+        (places < share) & (places < places.max()) | (places == places.min()), dtype=np.bool_
+    )
 
 
 def _whole(table: Table, train: Table, definition: PipelineDefinition) -> None:

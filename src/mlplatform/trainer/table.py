@@ -46,9 +46,18 @@ class Table:
         return list(zip(map(str, self.request_ids), map(int, self.rows), strict=True))
 
 
-def from_arrow(data: pa.Table, features: Sequence[Feature], target: Target, *, key: str | None = None) -> Table:
+def from_arrow(
+    data: pa.Table, features: Sequence[Feature], target: Target, *, key: str | None = None
+) -> Table:
     """A `<pipeline>.training` dataset as a table. Raises InvalidInput when a column is missing."""
-    names = ("request_id", "row", "event_time", *([key] if key else []), target.name, *(feature.name for feature in features))
+    names = (
+        "request_id",
+        "row",
+        "event_time",
+        *([key] if key else []),
+        target.name,
+        *(feature.name for feature in features),
+    )
     absent = [name for name in names if name not in data.column_names]
     if absent:
         raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])
@@ -57,7 +66,9 @@ def from_arrow(data: pa.Table, features: Sequence[Feature], target: Target, *, k
         rows=data["row"].to_numpy().astype(np.int64),
         keys=texts(data[key]) if key else np.full(len(data), None, dtype=np.object_),
         times=_utc(data["event_time"]),
-        labels=values(data[target.name], "int64" if target.dtype == "bool" else target.dtype),  # classes are numbers or strings
+        labels=values(
+            data[target.name], "int64" if target.dtype == "bool" else target.dtype
+        ),  # classes are numbers or strings
         features={feature.name: values(data[feature.name], feature.dtype) for feature in features},
     )
 
@@ -67,7 +78,9 @@ def values(column: pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
     if dtype == "string":
         return texts(column)
     if dtype == "float64":
-        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)  # null becomes NaN
+        return np.asarray(
+            column.cast(pa.float64()).to_numpy(), dtype=np.float64
+        )  # null becomes NaN
     if column.null_count:
         raise InvalidInput(f"a column of {dtype} holds {column.null_count} nulls")
     return np.asarray(column.to_numpy(), dtype=NUMPY[dtype])
@@ -82,4 +95,6 @@ def texts(column: pa.ChunkedArray) -> NDArray[Any]:
 
 def _utc(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
     """Timestamps with a zone hold UTC inside; the zone is only for display."""
-    return np.asarray(column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()).astype("datetime64[us]")
+    return np.asarray(column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()).astype(
+        "datetime64[us]"
+    )

@@ -68,15 +68,32 @@ def tune(
     plan = combinations(definition)
     if not plan:
         return Search(trials=(), planned=0, best={})
-    bench, begun, trials = _Bench(build, frame(train.features, features), train.labels, definition, jobs, clock), clock(), list[Trial]()
+    bench, begun, trials = (
+        _Bench(build, frame(train.features, features), train.labels, definition, jobs, clock),
+        clock(),
+        list[Trial](),
+    )
     for parameters in plan:
         if trials and clock() - begun > definition.tuning.budget_s:
-            _log.info("tuning time is up", tried=len(trials), planned=len(plan), budget_s=definition.tuning.budget_s)
+            _log.info(
+                "tuning time is up",
+                tried=len(trials),
+                planned=len(plan),
+                budget_s=definition.tuning.budget_s,
+            )
             break
         between()
         trials.append(bench.run(parameters))
-        _log.info("trial", number=len(trials), parameters=dict(parameters), mean=trials[-1].mean, failure=trials[-1].failure)
-    return Search(trials=tuple(trials), planned=len(plan), best=_best(trials, definition).parameters)
+        _log.info(
+            "trial",
+            number=len(trials),
+            parameters=dict(parameters),
+            mean=trials[-1].mean,
+            failure=trials[-1].failure,
+        )
+    return Search(
+        trials=tuple(trials), planned=len(plan), best=_best(trials, definition).parameters
+    )
 
 
 def combinations(definition: PipelineDefinition) -> list[dict[str, Any]]:
@@ -85,7 +102,11 @@ def combinations(definition: PipelineDefinition) -> list[dict[str, Any]]:
     size = math.prod(len(candidates) for candidates in space.values()) if space else 0
     if not size:
         return []
-    return list(ParameterSampler(space, n_iter=min(definition.tuning.trials, size), random_state=definition.split.seed))
+    return list(
+        ParameterSampler(
+            space, n_iter=min(definition.tuning.trials, size), random_state=definition.split.seed
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +124,11 @@ class _Bench:
         try:
             scores = self._validate(self.build(parameters))
         except Exception as error:  # noqa: BLE001 - a combination that the estimator refuses, in whatever way, is a result of the search
-            return Trial(parameters, seconds=self.clock() - begun, failure=f"{type(error).__name__}: {error}"[:300])
+            return Trial(
+                parameters,
+                seconds=self.clock() - begun,
+                failure=f"{type(error).__name__}: {error}"[:300],
+            )
         return Trial(parameters, scores=scores, seconds=self.clock() - begun)
 
     def _validate(self, estimator: Any) -> tuple[float, ...]:
@@ -138,6 +163,7 @@ def _best(trials: Sequence[Trial], definition: PipelineDefinition) -> Trial:
     judged = [trial for trial in trials if not math.isnan(trial.mean)]
     if not judged:
         raise InvalidInput(
-            f"no combination of tuning.space worked: {trials[0].failure or 'the metric is not defined'}", field="tuning.space"
+            f"no combination of tuning.space worked: {trials[0].failure or 'the metric is not defined'}",
+            field="tuning.space",
         )
     return max(judged, key=lambda trial: sign * trial.mean)

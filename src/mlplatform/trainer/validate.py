@@ -16,27 +16,46 @@ from mlplatform.errors import InvalidInput
 from mlplatform.trainer.table import Table
 
 
-def validate(table: Table, features: Sequence[Feature], definition: PipelineDefinition, *, featured: int, quarantined: int) -> None:
+def validate(
+    table: Table,
+    features: Sequence[Feature],
+    definition: PipelineDefinition,
+    *,
+    featured: int,
+    quarantined: int,
+) -> None:
     """Return when the dataset holds what the definition asks for; raise InvalidInput that lists everything that is wrong.
 
     `featured` and `quarantined` count rows of this features digest as etl reports them.
     """
-    complaints = [*_counts(table, definition, featured, quarantined), *_columns(table, features, definition), *_labels(table, definition)]
+    complaints = [
+        *_counts(table, definition, featured, quarantined),
+        *_columns(table, features, definition),
+        *_labels(table, definition),
+    ]
     if complaints:
-        raise InvalidInput(f"the dataset is not fit for training: {'; '.join(complaints)}", field="validation")
+        raise InvalidInput(
+            f"the dataset is not fit for training: {'; '.join(complaints)}", field="validation"
+        )
 
 
-def _counts(table: Table, definition: PipelineDefinition, featured: int, quarantined: int) -> list[str]:
+def _counts(
+    table: Table, definition: PipelineDefinition, featured: int, quarantined: int
+) -> list[str]:
     bounds, found = definition.validation, []
     if len(table) < bounds.min_rows:
         found.append(f"{len(table)} labelled rows, min_rows is {bounds.min_rows}")
     seen = featured + quarantined
     if seen and quarantined / seen > bounds.max_quarantined_share:
-        found.append(f"{quarantined} of {seen} rows are in quarantine, max_quarantined_share is {bounds.max_quarantined_share:g}")
+        found.append(
+            f"{quarantined} of {seen} rows are in quarantine, max_quarantined_share is {bounds.max_quarantined_share:g}"
+        )
     return found
 
 
-def _columns(table: Table, features: Sequence[Feature], definition: PipelineDefinition) -> list[str]:
+def _columns(
+    table: Table, features: Sequence[Feature], definition: PipelineDefinition
+) -> list[str]:
     if not len(table):
         return []
     try:
@@ -47,20 +66,35 @@ def _columns(table: Table, features: Sequence[Feature], definition: PipelineDefi
 
 
 def _frame(table: Table) -> pd.DataFrame:
-    columns: dict[str, Any] = {name: pd.Series(values, dtype=values.dtype) for name, values in table.features.items()}
+    columns: dict[str, Any] = {
+        name: pd.Series(values, dtype=values.dtype) for name, values in table.features.items()
+    }
     return pd.DataFrame(columns | {"request_id": table.request_ids, "row": table.rows})
 
 
 def _schema(features: Sequence[Feature], definition: PipelineDefinition) -> pa.DataFrameSchema:
     most = definition.validation.max_null_share
-    known = pa.Check(lambda values: float(values.isna().mean()) <= most, name="nulls", error="nulls", ignore_na=False)
+    known = pa.Check(
+        lambda values: float(values.isna().mean()) <= most,
+        name="nulls",
+        error="nulls",
+        ignore_na=False,
+    )
     varied = pa.Check(
-        lambda values: not np.isinf(values.to_numpy(dtype=np.float64, na_value=np.nan)).any(), error="infinite", ignore_na=False
+        lambda values: not np.isinf(values.to_numpy(dtype=np.float64, na_value=np.nan)).any(),
+        error="infinite",
+        ignore_na=False,
     )
     columns = {
-        feature.name: pa.Column(checks=[known, varied] if feature.dtype == "float64" else [known], nullable=True) for feature in features
+        feature.name: pa.Column(
+            checks=[known, varied] if feature.dtype == "float64" else [known], nullable=True
+        )
+        for feature in features
     }
-    return pa.DataFrameSchema(columns | {"request_id": pa.Column(nullable=False), "row": pa.Column(int)}, unique=["request_id", "row"])
+    return pa.DataFrameSchema(
+        columns | {"request_id": pa.Column(nullable=False), "row": pa.Column(int)},
+        unique=["request_id", "row"],
+    )
 
 
 def _told(case: dict[str, Any], definition: PipelineDefinition) -> str:
@@ -75,11 +109,19 @@ def _told(case: dict[str, Any], definition: PipelineDefinition) -> str:
 
 def _labels(table: Table, definition: PipelineDefinition) -> list[str]:
     if definition.task == "regression":
-        return ["labels hold nulls"] if len(table) and np.isnan(table.labels.astype(np.float64)).any() else []
+        return (
+            ["labels hold nulls"]
+            if len(table) and np.isnan(table.labels.astype(np.float64)).any()
+            else []
+        )
     counts = dict(zip(*np.unique(table.labels.astype(str), return_counts=True), strict=True))
     least = definition.tuning.folds + 1  # one row for each fold, and one to hold out
     expected = definition.target.values or tuple(counts)  # noqa: PD011 - no data frame
-    found = [f"class '{name}' has {counts.get(name, 0)} rows, {least} are needed" for name in expected if counts.get(name, 0) < least]
+    found = [
+        f"class '{name}' has {counts.get(name, 0)} rows, {least} are needed"
+        for name in expected
+        if counts.get(name, 0) < least
+    ]
     strange = sorted(set(counts) - set(expected))
     found += [f"labels outside target.values: {', '.join(strange)}"] if strange else []
     return found + (["there is only one class"] if len(table) and len(counts) < 2 else [])

@@ -19,7 +19,11 @@ def router(ready: Callable[[], Awaitable[None]]) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @pages.get("/readyz", summary="The process can do its work.", responses={503: {"description": "Says what is missing."}})
+    @pages.get(
+        "/readyz",
+        summary="The process can do its work.",
+        responses={503: {"description": "Says what is missing."}},
+    )
     async def readyz() -> dict[str, str]:
         await ready()
         return {"status": "ready"}

@@ -36,7 +36,9 @@ STATUS: dict[type[errors.PlatformError], int] = {
     errors.SettingsError: 500,
 }
 _CLASSES: dict[str, type[errors.PlatformError]] = {
-    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
 }
 _log = logger("web")
 
@@ -49,8 +51,14 @@ def status(error: errors.PlatformError) -> int:
 def document(error: errors.PlatformError) -> dict[str, Any]:
     """The problem document of an error."""
     kind = type(error)
-    body: dict[str, Any] = {"type": TYPE + kind.__name__, "title": (kind.__doc__ or "").strip().split("\n")[0], "status": status(error)}
-    body |= {"detail": error.message} | {key: value for key in ("field", "fix") if (value := getattr(error, key))}
+    body: dict[str, Any] = {
+        "type": TYPE + kind.__name__,
+        "title": (kind.__doc__ or "").strip().split("\n")[0],
+        "status": status(error),
+    }
+    body |= {"detail": error.message} | {
+        key: value for key in ("field", "fix") if (value := getattr(error, key))
+    }
     if (seconds := getattr(error, "retry_after_s", None)) is not None:
         body["retry_after_s"] = seconds
     return body
@@ -63,7 +71,12 @@ def response(error: errors.PlatformError) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(body["retry_after_s"])))
     if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(msgspec.json.encode(body), status_code=body["status"], headers=headers, media_type=MEDIA_TYPE)
+    return Response(
+        msgspec.json.encode(body),
+        status_code=body["status"],
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -81,8 +94,17 @@ def restore(body: Any, code: int) -> errors.PlatformError:
     name = str(body.get("type", "")).removeprefix(TYPE)
     fallback = errors.Unavailable if code >= 500 else errors.InvalidInput
     kind = _CLASSES.get(name, fallback)
-    extra = {"retry_after_s": float(body["retry_after_s"])} if "retry_after_s" in body and issubclass(kind, errors.TryLater) else {}
-    return kind(str(body.get("detail", f"HTTP {code}")), field=str(body.get("field", "")), fix=str(body.get("fix", "")), **extra)
+    extra = (
+        {"retry_after_s": float(body["retry_after_s"])}
+        if "retry_after_s" in body and issubclass(kind, errors.TryLater)
+        else {}
+    )
+    return kind(
+        str(body.get("detail", f"HTTP {code}")),
+        field=str(body.get("field", "")),
+        fix=str(body.get("fix", "")),
+        **extra,
+    )
 
 
 async def _platform(_: Request, error: Exception) -> Response:
@@ -97,18 +119,37 @@ async def _validation(_: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         cause = first.get("ctx", {}).get("error", first["msg"])
-        return response(errors.InvalidInput(f"not JSON: {cause} at character {first['loc'][-1]}", field="body"))
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+        return response(
+            errors.InvalidInput(f"not JSON: {cause} at character {first['loc'][-1]}", field="body")
+        )
+    where = ".".join(
+        str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
+    )
     return response(errors.InvalidInput(first["msg"], field=where or "body"))
 
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code, "detail": str(error.detail)}
-    return Response(msgspec.json.encode(body), status_code=error.status_code, headers=dict(error.headers or {}), media_type=MEDIA_TYPE)
+    body = {
+        "type": "about:blank",
+        "title": str(error.detail),
+        "status": error.status_code,
+        "detail": str(error.detail),
+    }
+    return Response(
+        msgspec.json.encode(body),
+        status_code=error.status_code,
+        headers=dict(error.headers or {}),
+        media_type=MEDIA_TYPE,
+    )
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     _log.error("request failed unforeseen", path=request.url.path, exc_info=error)
-    body = {"type": "about:blank", "title": "An error that nobody foresaw", "status": 500, "detail": type(error).__name__}
+    body = {
+        "type": "about:blank",
+        "title": "An error that nobody foresaw",
+        "status": 500,
+        "detail": type(error).__name__,
+    }
     return Response(msgspec.json.encode(body), status_code=500, media_type=MEDIA_TYPE)

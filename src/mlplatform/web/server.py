@@ -24,7 +24,16 @@ _RETRY_AFTER_S = 1.0
 class Config(uvicorn.Config):
     """uvicorn's settings, the same for all our servers, and the bounds of Connection. Access logs are ours, not uvicorn's."""
 
-    def __init__(self, app: Callable[..., Any], *, host: str, port: int, drain_s: float, receive_s: float, max_connections: int) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        *,
+        host: str,
+        port: int,
+        drain_s: float,
+        receive_s: float,
+        max_connections: int,
+    ) -> None:
         super().__init__(
             app,
             host=host,
@@ -77,7 +86,10 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The body has a time of its own. Here uvicorn decides which application answers."""
         self._await_nothing()
-        full = len(self.connections) > self.config.max_connections and self.url.split(b"?")[0].decode("latin-1") not in pages.PATHS
+        full = (
+            len(self.connections) > self.config.max_connections
+            and self.url.split(b"?")[0].decode("latin-1") not in pages.PATHS
+        )
         self.app = _full if full else self.config.loaded_app
         super().on_headers_complete()
 
@@ -98,12 +110,21 @@ class Connection(HttpToolsProtocol):
             self._late = None
 
     def _too_late(self) -> None:
-        if self.pipeline:  # it waits behind another request of its connection: the client is not to blame
+        if (
+            self.pipeline
+        ):  # it waits behind another request of its connection: the client is not to blame
             self._await()
             return
         if self.cycle is not None and not self.cycle.response_complete:
             if not self.cycle.response_started:
-                self.transport.write(_answer(TooSlow(f"the body did not arrive within {self.config.receive_s:g} s", field="body")))
+                self.transport.write(
+                    _answer(
+                        TooSlow(
+                            f"the body did not arrive within {self.config.receive_s:g} s",
+                            field="body",
+                        )
+                    )
+                )
             self.cycle.disconnected = True  # the application is told that the client has gone, and what it may still send is dropped
         self.transport.close()
 
@@ -112,11 +133,18 @@ def _answer(error: PlatformError) -> bytes:
     """The whole HTTP response of an error, for where no application can send it."""
     response = problem.response(error)
     headers = [*response.raw_headers, (b"connection", b"close")]
-    return STATUS_LINE[response.status_code] + b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n" + bytes(response.body)
+    return (
+        STATUS_LINE[response.status_code]
+        + b"".join(b"%s: %s\r\n" % header for header in headers)
+        + b"\r\n"
+        + bytes(response.body)
+    )
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
     """The application in place of ours when there are too many connections."""
-    response = problem.response(Unavailable("there are too many connections", retry_after_s=_RETRY_AFTER_S))
+    response = problem.response(
+        Unavailable("there are too many connections", retry_after_s=_RETRY_AFTER_S)
+    )
     response.headers["connection"] = "close"
     await response(scope, receive, send)

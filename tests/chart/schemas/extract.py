@@ -14,7 +14,13 @@ import yaml
 
 KEPT = {
     "Cluster": {
-        "affinity": {"enablePodAntiAffinity", "topologyKey", "podAntiAffinityType", "nodeSelector", "tolerations"},
+        "affinity": {
+            "enablePodAntiAffinity",
+            "topologyKey",
+            "podAntiAffinityType",
+            "nodeSelector",
+            "tolerations",
+        },
         "bootstrap": {"initdb", "recovery"},
         "externalClusters": {"name", "plugin"},
         "imageName": None,
@@ -31,7 +37,13 @@ KEPT = {
         "storage": {"size", "storageClass"},
         "switchoverDelay": None,
     },
-    "Database": {"name": None, "owner": None, "cluster": None, "databaseReclaimPolicy": None, "ensure": None},
+    "Database": {
+        "name": None,
+        "owner": None,
+        "cluster": None,
+        "databaseReclaimPolicy": None,
+        "ensure": None,
+    },
     "ScheduledBackup": {
         "backupOwnerReference": None,
         "cluster": None,
@@ -47,11 +59,17 @@ KEPT = {
 def main() -> None:
     """Write one file per kind."""
     for document in yaml.safe_load_all(Path(sys.argv[1]).read_text()):
-        kind = document["spec"]["names"]["kind"] if document and document["kind"] == "CustomResourceDefinition" else None
+        kind = (
+            document["spec"]["names"]["kind"]
+            if document and document["kind"] == "CustomResourceDefinition"
+            else None
+        )
         if kind in KEPT:
             version = document["spec"]["versions"][0]
             made = _object(version["schema"]["openAPIV3Schema"]["properties"]["spec"], KEPT[kind])
-            Path(__file__).with_name(f"{kind.lower()}.json").write_text(json.dumps(made, indent=1) + "\n")
+            Path(__file__).with_name(f"{kind.lower()}.json").write_text(
+                json.dumps(made, indent=1) + "\n"
+            )
 
 
 def _object(schema: dict[str, Any], kept: dict[str, set[str] | None]) -> dict[str, Any]:
@@ -64,7 +82,12 @@ def _object(schema: dict[str, Any], kept: dict[str, set[str] | None]) -> dict[st
             holder.pop("required", None)
         properties[name] = found
     required = [name for name in schema.get("required", ()) if name in properties]
-    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
+        "properties": properties,
+    }
 
 
 def _strict(schema: Any) -> Any:
@@ -76,7 +99,9 @@ def _strict(schema: Any) -> Any:
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
     made = {
-        key: _strict(value) for key, value in schema.items() if key not in ("description", "default", "format") and not key.startswith("x-")
+        key: _strict(value)
+        for key, value in schema.items()
+        if key not in ("description", "default", "format") and not key.startswith("x-")
     }
     if "description" in schema and isinstance(schema["description"], dict):  # a field of that name
         made["description"] = _strict(schema["description"])

@@ -50,7 +50,9 @@ class Shop:
     def restoring(self) -> Settings:
         """What a person who restores needs: the owners' connections."""
         servers = self.databases.cluster.servers
-        postgres = self.databases.settings("owner").model_copy(update={"mlflow_dsn": servers.dsn("mlflow", "mlflow")})
+        postgres = self.databases.settings("owner").model_copy(
+            update={"mlflow_dsn": servers.dsn("mlflow", "mlflow")}
+        )
         return self.settings().model_copy(update={"postgres": postgres})
 
     def publish(self, slope: float) -> str:
@@ -62,14 +64,31 @@ class Shop:
         run = publisher.start(self.name, name=f"slope {slope}", tags={})
         publisher.metrics(run, {"slope": slope})
         publisher.files(run, model, "model")
-        version = publisher.register(self.name, run, about="Multiplies.", description=f"Times {slope}.", tags={"slope": str(slope)})
+        version = publisher.register(
+            self.name,
+            run,
+            about="Multiplies.",
+            description=f"Times {slope}.",
+            tags={"slope": str(slope)},
+        )
         publisher.finish(run, "FINISHED")
         with self.databases.connect("owner", "warehouse") as connection, connection.transaction():
-            connection.execute("UPDATE control.model_versions SET state = 'retired' WHERE pipeline = %s", (self.name,))
+            connection.execute(
+                "UPDATE control.model_versions SET state = 'retired' WHERE pipeline = %s",
+                (self.name,),
+            )
             connection.execute(
                 "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, commit, format, "
                 "receipt_id) VALUES (%s, %s, 'champion', %s, %s, %s, %s, %s, 'onnx', 'r')",
-                (self.name, version, run.id, f"{run.artifacts}/model", digest, form.features_digest, form.commit),
+                (
+                    self.name,
+                    version,
+                    run.id,
+                    f"{run.artifacts}/model",
+                    digest,
+                    form.features_digest,
+                    form.commit,
+                ),
             )
             connection.execute(
                 "INSERT INTO control.promotions (pipeline, version, action, state, by, why) VALUES (%s, %s, 'promote', 'champion', 'test', 'test')",
@@ -95,7 +114,9 @@ class Shop:
             commit="c" * 40,
         )
         model.mkdir(parents=True)
-        (model / "model.onnx").write_bytes(compile_onnx(estimator, [FEATURE], ["prediction"], precision="float64"))
+        (model / "model.onnx").write_bytes(
+            compile_onnx(estimator, [FEATURE], ["prediction"], precision="float64")
+        )
         (model / "signature.json").write_text(form.model_dump_json())
         return form
 
@@ -110,7 +131,8 @@ class Shop:
         found = {}
         with self.databases.connect("owner", "warehouse") as connection:
             rows = connection.execute(
-                "SELECT version, artifacts, manifest_sha256 FROM control.model_versions WHERE pipeline = %s", (self.name,)
+                "SELECT version, artifacts, manifest_sha256 FROM control.model_versions WHERE pipeline = %s",
+                (self.name,),
             )
             for version, artifacts, digest in rows.fetchall():
                 to = self.folder / "served" / f"{next(_numbers)}"
@@ -118,7 +140,9 @@ class Shop:
                     store.download(artifacts, to, digest)
                 form = Signature.model_validate_json((to / "signature.json").read_text())
                 engine = load(to, form, trusted=())
-                found[version] = round(float(engine.predict({"size": np.array([2.0])})["prediction"][0]), 6)
+                found[version] = round(
+                    float(engine.predict({"size": np.array([2.0])})["prediction"][0]), 6
+                )
         return found
 
     def registry(self) -> Any:
@@ -130,8 +154,15 @@ class Shop:
         """Lose MLflow's rows and files."""
         dsn = self.databases.cluster.servers.dsn("mlflow", "mlflow").get_secret_value()
         with psycopg.connect(dsn) as connection:
-            names = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()]
-            tables = sql.SQL(", ").join(sql.Identifier(name) for name in names if name != "alembic_version")
+            names = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+                ).fetchall()
+            ]
+            tables = sql.SQL(", ").join(
+                sql.Identifier(name) for name in names if name != "alembic_version"
+            )
             connection.execute(sql.SQL("TRUNCATE {}").format(tables))
         for path in self.mlflow.artifacts.iterdir():
             shutil.rmtree(path)
@@ -139,13 +170,17 @@ class Shop:
     def wipe_record(self) -> None:
         """Lose the promotion record."""
         with self.databases.connect("owner", "warehouse") as connection:
-            connection.execute("TRUNCATE control.promotions, control.model_versions, control.receipts")
+            connection.execute(
+                "TRUNCATE control.promotions, control.model_versions, control.receipts"
+            )
             connection.execute("DELETE FROM control.pipelines")
 
     def model_file(self, version: str) -> Path:
         """The stored model.onnx of a version."""
         with self.databases.connect("owner", "warehouse") as connection:
-            row = connection.execute("SELECT artifacts FROM control.model_versions WHERE version = %s", (version,)).fetchone()
+            row = connection.execute(
+                "SELECT artifacts FROM control.model_versions WHERE version = %s", (version,)
+            ).fetchone()
         return Path(self.mlflow.artifacts / row[0] / "model.onnx")
 
 
@@ -158,7 +193,9 @@ def shop(mlflow: Any, databases: Any, tmp_path: Path) -> Shop:
             "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) VALUES (%s, '{}', 'c', 'd', 'test')",
             (found.name,),
         )
-        connection.execute("INSERT INTO control.receipts (id, dataset, receipt) VALUES ('r', 'd', '{}')")
+        connection.execute(
+            "INSERT INTO control.receipts (id, dataset, receipt) VALUES ('r', 'd', '{}')"
+        )
     found.publish(3.0)
     found.publish(5.0)
     return found

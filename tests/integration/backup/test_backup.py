@@ -21,8 +21,12 @@ from mlplatform.errors import IntegrityFailure, Refused, SettingsError, UnknownN
 @pytest.fixture(autouse=True)
 def _a_new_second_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots are named by the second; a test makes several in one."""
-    moments = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number) for number in itertools.count())
-    monkeypatch.setattr(snapshots, "name_of", lambda _: next(moments).strftime("registry-%Y%m%dT%H%M%SZ"))
+    moments = (
+        datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number) for number in itertools.count()
+    )
+    monkeypatch.setattr(
+        snapshots, "name_of", lambda _: next(moments).strftime("registry-%Y%m%dT%H%M%SZ")
+    )
 
 
 def _names(shop: Any) -> list[str]:
@@ -104,7 +108,10 @@ def test_a_record_that_contradicts_the_snapshot_is_not_overwritten(shop: Any) ->
     main.run(shop.settings())
     shop.wipe()
     with shop.databases.connect("owner", "warehouse") as connection:
-        connection.execute("UPDATE control.model_versions SET manifest_sha256 = %s WHERE version = '2'", ("0" * 64,))
+        connection.execute(
+            "UPDATE control.model_versions SET manifest_sha256 = %s WHERE version = '2'",
+            ("0" * 64,),
+        )
 
     with pytest.raises(Refused, match=f"{shop.name} version 2"):
         main.restore_snapshot(shop.restoring())
@@ -121,7 +128,9 @@ def test_a_harmed_snapshot_is_refused(shop: Any, place: str) -> None:
         file = (
             path / place
             if place == "index.json"
-            else max((path / place).rglob("*"), key=lambda it: it.stat().st_size if it.is_file() else -1)
+            else max(
+                (path / place).rglob("*"), key=lambda it: it.stat().st_size if it.is_file() else -1
+            )
         )
         data = bytearray(file.read_bytes())
         data[len(data) // 2] ^= 1
@@ -154,7 +163,11 @@ def test_a_harmed_model_is_reported_once_and_its_last_good_copy_stays(shop: Any)
         main.run(shop.settings(keep=1))
 
     assert left == ["registry-20260101T000000Z", "registry-20260101T000003Z"]
-    assert _names(shop) == ["registry-20260101T000000Z", "registry-20260101T000003Z", "registry-20260101T000004Z"]
+    assert _names(shop) == [
+        "registry-20260101T000000Z",
+        "registry-20260101T000003Z",
+        "registry-20260101T000004Z",
+    ]
 
 
 def test_a_snapshot_with_damaged_models_is_not_restored_by_accident(shop: Any) -> None:
@@ -197,7 +210,11 @@ def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.Mon
     """When MLflow can't be reached the run asks again for as long as its patience, fails, and leaves neither a snapshot nor a part of one."""
     monkeypatch.setattr(main, "PATIENCE_S", 1.5)
     begun = time.monotonic()
-    away = shop.settings().model_copy(update={"registry": shop.settings().registry.model_copy(update={"url": "http://127.0.0.1:1"})})
+    away = shop.settings().model_copy(
+        update={
+            "registry": shop.settings().registry.model_copy(update={"url": "http://127.0.0.1:1"})
+        }
+    )
     with pytest.raises(Exception, match="no answer from MLflow"):
         main.run(away)
 
@@ -210,7 +227,9 @@ def test_the_backup_role_can_only_read(shop: Any) -> None:
     main.run(shop.settings())
     shop.wipe()
     role = shop.databases.settings("backup")
-    reading = shop.restoring().model_copy(update={"postgres": role.model_copy(update={"owner_warehouse_dsn": role.warehouse_dsn})})
+    reading = shop.restoring().model_copy(
+        update={"postgres": role.model_copy(update={"owner_warehouse_dsn": role.warehouse_dsn})}
+    )
     with pytest.raises(Exception, match="permission denied"):
         main.restore_snapshot(reading)
     main.restore_snapshot(shop.restoring())
@@ -221,4 +240,8 @@ def test_what_is_missing_is_said(shop: Any, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no snapshot"):
         main.verify_snapshot(shop.settings())
     with pytest.raises(SettingsError, match="BACKUP__FOLDER"):
-        main.create_snapshot(shop.settings().model_copy(update={"backup": shop.settings().backup.model_copy(update={"folder": None})}))
+        main.create_snapshot(
+            shop.settings().model_copy(
+                update={"backup": shop.settings().backup.model_copy(update={"folder": None})}
+            )
+        )

@@ -14,5 +14,10 @@ if _NAME not in sys.modules:
     sys.modules[_NAME] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules[_NAME])
 _scene = sys.modules[_NAME]
-kafka_broker, embedded_queue, kafka_queue, queue = _scene.kafka_broker, _scene.embedded_queue, _scene.kafka_queue, _scene.queue
+kafka_broker, embedded_queue, kafka_queue, queue = (
+    _scene.kafka_broker,
+    _scene.embedded_queue,
+    _scene.kafka_queue,
+    _scene.queue,
+)
 scene, any_scene = _scene.scene, _scene.any_scene

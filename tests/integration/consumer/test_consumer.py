@@ -87,7 +87,9 @@ def test_a_request_that_came_twice_is_stored_once(scene: Any, consuming: Consumi
         (b'{"sequence": 2}', "not a request record"),
     ],
 )
-def test_bytes_that_are_no_record(value: bytes, reason: str, scene: Any, consuming: Consuming) -> None:
+def test_bytes_that_are_no_record(
+    value: bytes, reason: str, scene: Any, consuming: Consuming
+) -> None:
     """Unreadable bytes are kept as they are, with a reason, and the records around them are stored."""
     send(scene, encode(record(1)), value, encode(record(3)))
     consuming.drain()
@@ -112,7 +114,9 @@ def test_bytes_that_are_no_record(value: bytes, reason: str, scene: Any, consumi
         ({"kind": "oversize", "reason": "it is huge", "size": 9}, "it is huge"),
     ],
 )
-def test_a_record_that_can_be_no_row(changes: dict[str, Any], reason: str, scene: Any, consuming: Consuming) -> None:
+def test_a_record_that_can_be_no_row(
+    changes: dict[str, Any], reason: str, scene: Any, consuming: Consuming
+) -> None:
     """A record that breaks its contract is a dead letter that names the field, and keeps the numbers that the balance counts."""
     send(scene, encode(record(5, **changes)), encode(record(6)))
     consuming.drain()
@@ -127,18 +131,30 @@ def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
     send(scene, encode(record(1, client_id="a\0b", inputs={"text": ["x\0y"]})))
     consuming.drain()
 
-    assert scene.rows("SELECT client_id, inputs FROM raw.requests") == [("a\N{SYMBOL FOR NULL}b", {"text": ["x\0y"]})]
+    assert scene.rows("SELECT client_id, inputs FROM raw.requests") == [
+        ("a\N{SYMBOL FOR NULL}b", {"text": ["x\0y"]})
+    ]
 
 
 def test_what_only_the_database_refuses(scene: Any, consuming: Consuming, databases: Any) -> None:
     """One record that the database refuses is found in its batch and set aside; the other records of the batch are stored."""
     with databases.connect("postgres", "raw") as connection:
-        connection.execute("ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')")
-    send(scene, *[encode(record(number, version="bad" if number in {3, 8} else "3")) for number in range(1, 11)])
+        connection.execute(
+            "ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')"
+        )
+    send(
+        scene,
+        *[
+            encode(record(number, version="bad" if number in {3, 8} else "3"))
+            for number in range(1, 11)
+        ],
+    )
     consuming.drain()
 
     assert scene.stored() == [1, 2, 4, 5, 6, 7, 9, 10]
-    assert scene.rows("SELECT sequence, reason ~ 'narrow' FROM raw.dead_letters ORDER BY sequence") == [(3, True), (8, True)]
+    assert scene.rows(
+        "SELECT sequence, reason ~ 'narrow' FROM raw.dead_letters ORDER BY sequence"
+    ) == [(3, True), (8, True)]
     assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(10,)]
 
 
@@ -172,8 +188,15 @@ def test_a_member_that_is_late(scene: Any) -> None:
     """Two members that both believe to own a partition store every record once: the later one finds it done."""
     send(scene, *[encode(record(number)) for number in range(1, 6)])
     store = scene.store()
-    members = [open_consumer(scene.settings.queue.model_copy(update={"group": group}), positions=store.positions) for group in ("a", "b")]
-    roads = [Road(member, store, scene.settings.consumer, stop=threading.Event()) for member in members]
+    members = [
+        open_consumer(
+            scene.settings.queue.model_copy(update={"group": group}), positions=store.positions
+        )
+        for group in ("a", "b")
+    ]
+    roads = [
+        Road(member, store, scene.settings.consumer, stop=threading.Event()) for member in members
+    ]
     polled = [members[1].poll(timeout_s=1.0, max_records=3)]
     while roads[0].step():
         pass
@@ -191,7 +214,10 @@ def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
     send(scene, encode(record(1)), *[b"bad"] * 8, encode(record(10)))
     for _ in range(2):
         consuming = Consuming(scene, dead_letter_limit=5)
-        with pytest.raises(PlatformError, match=r"5 records in a row of partition . can't be read or stored; the next one, at offset 6"):
+        with pytest.raises(
+            PlatformError,
+            match=r"5 records in a row of partition . can't be read or stored; the next one, at offset 6",
+        ):
             consuming.drain()
         consuming.consumer.close()
     counted = scene.rows("SELECT count(*) FROM raw.dead_letters")
@@ -204,11 +230,19 @@ def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
     assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(8,)]
 
 
-def test_records_that_the_database_refuses_stop_the_consumer_too(scene: Any, databases: Any) -> None:
+def test_records_that_the_database_refuses_stop_the_consumer_too(
+    scene: Any, databases: Any
+) -> None:
     """A topic does not drain into dead letters because every row of a new serving is refused; a restart opens no second door."""
     with databases.connect("postgres", "raw") as connection:
-        connection.execute("ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')")
-    send(scene, encode(record(1)), *[encode(record(number, version="bad")) for number in range(2, 12)])
+        connection.execute(
+            "ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')"
+        )
+    send(
+        scene,
+        encode(record(1)),
+        *[encode(record(number, version="bad")) for number in range(2, 12)],
+    )
     for _ in range(2):
         consuming = Consuming(scene, dead_letter_limit=5)
         with pytest.raises(PlatformError, match=r"5 records in a row .* at offset 6: .*narrow"):
@@ -219,7 +253,9 @@ def test_records_that_the_database_refuses_stop_the_consumer_too(scene: Any, dat
     assert scene.stored() == [1]
 
 
-def test_a_database_that_is_away_does_not_count_letters_twice(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_does_not_count_letters_twice(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A batch that is tried again, stored in part, wholly or not at all the first time, counts once."""
     send(scene, *[b"bad"] * 4)
     consuming = Consuming(scene, dead_letter_limit=4)
@@ -257,7 +293,12 @@ def test_numbers_of_the_positions(scene: Any) -> None:
     """A partition that was never stored from has no position, others the one behind their last record."""
     store = scene.store()
     before: Mapping[int, int] = store.positions([0, 1, 2])
-    scene.producer().send([(str(uuid.uuid4()).encode(), encode(record(number, request_id=new_request_id()))) for number in range(1, 31)])
+    scene.producer().send(
+        [
+            (str(uuid.uuid4()).encode(), encode(record(number, request_id=new_request_id())))
+            for number in range(1, 31)
+        ]
+    )
     consuming = Consuming(scene)
     consuming.drain()
     ends = consuming.consumer.end_offsets()

@@ -50,7 +50,10 @@ def definition(name: str, **changes: Any) -> dict[str, Any]:
         "name": name,
         "description": "Kind of a flower by its width and colour.",
         "task": "classification",
-        "columns": [{"name": "width", "dtype": "float64"}, {"name": "colour", "dtype": "string", "nullable": True}],
+        "columns": [
+            {"name": "width", "dtype": "float64"},
+            {"name": "colour", "dtype": "string", "nullable": True},
+        ],
         "target": {"name": "kind", "dtype": "string", "values": ["rose", "daisy"]},
         "time": "seen_at",
         "tuning": {"metric": "accuracy"},
@@ -93,44 +96,76 @@ class Api:
 
     def apply(self, name: str, **changes: Any) -> None:
         """Apply the small pipeline."""
-        body = {"definition": definition(name, **changes), "commit": "c0ffee", "features_digest": DIGEST}
+        body = {
+            "definition": definition(name, **changes),
+            "commit": "c0ffee",
+            "features_digest": DIGEST,
+        }
         self.call("admin", "PUT", f"/v1/pipelines/{name}", json=body)
 
     def send(self, name: str, rows: list[dict[str, Any]], **headers: str) -> Any:
         """Import rows as NDJSON."""
         body = "\n".join(json.dumps(row) for row in rows)
         headers = {"Content-Type": "application/x-ndjson", **headers}
-        return self.call("writer", "POST", f"/v1/datasets/{name}.requests/rows", content=body.encode(), headers=headers)
+        return self.call(
+            "writer",
+            "POST",
+            f"/v1/datasets/{name}.requests/rows",
+            content=body.encode(),
+            headers=headers,
+        )
 
     def featurise(self, name: str, *, requests: int = 1_000_000) -> None:
         """What etl does with what is stored: rows without a width are bad, all others become feature rows."""
-        with self.databases.connect("etl", "raw") as raw, self.databases.connect("etl", "warehouse") as warehouse:
+        with (
+            self.databases.connect("etl", "raw") as raw,
+            self.databases.connect("etl", "warehouse") as warehouse,
+        ):
             with warehouse.transaction():
                 table = feature_sets.make_table(warehouse, name, DIGEST, FEATURES)
-            places = [road.Place(name, DIGEST, topic, partition, 0) for topic, partition in road.roads(raw)]
+            places = [
+                road.Place(name, DIGEST, topic, partition, 0)
+                for topic, partition in road.roads(raw)
+            ]
             for place in places:
                 with warehouse.transaction():
                     featuring.add_places(warehouse, [place])
                     begin = featuring.claim(warehouse, place)
-                    found = road.read(raw, place, next_offset=begin, requests=requests, rows=requests)
+                    found = road.read(
+                        raw, place, next_offset=begin, requests=requests, rows=requests
+                    )
                     outcome = _outcome(found)
                     featuring.store(warehouse, place, table, outcome)
                     after = found[-1].log_offset + 1 if found else begin
-                    featuring.advance(warehouse, place, next_offset=after, featured=len(outcome.ids), quarantined=len(outcome.bad))
+                    featuring.advance(
+                        warehouse,
+                        place,
+                        next_offset=after,
+                        featured=len(outcome.ids),
+                        quarantined=len(outcome.bad),
+                    )
         self.databases.catch_up()
 
     def knocks(self, outcome: str) -> int:
         """How often the door refused for that reason, by the ledger."""
         self.collaborators.door_book.flush()
-        return sum(entry["detail"]["times"] for entry in self.ledger(action="knock", outcome=outcome))
+        return sum(
+            entry["detail"]["times"] for entry in self.ledger(action="knock", outcome=outcome)
+        )
 
     def ledger(self, **wanted: Any) -> list[dict[str, Any]]:
         """Ledger entries with these values, oldest first."""
         columns = ("caller", "action", "subject", "columns", "rows", "lsn", "outcome", "detail")
         with self.databases.connect("dataapi", "warehouse") as connection:
-            found = connection.execute(f"SELECT {', '.join(columns)} FROM control.ledger ORDER BY id").fetchall()
+            found = connection.execute(
+                f"SELECT {', '.join(columns)} FROM control.ledger ORDER BY id"
+            ).fetchall()
         entries = [dict(zip(columns, row, strict=True)) for row in found]
-        return [entry for entry in entries if all(entry[name] == value for name, value in wanted.items())]
+        return [
+            entry
+            for entry in entries
+            if all(entry[name] == value for name, value in wanted.items())
+        ]
 
 
 def _outcome(found: list[Any]) -> Outcome:
@@ -146,7 +181,12 @@ def _outcome(found: list[Any]) -> Outcome:
     return Outcome(
         ids=[request.request_id for request, _ in good],
         rows=[0 for _ in good],
-        times=[datetime.fromisoformat(values["seen_at"]) if "seen_at" in values else request.received_at for request, values in good],
+        times=[
+            datetime.fromisoformat(values["seen_at"])
+            if "seen_at" in values
+            else request.received_at
+            for request, values in good
+        ],
         keys=[None for _ in good],
         features={
             "width": np.array([float(values["width"]) for _, values in good], dtype=np.float64),
@@ -160,7 +200,10 @@ def _outcome(found: list[Any]) -> Outcome:
 def tokens(folder: Path) -> Path:
     """The token file of CALLERS."""
     file = folder / "tokens.json"
-    entries = [{"name": name, "sha256": digest(f"token-{name}"), **entry} for name, entry in CALLERS.items()]
+    entries = [
+        {"name": name, "sha256": digest(f"token-{name}"), **entry}
+        for name, entry in CALLERS.items()
+    ]
     file.write_text(json.dumps({"tokens": entries}))
     return file
 
@@ -168,7 +211,11 @@ def tokens(folder: Path) -> Path:
 @contextmanager
 def serving(collaborators: Collaborators) -> Iterator[str]:
     """The application under uvicorn in a thread; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(collaborators), host="127.0.0.1", port=0, log_config=None, lifespan="on"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(collaborators), host="127.0.0.1", port=0, log_config=None, lifespan="on"
+        )
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -196,7 +243,9 @@ def collaborate(
         access=Access(tokens_file=tokens(folder)),
         dataapi=DataApi(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
     )
-    return build(settings, cluster=LocalCluster(environment, folder / "logs", argv=argv), registry=None)
+    return build(
+        settings, cluster=LocalCluster(environment, folder / "logs", argv=argv), registry=None
+    )
 
 
 @pytest.fixture

@@ -31,7 +31,14 @@ from mlplatform.errors import (
 )
 
 TRAINING = "/v1/datasets/manual-one.training"
-ROWS = [{"width": number / 4, "colour": "red" if number % 3 else None, "kind": "rose" if number % 2 else "daisy"} for number in range(20)]
+ROWS = [
+    {
+        "width": number / 4,
+        "colour": "red" if number % 3 else None,
+        "kind": "rose" if number % 2 else "daisy",
+    }
+    for number in range(20)
+]
 ENOUGH = 250_000
 """Rows that no socket buffer holds, however well they compress."""
 MANY = """
@@ -92,17 +99,35 @@ def test_formats_columns_and_limits_agree(filled: Any) -> None:
     """CSV and NDJSON carry the rows of the Arrow stream; columns come in the order asked for; a limit keeps the latest."""
     query = {"columns": "colour,width", "limit": 5}
     with filled.client("reader") as client:
-        arrow = read_dataset(client, "manual-one.training", DatasetQuery(columns=("colour", "width"), limit=5)).table
+        arrow = read_dataset(
+            client, "manual-one.training", DatasetQuery(columns=("colour", "width"), limit=5)
+        ).table
     text = filled.raw("reader", "GET", TRAINING, params=query, headers={"Accept": "text/csv"})
-    lines = filled.raw("reader", "GET", TRAINING, params=query, headers={"Accept": "application/x-ndjson;q=0.9, image/png"})
-    from_csv = [{"colour": row["colour"] or None, "width": float(row["width"])} for row in csv.DictReader(io.StringIO(text.text))]
+    lines = filled.raw(
+        "reader",
+        "GET",
+        TRAINING,
+        params=query,
+        headers={"Accept": "application/x-ndjson;q=0.9, image/png"},
+    )
+    from_csv = [
+        {"colour": row["colour"] or None, "width": float(row["width"])}
+        for row in csv.DictReader(io.StringIO(text.text))
+    ]
 
     assert ["colour", "width"] == arrow.column_names
-    assert [{"colour": row["colour"], "width": row["width"]} for row in ROWS[-5:]] == arrow.to_pylist()
+    assert [
+        {"colour": row["colour"], "width": row["width"]} for row in ROWS[-5:]
+    ] == arrow.to_pylist()
     assert arrow.to_pylist() == from_csv
     assert arrow.to_pylist() == [json.loads(line) for line in lines.text.splitlines()]
-    assert ["text/csv; charset=utf-8", "application/x-ndjson"] == [text.headers["content-type"], lines.headers["content-type"]]
-    assert 5 == filled.call("reader", "GET", f"/v1/receipts/{lines.headers['x-receipt-id']}")["rows"]
+    assert ["text/csv; charset=utf-8", "application/x-ndjson"] == [
+        text.headers["content-type"],
+        lines.headers["content-type"],
+    ]
+    assert (
+        5 == filled.call("reader", "GET", f"/v1/receipts/{lines.headers['x-receipt-id']}")["rows"]
+    )
 
 
 def test_an_empty_dataset_is_whole_too(api: Any) -> None:
@@ -110,10 +135,16 @@ def test_an_empty_dataset_is_whole_too(api: Any) -> None:
     api.featurise("manual-one")
     with api.client("reader") as client:
         found = download(client, "manual-one.training", DatasetQuery())
-    text = api.raw("reader", "GET", TRAINING, params={"columns": "width"}, headers={"Accept": "text/csv"}).text
+    text = api.raw(
+        "reader", "GET", TRAINING, params={"columns": "width"}, headers={"Accept": "text/csv"}
+    ).text
     lines = api.raw("reader", "GET", TRAINING, headers={"Accept": "application/x-ndjson"})
 
-    assert (0, 0, "kind") == (found.table.num_rows, found.receipt.rows, found.table.column_names[-1])
+    assert (0, 0, "kind") == (
+        found.table.num_rows,
+        found.receipt.rows,
+        found.table.column_names[-1],
+    )
     assert ('"width"\n', "") == (text, lines.text)
 
 
@@ -133,8 +164,14 @@ def test_every_read_is_in_the_ledger(filled: Any) -> None:
         entry["outcome"] for entry in (opened, ended, unknown, writer, stranger)
     ]
     assert (["width"], 20, found.receipt.lsn) == (ended["columns"], ended["rows"], ended["lsn"])
-    assert (["width"], None, found.receipt.id) == (opened["columns"], opened["rows"], opened["detail"]["receipt"])
-    assert ["trainer", "writer", "stranger"] == [entry["caller"] for entry in (unknown, writer, stranger)]
+    assert (["width"], None, found.receipt.id) == (
+        opened["columns"],
+        opened["rows"],
+        opened["detail"]["receipt"],
+    )
+    assert ["trainer", "writer", "stranger"] == [
+        entry["caller"] for entry in (unknown, writer, stranger)
+    ]
 
 
 def test_a_query_that_makes_no_sense_names_its_field(filled: Any) -> None:
@@ -158,24 +195,34 @@ def test_contracts_are_listed_for_those_who_may_read(api: Any) -> None:
     """A reader sees four datasets per pipeline; a caller of another pipeline sees none of these."""
     names = [item["name"] for item in api.call("reader", "GET", "/v1/datasets")]
 
-    assert ["auto-one.training", "manual-one.requests"] == [name for name in names if name in ("auto-one.training", "manual-one.requests")]
+    assert ["auto-one.training", "manual-one.requests"] == [
+        name for name in names if name in ("auto-one.training", "manual-one.requests")
+    ]
     assert 8 == len(names)
     assert [] == api.call("stranger", "GET", "/v1/datasets")
 
 
 def test_a_stream_cut_between_batches_is_noticed(filled: Any) -> None:
     """A stream that ends properly, but lacks its last batch, is refused by the client: it is not what the receipt says."""
-    with _relay(filled.url, _without_last_row) as client, pytest.raises(DatasetIncomplete, match="19 rows came, it names 20"):
+    with (
+        _relay(filled.url, _without_last_row) as client,
+        pytest.raises(DatasetIncomplete, match="19 rows came, it names 20"),
+    ):
         download(client, "manual-one.training", DatasetQuery(), deadline_s=5)
 
 
 def test_a_body_cut_before_its_end_is_noticed(filled: Any) -> None:
     """A body that lacks its last bytes is no dataset, even where the transfer ends cleanly."""
-    with _relay(filled.url, lambda body: body[:-9]) as client, pytest.raises(DatasetIncomplete, match="broke off"):
+    with (
+        _relay(filled.url, lambda body: body[:-9]) as client,
+        pytest.raises(DatasetIncomplete, match="broke off"),
+    ):
         download(client, "manual-one.training", DatasetQuery(), deadline_s=0.1)
 
 
-def test_a_stream_that_ends_early_leaves_no_receipt(databases: Any, tmp_path: Any, start: Any, wait: Callable[..., Any]) -> None:
+def test_a_stream_that_ends_early_leaves_no_receipt(
+    databases: Any, tmp_path: Any, start: Any, wait: Callable[..., Any]
+) -> None:
     """A dead session breaks the body off; a reader that hangs up or stalls is noticed; none of them leaves a receipt or a session behind."""
     api = start(databases, tmp_path, stall_s=2.0)
     _fill(api)
@@ -190,9 +237,14 @@ def test_a_stream_that_ends_early_leaves_no_receipt(databases: Any, tmp_path: An
     assert [] == _sessions(api)
 
 
-def test_a_primary_behind_the_reading_address_is_refused(databases: Any, tmp_path: Any, start: Any) -> None:
+def test_a_primary_behind_the_reading_address_is_refused(
+    databases: Any, tmp_path: Any, start: Any
+) -> None:
     """An address that leads to a primary gives 503 with Retry-After, no row, and an entry in the ledger."""
-    to_primary = {"warehouse_replica_dsn": databases.dsn("reader", "warehouse"), "raw_replica_dsn": databases.dsn("reader", "raw")}
+    to_primary = {
+        "warehouse_replica_dsn": databases.dsn("reader", "warehouse"),
+        "raw_replica_dsn": databases.dsn("reader", "raw"),
+    }
     api = start(databases, tmp_path, postgres=to_primary)
     answer = api.raw("trainer", "GET", TRAINING)
     with api.client("trainer") as client, pytest.raises(StandbyUnproven, match="primary"):
@@ -203,15 +255,22 @@ def test_a_primary_behind_the_reading_address_is_refused(databases: Any, tmp_pat
     assert "StandbyUnproven" == api.ledger(action="read")[0]["outcome"]
 
 
-def test_a_lagging_standby_is_waited_for(databases: Any, throwaway: Any, tmp_path: Any, start: Any) -> None:
+def test_a_lagging_standby_is_waited_for(
+    databases: Any, throwaway: Any, tmp_path: Any, start: Any
+) -> None:
     """A standby that is further behind than allowed gives 503; the client reads again and succeeds when it has caught up."""
     behind = type(databases)(throwaway, "raw", "warehouse")
     api = start(behind, tmp_path, postgres={"max_lag_bytes": 200_000})
     api.send("manual-one", ROWS)
     api.featurise("manual-one")
-    with throwaway.superuser("warehouse", standby=True) as standby, throwaway.superuser("warehouse") as primary:
+    with (
+        throwaway.superuser("warehouse", standby=True) as standby,
+        throwaway.superuser("warehouse") as primary,
+    ):
         standby.execute("SELECT pg_wal_replay_pause()")
-        primary.execute("CREATE TABLE ballast AS SELECT md5(random()::text) FROM generate_series(1, 20000)")
+        primary.execute(
+            "CREATE TABLE ballast AS SELECT md5(random()::text) FROM generate_series(1, 20000)"
+        )
         refused = api.raw("trainer", "GET", TRAINING)
         resume = threading.Timer(0.5, lambda: _resume(throwaway))
         resume.start()
@@ -232,7 +291,10 @@ def _resume(cluster: Any) -> None:
 @contextmanager
 def _stream(api: Any) -> Iterator[httpx.Response]:
     path = "/v1/datasets/manual-one.features"
-    with api.client("trainer") as client, client.http.stream("GET", path, headers={"Accept": ARROW}) as answer:
+    with (
+        api.client("trainer") as client,
+        client.http.stream("GET", path, headers={"Accept": ARROW}) as answer,
+    ):
         yield answer
 
 
@@ -266,7 +328,9 @@ def _fill(api: Any) -> None:
     """More rows than any socket buffer holds."""
     api.featurise("manual-one")
     with api.databases.connect("etl", "warehouse") as connection, connection.transaction():
-        (table,) = connection.execute("SELECT table_name FROM control.feature_sets WHERE pipeline = 'manual-one'").fetchone()
+        (table,) = connection.execute(
+            "SELECT table_name FROM control.feature_sets WHERE pipeline = 'manual-one'"
+        ).fetchone()
         (mark,) = connection.execute("SELECT warehouse.next_mark()").fetchone()
         connection.execute(MANY.format(table=table, rows=ENOUGH), (mark,))
     api.databases.catch_up()
@@ -275,7 +339,8 @@ def _fill(api: Any) -> None:
 def _sessions(api: Any) -> list[Any]:
     with api.databases.cluster.superuser(standby=True) as connection:
         return connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = 'dataset'", (api.databases.warehouse,)
+            "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = 'dataset'",
+            (api.databases.warehouse,),
         ).fetchall()
 
 
@@ -294,7 +359,11 @@ def _relay(upstream: str, change: Callable[[bytes], bytes]) -> Iterator[DataApiC
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            headers = {name: self.headers[name] for name in ("Authorization", "Accept") if name in self.headers}
+            headers = {
+                name: self.headers[name]
+                for name in ("Authorization", "Accept")
+                if name in self.headers
+            }
             answer = httpx.get(upstream + self.path, headers=headers)
             body = change(answer.content) if "/datasets/" in self.path else answer.content
             self.send_response(answer.status_code)
@@ -312,7 +381,9 @@ def _relay(upstream: str, change: Callable[[bytes], bytes]) -> Iterator[DataApiC
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with DataApiClient(f"http://127.0.0.1:{server.server_address[1]}", SecretStr("token-trainer")) as client:
+            with DataApiClient(
+                f"http://127.0.0.1:{server.server_address[1]}", SecretStr("token-trainer")
+            ) as client:
                 yield client
         finally:
             server.shutdown()

@@ -15,7 +15,12 @@ from mlplatform.errors import Forbidden, InvalidInput
 
 def _ids(api: Any) -> list[str]:
     with api.databases.connect("dataapi", "raw") as connection:
-        return [str(row[0]) for row in connection.execute("SELECT request_id FROM raw.requests ORDER BY log_offset").fetchall()]
+        return [
+            str(row[0])
+            for row in connection.execute(
+                "SELECT request_id FROM raw.requests ORDER BY log_offset"
+            ).fetchall()
+        ]
 
 
 def _labels(api: Any) -> list[tuple[Any, ...]]:
@@ -40,7 +45,9 @@ def test_a_correction_closes_the_old_label(api: Any) -> None:
         _send(api, {**label, "label": "rose"}, {**label, "label": "daisy"}),
     ]
 
-    assert [(1, []), (1, []), (2, [])] == [(answer["accepted"], answer["refused"]) for answer in answers]
+    assert [(1, []), (1, []), (2, [])] == [
+        (answer["accepted"], answer["refused"]) for answer in answers
+    ]
     assert [("rose", "feedback", False), ("daisy", "feedback", True)] == _labels(api)
 
 
@@ -61,10 +68,15 @@ def test_a_label_may_come_before_its_request(api: Any) -> None:
     early, other = new_request_id(), new_request_id()
     refused = _send(api, {"request_id": early, "label": "rose"})
     taken = _send(
-        api, {"request_id": early, "label": "rose"}, {"request_id": other, "label": "daisy", "pipeline": "auto-one"}, pipeline="manual-one"
+        api,
+        {"request_id": early, "label": "rose"},
+        {"request_id": other, "label": "daisy", "pipeline": "auto-one"},
+        pipeline="manual-one",
     )
 
-    assert [{"index": 0, "field": "pipeline"}] == [{key: item[key] for key in ("index", "field")} for item in refused["refused"]]
+    assert [{"index": 0, "field": "pipeline"}] == [
+        {key: item[key] for key in ("index", "field")} for item in refused["refused"]
+    ]
     assert "not stored yet" in refused["refused"][0]["reason"]
     assert (2, []) == (taken["accepted"], taken["refused"])
 
@@ -72,7 +84,11 @@ def test_a_label_may_come_before_its_request(api: Any) -> None:
 def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
     """Every refused item is listed with index, field and reason, and lies in quarantine; the good ones count."""
     api.apply(
-        "numbers", target={"name": "size", "dtype": "int64"}, task="regression", tuning={"metric": "r2"}, gates=[{"metric": "r2", "min": 0}]
+        "numbers",
+        target={"name": "size", "dtype": "int64"},
+        task="regression",
+        tuning={"metric": "r2"},
+        gates=[{"metric": "r2", "min": 0}],
     )
     api.send("manual-one", [{"width": 1}])
     (known,) = _ids(api)
@@ -105,10 +121,12 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
         (10, "label"), (11, "label"), (13, "pipeline"), (14, "label"), (15, "label"), (16, "pipeline"),
     ] == [(item["index"], item["field"]) for item in answer["refused"]]  # fmt: skip
     items[16]["pipeline"] = "a\\u0000"
-    assert [items[item["index"]] for item in answer["refused"]] == [entry["payload"]["label"] for entry in kept]
-    assert ["label refused: " + item["reason"].replace("\0", "\\u0000") for item in answer["refused"]] == [
-        entry["reason"] for entry in kept
+    assert [items[item["index"]] for item in answer["refused"]] == [
+        entry["payload"]["label"] for entry in kept
     ]
+    assert [
+        "label refused: " + item["reason"].replace("\0", "\\u0000") for item in answer["refused"]
+    ] == [entry["reason"] for entry in kept]
 
 
 def test_a_label_under_a_wrong_name_hides_nothing(api: Any) -> None:
@@ -117,7 +135,9 @@ def test_a_label_under_a_wrong_name_hides_nothing(api: Any) -> None:
     _send(api, {"request_id": early, "label": "rose"}, pipeline="auto-one")
     _send(api, {"request_id": early, "label": "rose"}, pipeline="manual-one")
     with api.databases.connect("dataapi", "warehouse") as connection:
-        found = connection.execute("SELECT pipeline, text FROM warehouse.labels ORDER BY pipeline").fetchall()
+        found = connection.execute(
+            "SELECT pipeline, text FROM warehouse.labels ORDER BY pipeline"
+        ).fetchall()
 
     assert [("auto-one", "rose"), ("manual-one", "rose")] == found
 
@@ -135,8 +155,13 @@ def test_a_limited_writer_learns_and_leaves_nothing_elsewhere(api: Any) -> None:
     """A writer of one pipeline is told neither whose a request is nor how many rows it has, and fills no other pipeline's quarantine."""
     api.send("manual-one", [{"width": 1}])
     (known,) = _ids(api)
-    items = [{"request_id": known, "row": 7, "label": "rose"}, {"request_id": new_request_id(), "label": "rose", "pipeline": "manual-one"}]
-    answer = api.call("limited", "POST", "/v1/feedback", json={"labels": items, "pipeline": "auto-one"})
+    items = [
+        {"request_id": known, "row": 7, "label": "rose"},
+        {"request_id": new_request_id(), "label": "rose", "pipeline": "manual-one"},
+    ]
+    answer = api.call(
+        "limited", "POST", "/v1/feedback", json={"labels": items, "pipeline": "auto-one"}
+    )
 
     assert ["'limited' may not label this request", "'limited' may not label 'manual-one'"] == [
         item["reason"] for item in answer["refused"]
@@ -149,7 +174,11 @@ def test_a_text_must_fit_the_index(api: Any) -> None:
     """A label of 2,000 bytes is taken whatever its letters, a longer one named."""
     api.apply("words", target={"name": "word", "dtype": "string"})
     longest = "".join(chr(0x4E00 + number) for number in range(666)) + "ab"
-    answer = _send(api, *({"request_id": new_request_id(), "label": text} for text in (longest, longest + "c")), pipeline="words")
+    answer = _send(
+        api,
+        *({"request_id": new_request_id(), "label": text} for text in (longest, longest + "c")),
+        pipeline="words",
+    )
 
     assert (1, [(1, "label", "longer than 2000 bytes")]) == (
         answer["accepted"], [(item["index"], item["field"], item["reason"]) for item in answer["refused"]]
@@ -161,7 +190,9 @@ def test_a_label_that_is_nested_deep_is_refused_alone(api: Any) -> None:
     new = json.dumps({"request_id": new_request_id(), "label": "rose"})
     deep = '{"request_id": "17", "label": ' + "[" * 900 + "]" * 900 + "}"
     body = '{"pipeline": "manual-one", "labels": [' + new + "," + deep + "]}"
-    answer = api.call("writer", "POST", "/v1/feedback", content=body, headers={"Content-Type": "application/json"})
+    answer = api.call(
+        "writer", "POST", "/v1/feedback", content=body, headers={"Content-Type": "application/json"}
+    )
 
     assert (1, [1]) == (answer["accepted"], [item["index"] for item in answer["refused"]])
     assert "[[[" in str(api.call("reader", "GET", "/v1/quarantine")[0]["payload"])
@@ -171,7 +202,12 @@ def test_ndjson_labels_are_taken(api: Any) -> None:
     """One label per line; a line that is no JSON is refused like any other item."""
     body = json.dumps({"request_id": new_request_id(), "label": "rose"}) + "\n\n{nonsense\n"
     answer = api.call(
-        "writer", "POST", "/v1/feedback", params={"pipeline": "manual-one"}, content=body, headers={"Content-Type": "application/x-ndjson"}
+        "writer",
+        "POST",
+        "/v1/feedback",
+        params={"pipeline": "manual-one"},
+        content=body,
+        headers={"Content-Type": "application/x-ndjson"},
     )
 
     assert (1, [1]) == (answer["accepted"], [item["index"] for item in answer["refused"]])
@@ -191,7 +227,12 @@ def test_a_body_that_is_no_list_of_labels_is_refused(api: Any) -> None:
 
 def test_who_labelled_what_is_in_the_ledger(api: Any) -> None:
     """One entry per pipeline in the transaction of the labels; a caller without the role is refused and entered."""
-    _send(api, {"request_id": new_request_id(), "label": "rose"}, {"request_id": new_request_id(), "label": "oak"}, pipeline="manual-one")
+    _send(
+        api,
+        {"request_id": new_request_id(), "label": "rose"},
+        {"request_id": new_request_id(), "label": "oak"},
+        pipeline="manual-one",
+    )
     with pytest.raises(Forbidden):
         api.call("reader", "POST", "/v1/feedback", json={"labels": []})
     done, refused = api.ledger(action="label")

@@ -33,7 +33,9 @@ def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
             " ON CONFLICT DO NOTHING",
             (NAME, json.dumps({})),
         )
-        for version, state, _ in sorted(states, key=lambda item: item[1] == "champion"):  # never two champions at once
+        for version, state, _ in sorted(
+            states, key=lambda item: item[1] == "champion"
+        ):  # never two champions at once
             connection.execute(
                 "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, commit,"
                 " format, receipt_id) VALUES (%s, %s, %s, 'r', 'a', %s, %s, 'c', 'onnx', 'x')"
@@ -51,7 +53,12 @@ def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
 
 def _mirrored(databases: Any) -> list[bool]:
     with databases.connect("dataapi", "warehouse") as connection:
-        return [row[0] for row in connection.execute("SELECT mirrored_at IS NOT NULL FROM control.promotions ORDER BY id").fetchall()]
+        return [
+            row[0]
+            for row in connection.execute(
+                "SELECT mirrored_at IS NOT NULL FROM control.promotions ORDER BY id"
+            ).fetchall()
+        ]
 
 
 def test_aliases_follow_the_record_and_are_repaired(databases: Any, pool: Any, mlflow: Any) -> None:
@@ -99,5 +106,10 @@ def test_the_thread_mirrors_and_ends(databases: Any, pool: Any, wait: Any) -> No
     with ModelStore("http://127.0.0.1:1") as store:
         mirror = Mirror(pool, store, interval_s=0.01)
         mirror.start()
-        wait(lambda: (REGISTRY.get_sample_value("mlplatform_dataapi_mirror_failures_total") or 0.0) >= before + 2)
+        wait(
+            lambda: (
+                (REGISTRY.get_sample_value("mlplatform_dataapi_mirror_failures_total") or 0.0)
+                >= before + 2
+            )
+        )
         mirror.stop()

@@ -45,7 +45,12 @@ def verified(api: Any, name: str, receipt: str, *versions: str) -> None:
     """Register and verify versions."""
     for version in versions:
         api.call("trainer", "POST", f"/v1/models/{name}/versions", json=facts(version, receipt))
-        api.call("trainer", "POST", f"/v1/models/{name}/versions/{version}/verified", json={"manifest_sha256": version.zfill(64)})
+        api.call(
+            "trainer",
+            "POST",
+            f"/v1/models/{name}/versions/{version}/verified",
+            json={"manifest_sha256": version.zfill(64)},
+        )
 
 
 def act(api: Any, caller: str, name: str, action: str, version: str | None = None) -> Any:
@@ -59,7 +64,9 @@ def act(api: Any, caller: str, name: str, action: str, version: str | None = Non
 def status(api: Any, name: str) -> tuple[Any, ...]:
     """Champion, candidate and previous by number."""
     found = api.call("serving", "GET", f"/v1/models/{name}")
-    return tuple(found[key] and found[key]["version"] for key in ("champion", "candidate", "previous"))
+    return tuple(
+        found[key] and found[key]["version"] for key in ("champion", "candidate", "previous")
+    )
 
 
 def test_a_version_goes_from_registered_to_champion_and_back(api: Any, receipts: Any) -> None:
@@ -80,11 +87,17 @@ def test_a_version_goes_from_registered_to_champion_and_back(api: Any, receipts:
     assert [
         (None, None, None), (None, "1", None), ("1", None, None), ("1", "2", None), ("2", None, "1"), ("1", None, None),
     ] == seen  # fmt: skip
-    assert [("rollback", "1", "2"), ("promote", "2", "1"), ("propose", "2", "1"), ("approve", "1", None), ("propose", "1", None)] == [
-        (entry["action"], entry["version"], entry["previous"]) for entry in record
-    ]
+    assert [
+        ("rollback", "1", "2"),
+        ("promote", "2", "1"),
+        ("propose", "2", "1"),
+        ("approve", "1", None),
+        ("propose", "1", None),
+    ] == [(entry["action"], entry["version"], entry["previous"]) for entry in record]
     assert record[0]["id"] == api.call("serving", "GET", "/v1/models/manual-one")["record"]
-    assert ["champion", "retired"] == [item["state"] for item in api.call("reader", "GET", "/v1/models/manual-one/versions")]
+    assert ["champion", "retired"] == [
+        item["state"] for item in api.call("reader", "GET", "/v1/models/manual-one/versions")
+    ]
 
 
 def test_auto_approval_promotes_what_is_proposed(api: Any, receipts: Any) -> None:
@@ -97,14 +110,21 @@ def test_auto_approval_promotes_what_is_proposed(api: Any, receipts: Any) -> Non
     assert done == again
     assert ("1", None, None) == status(api, "auto-one")
     assert ["pipeline:auto", "trainer", "trainer"] == [
-        entry["caller"] for entry in api.ledger(subject="auto-one") if entry["action"] in ("propose", "promote")
+        entry["caller"]
+        for entry in api.ledger(subject="auto-one")
+        if entry["action"] in ("propose", "promote")
     ]
 
 
-def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(api: Any, receipts: Any) -> None:
+def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(
+    api: Any, receipts: Any
+) -> None:
     """Of two runs that met the same champion the later one is refused, and so is one that met none; repeating the first is no error."""
     verified(api, "auto-one", receipts["auto-one"], "1", "2", "3")
-    path, body = "/v1/models/auto-one/promotions", {"action": "propose", "why": "test", "gate_digest": GATES}
+    path, body = (
+        "/v1/models/auto-one/promotions",
+        {"action": "propose", "why": "test", "gate_digest": GATES},
+    )
     act(api, "trainer", "auto-one", "propose", "1")
     first = api.call("trainer", "POST", path, json=body | {"version": "2", "champion": "1"})
     with pytest.raises(Refused, match="compared with version 1, and the champion is version 2 now"):
@@ -118,8 +138,18 @@ def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(api: A
 
 def test_what_was_judged_by_another_definition_waits_for_a_person(api: Any, receipts: Any) -> None:
     """When a new commit was applied during the run, the version stays a candidate although the pipeline approves by itself."""
-    api.call("trainer", "POST", "/v1/models/auto-one/versions", json=facts("1", receipts["auto-one"], commit="an older one"))
-    api.call("trainer", "POST", "/v1/models/auto-one/versions/1/verified", json={"manifest_sha256": "1".zfill(64)})
+    api.call(
+        "trainer",
+        "POST",
+        "/v1/models/auto-one/versions",
+        json=facts("1", receipts["auto-one"], commit="an older one"),
+    )
+    api.call(
+        "trainer",
+        "POST",
+        "/v1/models/auto-one/versions/1/verified",
+        json={"manifest_sha256": "1".zfill(64)},
+    )
     done = act(api, "trainer", "auto-one", "propose", "1")
 
     assert ("propose", "candidate") == (done["action"], done["state"])
@@ -137,7 +167,9 @@ def test_a_trainer_cannot_promote(api: Any, receipts: Any) -> None:
         act(api, "approver", "manual-one", "propose", "1")
 
     assert (None, "1", None) == status(api, "manual-one")
-    assert ["approve", "promote", "rollback", "reject", "propose"] == [entry["action"] for entry in api.ledger(outcome="Forbidden")]
+    assert ["approve", "promote", "rollback", "reject", "propose"] == [
+        entry["action"] for entry in api.ledger(outcome="Forbidden")
+    ]
 
 
 def test_of_two_at_once_one_becomes_champion(api: Any, receipts: Any) -> None:
@@ -178,7 +210,12 @@ def test_refused_steps_say_what_is_missing(api: Any, receipts: Any) -> None:
         with pytest.raises(Refused, match=reason):
             act(api, caller, "manual-one", action, "1")
     with pytest.raises(Refused, match="another manifest"):
-        api.call("trainer", "POST", "/v1/models/manual-one/versions/1/verified", json={"manifest_sha256": "f" * 64})
+        api.call(
+            "trainer",
+            "POST",
+            "/v1/models/manual-one/versions/1/verified",
+            json={"manifest_sha256": "f" * 64},
+        )
     verified(api, "manual-one", receipt, "1")
     body = {"action": "propose", "version": "1", "why": "no report"}
     with pytest.raises(Refused, match="gate report is missing"):
@@ -194,7 +231,8 @@ def test_refused_steps_say_what_is_missing(api: Any, receipts: Any) -> None:
         act(api, "trainer", "manual-one", "propose", "1")
 
     assert [("reject", "rejected")] == [
-        (entry["action"], entry["state"]) for entry in api.call("reader", "GET", "/v1/models/manual-one/promotions")
+        (entry["action"], entry["state"])
+        for entry in api.call("reader", "GET", "/v1/models/manual-one/promotions")
     ]
 
 

@@ -22,12 +22,23 @@ def test_a_definition_is_applied_by_admins_only(api: Any) -> None:
     with pytest.raises(InvalidInput, match="the definition is of 'manual-one'"):
         api.call("admin", "PUT", "/v1/pipelines/other-name", json=body)
     with pytest.raises(InvalidInput) as caught:
-        api.call("admin", "PUT", "/v1/pipelines/manual-one", json={**body, "definition": {**found["definition"], "rollout": "canary"}})
+        api.call(
+            "admin",
+            "PUT",
+            "/v1/pipelines/manual-one",
+            json={**body, "definition": {**found["definition"], "rollout": "canary"}},
+        )
     changed = api.call("admin", "PUT", "/v1/pipelines/manual-one", json=body)
 
     assert "rollout" == caught.value.field
-    assert ("beef", "e" * 64, "admin") == (changed["commit"], changed["features_digest"], changed["applied_by"])
-    assert ["auto-one", "manual-one"] == [item["name"] for item in api.call("reader", "GET", "/v1/pipelines")]
+    assert ("beef", "e" * 64, "admin") == (
+        changed["commit"],
+        changed["features_digest"],
+        changed["applied_by"],
+    )
+    assert ["auto-one", "manual-one"] == [
+        item["name"] for item in api.call("reader", "GET", "/v1/pipelines")
+    ]
     assert [] == api.call("stranger", "GET", "/v1/pipelines")
     with pytest.raises(Forbidden):
         api.call("predictor", "GET", "/v1/pipelines")
@@ -51,8 +62,15 @@ def test_features_are_ready_when_every_stored_request_is_passed(api: Any) -> Non
     seen.append(api.call("trainer", "GET", path))
     seen.append(api.call("trainer", "GET", path, params={"stored_before": moment}))
 
-    assert [(False, 0, 0, 0), (False, 2, 0, 0), (True, 0, 1, 1), (False, 1, 1, 1), (True, 0, 1, 1)] == [
-        (item["ready"], item["waiting_requests"], item["featured"], item["quarantined"]) for item in seen
+    assert [
+        (False, 0, 0, 0),
+        (False, 2, 0, 0),
+        (True, 0, 1, 1),
+        (False, 1, 1, 1),
+        (True, 0, 1, 1),
+    ] == [
+        (item["ready"], item["waiting_requests"], item["featured"], item["quarantined"])
+        for item in seen
     ]
     marks = [item["mark"] for item in seen]
     assert marks == sorted(marks)
@@ -64,7 +82,9 @@ def test_features_are_ready_when_every_stored_request_is_passed(api: Any) -> Non
 def test_a_failure_of_etl_is_shown_until_the_pipeline_is_applied_again(api: Any) -> None:
     """What keeps etl from a digest is passed on; applying again clears it, for another try."""
     with api.databases.connect("etl", "warehouse") as connection:
-        connection.execute("UPDATE control.feature_sets SET failure = 'no such commit' WHERE pipeline = 'manual-one'")
+        connection.execute(
+            "UPDATE control.feature_sets SET failure = 'no such commit' WHERE pipeline = 'manual-one'"
+        )
     before = api.call("trainer", "GET", f"/v1/pipelines/manual-one/features/{DIGEST}")
     api.apply("manual-one")
     after = api.call("trainer", "GET", f"/v1/pipelines/manual-one/features/{DIGEST}")
@@ -97,14 +117,27 @@ def test_a_run_is_started_and_seen(databases: Any, tmp_path: Any, start: Any, wa
     """A run becomes a child process with the trainer's own environment, and its end is seen; its log holds what it wrote."""
     script = "import os, sys; print(sys.argv[1:], sorted(os.environ)); sys.exit(3)"
     api = start(databases, tmp_path, argv=(sys.executable, "-I", "-c", script))
-    run = api.call("approver", "POST", "/v1/pipelines/manual-one/runs", json={"reason": "new labels"})["run"]
-    ended = wait(lambda: [item for item in api.call("reader", "GET", "/v1/pipelines/manual-one/runs") if item["state"] == "failed"])
+    run = api.call(
+        "approver", "POST", "/v1/pipelines/manual-one/runs", json={"reason": "new labels"}
+    )["run"]
+    ended = wait(
+        lambda: [
+            item
+            for item in api.call("reader", "GET", "/v1/pipelines/manual-one/runs")
+            if item["state"] == "failed"
+        ]
+    )
     log = (tmp_path / "logs" / f"trainer-{run}.log").read_text()
 
-    assert [(run, "new labels (asked by approver)")] == [(item["name"], item["reason"]) for item in ended]
+    assert [(run, "new labels (asked by approver)")] == [
+        (item["name"], item["reason"]) for item in ended
+    ]
     assert "['manual-one', '--why=new labels (asked by approver)']" in log
     assert "MLPLATFORM_DATAAPI__URL" in log
     assert "PATH" not in log
     with pytest.raises(Forbidden):
         api.call("reader", "POST", "/v1/pipelines/manual-one/runs", json={"reason": "test"})
-    assert [("approver", run)] == [(entry["caller"], entry["detail"]["run"]) for entry in api.ledger(action="run", outcome="ok")]
+    assert [("approver", run)] == [
+        (entry["caller"], entry["detail"]["run"])
+        for entry in api.ledger(action="run", outcome="ok")
+    ]

@@ -18,7 +18,14 @@ def _store(api: Any, outbox: str, *sequences: int, pipeline: str = "manual-one")
             connection.execute(
                 "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version, caller,"
                 " received_at, rows, inputs, outputs) VALUES (%s, %s, 'serving', 'requests', 0, %s, %s, %s, '1', 'client', now(), 1, %s, '{}')",
-                (new_request_id(), pipeline, sequence, outbox, sequence, '{"width": [1]}' if sequence % 2 else '{"width": [null]}'),
+                (
+                    new_request_id(),
+                    pipeline,
+                    sequence,
+                    outbox,
+                    sequence,
+                    '{"width": [1]}' if sequence % 2 else '{"width": [null]}',
+                ),
             )
         connection.execute(
             "INSERT INTO raw.offsets (topic, partition, next_offset) VALUES ('requests', 0, %s) ON CONFLICT (topic, partition) DO UPDATE"
@@ -28,7 +35,13 @@ def _store(api: Any, outbox: str, *sequences: int, pipeline: str = "manual-one")
 
 
 def _heartbeat(api: Any, outbox: str, accepted: int, **more: Any) -> None:
-    body = {"host": "pod-1", "accepted": accepted, "acknowledged": accepted, "versions": {"manual-one": "1"}, **more}
+    body = {
+        "host": "pod-1",
+        "accepted": accepted,
+        "acknowledged": accepted,
+        "versions": {"manual-one": "1"},
+        **more,
+    }
     api.call("serving", "POST", f"/v1/outboxes/{outbox}", json=body)
 
 
@@ -60,8 +73,12 @@ def test_a_gap_in_the_numbers_is_found(api: Any) -> None:
         open_line[name] for name in ("accepted", "stored", "dead_lettered", "in_flight", "missing")
     )
     assert open_line["oldest_gap_s"] > 0
-    assert (3, [[3, 4], [6, 6], [8, 8]], True) == tuple(closed_line[name] for name in ("in_flight", "missing", "closed"))
-    assert (11, 1, 0, [], 0.0) == tuple(whole[name] for name in ("stored", "dead_lettered", "in_flight", "missing", "oldest_gap_s"))
+    assert (3, [[3, 4], [6, 6], [8, 8]], True) == tuple(
+        closed_line[name] for name in ("in_flight", "missing", "closed")
+    )
+    assert (11, 1, 0, [], 0.0) == tuple(
+        whole[name] for name in ("stored", "dead_lettered", "in_flight", "missing", "oldest_gap_s")
+    )
 
 
 def test_what_a_silent_outbox_held_is_missing(api: Any) -> None:
@@ -70,7 +87,10 @@ def test_what_a_silent_outbox_held_is_missing(api: Any) -> None:
     _heartbeat(api, outbox, 12, acknowledged=10)
     _store(api, outbox, *range(1, 10))
     with api.databases.connect("owner", "raw") as connection:
-        connection.execute("UPDATE raw.outboxes SET seen_at = now() - interval '121 s' WHERE outbox_id = %s", (outbox,))
+        connection.execute(
+            "UPDATE raw.outboxes SET seen_at = now() - interval '121 s' WHERE outbox_id = %s",
+            (outbox,),
+        )
     silent = _outbox(api)
     _heartbeat(api, outbox, 12, acknowledged=10)
     back = _outbox(api)
@@ -89,7 +109,12 @@ def test_numbers_of_late_heartbeats_are_not_taken_back(api: Any) -> None:
 
     assert (5, 8) == (low, _outbox(api)["accepted"])
     with pytest.raises(Forbidden):
-        api.call("writer", "POST", f"/v1/outboxes/{outbox}", json={"host": "x", "accepted": 1, "acknowledged": 1})
+        api.call(
+            "writer",
+            "POST",
+            f"/v1/outboxes/{outbox}",
+            json={"host": "x", "accepted": 1, "acknowledged": 1},
+        )
 
 
 def test_rows_add_up_at_every_stage(api: Any) -> None:
@@ -109,9 +134,14 @@ def test_rows_add_up_at_every_stage(api: Any) -> None:
         tuple(line[name] for name in ("raw", "featured", "quarantined", "waiting")) for line in seen
     ]
     assert [0, 0, 0] == [line["unaccounted"] for line in seen]
-    assert (1, 1) == (sheet["rows"]["never-applied"]["raw"], sheet["rows"]["never-applied"]["not_applicable"])
+    assert (1, 1) == (
+        sheet["rows"]["never-applied"]["raw"],
+        sheet["rows"]["never-applied"]["not_applicable"],
+    )
     assert {"stored": 5, "dead_lettered": 0} == sheet["requests"]
-    assert ["manual-one"] == list(api.call("reader", "GET", "/v1/balance", params={"pipeline": "manual-one"})["rows"])
+    assert ["manual-one"] == list(
+        api.call("reader", "GET", "/v1/balance", params={"pipeline": "manual-one"})["rows"]
+    )
 
 
 def test_a_lost_feature_row_is_unaccounted(api: Any) -> None:
@@ -119,23 +149,38 @@ def test_a_lost_feature_row_is_unaccounted(api: Any) -> None:
     api.send("manual-one", [{"width": 1}, {"width": 2}])
     api.featurise("manual-one")
     with api.databases.cluster.superuser(api.databases.warehouse) as connection:
-        (table,) = connection.execute("SELECT table_name FROM control.feature_sets WHERE table_name IS NOT NULL").fetchone()
+        (table,) = connection.execute(
+            "SELECT table_name FROM control.feature_sets WHERE table_name IS NOT NULL"
+        ).fetchone()
         connection.execute(f"DELETE FROM features.{table} WHERE width = 1")
     api.databases.catch_up()
 
     assert 1 == api.call("reader", "GET", "/v1/balance")["rows"]["manual-one"]["unaccounted"]
 
 
-def test_the_balance_waits_for_what_etl_has_passed(databases: Any, throwaway: Any, tmp_path: Any, start: Any, wait: Any) -> None:
+def test_the_balance_waits_for_what_etl_has_passed(
+    databases: Any, throwaway: Any, tmp_path: Any, start: Any, wait: Any
+) -> None:
     """A standby of the raw database that lacks rows which etl has passed is no source; what the primary lacks too is shown, not hidden."""
     theirs = throwaway.servers.settings("dataapi", raw="raw", warehouse="warehouse")
-    api = start(databases, tmp_path, postgres={"raw_dsn": theirs.raw_dsn, "raw_replica_dsn": theirs.raw_replica_dsn})
+    api = start(
+        databases,
+        tmp_path,
+        postgres={"raw_dsn": theirs.raw_dsn, "raw_replica_dsn": theirs.raw_replica_dsn},
+    )
     with throwaway.superuser(standby=True) as standby, throwaway.superuser("raw") as primary:
         standby.execute("SELECT pg_wal_replay_pause()")
-        wait(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state() = 'paused'").fetchone()[0])
+        wait(
+            lambda: standby.execute("SELECT pg_get_wal_replay_pause_state() = 'paused'").fetchone()[
+                0
+            ]
+        )
         last = api.send("manual-one", [{"width": 1}])["last_offset"]
         with databases.connect("etl", "warehouse") as etl:
-            etl.execute("INSERT INTO warehouse.progress VALUES ('manual-one', %s, 'import:manual-one', 0, %s)", ("d" * 64, last + 1))
+            etl.execute(
+                "INSERT INTO warehouse.progress VALUES ('manual-one', %s, 'import:manual-one', 0, %s)",
+                ("d" * 64, last + 1),
+            )
         databases.catch_up()
         lagging = api.raw("reader", "GET", "/v1/balance")
         standby.execute("SELECT pg_wal_replay_resume()")
@@ -162,18 +207,35 @@ def test_quarantined_rows_can_be_tried_again(api: Any) -> None:
     api.send("manual-one", [{"width": "wide"}, {"width": "wider"}])
     api.featurise("manual-one")
     api.call(
-        "writer", "POST", "/v1/datasets/manual-one.requests/rows", content=b"nonsense", headers={"Content-Type": "application/x-ndjson"}
+        "writer",
+        "POST",
+        "/v1/datasets/manual-one.requests/rows",
+        content=b"nonsense",
+        headers={"Content-Type": "application/x-ndjson"},
     )
-    line, second, first = (entry["id"] for entry in api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"}))
-    some = api.call("writer", "POST", "/v1/quarantine/redrive", json={"pipeline": "manual-one", "ids": [first, line, 999_999]})
-    everything = api.call("writer", "POST", "/v1/quarantine/redrive", json={"pipeline": "manual-one"})
+    line, second, first = (
+        entry["id"]
+        for entry in api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
+    )
+    some = api.call(
+        "writer",
+        "POST",
+        "/v1/quarantine/redrive",
+        json={"pipeline": "manual-one", "ids": [first, line, 999_999]},
+    )
+    everything = api.call(
+        "writer", "POST", "/v1/quarantine/redrive", json={"pipeline": "manual-one"}
+    )
 
     assert (1, [line, 999_999]) == (some["redriven"], [item["id"] for item in some["skipped"]])
-    assert ["it never became a row: correct it and send it again", "no such entry of 'manual-one'"] == [
-        item["reason"] for item in some["skipped"]
-    ]
+    assert [
+        "it never became a row: correct it and send it again",
+        "no such entry of 'manual-one'",
+    ] == [item["reason"] for item in some["skipped"]]
     assert {"redriven": 2, "skipped": []} == everything
-    assert second in [entry["id"] for entry in api.call("reader", "GET", "/v1/quarantine") if entry["redrive_at"]]
+    assert second in [
+        entry["id"] for entry in api.call("reader", "GET", "/v1/quarantine") if entry["redrive_at"]
+    ]
     with pytest.raises(Forbidden):
         api.call("reader", "POST", "/v1/quarantine/redrive", json={"pipeline": "manual-one"})
     assert [] == api.call("stranger", "GET", "/v1/quarantine")
@@ -184,7 +246,9 @@ def test_the_ledger_is_for_admins(api: Any) -> None:
     entries = api.call("admin", "GET", "/v1/ledger", params={"limit": 2})
 
     assert ["apply", "apply"] == [entry["action"] for entry in entries]
-    assert ("admin", 2) == tuple(api.ledger(subject="ledger")[0][name] for name in ("caller", "rows"))
+    assert ("admin", 2) == tuple(
+        api.ledger(subject="ledger")[0][name] for name in ("caller", "rows")
+    )
     with pytest.raises(Forbidden):
         api.call("reader", "GET", "/v1/ledger")
 
@@ -212,12 +276,18 @@ def test_any_character_may_be_knocked_with(api: Any) -> None:
         "/v1/ledger?subject=%00", "/v1/datasets/manual-one.requests%00",
     ]  # fmt: skip
 
-    assert [422, 422, 422, 422, 404] == [api.raw("admin", "GET", path).status_code for path in asked]
-    assert 422 == api.raw("admin", "DELETE", "/v1/pipelines/manual-one/lease?holder=%00").status_code
+    assert [422, 422, 422, 422, 404] == [
+        api.raw("admin", "GET", path).status_code for path in asked
+    ]
+    assert (
+        422 == api.raw("admin", "DELETE", "/v1/pipelines/manual-one/lease?holder=%00").status_code
+    )
     assert "InvalidInput" == api.ledger(subject="manual-one\\u0000.training")[0]["outcome"]
 
 
-def test_the_book_of_the_door_outlives_an_entry_that_can_not_be_written(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_book_of_the_door_outlives_an_entry_that_can_not_be_written(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever goes wrong with one entry, those after it are written."""
     book = api.collaborators.door_book
     with monkeypatch.context() as broken:
@@ -229,7 +299,9 @@ def test_the_book_of_the_door_outlives_an_entry_that_can_not_be_written(api: Any
     assert 1 == api.knocks("Unauthenticated")
 
 
-def test_a_caller_that_is_too_fast_is_told_when_to_come_again(databases: Any, tmp_path: Any, start: Any) -> None:
+def test_a_caller_that_is_too_fast_is_told_when_to_come_again(
+    databases: Any, tmp_path: Any, start: Any
+) -> None:
     """Above the rate 429 with Retry-After, per caller: another one is not affected."""
     api = start(databases, tmp_path, rate_per_s=0.5, burst=3)
     for _ in range(3):
@@ -252,7 +324,9 @@ def test_pages_of_operation_are_open_and_true(api: Any) -> None:
         description = client.get("/openapi.json")
 
     assert ({"status": "alive"}, {"status": "ready"}) == (alive, ready)
-    assert 'mlplatform_dataapi_requests_total{code="200",route="GET /v1/pipelines/{name}"}' in metrics
+    assert (
+        'mlplatform_dataapi_requests_total{code="200",route="GET /v1/pipelines/{name}"}' in metrics
+    )
     assert "something" not in metrics
     assert "429" in description["paths"]["/v1/feedback"]["post"]["responses"]
     assert "labels" in str(description["paths"]["/v1/feedback"]["post"]["requestBody"])
@@ -263,7 +337,10 @@ def test_an_unready_database_is_named(databases: Any, tmp_path: Any, start: Any)
     api = start(databases, tmp_path)
     with databases.cluster.superuser() as connection:
         connection.execute(f"ALTER DATABASE {databases.raw} ALLOW_CONNECTIONS false")
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (databases.raw,))
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            (databases.raw,),
+        )
         ready = api.raw("reader", "GET", "/readyz")
         refused = api.raw("reader", "GET", "/v1/balance")
         connection.execute(f"ALTER DATABASE {databases.raw} ALLOW_CONNECTIONS true")

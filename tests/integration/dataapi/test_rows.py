@@ -9,7 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlplatform.errors import Forbidden, InvalidInput, Refused, TooLarge, UnknownName, UnsupportedMedia
+from mlplatform.errors import (
+    Forbidden,
+    InvalidInput,
+    Refused,
+    TooLarge,
+    UnknownName,
+    UnsupportedMedia,
+)
 
 ROADS = "SELECT topic, partition, log_offset, source, caller, rows, inputs::text FROM raw.requests ORDER BY log_offset"
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -24,22 +31,31 @@ def _stored(api: Any) -> list[dict[str, Any]]:
 
 def _post(api: Any, body: bytes, media: str, **headers: str) -> Any:
     path = "/v1/datasets/manual-one.requests/rows"
-    return api.call("writer", "POST", path, content=body, headers={"Content-Type": media, **headers})
+    return api.call(
+        "writer", "POST", path, content=body, headers={"Content-Type": media, **headers}
+    )
 
 
 def test_rows_lie_on_the_road_in_order(api: Any) -> None:
     """NDJSON rows become one raw request each, at rising offsets of the pipeline's import topic."""
-    answer = api.send("manual-one", [{"width": 1.5, "colour": None, "kind": "rose"}, {"width": 2, "extra": "kept"}])
+    answer = api.send(
+        "manual-one",
+        [{"width": 1.5, "colour": None, "kind": "rose"}, {"width": 2, "extra": "kept"}],
+    )
     stored = _stored(api)
 
     assert (2, 0, []) == (answer["accepted"], answer["quarantined"], answer["first_reasons"])
-    assert [{"width": [1.5], "colour": [None], "kind": ["rose"]}, {"width": [2], "extra": ["kept"]}] == [
-        json.loads(row["inputs"]) for row in stored
-    ]
+    assert [
+        {"width": [1.5], "colour": [None], "kind": ["rose"]},
+        {"width": [2], "extra": ["kept"]},
+    ] == [json.loads(row["inputs"]) for row in stored]
     assert [("import:manual-one", 0, "import", "writer", 1)] * 2 == [
-        (row["topic"], row["partition"], row["source"], row["caller"], row["rows"]) for row in stored
+        (row["topic"], row["partition"], row["source"], row["caller"], row["rows"])
+        for row in stored
     ]
-    assert [answer["last_offset"] - 1, answer["last_offset"]] == [row["log_offset"] for row in stored]
+    assert [answer["last_offset"] - 1, answer["last_offset"]] == [
+        row["log_offset"] for row in stored
+    ]
 
 
 def test_csv_is_converted_by_declared_types(api: Any) -> None:
@@ -56,7 +72,9 @@ def test_csv_is_converted_by_declared_types(api: Any) -> None:
 
 def test_arrow_rows_are_taken(api: Any) -> None:
     """An Arrow stream brings its rows in, batch borders aside."""
-    table = pa.table({"width": [1.0, 2.0, 3.0], "colour": pa.array(["red", None, "blue"]).dictionary_encode()})
+    table = pa.table(
+        {"width": [1.0, 2.0, 3.0], "colour": pa.array(["red", None, "blue"]).dictionary_encode()}
+    )
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=2)
@@ -98,8 +116,12 @@ def test_unreadable_lines_go_to_quarantine(api: Any) -> None:
 
     assert (2, len(UNREADABLE)) == (answer["accepted"], answer["quarantined"])
     assert list(range(2, 2 + len(UNREADABLE))) == [entry["payload"]["record"] for entry in kept]
-    assert [True] * len(UNREADABLE) == [wanted in entry["reason"] for entry, (_, wanted) in zip(kept, UNREADABLE, strict=True)]
-    assert [entry["reason"] for entry in kept] == [reason["reason"] for reason in answer["first_reasons"]]
+    assert [True] * len(UNREADABLE) == [
+        wanted in entry["reason"] for entry, (_, wanted) in zip(kept, UNREADABLE, strict=True)
+    ]
+    assert [entry["reason"] for entry in kept] == [
+        reason["reason"] for reason in answer["first_reasons"]
+    ]
     assert [None] * len(UNREADABLE) == [entry["digest"] for entry in kept]
     assert ["\\u0000"] == json.loads(_stored(api)[-1]["inputs"])["colour"]
 
@@ -117,7 +139,10 @@ def test_broken_csv_lines_go_to_quarantine_as_they_were(api: Any) -> None:
 
 def test_letters_of_all_scripts_arrive(api: Any) -> None:
     """Texts beyond ASCII come through CSV and NDJSON as they are; a byte order mark is no part of the header."""
-    answers = [_post(api, "\ufeffwidth,colour\r\n1,żółty\r\n".encode(), "text/csv"), api.send("manual-one", [{"colour": "黄色"}])]
+    answers = [
+        _post(api, "\ufeffwidth,colour\r\n1,żółty\r\n".encode(), "text/csv"),
+        api.send("manual-one", [{"colour": "黄色"}]),
+    ]
 
     assert [(1, 0), (1, 0)] == [(answer["accepted"], answer["quarantined"]) for answer in answers]
     assert ["żółty", "黄色"] == [json.loads(row["inputs"])["colour"][0] for row in _stored(api)]
@@ -125,7 +150,11 @@ def test_letters_of_all_scripts_arrive(api: Any) -> None:
 
 def test_a_header_that_fits_no_row_is_refused(api: Any) -> None:
     """A CSV without a needed column, with one twice, or without a header is refused and names the column."""
-    for body, field in [(b"colour\nred\n", "width"), (b"width,width\n1,2\n", "width"), (b"", "body")]:
+    for body, field in [
+        (b"colour\nred\n", "width"),
+        (b"width,width\n1,2\n", "width"),
+        (b"", "body"),
+    ]:
         with pytest.raises(InvalidInput) as caught:
             _post(api, body, "text/csv")
         assert field == caught.value.field
@@ -149,13 +178,21 @@ def test_an_import_goes_on_where_it_ended(api: Any) -> None:
     rows[10] = b"nonsense"
     body = b"\n".join(rows)
     _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
-    with api.databases.cluster.superuser(api.databases.raw) as connection:  # as if the second chunk had never been committed
-        connection.execute("DELETE FROM raw.requests WHERE (inputs -> 'width' ->> 0)::float >= 5000")
-        connection.execute("UPDATE raw.imports SET records = 5000, accepted = 4999, finished = false")
+    with api.databases.cluster.superuser(
+        api.databases.raw
+    ) as connection:  # as if the second chunk had never been committed
+        connection.execute(
+            "DELETE FROM raw.requests WHERE (inputs -> 'width' ->> 0)::float >= 5000"
+        )
+        connection.execute(
+            "UPDATE raw.imports SET records = 5000, accepted = 4999, finished = false"
+        )
     answer = _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
 
     assert (6_999, 1) == (answer["accepted"], answer["quarantined"])
-    assert [number for number in range(7_000) if number != 10] == [json.loads(row["inputs"])["width"][0] for row in _stored(api)]
+    assert [number for number in range(7_000) if number != 10] == [
+        json.loads(row["inputs"])["width"][0] for row in _stored(api)
+    ]
     assert 1 == len(api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"}))
 
 
@@ -163,7 +200,12 @@ def test_requests_with_one_key_take_turns(api: Any) -> None:
     """The same body sent three times at once is stored once, in its order, and all three get the same answer."""
     body = b"\n".join(b'{"width": %d}' % number for number in range(11_000))
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-4"}), range(3)))
+        answers = list(
+            pool.map(
+                lambda _: _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-4"}),
+                range(3),
+            )
+        )
 
     assert [answers[0]] * 3 == answers
     assert list(range(11_000)) == [json.loads(row["inputs"])["width"][0] for row in _stored(api)]
@@ -184,13 +226,19 @@ def test_refusals_are_named_and_entered(api: Any) -> None:
     with pytest.raises(Forbidden, match="role writer"):
         api.call("reader", "POST", path, content=b"{}", headers=NDJSON)
     with pytest.raises(UnknownName):
-        api.call("writer", "POST", "/v1/datasets/manual-one.training/rows", content=b"{}", headers=NDJSON)
+        api.call(
+            "writer", "POST", "/v1/datasets/manual-one.training/rows", content=b"{}", headers=NDJSON
+        )
     with pytest.raises(UnknownName):
-        api.call("writer", "POST", "/v1/datasets/nobody.requests/rows", content=b"{}", headers=NDJSON)
+        api.call(
+            "writer", "POST", "/v1/datasets/nobody.requests/rows", content=b"{}", headers=NDJSON
+        )
     with pytest.raises(UnsupportedMedia):
         api.call("writer", "POST", path, content=b"{}", headers={"Content-Type": "application/xml"})
     with pytest.raises(UnsupportedMedia):
-        api.call("writer", "POST", path, content=b"{}", headers={**NDJSON, "Content-Encoding": "gzip"})
+        api.call(
+            "writer", "POST", path, content=b"{}", headers={**NDJSON, "Content-Encoding": "gzip"}
+        )
     api.send("manual-one", [{"width": 1}])
     refused = [entry["outcome"] for entry in api.ledger(action="write")]
 
@@ -198,17 +246,27 @@ def test_refusals_are_named_and_entered(api: Any) -> None:
     assert 1 == api.ledger(action="write", outcome="ok")[0]["rows"]
 
 
-def test_a_body_above_the_limit_is_refused_while_it_comes(databases: Any, tmp_path: Any, start: Any) -> None:
+def test_a_body_above_the_limit_is_refused_while_it_comes(
+    databases: Any, tmp_path: Any, start: Any
+) -> None:
     """413 for an announced size and for a chunked body that grows beyond the limit, of rows or of JSON; nothing of it is stored."""
     api = start(databases, tmp_path, max_body_bytes=4096)
     line = b'{"width": 1}\n'
     with pytest.raises(TooLarge):
         _post(api, line * 1000, "application/x-ndjson")
     with pytest.raises(TooLarge), api.client("writer") as client:
-        client.call("POST", "/v1/datasets/manual-one.requests/rows", content=iter([line] * 1000), headers=NDJSON)
+        client.call(
+            "POST",
+            "/v1/datasets/manual-one.requests/rows",
+            content=iter([line] * 1000),
+            headers=NDJSON,
+        )
     with pytest.raises(TooLarge), api.client("admin") as client:
         client.call(
-            "PUT", "/v1/pipelines/manual-one", content=iter([b"{", *[b'"a":1,'] * 1000]), headers={"Content-Type": "application/json"}
+            "PUT",
+            "/v1/pipelines/manual-one",
+            content=iter([b"{", *[b'"a":1,'] * 1000]),
+            headers={"Content-Type": "application/json"},
         )
 
     assert [] == _stored(api)

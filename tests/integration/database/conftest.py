@@ -18,13 +18,20 @@ DEFINITION = {
     "name": PIPELINE,
     "description": "Whether a customer leaves.",
     "task": "classification",
-    "columns": [{"name": "age", "dtype": "float64"}, {"name": "city", "dtype": "string", "nullable": True}],
+    "columns": [
+        {"name": "age", "dtype": "float64"},
+        {"name": "city", "dtype": "string", "nullable": True},
+    ],
     "target": {"name": "left", "dtype": "bool"},
     "key": "customer",
     "tuning": {"metric": "roc_auc"},
     "gates": [{"metric": "roc_auc", "min": 0.5}],
 }
-FEATURES = [{"name": "age", "dtype": "float64"}, {"name": "city", "dtype": "string"}, {"name": "old", "dtype": "bool"}]
+FEATURES = [
+    {"name": "age", "dtype": "float64"},
+    {"name": "city", "dtype": "string"},
+    {"name": "old", "dtype": "bool"},
+]
 
 
 @dataclass
@@ -42,7 +49,15 @@ class Warehouse:
                 connection.execute(
                     "INSERT INTO features.churn_a (request_id, row, batch, event_time, key, age, city, old) VALUES "
                     "(%s, 0, %s, '2026-01-01Z'::timestamptz + make_interval(days => %s), %s, %s, %s, %s)",
-                    (request_id, mark, number, f"c{number}", number / 2, None if number % 3 == 0 else "Bonn 'ä'", number > 5),
+                    (
+                        request_id,
+                        mark,
+                        number,
+                        f"c{number}",
+                        number / 2,
+                        None if number % 3 == 0 else "Bonn 'ä'",
+                        number > 5,
+                    ),
                 )
                 if labelled:
                     self.label(connection, request_id, value=number % 2, mark=mark)
@@ -54,7 +69,8 @@ class Warehouse:
         with self.databases.connect("dataapi", "warehouse") as connection, connection.transaction():
             mark = connection.execute("SELECT warehouse.next_mark()").fetchone()[0]
             connection.execute(
-                "UPDATE warehouse.labels SET valid_to = %s WHERE request_id = %s AND valid_to = 9223372036854775807", (mark, request_id)
+                "UPDATE warehouse.labels SET valid_to = %s WHERE request_id = %s AND valid_to = 9223372036854775807",
+                (mark, request_id),
             )
             self.label(connection, request_id, value=value, mark=mark)
         self.databases.catch_up()
@@ -68,9 +84,13 @@ class Warehouse:
 
     def datasets(self, *, warehouse_dsn: Any = None, max_lag_bytes: int = 1 << 30) -> Datasets:
         """Datasets over the standby, or over another address."""
-        settings = self.databases.settings("dataapi").model_copy(update={"max_lag_bytes": max_lag_bytes})
+        settings = self.databases.settings("dataapi").model_copy(
+            update={"max_lag_bytes": max_lag_bytes}
+        )
         return Datasets(
-            ReplicaPool(warehouse_dsn or settings.warehouse_replica_dsn, settings, name="warehouse"),
+            ReplicaPool(
+                warehouse_dsn or settings.warehouse_replica_dsn, settings, name="warehouse"
+            ),
             ReplicaPool(settings.raw_replica_dsn, settings, name="raw"),
         )
 
@@ -79,8 +99,14 @@ def apply_pipeline(databases: Any) -> Warehouse:
     """The pipeline's control facts and its feature table."""
     with databases.connect("dataapi", "warehouse") as connection:
         document = json.dumps(DEFINITION)
-        connection.execute("INSERT INTO control.pipelines VALUES (%s, %s, 'c', %s, now(), 'test')", (PIPELINE, document, DIGEST))
-        connection.execute("INSERT INTO control.feature_sets VALUES (%s, %s, 'c', %s)", (PIPELINE, DIGEST, document))
+        connection.execute(
+            "INSERT INTO control.pipelines VALUES (%s, %s, 'c', %s, now(), 'test')",
+            (PIPELINE, document, DIGEST),
+        )
+        connection.execute(
+            "INSERT INTO control.feature_sets VALUES (%s, %s, 'c', %s)",
+            (PIPELINE, DIGEST, document),
+        )
     return Warehouse(databases)
 
 
@@ -91,7 +117,10 @@ def make_table(databases: Any) -> None:
             "CREATE TABLE features.churn_a (request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, "
             "event_time timestamptz NOT NULL, key text, age double precision, city text, old boolean, PRIMARY KEY (request_id, row))"
         )
-        connection.execute("UPDATE control.feature_sets SET table_name = 'churn_a', features = %s", (json.dumps(FEATURES),))
+        connection.execute(
+            "UPDATE control.feature_sets SET table_name = 'churn_a', features = %s",
+            (json.dumps(FEATURES),),
+        )
 
 
 @pytest.fixture

@@ -32,15 +32,32 @@ def test_training_gives_features_and_labels_under_contract_names_and_types(wareh
     table, receipt = _read(warehouse.datasets(), "churn.training")
     servers = warehouse.databases.cluster.servers
 
-    assert table.column_names == ["request_id", "row", "event_time", "customer", "age", "city", "old", "left"]
+    assert table.column_names == [
+        "request_id",
+        "row",
+        "event_time",
+        "customer",
+        "age",
+        "city",
+        "old",
+        "left",
+    ]
     assert [str(kind) for kind in table.schema.types] == [
         "string", "int64", "timestamp[us, tz=UTC]", "string", "double", "string", "bool", "bool",
     ]  # fmt: skip
     assert table["request_id"].to_pylist() == ids
     assert table["left"].to_pylist() == [False, True] * 5
     assert table["city"].to_pylist()[:2] == [None, "Bonn 'ä'"]
-    assert (receipt.server_role, receipt.server, receipt.rows) == ("standby", f"127.0.0.1:{servers.standby_port}", 10)
-    assert (receipt.query.digest, receipt.query.as_of, receipt.timeline) == ("a" * 64, receipt.as_of, 1)
+    assert (receipt.server_role, receipt.server, receipt.rows) == (
+        "standby",
+        f"127.0.0.1:{servers.standby_port}",
+        10,
+    )
+    assert (receipt.query.digest, receipt.query.as_of, receipt.timeline) == (
+        "a" * 64,
+        receipt.as_of,
+        1,
+    )
 
 
 def test_the_same_mark_gives_the_same_hash_while_rows_and_corrections_come(warehouse) -> None:
@@ -65,14 +82,24 @@ def test_rows_without_label_are_features_but_no_training(warehouse) -> None:
 
     assert _read(datasets, "churn.training")[1].rows == 3
     assert _read(datasets, "churn.features")[1].rows == 5
-    assert _read(datasets, "churn.labels")[0].column_names == ["request_id", "row", "labelled_at", "source", "left"]
+    assert _read(datasets, "churn.labels")[0].column_names == [
+        "request_id",
+        "row",
+        "labelled_at",
+        "source",
+        "left",
+    ]
 
 
 def test_columns_window_and_limit(warehouse) -> None:
     """Columns come in the order asked for; the window is half open; a limit keeps the latest rows, in the order of request ids."""
     warehouse.add(10)
     datasets = warehouse.datasets()
-    window = DatasetQuery(columns=("age", "row"), since=datetime(2026, 1, 3, tzinfo=UTC), until=datetime(2026, 1, 9, tzinfo=UTC))
+    window = DatasetQuery(
+        columns=("age", "row"),
+        since=datetime(2026, 1, 3, tzinfo=UTC),
+        until=datetime(2026, 1, 9, tzinfo=UTC),
+    )
     whole, _ = _read(datasets, "churn.features", window)
     latest, _ = _read(datasets, "churn.features", window.model_copy(update={"limit": 2}))
 
@@ -134,12 +161,19 @@ def test_a_mark_that_is_not_closed_here_is_refused(warehouse) -> None:
         ("nobody.training", ALL, UnknownName, "name"),
         ("churn.training", DatasetQuery(digest="b" * 64), UnknownName, "digest"),
         ("churn.labels", DatasetQuery(digest="a" * 64), InvalidInput, "digest"),
-        ("churn.training", DatasetQuery(columns=("age", 'x" FROM control.ledger --')), InvalidInput, "columns"),
+        (
+            "churn.training",
+            DatasetQuery(columns=("age", 'x" FROM control.ledger --')),
+            InvalidInput,
+            "columns",
+        ),
         ("churn.training", DatasetQuery(columns=("age", "age")), InvalidInput, "columns"),
         ("churn.training", DatasetQuery(columns=()), InvalidInput, "columns"),
     ],
 )
-def test_what_the_contract_has_not_is_refused_by_name(warehouse, name: str, query: DatasetQuery, error: Any, field: str) -> None:
+def test_what_the_contract_has_not_is_refused_by_name(
+    warehouse, name: str, query: DatasetQuery, error: Any, field: str
+) -> None:
     """Unknown names, digests and columns are refused with the field at fault, before anything is read."""
     with pytest.raises(error) as refused, warehouse.datasets().open(name, query, caller="t"):
         pass
@@ -158,9 +192,15 @@ def test_features_that_etl_has_not_made_are_awaited_or_refused(warehouse) -> Non
         )
     databases.catch_up()
 
-    with pytest.raises(Unavailable, match="not there yet"), datasets.open("churn.training", DatasetQuery(digest="b" * 64), caller="t"):
+    with (
+        pytest.raises(Unavailable, match="not there yet"),
+        datasets.open("churn.training", DatasetQuery(digest="b" * 64), caller="t"),
+    ):
         pass
-    with pytest.raises(Refused, match="no engineer"), datasets.open("churn.training", DatasetQuery(digest="c" * 64), caller="t"):
+    with (
+        pytest.raises(Refused, match="no engineer"),
+        datasets.open("churn.training", DatasetQuery(digest="c" * 64), caller="t"),
+    ):
         pass
 
 
@@ -175,11 +215,16 @@ def test_every_pipeline_has_four_datasets(warehouse) -> None:
 def test_a_read_that_was_not_ended_has_no_receipt(warehouse) -> None:
     """Half a dataset is no dataset; leaving in the middle ends the session."""
     warehouse.add(2)
-    with warehouse.datasets().open("churn.training", ALL, caller="t") as read, pytest.raises(StandbyUnproven, match="not read to its end"):
+    with (
+        warehouse.datasets().open("churn.training", ALL, caller="t") as read,
+        pytest.raises(StandbyUnproven, match="not read to its end"),
+    ):
         read.finish()
 
     with warehouse.databases.cluster.superuser(standby=True) as connection:
-        left = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dataset'").fetchone()[0]
+        left = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dataset'"
+        ).fetchone()[0]
         assert left in (0, 1)  # the server may need a moment to notice
 
 
@@ -195,7 +240,9 @@ def test_a_session_that_the_standby_ends_fails_the_whole_dataset(warehouse) -> N
         batches = read.batches()
         next(batches)
         with warehouse.databases.cluster.superuser(standby=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'dataset'")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'dataset'"
+            )
         with pytest.raises(Unavailable):
             list(batches)
         with pytest.raises(StandbyUnproven):
@@ -206,7 +253,10 @@ def test_the_primary_refuses_a_dataset(warehouse) -> None:
     """Datasets that were given the primary's address get nothing, on any path."""
     datasets = warehouse.datasets(warehouse_dsn=warehouse.databases.dsn("reader", "warehouse"))
 
-    with pytest.raises(StandbyUnproven, match="refuses readers"), datasets.open("churn.training", ALL, caller="t"):
+    with (
+        pytest.raises(StandbyUnproven, match="refuses readers"),
+        datasets.open("churn.training", ALL, caller="t"),
+    ):
         pass
 
 
@@ -216,7 +266,9 @@ def test_the_reader_writes_nothing_even_if_it_turns_read_only_off(warehouse) -> 
         warehouse.databases.connect("reader", "warehouse", standby=True) as connection,
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
     ):
-        connection.execute("INSERT INTO control.receipts (id, dataset, receipt) VALUES ('x', 'x', '{}')")
+        connection.execute(
+            "INSERT INTO control.receipts (id, dataset, receipt) VALUES ('x', 'x', '{}')"
+        )
 
 
 def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else(warehouse) -> None:
@@ -228,15 +280,26 @@ def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else
     datasets = warehouse.datasets()
 
     assert len(datasets.list()) == 4
-    with pytest.raises(Refused, match="two columns 'left'"), datasets.open("churn.training", ALL, caller="t"):
+    with (
+        pytest.raises(Refused, match="two columns 'left'"),
+        datasets.open("churn.training", ALL, caller="t"),
+    ):
         pass
 
 
 def test_a_dataset_may_take_as_long_as_its_reader(warehouse) -> None:
     """Its session has no bound of time, which would cut off slow readers; its link is watched."""
     settings = warehouse.databases.settings("dataapi")
-    session = ArrowSession(pools.streaming_conninfo(settings.warehouse_replica_dsn, settings, name="dataset"), name="test")
-    names = ("statement_timeout", "idle_in_transaction_session_timeout", "tcp_keepalives_idle", "jit")
+    session = ArrowSession(
+        pools.streaming_conninfo(settings.warehouse_replica_dsn, settings, name="dataset"),
+        name="test",
+    )
+    names = (
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "tcp_keepalives_idle",
+        "jit",
+    )
     found = [session.row(f"SELECT current_setting('{name}')")[0] for name in names]
     session.close()
 
@@ -251,10 +314,14 @@ def test_labels_of_a_training_come_from_their_index_alone(warehouse) -> None:
     warehouse.databases.catch_up()
     with warehouse.databases.connect("reader", "warehouse", standby=True) as connection:
         source = dataset_contract.one(connection, "churn.training", None)
-        statement = dataset_sql.statement(source, DatasetQuery(columns=("age", "left")), as_of=2**62)
+        statement = dataset_sql.statement(
+            source, DatasetQuery(columns=("age", "left")), as_of=2**62
+        )
         for way in ("seqscan", "bitmapscan", "hashjoin", "nestloop"):
             connection.execute(f"SET enable_{way} = off")
-        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN (COSTS OFF) {statement}").fetchall())
+        plan = "\n".join(
+            row[0] for row in connection.execute(f"EXPLAIN (COSTS OFF) {statement}").fetchall()
+        )
 
     assert "Merge Join" in plan
     assert "Index Only Scan using labels_read" in plan

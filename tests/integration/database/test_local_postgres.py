@@ -19,8 +19,12 @@ from mlplatform.local.postgres import LocalPostgres, new_passwords
 from mlplatform.local.supervisor import Supervisor
 
 PASSWORDS = new_passwords()
-OLD = sorted(path for path in Path("/usr/lib/postgresql").glob("1[56]/bin") if (path / "initdb").exists())
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run its servers as somebody else")
+OLD = sorted(
+    path for path in Path("/usr/lib/postgresql").glob("1[56]/bin") if (path / "initdb").exists()
+)
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root has to run its servers as somebody else"
+)
 
 
 def _port() -> int:
@@ -31,13 +35,22 @@ def _port() -> int:
 
 def _servers(folder: Path, *, programs: Path | None = None) -> LocalPostgres:
     found = binaries.find(programs, copies=folder.parent / "programs")
-    return LocalPostgres(folder / "postgres", found, passwords=PASSWORDS, primary_port=_port(), standby_port=_port(), durable=False)
+    return LocalPostgres(
+        folder / "postgres",
+        found,
+        passwords=PASSWORDS,
+        primary_port=_port(),
+        standby_port=_port(),
+        durable=False,
+    )
 
 
 @contextmanager
 def _running(folder: Path, *, programs: Path | None = None) -> Iterator[LocalPostgres]:
     servers = _servers(folder, programs=programs)
-    with Supervisor([servers.primary_spec(), servers.standby_spec()], logs=folder / "logs") as supervisor:
+    with Supervisor(
+        [servers.primary_spec(), servers.standby_spec()], logs=folder / "logs"
+    ) as supervisor:
         servers.prepare_primary()
         supervisor.start("postgres-primary")
         servers.provision()
@@ -61,7 +74,9 @@ def folder(open_folder: Path) -> Iterator[Callable[[str], Path]]:
         shutil.rmtree(path)
 
 
-def _ask(servers: LocalPostgres, statement: str, *, standby: bool = False) -> tuple[object, ...] | None:
+def _ask(
+    servers: LocalPostgres, statement: str, *, standby: bool = False
+) -> tuple[object, ...] | None:
     dsn = servers.dsn("reader" if standby else "owner", "warehouse", standby=standby)
     with psycopg.connect(dsn.get_secret_value(), autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
@@ -106,7 +121,12 @@ def test_servers_under_a_closed_folder_move_out_of_it_and_are_removed_with_it(fo
     again.remove()
 
     assert (answer, modes) == ((1,), [0o700, 0o700])
-    assert (place in outside.parents, again.folder, outside.exists(), (place / "postgres").is_symlink()) == (False, outside, False, False)
+    assert (
+        place in outside.parents,
+        again.folder,
+        outside.exists(),
+        (place / "postgres").is_symlink(),
+    ) == (False, outside, False, False)
 
 
 @as_root
@@ -134,7 +154,9 @@ def test_a_folder_without_programs_is_named(tmp_path: Path) -> None:
     assert "extra 'local'" in refused.value.fix
 
 
-@pytest.mark.skipif(not OLD, reason="needs PostgreSQL 15 or 16 in /usr/lib/postgresql, which have no login triggers")
+@pytest.mark.skipif(
+    not OLD, reason="needs PostgreSQL 15 or 16 in /usr/lib/postgresql, which have no login triggers"
+)
 def test_before_17_the_read_pool_alone_refuses_a_primary(folder) -> None:
     """An older server works as well; it lets the reader into the primary, says so, and the pool's proof refuses every read there."""
     with _running(folder("old"), programs=OLD[-1]) as servers:

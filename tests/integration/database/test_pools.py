@@ -12,7 +12,9 @@ from mlplatform.database import pools
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
 from mlplatform.errors import InvalidInput, Overloaded, StandbyUnproven, Unavailable
 
-LEDGER = "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')"
+LEDGER = (
+    "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')"
+)
 
 
 def test_a_replica_read_is_proven_and_sees_what_the_primary_wrote(databases) -> None:
@@ -80,7 +82,9 @@ def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
 
 def test_a_pool_that_is_full_says_so(databases) -> None:
     """More transactions than sessions wait for their turn, then are told to come later; no session is lost by it."""
-    settings = databases.settings("dataapi").model_copy(update={"pool_max": 1, "connect_timeout_s": 0.1})
+    settings = databases.settings("dataapi").model_copy(
+        update={"pool_max": 1, "connect_timeout_s": 0.1}
+    )
     pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
     with pool.transaction(), pytest.raises(Overloaded, match="busy"), pool.transaction():
         pass
@@ -113,7 +117,9 @@ def test_the_server_gives_up_on_a_client_that_vanished(databases) -> None:
     assert 30_000 == kernel  # and ours of the server's
 
 
-def test_a_transaction_that_rests_too_long_is_given_up(databases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transaction_that_rests_too_long_is_given_up(
+    databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever pauses in a transaction longer than allowed has lost it, and may try again."""
     monkeypatch.setattr(pools, "IDLE_IN_TRANSACTION_S", 0.05)
     settings = databases.settings("dataapi")

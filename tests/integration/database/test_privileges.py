@@ -54,7 +54,11 @@ ALLOWED = [
     ("etl", "raw", "SELECT inputs FROM raw.requests"),
     ("etl", "warehouse", "UPDATE control.feature_sets SET table_name = 'mine', failure = NULL"),
     ("dataapi", "raw", REQUEST),
-    ("dataapi", "warehouse", "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')"),
+    (
+        "dataapi",
+        "warehouse",
+        "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')",
+    ),
     ("dataapi", "warehouse", "UPDATE control.promotions SET mirrored_at = now()"),
     ("dataapi", "raw", "INSERT INTO raw.offsets VALUES ('import:p', 0, 5)"),
     ("consumer", "raw", "INSERT INTO raw.offsets VALUES ('mlplatform.requests', 0, 5)"),
@@ -95,11 +99,19 @@ def test_a_role_may_not_even_connect(postgres, role: str, database: str) -> None
 
 def test_offsets_of_the_queue_are_the_consumers(databases) -> None:
     """The data API can neither set the queue's offsets back nor forward, and still sees them; the same for the consumer and imports."""
-    with databases.connect("consumer", "raw") as consumer, databases.connect("dataapi", "raw") as dataapi:
+    with (
+        databases.connect("consumer", "raw") as consumer,
+        databases.connect("dataapi", "raw") as dataapi,
+    ):
         consumer.execute("INSERT INTO raw.offsets VALUES ('mlplatform.requests', 0, 5)")
         dataapi.execute("INSERT INTO raw.offsets VALUES ('import:p', 0, 5)")
-        changed = [connection.execute("UPDATE raw.offsets SET next_offset = 9").rowcount for connection in (consumer, dataapi)]
-        seen = dataapi.execute("SELECT topic, next_offset FROM raw.offsets ORDER BY topic").fetchall()
+        changed = [
+            connection.execute("UPDATE raw.offsets SET next_offset = 9").rowcount
+            for connection in (consumer, dataapi)
+        ]
+        seen = dataapi.execute(
+            "SELECT topic, next_offset FROM raw.offsets ORDER BY topic"
+        ).fetchall()
 
     assert [1, 1] == changed
     assert [("import:p", 9), ("mlplatform.requests", 9)] == seen
@@ -112,7 +124,10 @@ def test_readers_see_new_feature_tables_and_the_data_api_does_not(databases) -> 
     databases.catch_up()
     with databases.connect("reader", "warehouse", standby=True) as connection:
         rows = connection.execute("SELECT * FROM features.mine").fetchall()
-    with databases.connect("dataapi", "warehouse") as connection, pytest.raises(InsufficientPrivilege):
+    with (
+        databases.connect("dataapi", "warehouse") as connection,
+        pytest.raises(InsufficientPrivilege),
+    ):
         connection.execute("SELECT * FROM features.mine")
 
     assert rows == []
@@ -120,11 +135,15 @@ def test_readers_see_new_feature_tables_and_the_data_api_does_not(databases) -> 
 
 def test_backup_reads_tables_that_mlflow_makes_later(postgres) -> None:
     """MLflow makes its tables itself; the backup role may read them without being told."""
-    with psycopg.connect(postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), autocommit=True) as connection:
+    with psycopg.connect(
+        postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), autocommit=True
+    ) as connection:
         connection.execute("CREATE TABLE later (a int)")
     with psycopg.connect(postgres.servers.dsn("backup", "mlflow").get_secret_value()) as connection:
         rows = connection.execute("SELECT * FROM later").fetchall()
-    with psycopg.connect(postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), autocommit=True) as connection:
+    with psycopg.connect(
+        postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), autocommit=True
+    ) as connection:
         connection.execute("DROP TABLE later")
 
     assert rows == []
@@ -133,10 +152,13 @@ def test_backup_reads_tables_that_mlflow_makes_later(postgres) -> None:
 def test_no_password_stands_in_a_log_or_a_readable_file(postgres) -> None:
     """Passwords reach the server as verifiers, and its files are closed to others."""
     servers = postgres.servers
-    logs = "".join(path.read_text(errors="replace") for path in (servers.folder.parent / "logs").glob("*.log"))
+    logs = "".join(
+        path.read_text(errors="replace") for path in (servers.folder.parent / "logs").glob("*.log")
+    )
     configuration = servers.standby / "mlplatform.conf"
 
     assert not any(
-        servers.dsn(role, "raw").get_secret_value().split(":")[2].split("@")[0] in logs for role in ("owner", "reader", "postgres")
+        servers.dsn(role, "raw").get_secret_value().split(":")[2].split("@")[0] in logs
+        for role in ("owner", "reader", "postgres")
     )
     assert (configuration.stat().st_mode & 0o077, servers.standby.stat().st_mode & 0o077) == (0, 0)

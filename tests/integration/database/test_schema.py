@@ -38,14 +38,23 @@ def test_four_processes_may_migrate_at_once(empty, kind: str) -> None:
     """One does the work, the others wait and find it done; none fails, and a fifth changes nothing."""
     dsn = empty.servers.dsn("owner", f"empty_{kind}")
     processes = [
-        subprocess.Popen([sys.executable, "-c", MIGRATE, kind], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, kind],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
     ]
     ends = [process.communicate(dsn.get_secret_value(), timeout=120) for process in processes]
     migrate.migrate(kind, dsn)
     with empty.superuser(f"empty_{kind}") as connection:
         versions = connection.execute("SELECT version_num FROM public.alembic_version").fetchall()
 
-    assert [(process.returncode, "Traceback" in err) for process, (_, err) in zip(processes, ends, strict=True)] == [(0, False)] * 4
+    assert [
+        (process.returncode, "Traceback" in err)
+        for process, (_, err) in zip(processes, ends, strict=True)
+    ] == [(0, False)] * 4
     assert versions == [(migrate.head(kind),)]
 
 
@@ -58,7 +67,9 @@ def test_a_newer_schema_is_left_alone(databases, kind: str) -> None:
         migrate.migrate(kind, databases.dsn("owner", kind))
         versions = owner.execute("SELECT version_num FROM public.alembic_version").fetchall()
         table = {"raw": "raw.requests", "warehouse": "warehouse.labels"}[kind]
-        granted = owner.execute("SELECT has_table_privilege('mlplatform_reader', %s, 'SELECT')", (table,)).fetchone()
+        granted = owner.execute(
+            "SELECT has_table_privilege('mlplatform_reader', %s, 'SELECT')", (table,)
+        ).fetchone()
 
     assert ([("9999",)], (False,)) == (versions, granted)
 
@@ -72,8 +83,12 @@ def test_a_migration_that_fails_leaves_nothing(empty) -> None:
                 migrate.migrate("raw", empty.servers.dsn("owner", "empty_raw"))
         finally:
             connection.execute("ALTER ROLE hidden RENAME TO mlplatform_reader")
-            roles.set_password(connection, "mlplatform_reader", empty.servers.password("mlplatform_reader"))
-        found = connection.execute("SELECT to_regclass('raw.requests'), to_regclass('public.alembic_version')").fetchone()
+            roles.set_password(
+                connection, "mlplatform_reader", empty.servers.password("mlplatform_reader")
+            )
+        found = connection.execute(
+            "SELECT to_regclass('raw.requests'), to_regclass('public.alembic_version')"
+        ).fetchone()
 
     assert found == (None, None)
 
@@ -102,18 +117,29 @@ def test_requests_lie_in_the_partition_of_their_month(databases) -> None:
 
 def test_a_partition_made_late_takes_its_rows_out_of_the_default_one(databases) -> None:
     """A month without partition loses nothing: rows wait in the default one and move when theirs is made; borders are exact."""
-    first = (datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32 * 6)).replace(day=1)
+    first = (
+        datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        + timedelta(days=32 * 6)
+    ).replace(day=1)
     moments = [first - timedelta(milliseconds=1), first, first + timedelta(days=3)]
     with databases.connect("owner", "raw") as connection:
         for offset, moment in enumerate(moments):
             _insert(connection, _at(moment), offset)
-        before = connection.execute("SELECT DISTINCT tableoid::regclass::text FROM raw.requests").fetchall()
+        before = connection.execute(
+            "SELECT DISTINCT tableoid::regclass::text FROM raw.requests"
+        ).fetchall()
         made = connection.execute("SELECT raw.make_partitions(7)").fetchone()
         again = connection.execute("SELECT raw.make_partitions(7)").fetchone()
-        after = connection.execute("SELECT tableoid::regclass::text FROM raw.requests ORDER BY log_offset").fetchall()
+        after = connection.execute(
+            "SELECT tableoid::regclass::text FROM raw.requests ORDER BY log_offset"
+        ).fetchall()
 
     assert (before, made[0] > 0, again) == ([("raw.requests_default",)], True, (0,))
-    assert after == [(f"raw.requests_{moments[0]:%Y%m}",), (f"raw.requests_{first:%Y%m}",), (f"raw.requests_{first:%Y%m}",)]
+    assert after == [
+        (f"raw.requests_{moments[0]:%Y%m}",),
+        (f"raw.requests_{first:%Y%m}",),
+        (f"raw.requests_{first:%Y%m}",),
+    ]
 
 
 def test_rows_copied_twice_are_stored_once(databases) -> None:
@@ -142,7 +168,9 @@ def _copy(connection: Any, rows: list[tuple[str, int]]) -> int:
         connection.execute(INCOMING)
         with connection.cursor().copy(f"COPY incoming ({columns}) FROM STDIN") as copy:
             for request_id, offset in rows:
-                copy.write_row((request_id, "p", "serving", "t", 0, offset, "c", datetime.now(UTC), 1, "{}"))
+                copy.write_row(
+                    (request_id, "p", "serving", "t", 0, offset, "c", datetime.now(UTC), 1, "{}")
+                )
         return connection.execute(
             f"INSERT INTO raw.requests ({columns}) SELECT {columns} FROM incoming ON CONFLICT (request_id) DO NOTHING"
         ).rowcount
@@ -152,7 +180,10 @@ def test_a_transaction_id_from_before_a_restore_is_not_taken_for_it(databases) -
     """In a server filled from a dump ids begin anew: a batch under one that has a mark is refused, and the next one gets through."""
     with databases.connect("owner", "raw") as connection:
         (now,) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
-        connection.execute("INSERT INTO raw.batches (xact) SELECT generate_series(%s::bigint, %s::bigint)", (now + 2, now + 9))
+        connection.execute(
+            "INSERT INTO raw.batches (xact) SELECT generate_series(%s::bigint, %s::bigint)",
+            (now + 2, now + 9),
+        )
         with pytest.raises(SerializationFailure, match="before this database was restored"):
             _insert(connection, new_request_id(), 1)
         for _ in range(50):
@@ -161,14 +192,19 @@ def test_a_transaction_id_from_before_a_restore_is_not_taken_for_it(databases) -
             except SerializationFailure:
                 continue
             break
-        stored = connection.execute("SELECT count(*) FROM raw.requests JOIN raw.batches USING (xact) WHERE mark IS NOT NULL").fetchone()
+        stored = connection.execute(
+            "SELECT count(*) FROM raw.requests JOIN raw.batches USING (xact) WHERE mark IS NOT NULL"
+        ).fetchone()
 
     assert (1,) == stored
 
 
 def test_marks_commit_in_their_order(databases) -> None:
     """Two writers of the warehouse can't commit marks out of order: the second waits for the first."""
-    with databases.connect("etl", "warehouse") as first, databases.connect("dataapi", "warehouse") as second:
+    with (
+        databases.connect("etl", "warehouse") as first,
+        databases.connect("dataapi", "warehouse") as second,
+    ):
         first.execute("BEGIN")
         one = first.execute("SELECT warehouse.next_mark()").fetchone()[0]
         second.execute("SET lock_timeout = '100ms'")

@@ -22,9 +22,7 @@ DEFINITION = {
     "tuning": {"metric": "r2"},
     "gates": [{"metric": "r2", "min": 0}],
 }
-LEDGER = (
-    "INSERT INTO control.ledger (caller, action, subject, outcome) SELECT 'a', 'read', repeat('b', 1000), 'ok' FROM generate_series(1, 500)"
-)
+LEDGER = "INSERT INTO control.ledger (caller, action, subject, outcome) SELECT 'a', 'read', repeat('b', 1000), 'ok' FROM generate_series(1, 500)"
 
 
 def _pool(cluster: Any, **changes: Any) -> ReplicaPool:
@@ -32,7 +30,9 @@ def _pool(cluster: Any, **changes: Any) -> ReplicaPool:
     return ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse")
 
 
-def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_before_the_next(throwaway) -> None:
+def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_before_the_next(
+    throwaway,
+) -> None:
     """Sessions survive a promotion: rows and datasets read across it are thrown away, and no new read begins."""
     replica = _pool(throwaway)
     settings = throwaway.servers.settings("dataapi")
@@ -44,11 +44,16 @@ def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_befor
     throwaway.catch_up()
     datasets = Datasets(replica, ReplicaPool(settings.raw_replica_dsn, settings, name="raw"))
     with datasets.open("churn.labels", DatasetQuery(), caller="t") as dataset:
-        with pytest.raises(StandbyUnproven, match="promoted while it was read"), replica.read() as read:  # noqa: PT012  (its end raises)
+        with (
+            pytest.raises(StandbyUnproven, match="promoted while it was read"),
+            replica.read() as read,
+        ):  # noqa: PT012  (its end raises)
             read.connection.execute("SELECT count(*) FROM control.pipelines")
             with throwaway.superuser(standby=True) as connection:
                 connection.execute("SELECT pg_promote(wait => true, wait_seconds => 30)")
-            assert read.connection.execute("SELECT count(*) FROM control.pipelines").fetchone() == (1,)  # it goes on answering
+            assert read.connection.execute("SELECT count(*) FROM control.pipelines").fetchone() == (
+                1,
+            )  # it goes on answering
         assert list(dataset.batches()) == []
         with pytest.raises(StandbyUnproven, match="promoted while it was read"):
             dataset.finish()
@@ -61,7 +66,10 @@ def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_befor
 
 def test_a_standby_behind_its_limit_is_refused_until_it_has_caught_up(throwaway) -> None:
     """Lag is counted in bytes of WAL; above the limit the answer is "later", not old data."""
-    strict, lenient = _pool(throwaway, max_lag_bytes=100_000), _pool(throwaway, max_lag_bytes=1 << 30)
+    strict, lenient = (
+        _pool(throwaway, max_lag_bytes=100_000),
+        _pool(throwaway, max_lag_bytes=1 << 30),
+    )
     with throwaway.superuser(standby=True) as standby, throwaway.superuser("warehouse") as primary:
         standby.execute("SELECT pg_wal_replay_pause()")
         primary.execute(LEDGER)
@@ -110,7 +118,9 @@ def test_a_standby_without_its_primary_is_refused(throwaway) -> None:
 def test_a_write_pool_does_not_accept_a_standby(postgres) -> None:
     """Writers that were given a standby's address are refused at the door."""
     settings = postgres.servers.settings("dataapi").model_copy(update={"connect_timeout_s": 1.0})
-    pool = PrimaryPool(postgres.servers.dsn("dataapi", "warehouse", standby=True), settings, name="warehouse")
+    pool = PrimaryPool(
+        postgres.servers.dsn("dataapi", "warehouse", standby=True), settings, name="warehouse"
+    )
     with pytest.raises(Unavailable), pool.transaction():
         pass
     pool.close()

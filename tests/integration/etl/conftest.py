@@ -69,7 +69,9 @@ class Road:
     pools: list[PrimaryPool] = field(default_factory=list)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def apply(self, features: str | None = FEATURES, *, commit: str | None = None, **changes: Any) -> str:
+    def apply(
+        self, features: str | None = FEATURES, *, commit: str | None = None, **changes: Any
+    ) -> str:
         """Commit the pipeline and record it as the data API does; returns the features digest. `commit` overrides the recorded one."""
         document = DEFINITION | changes
         folder = self.repository / "pipelines" / document["name"]
@@ -81,12 +83,18 @@ class Road:
             (folder / "features.py").write_text(features)
         porcelain.add(self.repository, [str(path) for path in folder.iterdir()])
         made = porcelain.commit(
-            self.repository, message=b"change", all=True, author=b"A <a@example.org>", committer=b"A <a@example.org>"
+            self.repository,
+            message=b"change",
+            all=True,
+            author=b"A <a@example.org>",
+            committer=b"A <a@example.org>",
         ).decode()
         definition = PipelineDefinition.parse(document)
         digest = features_digest(definition, None if features is None else features.encode())
         with self.databases.connect("dataapi", "warehouse") as connection, connection.transaction():
-            pipelines.apply(connection, definition, commit=commit or made, digest=digest, caller="test")
+            pipelines.apply(
+                connection, definition, commit=commit or made, digest=digest, caller="test"
+            )
         return digest
 
     def propose(self, digest: str) -> None:
@@ -96,23 +104,41 @@ class Road:
             query = f"INSERT INTO control.model_versions ({columns}) VALUES ('loans', %s, 'candidate', '', '', '', %s, '', '', '')"
             connection.execute(query, (digest[:8], digest))
 
-    def serve(self, *requests: Sequence[Mapping[str, Any]], partition: int = 0, pipeline: str = "loans") -> list[str]:
+    def serve(
+        self, *requests: Sequence[Mapping[str, Any]], partition: int = 0, pipeline: str = "loans"
+    ) -> list[str]:
         """Requests as the consumer stores them, in one transaction; each is a list of rows. Returns their ids."""
         with self.stored(*requests, partition=partition, pipeline=pipeline) as ids:
             return ids
 
     @contextmanager
-    def stored(self, *requests: Sequence[Mapping[str, Any]], partition: int = 0, pipeline: str = "loans") -> Iterator[list[str]]:
+    def stored(
+        self, *requests: Sequence[Mapping[str, Any]], partition: int = 0, pipeline: str = "loans"
+    ) -> Iterator[list[str]]:
         """The same, committed only when the block ends."""
         place = (TOPIC, partition)
         ids = [new_request_id() for _ in requests]
         with self.databases.connect("owner", "raw") as connection, connection.transaction():
-            connection.execute("INSERT INTO raw.offsets VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", place)
-            query = "SELECT next_offset FROM raw.offsets WHERE topic = %s AND partition = %s FOR UPDATE"
+            connection.execute(
+                "INSERT INTO raw.offsets VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", place
+            )
+            query = (
+                "SELECT next_offset FROM raw.offsets WHERE topic = %s AND partition = %s FOR UPDATE"
+            )
             first = connection.execute(query, place).fetchone()[0]
-            for offset, (request_id, rows) in enumerate(zip(ids, requests, strict=True), start=first):
+            for offset, (request_id, rows) in enumerate(
+                zip(ids, requests, strict=True), start=first
+            ):
                 columns = {name: [row.get(name) for row in rows] for name in rows[0]}
-                insert_raw(connection, request_id, pipeline, place=place, offset=offset, rows=len(rows), inputs=json.dumps(columns))
+                insert_raw(
+                    connection,
+                    request_id,
+                    pipeline,
+                    place=place,
+                    offset=offset,
+                    rows=len(rows),
+                    inputs=json.dumps(columns),
+                )
             update = "UPDATE raw.offsets SET next_offset = %s WHERE topic = %s AND partition = %s"
             connection.execute(update, (first + len(ids), *place))
             yield ids
@@ -121,8 +147,18 @@ class Road:
         """One request with these bytes as its inputs."""
         request_id = new_request_id()
         with self.databases.connect("owner", "raw") as connection:
-            connection.execute("INSERT INTO raw.offsets VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", (TOPIC, 0))
-            insert_raw(connection, request_id, "loans", place=(TOPIC, 0), offset=offset, rows=rows, inputs=inputs)
+            connection.execute(
+                "INSERT INTO raw.offsets VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", (TOPIC, 0)
+            )
+            insert_raw(
+                connection,
+                request_id,
+                "loans",
+                place=(TOPIC, 0),
+                offset=offset,
+                rows=rows,
+                inputs=inputs,
+            )
         return request_id
 
     def bring(self, *rows: Mapping[str, Any], pipeline: str = "loans") -> None:
@@ -158,19 +194,30 @@ class Road:
             "MLPLATFORM_ETL__IDLE_S": "0.02",
         } | {f"MLPLATFORM_ETL__{name.upper()}": str(value) for name, value in settings.items()}
         with log.open("ab") as output:
-            process = subprocess.Popen([sys.executable, "-c", RUN], env=environment, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                [sys.executable, "-c", RUN], env=environment, stdout=output, stderr=output
+            )
         self.processes.append(process)
         return process
 
-    def rows(self, query: str, *parameters: Any, database: str = "warehouse", role: str = "dataapi") -> list[dict[str, Any]]:
+    def rows(
+        self, query: str, *parameters: Any, database: str = "warehouse", role: str = "dataapi"
+    ) -> list[dict[str, Any]]:
         """What a query gives."""
-        with self.databases.connect(role, database) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        with (
+            self.databases.connect(role, database) as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
             return cursor.execute(query, parameters).fetchall()
 
     def features(self, digest: str, columns: str = "*") -> list[dict[str, Any]]:
         """The feature rows of a digest in the order of their requests."""
-        table = self.rows("SELECT table_name FROM control.feature_sets WHERE digest = %s", digest)[0]["table_name"]
-        return self.rows(f"SELECT {columns} FROM features.{table} ORDER BY request_id, row", role="etl")
+        table = self.rows("SELECT table_name FROM control.feature_sets WHERE digest = %s", digest)[
+            0
+        ]["table_name"]
+        return self.rows(
+            f"SELECT {columns} FROM features.{table} ORDER BY request_id, row", role="etl"
+        )
 
     def quarantine(self, digest: str) -> list[dict[str, Any]]:
         """What is in quarantine under a digest."""
@@ -181,16 +228,37 @@ class Road:
         """Rows by where they are, counted from the rows themselves."""
         query = "SELECT sum(featured)::int AS featured, sum(quarantined)::int AS quarantined FROM warehouse.progress WHERE digest = %s"
         counted = self.rows(query, digest)[0]
-        places = self.rows("SELECT topic, partition, next_offset FROM warehouse.progress WHERE digest = %s", digest)
-        raw = self.rows("SELECT topic, partition, log_offset, rows FROM raw.requests WHERE pipeline = 'loans'", database="raw")
+        places = self.rows(
+            "SELECT topic, partition, next_offset FROM warehouse.progress WHERE digest = %s", digest
+        )
+        raw = self.rows(
+            "SELECT topic, partition, log_offset, rows FROM raw.requests WHERE pipeline = 'loans'",
+            database="raw",
+        )
         passed = {(place["topic"], place["partition"]): place["next_offset"] for place in places}
-        waiting = sum(item["rows"] for item in raw if item["log_offset"] >= passed.get((item["topic"], item["partition"]), 0))
-        tables = {"featured": len(self.features(digest)), "quarantined": sum(not row["resolved_at"] for row in self.quarantine(digest))}
+        waiting = sum(
+            item["rows"]
+            for item in raw
+            if item["log_offset"] >= passed.get((item["topic"], item["partition"]), 0)
+        )
+        tables = {
+            "featured": len(self.features(digest)),
+            "quarantined": sum(not row["resolved_at"] for row in self.quarantine(digest)),
+        }
         assert counted == tables
         return {"raw": sum(item["rows"] for item in raw), "waiting": waiting} | tables
 
 
-def insert_raw(connection: Any, request_id: str, pipeline: str, *, place: tuple[str, int], offset: int, rows: int, inputs: str) -> None:
+def insert_raw(
+    connection: Any,
+    request_id: str,
+    pipeline: str,
+    *,
+    place: tuple[str, int],
+    offset: int,
+    rows: int,
+    inputs: str,
+) -> None:
     """One row of raw.requests."""
     connection.execute(
         "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs) "

@@ -16,13 +16,21 @@ SET = "SELECT failure, table_name, features FROM control.feature_sets WHERE dige
     ("features", "told"),
     [
         ("def engineer(columns:", "pipelines/loans/features.py, line 1: '(' was never closed"),
-        ("import numpy\n1 / 0", "pipelines/loans/features.py, line 2: ZeroDivisionError: division by zero"),
+        (
+            "import numpy\n1 / 0",
+            "pipelines/loans/features.py, line 2: ZeroDivisionError: division by zero",
+        ),
         ("import sys\nsys.exit(3)", "pipelines/loans/features.py, line 2: SystemExit: 3"),
         ("engineer = 3", "pipelines/loans/features.py defines no function engineer(columns)"),
-        ("def engineer(columns):\n    return {'x': columns['income'].sum()}", "feature x is a float64, not a NumPy array"),
+        (
+            "def engineer(columns):\n    return {'x': columns['income'].sum()}",
+            "feature x is a float64, not a NumPy array",
+        ),
     ],
 )
-def test_features_that_can_not_be_loaded_stop_only_themselves(road: Any, good: Good, features: str, told: str) -> None:
+def test_features_that_can_not_be_loaded_stop_only_themselves(
+    road: Any, good: Good, features: str, told: str
+) -> None:
     """The reason stands in the feature set for people; the other digests and pipelines go on."""
     old = road.apply()
     road.propose(old)
@@ -89,7 +97,9 @@ def test_the_feature_set_says_what_it_gives(road: Any) -> None:
     ]
     road.databases.catch_up()
     with road.databases.connect("reader", "warehouse", standby=True) as connection:
-        assert connection.execute(f"SELECT count(*) FROM features.{found['table_name']}").fetchone() == (0,)
+        assert connection.execute(
+            f"SELECT count(*) FROM features.{found['table_name']}"
+        ).fetchone() == (0,)
 
 
 def test_what_only_the_database_refuses_is_found_and_put_aside(road: Any, good: Good) -> None:
@@ -99,7 +109,9 @@ def test_what_only_the_database_refuses_is_found_and_put_aside(road: Any, good: 
     table = road.rows(SET, digest)[0]["table_name"]
     with road.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.{table} ADD CONSTRAINT odd CHECK (income <> 13)")
-    ids = road.serve(*([good(income=13 if number in {7, 21} else number + 100)] for number in range(30)))
+    ids = road.serve(
+        *([good(income=13 if number in {7, 21} else number + 100)] for number in range(30))
+    )
     worker = road.worker(batch_requests=8)
     road.drain(worker)
 
@@ -110,7 +122,9 @@ def test_what_only_the_database_refuses_is_found_and_put_aside(road: Any, good: 
     _ask(road)
     road.drain(worker)
 
-    assert [(None, None)] * 2 == [(row["resolved_at"], row["redrive_at"]) for row in road.quarantine(digest)]
+    assert [(None, None)] * 2 == [
+        (row["resolved_at"], row["redrive_at"]) for row in road.quarantine(digest)
+    ]
     with road.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.{table} DROP CONSTRAINT odd")
     _ask(road)
@@ -161,7 +175,11 @@ def test_a_redrive_of_a_request_that_is_gone_says_so(road: Any, good: Good) -> N
 
     (entry,) = road.quarantine(digest)
     assert entry["reason"] == "the request is not in the raw database any more"
-    assert (entry["payload"]["income"], entry["redrive_at"], entry["resolved_at"]) == (-5, None, None)
+    assert (entry["payload"]["income"], entry["redrive_at"], entry["resolved_at"]) == (
+        -5,
+        None,
+        None,
+    )
 
 
 def test_a_table_that_can_not_be_written_stops_only_its_digest(road: Any, good: Good) -> None:

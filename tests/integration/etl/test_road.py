@@ -78,10 +78,15 @@ def test_a_new_digest_is_backfilled_beside_the_old_one(road: Any, good: Good) ->
 
     assert (3, 3) == (len(road.features(old)), len(road.features(new)))
     assert [["city", "heads", "income", "member"], ["children", "city", "income", "member"]] == [
-        sorted(set(road.features(digest)[0]) - {"request_id", "row", "batch", "event_time", "key"}) for digest in (old, new)
+        sorted(set(road.features(digest)[0]) - {"request_id", "row", "batch", "event_time", "key"})
+        for digest in (old, new)
     ]
     assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 2
-    assert road.balance(old) == road.balance(new) == {"raw": 3, "waiting": 0, "featured": 3, "quarantined": 0}
+    assert (
+        road.balance(old)
+        == road.balance(new)
+        == {"raw": 3, "waiting": 0, "featured": 3, "quarantined": 0}
+    )
 
 
 def test_a_digest_that_nobody_uses_rests(road: Any, good: Good) -> None:
@@ -104,9 +109,13 @@ def test_another_target_relabels_the_history(road: Any, good: Good) -> None:
     road.apply()
     road.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
     road.drain()
-    first = road.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0]["request_id"]
+    first = road.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0][
+        "request_id"
+    ]
     with road.databases.connect("owner", "warehouse") as connection:
-        connection.execute("UPDATE warehouse.labels SET source = 'feedback' WHERE request_id = %s", (first,))
+        connection.execute(
+            "UPDATE warehouse.labels SET source = 'feedback' WHERE request_id = %s", (first,)
+        )
     road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
     road.drain()
 
@@ -124,7 +133,12 @@ def test_an_earlier_target_relabels_the_history_again(road: Any, good: Good) -> 
     road.drain()
     assert ["no", "no"] == _open_labels(road)
     road.apply()
-    assert [0] == [place["next_offset"] for place in road.rows("SELECT next_offset FROM warehouse.progress WHERE digest = %s", digest)]
+    assert [0] == [
+        place["next_offset"]
+        for place in road.rows(
+            "SELECT next_offset FROM warehouse.progress WHERE digest = %s", digest
+        )
+    ]
     road.drain()
 
     assert ["yes"] == _open_labels(road)
@@ -143,7 +157,9 @@ def test_only_the_target_that_holds_labels(road: Any, good: Good) -> None:
 
 
 def _open_labels(road: Any) -> list[str]:
-    query = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
+    query = (
+        "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
+    )
     return [row["text"] for row in road.rows(query)]
 
 
@@ -166,7 +182,9 @@ def test_a_killed_etl_loses_and_doubles_nothing(road: Any, good: Good, tmp_path:
     assert left > 0
     assert set(ids) - set(found) == {road.quarantine(digest)[0]["request_id"]} == {ids[0]}
     assert road.balance(digest) == {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1}
-    assert road.rows("SELECT count(*) AS n, count(DISTINCT request_id) AS d FROM warehouse.labels") == [{"n": 200, "d": 200}]
+    assert road.rows(
+        "SELECT count(*) AS n, count(DISTINCT request_id) AS d FROM warehouse.labels"
+    ) == [{"n": 200, "d": 200}]
 
 
 def test_two_processes_share_the_work(road: Any, good: Good, tmp_path: Path) -> None:
@@ -184,7 +202,11 @@ def test_two_processes_share_the_work(road: Any, good: Good, tmp_path: Path) -> 
 
     assert [0, 0] == [process.wait(timeout=30) for process in processes]
     assert all('"event": "batch"' in log.read_text() for log in logs)
-    assert road.balance(old) == road.balance(new) == {"raw": 600, "waiting": 0, "featured": 600, "quarantined": 0}
+    assert (
+        road.balance(old)
+        == road.balance(new)
+        == {"raw": 600, "waiting": 0, "featured": 600, "quarantined": 0}
+    )
 
 
 def test_requests_of_other_pipelines_are_left_alone(road: Any, good: Good) -> None:
@@ -207,7 +229,11 @@ def test_a_database_that_is_away_is_told_so(road: Any, good: Good) -> None:
     digest = road.apply()
     road.serve([good()])
     settings = road.databases.settings("etl")
-    worker = road.worker(postgres=settings.model_copy(update={"raw_dsn": type(settings.raw_dsn)("host=127.0.0.1 port=1 dbname=raw")}))
+    worker = road.worker(
+        postgres=settings.model_copy(
+            update={"raw_dsn": type(settings.raw_dsn)("host=127.0.0.1 port=1 dbname=raw")}
+        )
+    )
     with pytest.raises(Unavailable):
         worker.step()
     road.drain()

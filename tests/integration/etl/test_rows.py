@@ -12,7 +12,12 @@ Good = Callable[..., dict[str, Any]]
 def test_a_served_row_becomes_a_feature_row(road: Any, good: Good) -> None:
     """Each row of a request is a typed feature row under the digest, with its key and time."""
     digest = road.apply()
-    (request,) = road.serve([good(loan="L1", asked_at="2026-02-03T04:05:06+02:00"), good(city=None, income=0, children=0, member=False)])
+    (request,) = road.serve(
+        [
+            good(loan="L1", asked_at="2026-02-03T04:05:06+02:00"),
+            good(city=None, income=0, children=0, member=False),
+        ]
+    )
     road.drain()
 
     first, second = road.features(digest)
@@ -40,33 +45,67 @@ def test_bad_rows_go_to_quarantine_alone(road: Any, good: Good) -> None:
         [good(children=2**63)],
         [good()],
     )
-    broken = road.store_text('{"income": [1, 2], "city": ["\\u0000"], "children": [1], "member": [true]}', rows=1, offset=30)
-    road.store_text('{"income": [1], "city": ["a"], "children": [1], "member": [true]}', rows=1, offset=31)
+    broken = road.store_text(
+        '{"income": [1, 2], "city": ["\\u0000"], "children": [1], "member": [true]}',
+        rows=1,
+        offset=30,
+    )
+    road.store_text(
+        '{"income": [1], "city": ["a"], "children": [1], "member": [true]}', rows=1, offset=31
+    )
     road.drain()
 
     assert [
         (requests[0], 1, "income", "'much' is a string, not a number"),
-        (requests[1], 0, "", "pipelines/loans/features.py, line 6: ValueError: less than no children"),
-        (requests[2], 0, "city", "city: 'Bo\\x00nn' holds a NUL character or half a surrogate pair; income: -1 is below 0"),
-        (requests[3], 0, "asked_at", "'yesterday' is no time (ISO 8601 text or seconds since the epoch)"),
+        (
+            requests[1],
+            0,
+            "",
+            "pipelines/loans/features.py, line 6: ValueError: less than no children",
+        ),
+        (
+            requests[2],
+            0,
+            "city",
+            "city: 'Bo\\x00nn' holds a NUL character or half a surrogate pair; income: -1 is below 0",
+        ),
+        (
+            requests[3],
+            0,
+            "asked_at",
+            "'yesterday' is no time (ISO 8601 text or seconds since the epoch)",
+        ),
         (requests[4], 0, "children", "9223372036854775808 is too large for 64 bits"),
         (broken, 0, "income", "has 2 values, and the request has 1 rows"),
-    ] == [(row["request_id"], row["row"], row["column_name"], row["reason"]) for row in road.quarantine(digest)]
-    assert road.quarantine(digest)[2]["payload"] == {"income": -1, "city": "Bo\\u0000nn", "children": 2, "member": True}
+    ] == [
+        (row["request_id"], row["row"], row["column_name"], row["reason"])
+        for row in road.quarantine(digest)
+    ]
+    assert road.quarantine(digest)[2]["payload"] == {
+        "income": -1,
+        "city": "Bo\\u0000nn",
+        "children": 2,
+        "member": True,
+    }
     assert road.balance(digest) == {"raw": 10, "waiting": 0, "featured": 4, "quarantined": 6}
 
 
 def test_rows_of_an_older_definition_fit_when_they_can(road: Any, good: Good) -> None:
     """A column that was dropped is ignored, one that was added and is nullable is null; one that was added otherwise is a fault."""
     road.serve([good(height=3)])
-    columns = road_columns = [{"name": "income", "dtype": "float64"}, {"name": "region", "dtype": "string", "nullable": True}]
+    columns = road_columns = [
+        {"name": "income", "dtype": "float64"},
+        {"name": "region", "dtype": "string", "nullable": True},
+    ]
     lenient = road.apply(None, columns=columns)
     road.drain()
     strict = road.apply(None, columns=[*road_columns, {"name": "age", "dtype": "int64"}])
     road.drain()
 
     assert [{"income": 30.5, "region": None}] == road.features(lenient, "income, region")
-    assert [("age", "is missing")] == [(row["column_name"], row["reason"]) for row in road.quarantine(strict)]
+    assert [("age", "is missing")] == [
+        (row["column_name"], row["reason"]) for row in road.quarantine(strict)
+    ]
 
 
 def test_a_history_row_brings_its_label(road: Any, good: Good) -> None:
@@ -76,11 +115,22 @@ def test_a_history_row_brings_its_label(road: Any, good: Good) -> None:
     road.drain()
 
     first = road.features(digest)[0]
-    labels = road.rows("SELECT request_id, row, number, text, source, valid_from FROM warehouse.labels")
+    labels = road.rows(
+        "SELECT request_id, row, number, text, source, valid_from FROM warehouse.labels"
+    )
     assert labels == [
-        {"request_id": first["request_id"], "row": 0, "number": None, "text": "yes", "source": "import", "valid_from": first["batch"]}
+        {
+            "request_id": first["request_id"],
+            "row": 0,
+            "number": None,
+            "text": "yes",
+            "source": "import",
+            "valid_from": first["batch"],
+        }
     ]
-    assert [("paid", "'perhaps' is not one of no, yes")] == [(row["column_name"], row["reason"]) for row in road.quarantine(digest)]
+    assert [("paid", "'perhaps' is not one of no, yes")] == [
+        (row["column_name"], row["reason"]) for row in road.quarantine(digest)
+    ]
     assert road.balance(digest) == {"raw": 4, "waiting": 0, "featured": 3, "quarantined": 1}
 
 

@@ -20,7 +20,9 @@ from mlplatform.local.process import ProcessSpec
 from mlplatform.local.supervisor import Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
-STUBBORN = "trap '' TERM; echo up; while :; do sleep 600; done"  # a shell: every user may execute it
+STUBBORN = (
+    "trap '' TERM; echo up; while :; do sleep 600; done"  # a shell: every user may execute it
+)
 # A child with a child of its own in the same group, whose pid it writes down; it dies of SIGTERM without ending its child.
 PARENT = (
     "import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)']);"
@@ -59,15 +61,25 @@ def until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
 def test_starts_in_the_order_of_needs(tmp_path: Path) -> None:
     """A process starts only when what it needs is ready, and stops before it."""
     order: list[tuple[str, str]] = []
-    slow = program("slow", "import time; time.sleep(0.3); print('up', flush=True); time.sleep(600)", ready=says(tmp_path / "slow.log"))
+    slow = program(
+        "slow",
+        "import time; time.sleep(0.3); print('up', flush=True); time.sleep(600)",
+        ready=says(tmp_path / "slow.log"),
+    )
     quick = program("quick", SLEEPER, needs=("slow",), ready=says(tmp_path / "quick.log"))
 
-    with Supervisor([slow, quick], logs=tmp_path, on_change=lambda status: order.append((status.name, status.state))) as supervisor:
+    with Supervisor(
+        [slow, quick],
+        logs=tmp_path,
+        on_change=lambda status: order.append((status.name, status.state)),
+    ) as supervisor:
         supervisor.start()
 
     seen = [step for step in order if step[1] in ("ready", "starting", "stopped")]
     assert seen.index(("slow", "ready")) < seen.index(("quick", "starting"))
-    assert order.index(("quick", "stopped"), order.index(("quick", "ready"))) < order.index(("slow", "stopping"))
+    assert order.index(("quick", "stopped"), order.index(("quick", "ready"))) < order.index(
+        ("slow", "stopping")
+    )
 
 
 def test_starts_side_by_side(tmp_path: Path) -> None:
@@ -89,7 +101,9 @@ def test_killed_process_comes_back(tmp_path: Path) -> None:
         supervisor.start()
         first = supervisor.status()["one"].pid
         os.kill(first or 0, signal.SIGKILL)
-        second = supervisor.wait("one", lambda status: status.restarts == 1 and status.state == "ready", timeout_s=10)
+        second = supervisor.wait(
+            "one", lambda status: status.restarts == 1 and status.state == "ready", timeout_s=10
+        )
 
     assert first != second.pid
     assert -signal.SIGKILL == second.exit_code
@@ -143,7 +157,13 @@ def test_one_shot_counts_as_done(tmp_path: Path) -> None:
 def test_stubborn_process_is_killed_after_its_grace(tmp_path: Path) -> None:
     """A process that ignores the stop signal is killed when its grace is over."""
     argv = ("/bin/sh", "-c", STUBBORN)
-    spec = ProcessSpec("stubborn", argv, environment={"PATH": os.defpath}, ready=says(tmp_path / "stubborn.log"), stop_timeout_s=0.3)
+    spec = ProcessSpec(
+        "stubborn",
+        argv,
+        environment={"PATH": os.defpath},
+        ready=says(tmp_path / "stubborn.log"),
+        stop_timeout_s=0.3,
+    )
     with Supervisor([spec], logs=tmp_path) as supervisor:
         supervisor.start()
         supervisor.stop("stubborn")
@@ -171,7 +191,12 @@ def test_stop_takes_the_grandchildren(tmp_path: Path) -> None:
     """What a child started itself ends with it, though the child does not care."""
     note = tmp_path / "pid"
     with Supervisor(
-        [program("parent", PARENT, str(note), ready=lambda: note.exists() and note.read_text() != "")], logs=tmp_path
+        [
+            program(
+                "parent", PARENT, str(note), ready=lambda: note.exists() and note.read_text() != ""
+            )
+        ],
+        logs=tmp_path,
     ) as supervisor:
         supervisor.start()
         grandchild = int(note.read_text())
@@ -183,11 +208,18 @@ def test_stop_takes_the_grandchildren(tmp_path: Path) -> None:
 def test_log_of_the_last_run_is_kept(tmp_path: Path) -> None:
     """A start moves the old log aside."""
     for word in ("first", "second"):
-        spec = program("one", f"print('{word}', flush=True); import time; time.sleep(600)", ready=says(tmp_path / "one.log", word))
+        spec = program(
+            "one",
+            f"print('{word}', flush=True); import time; time.sleep(600)",
+            ready=says(tmp_path / "one.log", word),
+        )
         with Supervisor([spec], logs=tmp_path) as supervisor:
             supervisor.start()
 
-    assert ("second\n", "first\n") == ((tmp_path / "one.log").read_text(), (tmp_path / "one.log.1").read_text())
+    assert ("second\n", "first\n") == (
+        (tmp_path / "one.log").read_text(),
+        (tmp_path / "one.log.1").read_text(),
+    )
 
 
 def test_log_is_bounded(tmp_path: Path) -> None:
@@ -203,7 +235,12 @@ def test_environment_is_the_specs_own(tmp_path: Path) -> None:
     """Nothing of the supervisor's environment reaches a child."""
     os.environ["MLPLATFORM_TEST_LEAK"] = "1"
     try:
-        spec = program("env", "import os; print(sorted(os.environ), flush=True)", environment={"ONLY": "this"}, restart=False)
+        spec = program(
+            "env",
+            "import os; print(sorted(os.environ), flush=True)",
+            environment={"ONLY": "this"},
+            restart=False,
+        )
         with Supervisor([spec], logs=tmp_path) as supervisor:
             supervisor.start()
             supervisor.wait("env", lambda status: status.state == "finished", timeout_s=10)
@@ -219,7 +256,13 @@ def test_environment_is_the_specs_own(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_child_runs_as_its_user(tmp_path: Path) -> None:
     """A child with a uid has dropped user, group and supplementary groups."""
-    spec = ProcessSpec("who", ("/bin/sh", "-c", "id -u; id -G"), environment={"PATH": os.defpath}, uid=65534, restart=False)
+    spec = ProcessSpec(
+        "who",
+        ("/bin/sh", "-c", "id -u; id -G"),
+        environment={"PATH": os.defpath},
+        uid=65534,
+        restart=False,
+    )
     with Supervisor([spec], logs=tmp_path) as supervisor:
         supervisor.start()
         supervisor.wait("who", lambda status: status.state == "finished", timeout_s=10)
@@ -249,13 +292,18 @@ time.sleep(600)
 def holder(logs: Path, uid: int | None = None) -> tuple[subprocess.Popen[str], list[int]]:
     """A program that holds a supervisor with an unwilling child and a child with a child; their pids."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(logs), json.dumps(uid), STUBBORN, PARENT], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(logs), json.dumps(uid), STUBBORN, PARENT],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())
 
 
-@pytest.mark.parametrize("uid", [None, pytest.param(65534, marks=pytest.mark.skipif(os.getuid() != 0, reason="needs root"))])
+@pytest.mark.parametrize(
+    "uid",
+    [None, pytest.param(65534, marks=pytest.mark.skipif(os.getuid() != 0, reason="needs root"))],
+)
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, uid: int | None) -> None:
     """After kill -9 of the program, no child, no unwilling child, no grandchild and no guard is left."""
     process, pids = holder(tmp_path, uid)
@@ -283,7 +331,11 @@ def test_next_start_cleans_up_after_a_killed_guard(tmp_path: Path) -> None:
 def test_later_process_of_the_same_pid_is_left_alone(tmp_path: Path) -> None:
     """A listed pid that now belongs to another process is not touched by the next start."""
     file = tmp_path / "processes.json"
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", SLEEPER], start_new_session=True, stdout=subprocess.DEVNULL) as innocent:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", SLEEPER],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    ) as innocent:
         guard.write(file, [guard.Listed("old", innocent.pid, "12345", 15)])
         with Supervisor([program("one", SLEEPER)], logs=tmp_path) as supervisor:
             supervisor.start()

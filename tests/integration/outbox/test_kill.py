@@ -47,7 +47,9 @@ while True:
 
 
 def start(program: str, folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True
+    )
 
 
 def kill(process: subprocess.Popen[str], after_s: float) -> list[str]:

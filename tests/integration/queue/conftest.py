@@ -18,7 +18,9 @@ from mlplatform.settings import Queue
 
 _NAME = "kafka_broker_fixture"
 if _NAME not in sys.modules:
-    _spec = importlib.util.spec_from_file_location(_NAME, Path(__file__).parents[1] / "kafka_broker.py")
+    _spec = importlib.util.spec_from_file_location(
+        _NAME, Path(__file__).parents[1] / "kafka_broker.py"
+    )
     assert _spec
     assert _spec.loader
     sys.modules[_NAME] = importlib.util.module_from_spec(_spec)
@@ -42,14 +44,20 @@ class Scene:
         """A producer, closed at the end of the test."""
         return self._keep(open_producer(self.settings))
 
-    def consumer(self, positions: Callable[[Sequence[int]], Mapping[int, int]] | None = None) -> Consumer:
+    def consumer(
+        self, positions: Callable[[Sequence[int]], Mapping[int, int]] | None = None
+    ) -> Consumer:
         """A member of the group, which begins where `stored` says."""
         return self._keep(open_consumer(self.settings, positions=positions or self.positions))
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """What the database would answer."""
         self.asked.append(sorted(partitions))
-        return {partition: self.stored[partition] for partition in partitions if partition in self.stored}
+        return {
+            partition: self.stored[partition]
+            for partition in partitions
+            if partition in self.stored
+        }
 
     def close(self) -> None:
         """Close what the test has not."""

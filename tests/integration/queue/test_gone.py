@@ -20,8 +20,12 @@ DEADLINE_S = 30.0
 
 def remove(scene: Any, below: int) -> None:
     """Remove the first records of all partitions, as retention does."""
-    admin = kafka_python.KafkaAdminClient(bootstrap_servers=scene.settings.url.removeprefix("kafka://"))
-    admin.delete_records({TopicPartition(scene.settings.topic, partition): below for partition in range(3)})
+    admin = kafka_python.KafkaAdminClient(
+        bootstrap_servers=scene.settings.url.removeprefix("kafka://")
+    )
+    admin.delete_records(
+        {TopicPartition(scene.settings.topic, partition): below for partition in range(3)}
+    )
     admin.close()
 
 
@@ -39,7 +43,10 @@ def test_gone_before_the_start(kafka: Any) -> None:
     remove(kafka, 5)
     kafka.stored.update({0: 2, 1: 5, 2: 5})
 
-    with pytest.raises(RecordsGone, match=r"3 records of .*/0 are gone: the database ends before offset 2, the queue begins at 5"):
+    with pytest.raises(
+        RecordsGone,
+        match=r"3 records of .*/0 are gone: the database ends before offset 2, the queue begins at 5",
+    ):
         read_all(kafka.consumer(), 1)
 
 
@@ -56,7 +63,9 @@ def test_gone_under_a_running_consumer(kafka: Any) -> None:
 
 
 # kafka-python leaves sockets of refused connections to the garbage collector, which is when Python warns of them
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)
 def test_a_broker_that_is_not_there() -> None:
     """Producer and consumer of a broker that never answers say so within seconds, and may be asked again."""
     settings = Queue(url="kafka://127.0.0.1:1")

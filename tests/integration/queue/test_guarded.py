@@ -48,9 +48,25 @@ def _certificate(folder: Path, name: str) -> Path:
     """A key and its self-signed certificate for this machine; the certificate as PEM."""
     keytool = shutil.which("keytool", path=str(find_java().resolve().parent)) or "keytool"
     store = ["-keystore", str(folder / f"{name}.p12"), "-storepass", "changeit", "-alias", "broker"]
-    made = ["-genkeypair", "-keyalg", "EC", "-dname", "CN=broker", "-ext", "bc:c=ca:true", "-ext", "san=ip:127.0.0.1", "-validity", "2"]
+    made = [
+        "-genkeypair",
+        "-keyalg",
+        "EC",
+        "-dname",
+        "CN=broker",
+        "-ext",
+        "bc:c=ca:true",
+        "-ext",
+        "san=ip:127.0.0.1",
+        "-validity",
+        "2",
+    ]
     subprocess.run([keytool, *made, *store], check=True, capture_output=True)
-    subprocess.run([keytool, "-exportcert", "-rfc", "-file", str(folder / f"{name}.pem"), *store], check=True, capture_output=True)
+    subprocess.run(
+        [keytool, "-exportcert", "-rfc", "-file", str(folder / f"{name}.pem"), *store],
+        check=True,
+        capture_output=True,
+    )
     return folder / f"{name}.pem"
 
 
@@ -61,17 +77,27 @@ def guarded(kafka_broker: Any) -> Iterator[Settings]:
         folder = Path(name)
         ca, other = _certificate(folder, "key"), _certificate(folder, "other")
         chosen = ports.choose({"open": 0, "guarded": 0, "controller": 0})
-        broker = LocalKafka(folder, find_java(), jars=JARS, port=chosen["open"], controller_port=chosen["controller"])
+        broker = LocalKafka(
+            folder,
+            find_java(),
+            jars=JARS,
+            port=chosen["open"],
+            controller_port=chosen["controller"],
+        )
         broker.prepare()
         with (folder / "server.properties").open("a") as properties:
             properties.write(_LISTENER.format(**chosen, folder=folder))
         with Supervisor([broker.spec()], logs=folder / "logs") as supervisor:
             supervisor.start()
             admin = kafka.KafkaAdminClient(bootstrap_servers=broker.url.removeprefix("kafka://"))
-            admin.alter_user_scram_credentials([UserScramCredentialUpsertion("road", ScramMechanism.SCRAM_SHA_512, b"secret")])
+            admin.alter_user_scram_credentials(
+                [UserScramCredentialUpsertion("road", ScramMechanism.SCRAM_SHA_512, b"secret")]
+            )
             admin.close()
 
-            def settings(mechanism: str, *, password: str = "secret", stranger: bool = False) -> Queue:
+            def settings(
+                mechanism: str, *, password: str = "secret", stranger: bool = False
+            ) -> Queue:
                 return Queue.model_validate(
                     {
                         "url": f"kafka://127.0.0.1:{chosen['guarded']}",

@@ -21,17 +21,26 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def messages(count: int, start: int = 0) -> list[tuple[bytes, bytes]]:
-    return [(f"key {number}".encode(), f"value {number}".encode()) for number in range(start, start + count)]
+    return [
+        (f"key {number}".encode(), f"value {number}".encode())
+        for number in range(start, start + count)
+    ]
 
 
-def poll_until(consumers: Sequence[Consumer], enough: Callable[[list[QueueRecord]], bool]) -> list[QueueRecord]:
+def poll_until(
+    consumers: Sequence[Consumer], enough: Callable[[list[QueueRecord]], bool]
+) -> list[QueueRecord]:
     """Poll all at once, as separate processes would, until the records are enough; fail when that takes too long."""
     found: list[QueueRecord] = []
     deadline = time.monotonic() + DEADLINE_S
     with ThreadPoolExecutor(len(consumers)) as threads:
         while not enough(found):
-            assert time.monotonic() < deadline, f"only {len(found)} records, assigned: {[sorted(c.assigned) for c in consumers]}"
-            for records in threads.map(lambda consumer: consumer.poll(timeout_s=0.25, max_records=100), consumers):
+            assert time.monotonic() < deadline, (
+                f"only {len(found)} records, assigned: {[sorted(c.assigned) for c in consumers]}"
+            )
+            for records in threads.map(
+                lambda consumer: consumer.poll(timeout_s=0.25, max_records=100), consumers
+            ):
                 found += records
     return found
 
@@ -44,7 +53,9 @@ def test_all_that_was_sent_arrives_once(scene: Any) -> None:
     """A fresh consumer reads every record of every partition from offset 0, with key and value, in offset order."""
     scene.producer().send(messages(200))
     found = poll_until([scene.consumer()], lambda records: len(records) >= 200)
-    offsets = {partition: [r.offset for r in found if r.partition == partition] for partition in range(3)}
+    offsets = {
+        partition: [r.offset for r in found if r.partition == partition] for partition in range(3)
+    }
 
     assert sorted((record.key, record.value) for record in found) == sorted(messages(200))
     assert offsets == {partition: list(range(len(seen))) for partition, seen in offsets.items()}
@@ -96,7 +107,9 @@ def test_reading_begins_where_the_database_says(scene: Any) -> None:
     scene.stored.update(dict.fromkeys(range(3), 5))
     again = poll_until([scene.consumer()], lambda records: len(records) >= 85)
 
-    assert {(r.partition, r.offset) for r in again} == {(r.partition, r.offset) for r in found if r.offset >= 5}
+    assert {(r.partition, r.offset) for r in again} == {
+        (r.partition, r.offset) for r in found if r.offset >= 5
+    }
     assert len(again) == 85
 
 
@@ -106,9 +119,13 @@ def test_seek_reads_again(scene: Any) -> None:
     consumer = scene.consumer()
     found = poll_until([consumer], lambda records: len(records) >= 60)
     consumer.seek({0: 2})
-    again = poll_until([consumer], lambda records: len(records) >= len([r for r in found if r.partition == 0]) - 2)
+    again = poll_until(
+        [consumer], lambda records: len(records) >= len([r for r in found if r.partition == 0]) - 2
+    )
 
-    assert [(r.partition, r.offset) for r in again] == [(0, r.offset) for r in found if r.partition == 0 and r.offset >= 2]
+    assert [(r.partition, r.offset) for r in again] == [
+        (0, r.offset) for r in found if r.partition == 0 and r.offset >= 2
+    ]
 
 
 def test_end_offsets_are_the_next_ones(scene: Any) -> None:
@@ -117,7 +134,9 @@ def test_end_offsets_are_the_next_ones(scene: Any) -> None:
     consumer = scene.consumer()
     found = poll_until([consumer], lambda records: len(records) >= 40)
 
-    assert consumer.end_offsets() == {partition: len([r for r in found if r.partition == partition]) for partition in range(3)}
+    assert consumer.end_offsets() == {
+        partition: len([r for r in found if r.partition == partition]) for partition in range(3)
+    }
 
 
 def test_two_members_share(scene: Any) -> None:
@@ -126,11 +145,17 @@ def test_two_members_share(scene: Any) -> None:
     producer.send(messages(30))
     before = poll_until([first], lambda records: len(records) >= 30)
     for record in before:
-        scene.stored[record.partition] = max(scene.stored.get(record.partition, 0), record.offset + 1)
+        scene.stored[record.partition] = max(
+            scene.stored.get(record.partition, 0), record.offset + 1
+        )
     second = scene.consumer()
     poll_until(
         [first, second],
-        lambda _: len(first.assigned | second.assigned) == 3 and not first.assigned & second.assigned and bool(second.assigned),
+        lambda _: (
+            len(first.assigned | second.assigned) == 3
+            and not first.assigned & second.assigned
+            and bool(second.assigned)
+        ),
     )
     producer.send(messages(60, start=30))
     after = poll_until([first, second], lambda records: len(records) >= 60)
@@ -141,11 +166,20 @@ def test_two_members_share(scene: Any) -> None:
 def test_a_member_that_left_is_replaced(scene: Any) -> None:
     """When one of two members closes, the other takes its partitions at the stored positions."""
     producer, first, second = scene.producer(), scene.consumer(), scene.consumer()
-    poll_until([first, second], lambda _: len(first.assigned | second.assigned) == 3 and bool(first.assigned) and bool(second.assigned))
+    poll_until(
+        [first, second],
+        lambda _: (
+            len(first.assigned | second.assigned) == 3
+            and bool(first.assigned)
+            and bool(second.assigned)
+        ),
+    )
     producer.send(messages(30))
     found = poll_until([first, second], lambda records: len(records) >= 30)
     for record in found:
-        scene.stored[record.partition] = max(scene.stored.get(record.partition, 0), record.offset + 1)
+        scene.stored[record.partition] = max(
+            scene.stored.get(record.partition, 0), record.offset + 1
+        )
     second.close()
     producer.send(messages(30, start=30))
     after = poll_until([first], lambda records: len(records) >= 30)

@@ -19,8 +19,15 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 def narrow(kafka_broker: Any) -> Iterator[Queue]:
     """A topic with one partition that takes records of 2 kB; the settings say a megabyte."""
-    settings = Queue(url=kafka_broker.url, topic=f"narrow-{os.getpid()}", group=f"narrow-{os.getpid()}", partitions=1)
-    admin = kafka_python.KafkaAdminClient(bootstrap_servers=kafka_broker.url.removeprefix("kafka://"))
+    settings = Queue(
+        url=kafka_broker.url,
+        topic=f"narrow-{os.getpid()}",
+        group=f"narrow-{os.getpid()}",
+        partitions=1,
+    )
+    admin = kafka_python.KafkaAdminClient(
+        bootstrap_servers=kafka_broker.url.removeprefix("kafka://")
+    )
     topic = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "2000"}}
     admin.create_topics({settings.topic: topic}, wait_for_metadata=True)
     yield settings

@@ -30,8 +30,14 @@ class Door(BaseHTTPRequestHandler):
         if self.headers.get("authorization") != EXPECTED:
             self._say(401, b"who are you?", kind="text/plain")
             return
-        kept = {name: value for name, value in self.headers.items() if name.lower() in ("content-type", "accept")}
-        answer = httpx.request(self.command, f"{self.upstream}{self.path}", content=body, headers=kept, timeout=60.0)
+        kept = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() in ("content-type", "accept")
+        }
+        answer = httpx.request(
+            self.command, f"{self.upstream}{self.path}", content=body, headers=kept, timeout=60.0
+        )
         self._say(answer.status_code, answer.content)
 
     do_POST = do_PUT = do_GET  # noqa: N815  (the names that http.server asks for)
@@ -53,7 +59,9 @@ def door(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OpenDoor", (Door,), {"upstream": mlflow.url}))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("OpenDoor", (Door,), {"upstream": mlflow.url})
+    )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"

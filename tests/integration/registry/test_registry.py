@@ -55,12 +55,16 @@ def published(publisher: Publisher, tmp_path: Path) -> Published:
     digest = manifest.write(folder)
     run = publisher.start(name, name="first", tags={"reason": "test"})
     publisher.files(run, folder, "model")
-    version = publisher.register(name, run, about="Toys.", description="The first version.", tags={"seed": "0"})
+    version = publisher.register(
+        name, run, about="Toys.", description="The first version.", tags={"seed": "0"}
+    )
     publisher.finish(run, "FINISHED")
     return Published(name, version, run, f"{run.artifacts}/model", digest, folder)
 
 
-def test_a_download_is_what_was_published(store: ModelStore, published: Published, tmp_path: Path) -> None:
+def test_a_download_is_what_was_published(
+    store: ModelStore, published: Published, tmp_path: Path
+) -> None:
     """The folder arrives whole, every byte as it was."""
     to = tmp_path / "down" / "model"
     store.download(published.artifacts, to, published.manifest_sha256)
@@ -71,9 +75,15 @@ def test_a_download_is_what_was_published(store: ModelStore, published: Publishe
 
 
 @pytest.mark.parametrize("harm", ["flipped", "missing", "other manifest"])
-def test_a_harmed_model_never_appears(store: ModelStore, mlflow: Any, published: Published, tmp_path: Path, harm: str) -> None:
+def test_a_harmed_model_never_appears(
+    store: ModelStore, mlflow: Any, published: Published, tmp_path: Path, harm: str
+) -> None:
     """A flipped byte, a missing file or another manifest in the store: the download fails by name and leaves nothing behind."""
-    file = mlflow.artifacts / published.artifacts / ("manifest.json" if harm == "other manifest" else "model.onnx")
+    file = (
+        mlflow.artifacts
+        / published.artifacts
+        / ("manifest.json" if harm == "other manifest" else "model.onnx")
+    )
     if harm == "missing":
         file.unlink()
     else:
@@ -106,15 +116,22 @@ def test_aliases_follow(store: ModelStore, published: Published) -> None:
     assert (before, store.aliases(published.name)) == ({"champion": published.version}, {})
 
 
-def test_a_run_tells_its_story(publisher: Publisher, store: ModelStore, mlflow: Any, published: Published) -> None:
+def test_a_run_tells_its_story(
+    publisher: Publisher, store: ModelStore, mlflow: Any, published: Published
+) -> None:
     """Description, tags, parameters beyond MLflow's limits, metrics by step and the state are all in MLflow."""
     run = publisher.start(published.name, name="second", tags={"reason": "more"})
     publisher.parameters(run, {f"p{number}": "x" * 7_000 for number in range(120)})
     publisher.metrics(run, {"loss": 0.5}, step=0)
     publisher.metrics(run, {"loss": 0.25}, step=1)
     publisher.finish(run, "FAILED")
-    found = httpx.get(f"{mlflow.url}/api/2.0/mlflow/runs/get", params={"run_id": run.id}).json()["run"]
-    history = httpx.get(f"{mlflow.url}/api/2.0/mlflow/metrics/get-history", params={"run_id": run.id, "metric_key": "loss"}).json()
+    found = httpx.get(f"{mlflow.url}/api/2.0/mlflow/runs/get", params={"run_id": run.id}).json()[
+        "run"
+    ]
+    history = httpx.get(
+        f"{mlflow.url}/api/2.0/mlflow/metrics/get-history",
+        params={"run_id": run.id, "metric_key": "loss"},
+    ).json()
     (version,) = store.versions(published.name)
 
     assert (found["info"]["status"], len(found["data"]["params"])) == ("FAILED", 120)
@@ -126,14 +143,24 @@ def test_a_run_tells_its_story(publisher: Publisher, store: ModelStore, mlflow: 
     )
 
 
-def test_versions_count_up_and_the_model_keeps_its_words(publisher: Publisher, store: ModelStore, published: Published) -> None:
+def test_versions_count_up_and_the_model_keeps_its_words(
+    publisher: Publisher, store: ModelStore, published: Published
+) -> None:
     """A second version of a known model is the next number, listed after the first."""
-    second = publisher.register(published.name, published.run, about="Toys!", description="Again.", tags={})
+    second = publisher.register(
+        published.name, published.run, about="Toys!", description="Again.", tags={}
+    )
 
-    assert [entry["version"] for entry in store.versions(published.name)] == [published.version, second] == ["1", "2"]
+    assert (
+        [entry["version"] for entry in store.versions(published.name)]
+        == [published.version, second]
+        == ["1", "2"]
+    )
 
 
-def test_a_deleted_experiment_is_told(publisher: Publisher, mlflow: Any, published: Published) -> None:
+def test_a_deleted_experiment_is_told(
+    publisher: Publisher, mlflow: Any, published: Published
+) -> None:
     """A run can't begin in a deleted experiment, and the refusal says how to bring it back."""
     body = {"experiment_id": published.run.experiment}
     httpx.post(f"{mlflow.url}/api/2.0/mlflow/experiments/delete", json=body).raise_for_status()
@@ -153,7 +180,13 @@ def test_an_mlflow_that_is_away_is_unavailable(tmp_path: Path) -> None:
 
 def test_strange_hosts_are_refused(mlflow: Any) -> None:
     """MLflow answers only to the names it was given, port included; a page in somebody's browser can't reach it by another name."""
-    assert httpx.get(f"{mlflow.url}/api/2.0/mlflow/experiments/search?max_results=1", headers={"Host": "evil.example"}).status_code == 403
+    assert (
+        httpx.get(
+            f"{mlflow.url}/api/2.0/mlflow/experiments/search?max_results=1",
+            headers={"Host": "evil.example"},
+        ).status_code
+        == 403
+    )
 
 
 def test_an_upload_comes_back(store: ModelStore, published: Published, tmp_path: Path) -> None:

@@ -91,8 +91,12 @@ def estimator(features: FeatureSet, *, seed: int) -> Any:
     made = pd.DataFrame(dict(features.apply({name: table[name].to_numpy() for name in table})))
     numbers = [feature.name for feature in features.features if feature.dtype != "string"]
     words = [feature.name for feature in features.features if feature.dtype == "string"]
-    columns = ColumnTransformer([("n", StandardScaler(), numbers), ("w", OneHotEncoder(handle_unknown="ignore"), words)])
-    target = (made[numbers].sum(axis=1) + np.random.default_rng(seed).normal(0, 5, len(made)) > 40 + seed).astype(int)
+    columns = ColumnTransformer(
+        [("n", StandardScaler(), numbers), ("w", OneHotEncoder(handle_unknown="ignore"), words)]
+    )
+    target = (
+        made[numbers].sum(axis=1) + np.random.default_rng(seed).normal(0, 5, len(made)) > 40 + seed
+    ).astype(int)
     return make_pipeline(columns, LogisticRegression()).fit(made, target)
 
 
@@ -141,19 +145,34 @@ class Platform:
             return 503, b"{}"
         if path.startswith("/v1/models/"):
             record, champion = self.champions.get(path.removeprefix("/v1/models/"), (0, None))
-            status = {"pipeline": path.split("/")[3], "record": record, "champion": champion and champion.model_dump(mode="json")}
+            status = {
+                "pipeline": path.split("/")[3],
+                "record": record,
+                "champion": champion and champion.model_dump(mode="json"),
+            }
             return 200, json.dumps(status | {"candidate": None, "previous": None}).encode()
         file = self.folder / path.removeprefix("/api/2.0/mlflow-artifacts/artifacts/")
         return (200, file.read_bytes()) if file.is_file() else (404, b"{}")
 
-    def publish(self, pipeline: str, version: str, *, seed: int = 0, source: bytes | None = None, commit: str = "none") -> ModelVersion:
+    def publish(
+        self,
+        pipeline: str,
+        version: str,
+        *,
+        seed: int = 0,
+        source: bytes | None = None,
+        commit: str = "none",
+    ) -> ModelVersion:
         """Train a version and store it; it is not promoted yet."""
         what = definition(pipeline)
         features = load(what, source, digest=None)
         fitted = estimator(features, seed=seed)
         folder = self.folder / pipeline / version / "artifacts" / "model"
         folder.mkdir(parents=True)
-        outputs = (Output(name="prediction", dtype="int64"), Output(name="probabilities", dtype="float64", width=2))
+        outputs = (
+            Output(name="prediction", dtype="int64"),
+            Output(name="probabilities", dtype="float64", width=2),
+        )
         signature = Signature(
             pipeline=pipeline,
             task="classification",
@@ -168,10 +187,14 @@ class Platform:
             features_digest=features.digest,
             commit=commit,
         )
-        model = compile_onnx(fitted, features.features, ["prediction", "probabilities"], precision="float32")
+        model = compile_onnx(
+            fitted, features.features, ["prediction", "probabilities"], precision="float32"
+        )
         (folder / "model.onnx").write_bytes(model)
         (folder / "signature.json").write_text(signature.model_dump_json())
-        (folder / "pipeline.yaml").write_text(yaml.safe_dump(what.model_dump(mode="json", exclude_none=True)))
+        (folder / "pipeline.yaml").write_text(
+            yaml.safe_dump(what.model_dump(mode="json", exclude_none=True))
+        )
         return ModelVersion(
             pipeline=pipeline,
             version=version,
@@ -209,14 +232,18 @@ class Child:
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}", headers={"authorization": f"Bearer {TOKENS['client']}"}, timeout=30
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"authorization": f"Bearer {TOKENS['client']}"},
+            timeout=30,
         )
         self.start()
 
     def start(self) -> None:
         """Start it, or start it again in the same folder."""
         with (self.home / "serving.log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", CHILD], env=self.environment, stderr=log, stdout=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", CHILD], env=self.environment, stderr=log, stdout=log
+            )
 
     def until(self, path: str, code: int) -> httpx.Response:
         """Poll a page until it answers with that code."""
@@ -289,18 +316,30 @@ def repository(folder: Path, features: dict[str, bytes]) -> str:
     for name, source in features.items():
         home = folder / "pipelines" / name
         home.mkdir(parents=True, exist_ok=True)
-        (home / "pipeline.yaml").write_text(yaml.safe_dump(definition(name).model_dump(mode="json", exclude_none=True)))
+        (home / "pipeline.yaml").write_text(
+            yaml.safe_dump(definition(name).model_dump(mode="json", exclude_none=True))
+        )
         (home / "features.py").write_bytes(source)
         (home / "model.py").write_text("")
-    porcelain.add(folder, [str(path) for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts])
-    return porcelain.commit(folder, message=b"pipelines", author=b"t <t@t>", committer=b"t <t@t>").decode()
+    porcelain.add(
+        folder,
+        [str(path) for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts],
+    )
+    return porcelain.commit(
+        folder, message=b"pipelines", author=b"t <t@t>", committer=b"t <t@t>"
+    ).decode()
 
 
 def tokens_file(folder: Path) -> Path:
     """One caller for all models, one for one model, one without the role."""
     entries = [
         {"name": "client", "roles": ["predict"], "sha256": access.digest(TOKENS["client"])},
-        {"name": "narrow", "roles": ["predict"], "pipelines": ["other"], "sha256": access.digest(TOKENS["narrow"])},
+        {
+            "name": "narrow",
+            "roles": ["predict"],
+            "pipelines": ["other"],
+            "sha256": access.digest(TOKENS["narrow"]),
+        },
         {"name": "reader", "roles": ["reader"], "sha256": access.digest(TOKENS["reader"])},
     ]
     path = folder / "tokens.yaml"
@@ -342,7 +381,9 @@ def serve(tmp_path: Path, platform: Platform, free: Callable[[], int]) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, module_platform: Platform, free: Callable[[], int]) -> Iterator[Child]:
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, module_platform: Platform, free: Callable[[], int]
+) -> Iterator[Child]:
     """A serving process with one model, for tests that only ask."""
     module_platform.promote(module_platform.publish("ward", "1"))
     started = child(tmp_path_factory.mktemp("serving"), module_platform, free(), ("ward",), {})
@@ -353,7 +394,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory, module_platform: Platform, 
         started.close()
 
 
-def child(home: Path, platform: Platform, port: int, pipelines: tuple[str, ...], settings: dict[str, str]) -> Child:
+def child(
+    home: Path, platform: Platform, port: int, pipelines: tuple[str, ...], settings: dict[str, str]
+) -> Child:
     """Start serving in `home`."""
     knobs = {
         "SERVING__PORT": str(port),
@@ -369,7 +412,9 @@ def child(home: Path, platform: Platform, port: int, pipelines: tuple[str, ...],
         "SOURCE__URL": str(home / "repository"),
         "SOURCE__CACHE": str(home / "source"),
     } | settings
-    environment = {"PATH": os.environ["PATH"]} | {f"MLPLATFORM_{name}": value for name, value in knobs.items()}
+    environment = {"PATH": os.environ["PATH"]} | {
+        f"MLPLATFORM_{name}": value for name, value in knobs.items()
+    }
     return Child(home, environment, port)
 
 

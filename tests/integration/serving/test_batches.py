@@ -36,7 +36,10 @@ ROW = st.fixed_dictionaries(
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(["age", "bmi", "rows"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.sampled_from(["age", "bmi", "rows"]), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -46,7 +49,9 @@ def model(module_platform: Any, tmp_path_factory: pytest.TempPathFactory) -> Loa
     """A real ONNX model, loaded as serving does it."""
     with ModelStore(module_platform.url) as store:
         cache = ModelCache(tmp_path_factory.mktemp("cache"))
-        return Loader(cache=cache, store=store, fetch_features=lambda *_: None, trusted=()).load(module_platform.publish("batch", "1"))
+        return Loader(cache=cache, store=store, fetch_features=lambda *_: None, trusted=()).load(
+            module_platform.publish("batch", "1")
+        )
 
 
 class Bench:
@@ -62,7 +67,13 @@ class Bench:
         self._journal.start()
         self._slot = Slot("batch", limits=LIMITS, deliver=self._journal.submit)
         self._slot.swap(model)
-        self._handler = Handler(slots=Slots([self._slot]), access=None, limits=LIMITS, max_record_bytes=1_000_000, new_id=lambda: "id")
+        self._handler = Handler(
+            slots=Slots([self._slot]),
+            access=None,
+            limits=LIMITS,
+            max_record_bytes=1_000_000,
+            new_id=lambda: "id",
+        )
 
     def close(self) -> None:
         """End journal and loop."""
@@ -113,7 +124,13 @@ def test_a_batch_answers_as_each_alone(bench: Bench, requests: list[list[dict[st
 
 
 @given(
-    st.lists(st.one_of(ROW.map(lambda row: written([row])), JSON.map(lambda value: json.dumps(value).encode())), min_size=2, max_size=12)
+    st.lists(
+        st.one_of(
+            ROW.map(lambda row: written([row])), JSON.map(lambda value: json.dumps(value).encode())
+        ),
+        min_size=2,
+        max_size=12,
+    )
 )
 def test_bad_requests_touch_no_other_in_the_batch(bench: Bench, bodies: list[bytes]) -> None:
     """Whatever else is asked in the same moment, a request gets the answer or the refusal that is its own."""
@@ -128,14 +145,29 @@ TENSOR = st.fixed_dictionaries(
         "name": st.sampled_from(["age", "bmi", "dose", "class", "patient", "x"]) | JSON,
         "datatype": st.sampled_from(["INT64", "FP64", "BYTES", "BOOL", "XX"]) | JSON,
         "shape": st.lists(st.integers(-1, 3), max_size=3) | JSON,
-        "data": st.lists(st.none() | st.integers(-3, 3) | st.floats() | st.text(max_size=3) | st.lists(st.integers()), max_size=3) | JSON,
+        "data": st.lists(
+            st.none()
+            | st.integers(-3, 3)
+            | st.floats()
+            | st.text(max_size=3)
+            | st.lists(st.integers()),
+            max_size=3,
+        )
+        | JSON,
     },
 )
-LOOSE_ROW = st.dictionaries(st.sampled_from(["age", "bmi", "dose", "class", "patient", "seen_at"]), JSON)
+LOOSE_ROW = st.dictionaries(
+    st.sampled_from(["age", "bmi", "dose", "class", "patient", "seen_at"]), JSON
+)
 LOOSE = st.one_of(
     JSON,
-    st.fixed_dictionaries({"inputs": st.lists(TENSOR, max_size=6) | JSON}, optional={"id": JSON, "outputs": JSON, "parameters": JSON}),
-    st.fixed_dictionaries({"rows": st.lists(LOOSE_ROW | ROW, max_size=4) | JSON}, optional={"id": JSON}),
+    st.fixed_dictionaries(
+        {"inputs": st.lists(TENSOR, max_size=6) | JSON},
+        optional={"id": JSON, "outputs": JSON, "parameters": JSON},
+    ),
+    st.fixed_dictionaries(
+        {"rows": st.lists(LOOSE_ROW | ROW, max_size=4) | JSON}, optional={"id": JSON}
+    ),
 )
 BODIES = st.one_of(
     st.binary(max_size=200),
@@ -158,7 +190,10 @@ def test_no_body_is_the_servers_fault(bench: Bench, dialect: str, body: bytes) -
     [
         b"[" * 400_000,
         b'{"rows":' * 50_000,
-        b'{"inputs":[{"name":"age","datatype":"INT64","shape":[1],"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
+        b'{"inputs":[{"name":"age","datatype":"INT64","shape":[1],"data":'
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b"}]}",
         b'{"rows":[{"age":1e999,"bmi":1,"dose":1,"class":"a"}]}',
         b'{"rows":[{"age":NaN}]}',
         b'{"rows":[{"age":1,"bmi":1,"dose":1,"class":"\\ud800"}]}',

@@ -31,11 +31,16 @@ def engineer(columns):
 class Load:
     """Callers who ask in a closed loop until told to stop; every answer is kept."""
 
-    def __init__(self, child: Any, pipeline: str, asked: list[dict[str, Any]], *, callers: int) -> None:
+    def __init__(
+        self, child: Any, pipeline: str, asked: list[dict[str, Any]], *, callers: int
+    ) -> None:
         self.answers: list[tuple[int, dict[str, Any]]] = []
         self.broken: list[str] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(child, pipeline, row)) for row in asked[:callers]]
+        self._threads = [
+            threading.Thread(target=self._ask, args=(child, pipeline, row))
+            for row in asked[:callers]
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -48,7 +53,9 @@ class Load:
             thread.join(30)
 
     def _ask(self, child: Any, pipeline: str, row: dict[str, Any]) -> None:
-        with httpx.Client(base_url=child.http.base_url, headers=child.http.headers, timeout=30) as http:
+        with httpx.Client(
+            base_url=child.http.base_url, headers=child.http.headers, timeout=30
+        ) as http:
             while not self._stop.is_set():
                 try:
                     answer = http.post(f"/v1/models/{pipeline}/predict", json={"rows": [row]})
@@ -62,7 +69,9 @@ class Load:
         return Counter(code for code, _ in self.answers)
 
 
-def test_a_hot_swap_under_load_fails_no_request(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_a_hot_swap_under_load_fails_no_request(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """Both versions answer their requests with 200, and every answer is the one of the version that it names."""
     one, two = platform.publish("ward", "1", seed=1), platform.publish("ward", "2", seed=50)
     platform.promote(one)
@@ -85,7 +94,9 @@ def test_a_hot_swap_under_load_fails_no_request(platform: Any, serve: Callable[.
     assert alone["1"] != alone["2"]
 
 
-def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """The damaged version is never loaded, the failure is counted and logged, and after the repair it is taken."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
@@ -95,7 +106,12 @@ def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(platform:
     whole = model.read_bytes()
     model.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
     platform.promote(two)
-    scene.until(lambda: 'load_failures_total{pipeline="ward",reason="ManifestMismatch"}' in child.http.get("/metrics").text)
+    scene.until(
+        lambda: (
+            'load_failures_total{pipeline="ward",reason="ManifestMismatch"}'
+            in child.http.get("/metrics").text
+        )
+    )
 
     assert "1" == child.predict("ward", scene.rows(1)).json()["version"]
     assert {"name": "ward", "ready": True} == child.http.get("/v2/models/ward/ready").json()
@@ -105,10 +121,18 @@ def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(platform:
     scene.until(lambda: child.predict("ward", scene.rows(1)).json()["version"] == "2", child.log)
 
 
-def test_without_a_promotion_a_model_says_so(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_without_a_promotion_a_model_says_so(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """503 with the reason on that model; with none at all the process is not ready, and one that answers is enough to be."""
     child = serve("ward", "unborn")
-    scene.until(lambda: "unborn: no version has been promoted" in (child.page("/readyz", 503) or httpx.Response(200)).text, child.log)
+    scene.until(
+        lambda: (
+            "unborn: no version has been promoted"
+            in (child.page("/readyz", 503) or httpx.Response(200)).text
+        ),
+        child.log,
+    )
     platform.promote(platform.publish("ward", "1"))
     child.until("/readyz", 200)
 
@@ -121,7 +145,9 @@ def test_without_a_promotion_a_model_says_so(platform: Any, serve: Callable[...,
     assert 200 == child.predict("ward", scene.rows(1)).status_code
 
 
-def test_a_restart_answers_while_everything_else_is_away(platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path) -> None:
+def test_a_restart_answers_while_everything_else_is_away(
+    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
+) -> None:
     """The last good model with its features code is on disk: no data API, no registry, no git are needed."""
     commit = scene.repository(tmp_path / "repository", {"ward": FEATURES})
     platform.promote(platform.publish("ward", "1", source=FEATURES, commit=commit))
@@ -140,7 +166,9 @@ def test_a_restart_answers_while_everything_else_is_away(platform: Any, serve: C
     assert "starting with the last good model" in child.log()
 
 
-def test_a_damaged_copy_on_disk_is_refused_and_fetched_again(platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path) -> None:
+def test_a_damaged_copy_on_disk_is_refused_and_fetched_again(
+    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
+) -> None:
     """With everything away a damaged cache does not answer; when the registry is back, a whole copy does."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
@@ -159,18 +187,25 @@ def test_a_damaged_copy_on_disk_is_refused_and_fetched_again(platform: Any, serv
     assert 200 == child.predict("ward", scene.rows(1)).status_code
 
 
-def test_features_that_are_not_the_recorded_ones_are_refused(platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path) -> None:
+def test_features_that_are_not_the_recorded_ones_are_refused(
+    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
+) -> None:
     """The commit's features.py must have the digest of the promotion record."""
     commit = scene.repository(tmp_path / "repository", {"ward": FEATURES + b"# edited\n"})
     platform.promote(platform.publish("ward", "1", source=FEATURES, commit=commit))
     child = serve("ward")
 
-    scene.until(lambda: "DigestMismatch" in (child.page("/metrics", 200) or httpx.Response(200)).text, child.log)
+    scene.until(
+        lambda: "DigestMismatch" in (child.page("/metrics", 200) or httpx.Response(200)).text,
+        child.log,
+    )
 
     assert "could not be loaded" in child.http.get("/readyz").json()["detail"]
 
 
-def test_kill_9_loses_no_answered_request(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_kill_9_loses_no_answered_request(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """Every request that was answered with 200 before the process died is in the outbox, and the numbers go on without a gap."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
@@ -190,7 +225,9 @@ def test_kill_9_loses_no_answered_request(platform: Any, serve: Callable[..., An
     assert 1 == len({record.outbox_id for record in records})
 
 
-def test_a_full_outbox_is_told_never_hidden(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_a_full_outbox_is_told_never_hidden(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """503 with Retry-After while nothing is shipped; what was answered with 200 is stored; room brings answers back."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", OUTBOX__SEGMENT_BYTES="65536", OUTBOX__CAPACITY_BYTES="131072")
@@ -202,13 +239,17 @@ def test_a_full_outbox_is_told_never_hidden(platform: Any, serve: Callable[..., 
 
     assert {200, 503} == set(load.codes())
     assert "urn:mlplatform:OutboxFull" == refused["type"]
-    assert {answer["id"] for code, answer in load.answers if code == 200} == {record.request_id for record in child.records()}
+    assert {answer["id"] for code, answer in load.answers if code == 200} == {
+        record.request_id for record in child.records()
+    }
 
     child.acknowledge()
     scene.until(lambda: child.predict("ward", scene.rows(1)).status_code == 200)
 
 
-def test_overload_is_refused_at_once(platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path) -> None:
+def test_overload_is_refused_at_once(
+    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
+) -> None:
     """More waiting requests than allowed: 429 with Retry-After, while the loop stays free for other pages."""
     commit = scene.repository(tmp_path / "repository", {"ward": SLOW})
     platform.promote(platform.publish("ward", "1", source=SLOW, commit=commit))
@@ -227,7 +268,9 @@ def test_overload_is_refused_at_once(platform: Any, serve: Callable[..., Any], s
     assert seconds < 5
 
 
-def test_a_slow_model_shares_its_calls(platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path) -> None:
+def test_a_slow_model_shares_its_calls(
+    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
+) -> None:
     """Requests that arrive during a slow call are answered together by the next one."""
     commit = scene.repository(tmp_path / "repository", {"ward": SLOW})
     platform.promote(platform.publish("ward", "1", source=SLOW, commit=commit))
@@ -238,7 +281,9 @@ def test_a_slow_model_shares_its_calls(platform: Any, serve: Callable[..., Any],
         scene.until(lambda: len(load.answers) > 80)
 
     page = child.http.get("/metrics").text
-    calls = float(page.split('mlplatform_serving_batch_requests_count{pipeline="ward"} ')[1].split("\n")[0])
+    calls = float(
+        page.split('mlplatform_serving_batch_requests_count{pipeline="ward"} ')[1].split("\n")[0]
+    )
     assert {200} == set(load.codes())
     assert calls < len(load.answers) / 2
 
@@ -254,7 +299,12 @@ def test_sigterm_finishes_running_requests_and_closes_the_outbox(
     answers: list[httpx.Response] = []
     caller = threading.Thread(target=lambda: answers.append(child.predict("ward", scene.rows(1))))
     caller.start()
-    scene.until(lambda: 'waiting_requests{pipeline="ward"} 1.0' in httpx.get(f"{child.http.base_url}/metrics").text)
+    scene.until(
+        lambda: (
+            'waiting_requests{pipeline="ward"} 1.0'
+            in httpx.get(f"{child.http.base_url}/metrics").text
+        )
+    )
 
     assert 0 == child.stop()
     caller.join()
@@ -262,10 +312,16 @@ def test_sigterm_finishes_running_requests_and_closes_the_outbox(
     assert [200] == [answer.status_code for answer in answers]
     assert [answers[0].json()["id"]] == [record.request_id for record in child.records()]
     path, last = platform.heartbeats[-1]
-    assert (path.removeprefix("/v1/outboxes/"), 1, False) == (child.records()[0].outbox_id, last["accepted"], last["closed"])
+    assert (path.removeprefix("/v1/outboxes/"), 1, False) == (
+        child.records()[0].outbox_id,
+        last["accepted"],
+        last["closed"],
+    )
 
 
-def test_lingering_takes_requests_while_readiness_fails(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_lingering_takes_requests_while_readiness_fails(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """Between the signal and the closed door, load balancers see 503 on readiness and callers still get answers that end their connection."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", SERVING__LINGER_S="3")
@@ -279,18 +335,27 @@ def test_lingering_takes_requests_while_readiness_fails(platform: Any, serve: Ca
     assert 0 == child.process.wait(30)
 
 
-def test_a_drained_outbox_is_reported_closed(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_a_drained_outbox_is_reported_closed(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """The heartbeat tells numbers and versions while it runs, and at the end that nothing is left."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
     child.until("/readyz", 200)
     child.predict("ward", scene.rows(1))
-    scene.until(lambda: platform.heartbeats[-1][1]["accepted"] == 1 and platform.heartbeats[-1][1]["versions"] == {"ward": "1"})
+    scene.until(
+        lambda: (
+            platform.heartbeats[-1][1]["accepted"] == 1
+            and platform.heartbeats[-1][1]["versions"] == {"ward": "1"}
+        )
+    )
     child.acknowledge()
 
     child.stop()
 
-    assert (1, 1, True) == tuple(platform.heartbeats[-1][1][name] for name in ("accepted", "acknowledged", "closed"))
+    assert (1, 1, True) == tuple(
+        platform.heartbeats[-1][1][name] for name in ("accepted", "acknowledged", "closed")
+    )
 
 
 def test_half_a_body_is_sent_away(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
@@ -305,17 +370,24 @@ def test_half_a_body_is_sent_away(platform: Any, serve: Callable[..., Any], scen
         answer = slow.recv(65536)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
-    scene.until(lambda: 'requests_total{code="499",pipeline="ward"} 1.0' in child.http.get("/metrics").text)
+    scene.until(
+        lambda: 'requests_total{code="499",pipeline="ward"} 1.0' in child.http.get("/metrics").text
+    )
     assert 200 == child.predict("ward", scene.rows(1)).status_code
 
 
-def test_a_record_above_the_queues_limit_is_refused(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_a_record_above_the_queues_limit_is_refused(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """What the queue would not take is refused as too large, before or after the model, and never answered with 200."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", QUEUE__MAX_RECORD_BYTES="4096")
     child.until("/readyz", 200)
 
-    codes = [child.predict("ward", scene.rows(count)).status_code for count in (1, 45, 50, 55, 60, 300, 1)]
+    codes = [
+        child.predict("ward", scene.rows(count)).status_code
+        for count in (1, 45, 50, 55, 60, 300, 1)
+    ]
 
     assert (200, 413, 413, 200) == (codes[0], codes[-3], codes[-2], codes[-1])
     assert codes.count(200) == len(child.records())
@@ -332,17 +404,33 @@ def test_the_version_before_is_kept_and_older_ones_are_removed(
     child.until("/readyz", 200)
     for version in versions[1:]:
         platform.promote(version)
-        scene.until(lambda wanted=version.version: child.predict("ward", scene.rows(1)).json()["version"] == wanted)
+        scene.until(
+            lambda wanted=version.version: (
+                child.predict("ward", scene.rows(1)).json()["version"] == wanted
+            )
+        )
 
-    scene.until(lambda: {"2", "3"} == {path.name[0] for path in (tmp_path / "cache" / "ward").glob("*-*")})
-    assert "3" == json.loads((tmp_path / "cache" / "ward" / "champion.json").read_text())["version"]["version"]
+    scene.until(
+        lambda: {"2", "3"} == {path.name[0] for path in (tmp_path / "cache" / "ward").glob("*-*")}
+    )
+    assert (
+        "3"
+        == json.loads((tmp_path / "cache" / "ward" / "champion.json").read_text())["version"][
+            "version"
+        ]
+    )
 
 
-def test_another_models_folder_is_not_this_model(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
+def test_another_models_folder_is_not_this_model(
+    platform: Any, serve: Callable[..., Any], scene: Any
+) -> None:
     """An intact folder that belongs to another pipeline is refused: the promotion record decides, not the registry."""
     other = platform.publish("other", "1")
     platform.promote(other.model_copy(update={"pipeline": "ward"}))
     child = serve("ward")
 
-    scene.until(lambda: "IntegrityFailure" in (child.page("/metrics", 200) or httpx.Response(200)).text, child.log)
+    scene.until(
+        lambda: "IntegrityFailure" in (child.page("/metrics", 200) or httpx.Response(200)).text,
+        child.log,
+    )
     assert 503 == child.predict("ward", scene.rows(1)).status_code

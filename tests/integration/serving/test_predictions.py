@@ -13,7 +13,12 @@ DATATYPES = {"age": "INT64", "bmi": "FP64", "dose": "FP32", "class": "BYTES"}
 
 def tensors(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "datatype": datatype, "shape": [len(asked), 1], "data": [row[name] for row in asked]}
+        {
+            "name": name,
+            "datatype": datatype,
+            "shape": [len(asked), 1],
+            "data": [row[name] for row in asked],
+        }
         for name, datatype in DATATYPES.items()
     ]
 
@@ -23,7 +28,9 @@ def test_both_dialects_give_the_same_answer(shared: Any, scene: Any) -> None:
     asked = scene.rows(7, seed=3)
 
     plain = shared.predict("ward", asked, id="mine").json()
-    answer = shared.http.post("/v2/models/ward/infer", json={"id": "mine", "inputs": tensors(asked)}).json()
+    answer = shared.http.post(
+        "/v2/models/ward/infer", json={"id": "mine", "inputs": tensors(asked)}
+    ).json()
     outputs = {output["name"]: output for output in answer["outputs"]}
 
     assert plain["predictions"] == outputs["prediction"]["data"]
@@ -31,22 +38,38 @@ def test_both_dialects_give_the_same_answer(shared: Any, scene: Any) -> None:
         outputs["probabilities"]["data"][place : place + 2] for place in range(0, 14, 2)
     ]
     assert ("INT64", [7]) == (outputs["prediction"]["datatype"], outputs["prediction"]["shape"])
-    assert ("FP64", [7, 2]) == (outputs["probabilities"]["datatype"], outputs["probabilities"]["shape"])
+    assert ("FP64", [7, 2]) == (
+        outputs["probabilities"]["datatype"],
+        outputs["probabilities"]["shape"],
+    )
     assert ("mine", "mine") == (plain["client_id"], answer["id"])
 
 
-def test_an_answered_request_is_stored_as_it_was_asked_and_answered(shared: Any, scene: Any) -> None:
+def test_an_answered_request_is_stored_as_it_was_asked_and_answered(
+    shared: Any, scene: Any
+) -> None:
     """The record in the outbox holds ids, caller, inputs with key and time, and the outputs."""
-    asked = [row | {"patient": f"p{place}", "seen_at": "2026-01-02T03:04:05Z"} for place, row in enumerate(scene.rows(2, seed=5))]
+    asked = [
+        row | {"patient": f"p{place}", "seen_at": "2026-01-02T03:04:05Z"}
+        for place, row in enumerate(scene.rows(2, seed=5))
+    ]
 
     answer = shared.predict("ward", asked, id="mine")
     record = next(record for record in shared.records() if record.request_id == answer.json()["id"])
 
     assert answer.headers["x-request-id"] == record.request_id
-    assert ("ward", "1", "client", "mine", 2) == (record.pipeline, record.version, record.caller, record.client_id, record.rows)
+    assert ("ward", "1", "client", "mine", 2) == (
+        record.pipeline,
+        record.version,
+        record.caller,
+        record.client_id,
+        record.rows,
+    )
     assert {name: [row[name] for row in asked] for name in asked[0]} == record.inputs
     assert answer.json()["predictions"] == record.outputs["prediction"]
-    assert [list(row.values()) for row in answer.json()["probabilities"]] == record.outputs["probabilities"]
+    assert [list(row.values()) for row in answer.json()["probabilities"]] == record.outputs[
+        "probabilities"
+    ]
 
 
 def test_numbers_of_stored_requests_have_no_gaps(shared: Any, scene: Any) -> None:
@@ -56,7 +79,9 @@ def test_numbers_of_stored_requests_have_no_gaps(shared: Any, scene: Any) -> Non
 
     records = shared.records()
     assert list(range(1, len(records) + 1)) == [record.sequence for record in records]
-    assert {shared.http.get("/v1/outbox").json()["outbox_id"]} == {record.outbox_id for record in records}
+    assert {shared.http.get("/v1/outbox").json()["outbox_id"]} == {
+        record.outbox_id for record in records
+    }
 
 
 def test_wanted_outputs_only(shared: Any, scene: Any) -> None:
@@ -75,7 +100,9 @@ def test_metadata_follows_the_protocol(shared: Any) -> None:
 
     assert "mlplatform" == shared.http.get("/v2").json()["name"]
     assert {"live": True} == shared.http.get("/v2/health/live").json()
-    assert {"ready": True, "waiting_for_promotion": []} == shared.http.get("/v2/health/ready").json()
+    assert {"ready": True, "waiting_for_promotion": []} == shared.http.get(
+        "/v2/health/ready"
+    ).json()
     assert {"name": "ward", "ready": True} == shared.http.get("/v2/models/ward/ready").json()
     assert ("ward", ["1"], "onnx_onnxv1") == (model["name"], model["versions"], model["platform"])
     assert {"name": "age", "datatype": "INT64", "shape": [-1]} == model["inputs"][0]
@@ -104,11 +131,17 @@ def test_a_pinned_version_answers_only_if_it_is_loaded(shared: Any, scene: Any) 
         ("client", "xyz", 404),
     ],
 )
-def test_only_callers_with_the_role_are_answered(shared: Any, scene: Any, token: str | None, model: str, code: int) -> None:
+def test_only_callers_with_the_role_are_answered(
+    shared: Any, scene: Any, token: str | None, model: str, code: int
+) -> None:
     """The role predict on that very pipeline is needed."""
     headers = {} if token is None else {"authorization": f"Bearer {scene.TOKENS.get(token, 'x')}"}
 
-    answer = httpx.post(f"{shared.http.base_url}/v1/models/{model}/predict", json={"rows": scene.rows(1)}, headers=headers)
+    answer = httpx.post(
+        f"{shared.http.base_url}/v1/models/{model}/predict",
+        json={"rows": scene.rows(1)},
+        headers=headers,
+    )
 
     assert code == answer.status_code
     assert code == 200 or answer.headers["content-type"] == "application/problem+json"
@@ -136,9 +169,15 @@ BAD_ROWS = [
 
 
 @pytest.mark.parametrize(("body", "field", "detail"), BAD_ROWS)
-def test_a_bad_row_is_refused_with_row_and_column(shared: Any, body: Any, field: str, detail: str) -> None:
+def test_a_bad_row_is_refused_with_row_and_column(
+    shared: Any, body: Any, field: str, detail: str
+) -> None:
     """422, and the problem names what is wrong where."""
-    answer = shared.http.post("/v1/models/ward/predict", content=json.dumps(body), headers={"content-type": "application/json"})
+    answer = shared.http.post(
+        "/v1/models/ward/predict",
+        content=json.dumps(body),
+        headers={"content-type": "application/json"},
+    )
 
     assert (422, field) == (answer.status_code, answer.json()["field"])
     assert detail in answer.json()["detail"]
@@ -163,7 +202,11 @@ BAD_TENSORS = [
     (bent(name="agee"), "inputs.age", "missing column age"),
     (bent(name=5), "inputs[0]", "a tensor is an object"),
     ({"inputs": [*tensors([ROW]), tensors([ROW])[0]]}, "inputs[4].name", "comes twice"),
-    ({"inputs": [*tensors([ROW]), {"name": "z", "datatype": "FP64", "shape": [1], "data": [1]}]}, "inputs.z", "unknown column z"),
+    (
+        {"inputs": [*tensors([ROW]), {"name": "z", "datatype": "FP64", "shape": [1], "data": [1]}]},
+        "inputs.z",
+        "unknown column z",
+    ),
     ({"inputs": []}, "inputs", "at least one tensor"),
     ({"inputs": tensors([ROW]), "outputs": [{"name": "z"}]}, "outputs", "no output 'z'"),
     ({"inputs": tensors([ROW]), "outputs": [{"name": ["z"]}]}, "outputs", "no output"),
@@ -171,7 +214,9 @@ BAD_TENSORS = [
 
 
 @pytest.mark.parametrize(("body", "field", "detail"), BAD_TENSORS)
-def test_a_bad_tensor_is_refused_with_row_and_column(shared: Any, body: Any, field: str, detail: str) -> None:
+def test_a_bad_tensor_is_refused_with_row_and_column(
+    shared: Any, body: Any, field: str, detail: str
+) -> None:
     """422, and the problem names what is wrong where."""
     answer = shared.http.post("/v2/models/ward/infer", json=body)
 
@@ -185,7 +230,9 @@ def test_values_that_are_right_after_all_are_taken(shared: Any) -> None:
     nested["inputs"].append({"name": "patient", "datatype": "BYTES", "shape": [1], "data": ["p1"]})
 
     answer = shared.http.post("/v2/models/ward/infer", json=nested)
-    record = next(record for record in shared.records() if record.request_id == answer.headers["x-request-id"])
+    record = next(
+        record for record in shared.records() if record.request_id == answer.headers["x-request-id"]
+    )
 
     assert 200 == answer.status_code
     assert ([3], ["p1"]) == (record.inputs["age"], record.inputs["patient"])
@@ -205,14 +252,21 @@ def test_unknown_media_are_refused(shared: Any, headers: dict[str, str], code: i
     """Only plain JSON is read."""
     given = {"content-type": "application/json"} | headers
 
-    assert code == shared.http.post("/v1/models/ward/predict", content=json.dumps({"rows": [ROW]}), headers=given).status_code
+    assert (
+        code
+        == shared.http.post(
+            "/v1/models/ward/predict", content=json.dumps({"rows": [ROW]}), headers=given
+        ).status_code
+    )
 
 
 def test_sizes_are_bounded(shared: Any) -> None:
     """Too many rows, and a body above the limit with or without a declared length, are refused as too large."""
     many = shared.predict("ward", [ROW] * 2001)
     declared = shared.http.post("/v1/models/ward/predict", content=b"[" * 600_000)
-    chunked = shared.http.post("/v1/models/ward/predict", content=(b"[" * 10_000 for _ in range(60)))
+    chunked = shared.http.post(
+        "/v1/models/ward/predict", content=(b"[" * 10_000 for _ in range(60))
+    )
 
     assert [413, 413, 413] == [many.status_code, declared.status_code, chunked.status_code]
     assert "2001 rows" in many.json()["detail"]
@@ -223,7 +277,11 @@ def test_documentation_shows_the_routes(shared: Any) -> None:
     paths = shared.http.get("/openapi.json").json()["paths"]
 
     body = paths["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]["application/json"]
-    assert {"/v1/models/{model}/predict", "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"} < set(paths)
+    assert {
+        "/v1/models/{model}/predict",
+        "/v2/models/{model}/infer",
+        "/v2/models/{model}/versions/{version}/infer",
+    } < set(paths)
     assert "inputs" in body["example"]
 
 

@@ -51,16 +51,29 @@ class Real:
 
     def publish(self, *, seed: int) -> ModelVersion:
         """Train a version, store it in MLflow as the trainer does, and have it recorded as verified."""
-        made = self.platform.publish(NAME, f"seed-{seed}", seed=seed, source=FEATURES, commit=self.commit)
+        made = self.platform.publish(
+            NAME, f"seed-{seed}", seed=seed, source=FEATURES, commit=self.commit
+        )
         publisher = Publisher(self.mlflow.url)
         run = publisher.start(NAME, name="test", tags={})
         publisher.files(run, self.platform.folder / made.artifacts, "model")
-        number = publisher.register(NAME, run, about="A model of a test.", description="A version of a test.", tags={})
+        number = publisher.register(
+            NAME, run, about="A model of a test.", description="A version of a test.", tags={}
+        )
         publisher.finish(run, "FINISHED")
-        version = made.model_copy(update={"version": number, "run_id": run.id, "artifacts": f"{run.artifacts}/model"})
-        facts = version.model_dump(mode="json", exclude={"pipeline", "state", "gate_digest", "created_at"})
+        version = made.model_copy(
+            update={"version": number, "run_id": run.id, "artifacts": f"{run.artifacts}/model"}
+        )
+        facts = version.model_dump(
+            mode="json", exclude={"pipeline", "state", "gate_digest", "created_at"}
+        )
         self.call("admin", "POST", f"/v1/models/{NAME}/versions", facts)
-        self.call("admin", "POST", f"/v1/models/{NAME}/versions/{number}/verified", {"manifest_sha256": made.manifest_sha256})
+        self.call(
+            "admin",
+            "POST",
+            f"/v1/models/{NAME}/versions/{number}/verified",
+            {"manifest_sha256": made.manifest_sha256},
+        )
         return version
 
     def promote(self, number: str) -> None:
@@ -79,20 +92,33 @@ class Real:
     def outboxes(self) -> list[Any]:
         """What the database knows of outboxes."""
         with self.databases.connect("dataapi", "raw") as connection:
-            return connection.execute("SELECT outbox_id::text, accepted, versions, closed FROM raw.outboxes").fetchall()
+            return connection.execute(
+                "SELECT outbox_id::text, accepted, versions, closed FROM raw.outboxes"
+            ).fetchall()
 
 
 @pytest.fixture
 def real(databases: Any, mlflow: Any, platform: Any, scene: Any, tmp_path: Path) -> Iterator[Real]:
     """The real platform, with the pipeline `ward-<n>` applied."""
     tokens = tmp_path / "api-tokens.json"
-    entries = [{"name": name, "roles": [name], "sha256": digest(f"token-{name}")} for name in ("admin", "serving")]
+    entries = [
+        {"name": name, "roles": [name], "sha256": digest(f"token-{name}")}
+        for name in ("admin", "serving")
+    ]
     tokens.write_text(json.dumps({"tokens": entries}))
     environment = tmp_path / "trainer.json"
     environment.write_text("{}")
-    settings = Settings(postgres=databases.settings("dataapi"), access=Access(tokens_file=tokens), dataapi=DataApi(rate_per_s=1e6))
-    app = create_app(build(settings, cluster=LocalCluster(environment, tmp_path / "logs"), registry=None))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on"))
+    settings = Settings(
+        postgres=databases.settings("dataapi"),
+        access=Access(tokens_file=tokens),
+        dataapi=DataApi(rate_per_s=1e6),
+    )
+    app = create_app(
+        build(settings, cluster=LocalCluster(environment, tmp_path / "logs"), registry=None)
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     scene.until(lambda: server.started)
@@ -110,7 +136,11 @@ def real(databases: Any, mlflow: Any, platform: Any, scene: Any, tmp_path: Path)
 def prepare(real: Real, what: PipelineDefinition) -> None:
     """Apply the pipeline, and let there be a receipt to train on."""
     features = load(what, FEATURES, digest=None).digest
-    body = {"definition": what.model_dump(mode="json", exclude_none=True), "commit": real.commit, "features_digest": features}
+    body = {
+        "definition": what.model_dump(mode="json", exclude_none=True),
+        "commit": real.commit,
+        "features_digest": features,
+    }
     real.call("admin", "PUT", f"/v1/pipelines/{NAME}", body)
     receipt = Receipt(
         id="receipt",
@@ -129,13 +159,23 @@ def prepare(real: Real, what: PipelineDefinition) -> None:
     )
     with real.databases.connect("dataapi", "warehouse") as connection:
         values = (receipt.id, receipt.dataset, receipt.model_dump_json())
-        connection.execute("INSERT INTO control.receipts (id, dataset, receipt) VALUES (%s, %s, %s)", values)
+        connection.execute(
+            "INSERT INTO control.receipts (id, dataset, receipt) VALUES (%s, %s, %s)", values
+        )
 
 
 def test_serving_follows_the_real_record(real: Real, serve: Callable[..., Any], scene: Any) -> None:
     """Promotion, damaged files, repair and rollback: what answers is always the record's last whole champion, and the outbox is known."""
-    child = serve(NAME, DATAAPI__URL=real.url, DATAAPI__TOKEN="token-serving", REGISTRY__URL=real.mlflow.url)
-    scene.until(lambda: "no version has been promoted yet" in (child.page("/readyz", 503) or httpx.Response(200)).text, child.log)
+    child = serve(
+        NAME, DATAAPI__URL=real.url, DATAAPI__TOKEN="token-serving", REGISTRY__URL=real.mlflow.url
+    )
+    scene.until(
+        lambda: (
+            "no version has been promoted yet"
+            in (child.page("/readyz", 503) or httpx.Response(200)).text
+        ),
+        child.log,
+    )
 
     one = real.publish(seed=1)
     real.promote(one.version)
@@ -149,15 +189,26 @@ def test_serving_follows_the_real_record(real: Real, serve: Callable[..., Any], 
     scene.until(lambda: 'reason="ManifestMismatch"' in child.http.get("/metrics").text, child.log)
     during = child.predict(NAME, scene.rows(3)).json()
     model.write_bytes(whole)
-    scene.until(lambda: child.predict(NAME, scene.rows(3)).json()["version"] == two.version, child.log)
+    scene.until(
+        lambda: child.predict(NAME, scene.rows(3)).json()["version"] == two.version, child.log
+    )
     after = child.predict(NAME, scene.rows(3)).json()
     real.act("rollback", None)
-    scene.until(lambda: child.predict(NAME, scene.rows(3)).json()["version"] == one.version, child.log)
+    scene.until(
+        lambda: child.predict(NAME, scene.rows(3)).json()["version"] == one.version, child.log
+    )
 
-    assert [one.version, one.version, two.version] == [answer["version"] for answer in (answered, during, after)]
+    assert [one.version, one.version, two.version] == [
+        answer["version"] for answer in (answered, during, after)
+    ]
     assert answered["probabilities"] == during["probabilities"] != after["probabilities"]
     status = child.http.get("/v1/outbox").json()
-    scene.until(lambda: real.outboxes() == [(status["outbox_id"], status["accepted"], {NAME: one.version}, False)])
+    scene.until(
+        lambda: (
+            real.outboxes()
+            == [(status["outbox_id"], status["accepted"], {NAME: one.version}, False)]
+        )
+    )
     child.acknowledge()
     assert 0 == child.stop()
     assert [(status["outbox_id"], status["accepted"], {NAME: one.version}, True)] == real.outboxes()

@@ -5,7 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {"mlflow", "pandas", "sklearn", "pyarrow", "psycopg", "pandera", "skops", "sqlalchemy", "matplotlib", "scipy"}
+HEAVY = {
+    "mlflow",
+    "pandas",
+    "sklearn",
+    "pyarrow",
+    "psycopg",
+    "pandera",
+    "skops",
+    "sqlalchemy",
+    "matplotlib",
+    "scipy",
+}
 PROBE = """
 import sys
 import mlplatform.serving.main, mlplatform.engine.onnx, mlplatform.features.code

@@ -103,7 +103,12 @@ def test_a_record_too_large_for_the_queue(scene: Any) -> None:
     """A record above the limit is a dead letter with its reason; its payload is kept beside the outbox, and the others pass."""
     writer = scene.writer()
     scene.append(writer, 1)
-    scene.append(writer, 1, inputs={"text": ["x" * scene.settings.queue.max_record_bytes]}, client_id="c" * 5000)
+    scene.append(
+        writer,
+        1,
+        inputs={"text": ["x" * scene.settings.queue.max_record_bytes]},
+        client_id="c" * 5000,
+    )
     scene.append(writer, 1)
     scene.start("shipper")
     scene.start("consumer")
@@ -111,14 +116,23 @@ def test_a_record_too_large_for_the_queue(scene: Any) -> None:
     await_empty(writer)
     kept = decode((scene.settings.outbox.folder / "oversize" / "2.json").read_bytes())
     deadline = time.monotonic() + DEADLINE_S
-    while not (letters := scene.rows("SELECT sequence, request_id::text, reason, octet_length(payload) < 2000 FROM raw.dead_letters")):
+    while not (
+        letters := scene.rows(
+            "SELECT sequence, request_id::text, reason, octet_length(payload) < 2000 FROM raw.dead_letters"
+        )
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
     assert scene.stored() == [1, 3]
-    assert (2, scene.settings.queue.max_record_bytes) == (kept.sequence, len(kept.inputs["text"][0]))
+    assert (2, scene.settings.queue.max_record_bytes) == (
+        kept.sequence,
+        len(kept.inputs["text"][0]),
+    )
     assert [(2, kept.request_id, True)] == [(row[0], row[1], row[3]) for row in letters]
-    assert letters[0][2].endswith(f"above the queue's limit of {scene.settings.queue.max_record_bytes}")
+    assert letters[0][2].endswith(
+        f"above the queue's limit of {scene.settings.queue.max_record_bytes}"
+    )
 
 
 def test_a_payload_that_is_no_record(scene: Any) -> None:
@@ -131,7 +145,9 @@ def test_a_payload_that_is_no_record(scene: Any) -> None:
     scene.await_rows(1)
 
     assert scene.stored() == [2]
-    assert scene.rows("SELECT sequence, outbox_id::text FROM raw.dead_letters") == [(1, writer.outbox_id)]
+    assert scene.rows("SELECT sequence, outbox_id::text FROM raw.dead_letters") == [
+        (1, writer.outbox_id)
+    ]
 
 
 def test_two_shippers(scene: Any) -> None:
@@ -147,10 +163,17 @@ def test_two_shippers(scene: Any) -> None:
 
 
 @pytest.mark.kafka
-def test_the_broker_is_down(kafka_queue: Any, kafka_broker: Any, databases: Any, tmp_path: Path) -> None:
+def test_the_broker_is_down(
+    kafka_queue: Any, kafka_broker: Any, databases: Any, tmp_path: Path
+) -> None:
     """While the broker is down serving goes on appending until its outbox is full; when it is back, all arrives, each once."""
     road_scene = __import__("sys").modules["road_scene"]
-    scene = road_scene.RoadScene(kafka_queue, databases.settings("consumer"), tmp_path, lambda: databases.connect("postgres", "raw"))
+    scene = road_scene.RoadScene(
+        kafka_queue,
+        databases.settings("consumer"),
+        tmp_path,
+        lambda: databases.connect("postgres", "raw"),
+    )
     try:
         writer = scene.writer()
         scene.append(writer, 10)
@@ -176,7 +199,9 @@ def test_the_broker_is_down(kafka_queue: Any, kafka_broker: Any, databases: Any,
 
 def test_the_outbox_is_full(scene: Any) -> None:
     """Without a shipper the outbox refuses at its capacity, and takes again when one has caught up."""
-    scene.settings = scene.settings.model_copy(update={"outbox": scene.settings.outbox.model_copy(update={"capacity_bytes": 256 * 1024})})
+    scene.settings = scene.settings.model_copy(
+        update={"outbox": scene.settings.outbox.model_copy(update={"capacity_bytes": 256 * 1024})}
+    )
     writer = scene.writer()
     with pytest.raises(OutboxFull):
         fill(scene, writer)

@@ -24,7 +24,9 @@ from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 
 # dulwich leaves the last response of a fetch to the garbage collector, which closes its socket with a warning.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
 AUTHOR = {"author": b"A <a@example.org>", "committer": b"A <a@example.org>"}
 
 
@@ -57,7 +59,9 @@ class GitServer:
             self.requests.append(environ["PATH_INFO"])
             wanted = "Basic " + base64.b64encode(f"robot:{self.password}".encode()).decode()
             if self.password and environ.get("HTTP_AUTHORIZATION") != wanted:
-                start_response("401 Unauthorized", [("WWW-Authenticate", "Basic"), ("Content-Length", "0")])
+                start_response(
+                    "401 Unauthorized", [("WWW-Authenticate", "Basic"), ("Content-Length", "0")]
+                )
                 return [b""]
             return git(environ, start_response)
 
@@ -78,7 +82,9 @@ def git(tmp_path: Path) -> Iterator[GitServer]:
     server = GitServer(folder)
     with Repo(str(folder)) as repository:
         app = server.app(make_wsgi_chain(DictBackend({b"/": repository, "/": repository})))
-        with make_server("127.0.0.1", 0, app, server_class=WSGIServer, handler_class=_Silent) as http:
+        with make_server(
+            "127.0.0.1", 0, app, server_class=WSGIServer, handler_class=_Silent
+        ) as http:
             server.port = http.server_port
             thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
             thread.start()
@@ -153,7 +159,9 @@ def test_a_server_that_is_away_is_unavailable(git: GitServer, tmp_path: Path) ->
     port, git.port = git.port, 1
     away = git.settings(tmp_path / "cache", url="http://127.0.0.1:1/")
 
-    with pytest.raises(Unavailable, match=r"no answer from the git server at http://127\.0\.0\.1:1/"):
+    with pytest.raises(
+        Unavailable, match=r"no answer from the git server at http://127\.0\.0\.1:1/"
+    ):
         _model(away)
     git.port = port
     assert _model(settings, made) == "first"
@@ -161,7 +169,9 @@ def test_a_server_that_is_away_is_unavailable(git: GitServer, tmp_path: Path) ->
 
 def test_something_else_than_git_is_told(git: GitServer, tmp_path: Path) -> None:
     """A path without a repository on a living server is a mistake of the setting."""
-    with pytest.raises((SettingsError, Unavailable), match=r"not a git repository|no answer from the git server"):
+    with pytest.raises(
+        (SettingsError, Unavailable), match=r"not a git repository|no answer from the git server"
+    ):
         _model(git.settings(tmp_path / "cache", url=f"http://127.0.0.1:{git.port}/nothing/here"))
 
 
@@ -177,7 +187,10 @@ def test_many_processes_may_fetch_at_once(git: GitServer, tmp_path: Path) -> Non
     """Several processes with one cache get whole files, whoever clones first."""
     git.commit("first")
     settings = git.settings(tmp_path / "cache").model_dump_json(exclude_none=True)
-    children = [subprocess.Popen([sys.executable, "-c", FETCH, settings], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    children = [
+        subprocess.Popen([sys.executable, "-c", FETCH, settings], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
     found = [child.communicate(timeout=120)[0].strip() for child in children]
 
     assert found == ["first"] * 4

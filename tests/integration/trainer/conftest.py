@@ -56,7 +56,9 @@ rows: {typical: {income: 50, children: 1, member: true, home: rent, city: Bonn}}
 cases:
   - {name: more income never hurts, kind: monotone, row: typical, column: income, values: [10, 50, 90], direction: up, of: "yes"}
 """
-STRICT_CASES = CASES + '  - {name: nobody is ever sure, kind: bounds, row: typical, of: "yes", max: 0.0}\n'
+STRICT_CASES = (
+    CASES + '  - {name: nobody is ever sure, kind: bounds, row: typical, of: "yes", max: 0.0}\n'
+)
 
 
 def definition(name: str, **changes: Any) -> dict[str, Any]:
@@ -76,7 +78,10 @@ def definition(name: str, **changes: Any) -> dict[str, Any]:
         "key": "loan",
         "time": "asked_at",
         "tuning": {"metric": "roc_auc", "space": {"c": [0.1, 1.0]}, "folds": 2},
-        "gates": [{"metric": "roc_auc", "min": 0.6}, {"metric": "roc_auc", "against": "champion", "tolerance": 0.02}],
+        "gates": [
+            {"metric": "roc_auc", "min": 0.6},
+            {"metric": "roc_auc", "against": "champion", "tolerance": 0.02},
+        ],
         "approval": "auto",
     }
     return document | changes
@@ -87,12 +92,26 @@ def rows(count: int, *, seed: int = 0) -> list[dict[str, Any]]:
     draw, begin = np.random.default_rng(seed), datetime(2026, 1, 1, tzinfo=UTC)
     found = []
     for number in range(count):
-        income, children, member = max(0.0, draw.normal(50, 15)), int(draw.integers(0, 5)), bool(draw.random() > 0.5)
+        income, children, member = (
+            max(0.0, draw.normal(50, 15)),
+            int(draw.integers(0, 5)),
+            bool(draw.random() > 0.5),
+        )
         home, city = str(draw.choice(["own", "rent"])), str(draw.choice(["Bonn", "Kiel"]))
         leans = (income - 50) / 10 - children / 2 + member + (home == "own") + draw.normal(0, 0.5)
         found.append(
-            {"income": income, "children": children, "member": member, "home": home, "city": city, "paid": "yes" if leans > 0 else "no"}
-            | {"loan": f"{seed}-{number}", "asked_at": (begin + timedelta(hours=number)).isoformat()}
+            {
+                "income": income,
+                "children": children,
+                "member": member,
+                "home": home,
+                "city": city,
+                "paid": "yes" if leans > 0 else "no",
+            }
+            | {
+                "loan": f"{seed}-{number}",
+                "asked_at": (begin + timedelta(hours=number)).isoformat(),
+            }
         )
     return found
 
@@ -112,15 +131,27 @@ class Bank:
         """A client with the token of that caller."""
         return DataApiClient(self.settings.dataapi.url, SecretStr(f"token-{caller}"))
 
-    def commit(self, *, features: str = FEATURES, model: str = MODEL, cases: str = CASES, **changes: Any) -> str:
+    def commit(
+        self, *, features: str = FEATURES, model: str = MODEL, cases: str = CASES, **changes: Any
+    ) -> str:
         """Commit the pipeline's files; returns the commit."""
         folder = self.repository / "pipelines" / self.name
         folder.mkdir(parents=True, exist_ok=True)
         document = yaml.safe_dump(definition(self.name, **changes))
-        for name, text in {"pipeline.yaml": document, "model.py": model, "features.py": features, "cases.yaml": cases}.items():
+        for name, text in {
+            "pipeline.yaml": document,
+            "model.py": model,
+            "features.py": features,
+            "cases.yaml": cases,
+        }.items():
             (folder / name).write_text(text)
         porcelain.add(self.repository, [str(path) for path in folder.iterdir()])
-        return porcelain.commit(self.repository, message=b"change", author=b"A <a@example.org>", committer=b"A <a@example.org>").decode()
+        return porcelain.commit(
+            self.repository,
+            message=b"change",
+            author=b"A <a@example.org>",
+            committer=b"A <a@example.org>",
+        ).decode()
 
     def apply(self, **files: Any) -> None:
         """Commit and apply."""
@@ -134,7 +165,9 @@ class Bank:
         body = "\n".join(json.dumps(row) for row in history).encode()
         with self.client("admin") as client:
             headers = {"Content-Type": "application/x-ndjson"}
-            client.call("POST", f"/v1/datasets/{self.name}.requests/rows", content=body, headers=headers)
+            client.call(
+                "POST", f"/v1/datasets/{self.name}.requests/rows", content=body, headers=headers
+            )
         self.drain(replicated=replicated)
 
     def drain(self, *, replicated: bool = True) -> None:
@@ -156,17 +189,24 @@ class Bank:
     def runs(self) -> list[dict[str, Any]]:
         """The pipeline's MLflow runs, latest first."""
         api = f"{self.mlflow.url}/api/2.0/mlflow"
-        experiment = httpx.get(f"{api}/experiments/get-by-name", params={"experiment_name": self.name})
+        experiment = httpx.get(
+            f"{api}/experiments/get-by-name", params={"experiment_name": self.name}
+        )
         if experiment.status_code == 404:
             return []
         ids = [experiment.json()["experiment"]["experiment_id"]]
         return list(
-            httpx.post(f"{api}/runs/search", json={"experiment_ids": ids, "order_by": ["attributes.start_time DESC"]}).json()["runs"]
+            httpx.post(
+                f"{api}/runs/search",
+                json={"experiment_ids": ids, "order_by": ["attributes.start_time DESC"]},
+            ).json()["runs"]
         )
 
     def artifact(self, run_id: str, path: str) -> bytes:
         """One file of a run."""
-        answer = httpx.get(f"{self.mlflow.url}/get-artifact", params={"run_id": run_id, "path": path})
+        answer = httpx.get(
+            f"{self.mlflow.url}/get-artifact", params={"run_id": run_id, "path": path}
+        )
         answer.raise_for_status()
         return answer.content
 
@@ -176,8 +216,12 @@ def _served(settings: Settings, folder: Path) -> Iterator[str]:
     """The data API under uvicorn in a thread; gives its address."""
     environment = folder / "trainer.json"
     environment.write_text("{}")
-    app = create_app(build(settings, cluster=LocalCluster(environment, folder / "logs"), registry=None))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on"))
+    app = create_app(
+        build(settings, cluster=LocalCluster(environment, folder / "logs"), registry=None)
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -208,9 +252,16 @@ def bank_of_its_own(databases: Any, throwaway: Any, mlflow: Any, tmp_path: Path)
 def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
     with ExitStack() as stack:
         tokens = tmp_path / "tokens.json"
-        entries = [{"name": name, "roles": roles, "sha256": digest(f"token-{name}")} for name, roles in ROLES.items()]
+        entries = [
+            {"name": name, "roles": roles, "sha256": digest(f"token-{name}")}
+            for name, roles in ROLES.items()
+        ]
         tokens.write_text(json.dumps({"tokens": entries}))
-        server = Settings(postgres=databases.settings("dataapi"), access=Access(tokens_file=tokens), dataapi=DataApi(rate_per_s=1e6))
+        server = Settings(
+            postgres=databases.settings("dataapi"),
+            access=Access(tokens_file=tokens),
+            dataapi=DataApi(rate_per_s=1e6),
+        )
         url = stack.enter_context(_served(server, tmp_path))
         repository = tmp_path / "repository"
         porcelain.init(repository).close()
@@ -225,7 +276,14 @@ def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
             trainer=Trainer(work=tmp_path / "work", wait_s=30),
         )
         catalogue = Catalogue(pools[1], source, retry_s=0.001)
-        found = Bank(f"loans-{next(_numbers)}", repository, databases, mlflow, settings, Worker(*pools, catalogue, settings.etl))
+        found = Bank(
+            f"loans-{next(_numbers)}",
+            repository,
+            databases,
+            mlflow,
+            settings,
+            Worker(*pools, catalogue, settings.etl),
+        )
         found.apply()
         found.bring(rows(400))
         yield found

@@ -46,7 +46,10 @@ def _environment(settings: Settings, **more: str) -> dict[str, str]:
 def _start(bank: Any, log: Path, **more: str) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-c", CHILD, bank.name], env=_environment(bank.settings, **more), stderr=file, stdout=subprocess.PIPE
+            [sys.executable, "-c", CHILD, bank.name],
+            env=_environment(bank.settings, **more),
+            stderr=file,
+            stdout=subprocess.PIPE,
         )
 
 
@@ -57,9 +60,16 @@ def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> No
     lines = (tmp_path / "log").read_text().splitlines()
 
     assert child.returncode == 0, lines[-5:]
-    assert out.decode().startswith(f"{bank.name} version 1 is champion (onnx, 297 rows for training, 103 held out)")
-    assert all(line.startswith("{") for line in lines), [line for line in lines if not line.startswith("{")]
-    assert any('"step": "export"' in line and f'"pipeline": "{bank.name}"' in line and '"run_id"' in line for line in lines)
+    assert out.decode().startswith(
+        f"{bank.name} version 1 is champion (onnx, 297 rows for training, 103 held out)"
+    )
+    assert all(line.startswith("{") for line in lines), [
+        line for line in lines if not line.startswith("{")
+    ]
+    assert any(
+        '"step": "export"' in line and f'"pipeline": "{bank.name}"' in line and '"run_id"' in line
+        for line in lines
+    )
 
 
 def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
@@ -83,7 +93,11 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
 
 def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:
     """With any database address in its environment the process ends with the setting's name, before it has asked anybody."""
-    child = _start(bank, tmp_path / "log", POSTGRES__WAREHOUSE_REPLICA_DSN="postgresql://mlplatform_reader@127.0.0.1/warehouse")
+    child = _start(
+        bank,
+        tmp_path / "log",
+        POSTGRES__WAREHOUSE_REPLICA_DSN="postgresql://mlplatform_reader@127.0.0.1/warehouse",
+    )
     child.communicate(timeout=DEADLINE_S)
 
     assert child.returncode != 0

@@ -29,7 +29,9 @@ def _metrics(run: dict[str, Any]) -> dict[str, float]:
     return {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
 
 
-def test_a_training_ends_in_a_version_that_serves_what_was_judged(bank: Any, tmp_path: Path) -> None:
+def test_a_training_ends_in_a_version_that_serves_what_was_judged(
+    bank: Any, tmp_path: Path
+) -> None:
     """History in, champion out: registered, verified, promoted by the pipeline's own approval, with its whole story in MLflow."""
     outcome = bank.train()
     status = bank.get(f"/v1/models/{bank.name}")["champion"]
@@ -41,20 +43,48 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(bank: Any, tmp
         store.download(status["artifacts"], tmp_path / "model", status["manifest_sha256"])
         (version,) = store.versions(bank.name)
     form = read_signature(tmp_path / "model")
-    features = {"income": np.array([9.0]), "children": np.array([0]), "member": np.array([True]), "home": np.array(["own"], dtype=object)}
+    features = {
+        "income": np.array([9.0]),
+        "children": np.array([0]),
+        "member": np.array([True]),
+        "home": np.array(["own"], dtype=object),
+    }
     answer = load(tmp_path / "model", form, trusted=()).predict(features)
 
-    assert (outcome.state, outcome.format, outcome.rows) == ("champion", "onnx", {"train": 297, "test": 103})
-    assert (status["version"], status["receipt_id"], status["metrics"]) == (outcome.version, receipt["id"], outcome.metrics)
-    assert (receipt["server_role"], receipt["rows"], receipt["query"]["digest"]) == ("standby", 400, form.features_digest)
+    assert (outcome.state, outcome.format, outcome.rows) == (
+        "champion",
+        "onnx",
+        {"train": 297, "test": 103},
+    )
+    assert (status["version"], status["receipt_id"], status["metrics"]) == (
+        outcome.version,
+        receipt["id"],
+        outcome.metrics,
+    )
+    assert (receipt["server_role"], receipt["rows"], receipt["query"]["digest"]) == (
+        "standby",
+        400,
+        form.features_digest,
+    )
     assert status["gate_digest"] == outcome.gate_digest == hashlib.sha256(gates).hexdigest()
     assert (json.loads(gates)["passed"], json.loads(gates)["champion"]) == (True, None)
     assert "<h2>Gates</h2>" in report
     assert "src='http" not in report
     assert (run["info"]["status"], run["info"]["run_id"]) == ("FINISHED", outcome.run_id)
-    assert _metrics(run).keys() >= {"test_roc_auc", "tuning_mean", "seconds_extract", "seconds_tune", "seconds_verify", "rows_train"}
+    assert _metrics(run).keys() >= {
+        "test_roc_auc",
+        "tuning_mean",
+        "seconds_extract",
+        "seconds_tune",
+        "seconds_verify",
+        "rows_train",
+    }
     tags = {tag["key"]: tag["value"] for tag in version["tags"]}
-    assert (tags["receipt_id"], tags["commit"], tags["manifest_sha256"]) == (receipt["id"], form.commit, outcome.manifest_sha256)
+    assert (tags["receipt_id"], tags["commit"], tags["manifest_sha256"]) == (
+        receipt["id"],
+        form.commit,
+        outcome.manifest_sha256,
+    )
     assert "Whether a loan will be paid back in time." in version["description"]
     assert answer["prediction"].tolist() == ["yes"]
 
@@ -62,14 +92,22 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(bank: Any, tmp
 def test_the_same_data_code_and_seed_give_the_same_model(bank: Any) -> None:
     """A second run without new data has the same metrics, the same rows by hash and the same model bytes; it meets the first as champion."""
     first, second = bank.train(), bank.train()
-    champions = [json.loads(bank.artifact(outcome.run_id, "receipt.json")) for outcome in (first, second)]
+    champions = [
+        json.loads(bank.artifact(outcome.run_id, "receipt.json")) for outcome in (first, second)
+    ]
 
     assert (first.metrics, first.manifest_sha256) == (second.metrics, second.manifest_sha256)
     assert champions[0]["sha256"] == champions[1]["sha256"]
-    assert (second.champion, second.champion_metrics, second.state) == (first.version, first.metrics, "champion")
+    assert (second.champion, second.champion_metrics, second.state) == (
+        first.version,
+        first.metrics,
+        "champion",
+    )
 
 
-def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(bank: Any, history: Any) -> None:
+def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(
+    bank: Any, history: Any
+) -> None:
     """After more rows came in, the new version and the champion are judged on one and the same held-out rows."""
     first = bank.train()
     bank.bring(history(200, seed=1))
@@ -127,17 +165,29 @@ def test_a_manual_pipeline_waits_for_a_person(bank: Any) -> None:
     outcome = bank.train()
     status = bank.get(f"/v1/models/{bank.name}")
 
-    assert (outcome.state, status["candidate"]["version"], status["champion"]) == ("candidate", outcome.version, None)
+    assert (outcome.state, status["candidate"]["version"], status["champion"]) == (
+        "candidate",
+        outcome.version,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"cases": "rows: {}\ncases: [{name: lost, kind: exact, row: nowhere, expect: 'yes'}]"}, "no row 'nowhere'"),
-        ({"gates": [{"metric": "roc_auc", "min": 0.5, "slice": "town"}]}, "'town' is neither a feature nor a raw column"),
+        (
+            {"cases": "rows: {}\ncases: [{name: lost, kind: exact, row: nowhere, expect: 'yes'}]"},
+            "no row 'nowhere'",
+        ),
+        (
+            {"gates": [{"metric": "roc_auc", "min": 0.5, "slice": "town"}]},
+            "'town' is neither a feature nor a raw column",
+        ),
     ],
 )
-def test_what_can_be_known_before_is_no_end_of_a_training(bank: Any, files: dict[str, Any], said: str) -> None:
+def test_what_can_be_known_before_is_no_end_of_a_training(
+    bank: Any, files: dict[str, Any], said: str
+) -> None:
     """A case without its row and a gate on an unknown column end the run in its first step, not after the long work."""
     bank.apply(**files)
     with pytest.raises(InvalidInput, match=said):

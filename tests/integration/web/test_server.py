@@ -44,14 +44,29 @@ class Counting:
             size, more = size + len(message["body"]), message["more_body"]
         await asyncio.sleep(self.pause_s)
         body = str(size).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", str(len(body)).encode())],
+            }
+        )
         await send({"type": "http.response.body", "body": body})
 
 
 @contextmanager
-def serving(app: Any, *, receive_s: float = RECEIVE_S, max_connections: int = 100) -> Iterator[uvicorn.Server]:
+def serving(
+    app: Any, *, receive_s: float = RECEIVE_S, max_connections: int = 100
+) -> Iterator[uvicorn.Server]:
     """A server in a thread, with a long drain."""
-    config = Config(app, host="127.0.0.1", port=0, drain_s=60.0, receive_s=receive_s, max_connections=max_connections)
+    config = Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        drain_s=60.0,
+        receive_s=receive_s,
+        max_connections=max_connections,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -67,7 +82,9 @@ def serving(app: Any, *, receive_s: float = RECEIVE_S, max_connections: int = 10
 
 def connect(server: uvicorn.Server) -> Any:
     """A connection with a deadline of its own."""
-    return closing(socket.create_connection(server.servers[0].sockets[0].getsockname(), timeout=10.0))
+    return closing(
+        socket.create_connection(server.servers[0].sockets[0].getsockname(), timeout=10.0)
+    )
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -176,20 +193,32 @@ def test_above_the_limit_requests_are_refused_and_health_is_answered() -> None:
         first.sendall(HEAD + b"abcd")
         again = one(first, b"\r\n\r\n4")
 
-    assert [b"200", b"503", b"200"] == [answer.split(b" ", 2)[1] for answer in (health, head, again)]
+    assert [b"200", b"503", b"200"] == [
+        answer.split(b" ", 2)[1] for answer in (health, head, again)
+    ]
     assert b"retry-after: 1" in head
     assert "urn:mlplatform:Unavailable" == json.loads(body)["type"]
 
 
 def test_half_a_request_does_not_hold_up_the_end() -> None:
     """A server that leaves waits a moment for what is on its way, and no longer."""
-    with serving(Counting(), receive_s=60.0) as server, connect(server) as client, connect(server) as quick:
+    with (
+        serving(Counting(), receive_s=60.0) as server,
+        connect(server) as client,
+        connect(server) as quick,
+    ):
         client.sendall(HEAD + b"ab")
         quick.sendall(HEAD + b"ab")
         until(lambda: len(server.server_state.tasks) == 2)
         started = time.monotonic()
         server.should_exit = True
-        until(lambda: not any(connection.cycle.keep_alive for connection in server.server_state.connections))  # it has begun to leave
+        until(
+            lambda: (
+                not any(
+                    connection.cycle.keep_alive for connection in server.server_state.connections
+                )
+            )
+        )  # it has begun to leave
         quick.sendall(b"cd")
         found = [rest(connection).split(b" ", 2)[1] for connection in (client, quick)]
 

@@ -22,7 +22,17 @@ def _made(folder: Path, name: str = "registry-20260102T030405Z") -> Path:
     (place / "mlflow" / "runs.copy").write_text("a\tb\n")
     (place / "artifacts").mkdir()
     (place / "artifacts" / ".hidden name").write_text("x")
-    snapshot.seal(place, Index(created_at=MOMENT, mlflow_revision="r", mlflow=(), control=(), versions=(), files=snapshot.files(place)))
+    snapshot.seal(
+        place,
+        Index(
+            created_at=MOMENT,
+            mlflow_revision="r",
+            mlflow=(),
+            control=(),
+            versions=(),
+            files=snapshot.files(place),
+        ),
+    )
     return place
 
 
@@ -31,11 +41,29 @@ def _dated(folder: Path, day: int, *, good: str = "", damaged: str = "") -> Path
     place = folder / f"registry-202601{day:02}T000000Z"
     place.mkdir()
     versions = tuple(
-        KnownVersion(pipeline="shop", version=number, state="retired", run_id="r", artifacts="a", manifest_sha256="0" * 64)
+        KnownVersion(
+            pipeline="shop",
+            version=number,
+            state="retired",
+            run_id="r",
+            artifacts="a",
+            manifest_sha256="0" * 64,
+        )
         for number in sorted(good + damaged)
     )
     told = tuple(f"shop version {number}: model.onnx is missing" for number in damaged)
-    snapshot.seal(place, Index(created_at=MOMENT, mlflow_revision="r", mlflow=(), control=(), versions=versions, damaged=told, files=()))
+    snapshot.seal(
+        place,
+        Index(
+            created_at=MOMENT,
+            mlflow_revision="r",
+            mlflow=(),
+            control=(),
+            versions=versions,
+            damaged=told,
+            files=(),
+        ),
+    )
     return place
 
 
@@ -81,7 +109,10 @@ def test_names_sort_by_time_in_any_zone() -> None:
     """The name is the moment in UTC, so that names sort as moments do."""
     later = (MOMENT + timedelta(hours=1)).astimezone(timezone(timedelta(hours=-11)))
 
-    assert [snapshot.name_of(moment) for moment in (MOMENT, later)] == ["registry-20260102T030405Z", "registry-20260102T040405Z"]
+    assert [snapshot.name_of(moment) for moment in (MOMENT, later)] == [
+        "registry-20260102T030405Z",
+        "registry-20260102T040405Z",
+    ]
 
 
 def test_a_sealed_folder_is_proven_whole(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ class DataApi:
 def found(name: str, *, must: bool) -> list[tuple[str, str]]:
     """State and detail of each finding."""
     client = cast("Any", DataApi())
-    return [(finding.state, finding.detail) for finding in check._of_name(PLACE, client, name, 1.0, must=must)]
+    return [
+        (finding.state, finding.detail)
+        for finding in check._of_name(PLACE, client, name, 1.0, must=must)
+    ]
 
 
 def test_a_pipeline_that_nobody_applied_is_a_finding() -> None:

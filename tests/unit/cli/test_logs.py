@@ -37,7 +37,9 @@ def test_tail_follows_a_new_file(tmp_path: Path) -> None:
     assert tail.new() == ["another"]
 
 
-def test_names_stand_in_front_of_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_stand_in_front_of_several(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Lines of several logs say whose they are; one log is printed as it is."""
     (tmp_path / "a.log").write_text("x\n")
     (tmp_path / "long.log").write_text("y\n")

@@ -10,11 +10,38 @@ from mlplatform.cli import main
 from mlplatform.errors import PlatformError
 
 COMMANDS = (
-    *("up", "down", "demo", "status", "logs", "clean", "doctor", "check", "backup", "tokens", "migrate", "apply", "train", "example"),
+    *(
+        "up",
+        "down",
+        "demo",
+        "status",
+        "logs",
+        "clean",
+        "doctor",
+        "check",
+        "backup",
+        "tokens",
+        "migrate",
+        "apply",
+        "train",
+        "example",
+    ),
     *("predict", "import", "balance", "models", "approve", "promote", "rollback", "reject"),
     *("dataapi", "serving", "shipper", "consumer", "etl", "trainer", "mlflow", "backup-run"),
 )
-HEAVY = ("mlflow", "pandas", "sklearn", "pyarrow", "psycopg", "fastapi", "httpx", "numpy", "onnxruntime", "pydantic", "rich.table")
+HEAVY = (
+    "mlflow",
+    "pandas",
+    "sklearn",
+    "pyarrow",
+    "psycopg",
+    "fastapi",
+    "httpx",
+    "numpy",
+    "onnxruntime",
+    "pydantic",
+    "rich.table",
+)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -25,7 +52,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`--help` names all commands, each with its sentence."""
     code = run(monkeypatch, "--help")
     text = capsys.readouterr().out
@@ -42,7 +71,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert [name for name in HEAVY if name in done.stdout.split()] == []
 
 
-def test_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_errors_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """An error of ours names the field, says what to do, and shows no traceback; nothing of it is on stdout."""
     monkeypatch.chdir(tmp_path)
     code = run(monkeypatch, "predict", "diabetes", "--row", "{}")
@@ -63,7 +94,9 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         main.run()
 
 
-def test_unknown_settings_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_settings_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A misspelt variable is an error that names it, not a default."""
     monkeypatch.setenv("MLPLATFORM_DATAAPI__ULR", "http://x")
     code = run(monkeypatch, "balance")
@@ -73,6 +106,8 @@ def test_unknown_settings_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 @pytest.mark.parametrize("words", [("--version",), ("tokens", "--help"), ("backup", "--help")])
-def test_words_that_need_no_platform(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+def test_words_that_need_no_platform(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     """Version and help work anywhere."""
     assert run(monkeypatch, *words) == 0

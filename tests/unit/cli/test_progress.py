@@ -18,23 +18,34 @@ def test_plain_steps_are_single_lines(capsys: pytest.CaptureFixture[str]) -> Non
         say("tune") or 1 / 0
     lines = capsys.readouterr().err.splitlines()
 
-    assert [line.rsplit("  ", 1)[0] for line in lines] == ["ok import: 2 of 2", "FAILED train  tune"]
+    assert [line.rsplit("  ", 1)[0] for line in lines] == [
+        "ok import: 2 of 2",
+        "FAILED train  tune",
+    ]
 
 
-def test_long_plain_steps_show_that_they_live(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_plain_steps_show_that_they_live(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A step that takes long says now and then how far it is."""
     monkeypatch.setattr(progress, "QUIET_S", -1.0)
     with progress.PlainReporter().step("import") as say:
         for word in ("1", "2", "3"):
             say(word)
 
-    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == ["… import: 1", "… import: 2", "ok import: 3"]
+    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "… import: 1",
+        "… import: 2",
+        "ok import: 3",
+    ]
 
 
 def test_terminal_steps_leave_one_line() -> None:
     """On a terminal a finished step leaves one line, and words with brackets are not taken for styles."""
     out = io.StringIO()
-    report = progress.TerminalReporter(Console(file=out, force_terminal=True, width=100, color_system=None))
+    report = progress.TerminalReporter(
+        Console(file=out, force_terminal=True, width=100, color_system=None)
+    )
     with report.step("train") as say:
         say("gates [6]")
     with pytest.raises(ValueError, match="no"), report.step("fails"):

@@ -26,12 +26,16 @@ def test_rows_of_the_command_line() -> None:
         ("rows.json", '[{"a": 1.5, "b": "north", "c": true, "d": null}]'),
     ],
 )
-def test_rows_of_files(tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_files(
+    tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """CSV, NDJSON and JSON files give the same rows: numbers are numbers, an empty cell is null."""
     monkeypatch.setattr(data, "_without_target", lambda _place, _name, rows: rows)
     (tmp_path / name).write_text(text)
 
-    assert data._rows(NOWHERE, "p", None, tmp_path / name) == [{"a": 1.5, "b": "north", "c": True, "d": None}]
+    assert data._rows(NOWHERE, "p", None, tmp_path / name) == [
+        {"a": 1.5, "b": "north", "c": True, "d": None}
+    ]
 
 
 def test_lines_are_rows() -> None:

@@ -18,7 +18,11 @@ def test_new_token_opens_the_door(capsys: pytest.CaptureFixture[str], tmp_path: 
     (tmp_path / "access.yaml").write_text(yaml.safe_dump({"tokens": [made["entry"]]}))
     caller = AccessList.load(tmp_path / "access.yaml").authenticate(f"Bearer {made['token']}")
 
-    assert (caller.name, caller.roles, caller.pipelines) == ("bot", (Role.PREDICT, Role.READER), ("diabetes",))
+    assert (caller.name, caller.roles, caller.pipelines) == (
+        "bot",
+        (Role.PREDICT, Role.READER),
+        ("diabetes",),
+    )
     assert made["token"] not in json.dumps(made["entry"])
 
 
@@ -31,7 +35,12 @@ def test_plain_output_is_yaml_for_the_file(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
-    ("name", "role", "said"), [("bot", "king", "no role 'king'"), ("", "admin", "is no name"), ("a b", "admin", "is no name")]
+    ("name", "role", "said"),
+    [
+        ("bot", "king", "no role 'king'"),
+        ("", "admin", "is no name"),
+        ("a b", "admin", "is no name"),
+    ],
 )
 def test_nonsense_is_refused(name: str, role: str, said: str) -> None:
     """Unknown roles and unusable names are refused by name."""

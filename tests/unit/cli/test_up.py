@@ -43,7 +43,10 @@ def test_a_second_signal_does_not_cut_the_drain_short(
             raise KeyboardInterrupt
 
     monkeypatch.setattr("mlplatform.local.stack.LocalStack", Stack)
-    with pytest.raises(KeyboardInterrupt), stack._running(Options(home=tmp_path, source="."), road=False):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        stack._running(Options(home=tmp_path, source="."), road=False),
+    ):
         pass
 
     assert [{signal.SIG_IGN}] == during

@@ -41,8 +41,12 @@ def test_a_dataset_may_be_sorted_for_minutes() -> None:
         return httpx.Response(404, json={"type": "urn:mlplatform:UnknownName", "detail": "no"})
 
     client = DataApiClient("http://data.test", None, timeout_s=7.0)
-    client.http = httpx.Client(base_url="http://data.test", timeout=7.0, transport=httpx.MockTransport(answer))
+    client.http = httpx.Client(
+        base_url="http://data.test", timeout=7.0, transport=httpx.MockTransport(answer)
+    )
     with client, pytest.raises(UnknownName):
         read_dataset(client, "a.training", DatasetQuery())
 
-    assert (7.0, FIRST_BYTE_S) == tuple(asked[0].extensions["timeout"][name] for name in ("connect", "read"))
+    assert (7.0, FIRST_BYTE_S) == tuple(
+        asked[0].extensions["timeout"][name] for name in ("connect", "read")
+    )

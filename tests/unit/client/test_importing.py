@@ -18,11 +18,17 @@ class Door:
         self.bodies: list[bytes] = []
         self.keys: list[str] = []
 
-    def call(self, _method: str, _path: str, *, content: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    def call(
+        self, _method: str, _path: str, *, content: bytes, headers: dict[str, str]
+    ) -> dict[str, Any]:
         """What DataApiClient.call does."""
         self.bodies.append(content)
         self.keys.append(headers["Idempotency-Key"])
-        return {"accepted": 2, "quarantined": 1, "first_reasons": [{"record": 1, "field": "a", "reason": "no number"}]}
+        return {
+            "accepted": 2,
+            "quarantined": 1,
+            "first_reasons": [{"record": 1, "field": "a", "reason": "no number"}],
+        }
 
 
 @pytest.fixture

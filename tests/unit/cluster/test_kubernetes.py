@@ -19,10 +19,15 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def _cronjob(name: str = "mlplatform-trainer-flowers") -> Any:
     template = client.V1JobTemplateSpec(
         metadata=client.V1ObjectMeta(labels={"app": "x"}, annotations={"note": "y"}),
-        spec=client.V1JobSpec(template=client.V1PodTemplateSpec(spec=client.V1PodSpec(containers=[client.V1Container(name="trainer")]))),
+        spec=client.V1JobSpec(
+            template=client.V1PodTemplateSpec(
+                spec=client.V1PodSpec(containers=[client.V1Container(name="trainer")])
+            )
+        ),
     )
     return client.V1CronJob(
-        metadata=client.V1ObjectMeta(name=name, uid="u-1"), spec=client.V1CronJobSpec(schedule="@daily", job_template=template)
+        metadata=client.V1ObjectMeta(name=name, uid="u-1"),
+        spec=client.V1CronJobSpec(schedule="@daily", job_template=template),
     )
 
 
@@ -58,9 +63,14 @@ def test_a_job_is_what_kubectl_would_make() -> None:
     assert name == job.metadata.name
     assert name.startswith("mlplatform-trainer-flowers-")
     assert {"app": "x", "mlplatform.io/pipeline": "flowers"} == job.metadata.labels
-    assert {"note": "y", "cronjob.kubernetes.io/instantiate": "manual", "mlplatform.io/reason": "new labels"} == job.metadata.annotations
+    assert {
+        "note": "y",
+        "cronjob.kubernetes.io/instantiate": "manual",
+        "mlplatform.io/reason": "new labels",
+    } == job.metadata.annotations
     assert [("batch/v1", "CronJob", "mlplatform-trainer-flowers", "u-1", True)] == [
-        (owner.api_version, owner.kind, owner.name, owner.uid, owner.controller) for owner in job.metadata.owner_references
+        (owner.api_version, owner.kind, owner.name, owner.uid, owner.controller)
+        for owner in job.metadata.owner_references
     ]
     assert "trainer" == job.spec.template.spec.containers[0].name
 
@@ -72,7 +82,11 @@ def test_the_reason_reaches_the_run() -> None:
     trainer.args = ["trainer", "flowers"]
     job = job_from(cronjob, pipeline="flowers", reason="labels --of $(TOKEN)")
 
-    assert ["trainer", "flowers", "--why=labels --of $$(TOKEN)"] == job.spec.template.spec.containers[0].args
+    assert [
+        "trainer",
+        "flowers",
+        "--why=labels --of $$(TOKEN)",
+    ] == job.spec.template.spec.containers[0].args
     assert ["trainer", "flowers"] == trainer.args
 
 
@@ -94,7 +108,11 @@ def test_runs_are_seen_in_their_states() -> None:
                 name=name,
                 creation_timestamp=NOON - timedelta(minutes=age),
                 annotations={"mlplatform.io/reason": "why"},
-                owner_references=[client.V1OwnerReference(api_version="batch/v1", kind="CronJob", name=owner, uid="u")],
+                owner_references=[
+                    client.V1OwnerReference(
+                        api_version="batch/v1", kind="CronJob", name=owner, uid="u"
+                    )
+                ],
             ),
             status=client.V1JobStatus(**status),
         )
@@ -111,23 +129,32 @@ def test_runs_are_seen_in_their_states() -> None:
     )
     runs = _cluster(_Batch(jobs=jobs)).runs("flowers")
 
-    assert [("new", "waiting", None), ("now", "running", None), ("bad", "failed", NOON), ("old", "succeeded", NOON)] == [
-        (run.name, run.state, run.finished_at) for run in runs
-    ]
+    assert [
+        ("new", "waiting", None),
+        ("now", "running", None),
+        ("bad", "failed", NOON),
+        ("old", "succeeded", NOON),
+    ] == [(run.name, run.state, run.finished_at) for run in runs]
     assert {"why"} == {run.reason for run in runs}
 
 
 @pytest.mark.parametrize(
     ("refusal", "kind", "text"),
     [
-        (client.ApiException(status=404, reason="Not Found"), UnknownName, "no CronJob 'mlplatform-trainer-flowers'"),
+        (
+            client.ApiException(status=404, reason="Not Found"),
+            UnknownName,
+            "no CronJob 'mlplatform-trainer-flowers'",
+        ),
         (client.ApiException(status=403, reason="Forbidden"), Unavailable, "service account"),
         (client.ApiException(status=422, reason="Invalid"), Refused, "refuses the Job"),
         (client.ApiException(status=500, reason="Oops"), Unavailable, "500"),
         (urllib3.exceptions.MaxRetryError(None, "/", "no route"), Unavailable, "no answer"),  # type: ignore[arg-type]
     ],
 )
-def test_refusals_say_what_is_wrong(refusal: Exception, kind: type[PlatformError], text: str) -> None:
+def test_refusals_say_what_is_wrong(
+    refusal: Exception, kind: type[PlatformError], text: str
+) -> None:
     """Each refusal of the API becomes one of our errors that tells what to look at."""
     with pytest.raises(kind, match=text):
         _cluster(_Batch(refusal)).start_training("flowers", reason="test")

@@ -24,7 +24,9 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], LocalCluster]]:
     environment.write_text(json.dumps({"ONLY": "this"}))
 
     def begin(script: str) -> LocalCluster:
-        clusters.append(LocalCluster(environment, tmp_path / "logs", argv=(sys.executable, "-I", "-c", script)))
+        clusters.append(
+            LocalCluster(environment, tmp_path / "logs", argv=(sys.executable, "-I", "-c", script))
+        )
         return clusters[-1]
 
     yield begin
@@ -40,7 +42,9 @@ def _ended(cluster: LocalCluster) -> str:
     return run.state
 
 
-def test_a_run_has_its_own_environment_and_log(start: Callable[[str], LocalCluster], tmp_path: Path) -> None:
+def test_a_run_has_its_own_environment_and_log(
+    start: Callable[[str], LocalCluster], tmp_path: Path
+) -> None:
     """The child sees the file's variables and none of ours; what it writes is in its log; its end is seen."""
     cluster = start("import os, sys; print(dict(os.environ), sys.argv[1:])")
     name = cluster.start_training("flowers", reason="test")
@@ -97,7 +101,9 @@ while not (folder / "pid").exists() or not (folder / "pid").read_text():
     time.sleep(0.01)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    os.waitpid(os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", script, str(tmp_path)]), 0)
+    os.waitpid(
+        os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", script, str(tmp_path)]), 0
+    )
     pid, deadline = int((tmp_path / "pid").read_text()), time.monotonic() + 10
     while _alive(pid):
         assert time.monotonic() < deadline

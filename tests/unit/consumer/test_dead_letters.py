@@ -17,7 +17,14 @@ def bad(offset: int, partition: int = 0, kind: str = UNREADABLE) -> DeadLetter:
 
 def good(offset: int, partition: int = 0) -> Entry:
     record = RequestRecord(
-        outbox_id=str(uuid4()), sequence=1, request_id=str(uuid4()), pipeline="p", version="1", caller="c", received_us=1, rows=1
+        outbox_id=str(uuid4()),
+        sequence=1,
+        request_id=str(uuid4()),
+        pipeline="p",
+        version="1",
+        caller="c",
+        received_us=1,
+        rows=1,
     )
     return entry(QueueRecord(partition, offset, b"", encode(record)))
 

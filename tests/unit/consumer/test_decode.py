@@ -15,7 +15,9 @@ from mlplatform.queue import QueueRecord
 
 OUTBOX = "0d4f0d4b-53d0-4a5b-9d2e-3b4f6f1a2b3c"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -40,20 +42,42 @@ def test_no_bytes_break_it(value: bytes) -> None:
     st.fixed_dictionaries(
         {},
         optional=dict.fromkeys(
-            ("format", "kind", "outbox_id", "sequence", "request_id", "pipeline", "version", "caller", "received_us", "rows"), JSON
+            (
+                "format",
+                "kind",
+                "outbox_id",
+                "sequence",
+                "request_id",
+                "pipeline",
+                "version",
+                "caller",
+                "received_us",
+                "rows",
+            ),
+            JSON,
         ),
     )
 )
 def test_no_json_breaks_it(values: dict[str, Any]) -> None:
     """Nor does any JSON that looks like a record but is none."""
-    assert isinstance(entry(QueueRecord(0, 0, b"", json.dumps(values).encode())), DeadLetter | RequestRow)
+    assert isinstance(
+        entry(QueueRecord(0, 0, b"", json.dumps(values).encode())), DeadLetter | RequestRow
+    )
 
 
 @given(
     st.text(),
-    st.dictionaries(st.text(), st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), max_size=3), max_size=3),
+    st.dictionaries(
+        st.text(),
+        st.lists(
+            st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), max_size=3
+        ),
+        max_size=3,
+    ),
 )
-def test_any_request_of_a_client_becomes_a_row(client_id: str, inputs: dict[str, list[Any]]) -> None:
+def test_any_request_of_a_client_becomes_a_row(
+    client_id: str, inputs: dict[str, list[Any]]
+) -> None:
     """No string or number that a client sends costs its request, and nothing in the row is a NUL that PostgreSQL refuses."""
     found = entry(QueueRecord(0, 0, b"", encode(make(client_id=client_id, inputs=inputs))))
 
@@ -68,4 +92,8 @@ def test_dead_letters_keep_the_numbers() -> None:
     found = entry(QueueRecord(0, 0, b"", encode(record)))
 
     assert isinstance(found, DeadLetter)
-    assert (OUTBOX, 17, record.request_id) == (str(found.outbox_id), found.sequence, str(found.request_id))
+    assert (OUTBOX, 17, record.request_id) == (
+        str(found.outbox_id),
+        found.sequence,
+        str(found.request_id),
+    )

@@ -22,7 +22,9 @@ ROWS = some.lists(
     min_size=1,
     max_size=20,
 )
-SCHEMA = pa.schema([("number", pa.float64()), ("text", pa.string()), ("flag", pa.bool_()), ("count", pa.int64())])
+SCHEMA = pa.schema(
+    [("number", pa.float64()), ("text", pa.string()), ("flag", pa.bool_()), ("count", pa.int64())]
+)
 
 
 def _hash(table: pa.Table, size: int) -> str:
@@ -47,7 +49,9 @@ def test_a_changed_value_changes_the_hash(rows: list[dict[str, Any]], index: int
     row = changed[index % len(rows)]
     row["text"] = None if row["text"] is not None else ""
 
-    assert _hash(pa.Table.from_pylist(rows, schema=SCHEMA), 20) != _hash(pa.Table.from_pylist(changed, schema=SCHEMA), 20)
+    assert _hash(pa.Table.from_pylist(rows, schema=SCHEMA), 20) != _hash(
+        pa.Table.from_pylist(changed, schema=SCHEMA), 20
+    )
 
 
 def test_text_can_not_move_between_rows() -> None:

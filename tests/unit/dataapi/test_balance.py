@@ -17,14 +17,27 @@ SILENT = timedelta(minutes=2)
 
 
 def _count(accepted: int, acknowledged: int, seen: set[int], heard: datetime | None) -> OutboxCount:
-    return OutboxCount("o", "h", accepted, acknowledged, False, {}, heard, len(seen), 0, max(seen, default=0))
+    return OutboxCount(
+        "o", "h", accepted, acknowledged, False, {}, heard, len(seen), 0, max(seen, default=0)
+    )
 
 
-@given(st.sets(st.integers(1, 60)), st.integers(0, 70), st.integers(0, 70), st.sampled_from([None, NOW, NOW - SILENT * 2]))
-def test_an_outbox_adds_up(seen: set[int], said: int, acknowledged: int, heard: datetime | None) -> None:
+@given(
+    st.sets(st.integers(1, 60)),
+    st.integers(0, 70),
+    st.integers(0, 70),
+    st.sampled_from([None, NOW, NOW - SILENT * 2]),
+)
+def test_an_outbox_adds_up(
+    seen: set[int], said: int, acknowledged: int, heard: datetime | None
+) -> None:
     """Accepted = stored + missing + in flight, whatever arrived and whenever the outbox was last heard of."""
     highest = max(seen, default=0)
-    holes = [Gap("o", number, number, NOW - timedelta(seconds=number)) for number in range(1, highest) if number not in seen]
+    holes = [
+        Gap("o", number, number, NOW - timedelta(seconds=number))
+        for number in range(1, highest)
+        if number not in seen
+    ]
     accepted = max(said, acknowledged, highest)
     line = outbox_balance(_count(accepted, acknowledged, seen, heard), holes, NOW, SILENT)
     missing = sum(last - first + 1 for first, last in line["missing"])
@@ -58,7 +71,28 @@ def test_rows_of_every_kind_are_counted() -> None:
     raw = [RawRows("a-b", 10, 8), RawRows("c-d", 5, 0)]
 
     assert {
-        "a-b": {"raw": 10, "featured": 6, "quarantined": 1, "waiting": 2, "not_applicable": 0, "unaccounted": 1},
-        "c-d": {"raw": 5, "featured": 0, "quarantined": 0, "waiting": 0, "not_applicable": 5, "unaccounted": 0},
-        "e-f": {"raw": 0, "featured": 0, "quarantined": 0, "waiting": 0, "not_applicable": 0, "unaccounted": 0},
+        "a-b": {
+            "raw": 10,
+            "featured": 6,
+            "quarantined": 1,
+            "waiting": 2,
+            "not_applicable": 0,
+            "unaccounted": 1,
+        },
+        "c-d": {
+            "raw": 5,
+            "featured": 0,
+            "quarantined": 0,
+            "waiting": 0,
+            "not_applicable": 5,
+            "unaccounted": 0,
+        },
+        "e-f": {
+            "raw": 0,
+            "featured": 0,
+            "quarantined": 0,
+            "waiting": 0,
+            "not_applicable": 0,
+            "unaccounted": 0,
+        },
     } == rows_balance(raw, [Warehouse("a-b", 6, 1), Warehouse("e-f", 0, 0)])

@@ -47,5 +47,9 @@ def test_texts_have_one_header_and_all_rows() -> None:
     """CSV has its header once, NDJSON a line per row; null is empty there and null here."""
     to_csv, to_ndjson = encoder("csv", BATCHES[0].schema), encoder("ndjson", BATCHES[0].schema)
 
-    assert b'"a","b"\n1.5,"x"\n,"y""z"\n2,\n' == b"".join([*(to_csv.batch(batch) for batch in BATCHES), to_csv.end()])
-    assert b'{"a":1.5,"b":"x"}\n{"a":null,"b":"y\\"z"}\n{"a":2.0,"b":null}\n' == b"".join(to_ndjson.batch(batch) for batch in BATCHES)
+    assert b'"a","b"\n1.5,"x"\n,"y""z"\n2,\n' == b"".join(
+        [*(to_csv.batch(batch) for batch in BATCHES), to_csv.end()]
+    )
+    assert b'{"a":1.5,"b":"x"}\n{"a":null,"b":"y\\"z"}\n{"a":2.0,"b":null}\n' == b"".join(
+        to_ndjson.batch(batch) for batch in BATCHES
+    )

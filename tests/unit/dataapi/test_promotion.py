@@ -28,16 +28,30 @@ ALLOWED = {
 
 
 def _version(number: str, state: State, **changes: Any) -> ModelVersion:
-    facts = {"run_id": "r", "artifacts": "1/r/artifacts/model", "commit": "c", "format": "onnx", "receipt_id": "x", "gate_digest": GATES}
+    facts = {
+        "run_id": "r",
+        "artifacts": "1/r/artifacts/model",
+        "commit": "c",
+        "format": "onnx",
+        "receipt_id": "x",
+        "gate_digest": GATES,
+    }
     digests = {"manifest_sha256": "1" * 64, "features_digest": "2" * 64}
-    return ModelVersion(pipeline="p-1", version=number, state=state, created_at=datetime.now(UTC), **{**facts, **digests, **changes})
+    return ModelVersion(
+        pipeline="p-1",
+        version=number,
+        state=state,
+        created_at=datetime.now(UTC),
+        **{**facts, **digests, **changes},
+    )
 
 
 def _record(*steps: tuple[Action, str]) -> list[Promotion]:
     """A record of steps that all made a champion."""
     common = {"pipeline": "p-1", "by": "ann", "why": "test", "at": datetime.now(UTC)}
     return [
-        Promotion(id=place, version=version, action=action, state="champion", **common) for place, (action, version) in enumerate(steps, 1)
+        Promotion(id=place, version=version, action=action, state="champion", **common)
+        for place, (action, version) in enumerate(steps, 1)
     ]
 
 
@@ -47,7 +61,10 @@ def test_only_listed_steps_are_allowed(action: Action, state: State) -> None:
     """Every action on every state either leads to the listed state or is refused with a reason that names the version."""
     version = _version("1", state)
     if (action, state) in ALLOWED:
-        assert ALLOWED[action, state] == decide(action, version, all_versions=[version], gate_digest=GATES).state
+        assert (
+            ALLOWED[action, state]
+            == decide(action, version, all_versions=[version], gate_digest=GATES).state
+        )
     else:
         with pytest.raises(Refused, match="version 1"):
             decide(action, version, all_versions=[version], gate_digest=GATES)
@@ -55,16 +72,25 @@ def test_only_listed_steps_are_allowed(action: Action, state: State) -> None:
 
 def test_a_new_champion_retires_the_old_one() -> None:
     """A promotion names the reigning champion as retired, and nobody else."""
-    versions = [_version("1", "champion"), _version("2", "candidate"), _version("3", "candidate"), _version("4", "verified")]
+    versions = [
+        _version("1", "champion"),
+        _version("2", "candidate"),
+        _version("3", "candidate"),
+        _version("4", "verified"),
+    ]
 
-    assert (("1", "retired"),) == decide("promote", versions[1], all_versions=versions, gate_digest=None).others
+    assert (("1", "retired"),) == decide(
+        "promote", versions[1], all_versions=versions, gate_digest=None
+    ).others
 
 
 def test_a_new_candidate_retires_the_old_one() -> None:
     """A proposal supersedes the candidate that waits; the champion stays."""
     versions = [_version("1", "champion"), _version("2", "candidate"), _version("3", "verified")]
 
-    assert (("2", "retired"),) == decide("propose", versions[2], all_versions=versions, gate_digest=GATES, compared_with="1").others
+    assert (("2", "retired"),) == decide(
+        "propose", versions[2], all_versions=versions, gate_digest=GATES, compared_with="1"
+    ).others
 
 
 @pytest.mark.parametrize("compared_with", [None, "3"])
@@ -72,7 +98,13 @@ def test_a_proposal_names_the_present_champion(compared_with: str | None) -> Non
     """What was compared with another version than the present champion, or with none, was not proven better: it is refused."""
     versions = [_version("1", "champion"), _version("2", "verified"), _version("3", "retired")]
     with pytest.raises(Refused, match="the champion is version 1 now"):
-        decide("propose", versions[1], all_versions=versions, gate_digest=GATES, compared_with=compared_with)
+        decide(
+            "propose",
+            versions[1],
+            all_versions=versions,
+            gate_digest=GATES,
+            compared_with=compared_with,
+        )
 
 
 def test_nothing_serves_without_a_gate_report() -> None:
@@ -98,9 +130,19 @@ def test_a_rejected_version_is_passed_over() -> None:
     """A rollback goes to the nearest earlier champion that was not rejected since."""
     record = _record(("promote", "1"), ("promote", "2"), ("promote", "3"))
 
-    assert "2" == previous(record, [_version("1", "retired"), _version("2", "retired"), _version("3", "champion")])
-    assert "1" == previous(record, [_version("1", "retired"), _version("2", "rejected"), _version("3", "champion")])
-    assert previous(record, [_version("1", "rejected"), _version("2", "rejected"), _version("3", "champion")]) is None
+    assert "2" == previous(
+        record, [_version("1", "retired"), _version("2", "retired"), _version("3", "champion")]
+    )
+    assert "1" == previous(
+        record, [_version("1", "retired"), _version("2", "rejected"), _version("3", "champion")]
+    )
+    assert (
+        previous(
+            record,
+            [_version("1", "rejected"), _version("2", "rejected"), _version("3", "champion")],
+        )
+        is None
+    )
     assert previous([], []) is None
 
 
@@ -112,11 +154,18 @@ def test_there_is_never_a_second_champion(steps: list[tuple[Action, str]]) -> No
         versions = [_version(name, state) for name, state in states.items()]
         before = dict(states)
         try:
-            decision = decide(action, next(item for item in versions if item.version == number), all_versions=versions, gate_digest=GATES)
+            decision = decide(
+                action,
+                next(item for item in versions if item.version == number),
+                all_versions=versions,
+                gate_digest=GATES,
+            )
         except Refused:
             continue
         states |= {**dict(decision.others), decision.version: decision.state}
 
         assert list(states.values()).count("champion") <= 1
         assert list(states.values()).count("candidate") <= 1
-        assert all(states[name] == "rejected" for name, state in before.items() if state == "rejected")
+        assert all(
+            states[name] == "rejected" for name, state in before.items() if state == "rejected"
+        )

@@ -20,7 +20,10 @@ DEFINITION = PipelineDefinition.parse(
         "name": "flowers",
         "description": "Size of a flower.",
         "task": "regression",
-        "columns": [{"name": "a", "dtype": "string", "nullable": True}, {"name": "b", "dtype": "string", "nullable": True}],
+        "columns": [
+            {"name": "a", "dtype": "string", "nullable": True},
+            {"name": "b", "dtype": "string", "nullable": True},
+        ],
         "target": {"name": "y", "dtype": "float64", "unit": "cm"},
         "tuning": {"metric": "r2"},
         "gates": [{"metric": "r2", "min": 0}],
@@ -37,11 +40,19 @@ def test_csv_brings_every_text_through(rows: list[tuple[str, str]]) -> None:
     writer.writerows([("a", "b"), *rows])
     records = list(csv.read(io.BytesIO(body.getvalue().encode()), DEFINITION))
 
-    assert [{"a": [a or None], "b": [b or None]} for a, b in rows] == [json.loads(record.inputs) for record in records]
+    assert [{"a": [a or None], "b": [b or None]} for a, b in rows] == [
+        json.loads(record.inputs) for record in records
+    ]
     assert list(range(1, len(rows) + 1)) == [record.number for record in records]
 
 
-@given(st.lists(st.one_of(st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"")), st.just(b'{"a":1}'))))
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"")), st.just(b'{"a":1}')
+        )
+    )
+)
 def test_ndjson_loses_no_line(lines: list[bytes]) -> None:
     """Every line that is not empty is a record: readable with inputs, or with a reason and what was sent."""
     records = list(ndjson.read(io.BytesIO(b"\n".join(lines))))

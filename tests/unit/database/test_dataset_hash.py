@@ -19,11 +19,17 @@ TYPES = {
     "text": (pa.string(), some.text(max_size=4)),
     "moment": (
         pa.timestamp("us", tz="UTC"),
-        some.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC)),  # noqa: DTZ001
+        some.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(
+            lambda moment: moment.replace(tzinfo=UTC)
+        ),  # noqa: DTZ001
     ),
 }
 SCHEMA = pa.schema([(name, kind) for name, (kind, _) in TYPES.items()])
-ROWS = some.lists(some.fixed_dictionaries({name: some.none() | values for name, (_, values) in TYPES.items()}), min_size=1, max_size=25)
+ROWS = some.lists(
+    some.fixed_dictionaries({name: some.none() | values for name, (_, values) in TYPES.items()}),
+    min_size=1,
+    max_size=25,
+)
 
 
 def _hash(batches: list[pa.RecordBatch]) -> str:
@@ -34,7 +40,9 @@ def _hash(batches: list[pa.RecordBatch]) -> str:
 
 
 @given(rows=ROWS, borders=some.lists(some.integers(0, 25), max_size=6))
-def test_the_hash_does_not_depend_on_batch_borders(rows: list[dict[str, Any]], borders: list[int]) -> None:
+def test_the_hash_does_not_depend_on_batch_borders(
+    rows: list[dict[str, Any]], borders: list[int]
+) -> None:
     """However rows are cut, empty batches among them, and whatever buffer they are a slice of, the hash is that of the rows."""
     table = pa.Table.from_pylist(rows, schema=SCHEMA).combine_chunks()
     whole = table.to_batches()

@@ -16,7 +16,11 @@ from mlplatform.database.dataset_contract import DatasetSource
 def _source(*, table: str = "t", pipeline: str = "p") -> DatasetSource:
     return DatasetSource(
         description=DatasetDescription(
-            name=f"{pipeline}.features", pipeline=pipeline, kind="features", digest="d", columns=(DatasetColumn(name="a", dtype="float64"),)
+            name=f"{pipeline}.features",
+            pipeline=pipeline,
+            kind="features",
+            digest="d",
+            columns=(DatasetColumn(name="a", dtype="float64"),),
         ),
         expressions={"a": sql.Identifier("f", "a"), "b": sql.Identifier("f", "b")},
         table=table,
@@ -30,12 +34,17 @@ def test_a_plain_read_is_one_ordered_select() -> None:
     """Columns, mark and order, nothing else."""
     text = dataset_sql.statement(_source(), DatasetQuery(columns=("b",)), as_of=7)
 
-    assert text == 'SELECT "f"."b" AS "b" FROM features."t" AS f WHERE f.batch <= 7  ORDER BY f.request_id, f.row'
+    assert (
+        text
+        == 'SELECT "f"."b" AS "b" FROM features."t" AS f WHERE f.batch <= 7  ORDER BY f.request_id, f.row'
+    )
 
 
 def test_a_limited_read_takes_the_latest_and_orders_them_again() -> None:
     """The inner select keeps the latest rows, the outer one gives the dataset's order and its columns only."""
-    text = " ".join(dataset_sql.statement(_source(), DatasetQuery(columns=("a",), limit=5), as_of=7).split())
+    text = " ".join(
+        dataset_sql.statement(_source(), DatasetQuery(columns=("a",), limit=5), as_of=7).split()
+    )
 
     assert "ORDER BY f.event_time DESC, f.request_id DESC, f.row DESC LIMIT 5" in text
     assert text.startswith('SELECT "a" FROM (')
@@ -47,10 +56,14 @@ def test_times_without_a_zone_mean_utc() -> None:
     naive = DatasetQuery(since=datetime(2026, 1, 1))  # noqa: DTZ001
     zoned = DatasetQuery(since=datetime(2026, 1, 1, tzinfo=UTC))
 
-    assert dataset_sql.statement(_source(), naive, as_of=1) == dataset_sql.statement(_source(), zoned, as_of=1)
+    assert dataset_sql.statement(_source(), naive, as_of=1) == dataset_sql.statement(
+        _source(), zoned, as_of=1
+    )
 
 
-@given(name=some.text(some.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1))
+@given(
+    name=some.text(some.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
+)
 def test_names_can_not_leave_their_quotes(name: str) -> None:
     """Whatever a table is called, its quotes are doubled, so that it stays one identifier."""
     text = dataset_sql.statement(_source(table=name), DatasetQuery(columns=("a",)), as_of=1)

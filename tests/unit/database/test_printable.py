@@ -24,5 +24,7 @@ def test_a_document_is_cut_where_it_is_too_deep() -> None:
         value = [value]
     shallow = msgspec.json.decode("[" * DEEPEST + "]" * DEEPEST)
 
-    assert b"[" * DEEPEST + '"[…]"'.encode() + b"]" * DEEPEST == msgspec.json.encode(printable_value(value))
+    assert b"[" * DEEPEST + '"[…]"'.encode() + b"]" * DEEPEST == msgspec.json.encode(
+        printable_value(value)
+    )
     assert shallow == printable_value(shallow)

@@ -11,7 +11,10 @@ GOOD = "-- name: one\n-- Gives one.\nSELECT 1;\n\n-- name: two\n-- Gives\n-- two
 
 def test_statements_are_found_by_name() -> None:
     """A file gives its statements without their descriptions, comments inside included."""
-    assert queries.parse(GOOD, where="x.sql") == {"one": "SELECT 1;", "two": "SELECT\n    -- inside\n    2;"}
+    assert queries.parse(GOOD, where="x.sql") == {
+        "one": "SELECT 1;",
+        "two": "SELECT\n    -- inside\n    2;",
+    }
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,10 @@ def signature(kind: str, *, classes: Any = ("no", "yes")) -> Signature:
     outputs = (
         (Output(name="prediction", dtype="float64"),)
         if classes is None
-        else (Output(name="prediction", dtype=label), Output(name="probabilities", dtype="float64", width=len(classes)))
+        else (
+            Output(name="prediction", dtype=label),
+            Output(name="probabilities", dtype="float64", width=len(classes)),
+        )
     )
     return Signature(
         pipeline="toys",
@@ -73,13 +76,17 @@ def fitted(*, classes: Any = ("no", "yes"), boosted: bool = False) -> Any:
     columns = table()
     weight = columns["size"] + columns["count"] - 4 + (columns["colour"] == "red") + columns["new"]
     encoder = ColumnTransformer(
-        [("words", OneHotEncoder(handle_unknown="ignore"), ["colour"])], remainder="passthrough", sparse_threshold=0
+        [("words", OneHotEncoder(handle_unknown="ignore"), ["colour"])],
+        remainder="passthrough",
+        sparse_threshold=0,
     )
     if classes is None:
         return make_pipeline(encoder, Ridge()).fit(frame(columns, FEATURES), weight)
     last = HistGradientBoostingClassifier(max_iter=5) if boosted else LogisticRegression()
     labels = np.where(weight > 0, classes[1], classes[0])
-    return make_pipeline(encoder, last).fit(frame(columns, FEATURES), labels.astype(object) if labels.dtype.kind == "U" else labels)
+    return make_pipeline(encoder, last).fit(
+        frame(columns, FEATURES), labels.astype(object) if labels.dtype.kind == "U" else labels
+    )
 
 
 @pytest.fixture
@@ -89,7 +96,11 @@ def stored(tmp_path: Path) -> Callable[..., tuple[Path, Signature]]:
     def write(estimator: Any, kind: str, *, classes: Any = ("no", "yes")) -> tuple[Path, Signature]:
         form = signature(kind, classes=classes)
         outputs = [output.name for output in form.outputs]
-        data = dump_skops(estimator, TRUSTED) if kind == "skops" else compile_onnx(estimator, FEATURES, outputs, precision="float32")
+        data = (
+            dump_skops(estimator, TRUSTED)
+            if kind == "skops"
+            else compile_onnx(estimator, FEATURES, outputs, precision="float32")
+        )
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
         (folder / form.model_file).write_bytes(data)
@@ -103,7 +114,9 @@ def stored(tmp_path: Path) -> Callable[..., tuple[Path, Signature]]:
 def same(left: Columns, right: Columns) -> bool:
     """Equal labels, and numbers within float32."""
     return all(
-        np.array_equal(left[name], right[name]) if left[name].dtype.kind in "Oi" else np.allclose(left[name], right[name], atol=1e-5)
+        np.array_equal(left[name], right[name])
+        if left[name].dtype.kind in "Oi"
+        else np.allclose(left[name], right[name], atol=1e-5)
         for name in left
     )
 
@@ -111,4 +124,6 @@ def same(left: Columns, right: Columns) -> bool:
 @pytest.fixture
 def toys() -> SimpleNamespace:
     """The makers above, for tests."""
-    return SimpleNamespace(fitted=fitted, table=table, same=same, frame=frame, features=FEATURES, trusted=TRUSTED)
+    return SimpleNamespace(
+        fitted=fitted, table=table, same=same, frame=frame, features=FEATURES, trusted=TRUSTED
+    )

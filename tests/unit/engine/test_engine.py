@@ -19,18 +19,26 @@ from mlplatform.engine.table import prepare
 from mlplatform.errors import IntegrityFailure, InvalidInput, ManifestMismatch
 
 
-@pytest.mark.parametrize("classes", [("no", "yes"), (0, 1), None], ids=["strings", "numbers", "regression"])
+@pytest.mark.parametrize(
+    "classes", [("no", "yes"), (0, 1), None], ids=["strings", "numbers", "regression"]
+)
 def test_both_formats_answer_as_scikit_learn_does(toys, stored, classes: Any) -> None:
     """ONNX and skops give the labels and numbers of the estimator that they were made of, in the declared types."""
     estimator = toys.fitted(classes=classes)
     rows = toys.table(64, seed=1)
-    answers = [load(*stored(estimator, kind, classes=classes), trusted=()).predict(rows) for kind in ("onnx", "skops")]
+    answers = [
+        load(*stored(estimator, kind, classes=classes), trusted=()).predict(rows)
+        for kind in ("onnx", "skops")
+    ]
 
     assert toys.same(*answers)
     assert {name: (values.shape, values.dtype.kind) for name, values in answers[0].items()} == (
         {"prediction": ((64,), "f")}
         if classes is None
-        else {"prediction": ((64,), "O" if classes[0] == "no" else "i"), "probabilities": ((64, 2), "f")}
+        else {
+            "prediction": ((64,), "O" if classes[0] == "no" else "i"),
+            "probabilities": ((64, 2), "f"),
+        }
     )
 
 
@@ -38,10 +46,15 @@ def test_a_batch_answers_as_its_rows_do_alone(toys, stored) -> None:
     """No row of a batch moves the answer of another one (ONNX Runtime may take another kernel for one row: last bits aside)."""
     engine = load(*stored(toys.fitted(), "onnx"), trusted=())
     rows = toys.table(20, seed=2)
-    alone = [engine.predict({name: values[at : at + 1] for name, values in rows.items()}) for at in range(20)]
+    alone = [
+        engine.predict({name: values[at : at + 1] for name, values in rows.items()})
+        for at in range(20)
+    ]
     together = engine.predict(rows)
 
-    assert np.concatenate([answer["probabilities"] for answer in alone]) == pytest.approx(together["probabilities"], abs=1e-6)
+    assert np.concatenate([answer["probabilities"] for answer in alone]) == pytest.approx(
+        together["probabilities"], abs=1e-6
+    )
     assert [answer["prediction"][0] for answer in alone] == together["prediction"].tolist()
 
 
@@ -64,7 +77,9 @@ def test_types_beyond_the_allow_list_are_named_and_refused(toys, stored) -> None
 
     with pytest.raises(IntegrityFailure, match="TreePredictor"):
         load(folder, form, trusted=())
-    assert load(folder, form, trusted=toys.trusted).predict(toys.table(3))["prediction"].shape == (3,)
+    assert load(folder, form, trusted=toys.trusted).predict(toys.table(3))["prediction"].shape == (
+        3,
+    )
 
 
 def test_an_estimator_that_serving_would_refuse_is_not_written(toys) -> None:
@@ -87,7 +102,9 @@ def test_bytes_that_are_no_model_are_an_integrity_failure(toys, tmp_path: Path, 
 def test_a_signature_that_does_not_fit_the_model_is_refused(toys, stored) -> None:
     """Outputs or inputs that the model does not have are found at load, not at the first request."""
     folder, form = stored(toys.fitted(), "onnx")
-    more = form.model_copy(update={"outputs": (*form.outputs, Output(name="spread", dtype="float64"))})
+    more = form.model_copy(
+        update={"outputs": (*form.outputs, Output(name="spread", dtype="float64"))}
+    )
     fewer = form.model_copy(update={"features": form.features[1:]})
 
     for wrong in (more, fewer):
@@ -132,7 +149,9 @@ def test_an_estimator_without_translation_is_an_input_error(toys) -> None:
     from sklearn.preprocessing import FunctionTransformer  # noqa: PLC0415
 
     rows = toys.frame({"size": np.arange(4.0)}, toys.features[:1])
-    estimator = make_pipeline(FunctionTransformer(np.log1p), GaussianProcessRegressor()).fit(rows, np.arange(4.0))
+    estimator = make_pipeline(FunctionTransformer(np.log1p), GaussianProcessRegressor()).fit(
+        rows, np.arange(4.0)
+    )
 
     with pytest.raises(InvalidInput, match="can't be compiled to ONNX"):
         compile_onnx(estimator, toys.features[:1], ["prediction"], precision="float32")

@@ -42,7 +42,11 @@ def _definition(**changes: Any) -> PipelineDefinition:
         "gates": [{"metric": "roc_auc", "min": 0.5}],
     }
     if changes.get("target", {}).get("dtype") == "float64":
-        document |= {"task": "regression", "tuning": {"metric": "r2"}, "gates": [{"metric": "r2", "min": 0.1}]}
+        document |= {
+            "task": "regression",
+            "tuning": {"metric": "r2"},
+            "gates": [{"metric": "r2", "min": 0.1}],
+        }
     return PipelineDefinition.parse(document | changes)
 
 
@@ -51,11 +55,20 @@ def _row(**changes: Any) -> dict[str, Any]:
 
 
 def _request(
-    number: int, *rows: dict[str, Any], source: str = "serving", inputs: str | None = None, count: int | None = None
+    number: int,
+    *rows: dict[str, Any],
+    source: str = "serving",
+    inputs: str | None = None,
+    count: int | None = None,
 ) -> RawRequest:
-    columns = {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+    columns = {
+        name: [row.get(name) for row in rows]
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
     text = json.dumps(columns) if inputs is None else inputs
-    return RawRequest(f"id-{number}", source, "topic", 0, number, RECEIVED, count or len(rows), text)
+    return RawRequest(
+        f"id-{number}", source, "topic", 0, number, RECEIVED, count or len(rows), text
+    )
 
 
 def _process(*requests: RawRequest, source: bytes | None = FEATURES, **changes: Any) -> Outcome:
@@ -65,7 +78,10 @@ def _process(*requests: RawRequest, source: bytes | None = FEATURES, **changes: 
 
 def test_rows_come_out_in_order_with_all_they_carry() -> None:
     """Ids, row numbers, times, keys and features of several requests stand in one order."""
-    made = _process(_request(1, _row(loan=7, asked_at="2026-02-03"), _row(income=1)), _request(2, _row(city="Ulm", children=0)))
+    made = _process(
+        _request(1, _row(loan=7, asked_at="2026-02-03"), _row(income=1)),
+        _request(2, _row(city="Ulm", children=0)),
+    )
 
     assert ["id-1", "id-1", "id-2"] == made.ids
     assert [0, 1, 0] == made.rows
@@ -88,14 +104,38 @@ def test_rows_come_out_in_order_with_all_they_carry() -> None:
         ({"member": 1}, "member", "1 is a number, not true or false"),
         ({"city": "Bo\0nn"}, "city", "'Bo\\x00nn' holds a NUL character or half a surrogate pair"),
         ({"city": {"a": 1}}, "city", "{'a': 1} is a object, not a string"),
-        ({"children": -1}, "", "pipelines/loans/features.py, line 4: ValueError: less than no children"),
-        ({"asked_at": "yesterday"}, "asked_at", "'yesterday' is no time (ISO 8601 text or seconds since the epoch)"),
-        ({"asked_at": True}, "asked_at", "True is neither ISO 8601 text nor seconds since the epoch"),
-        ({"asked_at": 1.7e12}, "asked_at", "1700000000000.0 is no time (ISO 8601 text or seconds since the epoch)"),
-        ({"asked_at": 10_000_000_000}, "asked_at", "10000000000 is not between the years 1900 and 2200"),
+        (
+            {"children": -1},
+            "",
+            "pipelines/loans/features.py, line 4: ValueError: less than no children",
+        ),
+        (
+            {"asked_at": "yesterday"},
+            "asked_at",
+            "'yesterday' is no time (ISO 8601 text or seconds since the epoch)",
+        ),
+        (
+            {"asked_at": True},
+            "asked_at",
+            "True is neither ISO 8601 text nor seconds since the epoch",
+        ),
+        (
+            {"asked_at": 1.7e12},
+            "asked_at",
+            "1700000000000.0 is no time (ISO 8601 text or seconds since the epoch)",
+        ),
+        (
+            {"asked_at": 10_000_000_000},
+            "asked_at",
+            "10000000000 is not between the years 1900 and 2200",
+        ),
         ({"loan": [1]}, "loan", "[1] can't be a key: text or a whole number"),
         ({"loan": "\0"}, "loan", "'\\x00' can't be a key: text or a whole number"),
-        ({"income": -1, "member": None}, "member", "member: is null, and the column allows no nulls; income: -1 is below 0"),
+        (
+            {"income": -1, "member": None},
+            "member",
+            "member: is null, and the column allows no nulls; income: -1 is below 0",
+        ),
     ],
 )
 def test_a_bad_row_is_alone(changes: dict[str, Any], column: str, reason: str) -> None:
@@ -111,19 +151,35 @@ def test_a_bad_row_is_alone(changes: dict[str, Any], column: str, reason: str) -
 @pytest.mark.parametrize(
     ("inputs", "column", "reason"),
     [
-        ('{"income": [1, 2], "city": ["a"], "children": [1], "member": [true]}', "income", "has 2 values, and the request has 1 rows"),
-        ('{"income": 1, "city": ["a"], "children": [1], "member": [true]}', "income", "has a int, and the request has 1 rows"),
+        (
+            '{"income": [1, 2], "city": ["a"], "children": [1], "member": [true]}',
+            "income",
+            "has 2 values, and the request has 1 rows",
+        ),
+        (
+            '{"income": 1, "city": ["a"], "children": [1], "member": [true]}',
+            "income",
+            "has a int, and the request has 1 rows",
+        ),
         ('{"income": [1], "city": ["a"], "member": [true]}', "children", "is missing"),
         ("[1, 2]", "", "the inputs are no JSON object of columns"),
-        ('{"income": [1], "city": ["\\ud800"], "children": [1], "member": [true]}', "", "the inputs are no JSON object of columns"),
+        (
+            '{"income": [1], "city": ["\\ud800"], "children": [1], "member": [true]}',
+            "",
+            "the inputs are no JSON object of columns",
+        ),
     ],
 )
-def test_a_request_that_is_no_table_is_bad_as_a_whole(inputs: str, column: str, reason: str) -> None:
+def test_a_request_that_is_no_table_is_bad_as_a_whole(
+    inputs: str, column: str, reason: str
+) -> None:
     """Whatever reached the raw database, its rows are bad rows and the others are not touched."""
     made = _process(_request(1, inputs=inputs, count=1), _request(2, _row()))
 
     assert ["id-2"] == made.ids
-    assert [("id-1", column, reason)] == [(row.request_id, row.column, row.reason) for row in made.bad]
+    assert [("id-1", column, reason)] == [
+        (row.request_id, row.column, row.reason) for row in made.bad
+    ]
 
 
 def test_unknown_fields_are_left_out_and_nullable_ones_may_be_missing() -> None:
@@ -144,10 +200,16 @@ def test_unknown_fields_are_left_out_and_nullable_ones_may_be_missing() -> None:
         ({"name": "label", "dtype": "float64"}, 2.5, (2.5, None)),
     ],
 )
-def test_only_history_rows_bring_labels(target: dict[str, Any], value: Any, stored: tuple[Any, Any]) -> None:
+def test_only_history_rows_bring_labels(
+    target: dict[str, Any], value: Any, stored: tuple[Any, Any]
+) -> None:
     """The target of an imported row becomes a label of its type; a request can't label itself, and a missing target is an empty one."""
     name = target["name"]
-    rows = [_request(1, _row(**{name: value}), source="import"), _request(2, _row(**{name: value})), _request(3, _row(), source="import")]
+    rows = [
+        _request(1, _row(**{name: value}), source="import"),
+        _request(2, _row(**{name: value})),
+        _request(3, _row(), source="import"),
+    ]
     made = _process(*rows, _request(4, _row(**{name: None}), source="import"), target=target)
 
     assert [("id-1", 0, *stored), ("id-3", 0, None, None), ("id-4", 0, None, None)] == [
@@ -159,22 +221,42 @@ def test_only_history_rows_bring_labels(target: dict[str, Any], value: Any, stor
 @pytest.mark.parametrize(
     ("target", "value", "reason"),
     [
-        ({"name": "paid", "dtype": "string", "values": ["no", "yes"]}, "perhaps", "'perhaps' is not one of no, yes"),
+        (
+            {"name": "paid", "dtype": "string", "values": ["no", "yes"]},
+            "perhaps",
+            "'perhaps' is not one of no, yes",
+        ),
         ({"name": "paid", "dtype": "string"}, 1, "1 is a number, not a string"),
-        ({"name": "paid", "dtype": "string"}, "ä" * 1001, "'" + "ä" * 58 + "… is too long for a label: at most 2000 bytes"),
+        (
+            {"name": "paid", "dtype": "string"},
+            "ä" * 1001,
+            "'" + "ä" * 58 + "… is too long for a label: at most 2000 bytes",
+        ),
         ({"name": "paid", "dtype": "bool"}, 1, "1 is a number, not true or false"),
         ({"name": "paid", "dtype": "int64"}, 1.5, "1.5 is not a whole number"),
-        ({"name": "paid", "dtype": "int64"}, 2**53 + 1, "9007199254740993 is too large for a label: at most 2**53"),
+        (
+            {"name": "paid", "dtype": "int64"},
+            2**53 + 1,
+            "9007199254740993 is too large for a label: at most 2**53",
+        ),
         ({"name": "paid", "dtype": "float64"}, "1", "'1' is a string, not a number"),
     ],
 )
 def test_a_bad_label_keeps_the_row_out(target: dict[str, Any], value: Any, reason: str) -> None:
     """A history row whose target breaks its contract is neither feature row nor label."""
-    made = _process(_request(1, _row(), source="import"), _request(2, _row(paid=value), source="import"), target=target)
+    made = _process(
+        _request(1, _row(), source="import"),
+        _request(2, _row(paid=value), source="import"),
+        target=target,
+    )
 
     assert ["id-1"] == made.ids
-    assert [("id-2", "paid", reason)] == [(row.request_id, row.column, row.reason) for row in made.bad]
-    assert [("id-1", None, None)] == [(label.request_id, label.number, label.text) for label in made.labels]
+    assert [("id-2", "paid", reason)] == [
+        (row.request_id, row.column, row.reason) for row in made.bad
+    ]
+    assert [("id-1", None, None)] == [
+        (label.request_id, label.number, label.text) for label in made.labels
+    ]
 
 
 def test_every_row_may_be_bad() -> None:
@@ -202,10 +284,16 @@ def engineer(columns):
 
 def test_a_subset_is_the_same_rows() -> None:
     """Of a processed request only the wanted rows remain, good and bad."""
-    made = _process(_request(1, _row(), _row(income=-1), _row(income=3), _row(income=-2), source="import"))
+    made = _process(
+        _request(1, _row(), _row(income=-1), _row(income=3), _row(income=-2), source="import")
+    )
     some = subset(made, {("id-1", 2), ("id-1", 3)})
 
-    assert ([2], [3.0], [3]) == (some.rows, some.features["income"].tolist(), [row.row for row in some.bad])
+    assert ([2], [3.0], [3]) == (
+        some.rows,
+        some.features["income"].tolist(),
+        [row.row for row in some.bad],
+    )
 
 
 def test_a_refused_request_is_bad_in_every_row() -> None:

@@ -42,7 +42,12 @@ def test_no_rows_are_good_rows() -> None:
 def test_everything_that_is_wrong_comes_at_once() -> None:
     """One call names every row and column with its reason, in the order of the rows."""
     columns = _columns(
-        speed=[-1.0, 10.5, np.nan], gap=[-0.5, 1, 1], kind=["a", None, "c"], note=["y", None, None], count=[6, 1, 1], flag=[True] * 3
+        speed=[-1.0, 10.5, np.nan],
+        gap=[-0.5, 1, 1],
+        kind=["a", None, "c"],
+        note=["y", None, None],
+        count=[6, 1, 1],
+        flag=[True] * 3,
     )
     faults = check(columns, DECLARED)
 

@@ -42,7 +42,11 @@ COLUMNS = {
 
 
 def _load(body: str, **changes: Any) -> code.FeatureSet:
-    return code.load(_definition(**changes), f"import numpy as np\ndef engineer(c):\n    {body}\n".encode(), digest=None)
+    return code.load(
+        _definition(**changes),
+        f"import numpy as np\ndef engineer(c):\n    {body}\n".encode(),
+        digest=None,
+    )
 
 
 def test_no_file_is_the_raw_columns() -> None:
@@ -50,9 +54,12 @@ def test_no_file_is_the_raw_columns() -> None:
     features = code.load(_definition(), None, digest=None)
 
     assert features.apply(COLUMNS) is COLUMNS
-    assert [("income", "float64"), ("city", "string"), ("children", "int64"), ("member", "bool")] == [
-        (feature.name, feature.dtype) for feature in features.features
-    ]
+    assert [
+        ("income", "float64"),
+        ("city", "string"),
+        ("children", "int64"),
+        ("member", "bool"),
+    ] == [(feature.name, feature.dtype) for feature in features.features]
 
 
 def test_types_are_brought_to_ours() -> None:
@@ -62,8 +69,12 @@ def test_types_are_brought_to_ours() -> None:
     )
     made = features.apply(COLUMNS)
 
-    assert [("a", "float64"), ("b", "int64"), ("d", "bool"), ("e", "string")] == [(item.name, item.dtype) for item in features.features]
-    assert [np.float64, np.int64, np.bool_, np.object_] == [array.dtype.type for array in made.values()]
+    assert [("a", "float64"), ("b", "int64"), ("d", "bool"), ("e", "string")] == [
+        (item.name, item.dtype) for item in features.features
+    ]
+    assert [np.float64, np.int64, np.bool_, np.object_] == [
+        array.dtype.type for array in made.values()
+    ]
     assert type(made["e"][0]) is str
 
 
@@ -71,7 +82,10 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
     """Code that trusts its ranges is not refused for values that can't come."""
     body = "assert (c['income'] >= 10).all() and (c['income'] <= 20).all() and (c['children'] >= 1).all(); return {'a': c['income']}"
 
-    assert _load(body).apply(COLUMNS | {"income": np.array([15.0, 16.0])})["a"].tolist() == [15.0, 16.0]
+    assert _load(body).apply(COLUMNS | {"income": np.array([15.0, 16.0])})["a"].tolist() == [
+        15.0,
+        16.0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +97,16 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
         ("return {'label': c['income']}", f"{WHERE}: 'label' can't be the name of a feature"),
         ("return {'ctid': c['income']}", f"{WHERE}: 'ctid' can't be the name of a feature"),
         ("return {'a': [1.0]}", "feature a is a list, not a NumPy array"),
-        ("return {'a': c['income'].astype(complex)}", "feature a is an array of complex128, not a NumPy array"),
+        (
+            "return {'a': c['income'].astype(complex)}",
+            "feature a is an array of complex128, not a NumPy array",
+        ),
         ("return {'a': c['income'][:1]}", "feature a has shape (1,), not (2,)"),
         ("return {'a': c['income'].reshape(-1, 1)}", "feature a has shape (2, 1), not (2,)"),
-        ("return {'a': np.array([1] * len(c['income']), dtype=object)}", "feature a holds a int, not a string"),
+        (
+            "return {'a': np.array([1] * len(c['income']), dtype=object)}",
+            "feature a holds a int, not a string",
+        ),
         ("return {'a': np.log(c['income'] * 0)}", "feature a is infinite"),
         ("return {'a': c['missing']}", f"{WHERE}, line 3: KeyError: 'missing'"),
         ("c['income'][:] = 0", f"{WHERE}, line 3: ValueError: assignment destination is read-only"),
@@ -94,15 +114,30 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
             "return {'a': c['income'] if len(c['income']) != 1 else c['children']}",
             "names or types depend on the data: a float64 and a int64",
         ),
-        ("return {'a' if len(c['income']) else 'b': c['income']}", "engineer() gave b, and for other rows a"),
-        ("return {'a': np.char.upper(c['city'].astype('U')) if all(c['city']) else c['income']}", "depend on the data"),
-        ("return {'a': c['children'], 'b': c['income'] - c['income'].sum()}", "feature b of a row depends on the rows beside it"),
-        ("return {'a': np.argsort(c['income'])}", "feature a of a row depends on the rows beside it"),
+        (
+            "return {'a' if len(c['income']) else 'b': c['income']}",
+            "engineer() gave b, and for other rows a",
+        ),
+        (
+            "return {'a': np.char.upper(c['city'].astype('U')) if all(c['city']) else c['income']}",
+            "depend on the data",
+        ),
+        (
+            "return {'a': c['children'], 'b': c['income'] - c['income'].sum()}",
+            "feature b of a row depends on the rows beside it",
+        ),
+        (
+            "return {'a': np.argsort(c['income'])}",
+            "feature a of a row depends on the rows beside it",
+        ),
         (
             "return {'a': np.full(len(c['city']), 'x' if None in c['city'] else 'y', dtype=object)}",
             "feature a of a row depends on the rows",
         ),
-        ("return {'a': c['income'], 'b': np.random.random(len(c['income']))}", "feature b is not the same each time"),
+        (
+            "return {'a': c['income'], 'b': np.random.random(len(c['income']))}",
+            "feature b is not the same each time",
+        ),
         ("raise SystemExit(1)", f"{WHERE}, line 3: SystemExit: 1"),
     ],
 )
@@ -126,7 +161,10 @@ def test_nulls_and_last_digits_are_no_difference() -> None:
     [
         (b"def engineer(c):\n  return (", f"{WHERE}, line 2: '(' was never closed"),
         (b"x = 1\nx.y", f"{WHERE}, line 2: AttributeError: 'int' object has no attribute 'y'"),
-        (b"import nonsense_library", f"{WHERE}, line 1: ModuleNotFoundError: No module named 'nonsense_library'"),
+        (
+            b"import nonsense_library",
+            f"{WHERE}, line 1: ModuleNotFoundError: No module named 'nonsense_library'",
+        ),
         (b"", f"{WHERE} defines no function engineer(columns)"),
         (b"\xff\xfe", f"{WHERE}, line"),
         (b"\0", f"{WHERE}"),
@@ -149,23 +187,41 @@ def test_a_file_that_is_no_module_is_refused(source: bytes, told: str) -> None:
             -1.0,
             "feature a is int64, and for other rows float64",
         ),
-        ("return {'a' if (c['income'] >= 0).all() else 'b': c['income']}", -1.0, "engineer() gave b, and for other rows a"),
-        ("return {'a': c['income'] if (c['income'] >= 0).all() else None}", -1.0, "feature a has shape NoneType, not (1,)"),
-        ("assert (c['income'] >= 0).all(); return {'a': c['income']}", -1.0, f"{WHERE}, line 3: AssertionError"),
+        (
+            "return {'a' if (c['income'] >= 0).all() else 'b': c['income']}",
+            -1.0,
+            "engineer() gave b, and for other rows a",
+        ),
+        (
+            "return {'a': c['income'] if (c['income'] >= 0).all() else None}",
+            -1.0,
+            "feature a has shape NoneType, not (1,)",
+        ),
+        (
+            "assert (c['income'] >= 0).all(); return {'a': c['income']}",
+            -1.0,
+            f"{WHERE}, line 3: AssertionError",
+        ),
     ],
 )
-def test_code_that_breaks_the_contract_later_is_refused_then(body: str, income: float, told: str) -> None:
+def test_code_that_breaks_the_contract_later_is_refused_then(
+    body: str, income: float, told: str
+) -> None:
     """Rows that no probe looked like can't smuggle another type, name or shape past the contract."""
     features = _load(body)
     with pytest.raises(InvalidInput) as refusal:
-        features.apply({name: array[:1] for name, array in COLUMNS.items()} | {"income": np.array([income])})
+        features.apply(
+            {name: array[:1] for name, array in COLUMNS.items()} | {"income": np.array([income])}
+        )
 
     assert told in str(refusal.value)
 
 
 def test_a_nan_is_a_null() -> None:
     """Zero by zero is no fault but a null."""
-    made = _load("return {'a': (c['income'] - 15) / (c['income'] - 15)}").apply(COLUMNS | {"income": np.array([15.0, 16.0])})
+    made = _load("return {'a': (c['income'] - 15) / (c['income'] - 15)}").apply(
+        COLUMNS | {"income": np.array([15.0, 16.0])}
+    )
 
     assert repr(made["a"].tolist()) == "[nan, 1.0]"
 
@@ -203,7 +259,9 @@ def test_the_digest_covers_what_decides_about_a_row() -> None:
         features_digest(plain, b""),
         features_digest(_definition(key="id"), b"x"),
         features_digest(_definition(time="at"), b"x"),
-        features_digest(_definition(target={"name": "late", "dtype": "string", "values": ["no", "yes"]}), b"x"),
+        features_digest(
+            _definition(target={"name": "late", "dtype": "string", "values": ["no", "yes"]}), b"x"
+        ),
         features_digest(_definition(columns=[columns[0] | {"max": 30}, *columns[1:]]), b"x"),
         features_digest(_definition(columns=columns[::-1]), b"x"),
     ]

@@ -14,7 +14,12 @@ DEEP: Any = reduce(lambda inner, _: [inner], range(100_000), [])
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("a", "'a'"), ("x" * 100, "'" + "x" * 58 + "…"), ({"a": [1]}, "{'a': [1]}"), (DEEP, "a list nested very deeply")],
+    [
+        ("a", "'a'"),
+        ("x" * 100, "'" + "x" * 58 + "…"),
+        ({"a": [1]}, "{'a': [1]}"),
+        (DEEP, "a list nested very deeply"),
+    ],
 )
 def test_any_value_can_be_shown(value: Any, text: str) -> None:
     """Long ones are cut, and one that is nested too deeply for Python's own text is described instead."""

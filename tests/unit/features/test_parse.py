@@ -14,9 +14,15 @@ from mlplatform.contracts.columns import Column
 from mlplatform.errors import InvalidInput
 from mlplatform.features.parse import to_columns
 
-FLOAT, NULLABLE = Column(name="x", dtype="float64"), Column(name="x", dtype="float64", nullable=True)
+FLOAT, NULLABLE = (
+    Column(name="x", dtype="float64"),
+    Column(name="x", dtype="float64", nullable=True),
+)
 INT, BOOL = Column(name="x", dtype="int64"), Column(name="x", dtype="bool")
-TEXT, NULLABLE_TEXT = Column(name="x", dtype="string"), Column(name="x", dtype="string", nullable=True)
+TEXT, NULLABLE_TEXT = (
+    Column(name="x", dtype="string"),
+    Column(name="x", dtype="string", nullable=True),
+)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +55,13 @@ def test_good_values_pass_unchanged(column: Column, values: Any, dtype: Any) -> 
     assert faults == []
     assert columns["x"].dtype == dtype
     null = math.nan if column.dtype == "float64" else None
-    expected = [null if value is None else value for value in (values.tolist() if isinstance(values, np.ndarray) else values)]
-    assert repr([dtype(value) if dtype is not np.object_ else value for value in expected]) == repr(list(columns["x"]))
+    expected = [
+        null if value is None else value
+        for value in (values.tolist() if isinstance(values, np.ndarray) else values)
+    ]
+    assert repr([dtype(value) if dtype is not np.object_ else value for value in expected]) == repr(
+        list(columns["x"])
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,11 +150,19 @@ def test_a_table_of_another_shape_is_refused(inputs: dict[str, Any], field: str,
 
 
 _values = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=3), st.lists(st.integers(), max_size=1)
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.integers(), max_size=1),
 )
 
 
-@given(st.lists(_values, max_size=6), st.sampled_from([FLOAT, NULLABLE, INT, BOOL, TEXT, NULLABLE_TEXT]))
+@given(
+    st.lists(_values, max_size=6),
+    st.sampled_from([FLOAT, NULLABLE, INT, BOOL, TEXT, NULLABLE_TEXT]),
+)
 def test_a_batch_is_judged_as_each_value_alone(values: list[Any], column: Column) -> None:
     """Whichever path a column takes, a value is good or bad on its own, and comes out the same."""
     columns, faults = to_columns({"x": values}, [column])

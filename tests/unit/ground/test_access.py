@@ -50,7 +50,10 @@ def test_admin_holds_every_role_but_only_on_its_pipelines() -> None:
     ("text", "names"),
     [
         ("[]", "'tokens'"),
-        ("tokens: [{name: ann, roles: [king], sha256: '" + "0" * 64 + "'}]", "token 'ann': roles.0"),
+        (
+            "tokens: [{name: ann, roles: [king], sha256: '" + "0" * 64 + "'}]",
+            "token 'ann': roles.0",
+        ),
         ("tokens: [{name: ann, roles: [reader], sha256: plain-text}]", "token 'ann': sha256"),
         ("tokens: {", "can't read"),
     ],

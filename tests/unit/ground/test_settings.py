@@ -54,7 +54,9 @@ def test_wrong_type_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[]", ()),
     ],
 )
-def test_lists_are_json_or_names_with_commas(written: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lists_are_json_or_names_with_commas(
+    written: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A person writes names, the chart writes JSON; both are understood, in a variable and in a file."""
     (tmp_path / "mlplatform_mlflow__allowed_hosts").write_text(written)
     monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path))
@@ -64,7 +66,9 @@ def test_lists_are_json_or_names_with_commas(written: str, found: tuple[str, ...
 
 
 @pytest.mark.parametrize("written", ['["diabetes"', '{"diabetes": 1}', '"diabetes"', "[1]"])
-def test_a_list_that_is_none_names_the_variable(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_is_none_names_the_variable(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half JSON, or JSON of something else, is refused with the variable's name."""
     monkeypatch.setenv("MLPLATFORM_SERVING__MODELS", written)
 
@@ -72,11 +76,15 @@ def test_a_list_that_is_none_names_the_variable(written: str, monkeypatch: pytes
         settings.load()
 
 
-def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_of_secrets_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A mount that failed must not look like secrets that were never set."""
     monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path / "nowhere"))
 
-    with pytest.raises(SettingsError, match=r"^MLPLATFORM_SECRETS_DIR: there is no folder .*/nowhere"):
+    with pytest.raises(
+        SettingsError, match=r"^MLPLATFORM_SECRETS_DIR: there is no folder .*/nowhere"
+    ):
         settings.load()
 
 

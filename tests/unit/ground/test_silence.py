@@ -22,7 +22,13 @@ finally:
 
 def test_the_command_line_silences_libraries_before_it_imports_them() -> None:
     """Whatever command runs, the variables are set first, and `--version` imports none of the libraries."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM % (list(SILENT),)], capture_output=True, text=True, check=False, env={})
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM % (list(SILENT),)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={},
+    )
 
     assert done.stderr == f"{sorted(SILENT)}\n"
 

@@ -43,7 +43,9 @@ def test_two_threads_make_a_metric_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(telemetry, "Counter", slow)
     with ThreadPoolExecutor(2) as threads:
-        found = [threads.submit(telemetry.counter, "shipper_records_total", registry) for _ in range(2)]
+        found = [
+            threads.submit(telemetry.counter, "shipper_records_total", registry) for _ in range(2)
+        ]
 
     assert 1 == len({id(one.result()) for one in found})
 
@@ -61,9 +63,18 @@ logging.getLogger("foreign").warning("careful")
 
 def test_log_lines_are_json_with_bound_ids() -> None:
     """A line carries process, component, level, UTC time and the ids bound around it; so does one of a foreign library."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)  # logging is set up once a process
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )  # logging is set up once a process
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    expected = {"event": "hello", "rows": 3, "component": "etl", "process": "test", "request_id": "r1", "level": "info"}
+    expected = {
+        "event": "hello",
+        "rows": 3,
+        "component": "etl",
+        "process": "test",
+        "request_id": "r1",
+        "level": "info",
+    }
 
     assert expected.items() <= lines[0].items()
     assert lines[0]["timestamp"].endswith("Z")
@@ -72,8 +83,13 @@ def test_log_lines_are_json_with_bound_ids() -> None:
 
 def test_a_log_that_nobody_reads_breaks_nothing() -> None:
     """With its standard error closed by the reader, a process goes on, and ends well."""
-    program = PROGRAM + "\nimport os\nfor _ in range(3):\n    telemetry.logger('etl').error('x' * 100_000)\nprint('done')\nos._exit(0)"
-    child = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    program = (
+        PROGRAM
+        + "\nimport os\nfor _ in range(3):\n    telemetry.logger('etl').error('x' * 100_000)\nprint('done')\nos._exit(0)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert child.stderr is not None
     child.stderr.close()
     said, _ = child.communicate(timeout=30)
@@ -95,7 +111,9 @@ for _ in range(8):
 print("turned", flush=True)
 stand_still()
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30
+    )
 
     assert (1, "turned\n") == (done.returncode, done.stdout)
     assert "stand_still" in done.stderr
@@ -104,7 +122,9 @@ stand_still()
 def test_nobody_is_watched_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that runs inside of another program, say a test, winds no timer up."""
     wound: list[float] = []
-    monkeypatch.setattr("faulthandler.dump_traceback_later", lambda seconds, **_: wound.append(seconds))
+    monkeypatch.setattr(
+        "faulthandler.dump_traceback_later", lambda seconds, **_: wound.append(seconds)
+    )
     telemetry.turned()
 
     assert [] == wound

@@ -61,7 +61,9 @@ def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_environments_are_valid_settings(layout: Layout, process: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environments_are_valid_settings(
+    layout: Layout, process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What local mode sets is read by the settings without a complaint, and nothing of our own environment comes along."""
     environment = layout.environment(process)
     for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:

@@ -15,10 +15,14 @@ child.wait()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="shares of shared pages are known on Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="shares of shared pages are known on Linux only"
+)
 def test_children_count() -> None:
     """The memory of a process includes that of its children."""
-    with subprocess.Popen([sys.executable, "-S", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
         whole, alone = memory.by_root([parent.pid])[parent.pid], memory.own(parent.pid)

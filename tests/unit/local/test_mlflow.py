@@ -14,11 +14,18 @@ DSN = "postgresql://mlplatform_mlflow@127.0.0.1/mlflow"
 
 def start(artifacts: str, folder: Path) -> tuple[str, ...]:
     """The command line of a server with that place for files."""
-    return mlflow.process(dsn=DSN, host="127.0.0.1", port=5000, folder=folder, artifacts=artifacts).argv
+    return mlflow.process(
+        dsn=DSN, host="127.0.0.1", port=5000, folder=folder, artifacts=artifacts
+    ).argv
 
 
-@pytest.mark.parametrize(("artifacts", "fix"), [("s3://bucket/models", "mlplatform[s3]"), ("gs://bucket/models", "google-cloud-storage")])
-def test_a_bucket_without_its_client_is_refused(artifacts: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("artifacts", "fix"),
+    [("s3://bucket/models", "mlplatform[s3]"), ("gs://bucket/models", "google-cloud-storage")],
+)
+def test_a_bucket_without_its_client_is_refused(
+    artifacts: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MLflow would start and fail with the first model: the start is refused instead, with what to install."""
     monkeypatch.setattr(mlflow, "find_spec", lambda _: None)
 
@@ -37,7 +44,9 @@ def test_a_bucket_with_its_client_is_taken(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "artifacts").as_uri() in start("", tmp_path)
 
 
-def test_a_package_that_is_missing_as_a_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_as_a_whole_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client inside a package that is not there either is missing, not an error of the import system."""
     monkeypatch.setitem(mlflow._CLIENTS, "gs", ("no_such_package.storage", "build one"))
 

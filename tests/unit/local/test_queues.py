@@ -17,7 +17,9 @@ def test_words_of_the_queue(tmp_path: Path) -> None:
 
 def test_other_words_are_refused(tmp_path: Path) -> None:
     """A word that means nothing is refused, and the error says what would do."""
-    with pytest.raises(SettingsError, match=r"'rabbit' is no queue \(sqlite, kafka, or kafka://HOST:PORT"):
+    with pytest.raises(
+        SettingsError, match=r"'rabbit' is no queue \(sqlite, kafka, or kafka://HOST:PORT"
+    ):
         queue_of("rabbit", tmp_path, port=0)
 
 
@@ -26,5 +28,8 @@ def test_a_stack_keeps_its_queue() -> None:
     refuse_another("", "kafka")
     refuse_another("kafka", "kafka")
 
-    with pytest.raises(Refused, match=r"queue is 'sqlite'.*--queue sqlite; or another stack, with --home; or `mlplatform clean`"):
+    with pytest.raises(
+        Refused,
+        match=r"queue is 'sqlite'.*--queue sqlite; or another stack, with --home; or `mlplatform clean`",
+    ):
         refuse_another("sqlite", "kafka")

@@ -15,7 +15,11 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     first = secrets.ensure(tmp_path / "s", ("a", "b"))
     second = secrets.ensure(tmp_path / "s", ("a", "b", "c"))
 
-    assert (first.tokens, first.passwords["a"], first.passwords["b"]) == (second.tokens, second.passwords["a"], second.passwords["b"])
+    assert (first.tokens, first.passwords["a"], first.passwords["b"]) == (
+        second.tokens,
+        second.passwords["a"],
+        second.passwords["b"],
+    )
     assert set(second.passwords) == {"a", "b", "c"}
     assert len({*second.passwords.values(), *second.tokens.values()}) == 7
 
@@ -33,7 +37,11 @@ def test_servers_know_digests_and_roles_only(tmp_path: Path) -> None:
     made = secrets.ensure(tmp_path / "s", ())
     access = AccessList.load(made.access_file)
 
-    assert access.authenticate(f"Bearer {made.tokens['client']}").roles == (Role.PREDICT, Role.WRITER, Role.READER)
+    assert access.authenticate(f"Bearer {made.tokens['client']}").roles == (
+        Role.PREDICT,
+        Role.WRITER,
+        Role.READER,
+    )
     assert not any(token in made.access_file.read_text() for token in made.tokens.values())
     with pytest.raises(Unauthenticated):
         access.authenticate("Bearer other")

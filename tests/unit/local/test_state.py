@@ -14,7 +14,17 @@ from mlplatform.local.state import State
 
 def described(home: Path, **more: object) -> State:
     """A state of this very program."""
-    facts = {"ports": {"serving": 1}, "urls": {}, "queue": "sqlite:///q", "source": ".", "working_tree": False} | state.myself() | more
+    facts = (
+        {
+            "ports": {"serving": 1},
+            "urls": {},
+            "queue": "sqlite:///q",
+            "source": ".",
+            "working_tree": False,
+        }
+        | state.myself()
+        | more
+    )
     return State(home=home, **facts)  # type: ignore[arg-type]
 
 
@@ -49,7 +59,11 @@ def test_damaged_state_is_named(tmp_path: Path) -> None:
 
 def test_a_home_is_for_one_stack(tmp_path: Path) -> None:
     """While one program holds a folder, another is refused; afterwards it may."""
-    with state.hold(tmp_path), pytest.raises(Refused, match="mlplatform down"), state.hold(tmp_path):
+    with (
+        state.hold(tmp_path),
+        pytest.raises(Refused, match="mlplatform down"),
+        state.hold(tmp_path),
+    ):
         pass
     with state.hold(tmp_path):
         pass
@@ -57,7 +71,9 @@ def test_a_home_is_for_one_stack(tmp_path: Path) -> None:
 
 def test_an_ended_program_does_not_run(tmp_path: Path) -> None:
     """A program that has ended counts as gone even while nobody has collected its exit code."""
-    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as program:
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE
+    ) as program:
         made = described(tmp_path, pid=program.pid, born=guard.born(program.pid))
         before = made.running
         program.kill()

@@ -28,7 +28,13 @@ def test_steps_are_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Every event of a run is told while it runs, and stands in its log."""
     stand_in(tmp_path, "", monkeypatch)
     told: list[Any] = []
-    train("diabetes", environment={}, log=tmp_path / "logs" / "t.log", why="new labels", told=told.append)
+    train(
+        "diabetes",
+        environment={},
+        log=tmp_path / "logs" / "t.log",
+        why="new labels",
+        told=told.append,
+    )
 
     assert told[0]["step"] == "pin"
     assert told[0]["words"][-5:] == ["mlplatform", "trainer", "diabetes", "--why", "new labels"]
@@ -46,7 +52,9 @@ def test_steps_are_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("sys.exit(3)", "step begins"),
     ],
 )
-def test_failures_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str, said: str) -> None:
+def test_failures_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str, said: str
+) -> None:
     """A run that fails raises its last error, or the last line it wrote, and where the log is."""
     stand_in(tmp_path, rest, monkeypatch)
 

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlplatform.errors import IntegrityFailure, InvalidInput, OutboxFull, Refused, TooLarge, Unavailable
+from mlplatform.errors import (
+    IntegrityFailure,
+    InvalidInput,
+    OutboxFull,
+    Refused,
+    TooLarge,
+    Unavailable,
+)
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox import writer as writer_module
 from mlplatform.outbox.record import HEADER_BYTES
@@ -71,11 +78,17 @@ def test_records_come_out_in_order(write: Open, read: Callable[[], OutboxReader]
     writer.append([b"c"])
     found = read().read(10, 1000)
 
-    assert [(record.sequence, record.payload) for record in found] == [(1, b"a"), (2, b"b"), (3, b"c")]
+    assert [(record.sequence, record.payload) for record in found] == [
+        (1, b"a"),
+        (2, b"b"),
+        (3, b"c"),
+    ]
     assert writer.next_sequence == 4
 
 
-def test_records_come_again_until_acknowledged(write: Open, read: Callable[[], OutboxReader]) -> None:
+def test_records_come_again_until_acknowledged(
+    write: Open, read: Callable[[], OutboxReader]
+) -> None:
     """A shipper that failed reads the same records; one that was told goes on behind them, also after a restart."""
     write().append([b"a", b"b", b"c"])
     reader = read()
@@ -93,7 +106,11 @@ def test_bounds_of_a_read(write: Open, read: Callable[[], OutboxReader]) -> None
     write().append([b"x" * 100, b"y" * 100, b"z" * 100])
     reader = read()
 
-    assert [len(reader.read(2, 1000)), len(reader.read(10, 199)), len(reader.read(10, 1))] == [2, 1, 1]
+    assert [len(reader.read(2, 1000)), len(reader.read(10, 199)), len(reader.read(10, 1))] == [
+        2,
+        1,
+        1,
+    ]
 
 
 def test_an_acknowledgement_needs_a_read(write: Open, read: Callable[[], OutboxReader]) -> None:
@@ -109,7 +126,9 @@ def test_an_acknowledgement_needs_a_read(write: Open, read: Callable[[], OutboxR
     assert reader.status().acknowledged == 1
 
 
-def test_one_writer_and_one_reader(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+def test_one_writer_and_one_reader(
+    write: Open, read: Callable[[], OutboxReader], folder: Path
+) -> None:
     """A second process at the same end is refused by name; the lock is free again after close."""
     first = write()
     read()
@@ -143,14 +162,23 @@ def test_the_identity_stays(write: Open, read: Callable[[], OutboxReader]) -> No
     assert drain(reader) == [b"b"]
 
 
-def test_acknowledged_segments_are_reused(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+def test_acknowledged_segments_are_reused(
+    write: Open, read: Callable[[], OutboxReader], folder: Path
+) -> None:
     """An outbox that is emptied in step never grows: its disk holds the segment in use and a spare."""
     writer, reader = write(), read()
     for number in range(100):
         writer.append([bytes([number]) * 1000])
         assert [bytes([number]) * 1000] == drain(reader)
 
-    assert sum(path.stat().st_size for path in folder.iterdir() if path.suffix == ".segment" or path.name == "spare") <= 2 * SMALL
+    assert (
+        sum(
+            path.stat().st_size
+            for path in folder.iterdir()
+            if path.suffix == ".segment" or path.name == "spare"
+        )
+        <= 2 * SMALL
+    )
     assert writer.status().bytes == reader.status().bytes == 0
 
 
@@ -199,7 +227,9 @@ def test_a_torn_tail_is_cut(write: Open, read: Callable[[], OutboxReader], folde
     assert drain(read()) == [b"whole", b"next"]
 
 
-def test_what_was_written_before_a_crash_is_kept(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+def test_what_was_written_before_a_crash_is_kept(
+    write: Open, read: Callable[[], OutboxReader], folder: Path
+) -> None:
     """A record that lies whole in the file when the writer died counts, though nobody had published it."""
     writer = write()
     writer.append([b"a", b"b"])
@@ -233,11 +263,15 @@ def test_damage_is_loud(write: Open, read: Callable[[], OutboxReader], folder: P
     with pytest.raises(IntegrityFailure, match="record 2 "):
         reader.read(10, 1000)
     for _ in range(2):  # the lock is free again after a failure
-        with pytest.raises(IntegrityFailure, match="ends at record 1, but records up to 3 were durable"):
+        with pytest.raises(
+            IntegrityFailure, match="ends at record 1, but records up to 3 were durable"
+        ):
             write()
 
 
-def test_lost_records_that_were_sent_are_no_damage(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
+def test_lost_records_that_were_sent_are_no_damage(
+    write: Open, read: Callable[[], OutboxReader], folder: Path
+) -> None:
     """If the disk lost only what the queue has acknowledged, the outbox goes on behind it and gives no number twice."""
     writer, reader = write(), read()
     writer.append([b"a", b"b"])
@@ -276,7 +310,10 @@ def raiser(number: int) -> Callable[..., None]:
     ],
 )
 def test_a_failing_disk_leaves_nothing_behind(
-    failure: tuple[str, int, type[Exception]], write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
+    failure: tuple[str, int, type[Exception]],
+    write: Open,
+    read: Callable[[], OutboxReader],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A failed append is invisible, its numbers go to the next batch, and the outbox works again when the disk does."""
     call, number, kind = failure
@@ -295,7 +332,9 @@ def test_a_failing_disk_leaves_nothing_behind(
     assert drain(reader) == [b"later"]
 
 
-def test_a_failed_batch_stays_away_after_a_restart(write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_batch_stays_away_after_a_restart(
+    write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Frames of a batch that failed to sync are not found as whole records when the outbox is opened again."""
     writer = write()
     writer.append([b"before"])
@@ -311,7 +350,9 @@ def test_a_failed_batch_stays_away_after_a_restart(write: Open, read: Callable[[
 
 
 @pytest.mark.parametrize("call", ["posix_fallocate", "fsync"])
-def test_no_room_for_a_segment(call: str, write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_segment(
+    call: str, write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A disk without room for another segment is a full outbox; smaller batches still go where there is room."""
     writer = write()
     writer.append([b"x" * 3000])
@@ -357,10 +398,16 @@ def test_an_unreadable_identity_is_loud(write: Open, folder: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
-        st.one_of(st.lists(st.binary(max_size=900), max_size=4), st.sampled_from(["read", "reopen writer", "reopen reader"])), max_size=40
+        st.one_of(
+            st.lists(st.binary(max_size=900), max_size=4),
+            st.sampled_from(["read", "reopen writer", "reopen reader"]),
+        ),
+        max_size=40,
     )
 )
-def test_nothing_is_lost_or_doubled(steps: list[list[bytes] | str], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_nothing_is_lost_or_doubled(
+    steps: list[list[bytes] | str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Whatever the order of appends, reads and restarts of either end, what comes out is what went in."""
     folder = tmp_path_factory.mktemp("outbox")
     writer = OutboxWriter.open(folder, segment_bytes=1000, capacity_bytes=100_000)

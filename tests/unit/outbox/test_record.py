@@ -14,7 +14,9 @@ PAYLOADS = st.binary(max_size=200)
 @given(SEQUENCES, PAYLOADS)
 def test_a_whole_frame_is_its_record(sequence: int, payload: bytes) -> None:
     """What was framed comes back, whatever follows it."""
-    assert parse(memoryview(frame(sequence, payload) + b"rest"), sequence) == OutboxRecord(sequence, payload)
+    assert parse(memoryview(frame(sequence, payload) + b"rest"), sequence) == OutboxRecord(
+        sequence, payload
+    )
 
 
 @given(SEQUENCES, PAYLOADS, st.data())

@@ -15,14 +15,19 @@ from mlplatform.errors import InvalidInput
 def _definition(task: str = "classification") -> PipelineDefinition:
     metric = "roc_auc" if task == "classification" else "r2"
     target = (
-        {"name": "paid", "dtype": "string", "values": ["no", "yes"]} if task == "classification" else {"name": "sum", "dtype": "float64"}
+        {"name": "paid", "dtype": "string", "values": ["no", "yes"]}
+        if task == "classification"
+        else {"name": "sum", "dtype": "float64"}
     )
     return PipelineDefinition.parse(
         {
             "name": "loans",
             "description": "Whether a loan will be paid back.",
             "task": task,
-            "columns": [{"name": "income", "dtype": "float64"}, {"name": "city", "dtype": "string"}],
+            "columns": [
+                {"name": "income", "dtype": "float64"},
+                {"name": "city", "dtype": "string"},
+            ],
             "target": target,
             "tuning": {"metric": metric},
             "gates": [{"metric": metric, "min": 0.5}],
@@ -31,7 +36,10 @@ def _definition(task: str = "classification") -> PipelineDefinition:
 
 
 def _parse(*, task: str = "classification", **case: Any) -> CaseFile:
-    document = {"rows": {"usual": {"income": 3, "city": "Bonn"}}, "cases": [{"name": "a case", "row": "usual"} | case]}
+    document = {
+        "rows": {"usual": {"income": 3, "city": "Bonn"}},
+        "cases": [{"name": "a case", "row": "usual"} | case],
+    }
     return CaseFile.parse(document, _definition(task))
 
 
@@ -40,18 +48,36 @@ def _parse(*, task: str = "classification", **case: Any) -> CaseFile:
     [
         ({"kind": "exact", "expect": "yes", "with": {"income": 9}}, [{"income": 9}]),
         ({"kind": "bounds", "of": "yes", "min": 0.5}, [{}]),
-        ({"kind": "monotone", "of": "yes", "column": "income", "values": [1, 2], "direction": "up"}, [{"income": 1}, {"income": 2}]),
         (
-            {"kind": "invariant", "of": "yes", "variants": [{"city": "Ulm"}], "with": {"income": 1}},
+            {
+                "kind": "monotone",
+                "of": "yes",
+                "column": "income",
+                "values": [1, 2],
+                "direction": "up",
+            },
+            [{"income": 1}, {"income": 2}],
+        ),
+        (
+            {
+                "kind": "invariant",
+                "of": "yes",
+                "variants": [{"city": "Ulm"}],
+                "with": {"income": 1},
+            },
             [{"income": 1}, {"income": 1, "city": "Ulm"}],
         ),
     ],
 )
-def test_a_case_gives_the_rows_it_needs(case: dict[str, Any], changes: list[dict[str, Any]]) -> None:
+def test_a_case_gives_the_rows_it_needs(
+    case: dict[str, Any], changes: list[dict[str, Any]]
+) -> None:
     """Whole raw rows, in the order in which the verdict wants their numbers."""
     file = _parse(**case)
 
-    assert [{"income": 3, "city": "Bonn"} | change for change in changes] == file.inputs(file.cases[0])
+    assert [{"income": 3, "city": "Bonn"} | change for change in changes] == file.inputs(
+        file.cases[0]
+    )
     assert file.cases[0].wants == case.get("of")
 
 
@@ -65,13 +91,29 @@ def test_a_case_gives_the_rows_it_needs(case: dict[str, Any], changes: list[dict
         ({"kind": "bounds", "of": "yes", "min": 0.2}, [math.nan], "nan is not in [0.2, inf]"),
         ({"kind": "monotone", "direction": "up"}, [1, 1, 2], None),
         ({"kind": "monotone", "direction": "up", "tolerance": 0.5}, [1, 0.5, 2], None),
-        ({"kind": "monotone", "direction": "up"}, [1, 2, 1.5], "income from 2 to 3 moves it from 2 to 1.5, not up"),
-        ({"kind": "monotone", "direction": "down"}, [1, 2, 3], "income from 1 to 2 moves it from 1 to 2, not down"),
-        ({"kind": "monotone", "direction": "down"}, [1, math.nan, 0], "income from 1 to 2 moves it from 1 to nan, not down"),
+        (
+            {"kind": "monotone", "direction": "up"},
+            [1, 2, 1.5],
+            "income from 2 to 3 moves it from 2 to 1.5, not up",
+        ),
+        (
+            {"kind": "monotone", "direction": "down"},
+            [1, 2, 3],
+            "income from 1 to 2 moves it from 1 to 2, not down",
+        ),
+        (
+            {"kind": "monotone", "direction": "down"},
+            [1, math.nan, 0],
+            "income from 1 to 2 moves it from 1 to nan, not down",
+        ),
         ({"kind": "invariant"}, [0.5, 0.5, 0.5], None),
         ({"kind": "invariant", "tolerance": 0.1}, [0.5, 0.55, 0.45], None),
         ({"kind": "invariant"}, [0.5, 0.5, 0.6], "{'city': 'Ulm'} moves it from 0.5 to 0.6"),
-        ({"kind": "invariant"}, [math.nan, math.nan, math.nan], "{'city': 'Köln'} moves it from nan to nan"),
+        (
+            {"kind": "invariant"},
+            [math.nan, math.nan, math.nan],
+            "{'city': 'Köln'} moves it from nan to nan",
+        ),
     ],
 )
 def test_numbers_are_judged(case: dict[str, Any], values: list[Any], verdict: str | None) -> None:
@@ -102,10 +144,22 @@ def test_a_number_is_exact_within_its_tolerance() -> None:
         ({"kind": "bounds", "of": "yes"}, "give min, max or both"),
         ({"kind": "bounds", "min": 1}, "of: name the class whose probability is meant"),
         ({"kind": "bounds", "min": 1, "of": "perhaps"}, "'perhaps' is not one of no, yes"),
-        ({"kind": "bounds", "min": 1, "of": "yes", "task": "regression"}, "of: only cases on probabilities have it"),
-        ({"kind": "monotone", "of": "yes", "column": "income", "values": [1], "direction": "up"}, "cases.0.monotone.values"),
-        ({"kind": "monotone", "of": "yes", "column": "age", "values": [1, 2], "direction": "up"}, "missing or unknown column age"),
-        ({"kind": "invariant", "of": "yes", "variants": [{"age": 1}]}, "missing or unknown column age"),
+        (
+            {"kind": "bounds", "min": 1, "of": "yes", "task": "regression"},
+            "of: only cases on probabilities have it",
+        ),
+        (
+            {"kind": "monotone", "of": "yes", "column": "income", "values": [1], "direction": "up"},
+            "cases.0.monotone.values",
+        ),
+        (
+            {"kind": "monotone", "of": "yes", "column": "age", "values": [1, 2], "direction": "up"},
+            "missing or unknown column age",
+        ),
+        (
+            {"kind": "invariant", "of": "yes", "variants": [{"age": 1}]},
+            "missing or unknown column age",
+        ),
     ],
 )
 def test_a_case_that_makes_no_sense_is_refused(case: dict[str, Any], told: str) -> None:

@@ -27,12 +27,16 @@ from mlplatform.source.pipeline_files import PipelineFiles, read
 FOLDER = Path(__file__).parents[3] / "pipelines"
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/pipeline.yaml"))
 FILES: dict[str, PipelineFiles] = {name: read(FOLDER / name) for name in NAMES}
-FEATURES = {name: code.load(files.definition, files.features, digest=None) for name, files in FILES.items()}
+FEATURES = {
+    name: code.load(files.definition, files.features, digest=None) for name, files in FILES.items()
+}
 
 
 def _columns(name: str, rows: list[dict[str, Any]]) -> Columns:
     declared = FILES[name].definition.columns
-    columns, faults = to_columns({column.name: [row[column.name] for row in rows] for column in declared}, declared)
+    columns, faults = to_columns(
+        {column.name: [row[column.name] for row in rows] for column in declared}, declared
+    )
     assert faults == []
     return columns
 
@@ -47,7 +51,11 @@ def test_the_rows_keep_the_contract(name: str) -> None:
     """History and live rows fit the definition, survive JSON, share no row, and come out the same each time."""
     definition = FILES[name].definition
     old, new = list(history(name)), list(live(name))
-    fields = {column.name for column in definition.columns} | {definition.target.name, definition.key, definition.time} - {None}
+    fields = {column.name for column in definition.columns} | {
+        definition.target.name,
+        definition.key,
+        definition.time,
+    } - {None}
 
     assert old + new == json.loads(json.dumps(old + new))
     assert {frozenset(row) for row in old + new} == {frozenset(fields)}
@@ -98,7 +106,9 @@ def test_the_model_learns_from_the_features(name: str) -> None:
     build = runpy.run_path(str(FILES[name].model))["build"]
     space = definition.tuning.space
     for end in (0, -1):
-        model = build({parameter: values[end] for parameter, values in space.items()}).fit(frame, target)
+        model = build({parameter: values[end] for parameter, values in space.items()}).fit(
+            frame, target
+        )
         assert model.score(frame, target) > 0.4
 
 
@@ -106,7 +116,9 @@ def _value(column: Column) -> st.SearchStrategy[Any]:
     if column.dtype == "string":
         allowed = column.values  # noqa: PD011  (no data frame)
         values: st.SearchStrategy[Any] = (
-            st.sampled_from(allowed) if allowed else st.text(st.characters(codec="ascii", min_codepoint=32), max_size=3)
+            st.sampled_from(allowed)
+            if allowed
+            else st.text(st.characters(codec="ascii", min_codepoint=32), max_size=3)
         )
     elif column.dtype == "bool":
         values = st.booleans()
@@ -123,12 +135,20 @@ def _value(column: Column) -> st.SearchStrategy[Any]:
 def test_a_batch_gives_what_each_row_alone_gives(name: str, data: st.DataObject) -> None:
     """Features see one row at a time: serving's one row and etl's thousands come out bit for bit the same."""
     declared = FILES[name].definition.columns
-    rows = data.draw(st.lists(st.fixed_dictionaries({column.name: _value(column) for column in declared}), min_size=1, max_size=4))
+    rows = data.draw(
+        st.lists(
+            st.fixed_dictionaries({column.name: _value(column) for column in declared}),
+            min_size=1,
+            max_size=4,
+        )
+    )
     batch = FEATURES[name].apply(_columns(name, rows))
     alone = [FEATURES[name].apply(_columns(name, [row])) for row in rows]
 
     for feature in FEATURES[name].features:
         joined = np.concatenate([single[feature.name] for single in alone])
         assert (
-            joined.tobytes() == batch[feature.name].tobytes() if joined.dtype != object else joined.tolist() == batch[feature.name].tolist()
+            joined.tobytes() == batch[feature.name].tobytes()
+            if joined.dtype != object
+            else joined.tolist() == batch[feature.name].tolist()
         )

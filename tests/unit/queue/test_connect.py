@@ -15,7 +15,11 @@ from mlplatform.settings import Queue
 
 @pytest.mark.parametrize(
     ("url", "path"),
-    [("sqlite:////var/lib/q.sqlite", Path("/var/lib/q.sqlite")), ("sqlite:///q.sqlite", Path("q.sqlite")), ("kafka://a:1", None)],
+    [
+        ("sqlite:////var/lib/q.sqlite", Path("/var/lib/q.sqlite")),
+        ("sqlite:///q.sqlite", Path("q.sqlite")),
+        ("kafka://a:1", None),
+    ],
 )
 def test_embedded_urls(url: str, path: Path | None) -> None:
     """What follows sqlite:/// is the path, absolute or not; a Kafka URL has none."""
@@ -43,10 +47,15 @@ def test_broken_bootstrap_servers(url: str) -> None:
 
 def test_sasl_needs_its_user() -> None:
     """SASL without a user or a password is refused by the name of what is missing."""
-    settings = Queue(url="kafka://a:1", security_protocol="SASL_SSL", sasl_mechanism="PLAIN", username="u")
+    settings = Queue(
+        url="kafka://a:1", security_protocol="SASL_SSL", sasl_mechanism="PLAIN", username="u"
+    )
     with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__PASSWORD"):
         connection(["a:1"], settings)
-    complete = connection(["a:1"], settings.model_copy(update={"password": SecretStr("secret"), "ca_file": Path("ca.pem")}))
+    complete = connection(
+        ["a:1"],
+        settings.model_copy(update={"password": SecretStr("secret"), "ca_file": Path("ca.pem")}),
+    )
 
     assert ("SASL_SSL", "PLAIN", "u", "secret", "ca.pem") == (
         complete["security_protocol"],
@@ -59,7 +68,11 @@ def test_sasl_needs_its_user() -> None:
 
 def test_plain_connections_name_no_secrets() -> None:
     """Without SASL no credentials are handed to the client."""
-    assert not [name for name in connection(["a:1"], Queue(url="kafka://a:1")) if "sasl" in name or "ssl" in name]
+    assert not [
+        name
+        for name in connection(["a:1"], Queue(url="kafka://a:1"))
+        if "sasl" in name or "ssl" in name
+    ]
 
 
 def test_requests_hold_the_largest_record() -> None:

@@ -53,7 +53,9 @@ def test_stored_and_old_records_are_removed(settings: Queue, file: sqlite3.Conne
     assert offsets(file) == list(range(4, 10))
 
 
-def test_a_group_that_is_no_more_holds_nothing_back(settings: Queue, file: sqlite3.Connection) -> None:
+def test_a_group_that_is_no_more_holds_nothing_back(
+    settings: Queue, file: sqlite3.Connection
+) -> None:
     """A renamed group leaves an offset behind that never moves again; the clean-up asks its own group only."""
     send(settings, 10)
     file.execute("UPDATE messages SET at = 0")
@@ -69,7 +71,9 @@ def test_a_group_that_is_no_more_holds_nothing_back(settings: Queue, file: sqlit
     assert [8, 9] == offsets(file)
 
 
-def test_cleaning_keeps_up_with_what_comes_in(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cleaning_keeps_up_with_what_comes_in(
+    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A commit removes a bounded number of records, over all partitions; the next ones go on until nothing old is left, then it rests."""
     monkeypatch.setattr(embedded, "_CLEAN_AT_ONCE", 4)
     producer = open_producer(settings)
@@ -77,7 +81,10 @@ def test_cleaning_keeps_up_with_what_comes_in(settings: Queue, file: sqlite3.Con
     producer.close()
     file.execute("UPDATE messages SET at = 0")
     consumer = open_consumer(settings, positions=start)
-    stored = {record.partition: record.offset + 1 for record in consumer.poll(timeout_s=1.0, max_records=100)}
+    stored = {
+        record.partition: record.offset + 1
+        for record in consumer.poll(timeout_s=1.0, max_records=100)
+    }
     left = []
     for _ in range(6):
         consumer.commit(stored)
@@ -111,14 +118,18 @@ def test_a_position_below_what_is_kept(settings: Queue, file: sqlite3.Connection
     consumer.commit({partition: 8})
     consumer.close()
     again = open_consumer(settings, positions=lambda _: {partition: 3})
-    with pytest.raises(RecordsGone, match=r"5 records of .* are gone: .* before offset 3, the queue begins at 8") as caught:
+    with pytest.raises(
+        RecordsGone, match=r"5 records of .* are gone: .* before offset 3, the queue begins at 8"
+    ) as caught:
         again.poll(timeout_s=1.0, max_records=100)
     again.close()
 
     assert "set next_offset to 8" in caught.value.fix
 
 
-def test_a_dead_member_loses_its_lease(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_member_loses_its_lease(
+    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A member that was killed is replaced when its lease has run out."""
     monkeypatch.setattr(embedded, "_LEASE_S", 0.2)
     monkeypatch.setattr(embedded, "_RENEW_S", 0.05)
@@ -136,7 +147,9 @@ def test_a_dead_member_loses_its_lease(settings: Queue, file: sqlite3.Connection
     assert (before, after) == ({0, 1}, {0, 1})
 
 
-def test_a_locked_file_is_unavailable(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_file_is_unavailable(
+    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that somebody holds for too long is a queue that is away; nothing of the batch is in it."""
     monkeypatch.setattr("mlplatform.queue.sqlite._BUSY_S", 0.05)
     producer = open_producer(settings)
@@ -158,7 +171,9 @@ def test_a_file_that_is_no_queue(tmp_path: Path) -> None:
         open_producer(Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}"))
 
 
-def test_a_poll_of_large_records_is_bounded(settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_of_large_records_is_bounded(
+    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Polls end early when their records are large, and the next ones bring the rest."""
     monkeypatch.setattr(embedded, "_POLL_BYTES", 10_000)
     producer = open_producer(settings)

@@ -26,7 +26,10 @@ def test_a_folder_is_what_its_manifest_says(folder: Path) -> None:
     """Written and verified at once, the manifest lists every file but itself, sorted."""
     digest = manifest.write(folder)
 
-    assert [file.path for file in manifest.verify(folder, digest).files] == ["deep/notes.txt", "model.onnx"]
+    assert [file.path for file in manifest.verify(folder, digest).files] == [
+        "deep/notes.txt",
+        "model.onnx",
+    ]
     assert digest == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
 
 
@@ -50,7 +53,9 @@ def test_any_difference_is_named(folder: Path, said: str) -> None:
         manifest.verify(folder, digest)
 
 
-@pytest.mark.parametrize("path", ["../../etc/cron.d/job", "a/../../b", "manifest.json", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["../../etc/cron.d/job", "a/../../b", "manifest.json", "/etc/passwd"]
+)
 def test_a_manifest_that_leads_out_of_its_folder_is_refused(path: str) -> None:
     """Even a manifest of the right digest can't name a file outside the model folder."""
     data = json.dumps({"files": [{"path": path, "size": 0, "sha256": "0" * 64}]}).encode()

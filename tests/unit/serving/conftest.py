@@ -76,7 +76,9 @@ def make_version(number: str = "1") -> ModelVersion:
 def make_model(engine: Any = None, *, number: str = "1") -> LoadedModel:
     """A model whose calls are taken as fast."""
     signature = make_signature()
-    features = FeatureSet(digest="0" * 64, inputs=COLUMNS, features=signature.features, engineer=None, where="")
+    features = FeatureSet(
+        digest="0" * 64, inputs=COLUMNS, features=signature.features, engineer=None, where=""
+    )
     return LoadedModel(make_version(number), signature, features, engine or Doubling())
 
 
@@ -84,13 +86,28 @@ def make_job(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> Job:
     """A job of equal rows; needs a running loop."""
     question = Question([[age] * rows, [bmi] * rows, ["a"] * rows, [True] * rows], rows)
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    return Job(question, request_id="id", pipeline="ward", version="1", caller="me", received_us=1, done=done)
+    return Job(
+        question,
+        request_id="id",
+        pipeline="ward",
+        version="1",
+        caller="me",
+        received_us=1,
+        done=done,
+    )
 
 
 @pytest.fixture
 def scene() -> Mapping[str, Callable[..., Any]]:
     """The builders above, for test modules (which can't import a conftest)."""
-    return {"signature": make_signature, "version": make_version, "model": make_model, "job": make_job, "engine": Doubling, "table": _table}
+    return {
+        "signature": make_signature,
+        "version": make_version,
+        "model": make_model,
+        "job": make_job,
+        "engine": Doubling,
+        "table": _table,
+    }
 
 
 def _table(bmi: list[float]) -> Columns:

@@ -33,7 +33,13 @@ class Rig:
     def __init__(self, model: LoadedModel, executor: ThreadPoolExecutor, **limits: int) -> None:
         self.delivered: list[int] = []
         given = {"max_requests": 64, "max_rows": 1000} | limits
-        self.batcher = Batcher(model, deliver=self._deliver, executor=executor, meters=Meters("ward", CollectorRegistry()), **given)
+        self.batcher = Batcher(
+            model,
+            deliver=self._deliver,
+            executor=executor,
+            meters=Meters("ward", CollectorRegistry()),
+            **given,
+        )
 
     def _deliver(self, jobs: Sequence[Job], _: Sequence[str]) -> None:
         self.delivered.append(len(jobs))
@@ -48,7 +54,9 @@ class Rig:
         return [error or job.outputs["prediction"] for error, job in zip(found, jobs, strict=True)]
 
 
-def test_a_lonely_request_is_answered_in_its_own_turn(scene: Scene, executor: ThreadPoolExecutor) -> None:
+def test_a_lonely_request_is_answered_in_its_own_turn(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
     """Without company there is no waiting at all: the answer is there when `submit` returns."""
 
     async def run() -> bool:
@@ -81,7 +89,9 @@ def test_every_job_gets_its_own_rows(scene: Scene, executor: ThreadPoolExecutor)
     assert [[2.0], [6.0] * 3, [4.0] * 2, [10.0] * 5] == asyncio.run(run())
 
 
-def test_batches_are_bounded_by_requests_and_rows(scene: Scene, executor: ThreadPoolExecutor) -> None:
+def test_batches_are_bounded_by_requests_and_rows(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
     """A call takes so many requests and so many rows at most, but at least one request."""
 
     async def run(**limits: int) -> list[int]:
@@ -95,7 +105,9 @@ def test_batches_are_bounded_by_requests_and_rows(scene: Scene, executor: Thread
     assert [1] * 6 == asyncio.run(run(max_rows=2))
 
 
-def test_a_batch_that_gains_nothing_more_is_closed(scene: Scene, executor: ThreadPoolExecutor) -> None:
+def test_a_batch_that_gains_nothing_more_is_closed(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
     """Requests of many rows are not joined: where rows cost far more than the call itself, company is only waiting."""
 
     async def run(rows: int) -> list[int]:
@@ -112,7 +124,9 @@ def test_a_batch_that_gains_nothing_more_is_closed(scene: Scene, executor: Threa
 
 
 @pytest.mark.parametrize("slow", [False, True])
-def test_a_request_that_breaks_the_model_breaks_alone(scene: Scene, executor: ThreadPoolExecutor, slow: bool) -> None:
+def test_a_request_that_breaks_the_model_breaks_alone(
+    scene: Scene, executor: ThreadPoolExecutor, slow: bool
+) -> None:
     """The others of its batch are answered; the one to blame gets an error."""
 
     async def run() -> list[Any]:
@@ -127,7 +141,9 @@ def test_a_request_that_breaks_the_model_breaks_alone(scene: Scene, executor: Th
     assert [[0.0], [2.0], [6.0], [8.0]] == found
 
 
-def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(scene: Scene, executor: ThreadPoolExecutor) -> None:
+def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
     """While a slow call runs in the thread the loop goes on, and what arrives is one call afterwards."""
     release, threads = threading.Event(), set()
 
@@ -157,7 +173,9 @@ def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(scene: Scene, 
     assert threading.main_thread() not in threads
 
 
-def test_where_no_padding_helps_each_request_has_its_own_call(scene: Scene, executor: ThreadPoolExecutor) -> None:
+def test_where_no_padding_helps_each_request_has_its_own_call(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
     """A model that answers differently in company is never asked in company."""
 
     async def run() -> list[int]:

@@ -25,7 +25,9 @@ def test_the_last_version_is_remembered_and_old_ones_go(scene: Scene, tmp_path: 
     found = cache.remembered("ward")
     assert found is not None
     assert (5, "3") == (found.record, found.version.version)
-    assert {"champion.json", "2-" + "2" * 16, "3-" + "3" * 16} == {path.name for path in (tmp_path / "ward").iterdir()}
+    assert {"champion.json", "2-" + "2" * 16, "3-" + "3" * 16} == {
+        path.name for path in (tmp_path / "ward").iterdir()
+    }
 
 
 def test_after_a_rollback_the_version_that_was_left_is_kept(scene: Scene, tmp_path: Path) -> None:
@@ -35,7 +37,9 @@ def test_after_a_rollback_the_version_that_was_left_is_kept(scene: Scene, tmp_pa
         cache.model_folder(scene["version"](number)).mkdir(parents=True, exist_ok=True)
         cache.remember(record, scene["version"](number))
 
-    assert {"1-" + "1" * 16, "2-" + "2" * 16} == {path.name for path in (tmp_path / "ward").glob("*-*")}
+    assert {"1-" + "1" * 16, "2-" + "2" * 16} == {
+        path.name for path in (tmp_path / "ward").glob("*-*")
+    }
 
 
 def test_a_note_that_cannot_be_read_is_no_note(tmp_path: Path) -> None:
@@ -51,4 +55,7 @@ def test_features_code_is_kept_by_digest(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path)
     cache.keep_features("ward", "a" * 64, b"code\r\n")
 
-    assert (b"code\r\n", None) == (cache.features("ward", "a" * 64), cache.features("ward", "b" * 64))
+    assert (b"code\r\n", None) == (
+        cache.features("ward", "a" * 64),
+        cache.features("ward", "b" * 64),
+    )

@@ -36,7 +36,10 @@ SIGNATURE = Signature(
     key="patient",
     time="seen_at",
     features=tuple(Feature(name=column.name, dtype=column.dtype) for column in COLUMNS),
-    outputs=(Output(name="prediction", dtype="string"), Output(name="probabilities", dtype="float64", width=2)),
+    outputs=(
+        Output(name="prediction", dtype="string"),
+        Output(name="probabilities", dtype="float64", width=2),
+    ),
     classes=("no", "yes"),
     format="onnx",
     model_file="model.onnx",
@@ -50,7 +53,12 @@ DATATYPES = {"age": "INT64", "bmi": "FP64", "class": "BYTES", "smoker": "BOOL"}
 def tensors(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "inputs": [
-            {"name": name, "datatype": datatype, "shape": [len(rows)], "data": [row[name] for row in rows]}
+            {
+                "name": name,
+                "datatype": datatype,
+                "shape": [len(rows)],
+                "data": [row[name] for row in rows],
+            }
             for name, datatype in DATATYPES.items()
         ]
     }
@@ -63,8 +71,15 @@ def listed(question: Question) -> list[list[Any]]:
 @given(st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=6))
 def test_both_dialects_and_both_roads_decode_alike(rows: list[dict[str, Any]]) -> None:
     """Rows, tensors, and the slow road of each, give the columns that were sent."""
-    bodies = {ROWS: json.dumps({"rows": rows}).encode(), INFERENCE: json.dumps(tensors(rows)).encode()}
-    found = [listed(road(body)) for name, body in bodies.items() for road in (DIALECTS[name].decode, DIALECTS[name]._judge)]
+    bodies = {
+        ROWS: json.dumps({"rows": rows}).encode(),
+        INFERENCE: json.dumps(tensors(rows)).encode(),
+    }
+    found = [
+        listed(road(body))
+        for name, body in bodies.items()
+        for road in (DIALECTS[name].decode, DIALECTS[name]._judge)
+    ]
 
     assert [[[row[name] for row in rows] for name in DATATYPES]] * 4 == found
 
@@ -95,13 +110,20 @@ def test_the_first_of_many_faults_is_told_with_their_number() -> None:
     """One problem document names the first value and counts the rest."""
     body = json.dumps({"rows": [ROW, ROW | {"age": "x"}, ROW | {"age": "y"}]}).encode()
 
-    with pytest.raises(InvalidInput, match=r"row 1, column age: 'x' is a string, not a whole number \(and 1 more values\)") as caught:
+    with pytest.raises(
+        InvalidInput,
+        match=r"row 1, column age: 'x' is a string, not a whole number \(and 1 more values\)",
+    ) as caught:
         DIALECTS[ROWS].decode(body)
     assert "rows[1].age" == caught.value.field
 
 
-@pytest.mark.parametrize(("value", "fits"), [(1, True), (1.5, False), (True, False), (2**63, False)])
-def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(value: Any, fits: bool) -> None:
+@pytest.mark.parametrize(
+    ("value", "fits"), [(1, True), (1.5, False), (True, False), (2**63, False)]
+)
+def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(
+    value: Any, fits: bool
+) -> None:
     """INT64 is widened for a column of any numbers, and a fraction in it is the client's mistake."""
     body = tensors([ROW])
     body["inputs"][1] |= {"datatype": "INT64", "data": [value]}
@@ -113,7 +135,11 @@ def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(value: An
 
 
 ANSWER = Answer(
-    "our-id", "ward", "3", Question([[]], 2, "client-id"), {"prediction": ["no", "yes"], "probabilities": [[0.75, 0.25], [0.0, 1.0]]}
+    "our-id",
+    "ward",
+    "3",
+    Question([[]], 2, "client-id"),
+    {"prediction": ["no", "yes"], "probabilities": [[0.75, 0.25], [0.0, 1.0]]},
 )
 
 
@@ -138,21 +164,42 @@ def test_tensors_are_answered_flat_with_their_shape() -> None:
         "parameters": {"request_id": "our-id", "client_id": "client-id"},
         "outputs": [
             {"name": "prediction", "shape": [2], "datatype": "BYTES", "data": ["no", "yes"]},
-            {"name": "probabilities", "shape": [2, 2], "datatype": "FP64", "data": [0.75, 0.25, 0.0, 1.0]},
+            {
+                "name": "probabilities",
+                "shape": [2, 2],
+                "datatype": "FP64",
+                "data": [0.75, 0.25, 0.0, 1.0],
+            },
         ],
     } == json.loads(DIALECTS[INFERENCE].encode(ANSWER))
 
 
 def test_the_documented_examples_are_true() -> None:
     """The requests of the OpenAPI page are understood, and an answer looks as it is shown there."""
-    columns = (Column(name="age", dtype="int64"), Column(name="bmi", dtype="float64"), Column(name="smoker", dtype="bool"))
-    outputs = (Output(name="prediction", dtype="int64"), Output(name="probabilities", dtype="float64", width=2))
-    dialects = compile_all(SIGNATURE.model_copy(update={"inputs": columns, "outputs": outputs, "classes": (0, 1)}))
-    pages = ((ROWS, examples.ROWS_REQUEST, examples.ROWS_ANSWER), (INFERENCE, examples.INFERENCE_REQUEST, examples.INFERENCE_ANSWER))
+    columns = (
+        Column(name="age", dtype="int64"),
+        Column(name="bmi", dtype="float64"),
+        Column(name="smoker", dtype="bool"),
+    )
+    outputs = (
+        Output(name="prediction", dtype="int64"),
+        Output(name="probabilities", dtype="float64", width=2),
+    )
+    dialects = compile_all(
+        SIGNATURE.model_copy(update={"inputs": columns, "outputs": outputs, "classes": (0, 1)})
+    )
+    pages = (
+        (ROWS, examples.ROWS_REQUEST, examples.ROWS_ANSWER),
+        (INFERENCE, examples.INFERENCE_REQUEST, examples.INFERENCE_ANSWER),
+    )
     found = []
     for name, request, _ in pages:
         question = dialects[name].decode(json.dumps(request).encode())
         given = {"prediction": [1], "probabilities": [[0.21, 0.79]]}
-        found.append(json.loads(dialects[name].encode(Answer(examples.REQUEST_ID, "example", "3", question, given))))
+        found.append(
+            json.loads(
+                dialects[name].encode(Answer(examples.REQUEST_ID, "example", "3", question, given))
+            )
+        )
 
     assert [answer for *_, answer in pages] == found

@@ -12,7 +12,15 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mlplatform.contracts.model import ModelVersion
-from mlplatform.errors import Forbidden, InvalidInput, ManifestMismatch, PlatformError, Unauthenticated, Unavailable, UnknownName
+from mlplatform.errors import (
+    Forbidden,
+    InvalidInput,
+    ManifestMismatch,
+    PlatformError,
+    Unauthenticated,
+    Unavailable,
+    UnknownName,
+)
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
 from mlplatform.serving.meters import Meters
@@ -35,7 +43,9 @@ class Rig:
         self.now = 0.0
         self.swaps = 0
         self.cache = ModelCache(folder)
-        self.slot = Slot("ward", limits=Serving(), deliver=lambda *_: None, meters=Meters("ward", self.registry))
+        self.slot = Slot(
+            "ward", limits=Serving(), deliver=lambda *_: None, meters=Meters("ward", self.registry)
+        )
         self.follower = Follower(
             self.slot,
             api=self,
@@ -51,7 +61,13 @@ class Rig:
         if self.failure:
             raise self.failure
         champion = self.champion.model_dump(mode="json") if self.champion else None
-        return {"pipeline": path.split("/")[3], "record": 1, "champion": champion, "candidate": None, "previous": None}
+        return {
+            "pipeline": path.split("/")[3],
+            "record": 1,
+            "champion": champion,
+            "candidate": None,
+            "previous": None,
+        }
 
     def load(self, version: ModelVersion) -> Any:
         """The loader."""
@@ -90,7 +106,9 @@ def test_a_new_champion_is_loaded_once(rig: Rig, scene: Scene) -> None:
     assert (["1", "2"], 2) == (rig.loads, rig.swaps)
 
 
-def test_a_broken_version_leaves_the_old_one_and_is_tried_with_growing_pauses(rig: Rig, scene: Scene) -> None:
+def test_a_broken_version_leaves_the_old_one_and_is_tried_with_growing_pauses(
+    rig: Rig, scene: Scene
+) -> None:
     """1 goes on; 2 is tried after 2, 4, 8 … seconds, counted each time, and taken when it is whole."""
     rig.champion = scene["version"]("1")
     rig.step()
@@ -116,7 +134,9 @@ def test_a_repaired_promotion_is_not_held_back(rig: Rig, scene: Scene) -> None:
     assert "2" == rig.step()
 
 
-def test_the_last_good_model_answers_only_without_a_data_api(rig: Rig, scene: Scene, tmp_path: Path) -> None:
+def test_the_last_good_model_answers_only_without_a_data_api(
+    rig: Rig, scene: Scene, tmp_path: Path
+) -> None:
     """At a start the record decides; the cache is for when there is no record to be had."""
     rig.cache.remember(1, scene["version"]("1"))
     away, there = Rig(scene, tmp_path), Rig(scene, tmp_path)
@@ -126,8 +146,18 @@ def test_the_last_good_model_answers_only_without_a_data_api(rig: Rig, scene: Sc
     assert "no version has been promoted yet" == there.slot.state
 
 
-@pytest.mark.parametrize("failure", [Unavailable("no answer"), Unauthenticated("no token"), Forbidden("not yours"), InvalidInput("odd")])
-def test_the_last_good_model_answers_whatever_keeps_the_record_away(rig: Rig, scene: Scene, tmp_path: Path, failure: PlatformError) -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Unavailable("no answer"),
+        Unauthenticated("no token"),
+        Forbidden("not yours"),
+        InvalidInput("odd"),
+    ],
+)
+def test_the_last_good_model_answers_whatever_keeps_the_record_away(
+    rig: Rig, scene: Scene, tmp_path: Path, failure: PlatformError
+) -> None:
     """A revoked token or an answer that is no record is no reason to answer nothing after a restart."""
     rig.cache.remember(1, scene["version"]("1"))
     restarted = Rig(scene, tmp_path)
@@ -137,7 +167,9 @@ def test_the_last_good_model_answers_whatever_keeps_the_record_away(rig: Rig, sc
     assert ["1"] == restarted.loads
 
 
-def test_a_pipeline_that_the_data_api_does_not_know_is_not_served_from_the_cache(rig: Rig, scene: Scene, tmp_path: Path) -> None:
+def test_a_pipeline_that_the_data_api_does_not_know_is_not_served_from_the_cache(
+    rig: Rig, scene: Scene, tmp_path: Path
+) -> None:
     """That there is no such pipeline is an answer, and what is on disk doesn't overrule it."""
     rig.cache.remember(1, scene["version"]("1"))
     restarted = Rig(scene, tmp_path)
@@ -146,7 +178,9 @@ def test_a_pipeline_that_the_data_api_does_not_know_is_not_served_from_the_cache
     assert (None, True) == (restarted.step(), restarted.slot.vacant)
 
 
-def test_the_last_good_model_is_tried_again_while_there_is_no_record(rig: Rig, scene: Scene, tmp_path: Path) -> None:
+def test_the_last_good_model_is_tried_again_while_there_is_no_record(
+    rig: Rig, scene: Scene, tmp_path: Path
+) -> None:
     """What kept it from loading may pass before the data API is back; meanwhile the process is not ready for that pipeline."""
     rig.cache.remember(1, scene["version"]("1"))
     restarted = Rig(scene, tmp_path)
@@ -188,19 +222,32 @@ def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
         found = [rig.step() for _ in range(3)]
 
     assert ["1", "1", "1"] == found
-    assert ["the promotion record names no champion; the old one keeps answering"] == [line["event"] for line in logs]
+    assert ["the promotion record names no champion; the old one keeps answering"] == [
+        line["event"] for line in logs
+    ]
 
 
-def test_an_answer_of_a_newer_data_api_is_understood(rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_a_newer_data_api_is_understood(
+    rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fields that this version doesn't know are no reason to follow no more: the data API is upgraded before serving."""
     champion = scene["version"]("1").model_dump(mode="json") | {"field_of_tomorrow": 1}
-    record = {"pipeline": "ward", "record": 1, "champion": champion, "candidate": None, "previous": None, "field_of_tomorrow": 1}
+    record = {
+        "pipeline": "ward",
+        "record": 1,
+        "champion": champion,
+        "candidate": None,
+        "previous": None,
+        "field_of_tomorrow": 1,
+    }
     monkeypatch.setattr(rig, "get", lambda _: record)
 
     assert "1" == rig.step()
 
 
-def test_an_answer_that_is_no_record_changes_nothing(rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_no_record_changes_nothing(
+    rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the data API sends, the version that answers goes on."""
     rig.champion = scene["version"]("1")
     rig.step()

@@ -39,7 +39,9 @@ def stored(folder: Path) -> list[Any]:
         reader.close()
 
 
-def outcomes(folder: Path, make: Callable[[], list[Any]], *, most: int = 100_000, capacity: int = 1 << 22) -> list[Any]:
+def outcomes(
+    folder: Path, make: Callable[[], list[Any]], *, most: int = 100_000, capacity: int = 1 << 22
+) -> list[Any]:
     """Hand the jobs over one by one; None or the error of each."""
 
     async def run() -> list[Any]:
@@ -57,20 +59,28 @@ def outcomes(folder: Path, make: Callable[[], list[Any]], *, most: int = 100_000
     return asyncio.run(run())
 
 
-def test_records_are_numbered_without_gaps_in_the_order_of_arrival(scene: Scene, tmp_path: Path) -> None:
+def test_records_are_numbered_without_gaps_in_the_order_of_arrival(
+    scene: Scene, tmp_path: Path
+) -> None:
     """1, 2, 3 … and on after a restart, under one outbox id."""
     for _ in range(2):
-        assert [None] * 50 == outcomes(tmp_path, lambda: [scene["job"](float(number)) for number in range(50)])
+        assert [None] * 50 == outcomes(
+            tmp_path, lambda: [scene["job"](float(number)) for number in range(50)]
+        )
 
     records = stored(tmp_path)
     assert list(range(1, 101)) == [record.sequence for record in records]
-    assert [[float(number)] for number in range(50)] * 2 == [record.inputs["bmi"] for record in records]
+    assert [[float(number)] for number in range(50)] * 2 == [
+        record.inputs["bmi"] for record in records
+    ]
     assert 1 == len({record.outbox_id for record in records})
 
 
 def test_one_record_that_is_too_large_leaves_no_gap(scene: Scene, tmp_path: Path) -> None:
     """It is refused alone, and the numbers go on."""
-    found = outcomes(tmp_path, lambda: [scene["job"](rows=rows) for rows in (1, 1, 500, 1)], most=2000)
+    found = outcomes(
+        tmp_path, lambda: [scene["job"](rows=rows) for rows in (1, 1, 500, 1)], most=2000
+    )
 
     assert [False, False, True, False] == [isinstance(error, TooLarge) for error in found]
     assert [1, 2, 3] == [record.sequence for record in stored(tmp_path)]
@@ -85,13 +95,17 @@ def test_one_record_that_cannot_be_written_harms_no_other(scene: Scene, tmp_path
         return jobs
 
     found = outcomes(tmp_path, make)
-    assert [None, True, None] == [error if error is None else isinstance(error, PlatformError) for error in found]
+    assert [None, True, None] == [
+        error if error is None else isinstance(error, PlatformError) for error in found
+    ]
     assert [1, 2] == [record.sequence for record in stored(tmp_path)]
 
 
 def test_a_full_outbox_refuses_and_what_it_accepted_is_there(scene: Scene, tmp_path: Path) -> None:
     """Every job has an outcome: stored, or OutboxFull."""
-    found = outcomes(tmp_path, lambda: [scene["job"](rows=200) for _ in range(300)], capacity=1 << 17)
+    found = outcomes(
+        tmp_path, lambda: [scene["job"](rows=200) for _ in range(300)], capacity=1 << 17
+    )
 
     refused = [error for error in found if error is not None]
     assert all(isinstance(error, OutboxFull) for error in refused)
@@ -104,7 +118,9 @@ def test_closing_stores_what_was_handed_over(scene: Scene, tmp_path: Path) -> No
 
     async def run() -> None:
         journal = Journal(
-            OutboxWriter.open(tmp_path, segment_bytes=1 << 16, capacity_bytes=1 << 20), max_record_bytes=10_000, capacity_bytes=1 << 20
+            OutboxWriter.open(tmp_path, segment_bytes=1 << 16, capacity_bytes=1 << 20),
+            max_record_bytes=10_000,
+            capacity_bytes=1 << 20,
         )
         journal.start()
         job = scene["job"]()
@@ -147,19 +163,30 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingDis
     made.go_on.set()
 
 
-def test_a_disk_that_hangs_is_told_until_it_answers_again(scene: Scene, disk: HangingDisk, tmp_path: Path) -> None:
+def test_a_disk_that_hangs_is_told_until_it_answers_again(
+    scene: Scene, disk: HangingDisk, tmp_path: Path
+) -> None:
     """Readiness answers 503 and so do new requests, also with as many waiting as may; what waited is answered in the end."""
     limits = Serving(max_waiting=1)
-    slot = Slot("ward", limits=limits, deliver=disk.journal.submit, meters=Meters("ward", CollectorRegistry()))
+    slot = Slot(
+        "ward",
+        limits=limits,
+        deliver=disk.journal.submit,
+        meters=Meters("ward", CollectorRegistry()),
+    )
     slot.swap(scene["model"]())
     slot.waiting.add("the one that waits")
     storable = disk.journal.refuse_silence
-    handler = Handler(slots=Slots([slot]), access=None, limits=limits, max_record_bytes=10_000, storable=storable)
+    handler = Handler(
+        slots=Slots([slot]), access=None, limits=limits, max_record_bytes=10_000, storable=storable
+    )
     app = create_app(Collaborators(handler=handler, journal=disk.journal))
     row = {"age": 1, "bmi": 1.5, "class": "a", "smoker": True}
 
     async def run() -> list[tuple[int, str]]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://serving") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://serving"
+        ) as client:
             job = scene["job"]()
             await disk.hang(job)
             answers = [await client.get(page) for page in ("/readyz", "/v2/health/ready")]

@@ -18,7 +18,9 @@ Scene = Mapping[str, Callable[..., Any]]
 
 
 def slot(name: str = "ward") -> Slot:
-    return Slot(name, limits=Serving(), deliver=lambda *_: None, meters=Meters(name, CollectorRegistry()))
+    return Slot(
+        name, limits=Serving(), deliver=lambda *_: None, meters=Meters(name, CollectorRegistry())
+    )
 
 
 def test_an_empty_slot_says_why_it_is_empty() -> None:
@@ -70,6 +72,10 @@ def test_readiness_waits_for_what_should_answer(scene: Scene) -> None:
         change()
         asyncio.run(look())
 
-    assert ("ward: the promotion record has not been read yet; lab: loading", "lab: loading", "") == tuple(ready[:3])
+    assert (
+        "ward: the promotion record has not been read yet; lab: loading",
+        "lab: loading",
+        "",
+    ) == tuple(ready[:3])
     assert "draining" in ready[3]
     assert ["lab"] == slots.vacant()

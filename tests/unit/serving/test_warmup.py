@@ -27,7 +27,9 @@ class Moody:
 
 
 @pytest.mark.parametrize(("period", "multiple"), [(1, 2), (2, 2), (4, 4), (16, 16), (1000, 0)])
-def test_the_padding_is_the_least_that_makes_rows_independent(scene: Scene, period: int, multiple: int) -> None:
+def test_the_padding_is_the_least_that_makes_rows_independent(
+    scene: Scene, period: int, multiple: int
+) -> None:
     """2, 4, 8 or 16 rows at a time; 0, a call per request, where nothing helps."""
     model = scene["model"](Moody(period))
 

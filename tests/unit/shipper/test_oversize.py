@@ -31,7 +31,12 @@ def test_an_unreadable_payload_has_its_number(tmp_path: Path) -> None:
     """Even of bytes that are no record the notice tells outbox and number, which the balance needs."""
     notice = decode(set_aside(tmp_path, "o", OutboxRecord(9, b"?" * 100), "too large"))
 
-    assert ("o", 9, 100, "oversize") == (notice.outbox_id, notice.sequence, notice.size, notice.kind)
+    assert ("o", 9, 100, "oversize") == (
+        notice.outbox_id,
+        notice.sequence,
+        notice.size,
+        notice.kind,
+    )
 
 
 def test_setting_aside_again_is_the_same(tmp_path: Path) -> None:

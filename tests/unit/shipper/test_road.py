@@ -57,8 +57,13 @@ def reader(folder: Path, writer: OutboxWriter) -> Iterator[OutboxReader]:
     reader.close()
 
 
-def road(reader: OutboxReader, broker: Broker, folder: Path, stop: threading.Event, **shipper: float) -> Road:
-    settings = Settings(queue=Queue(max_record_bytes=1024), shipper=Shipper(**({"batch_records": 3, "drain_s": 5.0} | shipper)))
+def road(
+    reader: OutboxReader, broker: Broker, folder: Path, stop: threading.Event, **shipper: float
+) -> Road:
+    settings = Settings(
+        queue=Queue(max_record_bytes=1024),
+        shipper=Shipper(**({"batch_records": 3, "drain_s": 5.0} | shipper)),
+    )
     return Road(reader, lambda: broker, settings, folder, stop=stop)
 
 
@@ -98,10 +103,16 @@ def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder
     assert [record.payload for record in reader.read(10, 1000)] == [b"a"]
 
 
-def test_a_queue_that_was_never_reached_is_drained_into(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+def test_a_queue_that_was_never_reached_is_drained_into(
+    reader: OutboxReader, writer: OutboxWriter, folder: Path
+) -> None:
     """A loop that is stopped before it has ever reached the queue goes on trying to, as long as a drain may take."""
     writer.append([b"a"])
-    broker, stop, failures = Broker(), threading.Event(), [Unavailable("no broker"), Unavailable("no broker")]
+    broker, stop, failures = (
+        Broker(),
+        threading.Event(),
+        [Unavailable("no broker"), Unavailable("no broker")],
+    )
 
     def connect() -> Broker:
         if failures:
@@ -114,7 +125,9 @@ def test_a_queue_that_was_never_reached_is_drained_into(reader: OutboxReader, wr
     assert broker.batches == [[b"a"]]
 
 
-def test_leaving_with_something_in_the_outbox_is_told(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+def test_leaving_with_something_in_the_outbox_is_told(
+    reader: OutboxReader, writer: OutboxWriter, folder: Path
+) -> None:
     """A queue that stays away, or was never there, ends in a warning with the numbers that stay behind."""
 
     def connect() -> Broker:
@@ -126,7 +139,9 @@ def test_leaving_with_something_in_the_outbox_is_told(reader: OutboxReader, writ
     with capture_logs() as logs:
         Road(reader, connect, Settings(shipper=Shipper(drain_s=0.2)), folder, stop=stop).run()
 
-    assert ("stopped before the outbox was empty", 2, 0) == tuple(logs[-1][name] for name in ("event", "accepted", "acknowledged"))
+    assert ("stopped before the outbox was empty", 2, 0) == tuple(
+        logs[-1][name] for name in ("event", "accepted", "acknowledged")
+    )
 
 
 def test_an_empty_outbox_needs_no_queue(reader: OutboxReader, folder: Path) -> None:
@@ -165,7 +180,9 @@ def test_an_outbox_that_cannot_be_looked_at_is_waited_for(
     assert broker.batches == [[b"a"]]
 
 
-def test_a_broker_with_a_smaller_limit(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+def test_a_broker_with_a_smaller_limit(
+    reader: OutboxReader, writer: OutboxWriter, folder: Path
+) -> None:
     """A record that only the broker finds too large is set aside; its neighbours are sent."""
     writer.append([b"a", b"b" * 900, b"c"])
     broker, stop = Broker(limit=500), threading.Event()
@@ -178,7 +195,9 @@ def test_a_broker_with_a_smaller_limit(reader: OutboxReader, writer: OutboxWrite
     assert (folder / "oversize" / "2.json").read_bytes() == b"b" * 900
 
 
-def test_every_turn_is_told(reader: OutboxReader, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_turn_is_told(
+    reader: OutboxReader, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
     turns: list[int] = []
     monkeypatch.setattr("mlplatform.shipper.road.turned", lambda: turns.append(1))

@@ -50,13 +50,19 @@ def commit(repository: Path) -> Commit:
                 path.unlink()
             else:
                 path.write_text(text)
-        porcelain.add(repository, [str(repository / name) for name, text in files.items() if text is not None])
+        porcelain.add(
+            repository, [str(repository / name) for name, text in files.items() if text is not None]
+        )
         return porcelain.commit(repository, message=message, all=True, **AUTHOR).decode()
 
     return write
 
 
-LOANS = {"pipelines/loans/pipeline.yaml": PIPELINE, "pipelines/loans/model.py": "first", "other.txt": "not ours"}
+LOANS = {
+    "pipelines/loans/pipeline.yaml": PIPELINE,
+    "pipelines/loans/model.py": "first",
+    "other.txt": "not ours",
+}
 
 
 def _settings(repository: Path, **changes: Any) -> Source:
@@ -65,14 +71,21 @@ def _settings(repository: Path, **changes: Any) -> Source:
 
 def test_a_commit_is_read_whole(repository: Path, commit: Commit) -> None:
     """The pipelines folder of the commit is there as files, and nothing else of the repository."""
-    made = commit(LOANS | {"pipelines/loans/features.py": "x = 1", "pipelines/loans/deep/er.txt": "a"})
+    made = commit(
+        LOANS | {"pipelines/loans/features.py": "x = 1", "pipelines/loans/deep/er.txt": "a"}
+    )
     found = checkout(_settings(repository))
 
     assert (found.commit, found.pipelines(), found.features("loans")) == (made, ["loans"], b"x = 1")
     assert (found.folder / "loans" / "deep" / "er.txt").read_text() == "a"
     assert [found.folder.name] == [path.name for path in found.folder.parent.iterdir()]
     files = found.read("loans")
-    assert (files.definition.name, files.features, files.model.read_text(), files.cases) == ("loans", b"x = 1", "first", None)
+    assert (files.definition.name, files.features, files.model.read_text(), files.cases) == (
+        "loans",
+        b"x = 1",
+        "first",
+        None,
+    )
 
 
 def test_branches_tags_and_hashes_lead_to_their_commit(repository: Path, commit: Commit) -> None:
@@ -81,14 +94,20 @@ def test_branches_tags_and_hashes_lead_to_their_commit(repository: Path, commit:
     with Repo(str(repository)) as repo:
         repo.refs[b"refs/heads/release"] = first.encode()
         porcelain.tag_create(repo, b"light")
-        porcelain.tag_create(repo, b"heavy", message=b"a tag", annotated=True, author=b"A <a@example.org>")
+        porcelain.tag_create(
+            repo, b"heavy", message=b"a tag", annotated=True, author=b"A <a@example.org>"
+        )
     second = commit({"pipelines/loans/model.py": "second"})
 
     refs = ["HEAD", "release", "light", "heavy", first, first[:10], second]
-    assert [second, first, first, first, first, first, second] == [checkout(_settings(repository), ref=ref).commit for ref in refs]
+    assert [second, first, first, first, first, first, second] == [
+        checkout(_settings(repository), ref=ref).commit for ref in refs
+    ]
     with Repo(str(repository)) as repo:
         repo.refs[b"refs/heads/release"] = second.encode()
-    assert checkout(_settings(repository, ref="release")).read("loans").model.read_text() == "second"
+    assert (
+        checkout(_settings(repository, ref="release")).read("loans").model.read_text() == "second"
+    )
 
 
 def test_a_commit_stays_while_the_repository_moves_on(repository: Path, commit: Commit) -> None:
@@ -120,17 +139,35 @@ def test_without_a_cache_a_temporary_folder_is_used(repository: Path, commit: Co
             SettingsError,
             "not a git repository (run git init and commit there, or read the files as they lie with --working-tree)",
         ),
-        ({"url": "ssh://git.example.org/x"}, SettingsError, "only http, https, file and paths are known"),
-        ({"ref": "no-such-branch"}, UnknownName, "no-such-branch: no branch, tag or commit of that name"),
+        (
+            {"url": "ssh://git.example.org/x"},
+            SettingsError,
+            "only http, https, file and paths are known",
+        ),
+        (
+            {"ref": "no-such-branch"},
+            UnknownName,
+            "no-such-branch: no branch, tag or commit of that name",
+        ),
         ({"ref": "f" * 40}, UnknownName, "no branch, tag or commit of that name"),
         ({"folder": "models"}, InvalidInput, "the commit has no folder models/"),
         ({"folder": "other.txt"}, InvalidInput, "other.txt is a file, not a folder"),
         ({"folder": "models", "working_tree": True}, InvalidInput, "has no folder models/"),
-        ({"url": "http://git.example.org/x", "working_tree": True}, SettingsError, "a working tree is a path, not a server"),
-        ({"ref": "working-tree:000000000000"}, UnknownName, "commit the files, or use --working-tree"),
+        (
+            {"url": "http://git.example.org/x", "working_tree": True},
+            SettingsError,
+            "a working tree is a path, not a server",
+        ),
+        (
+            {"ref": "working-tree:000000000000"},
+            UnknownName,
+            "commit the files, or use --working-tree",
+        ),
     ],
 )
-def test_what_can_not_be_read_is_told(repository: Path, commit: Commit, changes: dict[str, Any], kind: type[Exception], told: str) -> None:
+def test_what_can_not_be_read_is_told(
+    repository: Path, commit: Commit, changes: dict[str, Any], kind: type[Exception], told: str
+) -> None:
     """Each refusal says what is missing and what to do."""
     commit(LOANS)
     with pytest.raises(kind) as refusal:
@@ -158,17 +195,25 @@ def test_links_are_refused(repository: Path, commit: Commit) -> None:
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"pipelines/loans/pipeline.yaml": "name: [", "pipelines/loans/model.py": ""}, "pipelines/loans/pipeline.yaml, line 1: "),
+        (
+            {"pipelines/loans/pipeline.yaml": "name: [", "pipelines/loans/model.py": ""},
+            "pipelines/loans/pipeline.yaml, line 1: ",
+        ),
         (
             {"pipelines/loans/pipeline.yaml": "name: loans", "pipelines/loans/model.py": ""},
             "pipelines/loans/pipeline.yaml: description: Field required",
         ),
-        ({"pipelines/debts/pipeline.yaml": PIPELINE, "pipelines/debts/model.py": ""}, "name is loans, and its folder is debts"),
+        (
+            {"pipelines/debts/pipeline.yaml": PIPELINE, "pipelines/debts/model.py": ""},
+            "name is loans, and its folder is debts",
+        ),
         ({"pipelines/loans/pipeline.yaml": PIPELINE}, "pipelines/loans has no model.py"),
         ({"pipelines/loans/model.py": ""}, "no pipeline loans"),
     ],
 )
-def test_a_pipeline_that_is_not_whole_is_refused(repository: Path, commit: Commit, files: dict[str, str], told: str) -> None:
+def test_a_pipeline_that_is_not_whole_is_refused(
+    repository: Path, commit: Commit, files: dict[str, str], told: str
+) -> None:
     """The refusal names the file and the line or key."""
     commit(files)
     name = next(iter(files)).split("/")[1]
@@ -198,7 +243,9 @@ def test_a_working_tree_is_named_by_its_content(repository: Path, commit: Commit
     assert checkout(_settings(repository), ref=first.commit) == first
 
 
-def test_a_working_tree_that_is_not_kept_gives_the_present_files(repository: Path, commit: Commit) -> None:
+def test_a_working_tree_that_is_not_kept_gives_the_present_files(
+    repository: Path, commit: Commit
+) -> None:
     """Under another name, so that the features digest decides whether they are the recorded ones."""
     commit(LOANS)
     settings = _settings(repository, working_tree=True)
@@ -217,11 +264,21 @@ def test_dirty_names_what_is_not_committed(repository: Path, commit: Commit) -> 
     (repository / "other.txt").write_text("edited")
 
     assert clean == []
-    assert dirty(_settings(repository)) == ["loans/cases.yaml", "loans/features.py", "loans/model.py"]
-    assert dirty(_settings(repository, working_tree=True)) == dirty(_settings(repository, url="https://git.example.org/x")) == []
+    assert dirty(_settings(repository)) == [
+        "loans/cases.yaml",
+        "loans/features.py",
+        "loans/model.py",
+    ]
+    assert (
+        dirty(_settings(repository, working_tree=True))
+        == dirty(_settings(repository, url="https://git.example.org/x"))
+        == []
+    )
 
 
-def test_nothing_gets_its_name_before_it_is_on_disk(repository: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_gets_its_name_before_it_is_on_disk(
+    repository: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every file and folder of a commit is synced before the commit's folder appears: nobody would write an empty file again."""
     commit(LOANS | {"pipelines/loans/deep/er.txt": "a"})
     synced: dict[int, bool] = {}
@@ -235,7 +292,9 @@ def test_nothing_gets_its_name_before_it_is_on_disk(repository: Path, commit: Co
     monkeypatch.setattr(tree.os, "fsync", note)
     found = checkout(_settings(repository))
 
-    assert {path.stat().st_ino: False for path in (found.folder, *found.folder.rglob("*"))} == synced
+    assert {
+        path.stat().st_ino: False for path in (found.folder, *found.folder.rglob("*"))
+    } == synced
 
 
 @pytest.mark.parametrize("left", [(), ("refs",), ("objects", "refs")])

@@ -65,7 +65,8 @@ def table() -> Callable[..., Table]:
             request_ids=np.array([f"{number:06d}" for number in range(rows)], dtype=object),
             rows=np.zeros(rows, dtype=np.int64),
             keys=np.full(rows, None, dtype=np.object_),
-            times=np.datetime64("2026-01-01", "us") + draw.permutation(rows) * np.timedelta64(1, "h"),
+            times=np.datetime64("2026-01-01", "us")
+            + draw.permutation(rows) * np.timedelta64(1, "h"),
             labels=np.where(leans > 0, "yes", "no").astype(object),
             features={"age": age, "calls": calls, "plan": plan},
         )
@@ -82,8 +83,19 @@ def pinned(tmp_path: Path) -> Callable[..., Pinned]:
         (tmp_path / "model.py").write_text(model)
         if cases is not None:
             (tmp_path / "cases.yaml").write_text(cases)
-        files = PipelineFiles(definition, None, tmp_path / "model.py", tmp_path / "cases.yaml" if cases is not None else None)
+        files = PipelineFiles(
+            definition,
+            None,
+            tmp_path / "model.py",
+            tmp_path / "cases.yaml" if cases is not None else None,
+        )
         features = load(definition, None, digest=None)
-        return Pinned(definition=definition, commit="c" * 40, digest=features.digest, files=files, features=features)
+        return Pinned(
+            definition=definition,
+            commit="c" * 40,
+            digest=features.digest,
+            files=files,
+            features=features,
+        )
 
     return make

@@ -44,7 +44,9 @@ class _Shelf:
 def ask(tmp_path: Path) -> Callable[..., Champion]:
     """Ask a champion that lies in a folder: `ask(exported, pinned, test, classes=…)`."""
 
-    def asked(exported: Exported, pinned: Any, test: Any, *, classes: tuple[str, ...] = ("no", "yes")) -> Champion:
+    def asked(
+        exported: Exported, pinned: Any, test: Any, *, classes: tuple[str, ...] = ("no", "yes")
+    ) -> Champion:
         version = ModelVersion(
             pipeline="churn",
             version="7",
@@ -59,7 +61,9 @@ def ask(tmp_path: Path) -> Callable[..., Champion]:
             created_at=datetime.now(UTC),
         )
         store: Any = _Shelf(exported.folder)
-        inquiry = Inquiry(store=store, rows_of=lambda *_: test, folder=tmp_path / "scratch", trusted=())
+        inquiry = Inquiry(
+            store=store, rows_of=lambda *_: test, folder=tmp_path / "scratch", trusted=()
+        )
         return inquiry.ask(version, pinned, test, classes)
 
     return asked
@@ -80,13 +84,18 @@ def test_a_champion_answers_the_held_out_rows(table, pinned, ask, tmp_path: Path
     assert champion.positions.tolist() == list(range(200))
 
 
-def test_a_champion_of_other_classes_answers_another_question(table, pinned, ask, tmp_path: Path) -> None:
+def test_a_champion_of_other_classes_answers_another_question(
+    table, pinned, ask, tmp_path: Path
+) -> None:
     """After the target's values changed no metric of both means the same: it is said which classes each one knows."""
     made, rows = pinned(), table()
     champion = ask(_exported(made, rows, tmp_path), made, rows, classes=("no", "perhaps", "yes"))
 
     assert champion.answers is None
-    assert champion.why == "version 7 can't be compared: it tells no, yes apart, and the new one no, perhaps, yes"
+    assert (
+        champion.why
+        == "version 7 can't be compared: it tells no, yes apart, and the new one no, perhaps, yes"
+    )
 
 
 def test_a_champion_that_cannot_be_loaded_is_told(table, pinned, ask, tmp_path: Path) -> None:
@@ -119,6 +128,10 @@ def test_a_registry_that_is_away_is_no_fault_of_the_champion(table, pinned, tmp_
             raise Unavailable("no answer from MLflow")
 
     store: Any = _Away()
-    version: Any = type("Version", (), {"version": "7", "artifacts": "a", "manifest_sha256": "0" * 64})()
+    version: Any = type(
+        "Version", (), {"version": "7", "artifacts": "a", "manifest_sha256": "0" * 64}
+    )()
     with pytest.raises(Unavailable):
-        Inquiry(store=store, rows_of=lambda *_: table(), folder=tmp_path, trusted=()).ask(version, pinned(), table(), ("no", "yes"))
+        Inquiry(store=store, rows_of=lambda *_: table(), folder=tmp_path, trusted=()).ask(
+            version, pinned(), table(), ("no", "yes")
+        )

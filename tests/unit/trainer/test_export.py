@@ -86,12 +86,18 @@ def test_a_model_that_is_equal_leaves_as_onnx(table, pinned, tmp_path: Path) -> 
     answers = load(folder, exported.signature, trusted=()).predict(table(5).features)
 
     assert names == ["cases.yaml", "model.onnx", "pipeline.yaml", "signature.json"]
-    assert (exported.signature.format, exported.signature.classes, exported.tried) == ("onnx", ("no", "yes"), ())
+    assert (exported.signature.format, exported.signature.classes, exported.tried) == (
+        "onnx",
+        ("no", "yes"),
+        (),
+    )
     assert answers["probabilities"].sum(axis=1) == pytest.approx(np.ones(5))
     assert exported.parity.rows == 50 + 5 * 256  # held out, mixed, spread, extremes, nulls, unseen
 
 
-def test_numbers_too_fine_for_float32_are_computed_in_float64(table, pinned, tmp_path: Path) -> None:
+def test_numbers_too_fine_for_float32_are_computed_in_float64(
+    table, pinned, tmp_path: Path
+) -> None:
     """A linear model that float32 can't hold is compiled in float64, and the report says why."""
     exported = _export(pinned(model=LINEAR, **REGRESSION), _far_apart(table), tmp_path)
 
@@ -99,16 +105,22 @@ def test_numbers_too_fine_for_float32_are_computed_in_float64(table, pinned, tmp
     assert [line.split(":")[0] for line in exported.tried] == ["onnx float32"]
 
 
-def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(table, pinned, tmp_path: Path) -> None:
+def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
+    table, pinned, tmp_path: Path
+) -> None:
     """Trees that split between numbers which float32 can't tell apart differ in ONNX: the gate sees it and takes skops."""
-    exported = _export(pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path, trusted=TRUSTED)
+    exported = _export(
+        pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path, trusted=TRUSTED
+    )
 
     assert exported.signature.format == "skops"
     assert "differs by up to" in exported.tried[0]
     assert exported.parity.equal
 
 
-def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(table, pinned, tmp_path: Path) -> None:
+def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(
+    table, pinned, tmp_path: Path
+) -> None:
     """A graph that loads and then fails on rows that scikit-learn answers is no export: the next way is tried, and the reason kept."""
     exported = _export(pinned(model=INFREQUENT), table(), tmp_path)
 
@@ -120,13 +132,21 @@ def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(tabl
 def test_onnx_on_demand_is_onnx_or_nothing(table, pinned, tmp_path: Path) -> None:
     """`format: onnx` refuses a model that is not proven equal instead of serving it in another way."""
     with pytest.raises(Refused, match="no export is equal"):
-        _export(pinned(model=FOREST, export={"format": "onnx"}, **REGRESSION), _far_apart(table), tmp_path)
+        _export(
+            pinned(model=FOREST, export={"format": "onnx"}, **REGRESSION),
+            _far_apart(table),
+            tmp_path,
+        )
 
 
 def test_types_that_serving_would_refuse_end_the_export(table, pinned, tmp_path: Path) -> None:
     """Skops needs types that the settings don't list: the run ends and names them."""
     with pytest.raises(IntegrityFailure, match="TreePredictor"):
-        _export(pinned(model=FOREST, export={"format": "skops"}, **REGRESSION), _far_apart(table), tmp_path)
+        _export(
+            pinned(model=FOREST, export={"format": "skops"}, **REGRESSION),
+            _far_apart(table),
+            tmp_path,
+        )
 
 
 def test_the_same_rows_and_seed_give_the_same_model(table, pinned, tmp_path: Path) -> None:
@@ -140,7 +160,12 @@ def test_cases_judge_the_exported_model(table, pinned, tmp_path: Path) -> None:
     """Cases that hold pass, those that don't say what was found, and rows that break the columns' types fail with that."""
     made = pinned(cases=CASES)
     exported = _export(made, table(), tmp_path)
-    results = run_cases(read_cases(made.files.cases, made.definition), made.features, exported.engine, exported.signature)
+    results = run_cases(
+        read_cases(made.files.cases, made.definition),
+        made.features,
+        exported.engine,
+        exported.signature,
+    )
 
     assert [result.passed for result in results] == [True, True, False, True, False]
     assert "is not in" in results[2].complaint

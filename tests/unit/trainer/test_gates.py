@@ -18,7 +18,13 @@ LABELS = np.array(["no", "yes"] * 50, dtype=object)
 
 def _answers(right: int) -> dict[str, Any]:
     """Answers of which the first `right` of 100 are right, and so are their probabilities."""
-    said = np.array([label if at < right else {"no": "yes", "yes": "no"}[label] for at, label in enumerate(LABELS)], dtype=object)
+    said = np.array(
+        [
+            label if at < right else {"no": "yes", "yes": "no"}[label]
+            for at, label in enumerate(LABELS)
+        ],
+        dtype=object,
+    )
     chance = np.where(said == "yes", 0.9, 0.1)
     return {"prediction": said, "probabilities": np.column_stack([1 - chance, chance])}
 
@@ -31,11 +37,28 @@ def _champion(right: int | None, positions: Any = None) -> Champion:
     return Champion(version="7", answers=answers, classes=("no", "yes"), positions=at)
 
 
-def _judge(definition: Any, gate: dict[str, Any], *, right: int, champion: Champion | None = None, **columns: Any) -> Any:
+def _judge(
+    definition: Any,
+    gate: dict[str, Any],
+    *,
+    right: int,
+    champion: Champion | None = None,
+    **columns: Any,
+) -> Any:
     made = definition(gates=[gate])
     classes = Classes(("no", "yes"), made)
     champion = champion or _champion(None)
-    return judge(made, Judged(LABELS, _answers(right), classes, champion, classes if champion.classes else None, columns))
+    return judge(
+        made,
+        Judged(
+            LABELS,
+            _answers(right),
+            classes,
+            champion,
+            classes if champion.classes else None,
+            columns,
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +78,9 @@ def _judge(definition: Any, gate: dict[str, Any], *, right: int, champion: Champ
         ({"metric": "log_loss", "against": "champion", "tolerance": 0.1}, 79, 80, True),
     ],
 )
-def test_bounds_and_comparisons(definition, gate: dict[str, Any], right: int, champion: int | None, passes: bool) -> None:
+def test_bounds_and_comparisons(
+    definition, gate: dict[str, Any], right: int, champion: int | None, passes: bool
+) -> None:
     """A gate holds exactly when its metric is inside the bound, or at most the tolerance worse than the champion's."""
     (verdict,) = _judge(definition, gate, right=right, champion=_champion(champion))
 
@@ -65,7 +90,9 @@ def test_bounds_and_comparisons(definition, gate: dict[str, Any], right: int, ch
 def test_a_champion_that_cannot_be_compared_fails_the_gate(definition) -> None:
     """Without a comparison nothing is believed, and the reason is told."""
     broken = Champion(version="7", why="version 7 can't be compared: model.onnx differs")
-    (verdict,) = _judge(definition, {"metric": "accuracy", "against": "champion"}, right=100, champion=broken)
+    (verdict,) = _judge(
+        definition, {"metric": "accuracy", "against": "champion"}, right=100, champion=broken
+    )
 
     assert not verdict.passed
     assert "model.onnx differs" in told(verdict)
@@ -93,18 +120,24 @@ def test_too_few_common_rows_are_no_comparison(definition) -> None:
 def test_a_slice_gate_holds_in_every_value(definition) -> None:
     """One bad slice fails although the whole is good; a slice too small to judge is named and does not count."""
     plan = np.array(["gold"] * 60 + ["basic"] * 35 + ["trial"] * 5, dtype=object)
-    verdicts = _judge(definition, {"metric": "accuracy", "min": 0.5, "slice": "plan"}, right=70, plan=plan)
+    verdicts = _judge(
+        definition, {"metric": "accuracy", "min": 0.5, "slice": "plan"}, right=70, plan=plan
+    )
     found = {verdict.slice: (verdict.passed, verdict.rows) for verdict in verdicts}
 
     assert found == {"plan=basic": (False, 35), "plan=gold": (True, 60), "plan=trial": (True, 5)}
-    assert "does not count" in next(verdict.note for verdict in verdicts if verdict.slice == "plan=trial")
+    assert "does not count" in next(
+        verdict.note for verdict in verdicts if verdict.slice == "plan=trial"
+    )
 
 
 @pytest.mark.parametrize(("right", "passes"), [(100, True), (40, False)])
 def test_where_no_slice_counts_all_rows_do(definition, right: int, passes: bool) -> None:
     """A gate over values that are all too rare to judge is held to its bound on the whole test set, and says so."""
     town = np.array([f"town {number // 10}" for number in range(100)], dtype=object)
-    *parts, whole = _judge(definition, {"metric": "accuracy", "min": 0.5, "slice": "town"}, right=right, town=town)
+    *parts, whole = _judge(
+        definition, {"metric": "accuracy", "min": 0.5, "slice": "town"}, right=right, town=town
+    )
 
     assert {part.passed for part in parts} == {True}
     assert (whole.slice, whole.rows, whole.passed) == ("", 100, passes)
@@ -132,14 +165,23 @@ def test_slices_cover_every_row_once() -> None:
     draw = np.random.default_rng(0)
     numbers = draw.normal(size=101)
     numbers[:7] = np.nan
-    many = np.array([f"value {number}" for number in draw.integers(0, 90, 300)] + [None] * 3, dtype=object)
+    many = np.array(
+        [f"value {number}" for number in draw.integers(0, 90, 300)] + [None] * 3, dtype=object
+    )
 
     for values in (numbers, many, numbers > 0, draw.integers(0, 3, 50), np.zeros(30)):
         parts = slices("it", values)
-        assert list(range(len(values))) == sorted(np.concatenate([part.positions for part in parts]).tolist())
+        assert list(range(len(values))) == sorted(
+            np.concatenate([part.positions for part in parts]).tolist()
+        )
         assert len(parts) <= 50
     assert [len(part.positions) for part in slices("it", numbers)] == [24, 23, 23, 24, 7]
-    assert [part.counts for part in slices("it", np.repeat(np.array(["a", "b"], dtype=object), [LEAST_ROWS, LEAST_ROWS - 1]))] == [
+    assert [
+        part.counts
+        for part in slices(
+            "it", np.repeat(np.array(["a", "b"], dtype=object), [LEAST_ROWS, LEAST_ROWS - 1])
+        )
+    ] == [
         True,
         False,
     ]

@@ -20,7 +20,13 @@ FLAT = "from sklearn.linear_model import LogisticRegression\ndef build(parameter
 
 
 def _validate(table: Any, pinned: Any, *, featured: int = 200, quarantined: int = 0) -> None:
-    validate(table, pinned.features.features, pinned.definition, featured=featured, quarantined=quarantined)
+    validate(
+        table,
+        pinned.features.features,
+        pinned.definition,
+        featured=featured,
+        quarantined=quarantined,
+    )
 
 
 def test_a_good_dataset_passes(table, pinned) -> None:
@@ -38,7 +44,14 @@ def test_all_complaints_come_at_once(table, pinned) -> None:
     with pytest.raises(InvalidInput) as refused:
         _validate(rows, pinned(), featured=30, quarantined=20)
 
-    for part in ("30 labelled rows", "20 of 50 rows", "50% of age", "'yes' has 0 rows", "outside target.values: maybe", "occurs twice"):
+    for part in (
+        "30 labelled rows",
+        "20 of 50 rows",
+        "50% of age",
+        "'yes' has 0 rows",
+        "outside target.values: maybe",
+        "occurs twice",
+    ):
         assert part in str(refused.value)
 
 
@@ -121,7 +134,9 @@ def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
     """No combination twice, never more than there are, the same ones for the same seed."""
     space = {"a": [1, 2, 3, 4], "b": [True, False]}
     few = definition(tuning={"metric": "roc_auc", "space": space, "trials": 5})
-    all_of_them = combinations(definition(tuning={"metric": "roc_auc", "space": space, "trials": 99}))
+    all_of_them = combinations(
+        definition(tuning={"metric": "roc_auc", "space": space, "trials": 99})
+    )
 
     assert combinations(few) == combinations(few)
     assert len({str(item) for item in combinations(few)}) == 5
@@ -137,7 +152,9 @@ def _tune(table: Any, pinned: Any, **more: Any) -> Any:
 def test_tuning_takes_the_best_mean(table, pinned) -> None:
     """The best combination is the one with the best mean over the folds, whichever way the metric points."""
     higher = _tune(table, pinned())
-    lower = _tune(table, pinned(tuning={"metric": "log_loss", "space": {"c": [1e-6, 1.0]}, "folds": 2}))
+    lower = _tune(
+        table, pinned(tuning={"metric": "log_loss", "space": {"c": [1e-6, 1.0]}, "folds": 2})
+    )
 
     assert higher.best == max(higher.trials, key=lambda trial: trial.mean).parameters
     assert lower.best == {"c": 1.0}
@@ -147,7 +164,11 @@ def test_tuning_takes_the_best_mean(table, pinned) -> None:
 def test_no_combination_starts_after_the_time_is_up(table, pinned) -> None:
     """A combination that takes 80 s leaves no room for a second one in 100 s, with its look at the clock; one always runs."""
     ticks = iter(range(0, 10_000, 40))
-    cut = _tune(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [1, 2, 3]}, "budget_s": 100}), clock=lambda: float(next(ticks)))
+    cut = _tune(
+        table,
+        pinned(tuning={"metric": "roc_auc", "space": {"c": [1, 2, 3]}, "budget_s": 100}),
+        clock=lambda: float(next(ticks)),
+    )
     ticks = iter(range(0, 10_000_000, 40_000))
     least = _tune(table, pinned(), clock=lambda: float(next(ticks)))
 
@@ -160,7 +181,9 @@ def test_a_combination_that_fails_is_a_result(table, pinned) -> None:
     some = _tune(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0, 1.0]}}))
 
     assert some.best == {"c": 1.0}
-    assert [bool(trial.failure) for trial in some.trials if trial.parameters == {"c": -1.0}] == [True]
+    assert [bool(trial.failure) for trial in some.trials if trial.parameters == {"c": -1.0}] == [
+        True
+    ]
     with pytest.raises(InvalidInput, match="no combination"):
         _tune(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0]}}))
 
@@ -206,7 +229,9 @@ def test_what_is_wrong_with_model_py_is_said(tmp_path: Path, source: str, said: 
 def test_database_credentials_are_refused() -> None:
     """The trainer does not start with any database address among its settings, and names each."""
     refuse_databases(Settings())
-    given = Settings(postgres=Postgres(warehouse_dsn="postgresql://a@b/c", owner_raw_dsn="postgresql://a@b/c"))
+    given = Settings(
+        postgres=Postgres(warehouse_dsn="postgresql://a@b/c", owner_raw_dsn="postgresql://a@b/c")
+    )
 
     with pytest.raises(SettingsError, match=r"WAREHOUSE_DSN.*OWNER_RAW_DSN"):
         refuse_databases(given)

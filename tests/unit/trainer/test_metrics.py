@@ -17,7 +17,10 @@ THREE = ("a", "b", "c")
 def _three(rows: int = 200):
     truth = DRAW.choice(np.array(THREE, dtype=object), rows)
     chances = DRAW.dirichlet([1, 1, 1], rows)
-    return truth, {"prediction": np.array(THREE, dtype=object)[chances.argmax(axis=1)], "probabilities": chances}
+    return truth, {
+        "prediction": np.array(THREE, dtype=object)[chances.argmax(axis=1)],
+        "probabilities": chances,
+    }
 
 
 def test_several_classes_as_scikit_learn_counts_them(definition) -> None:
@@ -33,17 +36,26 @@ def test_several_classes_as_scikit_learn_counts_them(definition) -> None:
             "balanced_accuracy": sk.balanced_accuracy_score(text, said),
             "f1": sk.f1_score(text, said, average="macro"),
             "log_loss": sk.log_loss(text, answers["probabilities"], labels=list(THREE)),
-            "roc_auc": sk.roc_auc_score(text, answers["probabilities"], multi_class="ovr", labels=list(THREE)),
+            "roc_auc": sk.roc_auc_score(
+                text, answers["probabilities"], multi_class="ovr", labels=list(THREE)
+            ),
         }
     )
 
 
-@pytest.mark.parametrize(("values", "positive"), [(["no", "yes"], "yes"), (["yes", "no"], "no"), (None, "yes")])
-def test_the_positive_class_is_the_last_that_the_definition_names(definition, values: list[str] | None, positive: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "positive"), [(["no", "yes"], "yes"), (["yes", "no"], "no"), (None, "yes")]
+)
+def test_the_positive_class_is_the_last_that_the_definition_names(
+    definition, values: list[str] | None, positive: str
+) -> None:
     """f1 is that of the last of target.values, whatever the model's own order; else of the last in sort order."""
     made = definition(target={"name": "left", "dtype": "string", "values": values})
     truth = np.array(["no", "no", "yes", "yes"], dtype=object)
-    answers = {"prediction": np.array(["no", "yes", "yes", "yes"], dtype=object), "probabilities": np.full((4, 2), 0.5)}
+    answers = {
+        "prediction": np.array(["no", "yes", "yes", "yes"], dtype=object),
+        "probabilities": np.full((4, 2), 0.5),
+    }
 
     assert score("f1", truth, answers, Classes(("no", "yes"), made)) == pytest.approx(
         sk.f1_score(truth == positive, answers["prediction"] == positive)
@@ -54,7 +66,10 @@ def test_numbers_as_classes(definition) -> None:
     """Labels that are numbers match the model's numbers."""
     made = definition(target={"name": "left", "dtype": "int64"})
     truth = np.array([0, 1, 1, 0])
-    answers = {"prediction": np.array([0, 1, 0, 0]), "probabilities": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])}
+    answers = {
+        "prediction": np.array([0, 1, 0, 0]),
+        "probabilities": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]),
+    }
     found = evaluate(truth, answers, Classes((0, 1), made), of_task(made))
 
     assert (found["accuracy"], found["roc_auc"]) == (0.75, 1.0)

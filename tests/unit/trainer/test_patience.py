@@ -58,11 +58,19 @@ class _Clock:
 
 
 def _progress(*, ready: bool, waiting: int = 0, failure: str | None = None) -> dict[str, Any]:
-    return {"ready": ready, "waiting_requests": waiting, "featured": 5, "quarantined": 0, "failure": failure}
+    return {
+        "ready": ready,
+        "waiting_requests": waiting,
+        "featured": 5,
+        "quarantined": 0,
+        "failure": failure,
+    }
 
 
 def _wait(api: _Answers, clock: _Clock) -> Any:
-    return wait(api, "churn", "d" * 64, stored_before=NOW, wait_s=10, clock=clock, sleep=clock.sleep)  # type: ignore[arg-type]  # stands in
+    return wait(
+        api, "churn", "d" * 64, stored_before=NOW, wait_s=10, clock=clock, sleep=clock.sleep
+    )  # type: ignore[arg-type]  # stands in
 
 
 def test_it_waits_until_etl_is_done() -> None:
@@ -71,7 +79,10 @@ def test_it_waits_until_etl_is_done() -> None:
 
     assert _wait(api, clock)["featured"] == 5
     assert (len(api.asked), clock.now) == (4, 3.0)
-    assert api.asked[0] == (f"/v1/pipelines/churn/features/{'d' * 64}", {"stored_before": NOW.isoformat()})
+    assert api.asked[0] == (
+        f"/v1/pipelines/churn/features/{'d' * 64}",
+        {"stored_before": NOW.isoformat()},
+    )
 
 
 def test_patience_ends() -> None:
@@ -87,7 +98,9 @@ def test_broken_features_are_not_waited_for() -> None:
     """When etl can't run features.py the run ends at once with etl's reason."""
     clock = _Clock()
     with pytest.raises(Refused, match="line 3"):
-        _wait(_Answers(lambda _: _progress(ready=False, failure="features.py, line 3: boom")), clock)
+        _wait(
+            _Answers(lambda _: _progress(ready=False, failure="features.py, line 3: boom")), clock
+        )
 
     assert clock.now == 0
 
@@ -123,7 +136,9 @@ def test_the_first_call_of_a_run_waits_longest() -> None:
         lease.require()
     late = _Clock()
     with pytest.raises(Unavailable):
-        Lease(_Answers(lambda _: answer(0)), "churn", "me", clock=late, sleep=late.sleep).__enter__()  # type: ignore[arg-type]  # stands in
+        Lease(
+            _Answers(lambda _: answer(0)), "churn", "me", clock=late, sleep=late.sleep
+        ).__enter__()  # type: ignore[arg-type]  # stands in
 
     assert (clock.now, late.now) == (79, 120)
 
@@ -137,7 +152,11 @@ def test_a_call_survives_a_data_api_that_is_away_for_a_moment(status: int | None
         asked.append(request.url.path)
         if len(asked) == 1 and status is None:
             raise httpx.ConnectError("refused")
-        return httpx.Response(status or 200) if len(asked) == 1 else httpx.Response(200, json={"fine": True})
+        return (
+            httpx.Response(status or 200)
+            if len(asked) == 1
+            else httpx.Response(200, json={"fine": True})
+        )
 
     with PatientClient("http://dataapi", None, sleep=slept.append) as api:
         api.http = httpx.Client(base_url="http://dataapi", transport=httpx.MockTransport(server))
@@ -238,7 +257,9 @@ def test_the_time_limit_is_no_error_that_a_search_could_swallow() -> None:
         with orderly_end():
             begin_time_limit(0.05)
             while True:
-                with contextlib.suppress(Exception):  # as the search does with a combination that fails
+                with contextlib.suppress(
+                    Exception
+                ):  # as the search does with a combination that fails
                     threading.Event().wait(5)
 
     with pytest.raises(Refused, match="timeout_s"):

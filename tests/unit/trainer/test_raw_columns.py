@@ -20,7 +20,12 @@ CITY = Column(name="city", dtype="string", nullable=True)
 
 
 def _requests(*inputs: dict[str, list[Any]]) -> pa.Table:
-    return pa.table({"request_id": [f"{number:06d}" for number in range(len(inputs))], "inputs": [json.dumps(each) for each in inputs]})
+    return pa.table(
+        {
+            "request_id": [f"{number:06d}" for number in range(len(inputs))],
+            "inputs": [json.dumps(each) for each in inputs],
+        }
+    )
 
 
 def test_a_column_that_is_younger_than_a_request_is_null_there(table) -> None:
@@ -32,11 +37,15 @@ def test_a_column_that_is_younger_than_a_request_is_null_there(table) -> None:
         of_rows(requests, table(2), [CITY.model_copy(update={"nullable": False})])
 
 
-def test_a_raw_standby_that_is_behind_is_asked_again(table, pinned, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_raw_standby_that_is_behind_is_asked_again(
+    table, pinned, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Test rows that the standby of the raw requests does not have yet are waited for, as long as the run's patience lasts."""
     answers = [_requests({"age": [1.0]}), _requests({"city": ["Kiel"]}, {"city": ["Bonn"]})]
     monkeypatch.setattr(extract, "download", lambda *_, **__: Dataset(answers.pop(0), None))  # type: ignore[arg-type]  # no receipt is asked for
-    monkeypatch.setattr(extract, "patiently", lambda read, seconds: _twice(read) if seconds == 9 else None)
+    monkeypatch.setattr(
+        extract, "patiently", lambda read, seconds: _twice(read) if seconds == 9 else None
+    )
     columns = [{"name": "age", "dtype": "float64"}, {"name": "city", "dtype": "string"}]
     made = pinned(columns=columns, gates=[{"metric": "roc_auc", "min": 0.5, "slice": "city"}])
     found = Extractor(None, 9).sliced(made, table(2))  # type: ignore[arg-type]  # nothing is asked of it

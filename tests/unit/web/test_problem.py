@@ -9,7 +9,11 @@ import pytest
 from mlplatform import errors
 from mlplatform.web import problem
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PlatformError)]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -18,7 +22,12 @@ def test_every_error_survives_the_wire(kind: type[errors.PlatformError]) -> None
     sent = kind("went wrong", field="column", fix="mend it")
     back = problem.restore(json.loads(bytes(problem.response(sent).body)), problem.status(sent))
 
-    assert (type(back), back.message, back.field, back.fix) == (kind, "went wrong", "column", "mend it")
+    assert (type(back), back.message, back.field, back.fix) == (
+        kind,
+        "went wrong",
+        "column",
+        "mend it",
+    )
 
 
 def test_try_later_says_when() -> None:

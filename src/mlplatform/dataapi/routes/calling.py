@@ -30,7 +30,14 @@ def _collaborators(request: Request) -> Collaborators:
 
 Calling = Annotated[Caller, Depends(_caller)]
 Parts = Annotated[Collaborators, Depends(_collaborators)]
-PipelineName = Annotated[str, Path(pattern=PIPELINE_NAME, description="Pipeline; also the name of its model.", examples=["diabetes"])]
+PipelineName = Annotated[
+    str,
+    Path(
+        pattern=PIPELINE_NAME,
+        description="Pipeline; also the name of its model.",
+        examples=["diabetes"],
+    ),
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
 """Words of a person, stored and shown."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -53,6 +60,9 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
         503: "A collaborator is away, or no standby could be proven; see Retry-After.",
     }
     return {
-        code: {"description": meanings[code], "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+        code: {
+            "description": meanings[code],
+            "content": {MEDIA_TYPE: {"schema": {"type": "object"}}},
+        }
         for code in (401, 403, 429, 503, *codes)
     }

@@ -21,13 +21,25 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The rows, in the order of (request_id, row). The receipt named by X-Receipt-Id exists once the stream is complete.",
         "headers": {
-            "X-Receipt-Id": {"description": "Ask GET /v1/receipts/{id} for it after the last byte.", "schema": {"type": "string"}},
-            "X-As-Of": {"description": "Mark that the rows stand for.", "schema": {"type": "integer"}},
+            "X-Receipt-Id": {
+                "description": "Ask GET /v1/receipts/{id} for it after the last byte.",
+                "schema": {"type": "string"},
+            },
+            "X-As-Of": {
+                "description": "Mark that the rows stand for.",
+                "schema": {"type": "integer"},
+            },
         },
         "content": {
-            "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
-            "text/csv": {"example": "request_id,row,event_time,bmi,progression\n0198…,0,2025-01-01 00:00:00Z,0.06,151\n"},
-            "application/x-ndjson": {"example": '{"request_id":"0198…","row":0,"bmi":0.06,"progression":151.0}\n'},
+            "application/vnd.apache.arrow.stream": {
+                "schema": {"type": "string", "format": "binary"}
+            },
+            "text/csv": {
+                "example": "request_id,row,event_time,bmi,progression\n0198…,0,2025-01-01 00:00:00Z,0.06,151\n"
+            },
+            "application/x-ndjson": {
+                "example": '{"request_id":"0198…","row":0,"bmi":0.06,"progression":151.0}\n'
+            },
         },
     }
 }
@@ -49,19 +61,35 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
     name: str,
     caller: Calling,
     parts: Parts,
-    columns: Annotated[str | None, Query(description="Names, separated by commas.", examples=["bmi,progression"])] = None,
+    columns: Annotated[
+        str | None, Query(description="Names, separated by commas.", examples=["bmi,progression"])
+    ] = None,
     since: Annotated[datetime | None, Query(description="First event time, inclusive.")] = None,
     until: Annotated[datetime | None, Query(description="Last event time, exclusive.")] = None,
-    as_of: Annotated[int | None, Query(ge=0, le=INT64_MAX, description="Mark: the rows as they stood then.")] = None,
-    limit: Annotated[int | None, Query(ge=1, le=INT64_MAX, description="Most rows; the latest are kept.")] = None,
-    digest: Annotated[str | None, Query(pattern=SHA256, description="Features digest; empty: the present one.")] = None,
+    as_of: Annotated[
+        int | None, Query(ge=0, le=INT64_MAX, description="Mark: the rows as they stood then.")
+    ] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=INT64_MAX, description="Most rows; the latest are kept.")
+    ] = None,
+    digest: Annotated[
+        str | None, Query(pattern=SHA256, description="Features digest; empty: the present one.")
+    ] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Check the stream against its receipt: a stream that broke off has none."""
     kind = formats.accepted(accept)
-    names = None if columns is None else tuple(part.strip() for part in columns.split(",") if part.strip())
-    query = DatasetQuery(columns=names or None, since=since, until=until, as_of=as_of, limit=limit, digest=digest)
-    return DatasetResponse(parts.datasets.open(caller, name, query, kind=kind), stall_s=parts.stall_s)
+    names = (
+        None
+        if columns is None
+        else tuple(part.strip() for part in columns.split(",") if part.strip())
+    )
+    query = DatasetQuery(
+        columns=names or None, since=since, until=until, as_of=as_of, limit=limit, digest=digest
+    )
+    return DatasetResponse(
+        parts.datasets.open(caller, name, query, kind=kind), stall_s=parts.stall_s
+    )
 
 
 @router.get("/receipts/{receipt_id}", summary="Proof of a complete read.", responses=problems(404))

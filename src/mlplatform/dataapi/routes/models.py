@@ -9,7 +9,16 @@ from pydantic import Field
 
 from mlplatform.contracts.model import SHA256, Action, Format, ModelStatus, ModelVersion, Promotion
 from mlplatform.dataapi.models import Wish
-from mlplatform.dataapi.routes.calling import BEARER, Body, Calling, Parts, PipelineName, Text, Word, problems
+from mlplatform.dataapi.routes.calling import (
+    BEARER,
+    Body,
+    Calling,
+    Parts,
+    PipelineName,
+    Text,
+    Word,
+    problems,
+)
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=BEARER)
 
@@ -42,9 +51,13 @@ class Wanted(Body):
     action: Action
     version: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$", examples=["3"])
     why: Text = Field(examples=["passed all gates"])
-    gate_digest: str | None = Field(default=None, pattern=SHA256, description="SHA-256 of the gate report; needed to propose.")
+    gate_digest: str | None = Field(
+        default=None, pattern=SHA256, description="SHA-256 of the gate report; needed to propose."
+    )
     champion: str | None = Field(
-        default=None, pattern=r"^[0-9]{1,18}$", description="Champion that a proposed version was compared with; empty: there was none."
+        default=None,
+        pattern=r"^[0-9]{1,18}$",
+        description="Champion that a proposed version was compared with; empty: there was none.",
     )
 
 
@@ -60,27 +73,47 @@ def list_versions(name: PipelineName, caller: Calling, parts: Parts) -> list[Mod
     return list(parts.models.versions(caller, name))
 
 
-@router.post("/{name}/versions", status_code=201, summary="Register a version.", responses=problems(404, 409, 422))
-def register_version(name: PipelineName, body: VersionFacts, caller: Calling, parts: Parts) -> ModelVersion:
+@router.post(
+    "/{name}/versions",
+    status_code=201,
+    summary="Register a version.",
+    responses=problems(404, 409, 422),
+)
+def register_version(
+    name: PipelineName, body: VersionFacts, caller: Calling, parts: Parts
+) -> ModelVersion:
     """Its state is `registered`; the receipt of its dataset must exist."""
     return parts.models.register(caller, {"pipeline": name, **body.model_dump()})
 
 
-@router.post("/{name}/versions/{version}/verified", summary="A version's files are whole.", responses=problems(404, 409))
-def verify_version(name: PipelineName, version: VersionNumber, body: VerifiedFacts, caller: Calling, parts: Parts) -> ModelVersion:
+@router.post(
+    "/{name}/versions/{version}/verified",
+    summary="A version's files are whole.",
+    responses=problems(404, 409),
+)
+def verify_version(
+    name: PipelineName, version: VersionNumber, body: VerifiedFacts, caller: Calling, parts: Parts
+) -> ModelVersion:
     """After they were downloaded again and compared with the manifest."""
     return parts.models.verify(caller, name, version, body.manifest_sha256)
 
 
-@router.get("/{name}/promotions", summary="The promotion record, latest first.", responses=problems(404))
+@router.get(
+    "/{name}/promotions", summary="The promotion record, latest first.", responses=problems(404)
+)
 def list_promotions(name: PipelineName, caller: Calling, parts: Parts) -> list[Promotion]:
     """Who did what, when and why."""
     return list(parts.models.history(caller, name))
 
 
 @router.post(
-    "/{name}/promotions", status_code=201, summary="Propose, approve, promote, roll back or reject.", responses=problems(404, 409, 422)
+    "/{name}/promotions",
+    status_code=201,
+    summary="Propose, approve, promote, roll back or reject.",
+    responses=problems(404, 409, 422),
 )
 def promote(name: PipelineName, body: Wanted, caller: Calling, parts: Parts) -> Promotion:
     """A refused step says what is missing. With `approval: auto` a proposal of the applied commit is promoted at once."""
-    return parts.models.act(caller, name, Wish(body.action, body.version, body.why, body.gate_digest, body.champion))
+    return parts.models.act(
+        caller, name, Wish(body.action, body.version, body.why, body.gate_digest, body.champion)
+    )

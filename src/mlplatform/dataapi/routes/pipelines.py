@@ -10,7 +10,16 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from mlplatform.contracts.model import SHA256
-from mlplatform.dataapi.routes.calling import BEARER, Body, Calling, Parts, PipelineName, Text, Word, problems
+from mlplatform.dataapi.routes.calling import (
+    BEARER,
+    Body,
+    Calling,
+    Parts,
+    PipelineName,
+    Text,
+    Word,
+    problems,
+)
 
 router = APIRouter(prefix="/v1/pipelines", tags=["pipelines"], dependencies=BEARER)
 
@@ -95,7 +104,9 @@ class Released(BaseModel):
 @router.put("/{name}", summary="Apply a definition (admin).", responses=problems(422))
 def apply_pipeline(name: PipelineName, body: Apply, caller: Calling, parts: Parts) -> Applied:
     """The last definition holds. A new features digest is computed for all stored rows."""
-    applied = parts.pipelines.apply(caller, name, body.definition, commit=body.commit, features_digest=body.features_digest)
+    applied = parts.pipelines.apply(
+        caller, name, body.definition, commit=body.commit, features_digest=body.features_digest
+    )
     return Applied(**asdict(applied))
 
 
@@ -111,31 +122,44 @@ def read_pipeline(name: PipelineName, caller: Calling, parts: Parts) -> Applied:
     return Applied(**asdict(parts.pipelines.find(caller, name)))
 
 
-@router.get("/{name}/features/{digest}", summary="Progress of a features digest.", responses=problems(404))
+@router.get(
+    "/{name}/features/{digest}", summary="Progress of a features digest.", responses=problems(404)
+)
 def read_features(
     name: PipelineName,
     digest: Annotated[str, Path(pattern=SHA256)],
     caller: Calling,
     parts: Parts,
-    stored_before: Annotated[datetime | None, Query(description="Ready means: all requests stored until then; empty: until now.")] = None,
+    stored_before: Annotated[
+        datetime | None,
+        Query(description="Ready means: all requests stored until then; empty: until now."),
+    ] = None,
 ) -> Features:
     """A training may read a digest once it is ready."""
     return Features(**parts.pipelines.features(caller, name, digest, stored_before=stored_before))
 
 
-@router.post("/{name}/lease", summary="Take or renew the right to train.", responses=problems(404, 409))
+@router.post(
+    "/{name}/lease", summary="Take or renew the right to train.", responses=problems(404, 409)
+)
 def take_lease(name: PipelineName, body: LeaseWish, caller: Calling, parts: Parts) -> LeaseHeld:
     """One training per pipeline: refused while another holder's lease lasts."""
-    return LeaseHeld(**asdict(parts.training.take_lease(caller, name, body.holder, ttl_s=body.ttl_s)))
+    return LeaseHeld(
+        **asdict(parts.training.take_lease(caller, name, body.holder, ttl_s=body.ttl_s))
+    )
 
 
 @router.delete("/{name}/lease", summary="Give the right to train back.", responses=problems())
-def release_lease(name: PipelineName, holder: Annotated[Word, Query()], caller: Calling, parts: Parts) -> Released:
+def release_lease(
+    name: PipelineName, holder: Annotated[Word, Query()], caller: Calling, parts: Parts
+) -> Released:
     """Harmless when the holder has no lease."""
     return Released(released=parts.training.release_lease(caller, name, holder))
 
 
-@router.post("/{name}/runs", status_code=202, summary="Start a training.", responses=problems(404, 409))
+@router.post(
+    "/{name}/runs", status_code=202, summary="Start a training.", responses=problems(404, 409)
+)
 def start_run(name: PipelineName, body: RunWish, caller: Calling, parts: Parts) -> RunStarted:
     """Returns at once; see the runs for what became of it."""
     return RunStarted(run=parts.training.start(caller, name, reason=body.reason))

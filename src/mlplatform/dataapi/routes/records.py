@@ -64,7 +64,9 @@ class OutboxReport(Body):
     accepted: Number
     acknowledged: Number
     versions: dict[Name, Word] = Field(default_factory=dict)
-    closed: bool = Field(default=False, description="Drained and gone for good: the queue holds all of it.")
+    closed: bool = Field(
+        default=False, description="Drained and gone for good: the queue holds all of it."
+    )
 
 
 class OutboxLine(BaseModel):
@@ -76,11 +78,15 @@ class OutboxLine(BaseModel):
     acknowledged: int
     stored: int
     dead_lettered: int
-    in_flight: int = Field(description="Numbers above the highest one stored: in the outbox or the queue, or waiting to be stored.")
+    in_flight: int = Field(
+        description="Numbers above the highest one stored: in the outbox or the queue, or waiting to be stored."
+    )
     missing: list[tuple[int, int]] = Field(
         description="Ranges that are neither stored nor dead letters, though higher ones are; and what an outbox that fell silent still held."
     )
-    oldest_gap_s: float = Field(description="How long the longest-standing gap is there: one that stays is a loss.")
+    oldest_gap_s: float = Field(
+        description="How long the longest-standing gap is there: one that stays is a loss."
+    )
     versions: dict[str, str]
     closed: bool
     seen_at: datetime | None
@@ -123,23 +129,40 @@ class LedgerLine(BaseModel):
     columns: list[str] | None
     rows: int | None
     lsn: str | None
-    outcome: str = Field(description="ok, opened (a stream that began), cut (its reader went away), or the class of the refusal.")
+    outcome: str = Field(
+        description="ok, opened (a stream that began), cut (its reader went away), or the class of the refusal."
+    )
     detail: dict[str, Any]
 
 
 @router.get("/quarantine", summary="What broke its contract, newest first.", responses=problems())
-def read_quarantine(caller: Calling, parts: Parts, pipeline: Pipeline = None, limit: Limit = 100) -> list[Quarantined]:
+def read_quarantine(
+    caller: Calling, parts: Parts, pipeline: Pipeline = None, limit: Limit = 100
+) -> list[Quarantined]:
     """Unresolved entries, with the reason and the row."""
-    return [Quarantined(**row) for row in parts.quarantine.unresolved(caller, pipeline=pipeline, limit=limit)]
+    return [
+        Quarantined(**row)
+        for row in parts.quarantine.unresolved(caller, pipeline=pipeline, limit=limit)
+    ]
 
 
-@router.post("/quarantine/redrive", status_code=202, summary="Try quarantined rows again.", responses=problems(422))
+@router.post(
+    "/quarantine/redrive",
+    status_code=202,
+    summary="Try quarantined rows again.",
+    responses=problems(422),
+)
 def redrive(body: Redrive, caller: Calling, parts: Parts) -> Redriven:
     """It is done by etl, within seconds. Rows that are still bad come back with the newest reason."""
     return Redriven(**parts.quarantine.redrive(caller, body.pipeline, body.ids))
 
 
-@router.post("/outboxes/{outbox_id}", status_code=204, summary="Heartbeat of an outbox.", responses=problems(422))
+@router.post(
+    "/outboxes/{outbox_id}",
+    status_code=204,
+    summary="Heartbeat of an outbox.",
+    responses=problems(422),
+)
 def report_outbox(outbox_id: UUID, body: OutboxReport, caller: Calling, parts: Parts) -> None:
     """Lower numbers than before don't count."""
     parts.outboxes.heard(caller, Heartbeat(str(outbox_id), **body.model_dump()))
@@ -153,7 +176,10 @@ def read_balance(caller: Calling, parts: Parts, pipeline: Pipeline = None) -> Ba
 
 @router.get("/ledger", summary="Who touched which data (admin).", responses=problems())
 def read_ledger(
-    caller: Calling, parts: Parts, subject: Annotated[str | None, Query(max_length=200)] = None, limit: Limit = 100
+    caller: Calling,
+    parts: Parts,
+    subject: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = 100,
 ) -> list[LedgerLine]:
     """Newest first."""
     return [LedgerLine(**row) for row in parts.ledger.latest(caller, subject=subject, limit=limit)]

@@ -23,7 +23,11 @@ async def spooled(request: Request) -> AsyncGenerator[tuple[IO[bytes], str]]:
     """The body as a file at its beginning, and its SHA-256. The file is gone at the end of the block."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise UnsupportedMedia(f"content encoding '{encoding}' is not spoken here", field="content-encoding", fix="send it plain")
+        raise UnsupportedMedia(
+            f"content encoding '{encoding}' is not spoken here",
+            field="content-encoding",
+            fix="send it plain",
+        )
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         running = hashlib.sha256()
         try:

@@ -29,13 +29,22 @@ class DatasetResponse(Response):
     def __init__(self, stream: DatasetStream, *, stall_s: float) -> None:
         self._stream = stream
         self._stall_s = stall_s
-        super().__init__(headers={"X-Receipt-Id": stream.receipt_id, "X-As-Of": str(stream.as_of)}, media_type=MEDIA[stream.kind])
+        super().__init__(
+            headers={"X-Receipt-Id": stream.receipt_id, "X-As-Of": str(stream.as_of)},
+            media_type=MEDIA[stream.kind],
+        )
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
         """Send it all, or leave the body unfinished."""
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
             if await self._sent_all(receive, send):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
@@ -56,13 +65,17 @@ class DatasetResponse(Response):
     async def _send_pieces(self, send: Send) -> None:
         ahead = asyncio.create_task(self._next())
         try:
-            while (piece := await asyncio.shield(ahead)) is not None:  # a cancelled wait must not cancel the thread
+            while (
+                piece := await asyncio.shield(ahead)
+            ) is not None:  # a cancelled wait must not cancel the thread
                 ahead = asyncio.create_task(self._next())
                 if piece:
                     async with asyncio.timeout(self._stall_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
-            await asyncio.wait({ahead})  # a thread may still be in the generator, which can't be closed before
+            await asyncio.wait(
+                {ahead}
+            )  # a thread may still be in the generator, which can't be closed before
             if not ahead.cancelled():
                 ahead.exception()  # seen here, or raised above already
 
@@ -74,7 +87,12 @@ class DatasetResponse(Response):
             return True
         if not isinstance(error, PlatformError | TimeoutError | OSError):
             raise error
-        _log.warning("dataset broken off", receipt=self._stream.receipt_id, kind=type(error).__name__, error=str(error))
+        _log.warning(
+            "dataset broken off",
+            receipt=self._stream.receipt_id,
+            kind=type(error).__name__,
+            error=str(error),
+        )
         return False
 
 

@@ -54,13 +54,19 @@ def _check(schema: pa.Schema, definition: PipelineDefinition) -> None:
     for field in schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if not any(test(kind) for test in _TYPES):
-            raise InvalidInput(f"a row can't hold the type {field.type}", field=field.name, fix="send numbers, texts, booleans or times")
+            raise InvalidInput(
+                f"a row can't hold the type {field.type}",
+                field=field.name,
+                fix="send numbers, texts, booleans or times",
+            )
 
 
 def _plain(batch: pa.RecordBatch) -> Any:
     """The batch with times in microseconds, which is what Python can hold."""
     columns = [
-        column.cast(pa.timestamp("us", column.type.tz), safe=False) if pa.types.is_timestamp(column.type) else column
+        column.cast(pa.timestamp("us", column.type.tz), safe=False)
+        if pa.types.is_timestamp(column.type)
+        else column
         for column in batch.columns
     ]
     return pa.record_batch(columns, names=batch.schema.names)

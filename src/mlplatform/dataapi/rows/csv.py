@@ -18,7 +18,9 @@ class _Lines:
 
     def __init__(self, body: BinaryIO) -> None:
         # Bytes that are no UTF-8 become lone surrogates, which are found again in the fields; an error here would end the whole body.
-        self._text = io.TextIOWrapper(body, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._text = io.TextIOWrapper(
+            body, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        )
         self._since: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -66,12 +68,20 @@ def _records(lines: _Lines, definition: PipelineDefinition) -> Iterator[Record]:
             yield _record(number, header, kinds, fields, text)
 
 
-def _record(number: int, header: list[str], kinds: Sequence[DType | None], fields: list[str], text: str) -> Record:
+def _record(
+    number: int, header: list[str], kinds: Sequence[DType | None], fields: list[str], text: str
+) -> Record:
     if len(fields) != len(header):
-        return Record(number, reason=f"it has {len(fields)} fields, the header has {len(header)}", text=_readable(text))
+        return Record(
+            number,
+            reason=f"it has {len(fields)} fields, the header has {len(header)}",
+            text=_readable(text),
+        )
     if not _is_utf8(text):
         return Record(number, reason="not UTF-8", text=_readable(text))
-    values = {name: convert(field, kind) for name, kind, field in zip(header, kinds, fields, strict=True)}
+    values = {
+        name: convert(field, kind) for name, kind, field in zip(header, kinds, fields, strict=True)
+    }
     return row(number, values, _readable(text))
 
 
@@ -79,9 +89,13 @@ def _header(reader: Iterator[list[str]], definition: PipelineDefinition) -> list
     try:
         header = [name.strip() for name in next(reader)]
     except (StopIteration, csv.Error) as error:
-        raise InvalidInput(f"line 1: no header can be read: {error}".rstrip(": "), field="body") from error
+        raise InvalidInput(
+            f"line 1: no header can be read: {error}".rstrip(": "), field="body"
+        ) from error
     if not _is_utf8("".join(header)):
-        raise InvalidInput("line 1: the header is not UTF-8", field="body", fix="save the file as UTF-8")
+        raise InvalidInput(
+            "line 1: the header is not UTF-8", field="body", fix="save the file as UTF-8"
+        )
     check_header(header, definition)
     return header
 
@@ -95,4 +109,6 @@ def _is_utf8(text: str) -> bool:
 
 
 def _readable(text: str) -> str:
-    return text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return (
+        text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )

@@ -38,12 +38,21 @@ def row(number: int, values: Mapping[str, Any], text: str) -> Record:
     """The record of a row of single values."""
     for name, value in values.items():
         if isinstance(value, dict | list):
-            return Record(number, reason="a row holds single values, not lists or objects", column=name, text=text)
+            return Record(
+                number,
+                reason="a row holds single values, not lists or objects",
+                column=name,
+                text=text,
+            )
     if not values:
         return Record(number, reason="it has no fields", text=text)
     document = msgspec.json.encode({name: [value] for name, value in values.items()})
     if b"\\u0000" in document and _NUL.search(document):
-        return Record(number, reason="a text holds the character NUL, which the database can't store", text=text)
+        return Record(
+            number,
+            reason="a text holds the character NUL, which the database can't store",
+            text=text,
+        )
     return Record(number, inputs=document.decode())
 
 
@@ -52,9 +61,17 @@ def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"column '{twice[0]}' is there twice", field=twice[0])
-    missing = [column.name for column in definition.columns if not column.nullable and column.name not in names]
+    missing = [
+        column.name
+        for column in definition.columns
+        if not column.nullable and column.name not in names
+    ]
     if missing:
-        raise InvalidInput(f"the header lacks the column {', '.join(missing)}", field=missing[0], fix="name every column of pipeline.yaml")
+        raise InvalidInput(
+            f"the header lacks the column {', '.join(missing)}",
+            field=missing[0],
+            fix="name every column of pipeline.yaml",
+        )
 
 
 def converters(definition: PipelineDefinition) -> dict[str, DType | None]:

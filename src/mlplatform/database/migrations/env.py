@@ -4,5 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], version_table_schema="public", transactional_ddl=True)
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table_schema="public",
+    transactional_ddl=True,
+)
 context.run_migrations()

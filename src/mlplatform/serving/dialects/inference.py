@@ -48,7 +48,9 @@ class InferenceDialect:
         self._columns = {column.name: column for column in signature.inputs}
         self._place = {column.name: index for index, column in enumerate(signature.inputs)}
         self._decoders = {
-            (column.name, datatype): decoder(column, datatype) for column in signature.inputs for datatype in accepted(column)
+            (column.name, datatype): decoder(column, datatype)
+            for column in signature.inputs
+            for datatype in accepted(column)
         }
         self._extras = frozenset(name for name in (signature.key, signature.time) if name)
         self._outputs = {output.name: output for output in signature.outputs}
@@ -63,7 +65,11 @@ class InferenceDialect:
             columns = None
         if columns is None or judge.NUL in body:
             return self._judge(body)
-        wanted = None if request.outputs is None else self._wanted([output.name for output in request.outputs])
+        wanted = (
+            None
+            if request.outputs is None
+            else self._wanted([output.name for output in request.outputs])
+        )
         return Question(columns, len(columns[0]), judge.client_id(request.id), wanted=wanted)
 
     def encode(self, answer: Answer) -> bytes:
@@ -78,7 +84,9 @@ class InferenceDialect:
             "model_version": answer.version,
             "id": answer.request_id if question.client_id is None else question.client_id,
             "parameters": parameters,
-            "outputs": [_tensor(self._outputs[name], answer.outputs[name], question.rows) for name in names],
+            "outputs": [
+                _tensor(self._outputs[name], answer.outputs[name], question.rows) for name in names
+            ],
         }
         return msgspec.json.encode(reply)
 
@@ -103,7 +111,10 @@ class InferenceDialect:
     def _wanted(self, names: Sequence[Any]) -> tuple[str, ...] | None:
         unknown = [name for name in names if not isinstance(name, str) or name not in self._outputs]
         if unknown:
-            raise InvalidInput(f"there is no output {unknown[0]!r}; outputs are {', '.join(self._outputs)}", field="outputs")
+            raise InvalidInput(
+                f"there is no output {unknown[0]!r}; outputs are {', '.join(self._outputs)}",
+                field="outputs",
+            )
         return tuple(dict.fromkeys(names)) or None
 
     def _judge(self, body: bytes) -> Question:
@@ -112,28 +123,57 @@ class InferenceDialect:
         missing = [name for name in self._columns if name not in tensors]
         if missing:
             raise InvalidInput(f"missing column {', '.join(missing)}", field=f"inputs.{missing[0]}")
-        unknown = [name for name in tensors if name not in self._columns and name not in self._extras]
+        unknown = [
+            name for name in tensors if name not in self._columns and name not in self._extras
+        ]
         if unknown:
             raise InvalidInput(
-                f"unknown column {', '.join(unknown)}", field=f"inputs.{unknown[0]}", fix=f"columns are {', '.join(self._columns)}"
+                f"unknown column {', '.join(unknown)}",
+                field=f"inputs.{unknown[0]}",
+                fix=f"columns are {', '.join(self._columns)}",
             )
         rows = _rows(tensors)
         data = {name: _data(tensor, name, rows) for name, tensor in tensors.items()}
         self._check_datatypes(tensors, data)
-        columns = judge.columns({name: data[name] for name in self._columns}, tuple(self._columns.values()), _WHERE)
-        extras = {name: judge.scalars(data[name], name, _WHERE) for name in data if name in self._extras}
-        return Question(columns, rows, judge.client_id(document.get("id")), extras, self._wanted(_output_names(document.get("outputs"))))
+        columns = judge.columns(
+            {name: data[name] for name in self._columns}, tuple(self._columns.values()), _WHERE
+        )
+        extras = {
+            name: judge.scalars(data[name], name, _WHERE) for name in data if name in self._extras
+        }
+        return Question(
+            columns,
+            rows,
+            judge.client_id(document.get("id")),
+            extras,
+            self._wanted(_output_names(document.get("outputs"))),
+        )
 
-    def _check_datatypes(self, tensors: dict[str, dict[str, Any]], data: dict[str, list[Any]]) -> None:
+    def _check_datatypes(
+        self, tensors: dict[str, dict[str, Any]], data: dict[str, list[Any]]
+    ) -> None:
         for name, tensor in tensors.items():
-            allowed = accepted(self._columns[name]) if name in self._columns else tuple(sorted(_EXTRA_DATATYPES))
+            allowed = (
+                accepted(self._columns[name])
+                if name in self._columns
+                else tuple(sorted(_EXTRA_DATATYPES))
+            )
             datatype = tensor.get("datatype")
             if datatype not in allowed:
                 raise InvalidInput(
-                    f"column {name} can't be a tensor of {datatype!r}; it may be {', '.join(allowed)}", field=f"inputs.{name}"
+                    f"column {name} can't be a tensor of {datatype!r}; it may be {', '.join(allowed)}",
+                    field=f"inputs.{name}",
                 )
-            if name in self._columns and NATURAL[datatype] == "int64" and self._columns[name].dtype == "float64":
-                judge.columns({name: [0 if value is None else value for value in data[name]]}, [_whole(name)], _WHERE)
+            if (
+                name in self._columns
+                and NATURAL[datatype] == "int64"
+                and self._columns[name].dtype == "float64"
+            ):
+                judge.columns(
+                    {name: [0 if value is None else value for value in data[name]]},
+                    [_whole(name)],
+                    _WHERE,
+                )
 
 
 def _whole(name: str) -> Column:
@@ -147,9 +187,14 @@ def _named(inputs: Any) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for index, tensor in enumerate(inputs):
         if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
-            raise InvalidInput("a tensor is an object with name, datatype, shape and data", field=f"inputs[{index}]")
+            raise InvalidInput(
+                "a tensor is an object with name, datatype, shape and data",
+                field=f"inputs[{index}]",
+            )
         if tensor["name"] in found:
-            raise InvalidInput(f"column {tensor['name']} comes twice", field=f"inputs[{index}].name")
+            raise InvalidInput(
+                f"column {tensor['name']} comes twice", field=f"inputs[{index}].name"
+            )
         found[tensor["name"]] = tensor
     return found
 
@@ -159,14 +204,22 @@ def _rows(tensors: dict[str, dict[str, Any]]) -> int:
     rows: int | None = None
     for name, tensor in tensors.items():
         shape = tensor.get("shape")
-        sound = isinstance(shape, list) and all(type(size) is int for size in shape) and len(shape) in (1, 2) and shape[1:] in ([], [1])
+        sound = (
+            isinstance(shape, list)
+            and all(type(size) is int for size in shape)
+            and len(shape) in (1, 2)
+            and shape[1:] in ([], [1])
+        )
         if not sound or shape is None or shape[0] < 1:
             raise InvalidInput(
                 f"column {name}: the shape must be [rows] or [rows, 1] with at least one row, not {shape!r:.60}",
                 field=f"inputs.{name}.shape",
             )
         if rows is not None and shape[0] != rows:
-            raise InvalidInput(f"column {name} has {shape[0]} rows, column {first} has {rows}", field=f"inputs.{name}.shape")
+            raise InvalidInput(
+                f"column {name} has {shape[0]} rows, column {first} has {rows}",
+                field=f"inputs.{name}.shape",
+            )
         rows = shape[0]
     return rows or 0
 
@@ -175,11 +228,21 @@ def _data(tensor: dict[str, Any], name: str, rows: int) -> list[Any]:
     """The values of a tensor, nested or flat."""
     data = tensor.get("data")
     if not isinstance(data, list):
-        raise InvalidInput(f"column {name}: data must be a list (binary tensors are not spoken here)", field=f"inputs.{name}.data")
-    if len(tensor["shape"]) == 2 and data and all(isinstance(item, list) and len(item) == 1 for item in data):
+        raise InvalidInput(
+            f"column {name}: data must be a list (binary tensors are not spoken here)",
+            field=f"inputs.{name}.data",
+        )
+    if (
+        len(tensor["shape"]) == 2
+        and data
+        and all(isinstance(item, list) and len(item) == 1 for item in data)
+    ):
         data = [item[0] for item in data]
     if len(data) != rows:
-        raise InvalidInput(f"column {name} has {len(data)} values, its shape says {rows}", field=f"inputs.{name}.data")
+        raise InvalidInput(
+            f"column {name} has {len(data)} values, its shape says {rows}",
+            field=f"inputs.{name}.data",
+        )
     return data
 
 
@@ -192,5 +255,9 @@ def _output_names(outputs: Any) -> list[Any]:
 
 
 def _tensor(output: Output, values: Sequence[Any], rows: int) -> dict[str, Any]:
-    shape, data = ([rows], values) if output.width == 1 else ([rows, output.width], list(chain.from_iterable(values)))
+    shape, data = (
+        ([rows], values)
+        if output.width == 1
+        else ([rows, output.width], list(chain.from_iterable(values)))
+    )
     return {"name": output.name, "shape": shape, "datatype": DATATYPES[output.dtype], "data": data}

@@ -34,7 +34,9 @@ def document(body: bytes) -> dict[str, Any]:
     return found
 
 
-def columns(inputs: Mapping[str, Sequence[Any]], declared: Sequence[Column], where: str) -> list[list[Any]]:
+def columns(
+    inputs: Mapping[str, Sequence[Any]], declared: Sequence[Column], where: str
+) -> list[list[Any]]:
     """Columns of Python values in the declared order, nulls as None. Raises InvalidInput for the first value that does not fit.
 
     `where` makes a fault's field of its row and column, e.g. "rows[{row}].{column}".
@@ -55,10 +57,18 @@ def refuse(faults: Sequence[Fault], where: str) -> NoReturn:
 def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
     """Values of a key or time field: strings, numbers or null. Raises InvalidInput that names the row."""
     for row, value in enumerate(values):
-        plain = value is None or (isinstance(value, int | float | str) and not isinstance(value, bool))
-        if not plain or (isinstance(value, int) and abs(value) >= 2**63) or (isinstance(value, str) and "\0" in value):
+        plain = value is None or (
+            isinstance(value, int | float | str) and not isinstance(value, bool)
+        )
+        if (
+            not plain
+            or (isinstance(value, int) and abs(value) >= 2**63)
+            or (isinstance(value, str) and "\0" in value)
+        ):
             reason = f"{shown(value)} is neither a number nor a string that can be stored"
-            raise InvalidInput(f"row {row}, column {name}: {reason}", field=where.format(row=row, column=name))
+            raise InvalidInput(
+                f"row {row}, column {name}: {reason}", field=where.format(row=row, column=name)
+            )
     return list(values)
 
 
@@ -75,4 +85,8 @@ def client_id(value: Any) -> str | None:
 
 def _listed(values: list[Any], column: Column) -> list[Any]:
     """NaN is how an array holds a null number; a request record holds None."""
-    return [None if value != value else value for value in values] if column.dtype == "float64" else values  # noqa: PLR0124
+    return (
+        [None if value != value else value for value in values]
+        if column.dtype == "float64"
+        else values
+    )  # noqa: PLR0124

@@ -27,9 +27,13 @@ class RowsDialect:
     def __init__(self, signature: Signature) -> None:
         self._columns = signature.inputs
         self._extras = [name for name in (signature.key, signature.time) if name]
-        self._extra_values = [(name, attrgetter(f"e{index}")) for index, name in enumerate(self._extras)]
+        self._extra_values = [
+            (name, attrgetter(f"e{index}")) for index, name in enumerate(self._extras)
+        ]
         self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._extras))
-        self._classes = None if signature.classes is None else [str(name) for name in signature.classes]
+        self._classes = (
+            None if signature.classes is None else [str(name) for name in signature.classes]
+        )
 
     def decode(self, body: bytes) -> Question:
         """See Dialect.decode."""
@@ -41,16 +45,25 @@ class RowsDialect:
             return self._judge(body)
         width = len(self._columns)
         table = list(zip(*map(astuple, found.rows), strict=True))
-        return Question(table[:width], len(found.rows), found.id, self._sent(found.rows) if self._extras else {})
+        return Question(
+            table[:width], len(found.rows), found.id, self._sent(found.rows) if self._extras else {}
+        )
 
     def encode(self, answer: Answer) -> bytes:
         """See Dialect.encode."""
-        reply: dict[str, Any] = {"id": answer.request_id, "model": answer.model, "version": answer.version}
+        reply: dict[str, Any] = {
+            "id": answer.request_id,
+            "model": answer.model,
+            "version": answer.version,
+        }
         if answer.question.client_id is not None:
             reply["client_id"] = answer.question.client_id
         reply["predictions"] = answer.outputs["prediction"]
         if self._classes is not None:
-            reply["probabilities"] = [dict(zip(self._classes, row, strict=True)) for row in answer.outputs["probabilities"]]
+            reply["probabilities"] = [
+                dict(zip(self._classes, row, strict=True))
+                for row in answer.outputs["probabilities"]
+            ]
         return msgspec.json.encode(reply)
 
     def _sent(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
@@ -74,20 +87,31 @@ class RowsDialect:
         inputs = {name: [row[name] for row in rows] for name in names}
         columns = judge.columns(inputs, self._columns, _WHERE)
         sent = [name for name in self._extras if any(name in row for row in rows)]
-        extras = {name: judge.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent}
+        extras = {
+            name: judge.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent
+        }
         return Question(columns, len(rows), judge.client_id(document.get("id")), extras)
 
 
 def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
     """The struct of a request. Fields are named by position, since a column may be called like a Python keyword."""
     fields: list[Any] = [
-        (f"c{index}", _TYPES[column.dtype] | None if column.nullable else _TYPES[column.dtype], msgspec.field(name=column.name))
+        (
+            f"c{index}",
+            _TYPES[column.dtype] | None if column.nullable else _TYPES[column.dtype],
+            msgspec.field(name=column.name),
+        )
         for index, column in enumerate(columns)
     ]
-    fields += [(f"e{index}", _EXTRA, msgspec.field(name=name, default=msgspec.UNSET)) for index, name in enumerate(extras)]
+    fields += [
+        (f"e{index}", _EXTRA, msgspec.field(name=name, default=msgspec.UNSET))
+        for index, name in enumerate(extras)
+    ]
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
     client_id = Annotated[str, msgspec.Meta(max_length=judge.CLIENT_ID_CHARACTERS)] | None
-    return msgspec.defstruct("Rows", [("rows", list[row]), ("id", client_id, None)], forbid_unknown_fields=True)  # type: ignore[valid-type]
+    return msgspec.defstruct(
+        "Rows", [("rows", list[row]), ("id", client_id, None)], forbid_unknown_fields=True
+    )  # type: ignore[valid-type]
 
 
 def _known(document: dict[str, Any], known: Iterable[str], what: str) -> None:
@@ -98,12 +122,18 @@ def _known(document: dict[str, Any], known: Iterable[str], what: str) -> None:
 
 def _complete(row: Any, names: Sequence[str], extras: Sequence[str], index: int) -> None:
     if not isinstance(row, dict):
-        raise InvalidInput(f"row {index} must be an object of column and value", field=f"rows[{index}]")
+        raise InvalidInput(
+            f"row {index} must be an object of column and value", field=f"rows[{index}]"
+        )
     missing = [name for name in names if name not in row]
     if missing:
-        raise InvalidInput(f"row {index}: missing column {', '.join(missing)}", field=f"rows[{index}].{missing[0]}")
+        raise InvalidInput(
+            f"row {index}: missing column {', '.join(missing)}", field=f"rows[{index}].{missing[0]}"
+        )
     unknown = sorted(row.keys() - {*names, *extras})
     if unknown:
         raise InvalidInput(
-            f"row {index}: unknown column {', '.join(unknown)}", field=f"rows[{index}].{unknown[0]}", fix=f"columns are {', '.join(names)}"
+            f"row {index}: unknown column {', '.join(unknown)}",
+            field=f"rows[{index}].{unknown[0]}",
+            fix=f"columns are {', '.join(names)}",
         )

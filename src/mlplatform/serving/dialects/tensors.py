@@ -18,7 +18,12 @@ NATURAL: dict[str, DType] = {
     "BYTES": "string",
 }
 """Tensor datatype -> the column type that holds its values. The JSON form of a narrower number is just a number."""
-DATATYPES: dict[DType, str] = {"float64": "FP64", "int64": "INT64", "bool": "BOOL", "string": "BYTES"}
+DATATYPES: dict[DType, str] = {
+    "float64": "FP64",
+    "int64": "INT64",
+    "bool": "BOOL",
+    "string": "BYTES",
+}
 """Column type -> the tensor datatype that we answer with and ask for."""
 _VALUES: dict[DType, Any] = {"float64": float, "int64": INT64, "bool": bool, "string": str}
 
