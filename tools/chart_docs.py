@@ -1,15 +1,16 @@
 """Make what follows from other files in the chart.
 
-values.schema.json and the README's tables from values.yaml; the `settings:` block at the end of values.yaml from the code's settings;
-files/postgres.yaml from the SQL of the roles.
+values.schema.json and the README's tables from values.yaml; the `settings:` block at the end of
+values.yaml from the code's settings; files/postgres.yaml from the SQL of the roles.
 
 With --check, print what is stale and exit 1.
 
-Comments above a key are its documentation; lines with `@` describe its type where the default value doesn't:
+Comments above a key are its documentation; lines with `@` describe its type where the default value
+doesn't:
 
-    @enum a|b        one of these          @min 1 / @above 0 / @max 9   bounds of a number
-    @pattern ^x$     a string's shape      @items {json}                schema of a list's entries
-    @map             any keys, plain values (passed on)                 @object   any keys (passed on to Kubernetes)
+    @enum a|b        one of these          @min 1 / @above 0 / @max 9   bounds of a number @pattern
+    ^x$     a string's shape      @items {json}                schema of a list's entries @map
+    any keys, plain values (passed on)                 @object   any keys (passed on to Kubernetes)
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def tables(root: Key) -> str:
 def postgres_files() -> str:
     """Statements for a new database cluster, one list per step: the operator runs them one by one.
 
-    It hands them over as arguments of a container, where Kubernetes takes `$$` for an escaped `$`: the quotes get a name.
+    It hands them over as arguments of a container, where Kubernetes takes `$$` for an escaped `$`:
+    the quotes get a name.
     """
     found = queries.load("roles")
     steps = {

@@ -1,8 +1,9 @@
 # ruff: noqa: INP001  (scripts of an image, not a package)
 """Make the bare repository that the trial git server shows: the history of a clone, and on top what its work tree holds.
 
-Run while the image is built: `bake.py CLONE BARE`. Commits keep their ids, so that versions trained from an earlier image still find their
-code. Uncommitted pipelines become one more commit, which the next image has only if it was committed by then.
+Run while the image is built: `bake.py CLONE BARE`. Commits keep their ids, so that versions trained
+from an earlier image still find their code. Uncommitted pipelines become one more commit, which the
+next image has only if it was committed by then.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def bake(clone: Path, bare: Path) -> str:
 
 
 def _with_work_tree(target: Repo, head: ObjectID, folder: Path) -> ObjectID:
-    """`head`, or a commit on top of it when the files differ. Its date is its parent's: the same files give the same id."""
+    """`head`, or a commit on top of it when the files differ.
+
+    Its date is its parent's: the same files give the same id.
+    """
     blobs = []
     for path in sorted(
         path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts

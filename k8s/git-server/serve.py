@@ -1,5 +1,8 @@
 # ruff: noqa: INP001  (scripts of an image, not a package)
-"""A git server for trials: reads of one baked repository over HTTP, no writes, no login. `serve.py BARE PORT`."""
+"""A git server for trials: reads of one baked repository over HTTP, no writes, no login.
+
+`serve.py BARE PORT`.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ NUMBERS = ["distance_km", "weight_kg", "weight_per_item_kg", "items", "weekend",
 
 
 def build(parameters: Mapping[str, Any]) -> Pipeline:
-    """Unfitted; `max_depth` and `min_samples_leaf` bound the trees. One thread: serving has one core."""
+    """Unfitted; `max_depth` and `min_samples_leaf` bound the trees.
+
+    One thread: serving has one core.
+    """
     columns = ColumnTransformer(
         [
             ("strings", OneHotEncoder(handle_unknown="ignore"), STRINGS),

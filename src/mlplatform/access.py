@@ -1,8 +1,9 @@
 """Bearer tokens: who is calling, and what may they do.
 
-A token file (YAML or JSON, a mounted Secret on a cluster) lists callers. Only the SHA-256 of a token is stored: tokens are 256 random
-bits, so a plain digest can't be searched. Comparison is constant-time over every entry. The file is read once; a changed file needs
-a restart (a rolling one on a cluster).
+A token file (YAML or JSON, a mounted Secret on a cluster) lists callers. Only the SHA-256 of a
+token is stored: tokens are 256 random bits, so a plain digest can't be searched. Comparison is
+constant-time over every entry. The file is read once; a changed file needs a restart (a rolling one
+on a cluster).
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ ANONYMOUS = Caller(name="anonymous", roles=(Role.PREDICT,), sha256="0" * 64)
 
 
 class AccessList:
-    """The callers of a token file. Safe to share between threads; lookups are cached by token digest."""
+    """The callers of a token file.
+
+    Safe to share between threads; lookups are cached by token digest.
+    """
 
     def __init__(self, callers: Sequence[Caller]) -> None:
         self._callers = tuple(callers)

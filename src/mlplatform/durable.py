@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Bring a file's bytes, or the names that were added to or removed from a folder, to the disk. Blocks; raises OSError."""
+    """Bring a file's bytes, or the names that were added to or removed from a folder, to the disk.
+
+    Blocks; raises OSError.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -16,7 +19,10 @@ def sync(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it holds all of `data` or what it held before. Only its owner may read it. Raises OSError."""
+    """Write a file so that after a crash it holds all of `data` or what it held before.
+
+    Only its owner may read it. Raises OSError.
+    """
     beside = path.with_name(path.name + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

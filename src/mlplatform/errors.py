@@ -31,7 +31,8 @@ from __future__ import annotations
 class PlatformError(Exception):
     """Something went wrong that the platform foresaw.
 
-    `field` names the request field, column, setting or flag at fault; `fix` tells what to do about it. Both may be empty.
+    `field` names the request field, column, setting or flag at fault; `fix` tells what to do about
+    it. Both may be empty.
     """
 
     def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:

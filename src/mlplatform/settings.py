@@ -1,8 +1,10 @@
 """Every knob of every process: one frozen, typed tree.
 
-Read once, by the command line, from `MLPLATFORM_<GROUP>__<FIELD>` (two underscores) and from files of the same lower-case name in
-`MLPLATFORM_SECRETS_DIR`. A name with our prefix that is no field is refused: a typo must not become a default. Nothing else in the
-package reads the environment. A list is JSON, or names with commas between them. Times are seconds, sizes are bytes, unless the name says otherwise.
+Read once, by the command line, from `MLPLATFORM_<GROUP>__<FIELD>` (two underscores) and from files
+of the same lower-case name in `MLPLATFORM_SECRETS_DIR`. A name with our prefix that is no field is
+refused: a typo must not become a default. Nothing else in the package reads the environment. A list
+is JSON, or names with commas between them. Times are seconds, sizes are bytes, unless the name says
+otherwise.
 """
 
 from __future__ import annotations
@@ -170,7 +172,10 @@ class Queue(Group):
 
 
 class Outbox(Group):
-    """The folder where accepted requests wait for Kafka. One writer (serving), one reader (shipper)."""
+    """The folder where accepted requests wait for Kafka.
+
+    One writer (serving), one reader (shipper).
+    """
 
     folder: Path | None = Field(
         None, description="Folder of the segment files; never memory-backed."

@@ -1,8 +1,8 @@
 """Logs and metrics: one line of JSON per event, and a catalogue of every metric.
 
-`configure` is called once by the command line. A process logs with `logger("etl")`; ids that belong to a piece of work are bound with
-`structlog.contextvars` (request_id, run_id, pipeline). A metric exists only if `CATALOGUE` lists it: `counter("nonsense")` fails the
-type check and raises KeyError.
+`configure` is called once by the command line. A process logs with `logger("etl")`; ids that belong
+to a piece of work are bound with `structlog.contextvars` (request_id, run_id, pipeline). A metric
+exists only if `CATALOGUE` lists it: `counter("nonsense")` fails the type check and raises KeyError.
 """
 
 from __future__ import annotations
@@ -172,7 +172,11 @@ _making = (
 
 
 class _Lines:
-    """Where log lines go. A log that can't be written (its reader is gone, the disk is full) must not break the work it tells of."""
+    """Where log lines go.
+
+    A log that can't be written (its reader is gone, the disk is full) must not break the work it
+    tells of.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -251,8 +255,10 @@ def serve_metrics(settings: Telemetry) -> None:
 def watch(longest_s: float = 900.0) -> None:
     """End this process, with the traceback of every thread on stderr, when its loop has not `turned` for that long.
 
-    Whoever runs it starts it again; for processes that may be killed at any moment. Long enough for three statements of the database at their longest (`postgres.statement_timeout_s`), and never reached by a loop that
-    backs off; a process that hangs would otherwise look alive to a probe of /metrics, a thread of its own.
+    Whoever runs it starts it again; for processes that may be killed at any moment. Long enough for
+    three statements of the database at their longest (`postgres.statement_timeout_s`), and never
+    reached by a loop that backs off; a process that hangs would otherwise look alive to a probe of
+    /metrics, a thread of its own.
     """
     _wound.update(longest_s=longest_s, at=float("-inf"))
     turned()

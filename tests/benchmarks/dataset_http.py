@@ -2,8 +2,9 @@
 
     python tests/benchmarks/dataset_http.py [--rows 1000000] [--rounds 3]
 
-Ours is the whole road: the data API in a process of its own reads the standby, hashes, compresses and sends; the client decodes, hashes
-again, fetches the receipt and compares. The others speak to the standby directly and prove nothing. Ratios count, not seconds.
+Ours is the whole road: the data API in a process of its own reads the standby, hashes, compresses
+and sends; the client decodes, hashes again, fetches the receipt and compares. The others speak to
+the standby directly and prove nothing. Ratios count, not seconds.
 """
 
 from __future__ import annotations

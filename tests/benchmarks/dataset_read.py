@@ -2,8 +2,9 @@
 
     python tests/benchmarks/dataset_read.py [--rows 300000] [--rounds 3]
 
-Ours (proof, snapshot, ADBC to Arrow batches, content hash, receipt) against `COPY (the same query) TO STDOUT` as CSV, parsed by pyarrow, and
-against pandas.read_sql on SQLAlchemy. `feature_table` is the stage on which other benchmarks of datasets can play as well.
+Ours (proof, snapshot, ADBC to Arrow batches, content hash, receipt) against `COPY (the same query)
+TO STDOUT` as CSV, parsed by pyarrow, and against pandas.read_sql on SQLAlchemy. `feature_table` is
+the stage on which other benchmarks of datasets can play as well.
 """
 
 from __future__ import annotations
@@ -132,7 +133,10 @@ def pandas_sql(table: FeatureTable, statement: str) -> Callable[[], pd.DataFrame
 def measure(
     ways: dict[str, Callable[[], pa.Table | pd.DataFrame]], *, rows: int, rounds: int
 ) -> dict[str, float]:
-    """Median seconds of each way. They take turns, so that a busy moment of the machine hits all of them."""
+    """Median seconds of each way.
+
+    They take turns, so that a busy moment of the machine hits all of them.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
         for name, read in ways.items():
@@ -206,7 +210,8 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
             "CREATE TABLE features.bench_b (request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, "
             f"event_time timestamptz NOT NULL, key text, {declared}, PRIMARY KEY (request_id, row))"
         )
-        # Ids as the road brings them: growing with time, so that the key's order is nearly that of the table.
+        # Ids as the road brings them: growing with time, so that the key's order is nearly that of
+        # the table.
         connection.execute(
             "WITH mark AS (SELECT warehouse.next_mark() AS value) INSERT INTO features.bench_b "
             "SELECT (lpad(to_hex(1700000000000 + i), 12, '0') || '7000' || substr(md5(i::text), 1, 16))::uuid, 0, mark.value, "

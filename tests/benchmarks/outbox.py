@@ -1,10 +1,12 @@
 """What durability costs at both ends of the road, beside the usual way, in one run.
 
-    python tests/benchmarks/outbox.py [--folder DIR] [--rounds 5] [--rows 20000] [--without-database]
+    python tests/benchmarks/outbox.py [--folder DIR] [--rounds 5] [--rows 20000]
+    [--without-database]
 
-Outbox: one append of 1, 8 and 64 records of 600 bytes, against one SQLite transaction (WAL, synchronous=FULL) of as many inserts, in turns
-on the same disk. Consumer: rows a second from the queue's records to committed rows, against `COPY` of the same rows straight into the
-same table, which is what the database can take at most.
+Outbox: one append of 1, 8 and 64 records of 600 bytes, against one SQLite transaction (WAL,
+synchronous=FULL) of as many inserts, in turns on the same disk. Consumer: rows a second from the
+queue's records to committed rows, against `COPY` of the same rows straight into the same table,
+which is what the database can take at most.
 """
 
 from __future__ import annotations

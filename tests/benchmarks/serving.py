@@ -2,9 +2,10 @@
 
     python tests/benchmarks/serving.py [--seconds 3] [--rounds 3]
 
-One server process per variant, a linear model with 30 numbers (breast-cancer), plain rows, bearer token; one load process on the same
-machine: raw sockets on loopback, each in a closed loop. Rounds go through all variants in turn, so that a busy machine hits all of them;
-the ratio is the median over rounds. `CPU` is processor time of the server per answer, which a busy machine blurs least.
+One server process per variant, a linear model with 30 numbers (breast-cancer), plain rows, bearer
+token; one load process on the same machine: raw sockets on loopback, each in a closed loop. Rounds
+go through all variants in turn, so that a busy machine hits all of them; the ratio is the median
+over rounds. `CPU` is processor time of the server per answer, which a busy machine blurs least.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ EVERY_VALUES = ("default", *CI)
 
 
 def environment(name: str) -> dict[str, set[str]]:
-    """Variable -> containers that get it, for one values file. A container is named like its component; serving has shipper beside it."""
+    """Variable -> containers that get it, for one values file.
+
+    A container is named like its component; serving has shipper beside it.
+    """
     found: dict[str, set[str]] = {}
     for each in objects_in(files(name)):
         pod = pod_of(each)

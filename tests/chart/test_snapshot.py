@@ -1,4 +1,7 @@
-"""What the defaults install, word for word: a change of it is seen in review. `UPDATE=1 pytest tests/chart/test_snapshot.py` renews it."""
+"""What the defaults install, word for word: a change of it is seen in review.
+
+`UPDATE=1 pytest tests/chart/test_snapshot.py` renews it.
+"""
 
 from __future__ import annotations
 

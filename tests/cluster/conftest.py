@@ -73,7 +73,10 @@ def user(cluster: Cluster) -> User:
 
 @pytest.fixture(scope="session")
 def installed(cluster: Cluster, user: User) -> dict[str, float]:
-    """The release, with history imported and first versions promoted. Seconds from `helm install` to each milestone."""
+    """The release, with history imported and first versions promoted.
+
+    Seconds from `helm install` to each milestone.
+    """
     begun = time.monotonic()
     seconds = {}
     cluster.release()

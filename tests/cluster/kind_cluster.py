@@ -22,7 +22,10 @@ HA = (CI / "ha-values.yaml", Path(__file__).parent / "ha-on-kind-values.yaml")
 
 
 def until(what: str, ask: Callable[[], T], *, seconds: float, every: float = 1.0) -> T:
-    """The first true answer of `ask`. A command or request that fails counts as no; fails after `seconds`, saying what was waited for."""
+    """The first true answer of `ask`.
+
+    A command or request that fails counts as no; fails after `seconds`, saying what was waited for.
+    """
     deadline, last = time.monotonic() + seconds, ""
     while time.monotonic() < deadline:
         try:
@@ -44,7 +47,10 @@ class Cluster:
     def kubectl(
         self, *words: str, namespace: str = NAMESPACE, given: str | None = None, check: bool = True
     ) -> str:
-        """Output of one kubectl command. Raises with what it said when it fails, unless `check` is off: then that is returned too."""
+        """Output of one kubectl command.
+
+        Raises with what it said when it fails, unless `check` is off: then that is returned too.
+        """
         return _run(
             ["kubectl", "--context", self.context, "-n", namespace, *words], given, check=check
         )

@@ -39,7 +39,10 @@ class Answer:
 
 @dataclass
 class Load:
-    """Requests at a bounded rate, from some connections, until `stop`. Each connection is kept, as clients do."""
+    """Requests at a bounded rate, from some connections, until `stop`.
+
+    Each connection is kept, as clients do.
+    """
 
     token: str
     pipeline: str = "breast-cancer"
@@ -209,7 +212,10 @@ class User:
         return {json.loads(line)["request_id"] for line in answer.text.splitlines()}
 
     def receipt(self, pipeline: str) -> dict[str, Any]:
-        """Read a dataset to its end; its receipt. A refusal and a stream that was broken off are PlatformErrors."""
+        """Read a dataset to its end; its receipt.
+
+        A refusal and a stream that was broken off are PlatformErrors.
+        """
         with self.dataapi() as client:
             try:
                 answer = client.http.get(

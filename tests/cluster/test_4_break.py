@@ -1,4 +1,7 @@
-"""Things are killed while requests come in. What was answered with 200 is in the data afterwards."""
+"""Things are killed while requests come in.
+
+What was answered with 200 is in the data afterwards.
+"""
 
 from __future__ import annotations
 

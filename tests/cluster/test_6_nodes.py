@@ -1,4 +1,7 @@
-"""With three nodes, two of them can be lost one after the other. `make kind-test NODES=3`; not part of the usual run."""
+"""With three nodes, two of them can be lost one after the other.
+
+`make kind-test NODES=3`; not part of the usual run.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,8 @@ def test_a_stopped_node_is_what_the_balance_names(
     lost_pods = [pod for pod in cluster.ready("serving") if node_of(cluster, pod) == node]
     subprocess.run(["docker", "stop", "--time=0", node], check=True, capture_output=True)
     with user.load(per_second=5) as after:
-        # Kubernetes moves the pods of a silent node after five minutes, and the database's operator may be one of them.
+        # Kubernetes moves the pods of a silent node after five minutes, and the database's operator
+        # may be one of them.
         until("the database fails over", lambda: cluster.primary() != primary, seconds=600)
         until("the node's endpoints are out of use", lambda: _all_well(after), seconds=300)
     cluster.kubectl(

@@ -29,7 +29,8 @@ from mlplatform.settings import Postgres
 DEADLINE_S = 30.0
 _numbers = itertools.count(1)
 
-# The registry's fixture has a file of its own; it is named here since one that several folders import would start once in each.
+# The registry's fixture has a file of its own; it is named here since one that several folders
+# import would start once in each.
 _spec = importlib.util.spec_from_file_location(
     "mlflow_server_fixture", Path(__file__).with_name("mlflow_server.py")
 )
@@ -148,7 +149,10 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres(open_folder: Path) -> Iterator[Cluster]:
-    """The primary and standby that all tests share. Don't stop, promote or pause them: `throwaway` is for that."""
+    """The primary and standby that all tests share.
+
+    Don't stop, promote or pause them: `throwaway` is for that.
+    """
     cluster = start_cluster(open_folder / "shared")
     yield cluster
     cluster.supervisor.close()

@@ -1,7 +1,8 @@
 """One real Kafka broker for the whole run. A folder that needs it imports the fixture in its conftest.py.
 
-The jars are kept in `.mlplatform/kafka/lib`, where `make kafka` puts them too, so that only the first run fetches them. Without Java or
-mvn, or when mvn can't reach a repository, the tests that need the broker are skipped, with the reason.
+The jars are kept in `.mlplatform/kafka/lib`, where `make kafka` puts them too, so that only the
+first run fetches them. Without Java or mvn, or when mvn can't reach a repository, the tests that
+need the broker are skipped, with the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One real MLflow for the whole run, on the shared Postgres. Takes about ten seconds to start; tests share it and use names of their own."""
+"""One real MLflow for the whole run, on the shared Postgres.
+
+Takes about ten seconds to start; tests share it and use names of their own.
+"""
 
 from __future__ import annotations
 

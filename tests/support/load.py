@@ -16,7 +16,8 @@ DEADLINE_S = 60.0
 class Load:
     """Two clients that ask one after the other, until the block ends.
 
-    `answered` holds the ids of all 200s, `refused` what else came. A client whose server is away waits a moment and asks again.
+    `answered` holds the ids of all 200s, `refused` what else came. A client whose server is away
+    waits a moment and asks again.
     """
 
     def __init__(self, serving: ServingClient, pipeline: str, row: Mapping[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """Make a snapshot.
 
-The order makes it whole without stopping anything: first the promotion record, then MLflow's database, then the files. A version is
-in MLflow before the promotion record hears of it, and its files are in place before MLflow does; neither changes afterwards. So whatever
-the record names is in the later dump, and whatever that names is among the files. The other way round, a version that is registered
-meanwhile would be without its files.
+The order makes it whole without stopping anything: first the promotion record, then MLflow's
+database, then the files. A version is in MLflow before the promotion record hears of it, and its
+files are in place before MLflow does; neither changes afterwards. So whatever the record names is
+in the later dump, and whatever that names is among the files. The other way round, a version that
+is registered meanwhile would be without its files.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Made:
-    """A new snapshot. `newly` names the versions that are damaged in it and were not in the one before."""
+    """A new snapshot.
+
+    `newly` names the versions that are damaged in it and were not in the one before.
+    """
 
     path: Path
     index: Index
@@ -53,7 +57,8 @@ def create(
 ) -> Made:
     """Write a snapshot into `folder`. Nothing appears under its final name before it is complete.
 
-    A model whose files no longer match their manifest is listed as damaged; the snapshot is kept. Raises Refused while another run makes one.
+    A model whose files no longer match their manifest is listed as damaged; the snapshot is kept.
+    Raises Refused while another run makes one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
@@ -158,7 +163,10 @@ def _fetch(store: ModelStore, root: str, to: Path) -> None:
 
 
 def _damaged(artifacts: Path, versions: Sequence[Version]) -> list[str]:
-    """Versions whose model folder is not what their manifest says. A rejected version counts too: its files prove what was rejected."""
+    """Versions whose model folder is not what their manifest says.
+
+    A rejected version counts too: its files prove what was rejected.
+    """
     found = []
     for version in versions:
         try:

@@ -25,8 +25,9 @@ _log = logger("backup")
 
 
 PATIENCE_S = 120.0
-"""How long a scheduled snapshot waits for its database and MLflow. A new pod is let through by network policies only after a moment, and a
-failover takes a minute; a snapshot that gives up at once would wait a day for its next turn."""
+"""How long a scheduled snapshot waits for its database and MLflow. A new pod is let through by
+network policies only after a moment, and a failover takes a minute; a snapshot that gives up at
+once would wait a day for its next turn."""
 
 
 REACH_S = 20.0
@@ -34,7 +35,10 @@ REACH_S = 20.0
 
 
 def run(settings: Settings) -> None:
-    """Create a snapshot and read it again: what the CronJob does. See `create_snapshot` for what it raises."""
+    """Create a snapshot and read it again: what the CronJob does.
+
+    See `create_snapshot` for what it raises.
+    """
     patiently(lambda: create_snapshot(settings), seconds=PATIENCE_S, waiting=_tell)
 
 
@@ -51,8 +55,9 @@ def _reachable(sources: Sources) -> None:
 def create_snapshot(settings: Settings) -> Path:
     """A new, verified snapshot; then old ones are removed.
 
-    Raises IntegrityFailure when it can't be proven, or, after all is done, when a stored model no longer matches its manifest that did in
-    the snapshot before. Another try would only make another snapshot. Damage that was told before is logged.
+    Raises IntegrityFailure when it can't be proven, or, after all is done, when a stored model no
+    longer matches its manifest that did in the snapshot before. Another try would only make another
+    snapshot. Damage that was told before is logged.
     """
     with _sources(settings, settings.postgres.warehouse_dsn, "warehouse_dsn") as sources:
         made = create(sources, _folder(settings))
@@ -67,7 +72,10 @@ def create_snapshot(settings: Settings) -> Path:
 
 
 def verify_snapshot(settings: Settings, name: str | None = None) -> tuple[Path, Index]:
-    """Hash that snapshot (default: the newest) again. Raises UnknownName, or IntegrityFailure that names the files."""
+    """Hash that snapshot (default: the newest) again.
+
+    Raises UnknownName, or IntegrityFailure that names the files.
+    """
     path = snapshot.find(_folder(settings), name)
     return path, verify(path)
 
@@ -79,7 +87,10 @@ def restore_snapshot(
     force: bool = False,
     accept_damaged: bool = False,
 ) -> Restored:
-    """Bring that snapshot (default: the newest) back. Needs MLflow's own database role, and the warehouse's owner for the promotion record."""
+    """Bring that snapshot (default: the newest) back.
+
+    Needs MLflow's own database role, and the warehouse's owner for the promotion record.
+    """
     path = snapshot.find(_folder(settings), name)
     with _sources(
         settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn"

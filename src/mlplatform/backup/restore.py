@@ -1,7 +1,8 @@
 """Bring a snapshot back into MLflow, and the promotion record where it is lost too.
 
-MLflow must have been started once on the (empty) database, in the version that made the snapshot: it makes the tables. Files first,
-each compared with the index after upload; then the rows, in one transaction, so that no version ever points at a file that is not there.
+MLflow must have been started once on the (empty) database, in the version that made the snapshot:
+it makes the tables. Files first, each compared with the index after upload; then the rows, in one
+transaction, so that no version ever points at a file that is not there.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ def restore(
 ) -> Restored:
     """Verify the snapshot, then bring it back.
 
-    Raises IntegrityFailure for a damaged snapshot, Refused when models were damaged before it was made, when MLflow holds runs or models, or
-    the promotion record holds versions that contradict the snapshot. `force` replaces what is there; `accept_damaged` takes the good models.
+    Raises IntegrityFailure for a damaged snapshot, Refused when models were damaged before it was
+    made, when MLflow holds runs or models, or the promotion record holds versions that contradict
+    the snapshot. `force` replaces what is there; `accept_damaged` takes the good models.
     """
     index = verify(folder)
     if index.damaged and not accept_damaged:
@@ -83,7 +85,8 @@ def restore(
 def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tuple[str, ...]]:
     """Whether the promotion record must be restored, and what of the present one the snapshot lacks.
 
-    An empty one is restored. One that agrees with the snapshot, and perhaps went on, is the better one and stays.
+    An empty one is restored. One that agrees with the snapshot, and perhaps went on, is the better
+    one and stays.
     """
     present = {
         (version.pipeline, version.version): version for version in sources.control.versions()

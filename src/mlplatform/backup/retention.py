@@ -27,7 +27,10 @@ def prune(folder: Path, keep: int) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed runs left, of making or of removing a snapshot. Nobody else may be making one."""
+    """Remove what killed runs left, of making or of removing a snapshot.
+
+    Nobody else may be making one.
+    """
     for part in folder.glob(f".registry-*{PART}"):
         shutil.rmtree(part)
         _log.info("remains of a killed run removed", folder=part.name)

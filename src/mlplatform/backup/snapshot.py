@@ -7,7 +7,8 @@
       control/<table>.copy    versions, promotion record, receipts
       artifacts/<experiment>/<run>/artifacts/…
 
-It is written under a name that begins with a dot, synced, and renamed: a folder of the right name is complete.
+It is written under a name that begins with a dot, synced, and renamed: a folder of the right name
+is complete.
 """
 
 from __future__ import annotations

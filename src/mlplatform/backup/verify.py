@@ -10,7 +10,10 @@ from mlplatform.errors import IntegrityFailure
 
 
 def verify(folder: Path) -> Index:
-    """The index of a snapshot whose every byte is proven. Raises IntegrityFailure that names each file which differs."""
+    """The index of a snapshot whose every byte is proven.
+
+    Raises IntegrityFailure that names each file which differs.
+    """
     index = snapshot.read(folder)
     expected = {file.path: file for file in index.files}
     actual = {file.path: file for file in snapshot.files(folder)}

@@ -1,1 +1,4 @@
-"""The command line: words to a process. The only place that loads settings, and the only one that prints."""
+"""The command line: words to a process.
+
+The only place that loads settings, and the only one that prints.
+"""

@@ -89,7 +89,10 @@ def restore(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the registry back to a snapshot. A registry that holds models is only replaced with --force."""
+    """Bring the registry back to a snapshot.
+
+    A registry that holds models is only replaced with --force.
+    """
     stack, settings = _where(home)
     if stack is not None:
         flags = [*(["--force"] * force), *(["--accept-damaged"] * accept_damaged)]

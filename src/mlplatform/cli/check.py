@@ -1,4 +1,7 @@
-"""`mlplatform check`: does the platform that is called from here keep its promises? The chart's test runs it."""
+"""`mlplatform check`: does the platform that is called from here keep its promises?
+
+The chart's test runs it.
+"""
 
 from __future__ import annotations
 

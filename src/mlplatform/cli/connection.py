@@ -1,7 +1,7 @@
 """Where the platform is: the local stack of this folder, or what the settings say.
 
-`MLPLATFORM_DATAAPI__URL` decides for a cluster (with `…DATAAPI__TOKEN`, `…SERVING__URL`, `…REGISTRY__URL`); else the nearest
-`.mlplatform/state.json` does, or the one that `--home` names.
+`MLPLATFORM_DATAAPI__URL` decides for a cluster (with `…DATAAPI__TOKEN`, `…SERVING__URL`,
+`…REGISTRY__URL`); else the nearest `.mlplatform/state.json` does, or the one that `--home` names.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def local(home: Path | None) -> State | None:
 
 
 def connect(home: Path | None = None) -> Place:
-    """The platform that the command is about. Raises Refused when there is none, or when the local one is down."""
+    """The platform that the command is about.
+
+    Raises Refused when there is none, or when the local one is down.
+    """
     from mlplatform import settings as knobs
     from mlplatform.errors import Refused
 
@@ -91,7 +94,10 @@ def connect(home: Path | None = None) -> Place:
 
 
 def with_addresses(settings: Settings, state: State) -> Settings:
-    """The settings as a caller of that stack needs them. What the environment says about other things stays."""
+    """The settings as a caller of that stack needs them.
+
+    What the environment says about other things stays.
+    """
     return settings.model_copy(
         update={
             "dataapi": settings.dataapi.model_copy(update={"url": state.urls["dataapi"]}),

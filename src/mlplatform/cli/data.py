@@ -75,7 +75,10 @@ def import_file(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import history: rows with target, key and time. Rows that break their contract go to quarantine with the reason."""
+    """Import history: rows with target, key and time.
+
+    Rows that break their contract go to quarantine with the reason.
+    """
     from mlplatform.cli.output import console
     from mlplatform.client.importing import send_file
 
@@ -101,7 +104,10 @@ def balance(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show that nothing is lost: accepted = stored + dead letters + on the road, for every outbox. Ends with 1 when a request is missing."""
+    """Show that nothing is lost: accepted = stored + dead letters + on the road, for every outbox.
+
+    Ends with 1 when a request is missing.
+    """
     with connect(home).dataapi() as client:
         found = client.get("/v1/balance", pipeline=name)
     if as_json:

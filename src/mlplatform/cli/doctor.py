@@ -48,7 +48,10 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(*, home: Home = None, as_json: AsJson = False) -> None:
-    """Look at this machine and at the stack that runs on it, and say what is missing. Ends with 1 when something won't work."""
+    """Look at this machine and at the stack that runs on it, and say what is missing.
+
+    Ends with 1 when something won't work.
+    """
     findings = list(examine(home))
     missing = any(finding.state == "missing" for finding in findings)
     if as_json:

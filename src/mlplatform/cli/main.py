@@ -57,7 +57,10 @@ def options(
 
 
 def run() -> None:
-    """Run the command line of this process. An error of ours becomes one red line and exit code 1."""
+    """Run the command line of this process.
+
+    An error of ours becomes one red line and exit code 1.
+    """
     os.environ.update(SILENT)
     arguments = sys.argv[1:]
     debug = "--debug" in arguments

@@ -21,7 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that knows whether it is a terminal. Elsewhere lines are never broken: a script reads them."""
+    """A console that knows whether it is a terminal.
+
+    Elsewhere lines are never broken: a script reads them.
+    """
     from rich.console import Console
 
     made = Console(stderr=stderr, highlight=False, soft_wrap=True)

@@ -1,4 +1,7 @@
-"""One command per process: what the chart and local mode start. Each loads its settings, sets up logging and hands over."""
+"""One command per process: what the chart and local mode start.
+
+Each loads its settings, sets up logging and hands over.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def trainer(
     name: Annotated[str, typer.Argument(help="Pipeline.")],
     why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")] = "",
 ) -> None:
-    """One training run, with the code that was applied. Ends with 0 when a version was proposed, with 1 when it failed or was refused."""
+    """One training run, with the code that was applied.
+
+    Ends with 0 when a version was proposed, with 1 when it failed or was refused.
+    """
     from mlplatform.trainer import main
 
     settings = begin("trainer")
@@ -70,7 +76,10 @@ def trainer(
 
 
 def backup_run() -> None:
-    """Take one snapshot of the registry, verify it and remove old ones (what the CronJob runs). Ends with 3 when a stored model is damaged."""
+    """Take one snapshot of the registry, verify it and remove old ones (what the CronJob runs).
+
+    Ends with 3 when a stored model is damaged.
+    """
     from mlplatform.backup import main
 
     settings = begin("backup")
@@ -91,7 +100,10 @@ def migrate(
         ),
     ] = 0.0,
 ) -> None:
-    """Bring the databases whose owners' addresses are set up to date: schemas and rights. Safe to run from several processes at once."""
+    """Bring the databases whose owners' addresses are set up to date: schemas and rights.
+
+    Safe to run from several processes at once.
+    """
     from mlplatform.database.migrate import grant_mlflow
     from mlplatform.database.migrate import migrate as upgrade
     from mlplatform.errors import SettingsError
@@ -122,7 +134,10 @@ def migrate(
 
 
 def _patiently(work: Callable[[], None], seconds: float) -> None:
-    """Again and again while the server is away. One process that waits is cheaper than a container that is started anew."""
+    """Again and again while the server is away.
+
+    One process that waits is cheaper than a container that is started anew.
+    """
     import time
 
     from mlplatform import telemetry

@@ -102,7 +102,10 @@ def demo(
     postgres: Programs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go the whole road from nothing, check every claim, and stop. Ends with 1 when anything is wrong."""
+    """Go the whole road from nothing, check every claim, and stop.
+
+    Ends with 1 when anything is wrong.
+    """
     from mlplatform.cli.summary import show
     from mlplatform.local import state
 
@@ -120,7 +123,10 @@ def demo(
 
 
 def down(*, home: Home = None) -> None:
-    """Stop the stack that runs in another terminal. Everything that was accepted is stored first."""
+    """Stop the stack that runs in another terminal.
+
+    Everything that was accepted is stored first.
+    """
     state = local(home)
     if state is None or not state.running:
         print("nothing is running")
@@ -135,7 +141,10 @@ def down(*, home: Home = None) -> None:
 
 
 def status(*, home: Home = None, as_json: AsJson = False) -> None:
-    """Show the processes of the local stack and whether they answer. Ends with 1 when one is not well."""
+    """Show the processes of the local stack and whether they answer.
+
+    Ends with 1 when one is not well.
+    """
     state = local(home)
     if state is None:
         print("there is no local stack here; `mlplatform up` starts one")
@@ -185,7 +194,8 @@ def clean(
 ) -> None:
     """Delete the data of the local stack, and of a demo: databases, models, requests that were stored. They must be stopped.
 
-    Without --home, the stack of this folder; or of one above, which is asked about: with --yes, nobody looks above.
+    Without --home, the stack of this folder; or of one above, which is asked about: with --yes,
+    nobody looks above.
     """
     from mlplatform.errors import Refused
     from mlplatform.local import state
@@ -211,7 +221,10 @@ def clean(
 
 
 def remove(home: Path) -> None:
-    """Delete a stack's folder, and the databases where they lie outside of it. Raises Refused while it runs."""
+    """Delete a stack's folder, and the databases where they lie outside of it.
+
+    Raises Refused while it runs.
+    """
     import shutil
 
     from mlplatform.local import postgres_files, state

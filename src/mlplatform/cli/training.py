@@ -73,7 +73,10 @@ def train(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a version on the data of the read replica, prove it, and propose it. With --ref or --working-tree that code is applied first."""
+    """Train a version on the data of the read replica, prove it, and propose it.
+
+    With --ref or --working-tree that code is applied first.
+    """
     place = connect(home)
     with place.dataapi() as client:
         if ref or working_tree:

@@ -1,1 +1,4 @@
-"""Our own client of the data API: what trainer, serving and the command line use. Speaks HTTP and Arrow, never SQL."""
+"""Our own client of the data API: what trainer, serving and the command line use.
+
+Speaks HTTP and Arrow, never SQL.
+"""

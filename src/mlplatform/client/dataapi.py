@@ -1,4 +1,7 @@
-"""JSON calls to the data API. Errors come back as the exceptions that the server raised (`mlplatform.errors`)."""
+"""JSON calls to the data API.
+
+Errors come back as the exceptions that the server raised (`mlplatform.errors`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from mlplatform.web import problem
 
 
 class DataApiClient:
-    """A blocking client with one connection pool; use as a context manager. Safe to share between threads."""
+    """A blocking client with one connection pool; use as a context manager.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, url: str, token: SecretStr | None, *, timeout_s: float = 30.0) -> None:
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}

@@ -1,7 +1,8 @@
 """Datasets at the client's end: the whole of it, proven by its receipt, or an error.
 
-An Arrow stream that is cut between two batches looks complete. So rows and hash are computed here again and compared with the receipt,
-which is fetched separately and exists only for complete streams.
+An Arrow stream that is cut between two batches looks complete. So rows and hash are computed here
+again and compared with the receipt, which is fetched separately and exists only for complete
+streams.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from mlplatform.errors import DatasetIncomplete, Overloaded, Unavailable, Unknow
 
 ARROW = "application/vnd.apache.arrow.stream"
 FIRST_BYTE_S = 300.0
-"""How long the standby may sort before the first row comes. A data API that vanishes without a word is noticed as late as that."""
+"""How long the standby may sort before the first row comes.
+
+A data API that vanishes without a word is noticed as late as that.
+"""
 PIECE = 1024 * 1024
 """Bytes taken from the connection at once: larger than a socket's buffer, so that each call brings all that is there."""
 
@@ -40,9 +44,10 @@ def download(
 ) -> Dataset:
     """The dataset `name`. Blocks.
 
-    While the data API or its standby is away or lags, and after a stream that broke off, the whole is read again until `deadline_s` seconds
-    have passed; then the last error is raised. DatasetIncomplete for a dataset that differs from its receipt is raised at once: another
-    try would hide it.
+    While the data API or its standby is away or lags, and after a stream that broke off, the whole
+    is read again until `deadline_s` seconds have passed; then the last error is raised.
+    DatasetIncomplete for a dataset that differs from its receipt is raised at once: another try
+    would hide it.
     """
     deadline = time.monotonic() + deadline_s
     while True:
@@ -65,7 +70,10 @@ class _BrokenOff(Unavailable):
 
 
 def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Dataset:
-    """One try. Raises Unavailable also for a stream that broke off: what came of it is thrown away."""
+    """One try.
+
+    Raises Unavailable also for a stream that broke off: what came of it is thrown away.
+    """
     try:
         with _asked(client, name, query) as answer:
             if not answer.is_success:

@@ -26,8 +26,9 @@ Told = Callable[[int], None]
 def send_file(client: DataApiClient, pipeline: str, file: Path, *, told: Told) -> dict[str, Any]:
     """Import a file: {"accepted", "quarantined", "first_reasons"} of all its pieces. `told` hears how many rows are through.
 
-    Each piece has a key made of its content, so a file that was sent in part can be sent again: nothing is stored twice.
-    Raises InvalidInput for an unknown ending, and what the data API refuses.
+    Each piece has a key made of its content, so a file that was sent in part can be sent again:
+    nothing is stored twice. Raises InvalidInput for an unknown ending, and what the data API
+    refuses.
     """
     media = MEDIA.get(file.suffix)
     if media is None:

@@ -13,7 +13,8 @@ from mlplatform.source.checkout import Checkout
 def apply(client: DataApiClient, code: Checkout, name: str) -> dict[str, Any]:
     """Send the definition of one pipeline with its commit and features digest; needs the role admin. Repeating it changes nothing.
 
-    Raises InvalidInput that names the key when pipeline.yaml is wrong, and what the data API refuses.
+    Raises InvalidInput that names the key when pipeline.yaml is wrong, and what the data API
+    refuses.
     """
     files = code.read(name)
     body = {

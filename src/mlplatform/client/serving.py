@@ -12,7 +12,10 @@ from mlplatform.errors import Unavailable
 
 
 class ServingClient:
-    """A blocking client with one connection pool; use as a context manager. Safe to share between threads."""
+    """A blocking client with one connection pool; use as a context manager.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 30.0) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -29,7 +32,8 @@ class ServingClient:
     ) -> dict[str, Any]:
         """Ask for predictions of rows (column -> value): {"id", "model", "version", "predictions", "probabilities"?}.
 
-        Raises the server's error (InvalidInput names column and row), or Unavailable when there is no answer.
+        Raises the server's error (InvalidInput names column and row), or Unavailable when there is
+        no answer.
         """
         body = {"rows": list(rows)} | ({"id": client_id} if client_id else {})
         return dict(self._call("POST", f"/v1/models/{name}/predict", json=body))

@@ -1,4 +1,7 @@
-"""What the data API needs of a cluster. Two implementations: `cluster.local` and `cluster.kubernetes`."""
+"""What the data API needs of a cluster.
+
+Two implementations: `cluster.local` and `cluster.kubernetes`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class Cluster(Protocol):
     """Starts training runs. Safe to share between threads."""
 
     def start_training(self, pipeline: str, *, reason: str) -> str:
-        """Start one run and return its name; does not wait for it. Raises UnknownName, Refused or Unavailable."""
+        """Start one run and return its name; does not wait for it.
+
+        Raises UnknownName, Refused or Unavailable.
+        """
         ...
 
     def runs(self, pipeline: str) -> Sequence[Run]:

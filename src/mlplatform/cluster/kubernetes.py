@@ -1,7 +1,8 @@
 """Training runs as Kubernetes Jobs, made from the pipeline's own CronJob exactly as `kubectl create job --from=cronjob/…` makes them.
 
-So the data API decides nothing of what runs: image, limits and credentials come from the CronJob that the chart installed. The Job
-belongs to its CronJob (ownerReference), and history limits clean it up with the scheduled ones.
+So the data API decides nothing of what runs: image, limits and credentials come from the CronJob
+that the chart installed. The Job belongs to its CronJob (ownerReference), and history limits clean
+it up with the scheduled ones.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
     spec = deepcopy(template.spec)
     for container in spec.template.spec.containers:
         if container.name == TRAINER and container.args:
-            # Kubernetes puts variables of the container, such as its token, where an argument says $(NAME): a $ is written twice.
+            # Kubernetes puts variables of the container, such as its token, where an argument says
+            # $(NAME): a $ is written twice.
             container.args = [*container.args, "--why=" + reason.replace("$", "$$")]
     return client.V1Job(api_version="batch/v1", kind="Job", metadata=metadata, spec=spec)
 

@@ -1,10 +1,12 @@
 """Training runs as child processes of the data API, on a laptop.
 
-A child gets exactly the environment of `settings.cluster.environment_file` and nothing of ours: no database credential can leak into
-a training. Its output goes into one log file per run. On Linux the kernel ends it when the data API dies; elsewhere `close` does.
+A child gets exactly the environment of `settings.cluster.environment_file` and nothing of ours: no
+database credential can leak into a training. Its output goes into one log file per run. On Linux
+the kernel ends it when the data API dies; elsewhere `close` does.
 
-All children are forked by one thread that lives as long as this object: the kernel's "parent" of PR_SET_PDEATHSIG is the forking
-thread, and a worker thread of the HTTP server that ends after an idle while would take its training with it.
+All children are forked by one thread that lives as long as this object: the kernel's "parent" of
+PR_SET_PDEATHSIG is the forking thread, and a worker thread of the HTTP server that ends after an
+idle while would take its training with it.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ class _Child:
 
 
 class LocalCluster:
-    """Runs `python -m mlplatform trainer NAME --why=REASON`. One run per pipeline at a time. `argv` is replaced by tests only."""
+    """Runs `python -m mlplatform trainer NAME --why=REASON`.
+
+    One run per pipeline at a time. `argv` is replaced by tests only.
+    """
 
     def __init__(
         self,
@@ -136,7 +141,10 @@ class LocalCluster:
 
 
 def environment(path: Path) -> dict[str, str]:
-    """The environment of a trainer. Raises SettingsError when the file is missing or no flat JSON object of strings."""
+    """The environment of a trainer.
+
+    Raises SettingsError when the file is missing or no flat JSON object of strings.
+    """
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -161,7 +169,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """A function for the child, before exec: SIGTERM it when its parent is gone. Nothing outside of Linux."""
+    """A function for the child, before exec: SIGTERM it when its parent is gone.
+
+    Nothing outside of Linux.
+    """
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,9 +1,10 @@
 """The guard against a bad deploy: too many bad records in a row stop the consumer instead of draining the topic into dead letters.
 
-Bad is what can't be read and what the database refuses. Only what was stored counts, so that a batch that is tried again counts once. The
-count is per partition and survives restarts, since it is looked up in the database: a supervisor that starts the consumer again must not
-open the door for another thousand. It goes on by itself when the next record can be stored, be it by a fixed version of the consumer.
-Records that are readable notices of their own (oversize) don't count.
+Bad is what can't be read and what the database refuses. Only what was stored counts, so that a
+batch that is tried again counts once. The count is per partition and survives restarts, since it is
+looked up in the database: a supervisor that starts the consumer again must not open the door for
+another thousand. It goes on by itself when the next record can be stored, be it by a fixed version
+of the consumer. Records that are readable notices of their own (oversize) don't count.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from mlplatform.errors import PlatformError
 
 
 class DeadLetterGuard:
-    """Counts bad records in a row. `look_up(partition, next_offset)` tells how many the database has right before that offset."""
+    """Counts bad records in a row.
+
+    `look_up(partition, next_offset)` tells how many the database has right before that offset.
+    """
 
     def __init__(self, limit: int, look_up: Callable[[int, int], int]) -> None:
         self._limit = limit

@@ -89,13 +89,15 @@ def _row(record: QueueRecord, decoded: RequestRecord) -> RequestRow:
         sequence=decoded.sequence,
         version=_text("version", decoded.version),
         caller=_text("caller", decoded.caller),
-        # The client's own id may be any string; PostgreSQL's text holds all but NUL, which is shown instead of losing the request for it.
+        # The client's own id may be any string; PostgreSQL's text holds all but NUL, which is shown
+        # instead of losing the request for it.
         client_id=None
         if decoded.client_id is None
         else decoded.client_id.replace("\0", "\N{SYMBOL FOR NULL}"),
         received_at=_time(decoded.received_us),
         rows=decoded.rows,
-        # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is written.
+        # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is
+        # written.
         inputs=msgspec.json.encode(decoded.inputs).decode(),
         outputs=msgspec.json.encode(decoded.outputs).decode(),
     )

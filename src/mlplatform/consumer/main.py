@@ -20,8 +20,9 @@ _TOPIC_RETRY_S = 2.0
 def run(settings: Settings) -> None:
     """Move records from the queue to the raw database until SIGTERM or SIGINT.
 
-    Raises RecordsGone when the queue has lost records that were not stored, PlatformError when too many in a row are unreadable: both
-    are for a person to decide, and starting again changes nothing.
+    Raises RecordsGone when the queue has lost records that were not stored, PlatformError when too
+    many in a row are unreadable: both are for a person to decide, and starting again changes
+    nothing.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

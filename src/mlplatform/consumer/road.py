@@ -1,7 +1,8 @@
 """The loop of the consumer: poll, decode, store, tell the queue.
 
-A batch that was polled stays in memory until it is stored; while the database is away the loop backs off and keeps its membership alive.
-After any error nothing has to be remembered: the next assignment asks the database where to go on.
+A batch that was polled stays in memory until it is stored; while the database is away the loop
+backs off and keeps its membership alive. After any error nothing has to be remembered: the next
+assignment asks the database where to go on.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ class Road:
         self._partitions_made = float("-inf")
 
     def run(self) -> None:
-        """Until stopped. Raises RecordsGone, or PlatformError when too many records in a row are bad."""
+        """Until stopped.
+
+        Raises RecordsGone, or PlatformError when too many records in a row are bad.
+        """
         while not self._stop.is_set():
             turned()
             try:
@@ -61,7 +65,10 @@ class Road:
                 self._back_off(error)
 
     def step(self) -> int:
-        """One poll and what follows from it; returns the number of polled records. Raises Unavailable, and what `run` raises."""
+        """One poll and what follows from it; returns the number of polled records.
+
+        Raises Unavailable, and what `run` raises.
+        """
         self._make_partitions()
         records = self._consumer.poll(
             timeout_s=self._settings.poll_s, max_records=self._settings.batch_records
@@ -131,7 +138,10 @@ class Road:
         return self._keep(admitted, records)
 
     def _read_again(self, behind: Mapping[int, int]) -> None:
-        """The database is behind what was read (it failed over and lost commits): go back. RecordsGone when the queue can't."""
+        """The database is behind what was read (it failed over and lost commits): go back.
+
+        RecordsGone when the queue can't.
+        """
         self._log.warning("the database is behind the queue, reading again", positions=dict(behind))
         self._consumer.seek(behind)
         self._holes = dict(

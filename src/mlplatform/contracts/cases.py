@@ -5,11 +5,14 @@
     cases:
       - {name: an old friend stays, kind: exact, row: typical, expect: "no"}
       - {name: a likely leaver, kind: bounds, row: typical, with: {age: 19}, of: "yes", min: 0.5}
-      - {name: complaints never help, kind: monotone, row: typical, column: complaints, values: [0, 1, 5], direction: up, of: "yes"}
-      - {name: the letter case of a plan is noise, kind: invariant, row: typical, variants: [{plan: BASIC}], of: "yes"}
+      - {name: complaints never help, kind: monotone, row: typical, column: complaints, values: [0,
+        1, 5], direction: up, of: "yes"}
+      - {name: the letter case of a plan is noise, kind: invariant, row: typical, variants: [{plan:
+        BASIC}], of: "yes"}
 
-A case speaks of one number per row: the prediction of a regression, or the probability of the class `of`. `exact` alone compares the
-prediction itself. `inputs` gives the raw rows that a case needs predictions for, `verdict` judges them.
+A case speaks of one number per row: the prediction of a regression, or the probability of the class
+`of`. `exact` alone compares the prediction itself. `inputs` gives the raw rows that a case needs
+predictions for, `verdict` judges them.
 """
 
 from __future__ import annotations
@@ -157,7 +160,10 @@ class CaseFile(_Part):
     def parse(
         cls, document: Any, definition: PipelineDefinition, *, where: str = "cases.yaml"
     ) -> CaseFile:
-        """From a parsed YAML document. Raises InvalidInput that names the case and what does not fit the definition."""
+        """From a parsed YAML document.
+
+        Raises InvalidInput that names the case and what does not fit the definition.
+        """
         try:
             file = cls.model_validate(document)
         except ValidationError as error:

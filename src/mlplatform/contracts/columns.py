@@ -1,7 +1,8 @@
 """Columns: the words for a table that travels between processes.
 
-In memory a table is `Columns`: name -> 1-D NumPy array, all of one length. float64 holds NaN for null; string is an object array with
-None for null; int64 and bool hold no nulls (a nullable whole number is declared float64).
+In memory a table is `Columns`: name -> 1-D NumPy array, all of one length. float64 holds NaN for
+null; string is an object array with None for null; int64 and bool hold no nulls (a nullable whole
+number is declared float64).
 """
 
 from __future__ import annotations

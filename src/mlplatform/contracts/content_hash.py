@@ -1,7 +1,8 @@
 """SHA-256 over the content of a table, the same whatever the borders of its batches.
 
-Per column three running hashes: values, lengths (strings only), null marks (a byte per row). The whole hashes column names, types and
-those digests in order. Nulls count as zero or empty, so the bytes under a null don't matter.
+Per column three running hashes: values, lengths (strings only), null marks (a byte per row). The
+whole hashes column names, types and those digests in order. Nulls count as zero or empty, so the
+bytes under a null don't matter.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class _ColumnHash:
 
 
 class ContentHash:
-    """Feed record batches of one schema with `update`; read `hexdigest` at the end. Not thread-safe."""
+    """Feed record batches of one schema with `update`; read `hexdigest` at the end.
+
+    Not thread-safe.
+    """
 
     def __init__(self) -> None:
         self._columns: list[_ColumnHash] = []

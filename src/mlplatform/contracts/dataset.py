@@ -1,7 +1,7 @@
 """Datasets: what may be asked for, and the receipt that proves what was given.
 
-Every pipeline has four: `<pipeline>.training` (features with labels), `<pipeline>.features`, `<pipeline>.labels`, `<pipeline>.requests`
-(raw). Rows come in the order of (request_id, row).
+Every pipeline has four: `<pipeline>.training` (features with labels), `<pipeline>.features`,
+`<pipeline>.labels`, `<pipeline>.requests` (raw). Rows come in the order of (request_id, row).
 """
 
 from __future__ import annotations

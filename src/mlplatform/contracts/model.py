@@ -37,7 +37,10 @@ class ModelFile(_Record):
 
 
 class Manifest(_Record):
-    """SHA-256 of every file of a model. Stored as manifest.json beside them; its own digest is in the promotion record."""
+    """SHA-256 of every file of a model.
+
+    Stored as manifest.json beside them; its own digest is in the promotion record.
+    """
 
     files: tuple[ModelFile, ...]
 

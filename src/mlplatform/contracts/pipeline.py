@@ -1,4 +1,7 @@
-"""What pipelines/<model>/pipeline.yaml may say. A key that is not here is refused, a value that is not built yet too."""
+"""What pipelines/<model>/pipeline.yaml may say.
+
+A key that is not here is refused, a value that is not built yet too.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ class Tuning(_Part):
 
 
 class Gate(_Part):
-    """A condition that a version must meet. Either an absolute bound or a comparison with the champion on the same rows."""
+    """A condition that a version must meet.
+
+    Either an absolute bound or a comparison with the champion on the same rows.
+    """
 
     metric: Metric
     min: float | None = None

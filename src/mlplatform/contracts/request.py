@@ -1,7 +1,8 @@
 """One accepted request on its road from serving to the raw database.
 
-Encoded as JSON (a person can read it with any Kafka tool). `inputs` and `outputs` are columnar, name -> list, one item per row; null is
-null, and a NaN input is null as well. `request_id` is a UUIDv7 made by the server; the client's own id is only a column.
+Encoded as JSON (a person can read it with any Kafka tool). `inputs` and `outputs` are columnar,
+name -> list, one item per row; null is null, and a NaN input is null as well. `request_id` is a
+UUIDv7 made by the server; the client's own id is only a column.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def encode(record: RequestRecord) -> bytes:
 
 
 def decode(data: bytes) -> RequestRecord:
-    """The record behind JSON bytes. Raises InvalidInput when they are none, or of a later format."""
+    """The record behind JSON bytes.
+
+    Raises InvalidInput when they are none, or of a later format.
+    """
     try:
         record = _decoder.decode(data)
     except msgspec.DecodeError as error:

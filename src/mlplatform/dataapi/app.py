@@ -17,7 +17,10 @@ from mlplatform.web import pages, problem
 
 
 def create_app(collaborators: Collaborators) -> ASGIApp:
-    """The door with the application behind it. It starts and stops the background work and closes the collaborators."""
+    """The door with the application behind it.
+
+    It starts and stops the background work and closes the collaborators.
+    """
     return Door(
         inside(collaborators),
         access=collaborators.access,

@@ -39,8 +39,8 @@ class Balance:
     def take(self, caller: Caller, *, pipeline: str | None) -> dict[str, Any]:
         """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines.
 
-        It reads all rows, so this process counts one at a time: raises Overloaded for the others. StandbyLagging when the standby of the raw
-        database has not replayed what etl has passed.
+        It reads all rows, so this process counts one at a time: raises Overloaded for the others.
+        StandbyLagging when the standby of the raw database has not replayed what etl has passed.
         """
         with self._books.look(caller, pipeline or "balance", roles=MAY, pipeline=pipeline):
             if not self._counting.acquire(blocking=False):
@@ -93,8 +93,9 @@ def outbox_balance(
 ) -> dict[str, Any]:
     """The line of one outbox.
 
-    Numbers above the highest stored one are on the road. Of an outbox that has said nothing for `silent`, those that the queue had not
-    acknowledged are missing: what wrote them is gone, and its disk with it, until it is heard of again.
+    Numbers above the highest stored one are on the road. Of an outbox that has said nothing for
+    `silent`, those that the queue had not acknowledged are missing: what wrote them is gone, and
+    its disk with it, until it is heard of again.
     """
     missing = [[gap.first, gap.last] for gap in gaps]
     on_the_road = count.accepted - count.highest
@@ -123,7 +124,8 @@ def rows_balance(
 ) -> dict[str, dict[str, int]]:
     """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0.
 
-    Rows that etl reads again (the target changed) are behind its place and have their feature rows already: these don't wait.
+    Rows that etl reads again (the target changed) are behind its place and have their feature rows
+    already: these don't wait.
     """
     applied = {item.pipeline: item for item in warehouse}
     counts = {item.pipeline: item for item in raw}

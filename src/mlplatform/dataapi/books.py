@@ -73,7 +73,8 @@ class Books:
                 self._write_refusal(entry)
             raise
         except Exception as error:
-            # Whatever was entered inside a transaction went with it, so the refusal is always an entry of its own.
+            # Whatever was entered inside a transaction went with it, so the refusal is always an
+            # entry of its own.
             entry.outcome = type(error).__name__
             if isinstance(error, PlatformError):
                 entry.detail = {**entry.detail, "reason": error.message}

@@ -1,4 +1,7 @@
-"""What the application stands on, ready made. `main` builds it once; tests build it on their own databases."""
+"""What the application stands on, ready made.
+
+`main` builds it once; tests build it on their own databases.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ class Background(Protocol):
 
 @dataclass(frozen=True)
 class Collaborators:
-    """Handlers of all subjects, and what guards the door. `ready` raises what is missing; `close` frees it all, in the end."""
+    """Handlers of all subjects, and what guards the door.
+
+    `ready` raises what is missing; `close` frees it all, in the end.
+    """
 
     access: AccessList
     limit: RateLimit

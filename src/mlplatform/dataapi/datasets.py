@@ -43,7 +43,10 @@ class Datasets:
     def open(
         self, caller: Caller, name: str, query: DatasetQuery, *, kind: formats.Format
     ) -> DatasetStream:
-        """Begin to read. Raises what is refused; from here on the caller of this must close the stream."""
+        """Begin to read.
+
+        Raises what is refused; from here on the caller of this must close the stream.
+        """
         return DatasetStream(
             self._store,
             self._warehouse,
@@ -58,8 +61,9 @@ class Datasets:
 class DatasetStream:
     """An open stream: iterate over `pieces` to its end, and `close` it whatever happens. One thread at a time.
 
-    The ledger has `opened` before the first byte leaves, and the rows and the outcome at the end. The receipt is written after the last
-    row, when the standby was proven again, and before the end mark: a reader that saw the end finds it. A stream that breaks off has none.
+    The ledger has `opened` before the first byte leaves, and the rows and the outcome at the end.
+    The receipt is written after the last row, when the standby was proven again, and before the end
+    mark: a reader that saw the end finds it. A stream that breaks off has none.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """The door: an ASGI middleware that every request passes before the framework reads a byte of its body.
 
-It finds the caller, takes a token of its rate limit, and counts the body while it is read. FastAPI parses bodies before it asks its
-dependencies, so none of this could be one. What is refused here for want of a token or for its size is told to the ledger.
+It finds the caller, takes a token of its rate limit, and counts the body while it is read. FastAPI
+parses bodies before it asks its dependencies, so none of this could be one. What is refused here
+for want of a token or for its size is told to the ledger.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _log = logger("dataapi")
 
 
 class Door:
-    """Wraps the application. `on_refusal` is told (caller, path, error) of what ended here; it must not block."""
+    """Wraps the application.
+
+    `on_refusal` is told (caller, path, error) of what ended here; it must not block.
+    """
 
     def __init__(
         self,
@@ -125,7 +129,8 @@ class _Visit:
         return message
 
     async def _watched(self, message: Message) -> None:
-        # The framework makes a 400 of an error while it reads JSON, so its answer to a body that is too large is dropped for ours.
+        # The framework makes a 400 of an error while it reads JSON, so its answer to a body that is
+        # too large is dropped for ours.
         if self._oversized is None or self._code:
             await self._measured(message)
 

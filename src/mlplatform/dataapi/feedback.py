@@ -1,4 +1,7 @@
-"""Labels in: what turned out to be true, by request id and row. What can't be a label is named in the answer and kept in quarantine."""
+"""Labels in: what turned out to be true, by request id and row.
+
+What can't be a label is named in the answer and kept in quarantine.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,11 @@ class Feedback:
         self._books = books
 
     def add(self, caller: Caller, items: Sequence[Any], *, pipeline: str | None) -> dict[str, Any]:
-        """Add labels. `pipeline` is meant where an item names none; it is needed only for requests that are not stored yet."""
+        """Add labels.
+
+        `pipeline` is meant where an item names none; it is needed only for requests that are not
+        stored yet.
+        """
         accepted, refused = 0, []
         with self._books.access(
             caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY
@@ -232,7 +239,10 @@ def _number(value: Any, target: Target) -> float:
 def _refusal(
     caller: Caller, item: Any, fault: _Fault, owners: Mapping[str, Owner], given: str | None
 ) -> quarantine.Refusal:
-    """What is kept. Nobody fills the quarantine of a pipeline that he may not write to: such an item is nobody's."""
+    """What is kept.
+
+    Nobody fills the quarantine of a pipeline that he may not write to: such an item is nobody's.
+    """
     request_id = _uuid(item)
     owner = owners.get(request_id or "")
     named = item.get("pipeline", given) if isinstance(item, dict) else given

@@ -23,7 +23,10 @@ _encoder = msgspec.json.Encoder()
 
 
 def accepted(accept: str | None) -> Format:
-    """The best format of an Accept header; Arrow when it leaves the choice. Raises UnsupportedMedia."""
+    """The best format of an Accept header; Arrow when it leaves the choice.
+
+    Raises UnsupportedMedia.
+    """
     by_media: dict[str, Format] = {media: name for name, media in MEDIA.items()} | _ANY
     wanted = sorted(_ranges(accept or "*/*"), key=lambda choice: -choice[1])
     for media, quality in wanted:

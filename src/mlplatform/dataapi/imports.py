@@ -1,7 +1,8 @@
 """Rows in: what can be read goes onto the road, what can't goes to quarantine with its reason; nothing is dropped.
 
-A body is dealt with in chunks. Each chunk is one transaction that also records how far the import is, so a retry with the same key goes
-on behind the last one, and one that had ended gets its old answer.
+A body is dealt with in chunks. Each chunk is one transaction that also records how far the import
+is, so a retry with the same key goes on behind the last one, and one that had ended gets its old
+answer.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from mlplatform.errors import Refused, TryLater, UnknownName
 
 Kind = Literal["ndjson", "csv", "arrow"]
 CHUNK = 5_000
-"""Records per transaction. Others that import into the same pipeline wait for one chunk, which is far below a second."""
+"""Records per transaction.
+
+Others that import into the same pipeline wait for one chunk, which is far below a second.
+"""
 FIRST_REASONS = 10
 """Reasons in the answer: enough to see what is wrong; all of them are in the quarantine."""
 
@@ -48,7 +52,10 @@ class Imports:
         self._books = books
 
     def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> dict[str, Any]:
-        """Bring in all records of `body`. Raises Refused when `key` was used with another body, TryLater when it ends half way."""
+        """Bring in all records of `body`.
+
+        Raises Refused when `key` was used with another body, TryLater when it ends half way.
+        """
         pipeline, _, kind = dataset.rpartition(".")
         with self._books.access(
             caller, "write", dataset, roles=[Role.WRITER], pipeline=pipeline or dataset

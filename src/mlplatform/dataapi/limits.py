@@ -1,4 +1,7 @@
-"""Rate limits: a token bucket per caller. A bucket fills at `rate_per_s` up to `burst`; a request takes one token."""
+"""Rate limits: a token bucket per caller.
+
+A bucket fills at `rate_per_s` up to `burst`; a request takes one token.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,11 @@ from threading import Lock
 from mlplatform.errors import Overloaded
 
 MOST_BUCKETS = 10_000
-"""Buckets kept at once. The least recently used one goes first: after a pause as long as that takes, it would be full again anyway."""
+"""Buckets kept at once.
+
+The least recently used one goes first: after a pause as long as that takes, it would be full again
+anyway.
+"""
 
 
 class RateLimit:
@@ -28,7 +35,10 @@ class RateLimit:
         self._lock = Lock()
 
     def take(self, name: str) -> None:
-        """Take one token of `name`'s bucket. Raises Overloaded that says when the next one is there."""
+        """Take one token of `name`'s bucket.
+
+        Raises Overloaded that says when the next one is there.
+        """
         with self._lock:
             now = self._clock()
             tokens, counted = self._buckets.get(name, (self._burst, now))

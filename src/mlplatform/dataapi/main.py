@@ -48,7 +48,10 @@ def run(settings: Settings) -> None:
 
 
 def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) -> Collaborators:
-    """All collaborators. Connections open on first use. Without a registry there is no mirror (tests)."""
+    """All collaborators.
+
+    Connections open on first use. Without a registry there is no mirror (tests).
+    """
     access = AccessList.load(Path(require(settings.access.tokens_file, "access", "tokens_file")))
     raw, warehouse, raw_replica, warehouse_replica = pools(settings)
     books = Books(warehouse)
@@ -109,7 +112,10 @@ def pools(settings: Settings) -> tuple[PrimaryPool, PrimaryPool, ReplicaPool, Re
 
 
 def _ready(*primaries: PrimaryPool) -> Callable[[], None]:
-    """Ready: both primaries answer. A standby that is away fails datasets only, each with its own clear answer."""
+    """Ready: both primaries answer.
+
+    A standby that is away fails datasets only, each with its own clear answer.
+    """
 
     def ready() -> None:
         for pool in primaries:

@@ -1,7 +1,8 @@
 """The mirror: MLflow's aliases follow the promotion record, so that people see in MLflow what serves.
 
-It compares both every few seconds and repairs what differs. Nothing waits for it: promotions happen in the database, and MLflow may be
-away for as long as it likes. Several data APIs may mirror at once; they write the same.
+It compares both every few seconds and repairs what differs. Nothing waits for it: promotions happen
+in the database, and MLflow may be away for as long as it likes. Several data APIs may mirror at
+once; they write the same.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ class Mirror:
         self._thread.join()
 
     def once(self) -> int:
-        """Compare and repair all pipelines that were ever promoted. Returns how many could not be mirrored."""
+        """Compare and repair all pipelines that were ever promoted.
+
+        Returns how many could not be mirrored.
+        """
         failed = 0
         try:
             with self._warehouse.transaction() as connection:

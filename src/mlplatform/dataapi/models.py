@@ -1,6 +1,7 @@
 """Model versions and promotions: facts from the database, the decision from `promotion`, the outcome back in one transaction.
 
-All changes of one pipeline's versions take the lock of the pipeline's row, so decisions are made one after the other on what is true.
+All changes of one pipeline's versions take the lock of the pipeline's row, so decisions are made
+one after the other on what is true.
 """
 
 from __future__ import annotations
@@ -76,7 +77,10 @@ class Models:
             return promotions.history(connection, pipeline)[::-1]
 
     def register(self, caller: Caller, facts: dict[str, Any]) -> ModelVersion:
-        """Record a version that was stored in the registry. The same facts again are no error; others of the same version are refused."""
+        """Record a version that was stored in the registry.
+
+        The same facts again are no error; others of the same version are refused.
+        """
         pipeline = facts["pipeline"]
         with self._books.access(
             caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline
@@ -202,7 +206,10 @@ def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) ->
 
 
 def _approved(connection: Connection, applied: AppliedPipeline, number: str) -> bool:
-    """True when the pipeline approves by itself. What was judged by another definition than the applied one waits for a person."""
+    """True when the pipeline approves by itself.
+
+    What was judged by another definition than the applied one waits for a person.
+    """
     proposed = _pick(promotions.versions(connection, applied.name), number)
     return applied.parsed().approval == "auto" and proposed.commit == applied.commit
 

@@ -73,8 +73,9 @@ class Pipelines:
     ) -> dict[str, Any]:
         """How far etl is with a features digest. Ready: it has passed every request stored at or before `stored_before` (empty: by now).
 
-        Under steady traffic there is always a request that waits; who waits for readiness therefore names the moment that it needs. `mark`
-        holds all that etl has passed: a dataset read as of it lacks none of that, on however late a standby.
+        Under steady traffic there is always a request that waits; who waits for readiness therefore
+        names the moment that it needs. `mark` holds all that etl has passed: a dataset read as of
+        it lacks none of that, on however late a standby.
         """
         with self._books.look(caller, name, roles=LOOK, pipeline=name):
             with (

@@ -1,11 +1,13 @@
 """The state machine of model versions, in one place and pure: facts in, decision out.
 
     registered ──verify──▶ verified ──propose──▶ candidate ──approve/promote──▶ champion
-                                                     ▲ promote: also retired        │ another is promoted, or rollback
+                                                     ▲ promote: also retired        │ another is
+                                                     promoted, or rollback
                                                  retired ◀──────────────────────────┘
     reject: every state but champion ──▶ rejected, which is final
 
-A candidate that another one supersedes is retired. A rollback retires the champion and brings back the one before it.
+A candidate that another one supersedes is retired. A rollback retires the champion and brings back
+the one before it.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def decide(
 ) -> Decision:
     """The decision on `action` for `version`. Raises Refused that says what is missing. For a rollback, `version` is the one to return to.
 
-    A proposal counts against the champion that it was `compared_with` (None: there was none), and no other.
+    A proposal counts against the champion that it was `compared_with` (None: there was none), and
+    no other.
     """
     if action == "propose":
         return _propose(version, all_versions, gate_digest, compared_with)
@@ -51,7 +54,8 @@ def decide(
 def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
     """The line of champions, oldest first, out of the whole promotion record (in order of id); the last one reigns.
 
-    A rollback shortens the line, so that a second rollback goes one further back instead of forth again.
+    A rollback shortens the line, so that a second rollback goes one further back instead of forth
+    again.
     """
     line: list[str] = []
     for entry in history:

@@ -23,7 +23,10 @@ class Training:
         self._cluster = cluster
 
     def take_lease(self, caller: Caller, pipeline: str, holder: str, *, ttl_s: float) -> Lease:
-        """Take or renew the lease of a pipeline for `ttl_s` seconds. Raises Refused while another holder's lasts."""
+        """Take or renew the lease of a pipeline for `ttl_s` seconds.
+
+        Raises Refused while another holder's lasts.
+        """
         with (
             self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
             self._warehouse.transaction() as connection,
@@ -43,7 +46,10 @@ class Training:
             return leases.release(connection, pipeline, holder)
 
     def start(self, caller: Caller, pipeline: str, *, reason: str) -> str:
-        """Start a training on the cluster and return the run's name. Raises Refused while one holds the lease."""
+        """Start a training on the cluster and return the run's name.
+
+        Raises Refused while one holds the lease.
+        """
         roles = [Role.TRAINER, Role.APPROVER]
         with self._books.access(caller, "run", pipeline, roles=roles, pipeline=pipeline) as entry:
             entry.detail = {"reason": reason}

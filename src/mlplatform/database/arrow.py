@@ -14,8 +14,8 @@ from mlplatform.database import pools
 from mlplatform.errors import Unavailable
 
 BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes of a record batch, about. Smaller ones cost more calls per row, larger ones memory on both ends of the stream; measured flat from
-1 to 16 MiB."""
+"""Bytes of a record batch, about. Smaller ones cost more calls per row, larger ones memory on both
+ends of the stream; measured flat from 1 to 16 MiB."""
 _PASSING = (
     "08",
     "25",
@@ -30,7 +30,8 @@ _MISSING_TABLE = "42P01"  # another standby, which has not replayed its creation
 class ArrowSession:
     """Opens at once; close it. All statements see one snapshot. Blocking; one thread at a time.
 
-    Raises Unavailable when the standby is away, conflicts with its replay, or gives up: then the whole dataset has to be read again.
+    Raises Unavailable when the standby is away, conflicts with its replay, or gives up: then the
+    whole dataset has to be read again.
     """
 
     def __init__(self, conninfo: str, *, name: str) -> None:

@@ -1,8 +1,9 @@
 """Counts for the balance, all of them of real rows: no counter of a process that can die is a source.
 
-Both databases are counted on standbys, the warehouse in one snapshot and the raw database in a later one: etl's place is then one that it
-had, and the rows below it can't change any more, so the balance is exact under traffic too. The standby of the raw database may be another
-server and further behind, so it is asked whether it holds all that etl had passed.
+Both databases are counted on standbys, the warehouse in one snapshot and the raw database in a
+later one: etl's place is then one that it had, and the rows below it can't change any more, so the
+balance is exact under traffic too. The standby of the raw database may be another server and
+further behind, so it is asked whether it holds all that etl had passed.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from mlplatform.database.sessions import Connection
 
 SQL = queries.load("balance")
 MOST_GAPS = 1_000
-"""Ranges that are listed per outbox. One is enough for an alarm; the list must not grow without bound."""
+"""Ranges that are listed per outbox.
+
+One is enough for an alarm; the list must not grow without bound.
+"""
 
 
 @dataclass(frozen=True)
 class OutboxCount:
-    """One outbox. `accepted` is the highest number known from anywhere, `highest` the highest that was stored or dead-lettered."""
+    """One outbox.
+
+    `accepted` is the highest number known from anywhere, `highest` the highest that was stored or
+    dead-lettered.
+    """
 
     outbox_id: str
     host: str

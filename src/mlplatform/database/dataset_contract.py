@@ -1,6 +1,7 @@
 """Dataset contracts out of control facts: which columns a dataset has, and the SQL expression behind each.
 
-Every pipeline has four datasets (see `contracts.dataset`). The contract hides the tables: a column is known by its contract name only.
+Every pipeline has four datasets (see `contracts.dataset`). The contract hides the tables: a column
+is known by its contract name only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ KINDS: tuple[DatasetKind, ...] = get_args(DatasetKind)
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """A dataset's contract, with where its rows lie. `expressions` gives each column's SQL; `time` is the column that windows cut by."""
+    """A dataset's contract, with where its rows lie.
+
+    `expressions` gives each column's SQL; `time` is the column that windows cut by.
+    """
 
     description: DatasetDescription
     expressions: dict[str, sql.Composable]
@@ -72,7 +76,10 @@ def every(connection: Connection) -> list[DatasetSource]:
 
 
 def one(connection: Connection, name: str, digest: str | None) -> DatasetSource:
-    """One dataset, of that features digest or the pipeline's present one. Raises UnknownName, or InvalidInput for a digest where none is."""
+    """One dataset, of that features digest or the pipeline's present one.
+
+    Raises UnknownName, or InvalidInput for a digest where none is.
+    """
     pipeline, kind = split(name)
     row = connection.execute(SQL["pipeline"], {"name": pipeline}).fetchone()
     if row is None:

@@ -1,7 +1,8 @@
 """The statement of a dataset read.
 
-The fast path (COPY in binary form) takes no parameters, so values go in as literals: numbers and times that pydantic has checked, quoted
-by psycopg. Names are quoted identifiers that come from a contract, never from a request.
+The fast path (COPY in binary form) takes no parameters, so values go in as literals: numbers and
+times that pydantic has checked, quoted by psycopg. Names are quoted identifiers that come from a
+contract, never from a request.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from mlplatform.errors import InvalidInput
 
 
 def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
-    """The columns that a query asks for, in its order. Raises InvalidInput for one that the contract has not, or asked for twice."""
+    """The columns that a query asks for, in its order.
+
+    Raises InvalidInput for one that the contract has not, or asked for twice.
+    """
     if query.columns is None:
         return tuple(source.expressions)
     if not query.columns:

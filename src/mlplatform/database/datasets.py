@@ -5,8 +5,9 @@
             ...
         receipt = read.finish()
 
-One session and one snapshot per dataset. The session is proven to be on a standby before the first row and again after the last; the
-receipt exists only then. What was read without a receipt must be thrown away.
+One session and one snapshot per dataset. The session is proven to be on a standby before the first
+row and again after the last; the receipt exists only then. What was read without a receipt must be
+thrown away.
 """
 
 from __future__ import annotations
@@ -56,14 +57,21 @@ class DatasetRead:
         )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, once. Raises Unavailable when the standby gives up: begin anew then, the rest alone would be another dataset."""
+        """The rows, once.
+
+        Raises Unavailable when the standby gives up: begin anew then, the rest alone would be
+        another dataset.
+        """
         for batch in self._stream:
             self._hash.update(batch)
             yield batch
         self._exhausted = True
 
     def finish(self) -> Receipt:
-        """After the last batch: prove the standby again and give the receipt. Raises StandbyUnproven when it was promoted meanwhile."""
+        """After the last batch: prove the standby again and give the receipt.
+
+        Raises StandbyUnproven when it was promoted meanwhile.
+        """
         if not self._exhausted:
             raise StandbyUnproven("the dataset was not read to its end, so there is no receipt")
         standby.judge_end(self._session.row(standby.STILL_STANDBY), server=self._position.server)
@@ -87,12 +95,17 @@ class DatasetRead:
 
 
 class Datasets:
-    """All datasets. Contracts and feature rows come from a standby of the warehouse, raw requests from one of the raw database."""
+    """All datasets.
+
+    Contracts and feature rows come from a standby of the warehouse, raw requests from one of the
+    raw database.
+    """
 
     def __init__(self, warehouse: ReplicaPool, raw: ReplicaPool) -> None:
         self._warehouse = warehouse
         self._raw = raw
-        # Streams hold a session each, for as long as their reader takes; so they have a bound of their own beside the pools'.
+        # Streams hold a session each, for as long as their reader takes; so they have a bound of
+        # their own beside the pools'.
         self._slots = threading.BoundedSemaphore(warehouse.settings.pool_max)
 
     def list(self) -> list[DatasetDescription]:
@@ -108,8 +121,9 @@ class Datasets:
     def open(self, name: str, query: DatasetQuery, *, caller: str) -> Generator[DatasetRead]:
         """Begin to read. Nothing has been sent to a client yet when this raises.
 
-        Raises UnknownName and InvalidInput for what does not exist; StandbyUnproven, StandbyLagging and Unavailable (also for a mark that
-        is not closed here yet) when another try makes sense; Overloaded when too many datasets are being read.
+        Raises UnknownName and InvalidInput for what does not exist; StandbyUnproven, StandbyLagging
+        and Unavailable (also for a mark that is not closed here yet) when another try makes sense;
+        Overloaded when too many datasets are being read.
         """
         source = self._source(name, query.digest)
         source.ready()

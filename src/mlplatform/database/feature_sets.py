@@ -48,7 +48,10 @@ def recorded(connection: Connection) -> list[RecordedSet]:
 def make_table(
     connection: Connection, pipeline: str, digest: str, features: Sequence[Feature]
 ) -> str:
-    """The table of a digest, made if it is missing. Raises Refused when PostgreSQL can't make it (more than about 1,600 features)."""
+    """The table of a digest, made if it is missing.
+
+    Raises Refused when PostgreSQL can't make it (more than about 1,600 features).
+    """
     row = connection.execute(SQL["lock_set"], {"pipeline": pipeline, "digest": digest}).fetchone()
     if row is not None and row[0] is not None:
         return str(row[0])

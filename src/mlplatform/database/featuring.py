@@ -1,7 +1,8 @@
 """The warehouse side of etl: feature rows, labels of imported rows, quarantine and progress.
 
-A batch is one transaction: `claim` a place, `store` what came of its requests, `advance`. Everything that a batch writes becomes visible
-together, under one mark, and a process that dies in between has written nothing.
+A batch is one transaction: `claim` a place, `store` what came of its requests, `advance`.
+Everything that a batch writes becomes visible together, under one mark, and a process that dies in
+between has written nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of the rows of a batch. `ids`, `rows`, `times`, `keys` and every feature have one item per good row."""
+    """What came of the rows of a batch.
+
+    `ids`, `rows`, `times`, `keys` and every feature have one item per good row.
+    """
 
     ids: list[str]
     rows: list[int]
@@ -89,8 +93,9 @@ def claim(connection: Connection, place: Place) -> int | None:
 def store(connection: Connection, place: Place, table: str, outcome: Outcome) -> None:
     """Write feature rows, quarantine, and, if the digest reads the target that holds now, labels.
 
-    Takes the mark, which serialises all writers: commit soon after. Rows that are there already stay as they are. Raises InvalidInput when PostgreSQL refuses a value, Refused when it refuses the table;
-    the transaction is lost then.
+    Takes the mark, which serialises all writers: commit soon after. Rows that are there already
+    stay as they are. Raises InvalidInput when PostgreSQL refuses a value, Refused when it refuses
+    the table; the transaction is lost then.
     """
     with _refusals(table):
         staged = _stage(connection, table, outcome)
@@ -148,7 +153,10 @@ def _mark(connection: Connection) -> int:
 
 
 def _stage(connection: Connection, table: str, outcome: Outcome) -> sql.Identifier:
-    """COPY the good rows into a temporary table of this connection. It is kept for the next batch: a new one each time bloats the catalog."""
+    """COPY the good rows into a temporary table of this connection.
+
+    It is kept for the next batch: a new one each time bloats the catalog.
+    """
     staged = sql.Identifier("pg_temp", table)
     names = sql.SQL(", ").join(map(sql.Identifier, _columns(list(outcome.features))))
     found = connection.execute("SELECT to_regclass(%s)", (staged.as_string(connection),)).fetchone()

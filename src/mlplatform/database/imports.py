@@ -19,7 +19,10 @@ SQL = queries.load("imports")
 
 @dataclass(frozen=True)
 class ImportState:
-    """How far an import is. `records` counts the records of its body that are dealt with, from the first one."""
+    """How far an import is.
+
+    `records` counts the records of its body that are dealt with, from the first one.
+    """
 
     key: str
     body_sha256: str
@@ -65,7 +68,10 @@ def lock(raw: Connection, pipeline: str, key: str) -> ImportState:
 
 
 def store(raw: Connection, pipeline: str, inputs: Sequence[str], *, caller: str) -> int | None:
-    """Add rows (`inputs`: columnar JSON of one row each) to the road, in order. Returns the last offset, None for no rows."""
+    """Add rows (`inputs`: columnar JSON of one row each) to the road, in order.
+
+    Returns the last offset, None for no rows.
+    """
     if not inputs:
         return None
     road = {"topic": topic(pipeline)}

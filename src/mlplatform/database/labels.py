@@ -1,4 +1,7 @@
-"""Labels from feedback. A correction closes the old row and adds one; the same label again changes nothing."""
+"""Labels from feedback.
+
+A correction closes the old row and adds one; the same label again changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ def owners(raw: Connection, ids: Sequence[str]) -> Mapping[str, Owner]:
 
 
 def add(warehouse: Connection, labels: Sequence[Label]) -> None:
-    """Make these labels hold. Of several for one row the last one counts. Takes a mark: commit soon after."""
+    """Make these labels hold.
+
+    Of several for one row the last one counts. Takes a mark: commit soon after.
+    """
     latest = {(label.request_id, label.row): label for label in labels}.values()
     if not latest:
         return

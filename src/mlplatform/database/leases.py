@@ -1,4 +1,7 @@
-"""Leases: one training per pipeline at a time, whoever started it. The database's clock decides when one ends."""
+"""Leases: one training per pipeline at a time, whoever started it.
+
+The database's clock decides when one ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ledger: who touched which data. Rows are added, never changed; no role may do more than insert and select."""
+"""The ledger: who touched which data.
+
+Rows are added, never changed; no role may do more than insert and select.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ SQL = queries.load("ledger")
 
 @dataclass
 class Entry:
-    """One access, filled while it goes on. `outcome` is `ok`, `opened` (a stream that began), or the class of the error."""
+    """One access, filled while it goes on.
+
+    `outcome` is `ok`, `opened` (a stream that began), or the class of the error.
+    """
 
     caller: str
     action: str  # read, write, label, promote, redrive, apply, run …
@@ -32,7 +38,11 @@ class Entry:
 
 
 def enter(connection: Connection, entry: Entry) -> None:
-    """Write `entry`. It counts once the connection's transaction commits. Names come from outside: they may hold any character."""
+    """Write `entry`.
+
+    It counts once the connection's transaction commits. Names come from outside: they may hold any
+    character.
+    """
     values = {name: getattr(entry, name) for name in ("action", "rows", "lsn", "outcome")}
     values |= {name: printable(getattr(entry, name)) for name in ("caller", "subject")}
     columns = None if entry.columns is None else [printable(name) for name in entry.columns]

@@ -1,8 +1,9 @@
 """Bring a database's schema up to date, and its grants with it.
 
-Every process may call it at its start: an advisory lock lets one do the work, the others find it done. All of it is one transaction, so
-a migration that fails leaves nothing behind. Alembic keeps the books (table `public.alembic_version`); a migration is a numbered .sql file
-and a version file of the same name.
+Every process may call it at its start: an advisory lock lets one do the work, the others find it
+done. All of it is one transaction, so a migration that fails leaves nothing behind. Alembic keeps
+the books (table `public.alembic_version`); a migration is a numbered .sql file and a version file
+of the same name.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ _log = telemetry.logger("database")
 def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
     """Upgrade to the newest version and apply the grants; blocks while another process does. The role must own the database.
 
-    A database that newer code has migrated is left as it is, grants and all: this code was rolled back, and migrations only add.
+    A database that newer code has migrated is left as it is, grants and all: this code was rolled
+    back, and migrations only add.
 
-    Raises Unavailable when the server is away. A missing role or right comes through as psycopg's own error: it is no passing state.
+    Raises Unavailable when the server is away. A missing role or right comes through as psycopg's
+    own error: it is no passing state.
     """
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool
@@ -61,7 +64,10 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
 
 
 def grant_mlflow(dsn: SecretStr) -> None:
-    """Say who may connect to and read MLflow's database. Its owner runs it, before or after MLflow has made its tables."""
+    """Say who may connect to and read MLflow's database.
+
+    Its owner runs it, before or after MLflow has made its tables.
+    """
     with _connect(dsn) as connection:
         roles.allow_connections(connection, connection.info.dbname, "mlflow")
         roles.grant(connection, "mlflow")

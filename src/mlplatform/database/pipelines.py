@@ -63,7 +63,10 @@ class Progress:
 def apply(
     connection: Connection, definition: PipelineDefinition, *, commit: str, digest: str, caller: str
 ) -> None:
-    """Record a definition with its features digest. With another target than before, the imports' labels are read again."""
+    """Record a definition with its features digest.
+
+    With another target than before, the imports' labels are read again.
+    """
     document = definition.model_dump(mode="json")
     values = {
         "name": definition.name,
@@ -83,7 +86,10 @@ def apply(
 
 
 def find(connection: Connection, name: str, *, lock: bool = False) -> AppliedPipeline:
-    """The pipeline of that name. Raises UnknownName. With `lock`, others that lock it wait until this transaction ends."""
+    """The pipeline of that name.
+
+    Raises UnknownName. With `lock`, others that lock it wait until this transaction ends.
+    """
     with connection.cursor(row_factory=class_row(AppliedPipeline)) as cursor:
         found = cursor.execute(SQL["lock" if lock else "find"], {"name": name}).fetchone()
     if found is None:

@@ -1,7 +1,8 @@
 """Two kinds of connection pool that can't be mistaken for each other.
 
-`PrimaryPool` writes. `ReplicaPool` reads, from a proven standby or not at all. They share no base class on purpose: a function that
-takes one is refused the other by the type checker. Both are lazy (the first use connects), safe to share between threads, and blocking.
+`PrimaryPool` writes. `ReplicaPool` reads, from a proven standby or not at all. They share no base
+class on purpose: a function that takes one is refused the other by the type checker. Both are lazy
+(the first use connects), safe to share between threads, and blocking.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from mlplatform.settings import Postgres
 __all__ = ["Connection", "PrimaryPool", "ReplicaPool", "StandbyRead"]
 
 QUIET_MS = 30_000
-"""Milliseconds that sent bytes may stay unanswered. Keepalives watch idle links only; without this the kernel retries for a quarter of an
-hour."""
+"""Milliseconds that sent bytes may stay unanswered. Keepalives watch idle links only; without this
+the kernel retries for a quarter of an hour."""
 IDLE_IN_TRANSACTION_S = 600
 """Longest pause between two statements of a transaction: far above what etl computes on one batch."""
-# A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep its session, and the row locks of its open
-# transaction (the progress row, the offsets, the mark), for two hours, and all others would wait for them.
+# A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep
+# its session, and the row locks of its open transaction (the progress row, the offsets, the mark),
+# for two hours, and all others would wait for them.
 SERVER_KEEPALIVES: dict[str, object] = {
     "tcp_keepalives_idle": 10,
     "tcp_keepalives_interval": 5,
@@ -38,13 +40,17 @@ _AWAY = (
     psycopg.OperationalError,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )  # the latter is no OperationalError to psycopg
-# Compiling costs more than it saves on one statement a session. No larger work_mem: with it the planner hashes and sorts what comes in order from
-# two indexes, three times slower, and the first row waits for the last.
+# Compiling costs more than it saves on one statement a session. No larger work_mem: with it the
+# planner hashes and sorts what comes in order from two indexes, three times slower, and the first
+# row waits for the last.
 _FOR_DATASETS: dict[str, object] = {"jit": "off", "statement_timeout": 0}
 
 
 class PrimaryPool:
-    """Connections to the primary, under this process's own role. A server that only reads is refused at the door."""
+    """Connections to the primary, under this process's own role.
+
+    A server that only reads is refused at the door.
+    """
 
     def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
         self.name = name
@@ -61,9 +67,10 @@ class PrimaryPool:
     def transaction(self) -> Generator[Connection]:
         """One transaction: committed at the end of the block, rolled back by an exception.
 
-        Raises Unavailable when the server is away, was demoted, or gave this transaction up (deadlock, timeout): nothing was written,
-        or, if the connection broke during the commit, it is unknown whether it was. Overloaded when all sessions are busy for long.
-        InvalidInput when the database can't take a value (a text with NUL, a number out of range).
+        Raises Unavailable when the server is away, was demoted, or gave this transaction up
+        (deadlock, timeout): nothing was written, or, if the connection broke during the commit, it
+        is unknown whether it was. Overloaded when all sessions are busy for long. InvalidInput when
+        the database can't take a value (a text with NUL, a number out of range).
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
@@ -92,7 +99,8 @@ class StandbyRead:
 class ReplicaPool:
     """Sessions on a standby, under the reader role.
 
-    Each read logs in afresh, so it meets the server that has the address now, and that server's login trigger.
+    Each read logs in afresh, so it meets the server that has the address now, and that server's
+    login trigger.
     """
 
     def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
@@ -111,9 +119,10 @@ class ReplicaPool:
     def read(self) -> Generator[StandbyRead]:
         """One snapshot of a standby, proven before the block and once more after it.
 
-        What the block read counts only when the block of `with` has been left without an exception. Raises StandbyUnproven,
-        StandbyLagging, or Unavailable when the server is away or cancelled the read; there is no fallback to a primary. InvalidInput when
-        the database can't take a value.
+        What the block read counts only when the block of `with` has been left without an exception.
+        Raises StandbyUnproven, StandbyLagging, or Unavailable when the server is away or cancelled
+        the read; there is no fallback to a primary. InvalidInput when the database can't take a
+        value.
         """
         try:
             with self._sessions.session() as connection, connection.transaction():
@@ -144,7 +153,10 @@ class ReplicaPool:
 
 
 def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> str:
-    """A connection string with our time limits. A link that went quiet is noticed within half a minute, by both ends."""
+    """A connection string with our time limits.
+
+    A link that went quiet is noticed within half a minute, by both ends.
+    """
     bounds = {
         "statement_timeout": round(settings.statement_timeout_s * 1000),
         "idle_in_transaction_session_timeout": round(IDLE_IN_TRANSACTION_S * 1000),
@@ -156,7 +168,8 @@ def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> 
 def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
     """A connection string for one dataset on a standby, which may take as long as its reader does: who stalls is cut off by the data API.
 
-    The server's end has no tcp_user_timeout: to it a reader that is slow looks like one that is gone.
+    The server's end has no tcp_user_timeout: to it a reader that is slow looks like one that is
+    gone.
     """
     return _address(dsn, settings, name, _FOR_DATASETS, {})
 

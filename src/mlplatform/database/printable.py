@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 DEEPEST = 50
-"""Levels of a document that are kept. A row or a label has two or three; what is nested on purpose must not exhaust our stack."""
+"""Levels of a document that are kept.
+
+A row or a label has two or three; what is nested on purpose must not exhaust our stack.
+"""
 
 
 def printable(text: str) -> str:

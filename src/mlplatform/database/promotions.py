@@ -1,4 +1,7 @@
-"""Model versions and the promotion record. What may follow what is decided in `dataapi.promotion`; this file only keeps it."""
+"""Model versions and the promotion record.
+
+What may follow what is decided in `dataapi.promotion`; this file only keeps it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def versions(connection: Connection, pipeline: str) -> list[ModelVersion]:
 
 
 def add_version(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
-    """Record a registered version. `facts` are ModelVersion's fields without state, gate_digest and created_at."""
+    """Record a registered version.
+
+    `facts` are ModelVersion's fields without state, gate_digest and created_at.
+    """
     (row,) = _rows(connection, "add_version", **{**facts, "metrics": Jsonb(facts["metrics"])})
     return ModelVersion.model_validate(row)
 

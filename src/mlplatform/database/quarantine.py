@@ -29,7 +29,10 @@ class Refusal:
 
 
 def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
-    """Keep what was refused. Texts may hold any character: what JSON in Postgres can't hold is written as its escape."""
+    """Keep what was refused.
+
+    Texts may hold any character: what JSON in Postgres can't hold is written as its escape.
+    """
     if not refusals:
         return
     values = {

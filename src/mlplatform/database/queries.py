@@ -19,14 +19,20 @@ _NAME = re.compile(r"^-- name: *([a-z][a-z0-9_]*) *$", re.MULTILINE)
 
 @cache
 def load(name: str) -> Mapping[str, str]:
-    """The statements of `sql/<name>.sql` by name, read once per process. Raises ValueError when the file breaks the form."""
+    """The statements of `sql/<name>.sql` by name, read once per process.
+
+    Raises ValueError when the file breaks the form.
+    """
     return MappingProxyType(
         parse((FOLDER / f"{name}.sql").read_text(encoding="utf-8"), where=f"{name}.sql")
     )
 
 
 def parse(text: str, *, where: str) -> dict[str, str]:
-    """Statements by name. Raises ValueError for a name given twice, a statement without a description, or an empty one."""
+    """Statements by name.
+
+    Raises ValueError for a name given twice, a statement without a description, or an empty one.
+    """
     parts = _NAME.split(text)
     found: dict[str, str] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):

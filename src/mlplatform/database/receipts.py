@@ -1,4 +1,7 @@
-"""Receipts of datasets. A receipt that is there proves that its stream was complete and came from a standby."""
+"""Receipts of datasets.
+
+A receipt that is there proves that its stream was complete and came from a standby.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def recount(
 ) -> None:
     """Count a row for each of these (topic, partition) as featured, no more as quarantined.
 
-    Locks their places: before the mark is taken, which the holder of a place may be waiting for; sorted, for the same reason.
+    Locks their places: before the mark is taken, which the holder of a place may be waiting for;
+    sorted, for the same reason.
     """
     for (topic, partition), rows in sorted(Counter(roads).items()):
         place = Place(pipeline, digest, topic, partition, 0)

@@ -1,7 +1,8 @@
 """The registry's rows as files: MLflow's whole database, and our promotion record beside it.
 
-Rows are read with COPY over a connection, since pg_dump refuses servers newer than itself. MLflow's tables are not described here: they
-are found in the catalogue, and the schema's revision is recorded, so that a restore can insist on the same one.
+Rows are read with COPY over a connection, since pg_dump refuses servers newer than itself. MLflow's
+tables are not described here: they are found in the catalogue, and the schema's revision is
+recorded, so that a restore can insist on the same one.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from mlplatform.errors import Refused, Unavailable
 from mlplatform.settings import Postgres
 
 CONTROL_TABLES = ("pipelines", "model_versions", "promotions", "receipts")
-"""What proves who may serve; in the order in which they can be filled. feature_sets is left out: it names tables of one warehouse, and
-`apply` makes its rows anew."""
+"""What proves who may serve; in the order in which they can be filled. feature_sets is left out: it
+names tables of one warehouse, and `apply` makes its rows anew."""
 _SIZE = 1 << 18
 
 
@@ -57,7 +58,10 @@ class RegistryRows:
         self._queries = queries.load("registry_dump")
 
     def dump_mlflow(self, folder: Path) -> tuple[str, list[TableDump], list[str]]:
-        """(schema revision, tables, artifact folders of the versions' runs) of one moment. Raises Refused when MLflow never started."""
+        """(schema revision, tables, artifact folders of the versions' runs) of one moment.
+
+        Raises Refused when MLflow never started.
+        """
         with self._transaction(snapshot=True) as connection:
             revision = self._revision(connection)
             tables = [
@@ -84,7 +88,10 @@ class RegistryRows:
             return self._versions(connection)
 
     def occupied(self) -> bool:
-        """True when MLflow's database holds runs or models. Raises Refused when MLflow never started on it."""
+        """True when MLflow's database holds runs or models.
+
+        Raises Refused when MLflow never started on it.
+        """
         with self._transaction(snapshot=True) as connection:
             self._revision(connection)
             return bool(connection.execute(self._queries["occupied"]).fetchone()[0])  # type: ignore[index]  # EXISTS gives a row
@@ -99,8 +106,9 @@ class RegistryRows:
     ) -> None:
         """Replace all rows of MLflow's database by those of a dump, in one transaction. Raises Refused when the schemas differ.
 
-        `highest` is the last number that each model's versions have ever had: MLflow goes on behind it. It counts from the rows that it
-        has, and would otherwise give a number again that the promotion record knows.
+        `highest` is the last number that each model's versions have ever had: MLflow goes on behind
+        it. It counts from the rows that it has, and would otherwise give a number again that the
+        promotion record knows.
         """
         with self._transaction() as connection:
             if (found := self._revision(connection)) != revision:

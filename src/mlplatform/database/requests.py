@@ -1,7 +1,8 @@
 """The consumer's side of the raw database: records and the position behind them, in one transaction.
 
-`raw.offsets.next_offset` is the one truth of how far a partition is stored. Its row is locked for the whole transaction, so two members
-that both believe to own a partition (one was slow, its lease is gone) store one after the other, and the second skips what it finds done.
+`raw.offsets.next_offset` is the one truth of how far a partition is stored. Its row is locked for
+the whole transaction, so two members that both believe to own a partition (one was slow, its lease
+is gone) store one after the other, and the second skips what it finds done.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from mlplatform.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRow:
-    """One decoded record, every value such that PostgreSQL takes it. `inputs` and `outputs` are JSON text."""
+    """One decoded record, every value such that PostgreSQL takes it.
+
+    `inputs` and `outputs` are JSON text.
+    """
 
     partition: int
     offset: int
@@ -40,7 +44,10 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A record that can't become a row, with all that could be read of it. `kind` is a word for the metric, `reason` a sentence."""
+    """A record that can't become a row, with all that could be read of it.
+
+    `kind` is a word for the metric, `reason` a sentence.
+    """
 
     partition: int
     offset: int
@@ -57,7 +64,10 @@ Entry = RequestRow | DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a call of `store` did. `behind` is set instead of the rest when the database knows less than the queue assumed."""
+    """What a call of `store` did.
+
+    `behind` is set instead of the rest when the database knows less than the queue assumed.
+    """
 
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     rows: int = 0  # new ones: a request that came twice counts once
@@ -73,7 +83,10 @@ class Stored:
 
 
 class RequestStore:
-    """Stores records of one topic. Blocks; every method raises Unavailable when the primary is away."""
+    """Stores records of one topic.
+
+    Blocks; every method raises Unavailable when the primary is away.
+    """
 
     def __init__(self, pool: PrimaryPool, *, topic: str) -> None:
         self._pool = pool
@@ -93,10 +106,12 @@ class RequestStore:
     def store(self, entries: Sequence[Entry], *, holes: Mapping[int, int]) -> Stored:
         """Store entries and positions, all or nothing; entries of a partition must be in its order and without gaps.
 
-        Entries that are stored already are skipped. A batch that begins above the stored position would leave records out: nothing is
-        stored, and `behind` says where to read again (a failover of an asynchronous primary can set positions back). `holes` names
-        positions (partition -> next_offset) from which the queue was read again: if it holds no record there, the jump is right.
-        Raises InvalidInput when the database refuses a value of some entry; nothing is stored then.
+        Entries that are stored already are skipped. A batch that begins above the stored position
+        would leave records out: nothing is stored, and `behind` says where to read again (a
+        failover of an asynchronous primary can set positions back). `holes` names positions
+        (partition -> next_offset) from which the queue was read again: if it holds no record there,
+        the jump is right. Raises InvalidInput when the database refuses a value of some entry;
+        nothing is stored then.
         """
         try:
             with self._pool.transaction() as connection:

@@ -1,8 +1,8 @@
 """The raw side of etl: requests in the order in which they were stored.
 
-Within a (topic, partition) rows commit in the order of `log_offset`: their writer holds the row of raw.offsets until it commits. So a
-statement that sees one offset sees every lower one, and going on behind the last offset that was read skips nothing, however late a
-transaction commits.
+Within a (topic, partition) rows commit in the order of `log_offset`: their writer holds the row of
+raw.offsets until it commits. So a statement that sees one offset sees every lower one, and going on
+behind the last offset that was read skips nothing, however late a transaction commits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """One request as it was stored. `inputs` is the text of a JSON object, name -> list of `rows` values."""
+    """One request as it was stored.
+
+    `inputs` is the text of a JSON object, name -> list of `rows` values.
+    """
 
     request_id: str
     source: str

@@ -1,6 +1,7 @@
 """Roles, and what each may do (sql/roles.sql). All of it may run again; local mode and the chart use the same statements.
 
-A role of the server has no password of ours: local mode sets generated ones, on a cluster the operator does.
+A role of the server has no password of ours: local mode sets generated ones, on a cluster the
+operator does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ OWNERS: dict[Database, str] = {
     "mlflow": "mlplatform_mlflow",
 }
 TRIGGER_SINCE = 170000
-"""First server version with login triggers. Before it only the readers themselves can tell a primary from a standby."""
+"""First server version with login triggers.
+
+Before it only the readers themselves can tell a primary from a standby.
+"""
 
 Connection = psycopg.Connection[Any]
 
@@ -33,7 +37,10 @@ def create_roles(connection: Connection) -> None:
 
 
 def set_password(connection: Connection, role: str, password: SecretStr) -> None:
-    """Give a role a password. It goes over the wire as a SCRAM verifier, so that no log of the server can hold it."""
+    """Give a role a password.
+
+    It goes over the wire as a SCRAM verifier, so that no log of the server can hold it.
+    """
     verifier = connection.pgconn.encrypt_password(
         password.get_secret_value().encode(), role.encode(), b"scram-sha-256"
     )
@@ -47,7 +54,10 @@ def set_password(connection: Connection, role: str, password: SecretStr) -> None
 def create_database(
     connection: Connection, name: str, kind: Database, *, template: str | None = None
 ) -> None:
-    """Make a database with its owner if it is missing, and say who may connect. Needs a superuser's autocommit connection."""
+    """Make a database with its owner if it is missing, and say who may connect.
+
+    Needs a superuser's autocommit connection.
+    """
     found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
     if found is None:
         connection.execute(

@@ -1,8 +1,9 @@
 """A bounded set of database sessions, kept between uses.
 
-Not psycopg_pool: that connects in the background and pauses longer after each failure, so that callers wait out their time limit
-without learning the reason while a server is away, and go on waiting after it is back. Here the caller's own thread connects: a refused
-connection is known at once, with its cause, and the first call after an outage works.
+Not psycopg_pool: that connects in the background and pauses longer after each failure, so that
+callers wait out their time limit without learning the reason while a server is away, and go on
+waiting after it is back. Here the caller's own thread connects: a refused connection is known at
+once, with its cause, and the first call after an outage works.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Sessions:
 
     @contextmanager
     def session(self) -> Generator[Connection]:
-        """A session outside any transaction. Raises Overloaded when none gets free in time, psycopg's error when none can be made."""
+        """A session outside any transaction.
+
+        Raises Overloaded when none gets free in time, psycopg's error when none can be made.
+        """
         if not self._slots.acquire(timeout=self._wait_s):
             raise Overloaded(
                 f"database {self._name}: all sessions are busy", retry_after_s=self._wait_s

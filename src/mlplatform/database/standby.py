@@ -1,7 +1,8 @@
 """Proof that a session speaks to a standby.
 
-A session survives the promotion of the server it was opened on, and a name or a port may lead anywhere after a failover: so the session
-itself is asked, before the read and again after its last row.
+A session survives the promotion of the server it was opened on, and a name or a port may lead
+anywhere after a failover: so the session itself is asked, before the read and again after its last
+row.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class Position:
 
 
 def judge(row: Sequence[Any] | None, *, max_lag_bytes: int) -> Position:
-    """The position behind a row of `PROOF`. Raises StandbyUnproven or StandbyLagging; counts refusals, records the lag."""
+    """The position behind a row of `PROOF`.
+
+    Raises StandbyUnproven or StandbyLagging; counts refusals, records the lag.
+    """
     if row is None:
         raise refusal("no_answer", "the server did not say whether it is a standby")
     standby, server, lsn, timeline, streaming, lag_bytes = row

@@ -21,9 +21,11 @@ _ADAPTERS = {"onnx": "mlplatform.engine.onnx", "skops": "mlplatform.engine.skops
 def load(folder: Path, signature: Signature, *, trusted: Sequence[str]) -> Engine:
     """The engine of the model in `folder`.
 
-    The model file is read once; those very bytes are hashed against manifest.json and then loaded, so nothing can change between check
-    and use. That manifest.json itself is the approved one is proven before, by `mlplatform.registry.manifest.verify`. `trusted` names
-    the types that a skops file may hold beyond skops' own list. Raises IntegrityFailure when bytes or types are not what they must be.
+    The model file is read once; those very bytes are hashed against manifest.json and then loaded,
+    so nothing can change between check and use. That manifest.json itself is the approved one is
+    proven before, by `mlplatform.registry.manifest.verify`. `trusted` names the types that a skops
+    file may hold beyond skops' own list. Raises IntegrityFailure when bytes or types are not what
+    they must be.
     """
     data = _proven(folder, signature.model_file)
     adapter = importlib.import_module(_ADAPTERS[signature.format])

@@ -47,7 +47,10 @@ class OnnxEngine:
 
 
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngine:
-    """The engine of the bytes of a model.onnx. `trusted` has no meaning here: ONNX holds no code."""
+    """The engine of the bytes of a model.onnx.
+
+    `trusted` has no meaning here: ONNX holds no code.
+    """
     del trusted
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -1,4 +1,7 @@
-"""Compile a fitted scikit-learn estimator to ONNX. Only training does this; serving never imports it."""
+"""Compile a fitted scikit-learn estimator to ONNX.
+
+Only training does this; serving never imports it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ def compile_onnx(
 ) -> bytes:
     """The bytes of a model.onnx with one input per feature and these output names, in the order label, probabilities.
 
-    float64 features are computed in `precision`. Raises InvalidInput when skl2onnx has no translation for this estimator.
+    float64 features are computed in `precision`. Raises InvalidInput when skl2onnx has no
+    translation for this estimator.
     """
     inputs = [(feature.name, _tensor(feature, precision)([None, 1])) for feature in features]
     options = (

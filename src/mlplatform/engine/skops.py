@@ -52,7 +52,10 @@ def frame(features: Columns, declared: Sequence[Feature]) -> pd.DataFrame:
 
 
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> SkopsEngine:
-    """The engine of the bytes of a model.skops. Raises IntegrityFailure that names every type which is not on the list."""
+    """The engine of the bytes of a model.skops.
+
+    Raises IntegrityFailure that names every type which is not on the list.
+    """
     refuse_untrusted(data, trusted)
     return SkopsEngine(skops.io.loads(data, trusted=list(trusted)), signature)
 

@@ -12,7 +12,11 @@ from mlplatform.errors import InvalidInput
 
 
 def dump_skops(estimator: Any, trusted: Sequence[str]) -> bytes:
-    """The bytes of a model.skops. Raises IntegrityFailure when serving would refuse its types, InvalidInput when skops can't write it."""
+    """The bytes of a model.skops.
+
+    Raises IntegrityFailure when serving would refuse its types, InvalidInput when skops can't write
+    it.
+    """
     try:
         data = bytes(skops.io.dumps(estimator))
     except Exception as error:  # skops raises several classes for objects without a representation

@@ -16,7 +16,10 @@ NULL_TEXT = ""
 
 
 def prepare(features: Columns, declared: Sequence[Feature]) -> dict[str, NDArray[Any]]:
-    """The declared features in their order and types; null strings become `NULL_TEXT`. Raises InvalidInput for a missing one."""
+    """The declared features in their order and types; null strings become `NULL_TEXT`.
+
+    Raises InvalidInput for a missing one.
+    """
     missing = [feature.name for feature in declared if feature.name not in features]
     if missing:
         raise InvalidInput(f"features are missing: {', '.join(missing)}", field=missing[0])

@@ -20,7 +20,10 @@ FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Annotations:
-    """One item per row. A label is None where the row has none; placeholders where there is a fault."""
+    """One item per row.
+
+    A label is None where the row has none; placeholders where there is a fault.
+    """
 
     times: list[datetime]
     keys: list[str | None]
@@ -29,7 +32,10 @@ class Annotations:
 
 
 def annotate(flat: FlatRows, definition: PipelineDefinition) -> Annotations:
-    """Key, event time and typed label of every row. Only imported rows have labels; a request can't label itself."""
+    """Key, event time and typed label of every row.
+
+    Only imported rows have labels; a request can't label itself.
+    """
     faults: list[Fault] = []
     times = _times(flat, definition.time, faults)
     keys = _keys(flat, definition.key, faults)

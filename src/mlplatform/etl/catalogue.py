@@ -1,7 +1,8 @@
 """The features digests that etl works on, with their code.
 
-Code comes from git at the recorded commit and must have the recorded digest. What can't be loaded is written to
-`control.feature_sets.failure` for people and tried again later; the other digests go on.
+Code comes from git at the recorded commit and must have the recorded digest. What can't be loaded
+is written to `control.feature_sets.failure` for people and tried again later; the other digests go
+on.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class Catalogue:
         self._log = logger("etl")
 
     def refresh(self) -> list[Ready]:
-        """All digests that can be worked on, current ones first. Raises Unavailable when the warehouse is away."""
+        """All digests that can be worked on, current ones first.
+
+        Raises Unavailable when the warehouse is away.
+        """
         with self._warehouse.transaction() as connection:
             recorded = feature_sets.recorded(connection)
         ready = []

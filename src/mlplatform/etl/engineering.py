@@ -25,8 +25,8 @@ class Engineered:
 def engineer(features: FeatureSet, columns: Columns) -> Engineered:
     """Apply the pipeline's code to all rows.
 
-    The whole batch is one call. Only when it raises is it halved until the rows to blame are alone: about 2 · log2(n) more calls for one
-    bad row, 2 · n when all are bad.
+    The whole batch is one call. Only when it raises is it halved until the rows to blame are alone:
+    about 2 · log2(n) more calls for one bad row, 2 · n when all are bad.
     """
     result = Engineered({})
     parts: list[Columns] = []
@@ -57,7 +57,10 @@ def engineer(features: FeatureSet, columns: Columns) -> Engineered:
 
 
 def _storable(features: FeatureSet, result: Engineered) -> Engineered:
-    """Leave out rows whose text features PostgreSQL can't store. Raw columns were checked already."""
+    """Leave out rows whose text features PostgreSQL can't store.
+
+    Raw columns were checked already.
+    """
     texts = [
         feature.name
         for feature in features.features

@@ -18,7 +18,10 @@ _LONGEST_PAUSE_S = 10.0
 
 
 def run(settings: Settings) -> None:
-    """Turn raw rows into feature rows until SIGTERM or SIGINT; a running batch is finished first. Several processes share the work."""
+    """Turn raw rows into feature rows until SIGTERM or SIGINT; a running batch is finished first.
+
+    Several processes share the work.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

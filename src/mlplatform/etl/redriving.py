@@ -30,7 +30,10 @@ class Redriver:
             return redrive.asked(warehouse)
 
     def redrive(self, item: Ready) -> int:
-        """Try some of the rows of a digest again; returns their number. Raises Unavailable, or Refused when the table can't be written."""
+        """Try some of the rows of a digest again; returns their number.
+
+        Raises Unavailable, or Refused when the table can't be written.
+        """
         try:
             return self._try(item, limit=_BATCH)
         except (

@@ -18,7 +18,10 @@ _LONGEST_PAYLOAD = 10_000
 
 @dataclass
 class FlatRows:
-    """Rows of many requests, one list item each. `values` holds the declared columns, target, key and time; None where a row has none."""
+    """Rows of many requests, one list item each.
+
+    `values` holds the declared columns, target, key and time; None where a row has none.
+    """
 
     ids: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
@@ -42,8 +45,9 @@ class FlatRows:
 def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> FlatRows:
     """All rows of the requests, in order.
 
-    Fields that the definition does not know are left out: raw rows hold what was sent under older definitions too. A nullable column that
-    a request lacks is null (it may be older than the column). What can't be laid flat is a fault of each of its rows.
+    Fields that the definition does not know are left out: raw rows hold what was sent under older
+    definitions too. A nullable column that a request lacks is null (it may be older than the
+    column). What can't be laid flat is a fault of each of its rows.
     """
     flat = FlatRows(values={name: [] for name in _fields(definition)})
     required = {column.name for column in definition.columns if not column.nullable}

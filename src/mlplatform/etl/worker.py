@@ -1,8 +1,10 @@
 """The work of etl: one batch of one road at a time.
 
-A road is one (topic, partition) of raw rows, seen by one features digest; its place is a row of warehouse.progress. Any number of etl
-processes take places with SKIP LOCKED. A batch is one warehouse transaction, so it happens wholly or not at all; killed in the middle it
-is done again by whoever takes the place next. A new digest begins all roads at 0: its backfill goes on beside the older digests.
+A road is one (topic, partition) of raw rows, seen by one features digest; its place is a row of
+warehouse.progress. Any number of etl processes take places with SKIP LOCKED. A batch is one
+warehouse transaction, so it happens wholly or not at all; killed in the middle it is done again by
+whoever takes the place next. A new digest begins all roads at 0: its backfill goes on beside the
+older digests.
 """
 
 from __future__ import annotations

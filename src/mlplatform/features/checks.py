@@ -18,7 +18,10 @@ from mlplatform.features.fault import Fault, shown
 
 
 def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
-    """Every value outside its column's contract, ordered by row. Types are taken as right: they come from `parse.to_columns`."""
+    """Every value outside its column's contract, ordered by row.
+
+    Types are taken as right: they come from `parse.to_columns`.
+    """
     schema = _schema(tuple(declared))
     frame = pd.DataFrame(
         {

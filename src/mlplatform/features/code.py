@@ -1,10 +1,11 @@
 """A pipeline's features: the same code in etl and in serving.
 
-features.py defines `engineer(columns) -> features`: a dict from column name to 1-D NumPy array in, the same out, as many rows, in the same
-order, each row on its own (no statistic over rows: serving sees one row where etl sees thousands). No pandas, no state, no files.
-`load` checks the digest, runs the file in a module of its own and finds the features' types by trying it on generated rows, together and
-alone, so that a broken file is refused when it is loaded and not at the first request. Without a features.py the features are the raw columns and cost
-nothing.
+features.py defines `engineer(columns) -> features`: a dict from column name to 1-D NumPy array in,
+the same out, as many rows, in the same order, each row on its own (no statistic over rows: serving
+sees one row where etl sees thousands). No pandas, no state, no files. `load` checks the digest,
+runs the file in a module of its own and finds the features' types by trying it on generated rows,
+together and alone, so that a broken file is refused when it is loaded and not at the first request.
+Without a features.py the features are the raw columns and cost nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ Engineer = Callable[[dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 
 
 class FeatureSet:
-    """Columns in, features out. Stateless; safe to share between threads as far as features.py is."""
+    """Columns in, features out.
+
+    Stateless; safe to share between threads as far as features.py is.
+    """
 
     def __init__(
         self,
@@ -49,8 +53,9 @@ class FeatureSet:
     def apply(self, columns: Columns) -> Columns:
         """Features of these raw columns (typed, as `parse.to_columns` gives them), row for row.
 
-        With no features.py this is `columns` itself. Raises InvalidInput, naming file and line, when the code raises or breaks its
-        contract for these rows; which of several rows is to blame is not known.
+        With no features.py this is `columns` itself. Raises InvalidInput, naming file and line,
+        when the code raises or breaks its contract for these rows; which of several rows is to
+        blame is not known.
         """
         if self._engineer is None:
             return columns
@@ -61,8 +66,8 @@ class FeatureSet:
 def load(definition: PipelineDefinition, source: bytes | None, *, digest: str | None) -> FeatureSet:
     """The features of a definition and the bytes of its features.py (None: it has none).
 
-    The digest is compared before anything runs; None skips that, for code that has not been recorded yet. Raises DigestMismatch, or
-    InvalidInput that names file and line.
+    The digest is compared before anything runs; None skips that, for code that has not been
+    recorded yet. Raises DigestMismatch, or InvalidInput that names file and line.
     """
     found = features_digest(definition, source)
     if digest is not None and found != digest:
@@ -148,7 +153,8 @@ def _told(features: tuple[Feature, ...]) -> str:
 
 
 def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDArray[Any]]:
-    # Views that can't be written: code that changes its input would change what other code sees of the row.
+    # Views that can't be written: code that changes its input would change what other code sees of
+    # the row.
     views = {name: array.view() for name, array in columns.items()}
     for view in views.values():
         view.flags.writeable = False

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A value that breaks its column's contract. `row` counts from 0; `column` is empty when the row as a whole is at fault."""
+    """A value that breaks its column's contract.
+
+    `row` counts from 0; `column` is empty when the row as a whole is at fault.
+    """
 
     row: int
     column: str

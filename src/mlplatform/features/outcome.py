@@ -27,7 +27,10 @@ _KINDS: dict[str, DType] = {
 
 
 def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
-    """Names and types of what engineer() returned, in its order. Raises InvalidInput for names and types that can't be features."""
+    """Names and types of what engineer() returned, in its order.
+
+    Raises InvalidInput for names and types that can't be features.
+    """
     if not isinstance(found, Mapping) or not found:
         raise InvalidInput(
             f"{where}: engineer() must return a dict of arrays, not {type(found).__name__}"
@@ -53,7 +56,8 @@ def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
 def normalised(found: Any, features: tuple[Feature, ...], *, rows: int, where: str) -> Columns:
     """The arrays as float64, int64, bool or object (str and None), in the order of `features`.
 
-    Raises InvalidInput when names, types or lengths are not those, or a number is infinite. NaN is a null and passes.
+    Raises InvalidInput when names, types or lengths are not those, or a number is infinite. NaN is
+    a null and passes.
     """
     names = [feature.name for feature in features]
     if not isinstance(found, Mapping) or list(found) != names:
@@ -104,7 +108,8 @@ def _only_strings(array: NDArray[Any], feature: Feature, where: str) -> None:
 def differing(some: Columns, others: Columns) -> str:
     """The first feature whose values differ, or ''.
 
-    Nulls equal each other; the last digits, in which vectorised and single computations may differ, don't count.
+    Nulls equal each other; the last digits, in which vectorised and single computations may differ,
+    don't count.
     """
     for name, values in some.items():
         if values.dtype.kind == "f":

@@ -1,7 +1,8 @@
 """Lists of JSON values to typed columns.
 
-Strict: a bool is no number, a string is no number, a number is no string. Each column is converted whole; only when that can't be right
-are its values looked at one by one, to name the row. Used for every request, so it imports NumPy and nothing heavier.
+Strict: a bool is no number, a string is no number, a number is no string. Each column is converted
+whole; only when that can't be right are its values looked at one by one, to name the row. Used for
+every request, so it imports NumPy and nothing heavier.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ def to_columns(
 ) -> tuple[Columns, list[Fault]]:
     """Typed columns in the declared order, and every value that does not fit.
 
-    A value is a list item or an element of a 1-D array. None, and NaN in a number column, is a null: NaN or None in the result, a fault
-    where the column allows none. Infinities, NUL characters and lone surrogates (which Postgres can't store) are faults. A row with a
-    fault holds a placeholder there and must not be used. Raises InvalidInput for missing or unknown columns and for unequal lengths.
+    A value is a list item or an element of a 1-D array. None, and NaN in a number column, is a
+    null: NaN or None in the result, a fault where the column allows none. Infinities, NUL
+    characters and lone surrogates (which Postgres can't store) are faults. A row with a fault holds
+    a placeholder there and must not be used. Raises InvalidInput for missing or unknown columns and
+    for unequal lengths.
     """
     _same_names(inputs, columns)
     _same_lengths(inputs)
@@ -99,7 +102,10 @@ _PLAIN: dict[DType, frozenset[type]] = {
 
 
 def _from_array(values: NDArray[Any], column: Column) -> NDArray[Any] | None:
-    """An array whose type fits needs no look at its values' types. A uint64 may not fit an int64."""
+    """An array whose type fits needs no look at its values' types.
+
+    A uint64 may not fit an int64.
+    """
     if (
         values.ndim != 1
         or values.dtype.kind not in _NUMBER_KINDS[column.dtype]

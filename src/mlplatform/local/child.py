@@ -1,6 +1,7 @@
 """One child process of the supervisor: start it, watch it, stop it, keep its log.
 
-Every method runs in the supervisor's thread, except `probe`, which has a thread of its own so that a slow probe holds up nobody.
+Every method runs in the supervisor's thread, except `probe`, which has a thread of its own so that
+a slow probe holds up nobody.
 """
 
 from __future__ import annotations
@@ -82,7 +83,10 @@ class Child:
             rotate(self.log)
 
     def spawn(self) -> None:
-        """Start the process in a session of its own. Must run in the thread that lives as long as the child may."""
+        """Start the process in a session of its own.
+
+        Must run in the thread that lives as long as the child may.
+        """
         spec = self.spec
         uid = -1 if spec.uid is None else spec.uid
         argv = (
@@ -212,7 +216,8 @@ def rotate(log: Path) -> None:
 def bound(log: Path, most_bytes: int) -> None:
     """Copy a log that has grown too large to `<name>.log.1` and empty it.
 
-    The child keeps its handle, which appends, so it goes on at the start; a line written between copy and cut is lost.
+    The child keeps its handle, which appends, so it goes on at the start; a line written between
+    copy and cut is lost.
     """
     if log.exists() and log.stat().st_size > most_bytes:
         shutil.copyfile(log, log.with_name(log.name + ".1"))

@@ -1,9 +1,11 @@
 """Ends what a killed supervisor left behind.
 
-A supervisor starts this file as a script and holds the other end of its standard input. When the supervisor is gone (even by SIGKILL)
-the kernel closes that end, and the guard ends every process group that the process file still lists: the stop signal first, SIGKILL
-after a grace. On Linux the children themselves have got their stop signal from the kernel by then; what is left for the guard are
-grandchildren, and children that don't obey. The same `clean` runs at the next start, for the case that the guard was killed as well.
+A supervisor starts this file as a script and holds the other end of its standard input. When the
+supervisor is gone (even by SIGKILL) the kernel closes that end, and the guard ends every process
+group that the process file still lists: the stop signal first, SIGKILL after a grace. On Linux the
+children themselves have got their stop signal from the kernel by then; what is left for the guard
+are grandchildren, and children that don't obey. The same `clean` runs at the next start, for the
+case that the guard was killed as well.
 
     guard.py PROCESS_FILE GRACE_SECONDS
 """
@@ -24,7 +26,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Listed:
-    """A running child as the process file lists it. It leads a process group of its own, whose id is its pid."""
+    """A running child as the process file lists it.
+
+    It leads a process group of its own, whose id is its pid.
+    """
 
     name: str
     pid: int
@@ -63,7 +68,10 @@ def born(pid: int) -> str:
 
 
 def clean(path: Path, *, grace_s: float, known: Callable[[Listed], bool]) -> list[str]:
-    """End the listed children that `known` accepts, with all of their groups. Returns their names; the file is gone afterwards."""
+    """End the listed children that `known` accepts, with all of their groups.
+
+    Returns their names; the file is gone afterwards.
+    """
     left = [child for child in read(path) if known(child) and signal_group(child.pid, 0)]
     for child in left:
         signal_group(child.pid, child.stop_signal)

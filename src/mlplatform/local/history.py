@@ -1,7 +1,8 @@
 """Rows for the example pipelines: a history to learn from, and later rows that play the live traffic.
 
-`history(name)` and `live(name)` never share a row. Both give rows as a user would send them: raw columns, target, key and, where the
-pipeline has one, time; every value fits into JSON. Seeded: the same rows each time.
+`history(name)` and `live(name)` never share a row. Both give rows as a user would send them: raw
+columns, target, key and, where the pipeline has one, time; every value fits into JSON. Seeded: the
+same rows each time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def history(name: str) -> Iterator[Row]:
 
 
 def live(name: str) -> Iterator[Row]:
-    """Rows to send as requests, with the target that only later becomes known. Raises UnknownName."""
+    """Rows to send as requests, with the target that only later becomes known.
+
+    Raises UnknownName.
+    """
     rows, live_rows = _rows(name)
     yield from rows[-live_rows:]
 

@@ -1,12 +1,13 @@
 """A real Kafka broker on this machine: Apache Kafka (KRaft, one node) from Maven Central, on the machine's Java.
 
-    java = find_java()
-    fetch(home / "kafka" / "lib")                              # with mvn; does nothing when the jars are there
-    broker = LocalKafka(home / "kafka", java, port=0, controller_port=0)
-    broker.prepare()                                           # configuration; formats the storage on first use
-    Supervisor([broker.spec()], logs=home / "logs").start()    # broker.url is kafka://127.0.0.1:PORT
+    java = find_java() fetch(home / "kafka" / "lib")                              # with mvn; does
+    nothing when the jars are there broker = LocalKafka(home / "kafka", java, port=0,
+    controller_port=0) broker.prepare()                                           # configuration;
+    formats the storage on first use Supervisor([broker.spec()], logs=home / "logs").start()    #
+    broker.url is kafka://127.0.0.1:PORT
 
-`python -m mlplatform.local.kafka [--home FOLDER] [--port PORT] [--fetch]` does all of it and runs until Ctrl-C, or only fetches.
+`python -m mlplatform.local.kafka [--home FOLDER] [--port PORT] [--fetch]` does all of it and runs
+until Ctrl-C, or only fetches.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ def find_java() -> Path:
 
 
 def fetch(jars: Path, *, pom: Path = POM) -> None:
-    """Have Kafka's jars (about 55 MB) in that folder; does nothing when they are there. Needs mvn and its repository. Blocks."""
+    """Have Kafka's jars (about 55 MB) in that folder; does nothing when they are there.
+
+    Needs mvn and its repository. Blocks.
+    """
     if (jars / _COMPLETE).exists():
         return
     maven = shutil.which("mvn")
@@ -127,7 +131,10 @@ def fetch(jars: Path, *, pom: Path = POM) -> None:
 
 
 class LocalKafka:
-    """One broker with its folder. Port 0 takes the port of the last time when it is still free, else any."""
+    """One broker with its folder.
+
+    Port 0 takes the port of the last time when it is still free, else any.
+    """
 
     def __init__(
         self,
@@ -158,7 +165,10 @@ class LocalKafka:
         return self._folder / "server.properties"
 
     def prepare(self) -> None:
-        """Write the configuration; on first use give the storage its id. Raises Unavailable when Kafka's tool refuses."""
+        """Write the configuration; on first use give the storage its id.
+
+        Raises Unavailable when Kafka's tool refuses.
+        """
         data = self._folder / "data"
         self._folder.mkdir(parents=True, exist_ok=True)
         values = {

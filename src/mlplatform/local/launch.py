@@ -1,8 +1,9 @@
 """Becomes a child process: drops the user, asks the kernel to signal it when the parent dies, then executes the real program.
 
-Run as a script by an isolated interpreter, with the standard library only, so that it costs about 20 ms. It exists since the same
-steps in `preexec_fn` would run Python between fork and exec of a process with threads. The order matters: the kernel forgets the
-parent-death signal when the user changes, so the user goes first; and the parent may have died before the signal was asked for.
+Run as a script by an isolated interpreter, with the standard library only, so that it costs about
+20 ms. It exists since the same steps in `preexec_fn` would run Python between fork and exec of a
+process with threads. The order matters: the kernel forgets the parent-death signal when the user
+changes, so the user goes first; and the parent may have died before the signal was asked for.
 
     launch.py SIGNAL PARENT UID -- PROGRAM [ARGUMENT…]      UID -1: stay who you are
 """

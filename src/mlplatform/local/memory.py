@@ -9,7 +9,10 @@ from pathlib import Path
 
 
 def by_root(roots: Iterable[int]) -> dict[int, int]:
-    """Bytes of each of these processes with all of its descendants. Where the system has no PSS (macOS) it is the resident size."""
+    """Bytes of each of these processes with all of its descendants.
+
+    Where the system has no PSS (macOS) it is the resident size.
+    """
     parents, resident = _table()
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():

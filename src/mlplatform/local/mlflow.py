@@ -42,8 +42,9 @@ def process(
 ) -> ProcessSpec:
     """The process. `dsn` is a postgresql:// URL of an existing database; MLflow makes and migrates its tables there on start.
 
-    Files lie at `artifacts` (a path or URL), by default in `folder`/artifacts. `allowed_hosts` are `host:port` names by which clients reach it beside `host:port` itself and
-    localhost; MLflow compares the Host header exactly, with the port.
+    Files lie at `artifacts` (a path or URL), by default in `folder`/artifacts. `allowed_hosts` are
+    `host:port` names by which clients reach it beside `host:port` itself and localhost; MLflow
+    compares the Host header exactly, with the port.
     """
     hosts = dict.fromkeys([f"{host}:{port}", f"localhost:{port}", *allowed_hosts])
     options = {
@@ -72,7 +73,11 @@ def process(
 
 
 def environment(dsn: str, *, home: Path) -> dict[str, str]:
-    """The server's whole environment. The address with its password stands here, not in argv, which every user of the machine can read."""
+    """The server's whole environment.
+
+    The address with its password stands here, not in argv, which every user of the machine can
+    read.
+    """
     return {
         "PATH": os.defpath,
         "HOME": str(home),
@@ -95,7 +100,10 @@ def sqlalchemy_url(dsn: str) -> str:
 
 
 def _place(artifacts: str) -> str:
-    """The URL of where files go; a folder is made. Raises SettingsError when the client of such a place is not installed."""
+    """The URL of where files go; a folder is made.
+
+    Raises SettingsError when the client of such a place is not installed.
+    """
     scheme, separator, _ = artifacts.partition("://")
     if separator:
         _refuse_without_client(scheme)

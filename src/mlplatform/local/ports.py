@@ -37,8 +37,8 @@ def choose(
 ) -> dict[str, int]:
     """A free port for each name: the wanted one, else any. Port 0 wants any.
 
-    With `claims` no other stack on this machine is given the same ports until that is closed: a server binds its port seconds later,
-    and a second stack must not find it free in between.
+    With `claims` no other stack on this machine is given the same ports until that is closed: a
+    server binds its port seconds later, and a second stack must not find it free in between.
     """
     with (
         contextlib.ExitStack() as held

@@ -1,13 +1,13 @@
 """A real PostgreSQL primary with a real streaming standby, for one machine.
 
-    postgres = LocalPostgres(folder, binaries.find(None, copies=…), passwords=new_passwords(), primary_port=5433, standby_port=5434)
-    postgres.prepare_primary()      # makes the data folder unless it is there
-    # start postgres.primary_spec()
-    postgres.provision()            # roles, databases, schema, login trigger; may run again
-    postgres.prepare_standby()      # copies the primary unless a usable copy is there
-    # start postgres.standby_spec()
+    postgres = LocalPostgres(folder, binaries.find(None, copies=…), passwords=new_passwords(),
+    primary_port=5433, standby_port=5434) postgres.prepare_primary()      # makes the data folder
+    unless it is there # start postgres.primary_spec() postgres.provision()            # roles,
+    databases, schema, login trigger; may run again postgres.prepare_standby()      # copies the
+    primary unless a usable copy is there # start postgres.standby_spec()
 
-Nothing of it keeps a process: starting and stopping is the supervisor's. All of it may run again on the same folder.
+Nothing of it keeps a process: starting and stopping is the supervisor's. All of it may run again on
+the same folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _log = telemetry.logger("local")
 
 
 def new_passwords() -> dict[str, SecretStr]:
-    """A fresh password for every role of the servers, by its full name. Made once, then kept by the caller."""
+    """A fresh password for every role of the servers, by its full name.
+
+    Made once, then kept by the caller.
+    """
     names = (SUPERUSER, files.REPLICATION_ROLE, *(f"mlplatform_{role}" for role in roles.ROLES))
     return {name: SecretStr(secrets.token_urlsafe(24)) for name in names}
 
@@ -48,8 +51,8 @@ def new_passwords() -> dict[str, SecretStr]:
 class LocalPostgres:
     """Data folders, roles and process descriptions of the two servers.
 
-    The data lies in `self.folder`, which is elsewhere when root has a home that nobody else can enter (see `postgres_files.settle`).
-    `durable=False` is for tests: no fsync.
+    The data lies in `self.folder`, which is elsewhere when root has a home that nobody else can
+    enter (see `postgres_files.settle`). `durable=False` is for tests: no fsync.
     """
 
     def __init__(
@@ -74,7 +77,10 @@ class LocalPostgres:
 
     @property
     def primary_refuses_reader(self) -> bool:
-        """True when the primary itself refuses the reader role (PostgreSQL 17+). Otherwise only the read pool's own proof does."""
+        """True when the primary itself refuses the reader role (PostgreSQL 17+).
+
+        Otherwise only the read pool's own proof does.
+        """
         return self.programs.major >= roles.TRIGGER_SINCE // 10_000
 
     def password(self, role: str) -> SecretStr:
@@ -238,7 +244,8 @@ class LocalPostgres:
                 "scram-sha-256",
                 f"--pwfile={password_file}",
             ]
-            # Bytes order text: the same on every machine, whatever its locale, and a snapshot's order never changes with a C library.
+            # Bytes order text: the same on every machine, whatever its locale, and a snapshot's
+            # order never changes with a C library.
             arguments += ["--encoding=UTF8", "--no-locale", "--data-checksums"]
             self.programs.run("initdb", *arguments, *self._no_sync())
         finally:

@@ -54,7 +54,8 @@ full_page_writes = off
 def settle(folder: Path, uid: int | None) -> Path:
     """Make the folder of the servers, or find it again: `folder`, or one outside that `folder` links to.
 
-    The servers' user must reach its data. A folder under a closed one (root's home) is no place for it, so the data goes below /var/tmp.
+    The servers' user must reach its data. A folder under a closed one (root's home) is no place for
+    it, so the data goes below /var/tmp.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.is_symlink():
@@ -81,7 +82,10 @@ def settle(folder: Path, uid: int | None) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Delete the folder of the servers and all their data; they must be stopped. Nothing happens when there is none."""
+    """Delete the folder of the servers and all their data; they must be stopped.
+
+    Nothing happens when there is none.
+    """
     if folder.is_symlink():
         shutil.rmtree(folder.readlink(), ignore_errors=True)
         folder.unlink()
@@ -104,7 +108,10 @@ def make_data_folder(path: Path, uid: int | None) -> None:
 def configure(
     data: Path, uid: int | None, *, name: str, port: int, durable: bool, extra: str = ""
 ) -> None:
-    """Write the files that make a data folder a server of ours. They hold a password, so only the servers' user may read them."""
+    """Write the files that make a data folder a server of ours.
+
+    They hold a password, so only the servers' user may read them.
+    """
     text = _CONFIGURATION.format(port=port, name=name) + ("" if durable else _FAST) + extra
     write(data / "mlplatform.conf", text, uid)
     write(data / "pg_hba.conf", _HBA, uid)

@@ -11,8 +11,9 @@ from pathlib import Path
 class ProcessSpec:
     """One child process.
 
-    `ready` is called about ten times a second until it returns True or `ready_timeout_s` has passed; it may block shortly and must not
-    raise for a server that is merely not up yet. `needs` names processes that must be ready first; they are stopped after this one.
+    `ready` is called about ten times a second until it returns True or `ready_timeout_s` has
+    passed; it may block shortly and must not raise for a server that is merely not up yet. `needs`
+    names processes that must be ready first; they are stopped after this one.
     """
 
     name: str

@@ -39,7 +39,8 @@ def queue_of(word: str, home: Path, *, port: int) -> LocalQueue:
 def refuse_another(before: str, word: str) -> None:
     """Raise Refused when a stack that has run on the queue `before` ("" is unknown) is to run on another.
 
-    Its raw database holds offsets into the old one: in another the consumer would find those records gone, and stop.
+    Its raw database holds offsets into the old one: in another the consumer would find those
+    records gone, and stop.
     """
     if before not in ("", word):
         raise Refused(

@@ -1,4 +1,7 @@
-"""How a long road tells people where it is. The command line has two reporters: a live display for terminals, plain lines elsewhere."""
+"""How a long road tells people where it is.
+
+The command line has two reporters: a live display for terminals, plain lines elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,11 @@ class Reporter(Protocol):
     """Told by the thread that works."""
 
     def step(self, title: str) -> AbstractContextManager[Say]:
-        """A step of the road. Inside, the function given says what has been reached so far; the last word stands at its end."""
+        """A step of the road.
+
+        Inside, the function given says what has been reached so far; the last word stands at its
+        end.
+        """
         ...
 
     def note(self, text: str) -> None:

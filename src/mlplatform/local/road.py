@@ -1,7 +1,8 @@
 """The whole road on a running stack, with every claim checked: history in, versions trained and served, requests stored, labels, retraining.
 
-`Road.run` raises PlatformError at the first thing that is not as it should be. At a second start it uses what is there: it trains and
-imports nothing again, and shows that the versions of before answer.
+`Road.run` raises PlatformError at the first thing that is not as it should be. At a second start it
+uses what is there: it trains and imports nothing again, and shows that the versions of before
+answer.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ class Road:
             self._serving = held.enter_context(ServingClient(urls["serving"], tokens["client"]))
             yield
 
-    # -- step by step -------------------------------------------------------------------------------------------------------------
+    # -- step by step
+    # -------------------------------------------------------------------------------------------------------------
 
     def _apply(self) -> list[str]:
         options = self._stack.options
@@ -253,7 +255,8 @@ class Road:
             accepted = sum(outbox["accepted"] for outbox in found["outboxes"])
             say(f"{accepted} accepted = {stored} stored, none missing")
 
-    # -- what they are made of ------------------------------------------------------------------------------------------------------
+    # -- what they are made of
+    # ------------------------------------------------------------------------------------------------------
 
     def _await_features(self, name: str, rows: int, say: Say) -> None:
         def ready() -> bool | None:
@@ -324,7 +327,10 @@ class Road:
         return found if settled and not waiting and found["outboxes"] else None
 
     def _until(self, condition: Callable[[], Any], otherwise: str) -> Any:
-        """What `condition` gives once it gives something. Servers that ask to be asked later are."""
+        """What `condition` gives once it gives something.
+
+        Servers that ask to be asked later are.
+        """
         deadline, last = time.monotonic() + WAIT_S, ""
         while time.monotonic() < deadline:
             try:

@@ -44,8 +44,9 @@ PASSWORDS = (
     *(f"mlplatform_{role}" for role in roles.ROLES),
 )
 
-# What each component needs decides the order of the start, and in reverse that of the stop: serving ends first, while the shipper, the
-# consumer and the data API still take what it hands over. So a stop leaves nothing on the road.
+# What each component needs decides the order of the start, and in reverse that of the stop: serving
+# ends first, while the shipper, the consumer and the data API still take what it hands over. So a
+# stop leaves nothing on the road.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "dataapi": (PRIMARY, STANDBY),
     "consumer": (PRIMARY,),
@@ -82,7 +83,10 @@ class LocalStack:
         self._statuses: dict[str, state.Process] = {}
 
     def __enter__(self) -> Self:
-        """Take the folder and choose ports; nothing runs yet. Raises Refused when another program runs this stack."""
+        """Take the folder and choose ports; nothing runs yet.
+
+        Raises Refused when another program runs this stack.
+        """
         self._held.enter_context(state.hold(self.options.home))
         try:
             self._enter()
@@ -149,7 +153,10 @@ class LocalStack:
         self._write_state()
 
     def stay(self) -> None:
-        """Block until a signal ends this program. Raises Unavailable when the supervisor breaks down, which ends all processes."""
+        """Block until a signal ends this program.
+
+        Raises Unavailable when the supervisor breaks down, which ends all processes.
+        """
         self.supervisor.stay()
 
     def listen(self, on_change: OnChange | None) -> None:

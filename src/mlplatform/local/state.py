@@ -65,7 +65,10 @@ class State(BaseModel):
 
 
 def read(home: Path) -> State | None:
-    """The state of the stack in that folder; None when there never was one. Raises SettingsError when the file is damaged."""
+    """The state of the stack in that folder; None when there never was one.
+
+    Raises SettingsError when the file is damaged.
+    """
     path = home / FILE
     try:
         return State.model_validate_json(path.read_text())
@@ -94,7 +97,10 @@ def is_home(folder: Path) -> bool:
 
 @contextmanager
 def hold(home: Path) -> Iterator[None]:
-    """Hold the folder for one stack at a time. Raises Refused when another program has it. The lock ends with the program."""
+    """Hold the folder for one stack at a time.
+
+    Raises Refused when another program has it. The lock ends with the program.
+    """
     home.mkdir(parents=True, exist_ok=True)
     with (home / LOCK).open("w") as file:
         try:

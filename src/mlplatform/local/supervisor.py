@@ -1,15 +1,17 @@
 """Runs the processes of local mode, and the servers of the integration tests.
 
     with Supervisor(specs, logs=home / "logs") as supervisor:
-        supervisor.start()              # blocks until all are ready; in the order of their needs, side by side where they allow it
-        supervisor.stop("etl")          # one alone
+        supervisor.start()              # blocks until all are ready; in the order of their needs,
+        side by side where they allow it supervisor.stop("etl")          # one alone
         supervisor.status()["etl"]
                                         # on leaving: all stop, those that need others first
 
-A process that ends by itself comes back after a pause that doubles up to ten seconds. Each has one log file, `<logs>/<name>.log`; the
-last run's is `<name>.log.1`. When the program that holds the supervisor is killed, nothing stays behind (see `guard`, `launch`).
+A process that ends by itself comes back after a pause that doubles up to ten seconds. Each has one
+log file, `<logs>/<name>.log`; the last run's is `<name>.log.1`. When the program that holds the
+supervisor is killed, nothing stays behind (see `guard`, `launch`).
 
-One thread starts all children and lives until the end: Linux ties the parent-death signal to the thread that forked.
+One thread starts all children and lives until the end: Linux ties the parent-death signal to the
+thread that forked.
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ OnChange = Callable[[ProcessStatus], None]
 
 
 class Supervisor:
-    """Starts, watches and stops child processes. Safe to call from any thread; calls block until what they ask for holds."""
+    """Starts, watches and stops child processes.
+
+    Safe to call from any thread; calls block until what they ask for holds.
+    """
 
     def __init__(
         self,
@@ -87,7 +92,8 @@ class Supervisor:
     def start(self, *names: str) -> None:
         """Start these (all when none is named) and what they need, and wait until they are ready.
 
-        Raises Unavailable, with the end of the log, as soon as one of them has failed; the others are left as they are.
+        Raises Unavailable, with the end of the log, as soon as one of them has failed; the others
+        are left as they are.
         """
         with self._changed:
             wanted = self._with_needs(names or tuple(self._children))
@@ -130,7 +136,10 @@ class Supervisor:
     def wait(
         self, name: str, until: Callable[[ProcessStatus], bool], *, timeout_s: float
     ) -> ProcessStatus:
-        """Wait until the status of a process satisfies `until`. Raises Unavailable when that takes too long."""
+        """Wait until the status of a process satisfies `until`.
+
+        Raises Unavailable when that takes too long.
+        """
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while not until(status := self._child(name).status()):

@@ -1,4 +1,7 @@
-"""The durable outbox: a folder where accepted requests wait until the queue has acknowledged them. See docs/outbox.md."""
+"""The durable outbox: a folder where accepted requests wait until the queue has acknowledged them.
+
+See docs/outbox.md.
+"""
 
 from __future__ import annotations
 

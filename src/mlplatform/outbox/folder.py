@@ -1,14 +1,14 @@
 """The files of an outbox.
 
-    identity                   {"format": 1, "outbox_id": UUID}, written once
-    writer.lock, reader.lock   held (flock) by the one writer and the one reader
-    durable                    number of the last synced record, written by the writer (position.py)
-    acknowledged               position of the last acknowledged record, written by the reader (position.py)
-    <first sequence>.segment   frames (record.py); a record never lies in two segments
-    spare                      a freed segment that the writer takes for its next one: overwriting beats making a new file
+    identity                   {"format": 1, "outbox_id": UUID}, written once writer.lock,
+    reader.lock   held (flock) by the one writer and the one reader durable
+    number of the last synced record, written by the writer (position.py) acknowledged
+    position of the last acknowledged record, written by the reader (position.py) <first
+    sequence>.segment   frames (record.py); a record never lies in two segments spare
+    a freed segment that the writer takes for its next one: overwriting beats making a new file
 
-A segment ends where the next one begins: frames that carry the next segment's first number or a later one are what a failed append
-left behind, and nobody reads them.
+A segment ends where the next one begins: frames that carry the next segment's first number or a
+later one are what a failed append left behind, and nobody reads them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def lock(folder: Path, role: str) -> int:
 
 
 def identity(folder: Path) -> str | None:
-    """The outbox's UUID, or None when it has none yet. Raises IntegrityFailure for an unreadable file."""
+    """The outbox's UUID, or None when it has none yet.
+
+    Raises IntegrityFailure for an unreadable file.
+    """
     try:
         text = (folder / "identity").read_text()
     except FileNotFoundError:

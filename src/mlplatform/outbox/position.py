@@ -1,10 +1,12 @@
 """Two small files by which writer and reader tell each other how far they are.
 
-`durable` is written after each fdatasync of the writer and is itself never synced: it only has to be visible to the reader, and a value
-that a power failure sets back is too low, never too high. The writer sets it right when it opens the outbox.
+`durable` is written after each fdatasync of the writer and is itself never synced: it only has to
+be visible to the reader, and a value that a power failure sets back is too low, never too high. The
+writer sets it right when it opens the outbox.
 
-`acknowledged` must outlive a power failure, or records are sent twice (which the raw database would sort out): two slots are written in
-turn and synced, so that one of them is whole at any time, also under the eyes of the other process.
+`acknowledged` must outlive a power failure, or records are sent twice (which the raw database would
+sort out): two slots are written in turn and synced, so that one of them is whole at any time, also
+under the eyes of the other process.
 """
 
 from __future__ import annotations

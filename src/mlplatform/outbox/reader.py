@@ -1,8 +1,9 @@
 """The reading end of an outbox.
 
-The reader sees a record when the writer has synced it and published its number, never before: what it ships can't vanish from the
-writer's numbering afterwards. It works without a living writer on what was published; a mark that a power failure set back (position.py)
-hides the newest records until the writer opens the outbox again.
+The reader sees a record when the writer has synced it and published its number, never before: what
+it ships can't vanish from the writer's numbering afterwards. It works without a living writer on
+what was published; a mark that a power failure set back (position.py) hides the newest records
+until the writer opens the outbox again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from mlplatform.telemetry import gauge
 
 
 class OutboxReader:
-    """Reads the oldest records and forgets them when told. One per folder, used by one thread; methods may block on the disk."""
+    """Reads the oldest records and forgets them when told.
+
+    One per folder, used by one thread; methods may block on the disk.
+    """
 
     def __init__(self, folder: Path, *, outbox_id: str, lock: int) -> None:
         """Use `open`."""
@@ -38,7 +42,10 @@ class OutboxReader:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Take the reader's lock. Unavailable while no writer has made the outbox yet, Refused when it has a reader already."""
+        """Take the reader's lock.
+
+        Unavailable while no writer has made the outbox yet, Refused when it has a reader already.
+        """
         lock = -1
         try:
             outbox_id = _identity(folder)
@@ -56,7 +63,8 @@ class OutboxReader:
     def read(self, max_records: int, max_bytes: int) -> Sequence[OutboxRecord]:
         """The oldest unacknowledged records, at most so many of both, but at least one if there is any; the same again until acknowledged.
 
-        Does not wait. Raises IntegrityFailure when a durable record can't be read, Unavailable when the disk fails.
+        Does not wait. Raises IntegrityFailure when a durable record can't be read, Unavailable when
+        the disk fails.
         """
         try:
             return self._collect(max_records, max_bytes)
@@ -66,7 +74,10 @@ class OutboxReader:
             ) from error
 
     def acknowledge(self, sequence: int) -> None:
-        """Forget all records up to `sequence`, which the last `read` returned. Durable when it returns; frees whole segments."""
+        """Forget all records up to `sequence`, which the last `read` returned.
+
+        Durable when it returns; frees whole segments.
+        """
         if sequence <= self._position.sequence:
             return
         index = sequence - self._position.sequence - 1

@@ -1,7 +1,8 @@
 """What goes in and out of an outbox, and how a record lies in its file.
 
-A frame is `magic, length, sequence, checksum` (little-endian, 20 bytes) and the payload. The checksum (CRC-32) covers length, sequence
-and payload, so a frame that lies at the wrong place of the log is as bad as one with a flipped bit.
+A frame is `magic, length, sequence, checksum` (little-endian, 20 bytes) and the payload. The
+checksum (CRC-32) covers length, sequence and payload, so a frame that lies at the wrong place of
+the log is as bad as one with a flipped bit.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def frame_bytes(payload: bytes) -> int:
 def parse(data: memoryview, sequence: int) -> OutboxRecord | int:
     """The record at the start of `data`, if it is whole and has that number.
 
-    Otherwise how many bytes would be needed to tell (more than `data` has), or 0 when this is no such frame.
+    Otherwise how many bytes would be needed to tell (more than `data` has), or 0 when this is no
+    such frame.
     """
     if len(data) < HEADER_BYTES:
         return HEADER_BYTES

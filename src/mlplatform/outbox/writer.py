@@ -1,9 +1,11 @@
 """The writing end of an outbox: group commit into preallocated segments.
 
-A batch goes into one segment with one write and one fdatasync; only then is its last number published to the reader (position.py). So a
-record that was written but not yet synced is invisible: if the process dies there, opening the outbox again finds it whole in the page
-cache, syncs and publishes it (its client got no answer and may see the request recorded all the same); if the machine dies there, it is
-gone or torn, cut away, and its number is given to the next record. Nothing that the queue has seen can lose its number to another.
+A batch goes into one segment with one write and one fdatasync; only then is its last number
+published to the reader (position.py). So a record that was written but not yet synced is invisible:
+if the process dies there, opening the outbox again finds it whole in the page cache, syncs and
+publishes it (its client got no answer and may see the request recorded all the same); if the
+machine dies there, it is gone or torn, cut away, and its number is given to the next record.
+Nothing that the queue has seen can lose its number to another.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class OutboxWriter:
         self.next_sequence = 1
         self._folder = folder
         self._lock = lock
-        # Two segments at least: the one that is written is never freed, and it must not be all the room there is.
+        # Two segments at least: the one that is written is never freed, and it must not be all the
+        # room there is.
         self._segment_bytes = min(segment_bytes, capacity_bytes // 2)
         self._capacity_bytes = capacity_bytes
         self._durable = DurableMark(folder)
@@ -60,7 +63,8 @@ class OutboxWriter:
     def open(cls, folder: Path, *, segment_bytes: int, capacity_bytes: int) -> Self:
         """Open or make the outbox: takes the writer's lock (Refused if taken), cuts a torn tail, keeps or makes the UUID.
 
-        Raises IntegrityFailure when records that were durable can't be read, Unavailable when the disk fails.
+        Raises IntegrityFailure when records that were durable can't be read, Unavailable when the
+        disk fails.
         """
         lock = -1
         try:
@@ -86,8 +90,9 @@ class OutboxWriter:
     def append(self, payloads: Sequence[bytes]) -> None:
         """Make the payloads durable, all or none, as records next_sequence, next_sequence + 1, ….
 
-        Raises OutboxFull (capacity reached, or no room on the disk), Unavailable (the disk failed) or TooLarge (the batch could never
-        fit). After an error nothing of the batch is visible and `next_sequence` is unchanged, so no number is ever left out.
+        Raises OutboxFull (capacity reached, or no room on the disk), Unavailable (the disk failed)
+        or TooLarge (the batch could never fit). After an error nothing of the batch is visible and
+        `next_sequence` is unchanged, so no number is ever left out.
         """
         if not payloads:
             return
@@ -108,7 +113,11 @@ class OutboxWriter:
         gauge("outbox_accepted_sequence").set(self.next_sequence - 1)
 
     def status(self) -> OutboxStatus:
-        """Numbers as of now. `bytes` counts whole closed segments, so it may be a little high; it is 0 when all is acknowledged."""
+        """Numbers as of now.
+
+        `bytes` counts whole closed segments, so it may be a little high; it is 0 when all is
+        acknowledged.
+        """
         position = self._acknowledged.read()
         accepted = self.next_sequence - 1
         waiting = 0
@@ -228,8 +237,9 @@ class OutboxWriter:
     def _give_up_segment(self) -> None:
         """After a failed write or sync the kernel may call pages clean that never reached the disk: never write here again.
 
-        What was synced before stays readable. The next segment's name hides the frames of the failed batch; until there is one, their
-        first header is wiped, so that opening the outbox again doesn't find them.
+        What was synced before stays readable. The next segment's name hides the frames of the
+        failed batch; until there is one, their first header is wiped, so that opening the outbox
+        again doesn't find them.
         """
         with contextlib.suppress(OSError):  # best effort on a failing disk
             os.pwrite(self._file, bytes(HEADER_BYTES), self._offset)

@@ -43,7 +43,10 @@ def ensure_topic(settings: Queue) -> None:
 
 
 def embedded_path(settings: Queue) -> Path | None:
-    """File of the embedded queue; None for Kafka. An absolute path has four slashes: sqlite:////var/lib/queue.sqlite."""
+    """File of the embedded queue; None for Kafka.
+
+    An absolute path has four slashes: sqlite:////var/lib/queue.sqlite.
+    """
     url = str(require(settings.url, "queue", "url"))
     if url.startswith(_SQLITE) and url != _SQLITE:
         return Path(url.removeprefix(_SQLITE))

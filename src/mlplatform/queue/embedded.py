@@ -1,8 +1,9 @@
 """The queue for one machine: topics with partitions in an SQLite file, shared by any number of processes.
 
-Members of a group share partitions by leases: each member owns every n-th partition, gives the others back at its next poll, and is
-taken for dead when it has not polled for `_LEASE_S`. Leases only spread the work: that a record is stored once is the database's doing,
-so a member that wakes up after its lease has ended does no harm.
+Members of a group share partitions by leases: each member owns every n-th partition, gives the
+others back at its next poll, and is taken for dead when it has not polled for `_LEASE_S`. Leases
+only spread the work: that a record is stored once is the database's doing, so a member that wakes
+up after its lease has ended does no harm.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _CLEAN_AT_ONCE = 10_000  # records removed in one transaction: producers wait me
 
 
 def make_topic(path: Path, settings: Queue) -> None:
-    """Make the topic if it is missing. One that exists keeps its partitions: a key must not move."""
+    """Make the topic if it is missing.
+
+    One that exists keeps its partitions: a key must not move.
+    """
     file = QueueFile(path)
     try:
         with file.writing() as connection:
@@ -274,7 +278,10 @@ class EmbeddedConsumer:
         return found
 
     def _clean(self, connection: sqlite3.Connection) -> int:
-        """Remove some of what this group has stored and is too old; returns how many. Offsets of groups that are no more don't count."""
+        """Remove some of what this group has stored and is too old; returns how many.
+
+        Offsets of groups that are no more don't count.
+        """
         retention = connection.execute(
             "SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)
         ).fetchone()[0]

@@ -9,7 +9,8 @@ from mlplatform.telemetry import counter
 def check_position(topic: str, partition: int, position: int, first: int, end: int) -> None:
     """Raise RecordsGone unless `first <= position <= end`, the offsets that the partition holds.
 
-    Reading on regardless would turn a loss into silence: the numbers of the outboxes would show it, but much later.
+    Reading on regardless would turn a loss into silence: the numbers of the outboxes would show it,
+    but much later.
     """
     accept = "accept it in raw.offsets: set next_offset to {} for topic {} and partition {}"
     if position < first:

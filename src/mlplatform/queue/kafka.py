@@ -1,8 +1,10 @@
 """The queue on Kafka.
 
-A client is made at the first call and thrown away after an error that it may not recover from; the next call makes another. Offsets are
-the database's: the group only shares out partitions. A partition that was just assigned is paused until the database was asked where to
-go on, so Kafka's own committed offset is never used, and `auto_offset_reset` is "none": an offset outside the log is an error.
+A client is made at the first call and thrown away after an error that it may not recover from; the
+next call makes another. Offsets are the database's: the group only shares out partitions. A
+partition that was just assigned is paused until the database was asked where to go on, so Kafka's
+own committed offset is never used, and `auto_offset_reset` is "none": an offset outside the log is
+an error.
 """
 
 from __future__ import annotations
@@ -66,8 +68,8 @@ class KafkaProducer:
             with told("take the records"):
                 self._send(messages)
         except (Unavailable, TooLarge):
-            # What is still in its buffer must not arrive behind what the next try sends; and an idempotent client refuses everything
-            # after a record that the broker refused.
+            # What is still in its buffer must not arrive behind what the next try sends; and an
+            # idempotent client refuses everything after a record that the broker refused.
             self.close()
             raise
 
@@ -150,7 +152,11 @@ class KafkaConsumer:
         )
 
     def poll(self, *, timeout_s: float, max_records: int) -> Sequence[QueueRecord]:
-        """The next records. See Consumer. A broker that went away after the connection looks like a topic without new records."""
+        """The next records.
+
+        See Consumer. A broker that went away after the connection looks like a topic without new
+        records.
+        """
         with self._told("be read"):
             client = self._connected()
             self._join()
@@ -221,7 +227,10 @@ class KafkaConsumer:
                 logger("queue").warning("could not leave the group", error=str(error))
 
     def hold(self, assigned: set[TopicPartition]) -> None:
-        """Called by the client: pause new partitions until `poll` has asked for them. They get a dummy position, so that Kafka's own isn't looked up."""
+        """Called by the client: pause new partitions until `poll` has asked for them.
+
+        They get a dummy position, so that Kafka's own isn't looked up.
+        """
         for tp in assigned:
             self._client.pause(tp)
             self._client.seek(tp, 0)
@@ -255,9 +264,10 @@ class KafkaConsumer:
     def _join(self) -> None:
         """Finish a join of the group that was begun, before anything is polled.
 
-        When a poll's time ends in the middle of a join, kafka-python 3.0.12 forgets it: the member belongs to the group, has no partitions,
-        sends no heartbeats, and stays so. Asking for a rejoin makes it wait for the open join or, if that has ended meanwhile, join again;
-        and here it is given the time for it.
+        When a poll's time ends in the middle of a join, kafka-python 3.0.12 forgets it: the member
+        belongs to the group, has no partitions, sends no heartbeats, and stays so. Asking for a
+        rejoin makes it wait for the open join or, if that has ended meanwhile, join again; and here
+        it is given the time for it.
         """
         coordinator = self._client._coordinator  # noqa: SLF001  (no public way to see an open join)
         if coordinator._join_task is not None:  # noqa: SLF001

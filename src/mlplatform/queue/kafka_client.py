@@ -35,7 +35,10 @@ _REFUSALS = (
 
 
 def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
-    """Arguments that every client shares. Raises SettingsError for a mechanism without its user or password."""
+    """Arguments that every client shares.
+
+    Raises SettingsError for a mechanism without its user or password.
+    """
     found: dict[str, Any] = {
         "bootstrap_servers": servers,
         "client_id": "mlplatform",
@@ -56,7 +59,11 @@ def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
 
 
 def connect(kind: Callable[..., Any], **configs: Any) -> Any:
-    """Make a client of that kind. When it can't reach a broker its thread and sockets are ended, which its constructor forgets to do."""
+    """Make a client of that kind.
+
+    When it can't reach a broker its thread and sockets are ended, which its constructor forgets to
+    do.
+    """
     made: list[Any] = []
 
     def network(**more: Any) -> Any:
@@ -155,7 +162,10 @@ def told(what: str) -> Iterator[None]:
 
 
 def ensure_kafka_topic(servers: list[str], settings: Queue) -> None:
-    """Make the topic with explicit retention and copies. One that exists is left as it is; a shorter retention is warned about."""
+    """Make the topic with explicit retention and copies.
+
+    One that exists is left as it is; a shorter retention is warned about.
+    """
     with told("make the topic"):
         admin = connect(kafka.KafkaAdminClient, **connection(servers, settings))
         try:
@@ -221,7 +231,10 @@ def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: Queue) -> None:
 
 
 def answers(server: str) -> bool:
-    """True when the broker at HOST:PORT answers a client's first questions. Blocks for a second or two at most."""
+    """True when the broker at HOST:PORT answers a client's first questions.
+
+    Blocks for a second or two at most.
+    """
     host, _, port = server.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1.0).close()

@@ -14,7 +14,10 @@ _BUSY_S = 10.0  # one writer at a time; each holds the file for milliseconds, so
 
 
 class QueueFile:
-    """One connection to the file; one thread at a time. Makes file and tables when they are missing."""
+    """One connection to the file; one thread at a time.
+
+    Makes file and tables when they are missing.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,7 +35,10 @@ class QueueFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent sight of the file. Raises Unavailable when it is busy or the disk fails."""
+        """One consistent sight of the file.
+
+        Raises Unavailable when it is busy or the disk fails.
+        """
         with self._told():
             self.connection.execute("BEGIN")
             try:
@@ -42,7 +48,10 @@ class QueueFile:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable when the block ends, undone when it raises. Raises Unavailable when it is busy or the disk fails."""
+        """One transaction, durable when the block ends, undone when it raises.
+
+        Raises Unavailable when it is busy or the disk fails.
+        """
         with self._told():
             self.connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,7 +1,7 @@
 """SHA-256 manifests: which files a model has, and what their bytes are.
 
-`manifest.json` lists every file of a model folder but itself; its own SHA-256 stands in the promotion record. So one digest that was
-approved proves all the bytes that are loaded.
+`manifest.json` lists every file of a model folder but itself; its own SHA-256 stands in the
+promotion record. So one digest that was approved proves all the bytes that are loaded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _CHUNK = 1 << 20
 
 
 def build(folder: Path) -> Manifest:
-    """The manifest of the files as they lie in `folder`, sorted by path. Symbolic links are refused: their target could change."""
+    """The manifest of the files as they lie in `folder`, sorted by path.
+
+    Symbolic links are refused: their target could change.
+    """
     return Manifest(files=tuple(_line(folder, path) for path in _files(folder)))
 
 
@@ -32,7 +35,10 @@ def write(folder: Path) -> str:
 
 
 def parse(data: bytes, manifest_sha256: str) -> Manifest:
-    """The manifest behind the bytes of a manifest.json. Raises ManifestMismatch unless their digest is `manifest_sha256`."""
+    """The manifest behind the bytes of a manifest.json.
+
+    Raises ManifestMismatch unless their digest is `manifest_sha256`.
+    """
     actual = hashlib.sha256(data).hexdigest()
     if actual != manifest_sha256:
         raise ManifestMismatch(
@@ -51,7 +57,10 @@ def parse(data: bytes, manifest_sha256: str) -> Manifest:
 
 
 def verify(folder: Path, manifest_sha256: str) -> Manifest:
-    """Hash every file of `folder` again. Raises ManifestMismatch that names the file which differs, is missing, or is not listed."""
+    """Hash every file of `folder` again.
+
+    Raises ManifestMismatch that names the file which differs, is missing, or is not listed.
+    """
     try:
         data = (folder / NAME).read_bytes()
     except OSError as error:

@@ -28,7 +28,10 @@ class Run:
 
 
 class Publisher:
-    """What the trainer writes into MLflow. Every method raises Unavailable when the server is away, Refused when it says no."""
+    """What the trainer writes into MLflow.
+
+    Every method raises Unavailable when the server is away, Refused when it says no.
+    """
 
     def __init__(
         self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 60.0
@@ -138,8 +141,8 @@ class Publisher:
 def _client(url: str, credentials: tuple[str, str] | None, timeout_s: float) -> Any:
     """MLflow's client, with reports to its makers off, bounded patience, and nothing printed.
 
-    Imported here and not at the top: the import takes a second and a half, and whoever only names this class need not wait for it.
-    These are MLflow's own switches; it has them per process.
+    Imported here and not at the top: the import takes a second and a half, and whoever only names
+    this class need not wait for it. These are MLflow's own switches; it has them per process.
     """
     from mlflow import MlflowClient  # noqa: PLC0415
 

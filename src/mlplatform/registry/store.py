@@ -1,7 +1,7 @@
 """Models over MLflow's REST interface, without MLflow's client: verified downloads, and the aliases that mirror the promotion record.
 
-Serving and the data API use it. Nothing that comes from here is believed: each file is hashed while it arrives, against the manifest
-whose digest the caller got from the promotion record.
+Serving and the data API use it. Nothing that comes from here is believed: each file is hashed while
+it arrives, against the manifest whose digest the caller got from the promotion record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 class ModelStore:
-    """A blocking client with one connection pool; use as a context manager. Safe to share between threads."""
+    """A blocking client with one connection pool; use as a context manager.
+
+    Safe to share between threads.
+    """
 
     def __init__(
         self, url: str, *, credentials: tuple[str, str] | None = None, timeout_s: float = 30.0
@@ -48,8 +51,8 @@ class ModelStore:
     def download(self, artifacts: str, to: Path, manifest_sha256: str) -> None:
         """Put the model folder `artifacts` ('<experiment>/<run>/artifacts/model') at `to`, which must not exist yet.
 
-        `to` appears whole and verified, or not at all. Raises ManifestMismatch when a byte differs, UnknownName when there is no such
-        folder, Unavailable when MLflow is away.
+        `to` appears whole and verified, or not at all. Raises ManifestMismatch when a byte differs,
+        UnknownName when there is no such folder, Unavailable when MLflow is away.
         """
         to.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
@@ -67,7 +70,10 @@ class ModelStore:
         return self._call("GET", f"{_ARTIFACTS}/{quote(path)}").content
 
     def fetch(self, path: str, to: Path) -> tuple[int, str]:
-        """Stream one artifact into the file `to`; returns its size and SHA-256. Nothing is compared here."""
+        """Stream one artifact into the file `to`; returns its size and SHA-256.
+
+        Nothing is compared here.
+        """
         running, size = hashlib.sha256(), 0
         try:
             with (
@@ -83,7 +89,10 @@ class ModelStore:
         return size, running.hexdigest()
 
     def tree(self, path: str) -> list[str]:
-        """Paths of all files below an artifact folder, relative to it, sorted. Empty when there is none."""
+        """Paths of all files below an artifact folder, relative to it, sorted.
+
+        Empty when there is none.
+        """
         found: list[str] = []
         for entry in self._call("GET", _ARTIFACTS, params={"path": path}).json().get("files", []):
             name = entry["path"]

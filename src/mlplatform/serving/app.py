@@ -23,7 +23,10 @@ Send a bearer token of the role `predict`. Errors are problem documents (RFC 945
 
 @dataclass(frozen=True)
 class Collaborators:
-    """What the application works with. It starts and closes the journal; `background` runs from start to stop, `farewell` at the end."""
+    """What the application works with.
+
+    It starts and closes the journal; `background` runs from start to stop, `farewell` at the end.
+    """
 
     handler: Handler
     journal: Journal

@@ -1,11 +1,13 @@
 """Coalesce concurrent requests into one call of the model, without making anybody wait for company.
 
-There is no window. What has arrived in one turn of the event loop is answered by one call at the start of the next turn. When the last
-turn brought one request only, the next one is answered at once, and whatever else arrives in that same turn shares the call after it.
-A call that is expected to be slow runs in the model's one thread while the loop goes on collecting.
+There is no window. What has arrived in one turn of the event loop is answered by one call at the
+start of the next turn. When the last turn brought one request only, the next one is answered at
+once, and whatever else arrives in that same turn shares the call after it. A call that is expected
+to be slow runs in the model's one thread while the loop goes on collecting.
 
-All methods run on the event loop. Nothing of one request can reach another: rows are joined and cut by position, and when a joined call
-fails, each request is tried alone, so that only the one to blame fails.
+All methods run on the event loop. Nothing of one request can reach another: rows are joined and cut
+by position, and when a joined call fails, each request is tried alone, so that only the one to
+blame fails.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ Deliver = Callable[[Sequence[Job], Sequence[str]], None]
 
 
 class Batcher:
-    """The queue in front of one loaded model. `deliver` gets every job whose `outputs` are set, in order of arrival."""
+    """The queue in front of one loaded model.
+
+    `deliver` gets every job whose `outputs` are set, in order of arrival.
+    """
 
     def __init__(
         self,

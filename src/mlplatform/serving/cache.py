@@ -1,11 +1,12 @@
 """The last good models on disk, so that a restart can answer while data API, MLflow or git are away.
 
-    <pipeline>/champion.json                    the version that answered last, with the id of its promotion record, and the one before
-    <pipeline>/<version>-<manifest>/            its model folder, as it was downloaded
-    <pipeline>/features-<digest>.py             its features code
+    <pipeline>/champion.json                    the version that answered last, with the id of its
+    promotion record, and the one before <pipeline>/<version>-<manifest>/            its model
+    folder, as it was downloaded <pipeline>/features-<digest>.py             its features code
 
-Nothing here is believed: manifest and digest are checked again before every load, against champion.json's facts. Whoever may write this
-folder could also change champion.json; it must belong to the process alone.
+Nothing here is believed: manifest and digest are checked again before every load, against
+champion.json's facts. Whoever may write this folder could also change champion.json; it must belong
+to the process alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _CHAMPION = "champion.json"
 
 
 class Remembered(BaseModel):
-    """The version that answered last, and the one that answered before it. What a newer release notes besides is left out."""
+    """The version that answered last, and the one that answered before it.
+
+    What a newer release notes besides is left out.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

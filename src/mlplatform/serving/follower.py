@@ -1,8 +1,9 @@
 """Follow one pipeline's promotion record: when another version becomes champion, load it beside the old one and let it answer.
 
-A version that can't be loaded changes nothing: the old one keeps answering, an error is logged, `serving_load_failures_total` counts it, and it
-is tried again with growing pauses. At a start without a record that can be read, or with a promoted version that can't be loaded, the last
-good model of the cache answers.
+A version that can't be loaded changes nothing: the old one keeps answering, an error is logged,
+`serving_load_failures_total` counts it, and it is tried again with growing pauses. At a start
+without a record that can be read, or with a promoted version that can't be loaded, the last good
+model of the cache answers.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _log = logger("serving")
 _JITTER = 0.25
 """Share by which a pause varies, so that pods which started together don't ask together for ever."""
 _MOST_BACKOFF_S = 60.0
-"""Longest pause between two tries of a version that can't be loaded: long enough to be no load on the registry, short enough that nobody
-waits for long after the cause is gone."""
+"""Longest pause between two tries of a version that can't be loaded: long enough to be no load on
+the registry, short enough that nobody waits for long after the cause is gone."""
 
 
 class Asks(Protocol):
@@ -73,7 +74,10 @@ class Follower:
             await asyncio.sleep(self._poll_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  (spreads load, guards nothing)
 
     async def step(self) -> None:
-        """One look at the promotion record, and what follows from it. Raises nothing that the platform foresaw."""
+        """One look at the promotion record, and what follows from it.
+
+        Raises nothing that the platform foresaw.
+        """
         try:
             status = await asyncio.to_thread(self._ask)
         except PlatformError as error:
@@ -111,7 +115,10 @@ class Follower:
             await self._without_any_record()
 
     async def _without_any_record(self) -> None:
-        """At a start without a record, answer with what answered before. It is tried until it can be loaded or the record is read."""
+        """At a start without a record, answer with what answered before.
+
+        It is tried until it can be loaded or the record is read.
+        """
         remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
         if (
             remembered is None

@@ -1,7 +1,8 @@
 """The door for predictions: plain ASGI in front of FastAPI, since for a request of one row FastAPI would cost more than all the rest.
 
-It takes `POST /v1/models/{m}/predict`, `POST /v2/models/{m}/infer` and `POST /v2/models/{m}/versions/{v}/infer`; everything else goes to
-the application behind it. What FastAPI's middleware would do (limits, errors, metrics) is done here by hand.
+It takes `POST /v1/models/{m}/predict`, `POST /v2/models/{m}/infer` and `POST
+/v2/models/{m}/versions/{v}/infer`; everything else goes to the application behind it. What
+FastAPI's middleware would do (limits, errors, metrics) is done here by hand.
 """
 
 from __future__ import annotations
@@ -87,7 +88,10 @@ async def predict(
     receive: Receive,
     send: Send,
 ) -> int:
-    """Answer one prediction; returns the HTTP code. Errors become problem documents; a client that has gone gets nothing."""
+    """Answer one prediction; returns the HTTP code.
+
+    Errors become problem documents; a client that has gone gets nothing.
+    """
     closing: list[tuple[bytes, bytes]] = [_CLOSE] if handler.slots.draining else []
     try:
         reply = await _reply(handler, matched, scope, receive)

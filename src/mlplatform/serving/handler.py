@@ -1,4 +1,7 @@
-"""Answer one request: who asks, what is asked, which model, is it stored, what goes back. Knows no HTTP."""
+"""Answer one request: who asks, what is asked, which model, is it stored, what goes back.
+
+Knows no HTTP.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _OUTPUT_BYTES = 2  # a number and its comma: the least that an output takes in a
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request as a transport hands it over. `dialect` is a name of `mlplatform.serving.dialects`."""
+    """A request as a transport hands it over.
+
+    `dialect` is a name of `mlplatform.serving.dialects`.
+    """
 
     pipeline: str
     version: str | None
@@ -40,7 +46,11 @@ class Reply:
 
 
 class Handler:
-    """Used on the event loop. `access` None means that everybody may ask (auth: none). `storable` raises while nothing can be stored."""
+    """Used on the event loop.
+
+    `access` None means that everybody may ask (auth: none). `storable` raises while nothing can be
+    stored.
+    """
 
     def __init__(
         self,
@@ -63,7 +73,10 @@ class Handler:
         self._now_us = now_us
 
     def admit(self, ask: Ask) -> Caller:
-        """Who asks, before anything of the body is read. Raises Unauthenticated, Forbidden, or UnknownName for the model."""
+        """Who asks, before anything of the body is read.
+
+        Raises Unauthenticated, Forbidden, or UnknownName for the model.
+        """
         caller = ANONYMOUS if self._access is None else self._access.authenticate(ask.authorization)
         caller.require((Role.PREDICT,), ask.pipeline)
         self.slots.find(ask.pipeline)
@@ -72,7 +85,8 @@ class Handler:
     async def answer(self, ask: Ask, caller: Caller, body: bytes) -> Reply:
         """The answer to an admitted request; when it returns, the request is on disk.
 
-        Raises InvalidInput (the body), TooLarge, UnknownName (the version), Overloaded, Unavailable.
+        Raises InvalidInput (the body), TooLarge, UnknownName (the version), Overloaded,
+        Unavailable.
         """
         slot = self.slots.find(ask.pipeline)
         batcher = slot.choose(ask.version)
@@ -119,7 +133,10 @@ class Handler:
         )
 
     def _refuse_large(self, question: Question, model: LoadedModel, body_bytes: int) -> None:
-        """Refuse before the model is asked what is known to be too large. Small bodies can't be, and pay nothing for it."""
+        """Refuse before the model is asked what is known to be too large.
+
+        Small bodies can't be, and pay nothing for it.
+        """
         if question.rows > self._limits.max_rows:
             raise TooLarge(
                 f"{question.rows} rows are more than {self._limits.max_rows} in one request",

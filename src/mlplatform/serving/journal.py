@@ -1,8 +1,9 @@
 """The way from an answered request to the disk: one writer thread, group commit, and only then the answer.
 
-The event loop hands over jobs and goes on. The thread takes whatever has been handed over meanwhile, numbers and encodes it, appends it to
-the outbox in one durable write, and tells the loop. A job whose record can't be stored gets an error instead of its answer: a 200 means
-that the request is on disk.
+The event loop hands over jobs and goes on. The thread takes whatever has been handed over
+meanwhile, numbers and encodes it, appends it to the outbox in one durable write, and tells the
+loop. A job whose record can't be stored gets an error instead of its answer: a 200 means that the
+request is on disk.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from mlplatform.serving.question import Job
 from mlplatform.telemetry import logger
 
 GROUP_BYTES = 4 * 1024 * 1024
-"""Most bytes in one append. A group is what waited during the last append; above a few MiB a sync costs more than it shares, and the
-first requests of the group would wait for the last."""
+"""Most bytes in one append. A group is what waited during the last append; above a few MiB a sync
+costs more than it shares, and the first requests of the group would wait for the last."""
 _GRACE_S = 10.0
 _SILENT_S = 5.0
 """A disk that takes longer for one group is taken as one that hangs: a sync takes milliseconds, on a bad day tenths of a second."""
@@ -70,7 +71,11 @@ class Journal:
         self._thread.start()
 
     def submit(self, jobs: Sequence[Job], names: Sequence[str]) -> None:
-        """Store answered jobs. Each one's `done` resolves when its record is durable, or fails with the reason why it isn't."""
+        """Store answered jobs.
+
+        Each one's `done` resolves when its record is durable, or fails with the reason why it
+        isn't.
+        """
         self._queue.put([_Entry(job, names) for job in jobs])
 
     def refuse_silence(self) -> None:
@@ -83,7 +88,10 @@ class Journal:
             )
 
     async def status(self) -> OutboxStatus:
-        """The outbox's numbers, within seconds. Raises Unavailable when the journal is closed or its disk fails or hangs."""
+        """The outbox's numbers, within seconds.
+
+        Raises Unavailable when the journal is closed or its disk fails or hangs.
+        """
         if not self._thread.is_alive():
             raise Unavailable("the outbox is closed")
         answer: asyncio.Future[OutboxStatus] = asyncio.get_running_loop().create_future()
@@ -150,7 +158,10 @@ class Journal:
         return entries[taken:]
 
     def _encoded(self, job: Job, names: Sequence[str], sequence: int) -> bytes | PlatformError:
-        """The record's bytes, or why this request can't have a record. Never raises: one request must not harm its group."""
+        """The record's bytes, or why this request can't have a record.
+
+        Never raises: one request must not harm its group.
+        """
         try:
             payload = encode(job.record(names, outbox_id=self.outbox_id, sequence=sequence))
         except Exception as error:  # noqa: BLE001  (see above)

@@ -1,7 +1,8 @@
 """From a promotion record's facts to a warm model: every byte is proven before it is used.
 
-The model folder comes from the cache or from the registry, and is verified against the manifest digest of the promotion record either way.
-The features code comes from the cache or from git at the recorded commit, and must have the recorded digest.
+The model folder comes from the cache or from the registry, and is verified against the manifest
+digest of the promotion record either way. The features code comes from the cache or from git at the
+recorded commit, and must have the recorded digest.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ class Loader:
         self._trusted = tuple(trusted)
 
     def load(self, version: ModelVersion) -> LoadedModel:
-        """The version, verified, loaded and warmed up. Raises IntegrityFailure, Unavailable, UnknownName, InvalidInput."""
+        """The version, verified, loaded and warmed up.
+
+        Raises IntegrityFailure, Unavailable, UnknownName, InvalidInput.
+        """
         folder = self._verified(version)
         signature = read_signature(folder)
         _agree(version, signature)
@@ -65,7 +69,10 @@ class Loader:
         return model
 
     def _verified(self, version: ModelVersion) -> Path:
-        """The model folder, after its bytes were proven. A damaged copy in the cache is refused, told, and downloaded again."""
+        """The model folder, after its bytes were proven.
+
+        A damaged copy in the cache is refused, told, and downloaded again.
+        """
         folder = self._cache.model_folder(version)
         if folder.exists():
             try:

@@ -27,7 +27,10 @@ _API_TIMEOUT_S = 5.0
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError when something needed is not set."""
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises SettingsError when something needed is not set.
+    """
     models = knobs.require(settings.serving.models, "serving", "models")
     cache = ModelCache(knobs.require(settings.serving.cache, "serving", "cache"))
     access = _access(settings)
@@ -97,7 +100,10 @@ def open_journal(settings: Settings) -> Journal:
 
 
 def features_from(source: Source) -> FetchFeatures:
-    """Features code out of git. A pipeline that the commit lacks has none; the digest then tells that something is wrong."""
+    """Features code out of git.
+
+    A pipeline that the commit lacks has none; the digest then tells that something is wrong.
+    """
 
     def fetch(pipeline: str, commit: str) -> bytes | None:
         try:

@@ -18,19 +18,22 @@ from mlplatform.serving.dialects import compile_all
 from mlplatform.serving.question import Outputs, Question
 
 SLOW_S = 0.001
-"""A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms, so below this it would cost more than it
-saves; above it, other requests on the event loop would feel the wait."""
+"""A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms,
+so below this it would cost more than it saves; above it, other requests on the event loop would
+feel the wait."""
 SHARED = 8
-"""A batch whose rows cost this many times a call's fixed cost is closed: sharing would save a tenth at most, and every request in it would wait
-for all the others, while separate calls overlap with the disk."""
+"""A batch whose rows cost this many times a call's fixed cost is closed: sharing would save a tenth
+at most, and every request in it would wait for all the others, while separate calls overlap with
+the disk."""
 
 
 class LoadedModel:
     """Immutable once it serves; safe to share between threads.
 
-    Rows are given to the engine in multiples of `multiple`, the last one repeated: matrix kernels take another road for a single row than
-    for several, with another rounding, and an answer must not depend on who else asked in the same moment. Where no padding helps, `multiple`
-    is 0 and every request gets a call of its own. `mlplatform.serving.warmup` finds the number.
+    Rows are given to the engine in multiples of `multiple`, the last one repeated: matrix kernels
+    take another road for a single row than for several, with another rounding, and an answer must
+    not depend on who else asked in the same moment. Where no padding helps, `multiple` is 0 and
+    every request gets a call of its own. `mlplatform.serving.warmup` finds the number.
     """
 
     def __init__(
@@ -65,13 +68,19 @@ class LoadedModel:
         return self._row_s * rows <= self._call_s * SHARED
 
     def answer(self, questions: Sequence[Question]) -> list[Outputs]:
-        """The outputs of every question, by one call of the model where it can be. Raises whatever the model raises."""
+        """The outputs of every question, by one call of the model where it can be.
+
+        Raises whatever the model raises.
+        """
         if self.multiple or len(questions) == 1:
             return self._answer_together(questions)
         return [self._answer_together([question])[0] for question in questions]
 
     def predict(self, table: Columns, rows: int) -> Columns:
-        """Outputs of raw columns: features, then engine. Raises PlatformError when the model does not give a row for each row."""
+        """Outputs of raw columns: features, then engine.
+
+        Raises PlatformError when the model does not give a row for each row.
+        """
         with np.errstate(
             all="ignore"
         ):  # the answer is the model's to give; stderr is no place for a row's arithmetic

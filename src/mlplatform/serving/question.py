@@ -14,8 +14,9 @@ from mlplatform.contracts.request import RequestRecord
 class Question:
     """A decoded request: every value has the type of its column, nothing else has been checked.
 
-    `columns` follows the signature's inputs, one sequence of `rows` Python values each (None for null). `extras` holds the key and time
-    fields that the client sent: they are stored with the request and never reach the model.
+    `columns` follows the signature's inputs, one sequence of `rows` Python values each (None for
+    null). `extras` holds the key and time fields that the client sent: they are stored with the
+    request and never reach the model.
     """
 
     columns: Sequence[Sequence[Any]]
@@ -34,8 +35,8 @@ Outputs = Mapping[str, Sequence[Any]]
 class Job:
     """One accepted question on its way through model and outbox.
 
-    The model sets `outputs`; `done` resolves when the record is durable, or fails with the PlatformError that the client gets. Only the
-    event loop touches `done`.
+    The model sets `outputs`; `done` resolves when the record is durable, or fails with the
+    PlatformError that the client gets. Only the event loop touches `done`.
     """
 
     __slots__ = (

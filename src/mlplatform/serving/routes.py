@@ -1,7 +1,7 @@
 """Every other page: server and model metadata as the Open Inference Protocol asks, the outbox, and the documented prediction routes.
 
-The prediction routes are real, but `mlplatform.serving.front` answers before FastAPI sees such a request; here they carry the
-documentation, and answer where the front is left out.
+The prediction routes are real, but `mlplatform.serving.front` answers before FastAPI sees such a
+request; here they carry the documentation, and answer where the front is left out.
 """
 
 from __future__ import annotations

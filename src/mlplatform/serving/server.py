@@ -1,8 +1,9 @@
 """uvicorn, with an end that drops no request.
 
-At SIGTERM readiness fails at once, while requests are still taken for `linger_s`: load balancers need that long to notice, and what they
-send meanwhile must be answered. Each answer then closes its connection. After that the listener closes, running requests get `drain_s`,
-and the lifespan's end closes the outbox. A second signal skips the lingering.
+At SIGTERM readiness fails at once, while requests are still taken for `linger_s`: load balancers
+need that long to notice, and what they send meanwhile must be answered. Each answer then closes its
+connection. After that the listener closes, running requests get `drain_s`, and the lifespan's end
+closes the outbox. A second signal skips the lingering.
 """
 
 from __future__ import annotations

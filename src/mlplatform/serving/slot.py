@@ -15,8 +15,8 @@ from mlplatform.settings import Serving
 class Slot:
     """One pipeline: the model that answers, or why there is none. Used on the event loop only.
 
-    `waiting` holds the ids of requests between acceptance and answer. `vacant` means that there is nothing to load: nobody has promoted a
-    version yet.
+    `waiting` holds the ids of requests between acceptance and answer. `vacant` means that there is
+    nothing to load: nobody has promoted a version yet.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class Slot:
         self._limits = limits
         self._deliver = deliver
         self._champion: Batcher | None = None
-        # One thread per pipeline, not per version: calls of the old and the new version then never compete for the processor.
+        # One thread per pipeline, not per version: calls of the old and the new version then never
+        # compete for the processor.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"model-{pipeline}")
         self.meters.watch(self.waiting)
 
@@ -40,7 +41,10 @@ class Slot:
         return self._champion.model if self._champion else None
 
     def swap(self, model: LoadedModel) -> None:
-        """Let `model` answer from the next request on. Requests that the old one has taken are still answered by it."""
+        """Let `model` answer from the next request on.
+
+        Requests that the old one has taken are still answered by it.
+        """
         old = self.champion
         self._champion = Batcher(
             model,
@@ -111,8 +115,9 @@ class Slots:
     async def ready(self) -> None:
         """Return when every version that should answer is loaded, verified and warmed up; raise Unavailable that says what is missing.
 
-        A pipeline without a promotion holds nobody up: it answers 503 by itself, and a process that waited for it would take the others'
-        traffic away. With no model at all, there is nothing to be ready for.
+        A pipeline without a promotion holds nobody up: it answers 503 by itself, and a process that
+        waited for it would take the others' traffic away. With no model at all, there is nothing to
+        be ready for.
         """
         if self.draining:
             raise Unavailable(

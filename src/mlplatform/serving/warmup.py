@@ -1,8 +1,9 @@
 """Run a fresh model on generated rows before it may answer.
 
-It must work, its memory is touched, we learn what a call costs, and how rows must be padded so that an answer does not depend on the others
-in the batch (measured: with ONNX Runtime on x86, a float32 linear model answers half of all rows differently in the last bit when they come
-alone; in pairs, never).
+It must work, its memory is touched, we learn what a call costs, and how rows must be padded so that
+an answer does not depend on the others in the batch (measured: with ONNX Runtime on x86, a float32
+linear model answers half of all rows differently in the last bit when they come alone; in pairs,
+never).
 """
 
 from __future__ import annotations
@@ -27,13 +28,20 @@ _MULTIPLES = (2, 4, 8, 16)
 _ROWS = 96
 _BATCHES = (2, 3, 5, 8, 17, 33, 96)
 _BUDGET_S = 2.0
-"""Most seconds for a trial. Slow models are compared on fewer rows; a version that takes minutes to load would be no better off."""
+"""Most seconds for a trial.
+
+Slow models are compared on fewer rows; a version that takes minutes to load would be no better off.
+"""
 _log = logger("serving")
 Table = Mapping[str, NDArray[np.generic]]
 
 
 def warm_up(model: LoadedModel) -> None:
-    """Prepare `model`. Raises what the model raises: a version that can't answer the rows its own definition allows must not serve."""
+    """Prepare `model`.
+
+    Raises what the model raises: a version that can't answer the rows its own definition allows
+    must not serve.
+    """
     for table in probes(model.signature.inputs):
         rows = len(next(iter(table.values())))
         if rows:

@@ -20,8 +20,9 @@ _QUIET = 20  # tries between two lines in the log
 def run(settings: Settings) -> None:
     """Ship from the outbox to the queue until SIGTERM or SIGINT, then until it is empty or `shipper.drain_s` has passed.
 
-    Waits for the outbox to be made (serving does); once it is there, also a queue that was never reached has the drain's time. Raises IntegrityFailure when a durable record can't be
-    read, Refused when another shipper reads this outbox.
+    Waits for the outbox to be made (serving does); once it is there, also a queue that was never
+    reached has the drain's time. Raises IntegrityFailure when a durable record can't be read,
+    Refused when another shipper reads this outbox.
     """
     folder = Path(require(settings.outbox.folder, "outbox", "folder"))
     stop = threading.Event()

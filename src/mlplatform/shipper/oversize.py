@@ -1,7 +1,8 @@
 """A record that is too large for the queue: its payload stays on disk beside the outbox, and a notice goes on the road in its place.
 
-So the balance closes (the notice becomes a dead letter with its reason), and nothing is thrown away: a person finds the payload in
-`<outbox>/oversize/<sequence>.json` as long as the outbox's volume exists.
+So the balance closes (the notice becomes a dead letter with its reason), and nothing is thrown
+away: a person finds the payload in `<outbox>/oversize/<sequence>.json` as long as the outbox's
+volume exists.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _LONGEST_CLIENT_ID = 200  # a client may have made its id the large part
 
 
 def set_aside(folder: Path, outbox_id: str, record: OutboxRecord, reason: str) -> bytes:
-    """Keep the payload in the outbox's folder, durably, and return the notice to send. Raises OSError."""
+    """Keep the payload in the outbox's folder, durably, and return the notice to send.
+
+    Raises OSError.
+    """
     aside = folder / "oversize"
     make(aside)
     write_whole(aside / f"{record.sequence}.json", record.payload)

@@ -52,7 +52,10 @@ class Road:
         self._log = logger("shipper")
 
     def run(self) -> None:
-        """Until stopped and drained. Raises IntegrityFailure when a durable record can't be read."""
+        """Until stopped and drained.
+
+        Raises IntegrityFailure when a durable record can't be read.
+        """
         while not self._over():
             turned()
             try:
@@ -68,7 +71,10 @@ class Road:
         self._log.warning("stopped before the outbox was empty", **self._numbers())
 
     def step(self) -> int:
-        """Ship one batch; returns how many records. Raises Unavailable: then all of it is read and sent again."""
+        """Ship one batch; returns how many records.
+
+        Raises Unavailable: then all of it is read and sent again.
+        """
         records = self._reader.read(self._shipper.batch_records, _BATCH_BYTES)
         if self._producer is None and (
             records or not self._stop.is_set()

@@ -1,8 +1,9 @@
 """One commit's pipelines folder, as files.
 
-`checkout` finds the commit of a branch, tag or hash (fetching a remote when it has to) and writes that commit's `pipelines` folder into
-the cache once; the folder of a commit never changes afterwards, so any number of processes may read it. A working tree is copied in the
-same way under the hash of its content: files that are edited meanwhile can't change under a reader.
+`checkout` finds the commit of a branch, tag or hash (fetching a remote when it has to) and writes
+that commit's `pipelines` folder into the cache once; the folder of a commit never changes
+afterwards, so any number of processes may read it. A working tree is copied in the same way under
+the hash of its content: files that are edited meanwhile can't change under a reader.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from mlplatform.source.pipeline_files import PipelineFiles, read
 
 @dataclass(frozen=True)
 class Checkout:
-    """The pipelines of one commit. `folder` holds one folder per pipeline and must not be written to."""
+    """The pipelines of one commit.
+
+    `folder` holds one folder per pipeline and must not be written to.
+    """
 
     commit: str
     folder: Path
@@ -39,7 +43,10 @@ class Checkout:
         return path.read_bytes() if path.is_file() else None
 
     def read(self, name: str) -> PipelineFiles:
-        """The files of one pipeline. Raises UnknownName, or InvalidInput that names file and key."""
+        """The files of one pipeline.
+
+        Raises UnknownName, or InvalidInput that names file and key.
+        """
         self._known(name)
         return read(self.folder / name)
 
@@ -55,9 +62,10 @@ class Checkout:
 def checkout(settings: Source, *, ref: str | None = None) -> Checkout:
     """The pipelines at `ref` (default: the setting). Blocks while a remote is fetched.
 
-    Raises SettingsError (no repository), UnknownName (no such ref), InvalidInput (no pipelines folder) or Unavailable (remote away).
-    A recorded working tree that is not in the cache any more gives the present one: its `commit` differs, and the features digest decides
-    whether its code may be used.
+    Raises SettingsError (no repository), UnknownName (no such ref), InvalidInput (no pipelines
+    folder) or Unavailable (remote away). A recorded working tree that is not in the cache any more
+    gives the present one: its `commit` differs, and the features digest decides whether its code
+    may be used.
     """
     place = _cache(settings)
     wanted = ref or settings.ref

@@ -14,7 +14,10 @@ from mlplatform.errors import InvalidInput
 
 @dataclass(frozen=True)
 class PipelineFiles:
-    """What pipelines/<model>/ holds. `features` are the bytes of features.py, which the features digest covers."""
+    """What pipelines/<model>/ holds.
+
+    `features` are the bytes of features.py, which the features digest covers.
+    """
 
     definition: PipelineDefinition
     features: bytes | None

@@ -50,7 +50,10 @@ def open_path(settings: Source) -> Repo:
 
 
 def fetched(settings: Source, wanted: str, place: Path) -> Repo:
-    """The clone at `place`, with `wanted` in it if the server has it. A full hash that is there already asks no server."""
+    """The clone at `place`, with `wanted` in it if the server has it.
+
+    A full hash that is there already asks no server.
+    """
     with _alone(place):
         repository = _clone(place)
         if not (_HASH.match(wanted) and ObjectID(wanted.encode()) in repository.object_store):
@@ -80,7 +83,10 @@ def shown(url: str) -> str:
 
 
 def _clone(place: Path) -> Repo:
-    """The repository at `place`. It is made when there is none, or only what a process left that was killed while it made one."""
+    """The repository at `place`.
+
+    It is made when there is none, or only what a process left that was killed while it made one.
+    """
     with suppress(NotGitRepository):
         return Repo(str(place))
     beside = place.with_suffix(".new")
@@ -106,12 +112,15 @@ def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
     try:
         found = client.fetch(path, repository)
         if _HASH.match(wanted) and ObjectID(wanted.encode()) not in repository.object_store:
-            # A commit that no branch leads to any more; many servers still give it when it is asked for by name.
+            # A commit that no branch leads to any more; many servers still give it when it is asked
+            # for by name.
             client.fetch(
                 path,
                 repository,
-                determine_wants=lambda refs, depth=None: [ObjectID(wanted.encode())],
-            )  # noqa: ARG005
+                determine_wants=lambda refs, depth=None: [  # noqa: ARG005  (dulwich's)
+                    ObjectID(wanted.encode())
+                ],
+            )
     except HTTPUnauthorized as error:
         raise SettingsError(
             f"{where} asks for a user and password, or refuses these",

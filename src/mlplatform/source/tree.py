@@ -17,7 +17,10 @@ from mlplatform.errors import InvalidInput
 
 
 def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
-    """Path (relative to `folder`) -> content of every file below it. Raises InvalidInput when the commit has no such folder."""
+    """Path (relative to `folder`) -> content of every file below it.
+
+    Raises InvalidInput when the commit has no such folder.
+    """
     try:
         mode, found = repository[root].lookup_path(repository.__getitem__, folder.encode())  # type: ignore[attr-defined]  # a Tree
     except (KeyError, NotADirectoryError) as error:
@@ -40,7 +43,8 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
 def publish(files: Mapping[str, bytes], folder: Path) -> None:
     """Write the files and move them to `folder` at once: readers see all of them or none. Does nothing if another was faster.
 
-    All is on disk before it gets its name: what lies there is never looked at again, so a power cut must not leave empty files.
+    All is on disk before it gets its name: what lies there is never looked at again, so a power cut
+    must not leave empty files.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))

@@ -1,4 +1,7 @@
-"""The files as they lie, for work that is not committed yet. Its commit is `working-tree:` and a hash of the content."""
+"""The files as they lie, for work that is not committed yet.
+
+Its commit is `working-tree:` and a hash of the content.
+"""
 
 from __future__ import annotations
 

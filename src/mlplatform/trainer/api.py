@@ -14,12 +14,19 @@ from mlplatform.patience import patiently
 from mlplatform.telemetry import logger
 
 PATIENCE_S = 45.0
-"""How long one call is repeated. Below the lease's time: a run that could not reach the data API for longer has lost its lease anyway."""
+"""How long one call is repeated.
+
+Below the lease's time: a run that could not reach the data API for longer has lost its lease
+anyway.
+"""
 _log = logger("trainer")
 
 
 class PatientClient(DataApiClient):
-    """Repeats every call that another try may help. All that a run asks is safe to repeat: the data API knows its own answers again."""
+    """Repeats every call that another try may help.
+
+    All that a run asks is safe to repeat: the data API knows its own answers again.
+    """
 
     def __init__(
         self, url: str, token: SecretStr | None, *, sleep: Callable[[float], None] = time.sleep

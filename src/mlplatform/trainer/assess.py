@@ -17,7 +17,10 @@ from mlplatform.trainer.works import Works
 
 
 def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
-    """Evaluate, ask the champion, judge the gates, run the cases. What is asked is the exported model: what will really serve."""
+    """Evaluate, ask the champion, judge the gates, run the cases.
+
+    What is asked is the exported model: what will really serve.
+    """
     pinned, test, exported = learnt.pinned, learnt.test, learnt.exported
     with works.journal.step("evaluate"):
         answers = exported.engine.predict(test.features)

@@ -27,7 +27,8 @@ def wait(
 ) -> dict[str, Any]:
     """The data API's progress of this digest once it is ready (featured, quarantined, the mark that holds all of it …).
 
-    Raises Refused when etl can't run the features code, Unavailable when it isn't done after `wait_s`.
+    Raises Refused when etl can't run the features code, Unavailable when it isn't done after
+    `wait_s`.
     """
     path, deadline = f"/v1/pipelines/{quote(pipeline)}/features/{digest}", clock() + wait_s
     while True:

@@ -33,7 +33,10 @@ class CaseResult:
 
 
 def read_cases(path: Path | None, definition: Any) -> CaseFile | None:
-    """The cases of a pipeline, or None when it has no cases.yaml. Raises InvalidInput that names the case."""
+    """The cases of a pipeline, or None when it has no cases.yaml.
+
+    Raises InvalidInput that names the case.
+    """
     if path is None:
         return None
     try:
@@ -46,7 +49,10 @@ def read_cases(path: Path | None, definition: Any) -> CaseFile | None:
 def run_cases(
     file: CaseFile | None, features: FeatureSet, engine: Engine, signature: Signature
 ) -> list[CaseResult]:
-    """The result of every case. A case whose rows break the columns' contract fails with that as its complaint."""
+    """The result of every case.
+
+    A case whose rows break the columns' contract fails with that as its complaint.
+    """
     return [_run(case, file, features, engine, signature) for case in file.cases] if file else []
 
 

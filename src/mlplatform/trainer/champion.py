@@ -27,7 +27,8 @@ _log = logger("trainer")
 class Champion:
     """What could be learnt of the champion. `answers` are None when it can't be compared, and `why` says so.
 
-    With another features digest some test rows may lack features of the old one: `positions` are the test rows that it did answer.
+    With another features digest some test rows may lack features of the old one: `positions` are
+    the test rows that it did answer.
     """
 
     version: str | None
@@ -55,8 +56,9 @@ class Inquiry:
     ) -> Champion:
         """The champion's predictions for the test rows. `classes` are those of the new version.
 
-        A champion that can't be loaded, proven or fed, or that answers another question, is reported, not hidden: gates against it then
-        fail. Raises TryLater when MLflow or the data API is away.
+        A champion that can't be loaded, proven or fed, or that answers another question, is
+        reported, not hidden: gates against it then fail. Raises TryLater when MLflow or the data
+        API is away.
         """
         if version is None:
             return Champion(version=None, why="there is no champion yet")

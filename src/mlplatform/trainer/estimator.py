@@ -16,7 +16,8 @@ Build = Callable[[dict[str, Any]], Any]
 def builder(model: Path, *, commit: str, seed: int) -> Build:
     """`build(parameters)` of that model.py, with `seed` put into every `random_state` that the author left open.
 
-    Runs the file. Raises InvalidInput when it can't be run or defines no `build`; so does the returned function when `build` fails.
+    Runs the file. Raises InvalidInput when it can't be run or defines no `build`; so does the
+    returned function when `build` fails.
     """
     build = _load(model, commit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -120,8 +121,4 @@ def champion_scores(
 
 def finite(values: Mapping[str, float]) -> dict[str, float]:
     """Without the metrics that are not defined: neither JSON nor Postgres takes NaN."""
-    return {
-        name: float(value)
-        for name, value in values.items()
-        if value == value and abs(value) != float("inf")
-    }  # noqa: PLR0124
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}

@@ -52,7 +52,8 @@ def export(
 ) -> Exported:
     """Write the model into `folder` and load it again.
 
-    Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when skops would need untrusted types.
+    Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when
+    skops would need untrusted types.
     """
     reference = SkopsEngine(estimator, signature(estimator, pinned, "skops")).predict
     proofs = blocks(

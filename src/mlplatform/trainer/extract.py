@@ -19,7 +19,10 @@ from mlplatform.trainer.table import Table, from_arrow
 
 @dataclass(frozen=True)
 class Extractor:
-    """Reads datasets of one pipeline. While a standby lags or is away it is asked again, until `wait_s` has passed."""
+    """Reads datasets of one pipeline.
+
+    While a standby lags or is away it is asked again, until `wait_s` has passed.
+    """
 
     api: DataApiClient
     wait_s: float
@@ -27,7 +30,8 @@ class Extractor:
     def training(self, pinned: Pinned, now: datetime, *, as_of: int) -> tuple[Table, Receipt]:
         """Features with labels of the pinned digest as of that mark, inside the definition's window that ends at `now`.
 
-        A standby that does not have the mark yet is waited for: its own newest one would be a smaller dataset, and nobody would notice.
+        A standby that does not have the mark yet is waited for: its own newest one would be a
+        smaller dataset, and nobody would notice.
         """
         query = window(pinned.definition, now).model_copy(
             update={"digest": pinned.digest, "as_of": as_of}
@@ -56,7 +60,8 @@ class Extractor:
     def sliced(self, pinned: Pinned, test: Table) -> Columns:
         """Features of the test rows, and the raw columns that gates slice by (read only when a gate names one).
 
-        Raw requests are in another database, whose marks are its own: its standby is asked again until it has the rows.
+        Raw requests are in another database, whose marks are its own: its standby is asked again
+        until it has the rows.
         """
         named = {gate.slice for gate in pinned.definition.gates}
         wanted = [

@@ -32,7 +32,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One gate, or one slice of it. `value` and `bound` are None where there was nothing to measure or compare with."""
+    """One gate, or one slice of it.
+
+    `value` and `bound` are None where there was nothing to measure or compare with.
+    """
 
     metric: str
     condition: str

@@ -32,7 +32,10 @@ class Journal:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Run one step. `before` is asked first, and may raise to stop the run between two steps."""
+        """Run one step.
+
+        `before` is asked first, and may raise to stop the run between two steps.
+        """
         self._before()
         begun = self._clock()
         _log.info("step begins", step=name)

@@ -1,9 +1,11 @@
 """One training per pipeline at a time, whoever started it.
 
-The data API keeps the lease; a thread renews it while the run lasts. A run that can't renew for a whole lease time has lost it: another
-one may have begun, so it must stop before it registers anything. Steps call `require` for that.
+The data API keeps the lease; a thread renews it while the run lasts. A run that can't renew for a
+whole lease time has lost it: another one may have begun, so it must stop before it registers
+anything. Steps call `require` for that.
 
-The client must not be patient by itself: a renewal that succeeds late would be counted from its first try.
+The client must not be patient by itself: a renewal that succeeds late would be counted from its
+first try.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ _log = logger("trainer")
 
 
 class Lease:
-    """The right to train one pipeline; use as a context manager. Entering raises Refused while another run holds it."""
+    """The right to train one pipeline; use as a context manager.
+
+    Entering raises Refused while another run holds it.
+    """
 
     def __init__(
         self,

@@ -20,7 +20,10 @@ class _TimeUp(BaseException):
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
-    """SIGTERM raises SystemExit in this block, the time limit Refused. Signals reach only the main thread: elsewhere this does nothing."""
+    """SIGTERM raises SystemExit in this block, the time limit Refused.
+
+    Signals reach only the main thread: elsewhere this does nothing.
+    """
     if not _main():
         yield
         return

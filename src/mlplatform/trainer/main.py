@@ -34,9 +34,10 @@ _log = logger("trainer")
 def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
     """Train `pipeline` once; returns when the new version is proposed.
 
-    Raises Refused when a gate or case does not hold (the report is in MLflow, nothing is registered) or another run holds the lease,
-    InvalidInput for data or code that can't be used, TryLater when a collaborator is away. However it ends, the lease is given back
-    and the MLflow run says how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
+    Raises Refused when a gate or case does not hold (the report is in MLflow, nothing is
+    registered) or another run holds the lease, InvalidInput for data or code that can't be used,
+    TryLater when a collaborator is away. However it ends, the lease is given back and the MLflow
+    run says how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
     """
     refuse_databases(settings)
     token = require(settings.dataapi.token, "dataapi", "token")
@@ -103,7 +104,10 @@ def _recorded(
 
 
 def _finish(publisher: Publisher, run: Run, journal: Journal, status: Status, failure: str) -> None:
-    """End the MLflow run. When MLflow is away too, the first error is the one that matters, so this one is logged only."""
+    """End the MLflow run.
+
+    When MLflow is away too, the first error is the one that matters, so this one is logged only.
+    """
     try:
         publisher.metrics(
             run, {f"seconds_{step}": seconds for step, seconds in journal.seconds.items()}

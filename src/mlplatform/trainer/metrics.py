@@ -1,7 +1,8 @@
 """Metrics of predictions, the same functions for tuning, gates, slices and the champion.
 
-The positive class of a two-class model is the last of `target.values`, or else the last in sort order. With more classes, f1 is the
-mean over classes and roc_auc the mean of one class against the rest.
+The positive class of a two-class model is the last of `target.values`, or else the last in sort
+order. With more classes, f1 is the mean over classes and roc_auc the mean of one class against the
+rest.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def of_task(definition: PipelineDefinition) -> tuple[Metric, ...]:
 def evaluate(
     labels: NDArray[Any], answers: Columns, classes: Classes | None, names: Sequence[Metric]
 ) -> dict[Metric, float]:
-    """Each metric of these predictions. NaN where it isn't defined, such as roc_auc over rows of a single class."""
+    """Each metric of these predictions.
+
+    NaN where it isn't defined, such as roc_auc over rows of a single class.
+    """
     return {name: score(name, labels, answers, classes) for name in names}
 
 

@@ -1,4 +1,7 @@
-"""Does the exported model give what scikit-learn gives? On the held-out rows, and on generated ones that reach further."""
+"""Does the exported model give what scikit-learn gives?
+
+On the held-out rows, and on generated ones that reach further.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ def blocks(
 ) -> list[Block]:
     """Held-out rows and generated rows with scikit-learn's answers.
 
-    A generated block that scikit-learn itself refuses, such as categories it has never seen, proves nothing and is left out.
+    A generated block that scikit-learn itself refuses, such as categories it has never seen, proves
+    nothing and is left out.
     """
     found = [Block("held-out rows", test, reference(test))]
     for name, rows in _generated(train, features, np.random.default_rng(seed)):

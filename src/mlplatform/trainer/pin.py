@@ -29,8 +29,8 @@ class Pinned:
 def pin(api: DataApiClient, source: Source, pipeline: str) -> Pinned:
     """The applied definition with the files of its commit. Raises Refused when they differ, DigestMismatch when the features do.
 
-    What would only be noticed after the training is looked at here as well: InvalidInput names a broken case, or the slice of a gate that is
-    no column.
+    What would only be noticed after the training is looked at here as well: InvalidInput names a
+    broken case, or the slice of a gate that is no column.
     """
     applied = api.get(f"/v1/pipelines/{quote(pipeline)}")
     commit, digest = str(applied["commit"]), str(applied["features_digest"])

@@ -28,7 +28,8 @@ def _svg(draw: Callable[[Any, Judged], None], judged: Judged) -> str:
     import matplotlib as mpl  # noqa: PLC0415 - its import makes a folder for its configuration
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    # A fixed salt and no date, so that equal runs give equal bytes. The context keeps the change from other users of matplotlib.
+    # A fixed salt and no date, so that equal runs give equal bytes. The context keeps the change
+    # from other users of matplotlib.
     with mpl.rc_context({"svg.hashsalt": "mlplatform", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(4.2, 3.4), layout="constrained")
         axes = figure.add_subplot()

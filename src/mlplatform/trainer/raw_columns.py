@@ -17,7 +17,8 @@ from mlplatform.trainer.table import Table, texts
 def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Columns:
     """These columns for exactly the test rows, in their order. A column that is younger than a request is null there.
 
-    Raises Unavailable when the raw standby does not have a row yet, InvalidInput for a null where none may be.
+    Raises Unavailable when the raw standby does not have a row yet, InvalidInput for a null where
+    none may be.
     """
     wanted = set(map(str, test.request_ids))
     pairs = zip(texts(requests["request_id"]), texts(requests["inputs"]), strict=True)

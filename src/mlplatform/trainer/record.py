@@ -77,7 +77,10 @@ def register(publisher: Publisher, run: Run, evidence: Evidence, *, image: str) 
 def verify(
     store: ModelStore, artifacts: str, local: Path, manifest_sha256: str, scratch: Path
 ) -> None:
-    """Download the model again and compare every byte with what was judged. Raises ManifestMismatch."""
+    """Download the model again and compare every byte with what was judged.
+
+    Raises ManifestMismatch.
+    """
     place = scratch / "downloaded"
     store.download(artifacts, place, manifest_sha256)
     _same(manifest.verify(place, manifest_sha256), manifest.build(local))

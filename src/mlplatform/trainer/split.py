@@ -1,7 +1,8 @@
 """Held-out rows: by a hash of what the row is about, or the latest ones.
 
-A champion is judged on the held-out rows of a later run. So a row must not change sides when the table grows: whoever was trained on a row
-that is held out now would be judged on its own lessons, and could not be beaten by an honest model.
+A champion is judged on the held-out rows of a later run. So a row must not change sides when the
+table grows: whoever was trained on a row that is held out now would be judged on its own lessons,
+and could not be beaten by an honest model.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ _WHOLE = 2.0**64
 def split(table: Table, definition: PipelineDefinition) -> tuple[Table, Table]:
     """(train, test), neither empty. The same table, definition and seed give the same rows.
 
-    At random, a row keeps its side for as long as seed and share stay, whatever other rows come and go; rows of one key are on one side.
-    By time, train is ordered by time as well, and rows of one instant keep the order of (request_id, row). Raises InvalidInput when a class
-    is nowhere in train: no model can learn it.
+    At random, a row keeps its side for as long as seed and share stay, whatever other rows come and
+    go; rows of one key are on one side. By time, train is ordered by time as well, and rows of one
+    instant keep the order of (request_id, row). Raises InvalidInput when a class is nowhere in
+    train: no model can learn it.
     """
     if definition.split.by == "time":
         ordered = np.argsort(table.times, kind="stable").astype(np.int64)

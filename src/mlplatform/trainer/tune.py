@@ -43,7 +43,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """All trials in the order they ran. `planned` is more than `len(trials)` when the time was up."""
+    """All trials in the order they ran.
+
+    `planned` is more than `len(trials)` when the time was up.
+    """
 
     trials: tuple[Trial, ...]
     planned: int
@@ -62,8 +65,8 @@ def tune(
 ) -> Search:
     """The best parameters by the mean of `tuning.metric`; the earlier of equals. An empty space gives {} without a search.
 
-    No new combination starts after `tuning.budget_s`, but one always runs. `between` is called before each, and may raise to stop.
-    Raises InvalidInput when every combination failed.
+    No new combination starts after `tuning.budget_s`, but one always runs. `between` is called
+    before each, and may raise to stop. Raises InvalidInput when every combination failed.
     """
     plan = combinations(definition)
     if not plan:

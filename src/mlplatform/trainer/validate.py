@@ -1,4 +1,7 @@
-"""Is the dataset good enough to learn from? Checked by the definition's own bounds, with pandera; all complaints at once."""
+"""Is the dataset good enough to learn from?
+
+Checked by the definition's own bounds, with pandera; all complaints at once.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Errors at the edge: `application/problem+json` (RFC 9457) out of our exception tree, and back again for our own clients.
 
-Each problem carries `type` (urn:mlplatform:<class>), `title`, `status`, `detail`, `field`, `fix`, and `retry_after_s` where another try
-makes sense (also as the Retry-After header, whole seconds).
+Each problem carries `type` (urn:mlplatform:<class>), `title`, `status`, `detail`, `field`, `fix`,
+and `retry_after_s` where another try makes sense (also as the Retry-After header, whole seconds).
 """
 
 from __future__ import annotations

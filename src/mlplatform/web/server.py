@@ -1,6 +1,7 @@
 """How all our servers take requests: under uvicorn, with an end to what arrives too slowly and a bound to how much arrives at once.
 
-uvicorn bounds neither the time of a request's head nor that of its body, and closes only connections that are idle after an answer.
+uvicorn bounds neither the time of a request's head nor that of its body, and closes only
+connections that are idle after an answer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _RETRY_AFTER_S = 1.0
 
 
 class Config(uvicorn.Config):
-    """uvicorn's settings, the same for all our servers, and the bounds of Connection. Access logs are ours, not uvicorn's."""
+    """uvicorn's settings, the same for all our servers, and the bounds of Connection.
+
+    Access logs are ours, not uvicorn's.
+    """
 
     def __init__(
         self,
@@ -58,8 +62,9 @@ def run(config: Config) -> None:
 class Connection(HttpToolsProtocol):
     """A head, and then a body, must arrive in `receive_s`: else the connection is closed, after a 408 where a request is known.
 
-    A timer runs only while something is awaited. A request in one piece, as nearly all are, sets none. With more than `max_connections`
-    open, requests get 503; the pages of operation are answered all the same, or overload would restart the process.
+    A timer runs only while something is awaited. A request in one piece, as nearly all are, sets
+    none. With more than `max_connections` open, requests get 503; the pages of operation are
+    answered all the same, or overload would restart the process.
     """
 
     config: Config

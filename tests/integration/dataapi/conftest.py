@@ -235,7 +235,10 @@ def collaborate(
     postgres: dict[str, Any] | None = None,
     **limits: Any,
 ) -> Collaborators:
-    """Collaborators on fresh databases; trainings are children that run `argv`. `postgres` changes the database settings."""
+    """Collaborators on fresh databases; trainings are children that run `argv`.
+
+    `postgres` changes the database settings.
+    """
     environment = folder / "trainer.json"
     environment.write_text(json.dumps({"MLPLATFORM_DATAAPI__URL": "http://127.0.0.1:1"}))
     settings = Settings(

@@ -109,7 +109,10 @@ UNREADABLE = [
 
 
 def test_unreadable_lines_go_to_quarantine(api: Any) -> None:
-    """A line that is no row is kept with its reason and place; the rows around it are stored. Backslash, u, 0000 as text is data."""
+    """A line that is no row is kept with its reason and place; the rows around it are stored.
+
+    Backslash, u, 0000 as text is data.
+    """
     lines = [b'{"width": 1}', b"", *(line for line, _ in UNREADABLE), b'{"colour": "\\\\u0000"}']
     answer = _post(api, b"\n".join(lines), "application/x-ndjson")
     kept = api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})[::-1]

@@ -41,7 +41,10 @@ class Warehouse:
     databases: Any
 
     def add(self, rows: int, *, labelled: bool = True) -> list[str]:
-        """Feature rows with labels in one transaction; returns their request ids. The standby has them on return."""
+        """Feature rows with labels in one transaction; returns their request ids.
+
+        The standby has them on return.
+        """
         ids = [new_request_id() for _ in range(rows)]
         with self.databases.connect("etl", "warehouse") as connection, connection.transaction():
             mark = connection.execute("SELECT warehouse.next_mark()").fetchone()[0]

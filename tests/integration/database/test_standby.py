@@ -44,16 +44,15 @@ def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_befor
     throwaway.catch_up()
     datasets = Datasets(replica, ReplicaPool(settings.raw_replica_dsn, settings, name="raw"))
     with datasets.open("churn.labels", DatasetQuery(), caller="t") as dataset:
-        with (
+        with (  # noqa: PT012
             pytest.raises(StandbyUnproven, match="promoted while it was read"),
             replica.read() as read,
-        ):  # noqa: PT012  (its end raises)
+        ):
             read.connection.execute("SELECT count(*) FROM control.pipelines")
             with throwaway.superuser(standby=True) as connection:
                 connection.execute("SELECT pg_promote(wait => true, wait_seconds => 30)")
-            assert read.connection.execute("SELECT count(*) FROM control.pipelines").fetchone() == (
-                1,
-            )  # it goes on answering
+            counted = read.connection.execute("SELECT count(*) FROM control.pipelines").fetchone()
+            assert counted == (1,)  # it goes on answering
         assert list(dataset.batches()) == []
         with pytest.raises(StandbyUnproven, match="promoted while it was read"):
             dataset.finish()

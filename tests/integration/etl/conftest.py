@@ -62,7 +62,10 @@ RUN = "from mlplatform import settings, telemetry; from mlplatform.etl.main impo
 
 @dataclass
 class Road:
-    """Everything around etl in one test. Rows are `{"income": …, "city": …, "children": …, "member": …}`."""
+    """Everything around etl in one test.
+
+    Rows are `{"income": …, "city": …, "children": …, "member": …}`.
+    """
 
     databases: Any
     repository: Path
@@ -72,7 +75,10 @@ class Road:
     def apply(
         self, features: str | None = FEATURES, *, commit: str | None = None, **changes: Any
     ) -> str:
-        """Commit the pipeline and record it as the data API does; returns the features digest. `commit` overrides the recorded one."""
+        """Commit the pipeline and record it as the data API does; returns the features digest.
+
+        `commit` overrides the recorded one.
+        """
         document = DEFINITION | changes
         folder = self.repository / "pipelines" / document["name"]
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +113,10 @@ class Road:
     def serve(
         self, *requests: Sequence[Mapping[str, Any]], partition: int = 0, pipeline: str = "loans"
     ) -> list[str]:
-        """Requests as the consumer stores them, in one transaction; each is a list of rows. Returns their ids."""
+        """Requests as the consumer stores them, in one transaction; each is a list of rows.
+
+        Returns their ids.
+        """
         with self.stored(*requests, partition=partition, pipeline=pipeline) as ids:
             return ids
 

@@ -23,7 +23,8 @@ SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = (
     "trap '' TERM; echo up; while :; do sleep 600; done"  # a shell: every user may execute it
 )
-# A child with a child of its own in the same group, whose pid it writes down; it dies of SIGTERM without ending its child.
+# A child with a child of its own in the same group, whose pid it writes down; it dies of SIGTERM
+# without ending its child.
 PARENT = (
     "import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)']);"
     "open(sys.argv[1], 'w').write(str(c.pid)); time.sleep(600)"

@@ -1,4 +1,7 @@
-"""Queues to test: the embedded one in a fresh file, Kafka with a fresh topic. Both have three partitions."""
+"""Queues to test: the embedded one in a fresh file, Kafka with a fresh topic.
+
+Both have three partitions.
+"""
 
 from __future__ import annotations
 

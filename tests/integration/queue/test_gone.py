@@ -62,7 +62,8 @@ def test_gone_under_a_running_consumer(kafka: Any) -> None:
         read_all(consumer, 10**6)
 
 
-# kafka-python leaves sockets of refused connections to the garbage collector, which is when Python warns of them
+# kafka-python leaves sockets of refused connections to the garbage collector, which is when Python
+# warns of them
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )

@@ -72,7 +72,10 @@ def _certificate(folder: Path, name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def guarded(kafka_broker: Any) -> Iterator[Settings]:
-    """Settings for a broker of its own that knows one user, `road`. Skipped where the usual broker is: it takes the same jars."""
+    """Settings for a broker of its own that knows one user, `road`.
+
+    Skipped where the usual broker is: it takes the same jars.
+    """
     with tempfile.TemporaryDirectory(prefix="mlplatform-kafka-") as name:
         folder = Path(name)
         ca, other = _certificate(folder, "key"), _certificate(folder, "other")

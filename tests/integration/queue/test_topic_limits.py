@@ -53,7 +53,10 @@ def test_a_refused_record_does_not_stop_the_next(narrow: Queue) -> None:
 
 
 def test_too_few_brokers_are_waited_for(kafka_broker: Any) -> None:
-    """More copies than brokers is no end of a process: the others may still be starting. The message names the setting."""
+    """More copies than brokers is no end of a process: the others may still be starting.
+
+    The message names the setting.
+    """
     settings = Queue(url=kafka_broker.url, topic=f"copies-{os.getpid()}", replication_factor=3)
 
     with pytest.raises(Unavailable, match="fewer brokers than the 3 copies") as refusal:

@@ -55,7 +55,10 @@ class Door(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def door(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Its address. MLflow's client keeps credentials in the environment of the process: they are taken out again."""
+    """Its address.
+
+    MLflow's client keeps credentials in the environment of the process: they are taken out again.
+    """
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

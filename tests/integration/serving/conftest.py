@@ -102,7 +102,10 @@ def estimator(features: FeatureSet, *, seed: int) -> Any:
 
 @dataclass
 class Platform:
-    """Stands in for the data API (promotion record, heartbeats) and for MLflow's artifact proxy. `away` answers 503 to everything."""
+    """Stands in for the data API (promotion record, heartbeats) and for MLflow's artifact proxy.
+
+    `away` answers 503 to everything.
+    """
 
     folder: Path
     champions: dict[str, tuple[int, ModelVersion]] = field(default_factory=dict)

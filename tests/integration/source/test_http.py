@@ -23,7 +23,8 @@ from mlplatform.errors import SettingsError, Unavailable, UnknownName
 from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 
-# dulwich leaves the last response of a fetch to the garbage collector, which closes its socket with a warning.
+# dulwich leaves the last response of a fetch to the garbage collector, which closes its socket with
+# a warning.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 )

@@ -12,6 +12,8 @@ from hypothesis import strategies as some
 
 from mlplatform.contracts.content_hash import ContentHash
 
+EARLIEST = datetime(1970, 1, 1)  # noqa: DTZ001  (hypothesis wants naive bounds)
+LATEST = datetime(2100, 1, 1)  # noqa: DTZ001
 TYPES = {
     "number": (pa.float64(), some.floats(allow_nan=True)),
     "count": (pa.int64(), some.integers(-(2**63), 2**63 - 1)),
@@ -19,9 +21,7 @@ TYPES = {
     "text": (pa.string(), some.text(max_size=4)),
     "moment": (
         pa.timestamp("us", tz="UTC"),
-        some.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(
-            lambda moment: moment.replace(tzinfo=UTC)
-        ),  # noqa: DTZ001
+        some.datetimes(EARLIEST, LATEST).map(lambda moment: moment.replace(tzinfo=UTC)),
     ),
 }
 SCHEMA = pa.schema([(name, kind) for name, (kind, _) in TYPES.items()])

@@ -1,1 +1,4 @@
-"""HTTP: one router per subject. A route decodes, calls one handler and encodes; what may happen is decided there."""
+"""HTTP: one router per subject.
+
+A route decodes, calls one handler and encodes; what may happen is decided there.
+"""

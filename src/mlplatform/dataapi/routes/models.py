@@ -46,7 +46,10 @@ class VerifiedFacts(Body):
 
 
 class Wanted(Body):
-    """A step of the state machine. A rollback without a version goes to the champion before this one."""
+    """A step of the state machine.
+
+    A rollback without a version goes to the champion before this one.
+    """
 
     action: Action
     version: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$", examples=["3"])
@@ -113,7 +116,10 @@ def list_promotions(name: PipelineName, caller: Calling, parts: Parts) -> list[P
     responses=problems(404, 409, 422),
 )
 def promote(name: PipelineName, body: Wanted, caller: Calling, parts: Parts) -> Promotion:
-    """A refused step says what is missing. With `approval: auto` a proposal of the applied commit is promoted at once."""
+    """A refused step says what is missing.
+
+    With `approval: auto` a proposal of the applied commit is promoted at once.
+    """
     return parts.models.act(
         caller, name, Wish(body.action, body.version, body.why, body.gate_digest, body.champion)
     )

@@ -100,7 +100,10 @@ class RequestsLine(BaseModel):
 
 
 class RowsLine(BaseModel):
-    """Balance of one pipeline: raw = featured + quarantined + waiting + not_applicable. `unaccounted` is the rest and must be 0."""
+    """Balance of one pipeline: raw = featured + quarantined + waiting + not_applicable.
+
+    `unaccounted` is the rest and must be 0.
+    """
 
     raw: int
     featured: int
@@ -153,7 +156,10 @@ def read_quarantine(
     responses=problems(422),
 )
 def redrive(body: Redrive, caller: Calling, parts: Parts) -> Redriven:
-    """It is done by etl, within seconds. Rows that are still bad come back with the newest reason."""
+    """It is done by etl, within seconds.
+
+    Rows that are still bad come back with the newest reason.
+    """
     return Redriven(**parts.quarantine.redrive(caller, body.pipeline, body.ids))
 
 

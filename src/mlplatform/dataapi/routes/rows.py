@@ -70,7 +70,10 @@ class Reason(BaseModel):
 
 
 class Imported(BaseModel):
-    """How far the import is. `topic` and `last_offset` are its place on the road: etl has it when it is past that."""
+    """How far the import is.
+
+    `topic` and `last_offset` are its place on the road: etl has it when it is past that.
+    """
 
     import_: str = Field(
         alias="import", description="Key; the same body sent with it again is not stored twice."
@@ -143,7 +146,10 @@ async def add_labels(
         Query(pattern=PIPELINE_NAME, description="Needed for requests that are not stored yet."),
     ] = None,
 ) -> Labelled:
-    """A label may come before its request; a later one for the same row corrects it. What is refused is named, and kept in quarantine."""
+    """A label may come before its request; a later one for the same row corrects it.
+
+    What is refused is named, and kept in quarantine.
+    """
     async with spooled(request) as (file, _):
         data = await run_in_threadpool(file.read)
     if media(request) in ("application/x-ndjson", "application/jsonl"):

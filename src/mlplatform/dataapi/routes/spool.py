@@ -20,7 +20,10 @@ IN_MEMORY = 4 * 1024 * 1024
 
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncGenerator[tuple[IO[bytes], str]]:
-    """The body as a file at its beginning, and its SHA-256. The file is gone at the end of the block."""
+    """The body as a file at its beginning, and its SHA-256.
+
+    The file is gone at the end of the block.
+    """
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnsupportedMedia(

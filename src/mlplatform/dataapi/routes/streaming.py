@@ -1,7 +1,8 @@
 """A dataset as an HTTP response. A stream that breaks off breaks the connection off: there is no clean end without a receipt.
 
-It is broken off by returning without the last message of the body: the server then closes the connection, and the client sees an
-unfinished body. (Raising would do the same, with two tracebacks in the log for a client that merely stalled.)
+It is broken off by returning without the last message of the body: the server then closes the
+connection, and the client sees an unfinished body. (Raising would do the same, with two tracebacks
+in the log for a client that merely stalled.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _log = logger("dataapi")
 class DatasetResponse(Response):
     """Sends the pieces of `stream`, one ahead: the next is made while one is on its way. Closes the stream in any case.
 
-    A client that takes nothing for `stall_s` seconds is cut off, since it holds a snapshot of the standby.
+    A client that takes nothing for `stall_s` seconds is cut off, since it holds a snapshot of the
+    standby.
     """
 
     def __init__(self, stream: DatasetStream, *, stall_s: float) -> None:

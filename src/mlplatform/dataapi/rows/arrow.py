@@ -1,4 +1,7 @@
-"""An Arrow IPC stream. It is read through once before its first row counts: a broken stream is refused whole."""
+"""An Arrow IPC stream.
+
+It is read through once before its first row counts: a broken stream is refused whole.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ _TYPES = (
 
 
 def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
-    """The records of a stream. Raises InvalidInput when it is broken or holds a column that no row can hold."""
+    """The records of a stream.
+
+    Raises InvalidInput when it is broken or holds a column that no row can hold.
+    """
     start = body.tell()
     _prove(body, definition)
     body.seek(start)

@@ -17,7 +17,8 @@ class _Lines:
     """Lines of a body, remembering those since the last record: a record that can't be read is kept as it was sent."""
 
     def __init__(self, body: BinaryIO) -> None:
-        # Bytes that are no UTF-8 become lone surrogates, which are found again in the fields; an error here would end the whole body.
+        # Bytes that are no UTF-8 become lone surrogates, which are found again in the fields; an
+        # error here would end the whole body.
         self._text = io.TextIOWrapper(
             body, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )

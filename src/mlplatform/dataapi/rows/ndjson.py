@@ -1,4 +1,7 @@
-"""NDJSON: one JSON object per line. A line that is none is a record with a reason; the others are not affected."""
+"""NDJSON: one JSON object per line.
+
+A line that is none is a record with a reason; the others are not affected.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One record of an import, and how its values become the JSON of a raw row.
 
-Here only shape counts: a record must be fields with single values. Whether a value fits its column is etl's business, which keeps the row
-and the reason.
+Here only shape counts: a record must be fields with single values. Whether a value fits its column
+is etl's business, which keeps the row and the reason.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record by its place in the body (1, 2, …). Either `inputs` is set, or `reason` says why it can't be read."""
+    """A record by its place in the body (1, 2, …).
+
+    Either `inputs` is set, or `reason` says why it can't be read.
+    """
 
     number: int
     inputs: str = ""  # columnar JSON of one row
@@ -84,7 +87,10 @@ def converters(definition: PipelineDefinition) -> dict[str, DType | None]:
 
 
 def convert(text: str, dtype: DType | None) -> Any:
-    """The value of a CSV field; an empty one is null. What can't be converted stays text, for etl to refuse with its reason."""
+    """The value of a CSV field; an empty one is null.
+
+    What can't be converted stays text, for etl to refuse with its reason.
+    """
     if text == "":
         return None
     if dtype is None:
@@ -97,7 +103,10 @@ def convert(text: str, dtype: DType | None) -> Any:
 
 
 def _number(text: str, *, whole: bool) -> int | float | str | None:
-    """A number as JSON could hold it, None for nan, else the text. Whole numbers may come as 3.0: that is how pandas writes them beside nulls."""
+    """A number as JSON could hold it, None for nan, else the text.
+
+    Whole numbers may come as 3.0: that is how pandas writes them beside nulls.
+    """
     if "_" in text:  # Python's own notation
         return text
     try:

@@ -1,8 +1,10 @@
 """Ways to write one and the same question. A dialect is compiled for one signature: body bytes in, question out; answer in, bytes out.
 
-Decoding has two roads. The fast one is a typed msgspec decoder, which accepts only what is certainly right. Whatever it refuses goes the
-slow way, through `mlplatform.features.parse`, the same code that judges rows in etl: it finds out which row and column is wrong, or that
-the value was right after all (3.0 for a whole number). So both roads mean the same, and a good request never pays for a bad one.
+Decoding has two roads. The fast one is a typed msgspec decoder, which accepts only what is
+certainly right. Whatever it refuses goes the slow way, through `mlplatform.features.parse`, the
+same code that judges rows in etl: it finds out which row and column is wrong, or that the value was
+right after all (3.0 for a whole number). So both roads mean the same, and a good request never pays
+for a bad one.
 """
 
 from __future__ import annotations

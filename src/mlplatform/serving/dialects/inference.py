@@ -1,8 +1,9 @@
 """Open Inference Protocol v2, REST with JSON tensors: one tensor per raw column, of shape [rows] or [rows, 1].
 
-The answer has the outputs `prediction` ([rows]) and, for a classification, `probabilities` ([rows, classes], in the order of the
-signature's classes). The answer's `id` is the client's own where it sent one, as the protocol asks; our request id is always in
-`parameters.request_id`. Binary tensors are not spoken.
+The answer has the outputs `prediction` ([rows]) and, for a classification, `probabilities` ([rows,
+classes], in the order of the signature's classes). The answer's `id` is the client's own where it
+sent one, as the protocol asks; our request id is always in `parameters.request_id`. Binary tensors
+are not spoken.
 """
 
 from __future__ import annotations

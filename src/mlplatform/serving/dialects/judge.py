@@ -55,7 +55,10 @@ def refuse(faults: Sequence[Fault], where: str) -> NoReturn:
 
 
 def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
-    """Values of a key or time field: strings, numbers or null. Raises InvalidInput that names the row."""
+    """Values of a key or time field: strings, numbers or null.
+
+    Raises InvalidInput that names the row.
+    """
     for row, value in enumerate(values):
         plain = value is None or (
             isinstance(value, int | float | str) and not isinstance(value, bool)
@@ -73,7 +76,10 @@ def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
 
 
 def client_id(value: Any) -> str | None:
-    """The client's own id. Raises InvalidInput when it is no string, or one that can't be stored."""
+    """The client's own id.
+
+    Raises InvalidInput when it is no string, or one that can't be stored.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or "\0" in value:
@@ -85,8 +91,6 @@ def client_id(value: Any) -> str | None:
 
 def _listed(values: list[Any], column: Column) -> list[Any]:
     """NaN is how an array holds a null number; a request record holds None."""
-    return (
-        [None if value != value else value for value in values]
-        if column.dtype == "float64"
-        else values
-    )  # noqa: PLR0124
+    if column.dtype != "float64":
+        return values
+    return [None if value != value else value for value in values]  # noqa: PLR0124  (NaN)

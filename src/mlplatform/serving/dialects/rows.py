@@ -94,7 +94,10 @@ class RowsDialect:
 
 
 def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
-    """The struct of a request. Fields are named by position, since a column may be called like a Python keyword."""
+    """The struct of a request.
+
+    Fields are named by position, since a column may be called like a Python keyword.
+    """
     fields: list[Any] = [
         (
             f"c{index}",
@@ -109,9 +112,9 @@ def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
     ]
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
     client_id = Annotated[str, msgspec.Meta(max_length=judge.CLIENT_ID_CHARACTERS)] | None
-    return msgspec.defstruct(
-        "Rows", [("rows", list[row]), ("id", client_id, None)], forbid_unknown_fields=True
-    )  # type: ignore[valid-type]
+    rows = list[row]  # type: ignore[valid-type]
+    document = [("rows", rows), ("id", client_id, None)]
+    return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)
 
 
 def _known(document: dict[str, Any], known: Iterable[str], what: str) -> None:

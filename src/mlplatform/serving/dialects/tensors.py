@@ -17,7 +17,10 @@ NATURAL: dict[str, DType] = {
     "BOOL": "bool",
     "BYTES": "string",
 }
-"""Tensor datatype -> the column type that holds its values. The JSON form of a narrower number is just a number."""
+"""Tensor datatype -> the column type that holds its values.
+
+The JSON form of a narrower number is just a number.
+"""
 DATATYPES: dict[DType, str] = {
     "float64": "FP64",
     "int64": "INT64",
