@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import types
 from typing import Any, Literal, get_args, get_origin
@@ -38,7 +39,8 @@ def block() -> str:
         if group != last:
             last = group
             kind = settings.Settings.model_fields[group].annotation
-            lines += [f"  # {(kind.__doc__ or '').strip()}", f"  {group}:"]
+            about = (inspect.getdoc(kind) or "").replace("\n\n", " ").splitlines()
+            lines += [*(f"  # {line}" for line in about), f"  {group}:"]
         lines += [f"    {line}" for line in _field(name, info)]
     return "\n".join(lines) + "\n"
 

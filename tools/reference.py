@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def settings_page() -> str:
             group = this
             kind = settings.Settings.model_fields[group].annotation
             parts.append(
-                f"\n## {group}\n\n{(kind.__doc__ or '').strip()}\n\n| setting | default | meaning |\n|---|---|---|\n"
+                f"\n## {group}\n\n{inspect.getdoc(kind) or ''}\n\n| setting | default | meaning |\n|---|---|---|\n"
             )
         parts.append(f"| `{name}` | {_default(info)} | {info.description} |\n")
     return "".join(parts)
@@ -62,7 +63,7 @@ def errors_page() -> str:
     ]
     head = "Errors travel as `application/problem+json` (RFC 9457) with `type`, `detail`, `field`, `fix`, and `retry_after_s` where another try makes sense.\n\n| type | HTTP | meaning |\n|---|---|---|\n"
     rows = [
-        f"| `{problem.TYPE}{kind.__name__}` | {problem.status(kind(''))} | {(kind.__doc__ or '').strip().splitlines()[0]} |\n"
+        f"| `{problem.TYPE}{kind.__name__}` | {problem.status(kind(''))} | {(inspect.getdoc(kind) or '').splitlines()[0]} |\n"
         for kind in kinds
     ]
     return "# Errors\n\n" + MADE + head + "".join(rows)

@@ -113,7 +113,7 @@ def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
     client_id = Annotated[str, msgspec.Meta(max_length=judge.CLIENT_ID_CHARACTERS)] | None
     rows = list[row]  # type: ignore[valid-type]
-    document = [("rows", rows), ("id", client_id, None)]
+    document: list[Any] = [("rows", rows), ("id", client_id, None)]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)
 
 
