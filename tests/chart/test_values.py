@@ -23,7 +23,7 @@ PASSED = {
     "dataapi.service",
     "serving.service",
 }
-"""Blocks that templates take whole, by the component's name (_road.tpl, refusals.yaml)."""
+"""Blocks that templates take whole, by the component's name (_ingress.tpl, refusals.yaml)."""
 
 
 def leaves(key: chart_docs.Key) -> list[str]:
