@@ -34,7 +34,7 @@ $(STAMP): $(LOCKS) pyproject.toml
 	@touch $@
 
 .PHONY: up
-up: setup ## Start the whole platform on this machine and go the whole road (QUEUE=kafka or kafka://HOST:PORT)
+up: setup ## Start the whole platform on this machine and take the tour of it (QUEUE=kafka or kafka://HOST:PORT)
 	@$(BIN)/mlplatform up --queue $(QUEUE)
 
 .PHONY: down
@@ -42,7 +42,7 @@ down: setup ## Stop it
 	@$(BIN)/mlplatform down
 
 .PHONY: demo
-demo: setup ## Go the whole road from nothing, check every claim, stop
+demo: setup ## Take the tour from nothing, check every claim, stop
 	@$(BIN)/mlplatform demo --queue $(QUEUE)
 
 .PHONY: kafka

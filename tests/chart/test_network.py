@@ -91,7 +91,7 @@ def test_all_pods_are_denied_first() -> None:
 
 
 def test_the_outside_is_open_only_where_it_is_outside() -> None:
-    """With everything in the cluster, no egress but the API server's leaves it; external servers open their own road only."""
+    """With everything in the cluster, no egress but the API server's leaves it; each external server opens only its own connections."""
     inside = {
         component
         for component, spec in policies("kind").items()
@@ -135,7 +135,7 @@ def test_scrapers_come_in_by_number() -> None:
     assert [[{"port": 9090}]] * 3 == ports
 
 
-def test_the_roads_outside_are_the_users() -> None:
+def test_what_lies_outside_is_as_the_values_say() -> None:
     """Names, the API server and the outside lie where the values say, ports included."""
     found = policies("every-key")
     made = objects_in(files("every-key"))

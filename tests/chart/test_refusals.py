@@ -27,7 +27,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
             "pipelines": ONE,
             "serving": {"models": ["a1"], "groups": [{"name": "g", "models": ["a1"]}]},
         },
-        "serving: a pipeline is served by two Deployments; the road to it would be ambiguous",
+        "serving: a pipeline is served by two Deployments; its Ingress path would be ambiguous",
     ),
     (
         {
@@ -135,7 +135,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
             "serving": {"ingress": {"enabled": True, "host": "h", "tlsSecret": "s"}},
             "settings": {"serving": {"auth": "none"}},
         },
-        "settings.serving.auth: none together with a road from outside lets everybody in",
+        "settings.serving.auth: none together with an Ingress or HTTPRoute lets everybody in",
     ),
     (
         {"access": {"callers": [{"name": "admin", "roles": ["reader"]}]}},

@@ -7,7 +7,7 @@ from typing import Any
 from chart_rendering import Object, objects_in, pod_of, rendered
 
 TWO = {"source": {"builtin": True}, "pipelines": [{"name": "a1"}, {"name": "b2"}]}
-ROADS = {
+OUTSIDE = {
     "ingress": {"enabled": True, "host": "predict.example.com", "tlsSecret": "tls"},
     "httpRoute": {
         "enabled": True,
@@ -45,8 +45,8 @@ def test_a_group_may_switch_off_what_the_main_one_has() -> None:
 
 
 def test_without_a_pipeline_no_serving_pod_is_made() -> None:
-    """A pod without a pipeline would end at its start again and again: there is none, nor a road to it, and the notes say what comes next."""
-    made = rendered({"source": {"builtin": True}, "serving": ROADS})
+    """A pod without a pipeline would end at its start again and again: there is none, and no Ingress to it, and the notes say what comes next."""
+    made = rendered({"source": {"builtin": True}, "serving": OUTSIDE})
     kinds = {
         each["kind"]
         for each in objects_in(made)

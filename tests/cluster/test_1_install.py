@@ -16,7 +16,7 @@ def test_installs_within_five_minutes(installed: dict[str, float]) -> None:
 
 
 def test_helm_test_passes(cluster: Cluster, installed: dict[str, float]) -> None:
-    """`helm test` proves the road with a token that may predict, read and write."""
+    """`helm test` proves that requests arrive, with a token that may predict, read and write."""
     said = cluster.helm("test", RELEASE, "--logs", "--timeout", "3m")
 
     assert "Succeeded" in said

@@ -89,7 +89,7 @@ def test_a_stopped_node_is_what_the_balance_names(
     with user.load(per_second=20) as before:
         until("both pods have answered much", lambda: len(before.ids()) >= 200, seconds=60)
     assert [] == before.failed()[:3]
-    until("the outboxes were heard of", lambda: _on_the_road(user) == len(before.ids()), seconds=60)
+    until("the outboxes were heard of", lambda: _in_flight(user) == len(before.ids()), seconds=60)
 
     lost_pods = [pod for pod in cluster.ready("serving") if node_of(cluster, pod) == node]
     subprocess.run(["docker", "stop", "--time=0", node], check=True, capture_output=True)
@@ -120,7 +120,7 @@ def test_a_stopped_node_is_what_the_balance_names(
     assert len(lost) == sum(named.values())
 
 
-def _on_the_road(user: User) -> int:
+def _in_flight(user: User) -> int:
     return sum(int(box["in_flight"]) for box in user.balance()["outboxes"])
 
 

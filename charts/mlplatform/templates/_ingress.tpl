@@ -1,5 +1,5 @@
 {{/*
-Roads from outside to a component: Ingress and Gateway API.
+How a component is reached from outside: Ingress and Gateway API.
 */}}
 
 {{/* Everything of an Ingress but its paths. Input: list of root and component. */}}
