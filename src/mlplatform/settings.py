@@ -76,7 +76,8 @@ class Access(Group):
 
     tokens_file: Path | None = Field(
         None,
-        description="Token file (see docs/access.md). Needed by dataapi, and by serving with auth=bearer.",
+        description="Token file (see docs/how-to/access.md). Needed by dataapi, and by serving "
+        "with auth=bearer.",
     )
 
 

@@ -168,7 +168,7 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
         {"kafka": {"nodes": 3}},
         (
             "kafka.nodes: is decided by the first install. There are volumes of 1 broker(s), and a quorum of 3 beside them could begin "
-            "without their records: keep 1, or move the queue as docs/cluster.md says"
+            "without their records: keep 1, or move the queue as docs/start/cluster.md says"
         ),
     ),
     (
@@ -176,7 +176,7 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
         {"kafka": EXTERNAL},
         (
             "kafka.mode: the builtin Kafka would be deleted with the records that nobody has read yet: keep builtin, or move the queue as "
-            "docs/cluster.md says and delete the StatefulSet mlplatform-kafka"
+            "docs/start/cluster.md says and delete the StatefulSet mlplatform-kafka"
         ),
     ),
     (

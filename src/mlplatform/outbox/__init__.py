@@ -1,6 +1,6 @@
 """The durable outbox: a folder where accepted requests wait until the queue has acknowledged them.
 
-See docs/outbox.md.
+See docs/concepts/outbox.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The queue between shipper and consumer: Kafka, or an embedded one in an SQLite file, behind one interface. See docs/queue.md."""
+"""The queue between shipper and consumer: Kafka, or an embedded one, behind one interface.
+
+See docs/concepts/queue.md.
+"""
 
 from __future__ import annotations
 

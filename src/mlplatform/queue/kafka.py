@@ -45,7 +45,10 @@ _POLL_INTERVAL_MS = (
 _JOIN_MS = 5_000  # a join waits for the other members' next heartbeat and poll; also how long a stop may have to wait
 _FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 
-_CUT = "a broker that lacked records became leader; see docs/queue.md before you set raw.offsets by hand"
+_CUT = (
+    "a broker that lacked records became leader; "
+    "see docs/concepts/queue.md before you set raw.offsets by hand"
+)
 
 
 class KafkaProducer:

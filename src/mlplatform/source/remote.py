@@ -125,7 +125,7 @@ def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
         raise SettingsError(
             f"{where} asks for a user and password, or refuses these",
             field=variable("source", "username"),
-            fix="see docs/pipelines.md",
+            fix="see docs/how-to/pipelines.md",
         ) from error
     except NotGitRepository as error:
         raise SettingsError(
