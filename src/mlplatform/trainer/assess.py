@@ -6,14 +6,14 @@ from typing import Any
 from urllib.parse import quote
 
 from mlplatform.contracts.model import ModelStatus
-from mlplatform.trainer.behaviour import read_cases, run_cases
-from mlplatform.trainer.champion import Champion, Inquiry
-from mlplatform.trainer.evidence import Evidence, champion_scores
-from mlplatform.trainer.gates import Judged, judge
+from mlplatform.trainer.context import Works
 from mlplatform.trainer.learn import Learnt
 from mlplatform.trainer.metrics import Classes, evaluate, of_task
-from mlplatform.trainer.pin import Pinned
-from mlplatform.trainer.works import Works
+from mlplatform.trainer.report.evidence import Evidence, champion_scores
+from mlplatform.trainer.steps.compare import Champion, Inquiry
+from mlplatform.trainer.steps.judge_gates import Judged, judge
+from mlplatform.trainer.steps.pin import Pinned
+from mlplatform.trainer.steps.run_cases import read_cases, run_cases
 
 
 def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:

@@ -10,16 +10,18 @@ from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.dataset import Receipt
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer import backfill, record, tune
+from mlplatform.trainer.context import Works
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.export import Exported, export
-from mlplatform.trainer.limits import begin_time_limit
-from mlplatform.trainer.pin import Pinned, pin
-from mlplatform.trainer.split import split
-from mlplatform.trainer.table import Table
-from mlplatform.trainer.tune import Search
-from mlplatform.trainer.validate import validate
-from mlplatform.trainer.works import Works
+from mlplatform.trainer.interrupt import begin_time_limit
+from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.steps import publish_report as record
+from mlplatform.trainer.steps import tune
+from mlplatform.trainer.steps import wait_for_features as backfill
+from mlplatform.trainer.steps.export import Exported, export
+from mlplatform.trainer.steps.pin import Pinned, pin
+from mlplatform.trainer.steps.split import split
+from mlplatform.trainer.steps.tune import Search
+from mlplatform.trainer.steps.validate import validate
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger, serve_metrics
 from mlplatform.trainer.api import PatientClient
+from mlplatform.trainer.context import Works
 from mlplatform.trainer.credentials import refuse_databases
-from mlplatform.trainer.journal import Journal
+from mlplatform.trainer.interrupt import orderly_end
 from mlplatform.trainer.lease import Lease
-from mlplatform.trainer.limits import orderly_end
-from mlplatform.trainer.outcome import Outcome
-from mlplatform.trainer.road import travel
-from mlplatform.trainer.works import Works
+from mlplatform.trainer.report.summary import Outcome
+from mlplatform.trainer.run import travel
+from mlplatform.trainer.timer import Journal
 
 _log = logger("trainer")
 

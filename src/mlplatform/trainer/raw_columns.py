@@ -11,7 +11,7 @@ import pyarrow as pa
 from mlplatform.contracts.columns import Column, Columns
 from mlplatform.errors import InvalidInput, Unavailable
 from mlplatform.features.parse import to_columns
-from mlplatform.trainer.table import Table, texts
+from mlplatform.trainer.labelled_rows import Table, texts
 
 
 def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Columns:

@@ -32,7 +32,7 @@ from mlplatform.etl.worker import Worker
 from mlplatform.settings import Access, DataApi, Registry, Settings, Source, Trainer
 from mlplatform.source.checkout import checkout
 from mlplatform.trainer.main import run
-from mlplatform.trainer.outcome import Outcome
+from mlplatform.trainer.report.summary import Outcome
 
 _numbers = itertools.count(1)
 ROLES = {"admin": ["admin"], "trainer": ["trainer"]}

@@ -12,8 +12,8 @@ import pytest
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.features.code import load
 from mlplatform.source.pipeline_files import PipelineFiles
-from mlplatform.trainer.pin import Pinned
-from mlplatform.trainer.table import Table
+from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.steps.pin import Pinned
 
 MODEL = """
 from sklearn.compose import make_column_transformer

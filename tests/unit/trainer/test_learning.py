@@ -12,9 +12,9 @@ from mlplatform.errors import InvalidInput, Refused, SettingsError
 from mlplatform.settings import Postgres, Settings
 from mlplatform.trainer.credentials import refuse_databases
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.split import split
-from mlplatform.trainer.tune import combinations, tune
-from mlplatform.trainer.validate import validate
+from mlplatform.trainer.steps.split import split
+from mlplatform.trainer.steps.tune import combinations, tune
+from mlplatform.trainer.steps.validate import validate
 
 FLAT = "from sklearn.linear_model import LogisticRegression\ndef build(parameters):\n    return LogisticRegression(**parameters)\n"
 

@@ -16,10 +16,10 @@ import pytest
 
 from mlplatform.errors import InvalidInput, Refused, Unavailable
 from mlplatform.trainer.api import PatientClient
-from mlplatform.trainer.backfill import wait
-from mlplatform.trainer.journal import Journal
+from mlplatform.trainer.interrupt import begin_time_limit, orderly_end
 from mlplatform.trainer.lease import Lease
-from mlplatform.trainer.limits import begin_time_limit, orderly_end
+from mlplatform.trainer.steps.wait_for_features import wait
+from mlplatform.trainer.timer import Journal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ import pytest
 from mlplatform.client.dataset import Dataset
 from mlplatform.contracts.columns import Column
 from mlplatform.errors import InvalidInput, Unavailable
-from mlplatform.trainer import extract
-from mlplatform.trainer.extract import Extractor
 from mlplatform.trainer.raw_columns import of_rows
+from mlplatform.trainer.steps import extract
+from mlplatform.trainer.steps.extract import Extractor
 
 CITY = Column(name="city", dtype="string", nullable=True)
 

@@ -16,7 +16,7 @@ from pandera.errors import SchemaErrors
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.table import Table
+from mlplatform.trainer.labelled_rows import Table
 
 
 def validate(

@@ -16,7 +16,7 @@ from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, 
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.table import Table
+from mlplatform.trainer.labelled_rows import Table
 
 _WHOLE = 2.0**64
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.champion import Champion
-from mlplatform.trainer.gates import Judged, judge, told
 from mlplatform.trainer.metrics import Classes
 from mlplatform.trainer.slices import LEAST_ROWS, slices
+from mlplatform.trainer.steps.compare import Champion
+from mlplatform.trainer.steps.judge_gates import Judged, judge, told
 
 LABELS = np.array(["no", "yes"] * 50, dtype=object)
 

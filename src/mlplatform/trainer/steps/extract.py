@@ -12,9 +12,9 @@ from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.patience import patiently
-from mlplatform.trainer.pin import Pinned
+from mlplatform.trainer.labelled_rows import Table, from_arrow
 from mlplatform.trainer.raw_columns import of_rows
-from mlplatform.trainer.table import Table, from_arrow
+from mlplatform.trainer.steps.pin import Pinned
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from mlplatform.contracts.model import ModelVersion
 from mlplatform.engine.skops import frame
 from mlplatform.errors import Unavailable
 from mlplatform.registry import manifest
-from mlplatform.trainer.champion import Champion, Inquiry
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.export import Exported, export
+from mlplatform.trainer.steps.compare import Champion, Inquiry
+from mlplatform.trainer.steps.export import Exported, export
 
 WORDY = """
 from sklearn.compose import make_column_transformer

@@ -15,8 +15,8 @@ from mlplatform.engine.load import load, read_signature
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.registry.store import ModelStore
 from mlplatform.telemetry import logger
-from mlplatform.trainer.pin import Pinned
-from mlplatform.trainer.table import Table
+from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.steps.pin import Pinned
 
 RowsOf = Callable[[str, tuple[Feature, ...]], Table]
 """Rows of another features digest, as of the same mark."""

@@ -12,10 +12,10 @@ from mlplatform.errors import ManifestMismatch
 from mlplatform.registry import manifest
 from mlplatform.registry.publish import Publisher, Run
 from mlplatform.registry.store import ModelStore
-from mlplatform.trainer.evidence import Evidence, finite
-from mlplatform.trainer.lineage import description, environment, tags
-from mlplatform.trainer.report import render
-from mlplatform.trainer.tune import Search
+from mlplatform.trainer.report.evidence import Evidence, finite
+from mlplatform.trainer.report.lineage import description, environment, tags
+from mlplatform.trainer.report.render import render
+from mlplatform.trainer.steps.tune import Search
 
 
 def log_data(publisher: Publisher, run: Run, receipt: Receipt, rows: Mapping[str, int]) -> None:

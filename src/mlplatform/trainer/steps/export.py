@@ -21,9 +21,9 @@ from mlplatform.engine.skops_dump import dump_skops
 from mlplatform.errors import InvalidInput, PlatformError, Refused
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
+from mlplatform.trainer.labelled_rows import Table
 from mlplatform.trainer.parity import Block, Parity, blocks, compare
-from mlplatform.trainer.pin import Pinned
-from mlplatform.trainer.table import Table
+from mlplatform.trainer.steps.pin import Pinned
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 _log = logger("trainer")

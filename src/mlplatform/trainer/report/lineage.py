@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import distributions
 
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER
-from mlplatform.trainer.evidence import Evidence
+from mlplatform.trainer.report.evidence import Evidence
 
 
 def environment() -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from mlplatform.contracts.columns import Columns
-from mlplatform.trainer.gates import Judged
 from mlplatform.trainer.metrics import Classes
+from mlplatform.trainer.steps.judge_gates import Judged
 
 _NEW, _OLD, _EVEN = "#1f6feb", "#8b949e", "#d0d7de"
 

@@ -12,7 +12,7 @@ from mlplatform.features.code import FeatureSet, load
 from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 from mlplatform.source.pipeline_files import PipelineFiles
-from mlplatform.trainer.behaviour import read_cases
+from mlplatform.trainer.steps.run_cases import read_cases
 
 
 @dataclass(frozen=True)

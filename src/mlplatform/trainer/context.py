@@ -9,8 +9,8 @@ from mlplatform.client.dataapi import DataApiClient
 from mlplatform.registry.publish import Publisher, Run
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings
-from mlplatform.trainer.extract import Extractor
-from mlplatform.trainer.journal import Journal
+from mlplatform.trainer.steps.extract import Extractor
+from mlplatform.trainer.timer import Journal
 
 
 @dataclass(frozen=True)

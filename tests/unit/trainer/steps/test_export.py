@@ -13,10 +13,10 @@ from mlplatform.engine.load import load
 from mlplatform.engine.skops import frame
 from mlplatform.errors import IntegrityFailure, Refused
 from mlplatform.registry import manifest
-from mlplatform.trainer.behaviour import read_cases, run_cases
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.export import export
-from mlplatform.trainer.split import split
+from mlplatform.trainer.steps.export import export
+from mlplatform.trainer.steps.run_cases import read_cases, run_cases
+from mlplatform.trainer.steps.split import split
 
 FOREST = """
 from sklearn.ensemble import HistGradientBoostingRegressor

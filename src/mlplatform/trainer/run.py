@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from mlplatform.contracts.model import Promotion
 from mlplatform.errors import Refused
-from mlplatform.trainer import record
 from mlplatform.trainer.assess import assess
-from mlplatform.trainer.evidence import Evidence, finite
+from mlplatform.trainer.context import Works
 from mlplatform.trainer.learn import learn
-from mlplatform.trainer.lineage import why
-from mlplatform.trainer.outcome import Outcome
-from mlplatform.trainer.works import Works
+from mlplatform.trainer.report.evidence import Evidence, finite
+from mlplatform.trainer.report.lineage import why
+from mlplatform.trainer.report.summary import Outcome
+from mlplatform.trainer.steps import publish_report as record
 
 
 def travel(works: Works, pipeline: str, reason: str) -> Outcome:

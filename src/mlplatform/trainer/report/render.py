@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER
-from mlplatform.trainer.evidence import Evidence
-from mlplatform.trainer.gates import Verdict
-from mlplatform.trainer.plots import plots
+from mlplatform.trainer.report.evidence import Evidence
+from mlplatform.trainer.report.plots import plots
+from mlplatform.trainer.steps.judge_gates import Verdict
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2328}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border:1px solid #d0d7de;padding:.25rem .6rem;text-align:left;vertical-align:top}

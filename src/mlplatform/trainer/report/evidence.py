@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlplatform.contracts.dataset import Receipt
-from mlplatform.trainer.behaviour import CaseResult
-from mlplatform.trainer.champion import Champion
-from mlplatform.trainer.export import Exported
-from mlplatform.trainer.gates import Judged, Verdict, told
 from mlplatform.trainer.metrics import Classes, of_task, score
-from mlplatform.trainer.pin import Pinned
 from mlplatform.trainer.slices import slices
-from mlplatform.trainer.tune import Search
+from mlplatform.trainer.steps.compare import Champion
+from mlplatform.trainer.steps.export import Exported
+from mlplatform.trainer.steps.judge_gates import Judged, Verdict, told
+from mlplatform.trainer.steps.pin import Pinned
+from mlplatform.trainer.steps.run_cases import CaseResult
+from mlplatform.trainer.steps.tune import Search
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.pipeline import Gate, PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.champion import Champion
 from mlplatform.trainer.metrics import Classes, better, score
 from mlplatform.trainer.slices import Slice, slices
+from mlplatform.trainer.steps.compare import Champion
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
 from mlplatform.telemetry import logger
 from mlplatform.trainer.estimator import Build
+from mlplatform.trainer.labelled_rows import Table
 from mlplatform.trainer.metrics import Classes, score
-from mlplatform.trainer.split import folds
-from mlplatform.trainer.table import Table
+from mlplatform.trainer.steps.split import folds
 
 _log = logger("trainer")
 

@@ -1,0 +1,1 @@
+"""The steps of a training run: one verb a file, called in order by `mlplatform.trainer.run`."""
