@@ -19,7 +19,7 @@ _VALUE = 6_000
 
 
 @dataclass(frozen=True)
-class Run:
+class MlflowRun:
     """One MLflow run."""
 
     id: str
@@ -38,7 +38,7 @@ class Publisher:
     ) -> None:
         self._client = _client(url, credentials, timeout_s)
 
-    def start(self, pipeline: str, *, name: str, tags: Mapping[str, str]) -> Run:
+    def start(self, pipeline: str, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
         """Begin a run in the experiment of that pipeline, which is made when it is missing."""
         with _translated():
             experiment = self._experiment(pipeline)
@@ -49,9 +49,11 @@ class Publisher:
                 f"MLflow stores artifacts at {artifacts.scheme or 'a path'}:, not behind its own proxy",
                 fix="start `mlflow server` with --artifacts-destination and without --default-artifact-root",
             )
-        return Run(id=run.info.run_id, experiment=experiment, artifacts=artifacts.path.lstrip("/"))
+        return MlflowRun(
+            id=run.info.run_id, experiment=experiment, artifacts=artifacts.path.lstrip("/")
+        )
 
-    def parameters(self, run: Run, values: Mapping[str, Any]) -> None:
+    def parameters(self, run: MlflowRun, values: Mapping[str, Any]) -> None:
         """Log parameters; long values are cut, as MLflow would refuse them."""
         from mlflow.entities import Param  # noqa: PLC0415 - see _client
 
@@ -60,7 +62,7 @@ class Publisher:
             for begin in range(0, len(items), _ROUND):
                 self._client.log_batch(run.id, params=items[begin : begin + _ROUND])
 
-    def metrics(self, run: Run, values: Mapping[str, float], *, step: int = 0) -> None:
+    def metrics(self, run: MlflowRun, values: Mapping[str, float], *, step: int = 0) -> None:
         """Log metrics at one step."""
         from mlflow.entities import Metric  # noqa: PLC0415 - see _client
 
@@ -71,7 +73,7 @@ class Publisher:
                 metrics=[Metric(key, float(value), now, step) for key, value in values.items()],
             )
 
-    def tags(self, run: Run, values: Mapping[str, str]) -> None:
+    def tags(self, run: MlflowRun, values: Mapping[str, str]) -> None:
         """Set tags of the run."""
         from mlflow.entities import RunTag  # noqa: PLC0415 - see _client
 
@@ -80,18 +82,24 @@ class Publisher:
                 run.id, tags=[RunTag(key, value[:_VALUE]) for key, value in values.items()]
             )
 
-    def files(self, run: Run, folder: Path, path: str) -> None:
+    def files(self, run: MlflowRun, folder: Path, path: str) -> None:
         """Upload all files of a folder below `path` of the run's artifacts."""
         with _translated():
             self._client.log_artifacts(run.id, str(folder), path)
 
-    def finish(self, run: Run, status: Status) -> None:
+    def finish(self, run: MlflowRun, status: Status) -> None:
         """End the run."""
         with _translated():
             self._client.set_terminated(run.id, status)
 
     def register(
-        self, pipeline: str, run: Run, *, about: str, description: str, tags: Mapping[str, str]
+        self,
+        pipeline: str,
+        run: MlflowRun,
+        *,
+        about: str,
+        description: str,
+        tags: Mapping[str, str],
     ) -> str:
         """Make a version of the registered model `pipeline` out of the run's model folder; returns its number.
 

@@ -6,17 +6,17 @@ from typing import Any
 from urllib.parse import quote
 
 from mlplatform.contracts.model import ModelStatus
-from mlplatform.trainer.context import Works
-from mlplatform.trainer.learn import Learnt
+from mlplatform.trainer.context import RunContext
+from mlplatform.trainer.learn import TrainedModel
 from mlplatform.trainer.metrics import Classes, evaluate, of_task
 from mlplatform.trainer.report.evidence import Evidence, champion_scores
 from mlplatform.trainer.steps.compare import Champion, Inquiry
-from mlplatform.trainer.steps.judge_gates import Judged, judge
+from mlplatform.trainer.steps.judge_gates import Comparison, judge
 from mlplatform.trainer.steps.pin import Pinned
 from mlplatform.trainer.steps.run_cases import read_cases, run_cases
 
 
-def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
+def assess(works: RunContext, learnt: TrainedModel, reason: str) -> Evidence:
     """Evaluate, ask the champion, judge the gates, run the cases.
 
     What is asked is the exported model: what will really serve.
@@ -30,7 +30,9 @@ def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
         champion = _champion(works, learnt)
         champion_classes = _classes(champion.classes, pinned)
     with works.journal.step("gates"):
-        judged = Judged(test.labels, answers, classes, champion, champion_classes, learnt.sliced)
+        judged = Comparison(
+            test.labels, answers, classes, champion, champion_classes, learnt.sliced
+        )
         verdicts = judge(pinned.definition, judged)
     with works.journal.step("cases"):
         cases = run_cases(
@@ -55,7 +57,7 @@ def assess(works: Works, learnt: Learnt, reason: str) -> Evidence:
     )
 
 
-def _champion(works: Works, learnt: Learnt) -> Champion:
+def _champion(works: RunContext, learnt: TrainedModel) -> Champion:
     pinned = learnt.pinned
     status = ModelStatus.model_validate(
         works.api.get(f"/v1/models/{quote(pinned.definition.name)}")

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlplatform.client.dataapi import DataApiClient
-from mlplatform.registry.publish import Publisher, Run
+from mlplatform.registry.publish import MlflowRun, Publisher
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings
 from mlplatform.trainer.steps.extract import Extractor
-from mlplatform.trainer.timer import Journal
+from mlplatform.trainer.timer import StepTimer
 
 
 @dataclass(frozen=True)
-class Works:
+class RunContext:
     """Everything that the steps of one run share."""
 
     settings: Settings
     api: DataApiClient
     store: ModelStore
     publisher: Publisher
-    run: Run
-    journal: Journal
+    run: MlflowRun
+    journal: StepTimer
     folder: Path  # scratch of this run
 
     @property

@@ -16,7 +16,7 @@ from mlplatform.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelledRows:
     """Rows of one dataset, in the order of (request_id, row)."""
 
     request_ids: NDArray[Any]
@@ -29,7 +29,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, positions: NDArray[np.int64]) -> Table:
+    def take(self, positions: NDArray[np.int64]) -> LabelledRows:
         """Some of the rows, in the order of `positions`."""
         return replace(
             self,
@@ -48,7 +48,7 @@ class Table:
 
 def from_arrow(
     data: pa.Table, features: Sequence[Feature], target: Target, *, key: str | None = None
-) -> Table:
+) -> LabelledRows:
     """A `<pipeline>.training` dataset as a table. Raises InvalidInput when a column is missing."""
     names = (
         "request_id",
@@ -61,7 +61,7 @@ def from_arrow(
     absent = [name for name in names if name not in data.column_names]
     if absent:
         raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])
-    return Table(
+    return LabelledRows(
         request_ids=texts(data["request_id"]),
         rows=data["row"].to_numpy().astype(np.int64),
         keys=texts(data[key]) if key else np.full(len(data), None, dtype=np.object_),

@@ -10,28 +10,28 @@ from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.dataset import Receipt
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.context import Works
+from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.interrupt import begin_time_limit
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.steps import publish_report as record
 from mlplatform.trainer.steps import tune
-from mlplatform.trainer.steps import wait_for_features as backfill
 from mlplatform.trainer.steps.export import Exported, export
 from mlplatform.trainer.steps.pin import Pinned, pin
 from mlplatform.trainer.steps.split import split
 from mlplatform.trainer.steps.tune import Search
 from mlplatform.trainer.steps.validate import validate
+from mlplatform.trainer.steps.wait_for_features import wait_for_features
 
 
 @dataclass(frozen=True)
-class Learnt:
+class TrainedModel:
     """An exported model, and the rows that it was and was not fitted on."""
 
     pinned: Pinned
     receipt: Receipt
-    train: Table
-    test: Table
+    train: LabelledRows
+    test: LabelledRows
     sliced: Columns  # what gates may slice the test rows by
     search: Search
     exported: Exported
@@ -42,7 +42,7 @@ class Learnt:
         return {"train": len(self.train), "test": len(self.test)}
 
 
-def learn(works: Works, pipeline: str) -> Learnt:
+def learn(works: RunContext, pipeline: str) -> TrainedModel:
     """Pin, wait, extract, validate, split, tune, train, export."""
     begun, step = datetime.now(UTC), works.journal.step
     with step("pin"):
@@ -51,7 +51,7 @@ def learn(works: Works, pipeline: str) -> Learnt:
         works.publisher.tags(works.run, {"commit": pinned.commit, "features_digest": pinned.digest})
         works.publisher.parameters(works.run, _told(pinned))
     with step("wait"):
-        progress = backfill.wait(
+        progress = wait_for_features(
             works.api,
             pipeline,
             pinned.digest,
@@ -81,10 +81,10 @@ def learn(works: Works, pipeline: str) -> Learnt:
             works.folder / "model",
             trusted=works.settings.registry.skops_trusted,
         )
-    return Learnt(pinned, receipt, train, test, sliced, search, exported)
+    return TrainedModel(pinned, receipt, train, test, sliced, search, exported)
 
 
-def _fit(works: Works, pinned: Pinned, train: Table) -> tuple[Search, Any]:
+def _fit(works: RunContext, pinned: Pinned, train: LabelledRows) -> tuple[Search, Any]:
     features, jobs = pinned.features.features, works.settings.trainer.jobs
     with works.journal.step("tune"):
         build = builder(pinned.files.model, commit=pinned.commit, seed=pinned.definition.split.seed)

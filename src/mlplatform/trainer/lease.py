@@ -27,7 +27,7 @@ FIRST_S = 120.0
 _log = logger("trainer")
 
 
-class Lease:
+class HeldLease:
     """The right to train one pipeline; use as a context manager.
 
     Entering raises Refused while another run holds it.

@@ -15,23 +15,23 @@ import structlog
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import PlatformError
-from mlplatform.registry.publish import Publisher, Run, Status
+from mlplatform.registry.publish import MlflowRun, Publisher, Status
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger, serve_metrics
 from mlplatform.trainer.api import PatientClient
-from mlplatform.trainer.context import Works
+from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.credentials import refuse_databases
 from mlplatform.trainer.interrupt import orderly_end
-from mlplatform.trainer.lease import Lease
-from mlplatform.trainer.report.summary import Outcome
+from mlplatform.trainer.lease import HeldLease
+from mlplatform.trainer.report.summary import TrainingSummary
 from mlplatform.trainer.run import travel
-from mlplatform.trainer.timer import Journal
+from mlplatform.trainer.timer import StepTimer
 
 _log = logger("trainer")
 
 
-def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
+def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSummary:
     """Train `pipeline` once; returns when the new version is proposed.
 
     Raises Refused when a gate or case does not hold (the report is in MLflow, nothing is
@@ -50,7 +50,9 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
             ModelStore(settings.registry.url, credentials=settings.registry.credentials)
         )
         lease = stack.enter_context(
-            Lease(stack.enter_context(DataApiClient(settings.dataapi.url, token)), pipeline, holder)
+            HeldLease(
+                stack.enter_context(DataApiClient(settings.dataapi.url, token)), pipeline, holder
+            )
         )
         publisher = Publisher(settings.registry.url, credentials=settings.registry.credentials)
         folder = Path(
@@ -58,9 +60,9 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
                 tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=_work(settings))
             )
         )
-        journal = Journal(pipeline, before=lease.require)
+        journal = StepTimer(pipeline, before=lease.require)
         with _recorded(publisher, pipeline, journal, reason, holder) as record:
-            works = Works(
+            works = RunContext(
                 settings=settings,
                 api=api,
                 store=store,
@@ -79,8 +81,8 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> Outcome:
 
 @contextmanager
 def _recorded(
-    publisher: Publisher, pipeline: str, journal: Journal, reason: str, holder: str
-) -> Iterator[Run]:
+    publisher: Publisher, pipeline: str, journal: StepTimer, reason: str, holder: str
+) -> Iterator[MlflowRun]:
     """An MLflow run that ends as this block ends, with the durations of the steps."""
     tags = {"pipeline": pipeline, "reason": reason or "not said", "holder": holder}
     run = publisher.start(pipeline, name=f"{pipeline} {holder[-12:]}", tags=tags)
@@ -103,7 +105,9 @@ def _recorded(
         _finish(publisher, run, journal, "FINISHED", "")
 
 
-def _finish(publisher: Publisher, run: Run, journal: Journal, status: Status, failure: str) -> None:
+def _finish(
+    publisher: Publisher, run: MlflowRun, journal: StepTimer, status: Status, failure: str
+) -> None:
     """End the MLflow run.
 
     When MLflow is away too, the first error is the one that matters, so this one is logged only.

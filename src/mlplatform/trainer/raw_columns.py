@@ -11,10 +11,10 @@ import pyarrow as pa
 from mlplatform.contracts.columns import Column, Columns
 from mlplatform.errors import InvalidInput, Unavailable
 from mlplatform.features.parse import to_columns
-from mlplatform.trainer.labelled_rows import Table, texts
+from mlplatform.trainer.labelled_rows import LabelledRows, texts
 
 
-def of_rows(requests: pa.Table, test: Table, columns: Sequence[Column]) -> Columns:
+def of_rows(requests: pa.Table, test: LabelledRows, columns: Sequence[Column]) -> Columns:
     """These columns for exactly the test rows, in their order. A column that is younger than a request is null there.
 
     Raises Unavailable when the raw standby does not have a row yet, InvalidInput for a null where

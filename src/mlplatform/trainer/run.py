@@ -8,15 +8,15 @@ from urllib.parse import quote
 from mlplatform.contracts.model import Promotion
 from mlplatform.errors import Refused
 from mlplatform.trainer.assess import assess
-from mlplatform.trainer.context import Works
+from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.learn import learn
 from mlplatform.trainer.report.evidence import Evidence, finite
 from mlplatform.trainer.report.lineage import why
-from mlplatform.trainer.report.summary import Outcome
+from mlplatform.trainer.report.summary import TrainingSummary
 from mlplatform.trainer.steps import publish_report as record
 
 
-def travel(works: Works, pipeline: str, reason: str) -> Outcome:
+def travel(works: RunContext, pipeline: str, reason: str) -> TrainingSummary:
     """All steps. See `mlplatform.trainer.main.run` for what it raises."""
     evidence = assess(works, learn(works, pipeline), reason)
     with works.journal.step("report"):
@@ -31,7 +31,7 @@ def travel(works: Works, pipeline: str, reason: str) -> Outcome:
     return _outcome(works, evidence, version, _propose(works, evidence, version))
 
 
-def _register(works: Works, evidence: Evidence) -> str:
+def _register(works: RunContext, evidence: Evidence) -> str:
     path = f"/v1/models/{quote(evidence.pinned.definition.name)}/versions"
     exported, artifacts = evidence.exported, f"{works.run.artifacts}/model"
     with works.journal.step("register"):
@@ -61,7 +61,7 @@ def _facts(evidence: Evidence, version: str, artifacts: str) -> dict[str, Any]:
     }
 
 
-def _propose(works: Works, evidence: Evidence, version: str) -> str:
+def _propose(works: RunContext, evidence: Evidence, version: str) -> str:
     """The version's state afterwards: champion where the pipeline approves by itself."""
     with works.journal.step("propose"):
         proof = {
@@ -75,8 +75,8 @@ def _propose(works: Works, evidence: Evidence, version: str) -> str:
         ).state
 
 
-def _outcome(works: Works, evidence: Evidence, version: str, state: str) -> Outcome:
-    return Outcome(
+def _outcome(works: RunContext, evidence: Evidence, version: str, state: str) -> TrainingSummary:
+    return TrainingSummary(
         pipeline=evidence.pinned.definition.name,
         run_id=works.run.id,
         version=version,

@@ -11,7 +11,7 @@ from mlplatform.telemetry import histogram, logger
 _log = logger("trainer")
 
 
-class Journal:
+class StepTimer:
     """Durations of the steps of one run, in the order they ended."""
 
     def __init__(

@@ -14,7 +14,7 @@ import pytest
 
 from mlplatform.errors import ManifestMismatch, Refused, Unavailable, UnknownName
 from mlplatform.registry import manifest
-from mlplatform.registry.publish import Publisher, Run
+from mlplatform.registry.publish import MlflowRun, Publisher
 from mlplatform.registry.store import ModelStore
 
 _numbers = itertools.count(1)
@@ -26,7 +26,7 @@ class Published:
 
     name: str
     version: str
-    run: Run
+    run: MlflowRun
     artifacts: str
     manifest_sha256: str
     folder: Path  # the files as they were before

@@ -32,7 +32,7 @@ from mlplatform.etl.worker import Worker
 from mlplatform.settings import Access, DataApi, Registry, Settings, Source, Trainer
 from mlplatform.source.checkout import checkout
 from mlplatform.trainer.main import run
-from mlplatform.trainer.report.summary import Outcome
+from mlplatform.trainer.report.summary import TrainingSummary
 
 _numbers = itertools.count(1)
 ROLES = {"admin": ["admin"], "trainer": ["trainer"]}
@@ -177,7 +177,7 @@ class Bank:
         if replicated:
             self.databases.catch_up()
 
-    def train(self, **changes: Any) -> Outcome:
+    def train(self, **changes: Any) -> TrainingSummary:
         """One run of the trainer, as its process does it."""
         return run(self.settings.model_copy(update=changes), self.name, reason="test")
 

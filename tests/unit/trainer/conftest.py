@@ -12,7 +12,7 @@ import pytest
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.features.code import load
 from mlplatform.source.pipeline_files import PipelineFiles
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.steps.pin import Pinned
 
 MODEL = """
@@ -53,15 +53,15 @@ def definition() -> Callable[..., PipelineDefinition]:
 
 
 @pytest.fixture
-def table() -> Callable[..., Table]:
+def table() -> Callable[..., LabelledRows]:
     """Make a table whose labels follow from its features, mostly: `table(rows, seed=…)`."""
 
-    def make(rows: int = 200, *, seed: int = 0) -> Table:
+    def make(rows: int = 200, *, seed: int = 0) -> LabelledRows:
         draw = np.random.default_rng(seed)
         age, calls = draw.normal(40, 10, rows), draw.integers(0, 9, rows)
         plan = draw.choice(np.array(["basic", "gold"], dtype=object), rows)
         leans = (age - 40) / 10 + calls - 4 + (plan == "basic") + draw.normal(0, 1, rows)
-        return Table(
+        return LabelledRows(
             request_ids=np.array([f"{number:06d}" for number in range(rows)], dtype=object),
             rows=np.zeros(rows, dtype=np.int64),
             keys=np.full(rows, None, dtype=np.object_),

@@ -17,9 +17,9 @@ import pytest
 from mlplatform.errors import InvalidInput, Refused, Unavailable
 from mlplatform.trainer.api import PatientClient
 from mlplatform.trainer.interrupt import begin_time_limit, orderly_end
-from mlplatform.trainer.lease import Lease
-from mlplatform.trainer.steps.wait_for_features import wait
-from mlplatform.trainer.timer import Journal
+from mlplatform.trainer.lease import HeldLease
+from mlplatform.trainer.steps.wait_for_features import wait_for_features
+from mlplatform.trainer.timer import StepTimer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def _progress(*, ready: bool, waiting: int = 0, failure: str | None = None) -> d
 
 
 def _wait(api: _Answers, clock: _Clock) -> Any:
-    return wait(
+    return wait_for_features(
         api, "churn", "d" * 64, stored_before=NOW, wait_s=10, clock=clock, sleep=clock.sleep
     )  # type: ignore[arg-type]  # stands in
 
@@ -110,7 +110,7 @@ def test_a_lease_is_taken_and_given_back() -> None:
     api = _Answers(lambda _: {})
 
     def fail() -> None:
-        with Lease(api, "churn", "me", ttl_s=60) as lease:  # type: ignore[arg-type]  # stands in
+        with HeldLease(api, "churn", "me", ttl_s=60) as lease:  # type: ignore[arg-type]  # stands in
             lease.require()
             raise ValueError("odd")
 
@@ -132,11 +132,11 @@ def test_the_first_call_of_a_run_waits_longest() -> None:
             raise Unavailable("no answer")
         return {}
 
-    with Lease(_Answers(answer), "churn", "me", clock=clock, sleep=clock.sleep) as lease:  # type: ignore[arg-type]  # stands in
+    with HeldLease(_Answers(answer), "churn", "me", clock=clock, sleep=clock.sleep) as lease:  # type: ignore[arg-type]  # stands in
         lease.require()
     late = _Clock()
     with pytest.raises(Unavailable):
-        Lease(
+        HeldLease(
             _Answers(lambda _: answer(0)), "churn", "me", clock=late, sleep=late.sleep
         ).__enter__()  # type: ignore[arg-type]  # stands in
 
@@ -184,7 +184,7 @@ def test_a_refusal_is_not_asked_again() -> None:
 def test_a_lease_that_could_not_be_renewed_is_lost() -> None:
     """When the time of the lease is over without a renewal, the next step is refused."""
     clock = _Clock()
-    with Lease(_Answers(lambda _: {}), "churn", "me", ttl_s=60, clock=clock) as lease:  # type: ignore[arg-type]  # stands in
+    with HeldLease(_Answers(lambda _: {}), "churn", "me", ttl_s=60, clock=clock) as lease:  # type: ignore[arg-type]  # stands in
         lease.require()
         clock.now = 61
         with pytest.raises(Refused, match="lost its lease"):
@@ -199,7 +199,7 @@ def test_a_lease_that_somebody_else_took_is_lost() -> None:
             raise Refused("held by somebody else")
         return {}
 
-    with Lease(_Answers(answer), "churn", "me", ttl_s=0.4) as lease:  # type: ignore[arg-type]  # stands in
+    with HeldLease(_Answers(answer), "churn", "me", ttl_s=0.4) as lease:  # type: ignore[arg-type]  # stands in
         deadline = time.monotonic() + 5
         while not lease._lost:
             assert time.monotonic() < deadline
@@ -217,7 +217,7 @@ def test_the_journal_times_steps_and_asks_before_each() -> None:
         if not allowed:
             raise Refused("lost")
 
-    journal = Journal("churn", before=before, clock=clock)
+    journal = StepTimer("churn", before=before, clock=clock)
     with journal.step("one"):
         clock.sleep(2)
 

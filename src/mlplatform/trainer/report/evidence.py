@@ -14,7 +14,7 @@ from mlplatform.trainer.metrics import Classes, of_task, score
 from mlplatform.trainer.slices import slices
 from mlplatform.trainer.steps.compare import Champion
 from mlplatform.trainer.steps.export import Exported
-from mlplatform.trainer.steps.judge_gates import Judged, Verdict, told
+from mlplatform.trainer.steps.judge_gates import Comparison, Verdict, describe
 from mlplatform.trainer.steps.pin import Pinned
 from mlplatform.trainer.steps.run_cases import CaseResult
 from mlplatform.trainer.steps.tune import Search
@@ -40,7 +40,7 @@ class Evidence:
     rows: Mapping[str, int]  # train, test
     search: Search
     exported: Exported
-    judged: Judged
+    judged: Comparison
     metrics: Mapping[str, float]
     champion_metrics: Mapping[str, float]  # empty when there is none to compare with
     verdicts: tuple[Verdict, ...]
@@ -56,7 +56,7 @@ class Evidence:
     @property
     def complaints(self) -> list[str]:
         """One line for each gate and case that does not hold."""
-        gates = [told(verdict) for verdict in self.verdicts if not verdict.passed]
+        gates = [describe(verdict) for verdict in self.verdicts if not verdict.passed]
         return gates + [
             f"case '{case.name}': {case.complaint}" for case in self.cases if not case.passed
         ]

@@ -13,18 +13,18 @@ from sklearn import metrics as sk
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.trainer.metrics import Classes
-from mlplatform.trainer.steps.judge_gates import Judged
+from mlplatform.trainer.steps.judge_gates import Comparison
 
 _NEW, _OLD, _EVEN = "#1f6feb", "#8b949e", "#d0d7de"
 
 
-def plots(judged: Judged) -> list[tuple[str, str]]:
+def plots(judged: Comparison) -> list[tuple[str, str]]:
     """(title, data address) of each plot that this task has."""
     draws = _REGRESSION if judged.classes is None else _CLASSIFICATION
     return [(title, _svg(draw, judged)) for title, draw in draws.items()]
 
 
-def _svg(draw: Callable[[Any, Judged], None], judged: Judged) -> str:
+def _svg(draw: Callable[[Any, Comparison], None], judged: Comparison) -> str:
     import matplotlib as mpl  # noqa: PLC0415 - its import makes a folder for its configuration
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -40,7 +40,7 @@ def _svg(draw: Callable[[Any, Judged], None], judged: Judged) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _sides(judged: Judged) -> list[tuple[str, str, NDArray[Any], Columns, Classes | None]]:
+def _sides(judged: Comparison) -> list[tuple[str, str, NDArray[Any], Columns, Classes | None]]:
     """(name, colour, labels, answers, classes) of the champion, if it could be asked, and of the new version."""
     champion, found = judged.champion, []
     if champion.answers is not None and champion.positions is not None:
@@ -65,7 +65,7 @@ def _chances(
     ]
 
 
-def _roc(axes: Any, judged: Judged) -> None:
+def _roc(axes: Any, judged: Comparison) -> None:
     for name, colour, labels, answers, classes in _sides(judged):
         truth, chances = _chances(answers, labels, classes)
         if 0 < truth.sum() < len(truth):
@@ -76,7 +76,7 @@ def _roc(axes: Any, judged: Judged) -> None:
     _legend(axes)
 
 
-def _precision(axes: Any, judged: Judged) -> None:
+def _precision(axes: Any, judged: Comparison) -> None:
     for name, colour, labels, answers, classes in _sides(judged):
         truth, chances = _chances(answers, labels, classes)
         if truth.any():
@@ -86,7 +86,7 @@ def _precision(axes: Any, judged: Judged) -> None:
     _legend(axes)
 
 
-def _calibration(axes: Any, judged: Judged) -> None:
+def _calibration(axes: Any, judged: Comparison) -> None:
     """Ten bins of equal width; a point per bin that has rows."""
     for name, colour, labels, answers, classes in _sides(judged):
         truth, chances = _chances(answers, labels, classes)
@@ -105,7 +105,7 @@ def _calibration(axes: Any, judged: Judged) -> None:
     _legend(axes)
 
 
-def _predicted(axes: Any, judged: Judged) -> None:
+def _predicted(axes: Any, judged: Comparison) -> None:
     for name, colour, labels, answers, _ in _sides(judged):
         axes.scatter(labels, answers["prediction"], s=8, color=colour, alpha=0.6, label=name)
     low, high = float(np.min(judged.labels)), float(np.max(judged.labels))
@@ -114,7 +114,7 @@ def _predicted(axes: Any, judged: Judged) -> None:
     _legend(axes)
 
 
-def _residuals(axes: Any, judged: Judged) -> None:
+def _residuals(axes: Any, judged: Comparison) -> None:
     for name, colour, labels, answers, _ in _sides(judged):
         axes.hist(labels - answers["prediction"], bins=30, color=colour, alpha=0.6, label=name)
     axes.set(xlabel="true value minus prediction", ylabel="rows")
@@ -126,12 +126,12 @@ def _legend(axes: Any) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-_CLASSIFICATION: dict[str, Callable[[Any, Judged], None]] = {
+_CLASSIFICATION: dict[str, Callable[[Any, Comparison], None]] = {
     "ROC": _roc,
     "Precision and recall": _precision,
     "Calibration": _calibration,
 }
-_REGRESSION: dict[str, Callable[[Any, Judged], None]] = {
+_REGRESSION: dict[str, Callable[[Any, Comparison], None]] = {
     "Predicted and true": _predicted,
     "Residuals": _residuals,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingSummary:
     """A version that was proposed."""
 
     pipeline: str

@@ -15,10 +15,10 @@ from mlplatform.engine.load import load, read_signature
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.registry.store import ModelStore
 from mlplatform.telemetry import logger
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.steps.pin import Pinned
 
-RowsOf = Callable[[str, tuple[Feature, ...]], Table]
+RowsOf = Callable[[str, tuple[Feature, ...]], LabelledRows]
 """Rows of another features digest, as of the same mark."""
 _log = logger("trainer")
 
@@ -51,7 +51,7 @@ class Inquiry:
         self,
         version: ModelVersion | None,
         pinned: Pinned,
-        test: Table,
+        test: LabelledRows,
         classes: Sequence[Any] | None,
     ) -> Champion:
         """The champion's predictions for the test rows. `classes` are those of the new version.
@@ -78,7 +78,11 @@ class Inquiry:
             )
 
     def _ask(
-        self, version: ModelVersion, pinned: Pinned, test: Table, classes: Sequence[Any] | None
+        self,
+        version: ModelVersion,
+        pinned: Pinned,
+        test: LabelledRows,
+        classes: Sequence[Any] | None,
     ) -> Champion:
         place = self.folder / f"champion-{version.version}"
         self.store.download(version.artifacts, place, version.manifest_sha256)
@@ -107,7 +111,9 @@ def _named(classes: Sequence[Any] | None) -> list[str]:
     return sorted(map(str, classes or ()))
 
 
-def _same_rows(test: Table, other: Table) -> tuple[np.ndarray[Any, Any], Table]:
+def _same_rows(
+    test: LabelledRows, other: LabelledRows
+) -> tuple[np.ndarray[Any, Any], LabelledRows]:
     """Which test rows the other table has too, and those rows of it, in the same order."""
     place = {key: at for at, key in enumerate(other.identities())}
     pairs = [(mine, place[key]) for mine, key in enumerate(test.identities()) if key in place]

@@ -21,7 +21,7 @@ from mlplatform.engine.skops_dump import dump_skops
 from mlplatform.errors import InvalidInput, PlatformError, Refused
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.parity import Block, Parity, blocks, compare
 from mlplatform.trainer.steps.pin import Pinned
 
@@ -44,8 +44,8 @@ class Exported:
 def export(
     estimator: Any,
     pinned: Pinned,
-    train: Table,
-    test: Table,
+    train: LabelledRows,
+    test: LabelledRows,
     folder: Path,
     *,
     trusted: Sequence[str],

@@ -12,7 +12,7 @@ from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.patience import patiently
-from mlplatform.trainer.labelled_rows import Table, from_arrow
+from mlplatform.trainer.labelled_rows import LabelledRows, from_arrow
 from mlplatform.trainer.raw_columns import of_rows
 from mlplatform.trainer.steps.pin import Pinned
 
@@ -27,7 +27,9 @@ class Extractor:
     api: DataApiClient
     wait_s: float
 
-    def training(self, pinned: Pinned, now: datetime, *, as_of: int) -> tuple[Table, Receipt]:
+    def training(
+        self, pinned: Pinned, now: datetime, *, as_of: int
+    ) -> tuple[LabelledRows, Receipt]:
         """Features with labels of the pinned digest as of that mark, inside the definition's window that ends at `now`.
 
         A standby that does not have the mark yet is waited for: its own newest one would be a
@@ -46,7 +48,7 @@ class Extractor:
 
     def other_digest(
         self, pinned: Pinned, receipt: Receipt, digest: str, features: Sequence[Feature]
-    ) -> Table:
+    ) -> LabelledRows:
         """The rows of another digest over the same window and as of the same mark, to feed a champion that was trained on it.
 
         Without the window's `limit`: which rows are the latest may differ between digests.
@@ -57,7 +59,7 @@ class Extractor:
         found = self._read(f"{pinned.definition.name}.training", query)
         return from_arrow(found.table, features, pinned.definition.target)
 
-    def sliced(self, pinned: Pinned, test: Table) -> Columns:
+    def sliced(self, pinned: Pinned, test: LabelledRows) -> Columns:
         """Features of the test rows, and the raw columns that gates slice by (read only when a gate names one).
 
         Raw requests are in another database, whose marks are its own: its standby is asked again

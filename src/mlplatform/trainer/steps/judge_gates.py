@@ -19,7 +19,7 @@ from mlplatform.trainer.steps.compare import Champion
 
 
 @dataclass(frozen=True)
-class Judged:
+class Comparison:
     """The test rows with the new version's answers and the champion's."""
 
     labels: NDArray[Any]
@@ -48,12 +48,12 @@ class Verdict:
     counts: bool = True  # False: a slice that says nothing, and passes for that
 
 
-def judge(definition: PipelineDefinition, judged: Judged) -> list[Verdict]:
+def judge(definition: PipelineDefinition, judged: Comparison) -> list[Verdict]:
     """A verdict for every gate, and for each slice of the gates that have one."""
     return [verdict for gate in definition.gates for verdict in _gate(gate, judged)]
 
 
-def told(verdict: Verdict) -> str:
+def describe(verdict: Verdict) -> str:
     """One line for a person: what was asked, what was found."""
     where = f" where {verdict.slice}" if verdict.slice else ""
     value = "not measurable" if verdict.value is None else f"{verdict.value:.4g}"
@@ -62,7 +62,7 @@ def told(verdict: Verdict) -> str:
     )
 
 
-def _gate(gate: Gate, judged: Judged) -> list[Verdict]:
+def _gate(gate: Gate, judged: Comparison) -> list[Verdict]:
     everything = Slice("", np.arange(len(judged.labels), dtype=np.int64))
     if gate.slice is None:
         return [_verdict(gate, judged, everything)]
@@ -87,11 +87,11 @@ def _gate(gate: Gate, judged: Judged) -> list[Verdict]:
     ]
 
 
-def _verdict(gate: Gate, judged: Judged, part: Slice) -> Verdict:
+def _verdict(gate: Gate, judged: Comparison, part: Slice) -> Verdict:
     return _against_champion(gate, judged, part) if gate.against else _bounded(gate, judged, part)
 
 
-def _bounded(gate: Gate, judged: Judged, part: Slice) -> Verdict:
+def _bounded(gate: Gate, judged: Comparison, part: Slice) -> Verdict:
     value = _score(gate, judged.labels, judged.answers, judged.classes, part.positions)
     bound = gate.min if gate.min is not None else gate.max
     condition = " and ".join(
@@ -122,7 +122,7 @@ def _bounded(gate: Gate, judged: Judged, part: Slice) -> Verdict:
     )
 
 
-def _against_champion(gate: Gate, judged: Judged, part: Slice) -> Verdict:
+def _against_champion(gate: Gate, judged: Comparison, part: Slice) -> Verdict:
     champion = judged.champion
     tolerance = f" minus {gate.tolerance:g}" if gate.tolerance else ""
     condition = f"as good as the champion{tolerance}"

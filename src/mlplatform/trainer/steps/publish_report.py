@@ -10,7 +10,7 @@ from mlplatform.contracts.dataset import Receipt
 from mlplatform.contracts.model import Manifest
 from mlplatform.errors import ManifestMismatch
 from mlplatform.registry import manifest
-from mlplatform.registry.publish import Publisher, Run
+from mlplatform.registry.publish import MlflowRun, Publisher
 from mlplatform.registry.store import ModelStore
 from mlplatform.trainer.report.evidence import Evidence, finite
 from mlplatform.trainer.report.lineage import description, environment, tags
@@ -18,7 +18,9 @@ from mlplatform.trainer.report.render import render
 from mlplatform.trainer.steps.tune import Search
 
 
-def log_data(publisher: Publisher, run: Run, receipt: Receipt, rows: Mapping[str, int]) -> None:
+def log_data(
+    publisher: Publisher, run: MlflowRun, receipt: Receipt, rows: Mapping[str, int]
+) -> None:
     """The dataset's receipt and the sizes of its parts."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "receipt.json").write_text(receipt.model_dump_json(indent=1))
@@ -27,7 +29,7 @@ def log_data(publisher: Publisher, run: Run, receipt: Receipt, rows: Mapping[str
     publisher.metrics(run, {"dataset_lag_bytes": receipt.lag_bytes})
 
 
-def log_search(publisher: Publisher, run: Run, search: Search) -> None:
+def log_search(publisher: Publisher, run: MlflowRun, search: Search) -> None:
     """The chosen parameters, and one point of the curve per combination tried."""
     publisher.parameters(run, {f"best_{name}": value for name, value in search.best.items()})
     publisher.metrics(run, {"tuning_trials": len(search.trials), "tuning_planned": search.planned})
@@ -39,7 +41,7 @@ def log_search(publisher: Publisher, run: Run, search: Search) -> None:
         )
 
 
-def log_evidence(publisher: Publisher, run: Run, evidence: Evidence) -> None:
+def log_evidence(publisher: Publisher, run: MlflowRun, evidence: Evidence) -> None:
     """Metrics, gate report (HTML for people, JSON for its digest) and the list of libraries, passed or not."""
     publisher.metrics(
         run, finite({f"test_{name}": value for name, value in evidence.metrics.items()})
@@ -61,7 +63,7 @@ def log_evidence(publisher: Publisher, run: Run, evidence: Evidence) -> None:
         publisher.files(run, place, "report")
 
 
-def register(publisher: Publisher, run: Run, evidence: Evidence, *, image: str) -> str:
+def register(publisher: Publisher, run: MlflowRun, evidence: Evidence, *, image: str) -> str:
     """Upload the model and make it a version; returns its number."""
     publisher.files(run, evidence.exported.folder, "model")
     definition = evidence.pinned.definition

@@ -16,12 +16,12 @@ from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, 
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 
 _WHOLE = 2.0**64
 
 
-def split(table: Table, definition: PipelineDefinition) -> tuple[Table, Table]:
+def split(table: LabelledRows, definition: PipelineDefinition) -> tuple[LabelledRows, LabelledRows]:
     """(train, test), neither empty. The same table, definition and seed give the same rows.
 
     At random, a row keeps its side for as long as seed and share stay, whatever other rows come and
@@ -51,7 +51,7 @@ def folds(definition: PipelineDefinition) -> BaseCrossValidator:
     return kind(n_splits=definition.tuning.folds, shuffle=True, random_state=definition.split.seed)
 
 
-def _places(table: Table, seed: int) -> NDArray[np.float64]:
+def _places(table: LabelledRows, seed: int) -> NDArray[np.float64]:
     """For each row a number in [0, 1) that is drawn once for all by the seed and its key, or (request_id, row) where it has none."""
     salt = hashlib.sha256(str(seed).encode()).hexdigest()[:16]
     own = _hashed(table.request_ids, salt) ^ pd.util.hash_array(table.rows.astype(np.int64))
@@ -78,7 +78,7 @@ def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     )
 
 
-def _whole(table: Table, train: Table, definition: PipelineDefinition) -> None:
+def _whole(table: LabelledRows, train: LabelledRows, definition: PipelineDefinition) -> None:
     if definition.task != "classification":
         return
     absent = sorted(set(table.labels.astype(str)) - set(train.labels.astype(str)))

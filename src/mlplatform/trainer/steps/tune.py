@@ -19,7 +19,7 @@ from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
 from mlplatform.telemetry import logger
 from mlplatform.trainer.estimator import Build
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.metrics import Classes, score
 from mlplatform.trainer.steps.split import folds
 
@@ -55,7 +55,7 @@ class Search:
 
 def tune(
     build: Build,
-    train: Table,
+    train: LabelledRows,
     features: Sequence[Feature],
     definition: PipelineDefinition,
     *,

@@ -16,11 +16,11 @@ from pandera.errors import SchemaErrors
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.labelled_rows import Table
+from mlplatform.trainer.labelled_rows import LabelledRows
 
 
 def validate(
-    table: Table,
+    table: LabelledRows,
     features: Sequence[Feature],
     definition: PipelineDefinition,
     *,
@@ -43,7 +43,7 @@ def validate(
 
 
 def _counts(
-    table: Table, definition: PipelineDefinition, featured: int, quarantined: int
+    table: LabelledRows, definition: PipelineDefinition, featured: int, quarantined: int
 ) -> list[str]:
     bounds, found = definition.validation, []
     if len(table) < bounds.min_rows:
@@ -57,7 +57,7 @@ def _counts(
 
 
 def _columns(
-    table: Table, features: Sequence[Feature], definition: PipelineDefinition
+    table: LabelledRows, features: Sequence[Feature], definition: PipelineDefinition
 ) -> list[str]:
     if not len(table):
         return []
@@ -68,7 +68,7 @@ def _columns(
     return []
 
 
-def _frame(table: Table) -> pd.DataFrame:
+def _frame(table: LabelledRows) -> pd.DataFrame:
     columns: dict[str, Any] = {
         name: pd.Series(values, dtype=values.dtype) for name, values in table.features.items()
     }
@@ -110,7 +110,7 @@ def _told(case: dict[str, Any], definition: PipelineDefinition) -> str:
     return f"{case['column']}: {case['check']}"
 
 
-def _labels(table: Table, definition: PipelineDefinition) -> list[str]:
+def _labels(table: LabelledRows, definition: PipelineDefinition) -> list[str]:
     if definition.task == "regression":
         return (
             ["labels hold nulls"]

@@ -15,7 +15,7 @@ from mlplatform.telemetry import logger
 _log = logger("trainer")
 
 
-def wait(
+def wait_for_features(
     api: DataApiClient,
     pipeline: str,
     digest: str,

@@ -11,7 +11,7 @@ from mlplatform.errors import InvalidInput
 from mlplatform.trainer.metrics import Classes
 from mlplatform.trainer.slices import LEAST_ROWS, slices
 from mlplatform.trainer.steps.compare import Champion
-from mlplatform.trainer.steps.judge_gates import Judged, judge, told
+from mlplatform.trainer.steps.judge_gates import Comparison, describe, judge
 
 LABELS = np.array(["no", "yes"] * 50, dtype=object)
 
@@ -50,7 +50,7 @@ def _judge(
     champion = champion or _champion(None)
     return judge(
         made,
-        Judged(
+        Comparison(
             LABELS,
             _answers(right),
             classes,
@@ -95,7 +95,7 @@ def test_a_champion_that_cannot_be_compared_fails_the_gate(definition) -> None:
     )
 
     assert not verdict.passed
-    assert "model.onnx differs" in told(verdict)
+    assert "model.onnx differs" in describe(verdict)
 
 
 def test_a_champion_of_other_features_is_compared_on_the_rows_it_has(definition) -> None:
@@ -141,7 +141,7 @@ def test_where_no_slice_counts_all_rows_do(definition, right: int, passes: bool)
 
     assert {part.passed for part in parts} == {True}
     assert (whole.slice, whole.rows, whole.passed) == ("", 100, passes)
-    assert "no value of town counts" in told(whole)
+    assert "no value of town counts" in describe(whole)
 
 
 def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
@@ -149,7 +149,7 @@ def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
     made = definition(gates=[{"metric": "roc_auc", "min": 0.0}])
     classes = Classes(("no", "yes"), made)
     only = np.array(["no"] * 100, dtype=object)
-    (verdict,) = judge(made, Judged(only, _answers(100), classes, _champion(None), None, {}))
+    (verdict,) = judge(made, Comparison(only, _answers(100), classes, _champion(None), None, {}))
 
     assert (verdict.passed, verdict.value) == (False, None)
 
