@@ -36,9 +36,9 @@ from mlplatform.features.code import FeatureSet
 from mlplatform.outbox import OutboxStatus, OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app, create_pages
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.journal import Journal
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.question import Job
+from mlplatform.serving.recorder import Journal
+from mlplatform.serving.request import Job
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.serving.warmup import warm_up
 from mlplatform.settings import Serving

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from mlplatform import __version__
 from mlplatform.serving import routes
-from mlplatform.serving.front import Front
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.journal import Journal
+from mlplatform.serving.prediction_app import Front
+from mlplatform.serving.recorder import Journal
 from mlplatform.web import pages, problem
 
 _ABOUT = """Answers predictions with the promoted version of each model. A 200 means that the request is on disk.

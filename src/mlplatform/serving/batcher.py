@@ -21,7 +21,7 @@ from concurrent.futures import Executor
 from mlplatform.errors import InvalidInput, PlatformError
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import SLOW_S, LoadedModel
-from mlplatform.serving.question import Job
+from mlplatform.serving.request import Job
 from mlplatform.telemetry import logger
 
 _log = logger("serving")

@@ -15,9 +15,9 @@ import msgspec
 from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, TooLarge
-from mlplatform.serving.journal import too_large
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.question import Answer, Job, Question
+from mlplatform.serving.recorder import too_large
+from mlplatform.serving.request import Answer, Job, Question
 from mlplatform.serving.slot import Slots
 from mlplatform.settings import Serving
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mlplatform.errors import PlatformError
 from mlplatform.outbox import OutboxStatus
-from mlplatform.serving.journal import Journal
+from mlplatform.serving.recorder import Journal
 from mlplatform.serving.slot import Slots
 from mlplatform.telemetry import gauge, logger
 

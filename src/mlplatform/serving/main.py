@@ -15,8 +15,8 @@ from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
-from mlplatform.serving.journal import Journal
 from mlplatform.serving.loader import FetchFeatures, Loader
+from mlplatform.serving.recorder import Journal
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import Settings, Source

@@ -15,7 +15,7 @@ from mlplatform.engine.interface import Engine
 from mlplatform.errors import PlatformError
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
-from mlplatform.serving.question import Outputs, Question
+from mlplatform.serving.request import Outputs, Question
 
 SLOW_S = 0.001
 """A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms,

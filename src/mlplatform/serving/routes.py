@@ -1,6 +1,6 @@
 """Every other page: server and model metadata as the Open Inference Protocol asks, the outbox, and the documented prediction routes.
 
-The prediction routes are real, but `mlplatform.serving.front` answers before FastAPI sees such a
+The prediction routes are real, but `mlplatform.serving.prediction_app` answers before FastAPI sees such a
 request; here they carry the documentation, and answer where the front is left out.
 """
 
@@ -16,9 +16,9 @@ from mlplatform.contracts.model import Signature
 from mlplatform.serving import examples
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.dialects.tensors import DATATYPES
-from mlplatform.serving.front import respond
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.journal import Journal
+from mlplatform.serving.prediction_app import respond
+from mlplatform.serving.recorder import Journal
 
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 

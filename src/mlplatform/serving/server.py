@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 
-from mlplatform.serving.front import Application
+from mlplatform.serving.prediction_app import Application
 from mlplatform.serving.slot import Slots
 from mlplatform.settings import Serving
 from mlplatform.telemetry import logger

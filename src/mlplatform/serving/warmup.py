@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlplatform.contracts.columns import Column
 from mlplatform.features.probe import probes
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.question import Question
+from mlplatform.serving.request import Question
 from mlplatform.telemetry import logger
 
 SIZES = (1, 16, 256)

@@ -18,9 +18,9 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Ask, Handler
-from mlplatform.serving.journal import Journal
 from mlplatform.serving.loader import Loader
 from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.recorder import Journal
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import Serving
 from mlplatform.web import problem

@@ -14,7 +14,7 @@ from mlplatform.contracts.columns import Column, Columns, Feature
 from mlplatform.contracts.model import ModelVersion, Output, Signature
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.question import Job, Question
+from mlplatform.serving.request import Job, Question
 
 COLUMNS = (
     Column(name="age", dtype="int64"),

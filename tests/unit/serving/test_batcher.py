@@ -15,7 +15,7 @@ from mlplatform.errors import PlatformError
 from mlplatform.serving.batcher import Batcher
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.question import Job
+from mlplatform.serving.request import Job
 
 Scene = Mapping[str, Callable[..., Any]]
 

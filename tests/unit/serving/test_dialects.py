@@ -14,7 +14,7 @@ from mlplatform.contracts.model import Output, Signature
 from mlplatform.errors import InvalidInput
 from mlplatform.serving import examples
 from mlplatform.serving.dialects import INFERENCE, ROWS, compile_all
-from mlplatform.serving.question import Answer, Question
+from mlplatform.serving.request import Answer, Question
 
 ROW = {"age": 1, "bmi": 2.5, "class": "a", "smoker": True}
 VALUES: dict[str, Any] = {

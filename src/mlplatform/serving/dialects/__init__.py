@@ -14,7 +14,7 @@ from typing import Protocol
 from mlplatform.contracts.model import Signature
 from mlplatform.serving.dialects.inference import InferenceDialect
 from mlplatform.serving.dialects.rows import RowsDialect
-from mlplatform.serving.question import Answer, Question
+from mlplatform.serving.request import Answer, Question
 
 INFERENCE = "inference"
 ROWS = "rows"

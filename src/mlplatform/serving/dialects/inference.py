@@ -17,9 +17,9 @@ import msgspec
 from mlplatform.contracts.columns import Column
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.errors import InvalidInput
-from mlplatform.serving.dialects import judge
+from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.tensors import DATATYPES, NATURAL, accepted, decoder
-from mlplatform.serving.question import Answer, Question
+from mlplatform.serving.request import Answer, Question
 
 _WHERE = "inputs.{column}[{row}]"
 _EXTRA_DATATYPES = frozenset(NATURAL) - {"BOOL"}
@@ -62,16 +62,16 @@ class InferenceDialect:
         try:
             request = self._request.decode(body)
             columns = self._plain(request.inputs)
-        except judge.UNDECODABLE:
+        except diagnose.UNDECODABLE:
             columns = None
-        if columns is None or judge.NUL in body:
+        if columns is None or diagnose.NUL in body:
             return self._judge(body)
         wanted = (
             None
             if request.outputs is None
             else self._wanted([output.name for output in request.outputs])
         )
-        return Question(columns, len(columns[0]), judge.client_id(request.id), wanted=wanted)
+        return Question(columns, len(columns[0]), diagnose.client_id(request.id), wanted=wanted)
 
     def encode(self, answer: Answer) -> bytes:
         """See Dialect.encode."""
@@ -119,7 +119,7 @@ class InferenceDialect:
         return tuple(dict.fromkeys(names)) or None
 
     def _judge(self, body: bytes) -> Question:
-        document = judge.document(body)
+        document = diagnose.document(body)
         tensors = _named(document.get("inputs"))
         missing = [name for name in self._columns if name not in tensors]
         if missing:
@@ -136,16 +136,18 @@ class InferenceDialect:
         rows = _rows(tensors)
         data = {name: _data(tensor, name, rows) for name, tensor in tensors.items()}
         self._check_datatypes(tensors, data)
-        columns = judge.columns(
+        columns = diagnose.columns(
             {name: data[name] for name in self._columns}, tuple(self._columns.values()), _WHERE
         )
         extras = {
-            name: judge.scalars(data[name], name, _WHERE) for name in data if name in self._extras
+            name: diagnose.scalars(data[name], name, _WHERE)
+            for name in data
+            if name in self._extras
         }
         return Question(
             columns,
             rows,
-            judge.client_id(document.get("id")),
+            diagnose.client_id(document.get("id")),
             extras,
             self._wanted(_output_names(document.get("outputs"))),
         )
@@ -170,7 +172,7 @@ class InferenceDialect:
                 and NATURAL[datatype] == "int64"
                 and self._columns[name].dtype == "float64"
             ):
-                judge.columns(
+                diagnose.columns(
                     {name: [0 if value is None else value for value in data[name]]},
                     [_whole(name)],
                     _WHERE,

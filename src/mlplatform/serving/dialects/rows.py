@@ -12,8 +12,8 @@ from msgspec.structs import astuple
 from mlplatform.contracts.columns import Column, DType
 from mlplatform.contracts.model import Signature
 from mlplatform.errors import InvalidInput
-from mlplatform.serving.dialects import judge
-from mlplatform.serving.question import Answer, Question
+from mlplatform.serving.dialects import diagnose
+from mlplatform.serving.request import Answer, Question
 
 INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[DType, Any] = {"float64": float, "int64": INT64, "string": str, "bool": bool}
@@ -39,9 +39,9 @@ class RowsDialect:
         """See Dialect.decode."""
         try:
             found = self._decoder.decode(body)
-        except judge.UNDECODABLE:
+        except diagnose.UNDECODABLE:
             return self._judge(body)
-        if not found.rows or judge.NUL in body:
+        if not found.rows or diagnose.NUL in body:
             return self._judge(body)
         width = len(self._columns)
         table = list(zip(*map(astuple, found.rows), strict=True))
@@ -76,7 +76,7 @@ class RowsDialect:
         return found
 
     def _judge(self, body: bytes) -> Question:
-        document = judge.document(body)
+        document = diagnose.document(body)
         _known(document, ("rows", "id"), "body")
         rows = document.get("rows")
         if not isinstance(rows, list) or not rows:
@@ -85,12 +85,12 @@ class RowsDialect:
         for index, row in enumerate(rows):
             _complete(row, names, self._extras, index)
         inputs = {name: [row[name] for row in rows] for name in names}
-        columns = judge.columns(inputs, self._columns, _WHERE)
+        columns = diagnose.columns(inputs, self._columns, _WHERE)
         sent = [name for name in self._extras if any(name in row for row in rows)]
         extras = {
-            name: judge.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent
+            name: diagnose.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent
         }
-        return Question(columns, len(rows), judge.client_id(document.get("id")), extras)
+        return Question(columns, len(rows), diagnose.client_id(document.get("id")), extras)
 
 
 def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
@@ -111,7 +111,7 @@ def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
         for index, name in enumerate(extras)
     ]
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
-    client_id = Annotated[str, msgspec.Meta(max_length=judge.CLIENT_ID_CHARACTERS)] | None
+    client_id = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)] | None
     rows = list[row]  # type: ignore[valid-type]
     document: list[Any] = [("rows", rows), ("id", client_id, None)]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from mlplatform.contracts.request import encode
 from mlplatform.errors import PlatformError, TooLarge, Unavailable
 from mlplatform.outbox import OutboxStatus, OutboxWriter
-from mlplatform.serving.question import Job
+from mlplatform.serving.request import Job
 from mlplatform.telemetry import logger
 
 GROUP_BYTES = 4 * 1024 * 1024

@@ -9,7 +9,7 @@ import pytest
 
 from mlplatform.errors import TooLarge
 from mlplatform.serving.dialects import INFERENCE, ROWS
-from mlplatform.serving.front import _body, _Gone, match
+from mlplatform.serving.prediction_app import _body, _Gone, match
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ from mlplatform.contracts.request import decode
 from mlplatform.errors import OutboxFull, PlatformError, TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox import writer as writer_module
-from mlplatform.serving import journal as journal_module
+from mlplatform.serving import recorder as recorder_module
 from mlplatform.serving.app import Collaborators, create_app
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
-from mlplatform.serving.journal import Journal
 from mlplatform.serving.meters import Meters
+from mlplatform.serving.recorder import Journal
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import Serving
 
@@ -137,7 +137,7 @@ class HangingDisk:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go_on = threading.Event()
-        monkeypatch.setattr(journal_module, "_SILENT_S", 0.2)
+        monkeypatch.setattr(recorder_module, "_SILENT_S", 0.2)
         monkeypatch.setattr(writer_module.os, "fdatasync", lambda _: self.go_on.wait())
         writer = OutboxWriter.open(folder, segment_bytes=1 << 16, capacity_bytes=1 << 20)
         self.journal = Journal(writer, max_record_bytes=10_000, capacity_bytes=1 << 20)
