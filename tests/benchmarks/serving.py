@@ -37,8 +37,8 @@ from mlplatform.outbox import OutboxStatus, OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app, create_pages
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.recorder import Journal
-from mlplatform.serving.request import Job
+from mlplatform.serving.recorder import RequestRecorder
+from mlplatform.serving.request import PendingRequest
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.serving.warmup import warm_up
 from mlplatform.settings import Serving
@@ -55,17 +55,17 @@ PRODUCT, UNLOGGED, FASTAPI, SINGLE = (
 
 
 class Unlogged:
-    """Lets answers go without storing them: what the journal is measured against."""
+    """Lets answers go without storing them: what the recorder is measured against."""
 
     outbox_id = ""
 
     def start(self) -> None:
         """Nothing to start."""
 
-    def submit(self, jobs: Sequence[Job], _: Sequence[str]) -> None:
+    def submit(self, requests: Sequence[PendingRequest], _: Sequence[str]) -> None:
         """Let them go."""
-        for job in jobs:
-            job.finish()
+        for pending in requests:
+            pending.finish()
 
     async def status(self) -> OutboxStatus:
         """Nothing."""
@@ -91,16 +91,16 @@ def serve(variant: str, folder: Path, port: int) -> None:
     writer = OutboxWriter.open(
         folder / f"outbox-{variant}", segment_bytes=1 << 26, capacity_bytes=CAPACITY
     )
-    journal = (
-        Journal(writer, max_record_bytes=1_000_000, capacity_bytes=CAPACITY)
+    recorder = (
+        RequestRecorder(writer, max_record_bytes=1_000_000, capacity_bytes=CAPACITY)
         if variant != UNLOGGED
         else Unlogged()
     )
-    slot = Slot("bench", limits=limits, deliver=journal.submit)
+    slot = Slot("bench", limits=limits, deliver=recorder.submit)
     slot.swap(load_model(folder))
     access = AccessList([Caller(name="bench", roles=(Role.PREDICT,), sha256=digest(TOKEN))])
     handler = Handler(slots=Slots([slot]), access=access, limits=limits, max_record_bytes=1_000_000)
-    parts = Collaborators(handler=handler, journal=journal)  # type: ignore[arg-type]
+    parts = Collaborators(handler=handler, recorder=recorder)  # type: ignore[arg-type]
     app = create_pages(parts) if variant == FASTAPI else create_app(parts)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 

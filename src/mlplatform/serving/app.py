@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from mlplatform import __version__
 from mlplatform.serving import routes
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.prediction_app import Front
-from mlplatform.serving.recorder import Journal
+from mlplatform.serving.prediction_app import PredictionApp
+from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.web import pages, problem
 
 _ABOUT = """Answers predictions with the promoted version of each model. A 200 means that the request is on disk.
@@ -25,25 +25,25 @@ Send a bearer token of the role `predict`. Errors are problem documents (RFC 945
 class Collaborators:
     """What the application works with.
 
-    It starts and closes the journal; `background` runs from start to stop, `farewell` at the end.
+    It starts and closes the recorder; `background` runs from start to stop, `farewell` at the end.
     """
 
     handler: Handler
-    journal: Journal
+    recorder: RequestRecorder
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     farewell: Callable[[], Awaitable[None]] | None = None
 
 
-def create_app(collaborators: Collaborators) -> Front:
+def create_app(collaborators: Collaborators) -> PredictionApp:
     """FastAPI for everything, with the prediction routes as plain ASGI in front of it."""
-    return Front(collaborators.handler, create_pages(collaborators))
+    return PredictionApp(collaborators.handler, create_pages(collaborators))
 
 
 def create_pages(collaborators: Collaborators) -> FastAPI:
     """The FastAPI part, which also answers predictions when it stands alone."""
 
     async def ready() -> None:
-        collaborators.journal.refuse_silence()
+        collaborators.recorder.refuse_if_hung()
         await collaborators.handler.slots.ready()
 
     app = FastAPI(
@@ -54,7 +54,7 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
     )
     problem.install(app)
     app.include_router(routes.predictions(collaborators.handler))
-    app.include_router(routes.metadata(collaborators.handler, collaborators.journal, ready))
+    app.include_router(routes.metadata(collaborators.handler, collaborators.recorder, ready))
     app.include_router(pages.router(ready))
     return app
 
@@ -64,7 +64,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        collaborators.journal.start()
+        collaborators.recorder.start()
         tasks = [asyncio.ensure_future(work()) for work in collaborators.background]
         try:
             yield
@@ -83,6 +83,6 @@ async def _end(collaborators: Collaborators) -> None:
         if collaborators.farewell is not None:
             await collaborators.farewell()
     finally:
-        await collaborators.journal.close()
+        await collaborators.recorder.close()
         for slot in collaborators.handler.slots.all():
             slot.close()

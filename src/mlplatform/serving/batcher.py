@@ -21,18 +21,18 @@ from concurrent.futures import Executor
 from mlplatform.errors import InvalidInput, PlatformError
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import SLOW_S, LoadedModel
-from mlplatform.serving.request import Job
+from mlplatform.serving.request import PendingRequest
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
-Deliver = Callable[[Sequence[Job], Sequence[str]], None]
-"""Takes answered jobs and the names of their input columns."""
+Deliver = Callable[[Sequence[PendingRequest], Sequence[str]], None]
+"""Takes answered requests and the names of their input columns."""
 
 
 class Batcher:
     """The queue in front of one loaded model.
 
-    `deliver` gets every job whose `outputs` are set, in order of arrival.
+    `deliver` gets every request whose `outputs` are set, in order of arrival.
     """
 
     def __init__(
@@ -51,26 +51,26 @@ class Batcher:
         self._meters = meters
         self._max_requests = max_requests
         self._max_rows = max_rows
-        self._queue: deque[Job] = deque()
+        self._queue: deque[PendingRequest] = deque()
         self._scheduled = False  # a flush will run in the next turn
         self._busy = False  # a slow call is in the thread
-        self._lonely = True  # the last turn brought at most one request
+        self._idle = True  # the last turn brought at most one request
         self._arrived = 0  # in this turn
 
-    def submit(self, job: Job) -> None:
-        """Take a job. Its `done` fails when the model fails; otherwise it goes to `deliver`."""
-        self._queue.append(job)
+    def submit(self, pending: PendingRequest) -> None:
+        """Take a request. Its `done` fails when the model fails; otherwise it goes to `deliver`."""
+        self._queue.append(pending)
         self._arrived += 1
         if self._busy or self._scheduled:
             return
         self._scheduled = True
         asyncio.get_running_loop().call_soon(self._turn)
-        if self._lonely:
+        if self._idle:
             self._flush()
 
     def _turn(self) -> None:
         self._scheduled = False
-        self._lonely = self._arrived <= 1
+        self._idle = self._arrived <= 1
         self._arrived = 0
         if not self._busy:
             self._flush()
@@ -88,20 +88,20 @@ class Batcher:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _next(self) -> tuple[list[Job], int]:
-        batch: list[Job] = []
+    def _next(self) -> tuple[list[PendingRequest], int]:
+        batch: list[PendingRequest] = []
         rows = 0
         while self._queue and len(batch) < self._max_requests:
-            job = self._queue[0]
+            pending = self._queue[0]
             if batch and (
-                rows + job.question.rows > self._max_rows or not self.model.worth_joining(rows)
+                rows + pending.request.rows > self._max_rows or not self.model.worth_joining(rows)
             ):
                 break
-            rows += job.question.rows
+            rows += pending.request.rows
             batch.append(self._queue.popleft())
         return batch, rows
 
-    def _in_thread(self, batch: list[Job]) -> None:
+    def _in_thread(self, batch: list[PendingRequest]) -> None:
         future = asyncio.get_running_loop().run_in_executor(
             self._executor, _call, self.model, batch
         )
@@ -112,41 +112,47 @@ class Batcher:
                 failed, seconds = call.result()
             except (
                 asyncio.CancelledError
-            ):  # the loop is closing; the jobs' own tasks are cancelled with it
+            ):  # the loop is closing; the requests' own tasks are cancelled with it
                 return
             self._settle(batch, failed, seconds)
             self._flush()
 
         future.add_done_callback(finished)
 
-    def _settle(self, batch: list[Job], failed: dict[int, Exception], seconds: float) -> None:
+    def _settle(
+        self, batch: list[PendingRequest], failed: dict[int, Exception], seconds: float
+    ) -> None:
         self._meters.called(len(batch), seconds)
         for index, error in failed.items():
             batch[index].fail(error)
         answered = (
-            [job for index, job in enumerate(batch) if index not in failed] if failed else batch
+            [pending for index, pending in enumerate(batch) if index not in failed]
+            if failed
+            else batch
         )
         if answered:
             self._deliver(answered, self.model.names)
 
 
-def _call(model: LoadedModel, batch: list[Job]) -> tuple[dict[int, Exception], float]:
+def _call(model: LoadedModel, batch: list[PendingRequest]) -> tuple[dict[int, Exception], float]:
     """Answer the batch; returns the errors by position and the seconds that the call took."""
     started = time.perf_counter()
     failed: dict[int, Exception] = {}
     try:
-        for job, outputs in zip(batch, model.answer([job.question for job in batch]), strict=True):
-            job.outputs = outputs
+        for pending, outputs in zip(
+            batch, model.answer([pending.request for pending in batch]), strict=True
+        ):
+            pending.outputs = outputs
     except Exception as error:  # noqa: BLE001  (a model is foreign code: whatever it raises belongs to the request that caused it)
         failed = {0: _told(model, error)} if len(batch) == 1 else _each_alone(model, batch)
     return failed, time.perf_counter() - started
 
 
-def _each_alone(model: LoadedModel, batch: list[Job]) -> dict[int, Exception]:
+def _each_alone(model: LoadedModel, batch: list[PendingRequest]) -> dict[int, Exception]:
     failed: dict[int, Exception] = {}
-    for index, job in enumerate(batch):
+    for index, pending in enumerate(batch):
         try:
-            (job.outputs,) = model.answer([job.question])
+            (pending.outputs,) = model.answer([pending.request])
         except Exception as error:  # noqa: BLE001  (as above)
             failed[index] = _told(model, error)
     return failed

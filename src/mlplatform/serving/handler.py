@@ -17,7 +17,7 @@ from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, TooLarge
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import too_large
-from mlplatform.serving.request import Answer, Job, Question
+from mlplatform.serving.request import DecodedRequest, PendingRequest, Prediction
 from mlplatform.serving.slot import Slots
 from mlplatform.settings import Serving
 
@@ -38,7 +38,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """The answer's bytes, and the id under which the request is stored."""
 
     body: bytes
@@ -82,7 +82,7 @@ class Handler:
         self.slots.find(ask.pipeline)
         return caller
 
-    async def answer(self, ask: Ask, caller: Caller, body: bytes) -> Reply:
+    async def answer(self, ask: Ask, caller: Caller, body: bytes) -> Response:
         """The answer to an admitted request; when it returns, the request is on disk.
 
         Raises InvalidInput (the body), TooLarge, UnknownName (the version), Overloaded,
@@ -97,21 +97,23 @@ class Handler:
             )
         model = batcher.model
         dialect = model.dialects[ask.dialect]
-        question = dialect.decode(body)
-        self._refuse_large(question, model, len(body))
-        job = self._job(ask, caller, question, model)
-        slot.waiting.add(job.request_id)
+        request = dialect.decode(body)
+        self._refuse_large(request, model, len(body))
+        pending = self._pending(ask, caller, request, model)
+        slot.waiting.add(pending.request_id)
         try:
-            batcher.submit(job)
-            await job.done
+            batcher.submit(pending)
+            await pending.done
         finally:
-            slot.waiting.discard(job.request_id)
-        slot.meters.predicted(model.version, question.rows)
-        return Reply(
+            slot.waiting.discard(pending.request_id)
+        slot.meters.predicted(model.version, request.rows)
+        return Response(
             dialect.encode(
-                Answer(job.request_id, ask.pipeline, model.version, question, job.outputs)
+                Prediction(
+                    pending.request_id, ask.pipeline, model.version, request, pending.outputs
+                )
             ),
-            job.request_id,
+            pending.request_id,
         )
 
     def describe(
@@ -121,9 +123,11 @@ class Handler:
         self.admit(Ask(pipeline, version, "", authorization))
         return self.slots.find(pipeline).choose(version).model
 
-    def _job(self, ask: Ask, caller: Caller, question: Question, model: LoadedModel) -> Job:
-        return Job(
-            question,
+    def _pending(
+        self, ask: Ask, caller: Caller, request: DecodedRequest, model: LoadedModel
+    ) -> PendingRequest:
+        return PendingRequest(
+            request,
             request_id=self._new_id(),
             pipeline=ask.pipeline,
             version=model.version,
@@ -132,19 +136,19 @@ class Handler:
             done=asyncio.get_running_loop().create_future(),
         )
 
-    def _refuse_large(self, question: Question, model: LoadedModel, body_bytes: int) -> None:
+    def _refuse_large(self, request: DecodedRequest, model: LoadedModel, body_bytes: int) -> None:
         """Refuse before the model is asked what is known to be too large.
 
         Small bodies can't be, and pay nothing for it.
         """
-        if question.rows > self._limits.max_rows:
+        if request.rows > self._limits.max_rows:
             raise TooLarge(
-                f"{question.rows} rows are more than {self._limits.max_rows} in one request",
+                f"{request.rows} rows are more than {self._limits.max_rows} in one request",
                 field="body",
             )
         if body_bytes * 2 < self._max_record_bytes:
             return
         width = sum(output.width for output in model.signature.outputs)
-        least = len(msgspec.json.encode(question.columns)) + question.rows * width * _OUTPUT_BYTES
+        least = len(msgspec.json.encode(request.columns)) + request.rows * width * _OUTPUT_BYTES
         if least > self._max_record_bytes:
             raise too_large(least, self._max_record_bytes)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mlplatform.errors import PlatformError
 from mlplatform.outbox import OutboxStatus
-from mlplatform.serving.recorder import Journal
+from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slots
 from mlplatform.telemetry import gauge, logger
 
@@ -29,8 +29,10 @@ class Reports(Protocol):
 class Heartbeat:
     """`run` beats until cancelled; `last` is the farewell."""
 
-    def __init__(self, journal: Journal, slots: Slots, *, api: Reports, every_s: float) -> None:
-        self._journal = journal
+    def __init__(
+        self, recorder: RequestRecorder, slots: Slots, *, api: Reports, every_s: float
+    ) -> None:
+        self._recorder = recorder
         self._slots = slots
         self._api = api
         self._every_s = every_s
@@ -67,7 +69,7 @@ class Heartbeat:
     async def beat(self, *, closed: bool) -> None:
         """One report. A data API that is away is told once and tried again with the next beat."""
         try:
-            status = await self._journal.status()
+            status = await self._recorder.status()
             _show(status)
             await asyncio.to_thread(
                 self._api.post,
@@ -85,12 +87,12 @@ class Heartbeat:
         loop = asyncio.get_running_loop()
         end = loop.time() + patience_s
         seen, moved = -1, loop.time()
-        status = await self._journal.status()
+        status = await self._recorder.status()
         while status.acknowledged < status.accepted and loop.time() < min(end, moved + _STALL_S):
             if status.acknowledged != seen:
                 seen, moved = status.acknowledged, loop.time()
             await asyncio.sleep(0.05)
-            status = await self._journal.status()
+            status = await self._recorder.status()
         return status.acknowledged == status.accepted
 
     def _report(self, status: OutboxStatus, *, closed: bool) -> dict[str, object]:

@@ -16,7 +16,7 @@ from mlplatform.serving.follower import Follower
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.loader import FetchFeatures, Loader
-from mlplatform.serving.recorder import Journal
+from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import Settings, Source
@@ -41,11 +41,11 @@ def run(settings: Settings) -> None:
         store = stack.enter_context(
             ModelStore(settings.registry.url, credentials=settings.registry.credentials)
         )
-        journal = open_journal(settings)
+        recorder = open_recorder(settings)
         slots = Slots(
-            Slot(name, limits=settings.serving, deliver=journal.submit) for name in models
+            Slot(name, limits=settings.serving, deliver=recorder.submit) for name in models
         )
-        heartbeat = Heartbeat(journal, slots, api=api, every_s=settings.serving.poll_s)
+        heartbeat = Heartbeat(recorder, slots, api=api, every_s=settings.serving.poll_s)
         loader = Loader(
             cache=cache,
             store=store,
@@ -68,7 +68,7 @@ def run(settings: Settings) -> None:
             access=access,
             limits=settings.serving,
             max_record_bytes=settings.queue.max_record_bytes,
-            storable=journal.refuse_silence,
+            storable=recorder.refuse_if_hung,
         )
         background = [heartbeat.run, *(follower.run for follower in followers)]
         server: Server
@@ -78,21 +78,21 @@ def run(settings: Settings) -> None:
 
         app = create_app(
             Collaborators(
-                handler=handler, journal=journal, background=background, farewell=farewell
+                handler=handler, recorder=recorder, background=background, farewell=farewell
             )
         )
         server = Server(app, slots, settings.serving)
         server.run()
 
 
-def open_journal(settings: Settings) -> Journal:
-    """The journal over the configured outbox. Raises Refused when another process writes it."""
+def open_recorder(settings: Settings) -> RequestRecorder:
+    """The recorder over the configured outbox. Raises Refused when another process writes it."""
     outbox = settings.outbox
     folder = knobs.require(outbox.folder, "outbox", "folder")
     writer = OutboxWriter.open(
         folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
     )
-    return Journal(
+    return RequestRecorder(
         writer,
         max_record_bytes=settings.queue.max_record_bytes,
         capacity_bytes=outbox.capacity_bytes,

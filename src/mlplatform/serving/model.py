@@ -15,7 +15,7 @@ from mlplatform.engine.interface import Engine
 from mlplatform.errors import PlatformError
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
-from mlplatform.serving.request import Outputs, Question
+from mlplatform.serving.request import DecodedRequest, Outputs
 
 SLOW_S = 0.001
 """A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms,
@@ -67,14 +67,14 @@ class LoadedModel:
         """True while a batch of so many rows gains from another request: while the fixed cost of a call is a noticeable part of it."""
         return self._row_s * rows <= self._call_s * SHARED
 
-    def answer(self, questions: Sequence[Question]) -> list[Outputs]:
-        """The outputs of every question, by one call of the model where it can be.
+    def answer(self, requests: Sequence[DecodedRequest]) -> list[Outputs]:
+        """The outputs of every request, by one call of the model where it can be.
 
         Raises whatever the model raises.
         """
-        if self.multiple or len(questions) == 1:
-            return self._answer_together(questions)
-        return [self._answer_together([question])[0] for question in questions]
+        if self.multiple or len(requests) == 1:
+            return self._answer_together(requests)
+        return [self._answer_together([request])[0] for request in requests]
 
     def predict(self, table: Columns, rows: int) -> Columns:
         """Outputs of raw columns: features, then engine.
@@ -92,26 +92,26 @@ class LoadedModel:
                 )
         return outputs
 
-    def _answer_together(self, questions: Sequence[Question]) -> list[Outputs]:
-        rows = sum(question.rows for question in questions)
+    def _answer_together(self, requests: Sequence[DecodedRequest]) -> list[Outputs]:
+        rows = sum(request.rows for request in requests)
         padding = self.padding(rows)
-        table = self._table(questions, padding)
+        table = self._table(requests, padding)
         outputs = {
             name: values.tolist() for name, values in self.predict(table, rows + padding).items()
         }
         cut: list[Outputs] = []
         start = 0
-        for question in questions:
-            end = start + question.rows
+        for request in requests:
+            end = start + request.rows
             cut.append({name: values[start:end] for name, values in outputs.items()})
             start = end
         return cut
 
-    def _table(self, questions: Sequence[Question], padding: int) -> dict[str, NDArray[Any]]:
-        """The raw columns of all questions, one below the other, and the padding."""
+    def _table(self, requests: Sequence[DecodedRequest], padding: int) -> dict[str, NDArray[Any]]:
+        """The raw columns of all requests, one below the other, and the padding."""
         table = {}
         for index, (name, kind) in enumerate(self._kinds):
-            values = list(chain.from_iterable([question.columns[index] for question in questions]))
+            values = list(chain.from_iterable([request.columns[index] for request in requests]))
             values += values[-1:] * padding
             table[name] = np.array(values, dtype=kind)
         return table

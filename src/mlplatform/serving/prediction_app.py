@@ -11,11 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response as HttpResponse
 
 from mlplatform.errors import PlatformError, TooLarge, UnsupportedMedia
 from mlplatform.serving.dialects import INFERENCE, ROWS
-from mlplatform.serving.handler import Ask, Handler, Reply
+from mlplatform.serving.handler import Ask, Handler, Response
 from mlplatform.telemetry import logger
 from mlplatform.web import problem
 
@@ -36,7 +36,7 @@ class _Gone(Exception):
     """There is nobody to answer."""
 
 
-class Front:
+class PredictionApp:
     """An ASGI application: predictions itself, the rest by `behind`."""
 
     def __init__(self, handler: Handler, behind: Application) -> None:
@@ -125,7 +125,7 @@ async def predict(
 
 async def _reply(
     handler: Handler, matched: tuple[str, str | None, str], scope: Scope, receive: Receive
-) -> Reply:
+) -> Response:
     pipeline, version, dialect = matched
     headers = _wanted(scope["headers"])
     authorization = headers.get(b"authorization")
@@ -222,8 +222,8 @@ async def _send(send: Send, code: int, headers: list[tuple[bytes, bytes]], body:
 
 async def respond(
     handler: Handler, ask: tuple[str, str | None, str], scope: Scope, receive: Receive
-) -> Response:
-    """The same answer as a Response object, for callers that stand behind FastAPI."""
+) -> HttpResponse:
+    """The same answer as an HTTP response object, for callers that stand behind FastAPI."""
     started: Message = {}
     parts: list[bytes] = []
 
@@ -234,6 +234,6 @@ async def respond(
             parts.append(message["body"])
 
     code = await predict(handler, ask, scope, receive, collect)
-    response = Response(b"".join(parts), status_code=code)
+    response = HttpResponse(b"".join(parts), status_code=code)
     response.raw_headers = started.get("headers", [])
     return response

@@ -1,8 +1,8 @@
 """The way from an answered request to the disk: one writer thread, group commit, and only then the answer.
 
-The event loop hands over jobs and goes on. The thread takes whatever has been handed over
+The event loop hands over requests and goes on. The thread takes whatever has been handed over
 meanwhile, numbers and encodes it, appends it to the outbox in one durable write, and tells the
-loop. A job whose record can't be stored gets an error instead of its answer: a 200 means that the
+loop. A request whose record can't be stored gets an error instead of its answer: a 200 means that the
 request is on disk.
 """
 
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from mlplatform.contracts.request import encode
 from mlplatform.errors import PlatformError, TooLarge, Unavailable
 from mlplatform.outbox import OutboxStatus, OutboxWriter
-from mlplatform.serving.request import Job
+from mlplatform.serving.request import PendingRequest
 from mlplatform.telemetry import logger
 
 GROUP_BYTES = 4 * 1024 * 1024
@@ -32,7 +32,7 @@ _log = logger("serving")
 
 
 class _Entry(NamedTuple):
-    job: Job
+    pending: PendingRequest
     names: Sequence[str]
 
 
@@ -50,7 +50,7 @@ class _Stop:
 _Item = Sequence[_Entry] | _Status | _Stop
 
 
-class Journal:
+class RequestRecorder:
     """Owns the outbox writer from `start` to `close`. All methods run on the event loop."""
 
     def __init__(self, writer: OutboxWriter, *, max_record_bytes: int, capacity_bytes: int) -> None:
@@ -70,15 +70,15 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def submit(self, jobs: Sequence[Job], names: Sequence[str]) -> None:
-        """Store answered jobs.
+    def submit(self, requests: Sequence[PendingRequest], names: Sequence[str]) -> None:
+        """Store answered requests.
 
         Each one's `done` resolves when its record is durable, or fails with the reason why it
         isn't.
         """
-        self._queue.put([_Entry(job, names) for job in jobs])
+        self._queue.put([_Entry(pending, names) for pending in requests])
 
-    def refuse_silence(self) -> None:
+    def refuse_if_hung(self) -> None:
         """Raise Unavailable when the disk has been silent for so long that it is taken as one that hangs."""
         since = self._since
         if since is not None and time.monotonic() - since > _SILENT_S:
@@ -90,7 +90,7 @@ class Journal:
     async def status(self) -> OutboxStatus:
         """The outbox's numbers, within seconds.
 
-        Raises Unavailable when the journal is closed or its disk fails or hangs.
+        Raises Unavailable when the recorder is closed or its disk fails or hangs.
         """
         if not self._thread.is_alive():
             raise Unavailable("the outbox is closed")
@@ -138,34 +138,38 @@ class Journal:
     def _commit(self, entries: list[_Entry]) -> list[_Entry]:
         """Append the first entries as one group and settle them; returns the rest."""
         payloads: list[bytes] = []
-        group: list[Job] = []
-        settled: list[tuple[Job, Exception | None]] = []
+        group: list[PendingRequest] = []
+        settled: list[tuple[PendingRequest, Exception | None]] = []
         size = taken = 0
-        for job, names in entries:
-            payload = self._encoded(job, names, self._writer.next_sequence + len(payloads))
+        for pending, names in entries:
+            payload = self._encoded(pending, names, self._writer.next_sequence + len(payloads))
             if isinstance(payload, PlatformError):
-                settled.append((job, payload))
+                settled.append((pending, payload))
             elif payloads and size + len(payload) > self._group_bytes:
                 break
             else:
                 size += len(payload)
                 payloads.append(payload)
-                group.append(job)
+                group.append(pending)
             taken += 1
         failure = self._stored(payloads)
-        settled += [(job, failure) for job in group]
+        settled += [(pending, failure) for pending in group]
         self._call(_settle, settled)
         return entries[taken:]
 
-    def _encoded(self, job: Job, names: Sequence[str], sequence: int) -> bytes | PlatformError:
+    def _encoded(
+        self, pending: PendingRequest, names: Sequence[str], sequence: int
+    ) -> bytes | PlatformError:
         """The record's bytes, or why this request can't have a record.
 
         Never raises: one request must not harm its group.
         """
         try:
-            payload = encode(job.record(names, outbox_id=self.outbox_id, sequence=sequence))
+            payload = encode(pending.record(names, outbox_id=self.outbox_id, sequence=sequence))
         except Exception as error:  # noqa: BLE001  (see above)
-            _log.error("a request could not be recorded", request_id=job.request_id, exc_info=error)
+            _log.error(
+                "a request could not be recorded", request_id=pending.request_id, exc_info=error
+            )
             return PlatformError("the request could not be recorded")
         return (
             payload
@@ -217,12 +221,12 @@ def too_large(size: int, limit: int) -> TooLarge:
     )
 
 
-def _settle(settled: Sequence[tuple[Job, Exception | None]]) -> None:
-    for job, error in settled:
+def _settle(settled: Sequence[tuple[PendingRequest, Exception | None]]) -> None:
+    for pending, error in settled:
         if error is None:
-            job.finish()
+            pending.finish()
         else:
-            job.fail(error)
+            pending.fail(error)
 
 
 def _resolve(answer: asyncio.Future[OutboxStatus], status: OutboxStatus) -> None:

@@ -1,4 +1,4 @@
-"""What travels through serving: a question out of a request body, the job that carries it, and its answer. No HTTP here."""
+"""What travels through serving: a request out of a request body, the pending that carries it, and its answer. No HTTP here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlplatform.contracts.request import RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DecodedRequest:
     """A decoded request: every value has the type of its column, nothing else has been checked.
 
     `columns` follows the signature's inputs, one sequence of `rows` Python values each (None for
@@ -32,8 +32,8 @@ Outputs = Mapping[str, Sequence[Any]]
 """Output name -> one item per row: a class or number, or a list of probabilities."""
 
 
-class Job:
-    """One accepted question on its way through model and outbox.
+class PendingRequest:
+    """One accepted request on its way through model and outbox.
 
     The model sets `outputs`; `done` resolves when the record is durable, or fails with the
     PlatformError that the client gets. Only the event loop touches `done`.
@@ -44,15 +44,15 @@ class Job:
         "done",
         "outputs",
         "pipeline",
-        "question",
         "received_us",
+        "request",
         "request_id",
         "version",
     )
 
     def __init__(
         self,
-        question: Question,
+        request: DecodedRequest,
         *,
         request_id: str,
         pipeline: str,
@@ -61,7 +61,7 @@ class Job:
         received_us: int,
         done: asyncio.Future[None],
     ) -> None:
-        self.question = question
+        self.request = request
         self.request_id = request_id
         self.pipeline = pipeline
         self.version = version
@@ -72,9 +72,9 @@ class Job:
 
     def record(self, names: Sequence[str], *, outbox_id: str, sequence: int) -> RequestRecord:
         """The record of this request; `names` are the signature's input columns."""
-        question = self.question
-        inputs = dict(zip(names, question.columns, strict=True))
-        inputs.update(question.extras)
+        request = self.request
+        inputs = dict(zip(names, request.columns, strict=True))
+        inputs.update(request.extras)
         return RequestRecord(
             outbox_id=outbox_id,
             sequence=sequence,
@@ -82,9 +82,9 @@ class Job:
             pipeline=self.pipeline,
             version=self.version,
             caller=self.caller,
-            client_id=question.client_id,
+            client_id=request.client_id,
             received_us=self.received_us,
-            rows=question.rows,
+            rows=request.rows,
             inputs=inputs,  # type: ignore[arg-type]  # tuples are encoded like lists
             outputs=self.outputs,  # type: ignore[arg-type]
         )
@@ -101,11 +101,11 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Prediction:
     """What a dialect needs to write a reply."""
 
     request_id: str
     model: str
     version: str
-    question: Question
+    request: DecodedRequest
     outputs: Outputs

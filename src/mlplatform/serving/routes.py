@@ -18,7 +18,7 @@ from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.dialects.tensors import DATATYPES
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import respond
-from mlplatform.serving.recorder import Journal
+from mlplatform.serving.recorder import RequestRecorder
 
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 
@@ -57,7 +57,9 @@ def predictions(handler: Handler) -> APIRouter:
     return router
 
 
-def metadata(handler: Handler, journal: Journal, ready: Callable[[], Awaitable[None]]) -> APIRouter:
+def metadata(
+    handler: Handler, recorder: RequestRecorder, ready: Callable[[], Awaitable[None]]
+) -> APIRouter:
     """Metadata, readiness (`ready` raises Unavailable) and the outbox."""
     router = APIRouter(tags=["metadata"])
 
@@ -87,7 +89,7 @@ def metadata(handler: Handler, journal: Journal, ready: Callable[[], Awaitable[N
 
     @router.get("/v1/outbox", summary="What waits for the queue, and which versions answer.")
     async def outbox() -> dict[str, Any]:
-        status = await journal.status()
+        status = await recorder.status()
         return {
             "outbox_id": status.outbox_id,
             "accepted": status.accepted,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlplatform.contracts.columns import Column
 from mlplatform.features.probe import probes
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.request import Question
+from mlplatform.serving.request import DecodedRequest
 from mlplatform.telemetry import logger
 
 SIZES = (1, 16, 256)
@@ -110,11 +110,11 @@ def _part(drawn: Table, start: int, end: int, padding: int) -> dict[str, NDArray
 
 
 def _cost(model: LoadedModel, drawn: Table, rows: int) -> float:
-    """Seconds from a decoded question to its answer: for a fast model most of it is the way from lists to arrays and back."""
-    question = Question([drawn[name][:rows].tolist() for name in model.names], rows)
+    """Seconds from a decoded request to its answer: for a fast model most of it is the way from lists to arrays and back."""
+    request = DecodedRequest([drawn[name][:rows].tolist() for name in model.names], rows)
     best = float("inf")
     for _ in range(_TRIES):
         started = time.perf_counter()
-        model.answer([question])
+        model.answer([request])
         best = min(best, time.perf_counter() - started)
     return best

@@ -20,7 +20,7 @@ from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Ask, Handler
 from mlplatform.serving.loader import Loader
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.recorder import Journal
+from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import Serving
 from mlplatform.web import problem
@@ -63,9 +63,9 @@ class Bench:
 
     async def _start(self, model: LoadedModel, folder: Path) -> None:
         writer = OutboxWriter.open(folder, segment_bytes=1 << 20, capacity_bytes=1 << 30)
-        self._journal = Journal(writer, max_record_bytes=1_000_000, capacity_bytes=1 << 30)
-        self._journal.start()
-        self._slot = Slot("batch", limits=LIMITS, deliver=self._journal.submit)
+        self._recorder = RequestRecorder(writer, max_record_bytes=1_000_000, capacity_bytes=1 << 30)
+        self._recorder.start()
+        self._slot = Slot("batch", limits=LIMITS, deliver=self._recorder.submit)
         self._slot.swap(model)
         self._handler = Handler(
             slots=Slots([self._slot]),
@@ -76,8 +76,8 @@ class Bench:
         )
 
     def close(self) -> None:
-        """End journal and loop."""
-        self._runner.run(self._journal.close())
+        """End recorder and loop."""
+        self._runner.run(self._recorder.close())
         self._slot.close()
         self._runner.close()
 

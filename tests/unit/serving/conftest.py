@@ -14,7 +14,7 @@ from mlplatform.contracts.columns import Column, Columns, Feature
 from mlplatform.contracts.model import ModelVersion, Output, Signature
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.request import Job, Question
+from mlplatform.serving.request import DecodedRequest, PendingRequest
 
 COLUMNS = (
     Column(name="age", dtype="int64"),
@@ -82,12 +82,12 @@ def make_model(engine: Any = None, *, number: str = "1") -> LoadedModel:
     return LoadedModel(make_version(number), signature, features, engine or Doubling())
 
 
-def make_job(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> Job:
-    """A job of equal rows; needs a running loop."""
-    question = Question([[age] * rows, [bmi] * rows, ["a"] * rows, [True] * rows], rows)
+def make_pending(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> PendingRequest:
+    """A request of equal rows; needs a running loop."""
+    request = DecodedRequest([[age] * rows, [bmi] * rows, ["a"] * rows, [True] * rows], rows)
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    return Job(
-        question,
+    return PendingRequest(
+        request,
         request_id="id",
         pipeline="ward",
         version="1",
@@ -104,7 +104,7 @@ def scene() -> Mapping[str, Callable[..., Any]]:
         "signature": make_signature,
         "version": make_version,
         "model": make_model,
-        "job": make_job,
+        "pending": make_pending,
         "engine": Doubling,
         "table": _table,
     }

@@ -15,7 +15,7 @@ from mlplatform.errors import PlatformError
 from mlplatform.serving.batcher import Batcher
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.request import Job
+from mlplatform.serving.request import PendingRequest
 
 Scene = Mapping[str, Callable[..., Any]]
 
@@ -28,7 +28,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 class Rig:
-    """A batcher that lets every answered job go at once, and remembers how they were delivered."""
+    """A batcher that lets every answered pending go at once, and remembers how they were delivered."""
 
     def __init__(self, model: LoadedModel, executor: ThreadPoolExecutor, **limits: int) -> None:
         self.delivered: list[int] = []
@@ -41,17 +41,22 @@ class Rig:
             **given,
         )
 
-    def _deliver(self, jobs: Sequence[Job], _: Sequence[str]) -> None:
-        self.delivered.append(len(jobs))
-        for job in jobs:
-            job.finish()
+    def _deliver(self, requests: Sequence[PendingRequest], _: Sequence[str]) -> None:
+        self.delivered.append(len(requests))
+        for pending in requests:
+            pending.finish()
 
-    async def ask(self, *jobs: Job) -> list[Any]:
-        """Submit all jobs in one turn of the loop; their predictions, or their errors."""
-        for job in jobs:
-            self.batcher.submit(job)
-        found = await asyncio.gather(*(job.done for job in jobs), return_exceptions=True)
-        return [error or job.outputs["prediction"] for error, job in zip(found, jobs, strict=True)]
+    async def ask(self, *requests: PendingRequest) -> list[Any]:
+        """Submit all requests in one turn of the loop; their predictions, or their errors."""
+        for pending in requests:
+            self.batcher.submit(pending)
+        found = await asyncio.gather(
+            *(pending.done for pending in requests), return_exceptions=True
+        )
+        return [
+            error or pending.outputs["prediction"]
+            for error, pending in zip(found, requests, strict=True)
+        ]
 
 
 def test_a_lonely_request_is_answered_in_its_own_turn(
@@ -60,9 +65,9 @@ def test_a_lonely_request_is_answered_in_its_own_turn(
     """Without company there is no waiting at all: the answer is there when `submit` returns."""
 
     async def run() -> bool:
-        rig, job = Rig(scene["model"](), executor), scene["job"](4.0)
-        rig.batcher.submit(job)
-        return bool(job.done.done())
+        rig, pending = Rig(scene["model"](), executor), scene["pending"](4.0)
+        rig.batcher.submit(pending)
+        return bool(pending.done.done())
 
     assert asyncio.run(run())
 
@@ -73,7 +78,7 @@ def test_requests_of_one_turn_share_a_call(scene: Scene, executor: ThreadPoolExe
     async def run() -> list[int]:
         rig = Rig(scene["model"](), executor)
         for _ in range(2):
-            await rig.ask(*(scene["job"](float(number)) for number in range(5)))
+            await rig.ask(*(scene["pending"](float(number)) for number in range(5)))
         return rig.delivered
 
     assert [1, 4, 5] == asyncio.run(run())
@@ -84,7 +89,9 @@ def test_every_job_gets_its_own_rows(scene: Scene, executor: ThreadPoolExecutor)
 
     async def run() -> list[Any]:
         rig = Rig(scene["model"](), executor)
-        return await rig.ask(*(scene["job"](float(number), rows=number) for number in (1, 3, 2, 5)))
+        return await rig.ask(
+            *(scene["pending"](float(number), rows=number) for number in (1, 3, 2, 5))
+        )
 
     assert [[2.0], [6.0] * 3, [4.0] * 2, [10.0] * 5] == asyncio.run(run())
 
@@ -96,8 +103,8 @@ def test_batches_are_bounded_by_requests_and_rows(
 
     async def run(**limits: int) -> list[int]:
         rig = Rig(scene["model"](), executor, **limits)
-        await rig.ask(scene["job"]())
-        await rig.ask(*(scene["job"](rows=4) for _ in range(6)))
+        await rig.ask(scene["pending"]())
+        await rig.ask(*(scene["pending"](rows=4) for _ in range(6)))
         return rig.delivered[1:]
 
     assert [1, 2, 2, 1] == asyncio.run(run(max_requests=2))
@@ -114,8 +121,8 @@ def test_a_batch_that_gains_nothing_more_is_closed(
         model = scene["model"]()
         model.measured(1e-5, 1e-5)
         rig = Rig(model, executor)
-        await rig.ask(scene["job"]())
-        await rig.ask(*(scene["job"](rows=rows) for _ in range(7)))
+        await rig.ask(scene["pending"]())
+        await rig.ask(*(scene["pending"](rows=rows) for _ in range(7)))
         return rig.delivered[1:]
 
     assert [1, 6] == asyncio.run(run(1))
@@ -133,8 +140,10 @@ def test_a_request_that_breaks_the_model_breaks_alone(
         model = scene["model"]()
         model.measured(1.0 if slow else 0.0, 0.0)
         rig = Rig(model, executor)
-        jobs = [scene["job"](float(number), age=-1 if number == 2 else 1) for number in range(5)]
-        return await rig.ask(*jobs)
+        requests = [
+            scene["pending"](float(number), age=-1 if number == 2 else 1) for number in range(5)
+        ]
+        return await rig.ask(*requests)
 
     found = asyncio.run(run())
     assert isinstance(found.pop(2), PlatformError)
@@ -161,12 +170,12 @@ def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(
         model = scene["model"](engine)
         model.measured(1.0, 0.0)
         rig = Rig(model, executor)
-        jobs = [scene["job"]() for _ in range(7)]
-        for job in jobs:
-            rig.batcher.submit(job)
+        requests = [scene["pending"]() for _ in range(7)]
+        for pending in requests:
+            rig.batcher.submit(pending)
             await asyncio.sleep(0)
         release.set()
-        await asyncio.gather(*(job.done for job in jobs))
+        await asyncio.gather(*(pending.done for pending in requests))
         return rig.delivered
 
     assert [1, 6] == asyncio.run(run())
@@ -183,7 +192,7 @@ def test_where_no_padding_helps_each_request_has_its_own_call(
         model = scene["model"](engine)
         model.multiple = 0
         rig = Rig(model, executor)
-        await rig.ask(*(scene["job"](rows=rows) for rows in (1, 2, 3)))
+        await rig.ask(*(scene["pending"](rows=rows) for rows in (1, 2, 3)))
         return engine.calls
 
     assert [1, 2, 3] == asyncio.run(run())
@@ -195,7 +204,7 @@ def test_rows_come_in_even_numbers(scene: Scene, executor: ThreadPoolExecutor) -
     async def run() -> tuple[list[Any], list[int]]:
         engine = scene["engine"]()
         rig = Rig(scene["model"](engine), executor)
-        return await rig.ask(scene["job"](3.0, rows=3)), engine.calls
+        return await rig.ask(scene["pending"](3.0, rows=3)), engine.calls
 
     assert ([[6.0] * 3], [4]) == asyncio.run(run())
 
@@ -205,8 +214,8 @@ def test_a_client_that_went_away_harms_nobody(scene: Scene, executor: ThreadPool
 
     async def run() -> list[Any]:
         rig = Rig(scene["model"](), executor)
-        await rig.ask(*(scene["job"]() for _ in range(2)))
-        gone, here = scene["job"](1.0), scene["job"](2.0)
+        await rig.ask(*(scene["pending"]() for _ in range(2)))
+        gone, here = scene["pending"](1.0), scene["pending"](2.0)
         rig.batcher.submit(gone)
         gone.done.cancel()
         return await rig.ask(here)

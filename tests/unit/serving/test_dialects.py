@@ -14,7 +14,7 @@ from mlplatform.contracts.model import Output, Signature
 from mlplatform.errors import InvalidInput
 from mlplatform.serving import examples
 from mlplatform.serving.dialects import INFERENCE, ROWS, compile_all
-from mlplatform.serving.request import Answer, Question
+from mlplatform.serving.request import DecodedRequest, Prediction
 
 ROW = {"age": 1, "bmi": 2.5, "class": "a", "smoker": True}
 VALUES: dict[str, Any] = {
@@ -64,8 +64,8 @@ def tensors(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def listed(question: Question) -> list[list[Any]]:
-    return [list(values) for values in question.columns]
+def listed(request: DecodedRequest) -> list[list[Any]]:
+    return [list(values) for values in request.columns]
 
 
 @given(st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=6))
@@ -86,9 +86,9 @@ def test_both_dialects_and_both_roads_decode_alike(rows: list[dict[str, Any]]) -
 
 def test_a_column_may_be_called_like_a_keyword() -> None:
     """`class` is a column like any other."""
-    question = DIALECTS[ROWS].decode(json.dumps({"rows": [ROW]}).encode())
+    request = DIALECTS[ROWS].decode(json.dumps({"rows": [ROW]}).encode())
 
-    assert ["a"] == list(question.columns[2])
+    assert ["a"] == list(request.columns[2])
 
 
 def test_key_and_time_are_kept_where_any_row_has_them() -> None:
@@ -134,11 +134,11 @@ def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(
             DIALECTS[INFERENCE].decode(json.dumps(body).encode())
 
 
-ANSWER = Answer(
+ANSWER = Prediction(
     "our-id",
     "ward",
     "3",
-    Question([[]], 2, "client-id"),
+    DecodedRequest([[]], 2, "client-id"),
     {"prediction": ["no", "yes"], "probabilities": [[0.75, 0.25], [0.0, 1.0]]},
 )
 
@@ -194,11 +194,13 @@ def test_the_documented_examples_are_true() -> None:
     )
     found = []
     for name, request, _ in pages:
-        question = dialects[name].decode(json.dumps(request).encode())
+        decoded = dialects[name].decode(json.dumps(request).encode())
         given = {"prediction": [1], "probabilities": [[0.21, 0.79]]}
         found.append(
             json.loads(
-                dialects[name].encode(Answer(examples.REQUEST_ID, "example", "3", question, given))
+                dialects[name].encode(
+                    Prediction(examples.REQUEST_ID, "example", "3", decoded, given)
+                )
             )
         )
 

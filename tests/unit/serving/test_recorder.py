@@ -1,4 +1,4 @@
-"""From answered jobs to durable records."""
+"""From answered requests to durable records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlplatform.serving.app import Collaborators, create_app
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.meters import Meters
-from mlplatform.serving.recorder import Journal
+from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import Serving
 
@@ -42,18 +42,20 @@ def stored(folder: Path) -> list[Any]:
 def outcomes(
     folder: Path, make: Callable[[], list[Any]], *, most: int = 100_000, capacity: int = 1 << 22
 ) -> list[Any]:
-    """Hand the jobs over one by one; None or the error of each."""
+    """Hand the requests over one by one; None or the error of each."""
 
     async def run() -> list[Any]:
         writer = OutboxWriter.open(folder, segment_bytes=1 << 16, capacity_bytes=capacity)
-        journal = Journal(writer, max_record_bytes=most, capacity_bytes=capacity)
-        journal.start()
-        jobs = make()
-        for job in jobs:
-            job.outputs = job.outputs or {"prediction": [1.0] * job.question.rows}
-            journal.submit([job], NAMES)
-        found = await asyncio.gather(*(job.done for job in jobs), return_exceptions=True)
-        await journal.close()
+        recorder = RequestRecorder(writer, max_record_bytes=most, capacity_bytes=capacity)
+        recorder.start()
+        requests = make()
+        for pending in requests:
+            pending.outputs = pending.outputs or {"prediction": [1.0] * pending.request.rows}
+            recorder.submit([pending], NAMES)
+        found = await asyncio.gather(
+            *(pending.done for pending in requests), return_exceptions=True
+        )
+        await recorder.close()
         return found
 
     return asyncio.run(run())
@@ -65,7 +67,7 @@ def test_records_are_numbered_without_gaps_in_the_order_of_arrival(
     """1, 2, 3 … and on after a restart, under one outbox id."""
     for _ in range(2):
         assert [None] * 50 == outcomes(
-            tmp_path, lambda: [scene["job"](float(number)) for number in range(50)]
+            tmp_path, lambda: [scene["pending"](float(number)) for number in range(50)]
         )
 
     records = stored(tmp_path)
@@ -79,7 +81,7 @@ def test_records_are_numbered_without_gaps_in_the_order_of_arrival(
 def test_one_record_that_is_too_large_leaves_no_gap(scene: Scene, tmp_path: Path) -> None:
     """It is refused alone, and the numbers go on."""
     found = outcomes(
-        tmp_path, lambda: [scene["job"](rows=rows) for rows in (1, 1, 500, 1)], most=2000
+        tmp_path, lambda: [scene["pending"](rows=rows) for rows in (1, 1, 500, 1)], most=2000
     )
 
     assert [False, False, True, False] == [isinstance(error, TooLarge) for error in found]
@@ -90,9 +92,9 @@ def test_one_record_that_cannot_be_written_harms_no_other(scene: Scene, tmp_path
     """Outputs that are no JSON are that request's failure only."""
 
     def make() -> list[Any]:
-        jobs = [scene["job"]() for _ in range(3)]
-        jobs[1].outputs = {"prediction": [object()]}
-        return jobs
+        requests = [scene["pending"]() for _ in range(3)]
+        requests[1].outputs = {"prediction": [object()]}
+        return requests
 
     found = outcomes(tmp_path, make)
     assert [None, True, None] == [
@@ -102,9 +104,9 @@ def test_one_record_that_cannot_be_written_harms_no_other(scene: Scene, tmp_path
 
 
 def test_a_full_outbox_refuses_and_what_it_accepted_is_there(scene: Scene, tmp_path: Path) -> None:
-    """Every job has an outcome: stored, or OutboxFull."""
+    """Every request has an outcome: stored, or OutboxFull."""
     found = outcomes(
-        tmp_path, lambda: [scene["job"](rows=200) for _ in range(300)], capacity=1 << 17
+        tmp_path, lambda: [scene["pending"](rows=200) for _ in range(300)], capacity=1 << 17
     )
 
     refused = [error for error in found if error is not None]
@@ -114,19 +116,19 @@ def test_a_full_outbox_refuses_and_what_it_accepted_is_there(scene: Scene, tmp_p
 
 
 def test_closing_stores_what_was_handed_over(scene: Scene, tmp_path: Path) -> None:
-    """A job that was submitted before `close` is durable after it."""
+    """A request that was submitted before `close` is durable after it."""
 
     async def run() -> None:
-        journal = Journal(
+        recorder = RequestRecorder(
             OutboxWriter.open(tmp_path, segment_bytes=1 << 16, capacity_bytes=1 << 20),
             max_record_bytes=10_000,
             capacity_bytes=1 << 20,
         )
-        journal.start()
-        job = scene["job"]()
-        journal.submit([job], NAMES)
-        await journal.close()
-        await job.done
+        recorder.start()
+        pending = scene["pending"]()
+        recorder.submit([pending], NAMES)
+        await recorder.close()
+        await pending.done
 
     asyncio.run(run())
     assert 1 == len(stored(tmp_path))
@@ -140,16 +142,16 @@ class HangingDisk:
         monkeypatch.setattr(recorder_module, "_SILENT_S", 0.2)
         monkeypatch.setattr(writer_module.os, "fdatasync", lambda _: self.go_on.wait())
         writer = OutboxWriter.open(folder, segment_bytes=1 << 16, capacity_bytes=1 << 20)
-        self.journal = Journal(writer, max_record_bytes=10_000, capacity_bytes=1 << 20)
+        self.recorder = RequestRecorder(writer, max_record_bytes=10_000, capacity_bytes=1 << 20)
 
-    async def hang(self, job: Any) -> None:
-        """Start, hand a job over, and return when the silence has been noticed."""
-        self.journal.start()
-        self.journal.submit([job], NAMES)
+    async def hang(self, pending: Any) -> None:
+        """Start, hand a request over, and return when the silence has been noticed."""
+        self.recorder.start()
+        self.recorder.submit([pending], NAMES)
         while True:
             await asyncio.sleep(0.01)
             try:
-                self.journal.refuse_silence()
+                self.recorder.refuse_if_hung()
             except Unavailable as error:
                 assert "the outbox's disk has not answered for" in str(error)  # noqa: PT017  (the first of many looks that raises)
                 return
@@ -171,32 +173,32 @@ def test_a_disk_that_hangs_is_told_until_it_answers_again(
     slot = Slot(
         "ward",
         limits=limits,
-        deliver=disk.journal.submit,
+        deliver=disk.recorder.submit,
         meters=Meters("ward", CollectorRegistry()),
     )
     slot.swap(scene["model"]())
     slot.waiting.add("the one that waits")
-    storable = disk.journal.refuse_silence
+    storable = disk.recorder.refuse_if_hung
     handler = Handler(
         slots=Slots([slot]), access=None, limits=limits, max_record_bytes=10_000, storable=storable
     )
-    app = create_app(Collaborators(handler=handler, journal=disk.journal))
+    app = create_app(Collaborators(handler=handler, recorder=disk.recorder))
     row = {"age": 1, "bmi": 1.5, "class": "a", "smoker": True}
 
     async def run() -> list[tuple[int, str]]:
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://serving"
         ) as client:
-            job = scene["job"]()
-            await disk.hang(job)
+            pending = scene["pending"]()
+            await disk.hang(pending)
             answers = [await client.get(page) for page in ("/readyz", "/v2/health/ready")]
             answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
             disk.go_on.set()
-            await job.done
+            await pending.done
             slot.waiting.clear()
             answers.append(await client.get("/readyz"))
             answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
-        await disk.journal.close()
+        await disk.recorder.close()
         return [(answer.status_code, answer.json().get("detail", "")[:40]) for answer in answers]
 
     hangs = (503, "the outbox's disk has not answered for 0")
@@ -213,12 +215,12 @@ def test_a_disk_that_hangs_does_not_hold_up_the_farewell(scene: Scene, disk: Han
             reported.append((path, body))
 
     async def run() -> float:
-        await disk.hang(scene["job"]())
+        await disk.hang(scene["pending"]())
         started = time.monotonic()
-        await Heartbeat(disk.journal, Slots([]), api=Api(), every_s=1.0).last(patience_s=60.0)
+        await Heartbeat(disk.recorder, Slots([]), api=Api(), every_s=1.0).last(patience_s=60.0)
         seconds = time.monotonic() - started
         disk.go_on.set()
-        await disk.journal.close()
+        await disk.recorder.close()
         return seconds
 
     with capture_logs() as logs:

@@ -1,4 +1,4 @@
-"""Ways to write one and the same question. A dialect is compiled for one signature: body bytes in, question out; answer in, bytes out.
+"""Ways to write one and the same request. A dialect is compiled for one signature: body bytes in, request out; answer in, bytes out.
 
 Decoding has two roads. The fast one is a typed msgspec decoder, which accepts only what is
 certainly right. Whatever it refuses goes the slow way, through `mlplatform.features.parse`, the
@@ -14,7 +14,7 @@ from typing import Protocol
 from mlplatform.contracts.model import Signature
 from mlplatform.serving.dialects.inference import InferenceDialect
 from mlplatform.serving.dialects.rows import RowsDialect
-from mlplatform.serving.request import Answer, Question
+from mlplatform.serving.request import DecodedRequest, Prediction
 
 INFERENCE = "inference"
 ROWS = "rows"
@@ -23,11 +23,11 @@ ROWS = "rows"
 class Dialect(Protocol):
     """A way to write requests and answers. Stateless, safe to share."""
 
-    def decode(self, body: bytes) -> Question:
-        """The question in a request body. Raises InvalidInput that names row and column."""
+    def decode(self, body: bytes) -> DecodedRequest:
+        """The request in a request body. Raises InvalidInput that names row and column."""
         ...
 
-    def encode(self, answer: Answer) -> bytes:
+    def encode(self, prediction: Prediction) -> bytes:
         """The reply body."""
         ...
 

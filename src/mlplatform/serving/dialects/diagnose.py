@@ -1,4 +1,4 @@
-"""The slow road of decoding: find what is wrong with a body, or turn what is right after all into a question's columns."""
+"""The slow road of decoding: find what is wrong with a body, or turn what is right after all into a request's columns."""
 
 from __future__ import annotations
 

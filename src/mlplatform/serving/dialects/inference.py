@@ -19,7 +19,7 @@ from mlplatform.contracts.model import Output, Signature
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.tensors import DATATYPES, NATURAL, accepted, decoder
-from mlplatform.serving.request import Answer, Question
+from mlplatform.serving.request import DecodedRequest, Prediction
 
 _WHERE = "inputs.{column}[{row}]"
 _EXTRA_DATATYPES = frozenset(NATURAL) - {"BOOL"}
@@ -57,7 +57,7 @@ class InferenceDialect:
         self._outputs = {output.name: output for output in signature.outputs}
         self._request = msgspec.json.Decoder(_Request)
 
-    def decode(self, body: bytes) -> Question:
+    def decode(self, body: bytes) -> DecodedRequest:
         """See Dialect.decode."""
         try:
             request = self._request.decode(body)
@@ -71,22 +71,25 @@ class InferenceDialect:
             if request.outputs is None
             else self._wanted([output.name for output in request.outputs])
         )
-        return Question(columns, len(columns[0]), diagnose.client_id(request.id), wanted=wanted)
+        return DecodedRequest(
+            columns, len(columns[0]), diagnose.client_id(request.id), wanted=wanted
+        )
 
-    def encode(self, answer: Answer) -> bytes:
+    def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
-        question = answer.question
-        parameters = {"request_id": answer.request_id}
-        if question.client_id is not None:
-            parameters["client_id"] = question.client_id
-        names = self._outputs if question.wanted is None else question.wanted
+        request = prediction.request
+        parameters = {"request_id": prediction.request_id}
+        if request.client_id is not None:
+            parameters["client_id"] = request.client_id
+        names = self._outputs if request.wanted is None else request.wanted
         reply = {
-            "model_name": answer.model,
-            "model_version": answer.version,
-            "id": answer.request_id if question.client_id is None else question.client_id,
+            "model_name": prediction.model,
+            "model_version": prediction.version,
+            "id": prediction.request_id if request.client_id is None else request.client_id,
             "parameters": parameters,
             "outputs": [
-                _tensor(self._outputs[name], answer.outputs[name], question.rows) for name in names
+                _tensor(self._outputs[name], prediction.outputs[name], request.rows)
+                for name in names
             ],
         }
         return msgspec.json.encode(reply)
@@ -118,7 +121,7 @@ class InferenceDialect:
             )
         return tuple(dict.fromkeys(names)) or None
 
-    def _judge(self, body: bytes) -> Question:
+    def _judge(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
         tensors = _named(document.get("inputs"))
         missing = [name for name in self._columns if name not in tensors]
@@ -144,7 +147,7 @@ class InferenceDialect:
             for name in data
             if name in self._extras
         }
-        return Question(
+        return DecodedRequest(
             columns,
             rows,
             diagnose.client_id(document.get("id")),

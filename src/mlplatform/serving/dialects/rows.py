@@ -13,7 +13,7 @@ from mlplatform.contracts.columns import Column, DType
 from mlplatform.contracts.model import Signature
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
-from mlplatform.serving.request import Answer, Question
+from mlplatform.serving.request import DecodedRequest, Prediction
 
 INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[DType, Any] = {"float64": float, "int64": INT64, "string": str, "bool": bool}
@@ -35,7 +35,7 @@ class RowsDialect:
             None if signature.classes is None else [str(name) for name in signature.classes]
         )
 
-    def decode(self, body: bytes) -> Question:
+    def decode(self, body: bytes) -> DecodedRequest:
         """See Dialect.decode."""
         try:
             found = self._decoder.decode(body)
@@ -45,24 +45,24 @@ class RowsDialect:
             return self._judge(body)
         width = len(self._columns)
         table = list(zip(*map(astuple, found.rows), strict=True))
-        return Question(
+        return DecodedRequest(
             table[:width], len(found.rows), found.id, self._sent(found.rows) if self._extras else {}
         )
 
-    def encode(self, answer: Answer) -> bytes:
+    def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
         reply: dict[str, Any] = {
-            "id": answer.request_id,
-            "model": answer.model,
-            "version": answer.version,
+            "id": prediction.request_id,
+            "model": prediction.model,
+            "version": prediction.version,
         }
-        if answer.question.client_id is not None:
-            reply["client_id"] = answer.question.client_id
-        reply["predictions"] = answer.outputs["prediction"]
+        if prediction.request.client_id is not None:
+            reply["client_id"] = prediction.request.client_id
+        reply["predictions"] = prediction.outputs["prediction"]
         if self._classes is not None:
             reply["probabilities"] = [
                 dict(zip(self._classes, row, strict=True))
-                for row in answer.outputs["probabilities"]
+                for row in prediction.outputs["probabilities"]
             ]
         return msgspec.json.encode(reply)
 
@@ -75,7 +75,7 @@ class RowsDialect:
                 found[name] = [None if item is msgspec.UNSET else item for item in values]
         return found
 
-    def _judge(self, body: bytes) -> Question:
+    def _judge(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
         _known(document, ("rows", "id"), "body")
         rows = document.get("rows")
@@ -90,7 +90,7 @@ class RowsDialect:
         extras = {
             name: diagnose.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent
         }
-        return Question(columns, len(rows), diagnose.client_id(document.get("id")), extras)
+        return DecodedRequest(columns, len(rows), diagnose.client_id(document.get("id")), extras)
 
 
 def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
