@@ -47,7 +47,7 @@ demo: setup ## Take the tour from nothing, check every claim, stop
 
 .PHONY: kafka
 kafka: setup ## Run a Kafka broker on this machine (needs Java 17 and Maven)
-	@$(BIN)/python -m mlplatform.local.kafka
+	@$(BIN)/python -m mlplatform.local.servers.kafka
 
 # -- check ------------------------------------------------------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ bench: setup ## Measure; never part of `test`
 # The Kafka tests need a broker's jars. Without Java and Maven they are skipped, and that must not go unseen.
 .PHONY: kafka-jars
 kafka-jars: setup
-	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m mlplatform.local.kafka --fetch; \
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m mlplatform.local.servers.kafka --fetch; \
 	else echo "!! no Java or no Maven here: THE TESTS ON A REAL KAFKA BROKER ARE SKIPPED"; fi
 
 # -- keep -------------------------------------------------------------------------------------------------------------------------------

@@ -33,9 +33,9 @@ from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.database import dataset_contract, dataset_sql
 from mlplatform.database.datasets import Datasets
 from mlplatform.database.pools import ReplicaPool
-from mlplatform.local import binaries
-from mlplatform.local.postgres import LocalPostgres, new_passwords
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers import binaries
+from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
 from mlplatform.settings import Postgres
 
 PIPELINE, DIGEST, FEATURES = "bench", "b" * 64, 10

@@ -29,9 +29,9 @@ from mlplatform.consumer.decode import entry
 from mlplatform.contracts.request import RequestRecord, encode, new_request_id
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestRow, RequestStore
-from mlplatform.local import binaries
-from mlplatform.local.postgres import LocalPostgres, new_passwords
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers import binaries
+from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
 from mlplatform.outbox import OutboxWriter
 from mlplatform.queue import QueueRecord
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.errors import PlatformError
-from mlplatform.local import history
+from mlplatform.local.tour import history
 from mlplatform.patience import patiently
 
 SERVING = "http://127.0.0.1:18080"

@@ -14,8 +14,8 @@ from whole import NAME, Platform
 from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.client.serving import ServingClient
-from mlplatform.local import history, traffic
 from mlplatform.local.stack import LocalStack, Options
+from mlplatform.local.tour import history, traffic
 from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 

@@ -6,7 +6,7 @@ import pytest
 from whole import NAME, Platform
 
 from mlplatform.errors import TryLater
-from mlplatform.local import traffic
+from mlplatform.local.tour import traffic
 
 
 @pytest.mark.parametrize(

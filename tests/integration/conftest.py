@@ -21,9 +21,9 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from mlplatform.database import roles
-from mlplatform.local import binaries
-from mlplatform.local.postgres import LocalPostgres, new_passwords
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers import binaries
+from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
 from mlplatform.settings import Postgres
 
 DEADLINE_S = 30.0

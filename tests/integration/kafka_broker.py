@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mlplatform.errors import SettingsError, Unavailable
-from mlplatform.local.kafka import NAME, LocalKafka, fetch, find_java
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers.kafka import NAME, LocalKafka, fetch, find_java
 
 _running: list[
     Broker

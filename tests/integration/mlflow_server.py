@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mlplatform.local import mlflow as local_mlflow
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
 
 
 @dataclass(frozen=True)

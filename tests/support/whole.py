@@ -16,8 +16,8 @@ from mlplatform.client.pipelines import sample_row
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import PlatformError
-from mlplatform.local import traffic
 from mlplatform.local.stack import LocalStack
+from mlplatform.local.tour import traffic
 from mlplatform.local.training import train
 
 NAME = "breast-cancer"

@@ -105,8 +105,8 @@ def _libraries() -> Finding:
 
 def _postgres() -> Finding:
     from mlplatform.errors import SettingsError
-    from mlplatform.local.binaries import find
-    from mlplatform.local.postgres_files import OUTSIDE
+    from mlplatform.local.servers.binaries import find
+    from mlplatform.local.servers.postgres_files import OUTSIDE
 
     try:
         programs = find(None, copies=OUTSIDE)

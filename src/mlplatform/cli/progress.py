@@ -13,7 +13,7 @@ from mlplatform.cli.output import console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlplatform.local.reporting import Reporter, Say
+    from mlplatform.local.tour.reporting import Reporter, Say
 
 QUIET_S = 10.0
 """A plain reader sees at most one line in so many seconds of a step that goes on: enough to know that it lives, in a log of a build."""

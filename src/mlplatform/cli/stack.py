@@ -18,10 +18,10 @@ from mlplatform.cli.connection import Home, local
 from mlplatform.cli.output import AsJson, emit, quiet_logs, table
 
 if TYPE_CHECKING:
-    from mlplatform.local.reporting import Reporter
     from mlplatform.local.stack import LocalStack, Options
     from mlplatform.local.state import State
-    from mlplatform.local.summary import Summary
+    from mlplatform.local.tour.reporting import Reporter
+    from mlplatform.local.tour.summary import Summary
 
 Queue = Annotated[
     str,
@@ -227,7 +227,8 @@ def remove(home: Path) -> None:
     """
     import shutil
 
-    from mlplatform.local import postgres_files, state
+    from mlplatform.local import state
+    from mlplatform.local.servers import postgres_files
 
     with state.hold(home):
         postgres_files.remove(home / "postgres")
@@ -298,8 +299,8 @@ def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summ
 
 
 def _summary(stack: LocalStack, report: Reporter, *, began: float, road: bool) -> Summary:
-    from mlplatform.local.road import Road
-    from mlplatform.local.summary import Summary
+    from mlplatform.local.tour.summary import Summary
+    from mlplatform.local.tour.tour import Road
 
     if road:  # begins while MLflow still starts
         return Road(stack, report, began=began).run()

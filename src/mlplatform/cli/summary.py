@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlplatform.cli.output import figures
-from mlplatform.local.summary import PipelineSummary, Summary
+from mlplatform.local.tour.summary import PipelineSummary, Summary
 
 MIB = 1024 * 1024
 

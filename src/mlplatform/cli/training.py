@@ -111,7 +111,7 @@ def example(
     import json
     from itertools import islice
 
-    from mlplatform.local import history
+    from mlplatform.local.tour import history
 
     for row in islice(history.live(name) if live else history.history(name), rows):
         print(json.dumps(row))

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from mlplatform.local.ports import HOST
-from mlplatform.local.postgres import LocalPostgres
 from mlplatform.local.secrets import Secrets
+from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.settings import variable
 from mlplatform.silence import SILENT
 

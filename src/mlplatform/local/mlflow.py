@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from mlplatform.errors import SettingsError
-from mlplatform.local.process import ProcessSpec
+from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.settings import variable
 
 _S3 = "install the extra mlplatform[s3], which the image `mlplatform` holds"

@@ -25,15 +25,17 @@ from pydantic import SecretStr
 
 from mlplatform.database import roles
 from mlplatform.errors import UnknownName
-from mlplatform.local import memory, mlflow, ports, postgres, postgres_files, secrets, state
-from mlplatform.local.binaries import find
-from mlplatform.local.child import ProcessStatus
+from mlplatform.local import mlflow, ports, secrets, state
 from mlplatform.local.environment import Layout
 from mlplatform.local.ports import HOST
-from mlplatform.local.postgres import LocalPostgres
-from mlplatform.local.process import ProcessSpec
-from mlplatform.local.queues import queue_of, refuse_another
-from mlplatform.local.supervisor import OnChange, Supervisor
+from mlplatform.local.processes import memory
+from mlplatform.local.processes.child import ProcessStatus
+from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.local.processes.supervisor import OnChange, Supervisor
+from mlplatform.local.servers import postgres, postgres_files
+from mlplatform.local.servers.binaries import find
+from mlplatform.local.servers.postgres import LocalPostgres
+from mlplatform.local.servers.queue import queue_of, refuse_another
 from mlplatform.settings import Source
 from mlplatform.source.checkout import checkout
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlplatform.errors import Refused, SettingsError
-from mlplatform.local import guard
+from mlplatform.local.processes import guard
 from mlplatform.local.secrets import write_private
 
 FOLDER = ".mlplatform"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlplatform.errors import PlatformError, Refused
-from mlplatform.local import guard, launch
+from mlplatform.local.processes import guard, launch
 
 Event = Mapping[str, Any]
 

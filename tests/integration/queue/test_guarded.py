@@ -17,8 +17,8 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
 from mlplatform.errors import SettingsError, Unavailable
 from mlplatform.local import ports
-from mlplatform.local.kafka import LocalKafka, find_java
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers.kafka import LocalKafka, find_java
 from mlplatform.queue import ensure_topic, open_consumer, open_producer
 from mlplatform.settings import Queue
 

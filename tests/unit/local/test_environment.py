@@ -8,10 +8,10 @@ from pydantic import SecretStr
 
 from mlplatform import settings
 from mlplatform.local import secrets
-from mlplatform.local.binaries import Programs
 from mlplatform.local.environment import Layout, variables
 from mlplatform.local.ports import DEFAULTS
-from mlplatform.local.postgres import LocalPostgres
+from mlplatform.local.servers.binaries import Programs
+from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.local.stack import PASSWORDS
 
 PROCESSES = ("dataapi", "serving", "shipper", "consumer", "etl", "trainer", "backup", "restore")

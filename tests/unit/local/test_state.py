@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlplatform.errors import Refused, SettingsError
-from mlplatform.local import guard, state
+from mlplatform.local import state
+from mlplatform.local.processes import guard
 from mlplatform.local.state import State
 
 

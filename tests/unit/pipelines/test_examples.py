@@ -21,7 +21,7 @@ from mlplatform.errors import UnknownName
 from mlplatform.features import code
 from mlplatform.features.checks import check
 from mlplatform.features.parse import to_columns
-from mlplatform.local.history import history, live, names
+from mlplatform.local.tour.history import history, live, names
 from mlplatform.source.pipeline_files import PipelineFiles, read
 
 FOLDER = Path(__file__).parents[3] / "pipelines"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlplatform.errors import Refused, SettingsError
-from mlplatform.local.queues import queue_of, refuse_another
+from mlplatform.local.servers.queue import queue_of, refuse_another
 
 
 def test_words_of_the_queue(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from mlplatform.database.pools import ReplicaPool
 from mlplatform.errors import SettingsError, StandbyUnproven
-from mlplatform.local import binaries
-from mlplatform.local.postgres import LocalPostgres, new_passwords
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers import binaries
+from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
 
 PASSWORDS = new_passwords()
 OLD = sorted(

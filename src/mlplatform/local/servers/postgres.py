@@ -26,9 +26,9 @@ from pydantic import SecretStr
 
 from mlplatform import telemetry
 from mlplatform.database import migrate, roles
-from mlplatform.local import postgres_files as files
-from mlplatform.local.binaries import Programs
-from mlplatform.local.process import ProcessSpec
+from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.local.servers import postgres_files as files
+from mlplatform.local.servers.binaries import Programs
 from mlplatform.settings import Postgres
 
 SUPERUSER = "postgres"

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Self
 
 from mlplatform.errors import Refused, Unavailable, UnknownName
-from mlplatform.local import guard
-from mlplatform.local.child import Child, ProcessStatus, bound, tail
-from mlplatform.local.process import ProcessSpec
+from mlplatform.local.processes import guard
+from mlplatform.local.processes.child import Child, ProcessStatus, bound, tail
+from mlplatform.local.processes.spec import ProcessSpec
 
 TICK_S = 0.02
 LOG_CHECK_S = 5.0

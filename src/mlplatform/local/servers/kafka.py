@@ -6,7 +6,8 @@
     formats the storage on first use Supervisor([broker.spec()], logs=home / "logs").start()    #
     broker.url is kafka://127.0.0.1:PORT
 
-`python -m mlplatform.local.kafka [--home FOLDER] [--port PORT] [--fetch]` does all of it and runs
+`python -m mlplatform.local.servers.kafka [--home FOLDER] [--port PORT] [--fetch]` does all of it and
+runs
 until Ctrl-C, or only fetches.
 """
 
@@ -24,8 +25,8 @@ from pathlib import Path
 
 from mlplatform.errors import PlatformError, SettingsError, Unavailable
 from mlplatform.local import ports
-from mlplatform.local.process import ProcessSpec
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.queue.kafka_client import answers
 
 NAME = "kafka"
@@ -217,7 +218,8 @@ class LocalKafka:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch and run a broker until Ctrl-C."""
     parser = argparse.ArgumentParser(
-        prog="python -m mlplatform.local.kafka", description="Run a Kafka broker on this machine."
+        prog="python -m mlplatform.local.servers.kafka",
+        description="Run a Kafka broker on this machine.",
     )
     parser.add_argument(
         "--home", type=Path, default=Path(".mlplatform"), help="folder of the local stack"

@@ -20,13 +20,13 @@ from mlplatform.client.dataapi import DataApiClient
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import PlatformError, TryLater, Unavailable
-from mlplatform.local import history, traffic
-from mlplatform.local.examples import Examples
-from mlplatform.local.marks import Marks
-from mlplatform.local.reporting import Reporter, Say
 from mlplatform.local.stack import LocalStack
-from mlplatform.local.summary import PipelineSummary, Summary
-from mlplatform.local.traffic import Sent
+from mlplatform.local.tour import history, traffic
+from mlplatform.local.tour.examples import Examples
+from mlplatform.local.tour.progress import Marks
+from mlplatform.local.tour.reporting import Reporter, Say
+from mlplatform.local.tour.summary import PipelineSummary, Summary
+from mlplatform.local.tour.traffic import Sent
 from mlplatform.local.training import train
 from mlplatform.settings import Source
 from mlplatform.source.checkout import Checkout, checkout, dirty

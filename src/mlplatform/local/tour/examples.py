@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlplatform.errors import PlatformError
-from mlplatform.local import history
+from mlplatform.local.tour import history
 
 Rows = list[dict[str, Any]]
 
@@ -21,7 +21,7 @@ class Examples:
     """Begins to make the rows at once; `rows` waits for them."""
 
     def __init__(self) -> None:
-        argv = [sys.executable, "-m", "mlplatform.local.examples"]
+        argv = [sys.executable, "-m", "mlplatform.local.tour.examples"]
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from mlplatform.errors import Refused, Unavailable, UnknownName
-from mlplatform.local import guard
-from mlplatform.local.child import ProcessStatus, bound
-from mlplatform.local.process import ProcessSpec
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes import guard
+from mlplatform.local.processes.child import ProcessStatus, bound
+from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.local.processes.supervisor import Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = (
@@ -274,8 +274,8 @@ def test_child_runs_as_its_user(tmp_path: Path) -> None:
 HOLDER = """
 import json, sys, time
 from pathlib import Path
-from mlplatform.local.process import ProcessSpec
-from mlplatform.local.supervisor import Supervisor
+from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.local.processes.supervisor import Supervisor
 logs, uid, stubborn, parent = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], sys.argv[4]
 note, path = logs / "pid", {"PATH": "/usr/bin:/bin"}
 up = lambda: "up" in (logs / "stubborn.log").read_text()

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlplatform.local import guard, launch
-from mlplatform.local.process import ProcessSpec
+from mlplatform.local.processes import guard, launch
+from mlplatform.local.processes.spec import ProcessSpec
 
 State = Literal[
     "waiting", "starting", "ready", "backoff", "stopping", "stopped", "finished", "failed"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlplatform.errors import Refused, SettingsError
-from mlplatform.local import kafka
-from mlplatform.local.process import ProcessSpec
+from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.local.servers import kafka
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from mlplatform.errors import Refused
-from mlplatform.local import binaries
+from mlplatform.local.servers import binaries
 
 SLOT = "mlplatform_standby"
 COMPLETE = "mlplatform.complete"  # written last: a folder without it is a try that was interrupted

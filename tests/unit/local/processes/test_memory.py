@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlplatform.local import memory
+from mlplatform.local.processes import memory
 
 CODE = """
 import subprocess, sys
