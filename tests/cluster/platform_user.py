@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.errors import PlatformError
 from mlplatform.local.tour import history
-from mlplatform.patience import patiently
+from mlplatform.retry import retry
 
 SERVING = "http://127.0.0.1:18080"
 DATAAPI = "http://127.0.0.1:18081"
@@ -180,7 +180,7 @@ class User:
     def balance(self) -> dict[str, Any]:
         """The books; asked again while others have them counted, or a standby lags."""
         with self.dataapi() as client:
-            return dict(patiently(lambda: client.get("/v1/balance"), seconds=20))
+            return dict(retry(lambda: client.get("/v1/balance"), seconds=20))
 
     def closed_balance(self, *, seconds: float = 180) -> dict[str, Any]:
         """Wait until all that was accepted is stored and every row has its place; the books then."""

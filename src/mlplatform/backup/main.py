@@ -16,8 +16,8 @@ from mlplatform.backup.snapshot import Index
 from mlplatform.backup.verify import verify
 from mlplatform.database.registry_dump import RegistryRows
 from mlplatform.errors import IntegrityFailure, TryLater
-from mlplatform.patience import patiently
 from mlplatform.registry.store import ModelStore
+from mlplatform.retry import retry
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger
 
@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
 
     See `create_snapshot` for what it raises.
     """
-    patiently(lambda: create_snapshot(settings), seconds=PATIENCE_S, waiting=_tell)
+    retry(lambda: create_snapshot(settings), seconds=PATIENCE_S, on_retry=_tell)
 
 
 def _tell(error: TryLater) -> None:
@@ -95,7 +95,7 @@ def restore_snapshot(
     with _sources(
         settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn"
     ) as sources:
-        patiently(lambda: _reachable(sources), seconds=REACH_S, waiting=_tell)
+        retry(lambda: _reachable(sources), seconds=REACH_S, on_retry=_tell)
         return restore(sources, path, force=force, accept_damaged=accept_damaged)
 
 

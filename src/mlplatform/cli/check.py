@@ -146,10 +146,10 @@ def _of_model(
 
 def _try(promise: str, proof: Callable[[], str]) -> Finding:
     from mlplatform.errors import PlatformError
-    from mlplatform.patience import patiently
+    from mlplatform.retry import retry
 
     try:
-        return Finding(promise, "ok", patiently(proof, seconds=PATIENCE_S))
+        return Finding(promise, "ok", retry(proof, seconds=PATIENCE_S))
     except PlatformError as error:
         return Finding(promise, "failed", str(error))
 

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
+from mlplatform import vendor_telemetry
 from mlplatform.cli import backup, check, data, doctor, models, processes, stack, tokens, training
 from mlplatform.cli.output import complain
 from mlplatform.errors import PlatformError
-from mlplatform.silence import SILENT
 
 app = typer.Typer(
     name="mlplatform",
@@ -61,7 +61,7 @@ def run() -> None:
 
     An error of ours becomes one red line and exit code 1.
     """
-    os.environ.update(SILENT)
+    os.environ.update(vendor_telemetry.OFF)
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     try:

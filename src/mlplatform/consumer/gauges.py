@@ -1,4 +1,4 @@
-"""How far the road is, per partition, for /metrics."""
+"""How far the consumer is behind the queue, per partition, for /metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlplatform.telemetry import gauge, logger
 _EVERY_S = 5.0
 
 
-class RoadGauges:
+class LagGauges:
     """Sets `consumer_next_offset` and `consumer_lag_records`; partitions that went to somebody else are taken away."""
 
     def __init__(self, consumer: Consumer) -> None:

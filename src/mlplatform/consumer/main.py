@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import Any
 
-from mlplatform.consumer.road import Road
+from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestStore
 from mlplatform.errors import RecordsGone, Unavailable
@@ -45,7 +45,7 @@ def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> 
     if consumer is None:
         return
     try:
-        Road(consumer, store, settings.consumer, stop=stop).run()
+        ConsumerLoop(consumer, store, settings.consumer, stop=stop).run()
     except RecordsGone as error:
         logger("consumer").error("records are gone", error=str(error))
         raise

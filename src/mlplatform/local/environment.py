@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from mlplatform import vendor_telemetry
 from mlplatform.local.ports import HOST
 from mlplatform.local.secrets import Secrets
 from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.settings import variable
-from mlplatform.silence import SILENT
 
 Groups = dict[str, dict[str, Any]]
 
@@ -63,7 +63,9 @@ class Layout:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
         }
-        return base | ONE_THREAD | SILENT | inherited | variables(_GROUPS[process](self))
+        return (
+            base | ONE_THREAD | vendor_telemetry.OFF | inherited | variables(_GROUPS[process](self))
+        )
 
     def environment_file(self, process: str) -> Path:
         """Where the environment of trainings and backups lies, for whoever starts one."""

@@ -10,7 +10,7 @@ from mlplatform.errors import Unavailable
 from mlplatform.outbox import OutboxReader
 from mlplatform.queue import Producer, ensure_topic, open_producer
 from mlplatform.settings import Queue, Settings, require
-from mlplatform.shipper.road import Road
+from mlplatform.shipper.loop import ShipperLoop
 from mlplatform.telemetry import logger, serve_metrics, turned, watch
 
 _RETRY_S = 0.5
@@ -33,11 +33,11 @@ def run(settings: Settings) -> None:
     reader = _opened(folder, stop)
     if reader is None:
         return
-    road = Road(reader, lambda: _producer(settings.queue), settings, folder, stop=stop)
+    loop = ShipperLoop(reader, lambda: _producer(settings.queue), settings, folder, stop=stop)
     try:
-        road.run()
+        loop.run()
     finally:
-        road.close()
+        loop.close()
         reader.close()
 
 

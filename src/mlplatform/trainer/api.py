@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.errors import TryLater
-from mlplatform.patience import patiently
+from mlplatform.retry import retry
 from mlplatform.telemetry import logger
 
 PATIENCE_S = 45.0
@@ -37,10 +37,10 @@ class PatientClient(DataApiClient):
     def call(self, method: str, path: str, **options: Any) -> Any:
         """See DataApiClient.call; Unavailable and Overloaded come only after `PATIENCE_S`."""
         once = super().call
-        return patiently(
+        return retry(
             lambda: once(method, path, **options),
             seconds=PATIENCE_S,
-            waiting=tell,
+            on_retry=tell,
             sleep=self._sleep,
         )
 

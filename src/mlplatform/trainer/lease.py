@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from mlplatform.client.dataapi import DataApiClient
 from mlplatform.errors import PlatformError, Refused, TryLater
-from mlplatform.patience import patiently
+from mlplatform.retry import retry
 from mlplatform.telemetry import logger
 from mlplatform.trainer.api import tell
 
@@ -55,7 +55,7 @@ class HeldLease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        patiently(self._take, seconds=FIRST_S, waiting=tell, clock=self._clock, sleep=self._sleep)
+        retry(self._take, seconds=FIRST_S, on_retry=tell, clock=self._clock, sleep=self._sleep)
         self._thread.start()
         return self
 

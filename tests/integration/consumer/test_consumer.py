@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlplatform.consumer.road import Road
+from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.contracts.request import encode, new_request_id
 from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.queue import open_consumer
@@ -30,11 +30,11 @@ class Consuming:
         self._store = scene.store()
         self.consumer = open_consumer(scene.settings.queue, positions=self._store.positions)
         settings = scene.settings.consumer.model_copy(update=changes)
-        self.road = Road(self.consumer, self._store, settings, stop=threading.Event())
+        self.loop = ConsumerLoop(self.consumer, self._store, settings, stop=threading.Event())
 
     def drain(self) -> None:
         """Until a poll finds nothing."""
-        while self.road.step():
+        while self.loop.step():
             pass
 
 
@@ -127,7 +127,7 @@ def test_a_record_that_can_be_no_row(
 
 
 def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
-    """A NUL that a client put into a value or into its own id does not stop the road, and costs no request."""
+    """A NUL that a client put into a value or into its own id does not stop the consumer, and costs no request."""
     send(scene, encode(record(1, client_id="a\0b", inputs={"text": ["x\0y"]})))
     consuming.drain()
 
@@ -195,7 +195,8 @@ def test_a_member_that_is_late(scene: Any) -> None:
         for group in ("a", "b")
     ]
     roads = [
-        Road(member, store, scene.settings.consumer, stop=threading.Event()) for member in members
+        ConsumerLoop(member, store, scene.settings.consumer, stop=threading.Event())
+        for member in members
     ]
     polled = [members[1].poll(timeout_s=1.0, max_records=3)]
     while roads[0].step():
@@ -272,8 +273,8 @@ def test_a_database_that_is_away_does_not_count_letters_twice(
         return found
 
     monkeypatch.setattr(consuming._store, "store", store)
-    monkeypatch.setattr("mlplatform.consumer.road._FIRST_PAUSE_S", 0.01)
-    consuming.road.step()
+    monkeypatch.setattr("mlplatform.consumer.loop._FIRST_PAUSE_S", 0.01)
+    consuming.loop.step()
     consuming.consumer.close()
 
     assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(4,)]

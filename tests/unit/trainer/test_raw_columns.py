@@ -44,7 +44,7 @@ def test_a_raw_standby_that_is_behind_is_asked_again(
     answers = [_requests({"age": [1.0]}), _requests({"city": ["Kiel"]}, {"city": ["Bonn"]})]
     monkeypatch.setattr(extract, "download", lambda *_, **__: Dataset(answers.pop(0), None))  # type: ignore[arg-type]  # no receipt is asked for
     monkeypatch.setattr(
-        extract, "patiently", lambda read, seconds: _twice(read) if seconds == 9 else None
+        extract, "retry", lambda read, seconds: _twice(read) if seconds == 9 else None
     )
     columns = [{"name": "age", "dtype": "float64"}, {"name": "city", "dtype": "string"}]
     made = pinned(columns=columns, gates=[{"metric": "roc_auc", "min": 0.5, "slice": "city"}])

@@ -11,7 +11,7 @@ from mlplatform.client.dataset import Dataset, download
 from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.patience import patiently
+from mlplatform.retry import retry
 from mlplatform.trainer.labelled_rows import LabelledRows, from_arrow
 from mlplatform.trainer.raw_columns import of_rows
 from mlplatform.trainer.steps.pin import Pinned
@@ -80,7 +80,7 @@ class Extractor:
                 self._read(f"{pinned.definition.name}.requests", query).table, test, wanted
             )
 
-        return {**test.features, **patiently(read, seconds=self.wait_s)}
+        return {**test.features, **retry(read, seconds=self.wait_s)}
 
     def _read(self, name: str, query: DatasetQuery) -> Dataset:
         return download(self.api, name, query, deadline_s=self.wait_s)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from mlplatform.consumer.road import Road
+from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.errors import Unavailable
 from mlplatform.settings import Consumer
 
@@ -16,7 +16,7 @@ def test_every_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
     turns: list[int] = []
     stop = threading.Event()
-    road = Road(cast("Any", None), cast("Any", None), Consumer(), stop=stop)
+    loop = ConsumerLoop(cast("Any", None), cast("Any", None), Consumer(), stop=stop)
 
     def step() -> int:
         if len(turns) > 1:
@@ -24,9 +24,9 @@ def test_every_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             return 0
         raise Unavailable("away")
 
-    monkeypatch.setattr("mlplatform.consumer.road.turned", lambda: turns.append(1))
-    monkeypatch.setattr(road, "step", step)
-    monkeypatch.setattr(road, "_back_off", lambda _: None)
-    road.run()
+    monkeypatch.setattr("mlplatform.consumer.loop.turned", lambda: turns.append(1))
+    monkeypatch.setattr(loop, "step", step)
+    monkeypatch.setattr(loop, "_back_off", lambda _: None)
+    loop.run()
 
     assert [1, 1] == turns

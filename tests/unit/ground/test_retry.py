@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlplatform.errors import InvalidInput, TryLater, Unavailable
-from mlplatform.patience import patiently
+from mlplatform.retry import retry
 
 
 class Clock:
@@ -33,7 +33,7 @@ def test_what_is_away_is_asked_again_until_the_patience_ends() -> None:
         raise Unavailable(f"away at {clock.now:g} s", retry_after_s=4.0 if clock.now >= 3 else 0.1)
 
     with pytest.raises(Unavailable, match="away at 11 s"):
-        patiently(away, seconds=13, waiting=told.append, clock=clock, sleep=clock.sleep)
+        retry(away, seconds=13, on_retry=told.append, clock=clock, sleep=clock.sleep)
     assert [1, 1, 1, 4, 4] == clock.pauses
     assert len(clock.pauses) == len(told)
 
@@ -47,7 +47,7 @@ def test_the_first_answer_ends_it() -> None:
             raise Unavailable("not yet")
         return clock.now
 
-    assert 2 == patiently(answer, seconds=60, clock=clock, sleep=clock.sleep)
+    assert 2 == retry(answer, seconds=60, clock=clock, sleep=clock.sleep)
 
 
 def test_other_errors_are_not_tried_again() -> None:
@@ -58,5 +58,5 @@ def test_other_errors_are_not_tried_again() -> None:
         raise InvalidInput("no")
 
     with pytest.raises(InvalidInput):
-        patiently(wrong, seconds=60, clock=clock, sleep=clock.sleep)
+        retry(wrong, seconds=60, clock=clock, sleep=clock.sleep)
     assert [] == clock.pauses

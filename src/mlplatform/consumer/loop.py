@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from mlplatform.consumer.dead_letters import DeadLetterGuard
 from mlplatform.consumer.decode import REFUSED, dead_letter, entry
-from mlplatform.consumer.gauges import RoadGauges
+from mlplatform.consumer.gauges import LagGauges
 from mlplatform.database.requests import DeadLetter, Entry, RequestStore, Stored
 from mlplatform.errors import InvalidInput, PlatformError, Unavailable
 from mlplatform.queue import Consumer, QueueRecord
@@ -28,7 +28,7 @@ _MONTHS_AHEAD = 3
 _PARTITIONS_EVERY_S = 3600.0
 
 
-class Road:
+class ConsumerLoop:
     """Moves records until `stop` is set. One thread."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Road:
         self._stop = stop
         self._log = logger("consumer")
         self._guard = DeadLetterGuard(settings.dead_letter_limit, self._dead_letters_before)
-        self._gauges = RoadGauges(consumer)
+        self._gauges = LagGauges(consumer)
         self._holes: dict[int, int] = {}
         self._assigned: frozenset[int] = frozenset()
         self._pause_s = _FIRST_PAUSE_S

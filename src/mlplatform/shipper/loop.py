@@ -24,7 +24,7 @@ _BATCH_BYTES = 8 * 1024 * 1024
 _STATUS_EVERY_S = 1.0
 
 
-class Road:
+class ShipperLoop:
     """Ships until `stop` is set and then until the outbox is empty or `drain_s` has passed. One thread.
 
     `connect` opens the queue; one that is away at first is like one that goes away later.

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlplatform.silence import SILENT
+from mlplatform import vendor_telemetry
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -23,18 +23,20 @@ finally:
 def test_the_command_line_silences_libraries_before_it_imports_them() -> None:
     """Whatever command runs, the variables are set first, and `--version` imports none of the libraries."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM % (list(SILENT),)],
+        [sys.executable, "-c", PROGRAM % (list(vendor_telemetry.OFF),)],
         capture_output=True,
         text=True,
         check=False,
         env={},
     )
 
-    assert done.stderr == f"{sorted(SILENT)}\n"
+    assert done.stderr == f"{sorted(vendor_telemetry.OFF)}\n"
 
 
 def test_the_images_silence_libraries_too() -> None:
     """A person who starts another program in the image gets the same."""
     text = (ROOT / "Dockerfile").read_text()
 
-    assert [name for name, value in SILENT.items() if f"{name}={value}" not in text] == []
+    assert [
+        name for name, value in vendor_telemetry.OFF.items() if f"{name}={value}" not in text
+    ] == []

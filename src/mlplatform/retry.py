@@ -11,17 +11,17 @@ from mlplatform.errors import TryLater
 T = TypeVar("T")
 
 
-def patiently(
+def retry(
     call: Callable[[], T],
     *,
     seconds: float,
-    waiting: Callable[[TryLater], None] = lambda _: None,
+    on_retry: Callable[[TryLater], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """What `call` returns, called again after every TryLater until `seconds` are over: then that error is raised. Blocks.
 
-    `call` must be safe to repeat. `waiting` hears each error that is not the last.
+    `call` must be safe to repeat. `on_retry` gets each error that is not the last.
     """
     deadline = clock() + seconds
     while True:
@@ -31,5 +31,5 @@ def patiently(
             pause = max(error.retry_after_s, 1.0)
             if clock() + pause > deadline:
                 raise
-            waiting(error)
+            on_retry(error)
             sleep(pause)

@@ -15,7 +15,7 @@ from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox.position import DurableMark
 from mlplatform.settings import Queue, Settings, Shipper
-from mlplatform.shipper.road import Road
+from mlplatform.shipper.loop import ShipperLoop
 
 
 class Broker:
@@ -57,14 +57,14 @@ def reader(folder: Path, writer: OutboxWriter) -> Iterator[OutboxReader]:
     reader.close()
 
 
-def road(
+def shipper_loop(
     reader: OutboxReader, broker: Broker, folder: Path, stop: threading.Event, **shipper: float
-) -> Road:
+) -> ShipperLoop:
     settings = Settings(
         queue=Queue(max_record_bytes=1024),
         shipper=Shipper(**({"batch_records": 3, "drain_s": 5.0} | shipper)),
     )
-    return Road(reader, lambda: broker, settings, folder, stop=stop)
+    return ShipperLoop(reader, lambda: broker, settings, folder, stop=stop)
 
 
 def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
@@ -72,7 +72,7 @@ def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Pat
     writer.append([b"a", b"b", b"c", b"d"])
     broker, stop = Broker(), threading.Event()
     stop.set()
-    road(reader, broker, folder, stop).run()
+    shipper_loop(reader, broker, folder, stop).run()
 
     assert broker.batches == [[b"a", b"b", b"c"], [b"d"]]
     assert writer.status().acknowledged == 4
@@ -82,7 +82,7 @@ def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, fo
     """A broker that is away for a while gets the same records when it is back; nothing is acknowledged before."""
     writer.append([b"a", b"b"])
     broker, stop = Broker(failures=3), threading.Event()
-    loop = road(reader, broker, folder, stop)
+    loop = shipper_loop(reader, broker, folder, stop)
     with pytest.raises(Unavailable):
         loop.step()
     assert writer.status().acknowledged == 0
@@ -97,7 +97,7 @@ def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder
     writer.append([b"a"])
     stop = threading.Event()
     stop.set()
-    road(reader, Broker(failures=10**9), folder, stop, drain_s=0.3).run()
+    shipper_loop(reader, Broker(failures=10**9), folder, stop, drain_s=0.3).run()
 
     assert writer.status().acknowledged == 0
     assert [record.payload for record in reader.read(10, 1000)] == [b"a"]
@@ -120,7 +120,7 @@ def test_a_queue_that_was_never_reached_is_drained_into(
         return broker
 
     stop.set()
-    Road(reader, connect, Settings(shipper=Shipper(drain_s=5.0)), folder, stop=stop).run()
+    ShipperLoop(reader, connect, Settings(shipper=Shipper(drain_s=5.0)), folder, stop=stop).run()
 
     assert broker.batches == [[b"a"]]
 
@@ -137,7 +137,9 @@ def test_leaving_with_something_in_the_outbox_is_told(
     stop = threading.Event()
     stop.set()
     with capture_logs() as logs:
-        Road(reader, connect, Settings(shipper=Shipper(drain_s=0.2)), folder, stop=stop).run()
+        ShipperLoop(
+            reader, connect, Settings(shipper=Shipper(drain_s=0.2)), folder, stop=stop
+        ).run()
 
     assert ("stopped before the outbox was empty", 2, 0) == tuple(
         logs[-1][name] for name in ("event", "accepted", "acknowledged")
@@ -153,7 +155,7 @@ def test_an_empty_outbox_needs_no_queue(reader: OutboxReader, folder: Path) -> N
     stop = threading.Event()
     stop.set()
     started = time.monotonic()
-    Road(reader, connect, Settings(shipper=Shipper(drain_s=30.0)), folder, stop=stop).run()
+    ShipperLoop(reader, connect, Settings(shipper=Shipper(drain_s=30.0)), folder, stop=stop).run()
 
     assert time.monotonic() - started < 10
 
@@ -170,12 +172,12 @@ def test_an_outbox_that_cannot_be_looked_at_is_waited_for(
             raise OSError(errno.EIO, "Input/output error")
 
         broken.setattr(DurableMark, "read", fail)
-        loop = road(reader, broker, folder, stop, drain_s=0.2)
+        loop = shipper_loop(reader, broker, folder, stop, drain_s=0.2)
         with pytest.raises(Unavailable, match="Input/output error"):
             reader.status()
         stop.set()
         loop.run()
-    road(reader, broker, folder, stop).run()
+    shipper_loop(reader, broker, folder, stop).run()
 
     assert broker.batches == [[b"a"]]
 
@@ -187,7 +189,7 @@ def test_a_broker_with_a_smaller_limit(
     writer.append([b"a", b"b" * 900, b"c"])
     broker, stop = Broker(limit=500), threading.Event()
     stop.set()
-    road(reader, broker, folder, stop).run()
+    shipper_loop(reader, broker, folder, stop).run()
     sent = [value for batch in broker.batches for value in batch]
 
     assert (sent[0], sent[2], len(sent)) == (b"a", b"c", 3)
@@ -200,9 +202,9 @@ def test_every_turn_is_told(
 ) -> None:
     """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
     turns: list[int] = []
-    monkeypatch.setattr("mlplatform.shipper.road.turned", lambda: turns.append(1))
+    monkeypatch.setattr("mlplatform.shipper.loop.turned", lambda: turns.append(1))
     stop = threading.Event()
     stop.set()
-    road(reader, Broker(), folder, stop).run()
+    shipper_loop(reader, Broker(), folder, stop).run()
 
     assert [1] == turns
