@@ -6,6 +6,6 @@
     door, limits who may come in, how fast, and with how much
     app, main    the application from ready collaborators; the process
 
-Every handler opens its access with `Books.access`, which asks for the role and enters the ledger
+Every handler opens its access with `AuditLog.access`, which asks for the role and enters the ledger
 whatever the outcome.
 """

@@ -26,7 +26,7 @@ OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 _log = logger("dataapi")
 
 
-class Door:
+class AdmissionMiddleware:
     """Wraps the application.
 
     `on_refusal` is told (caller, path, error) of what ended here; it must not block.

@@ -10,10 +10,32 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from mlplatform import __version__
+from mlplatform.dataapi.admission import AdmissionMiddleware
 from mlplatform.dataapi.collaborators import Collaborators
-from mlplatform.dataapi.door import Door
-from mlplatform.dataapi.routes import datasets, models, pipelines, records, rows
+from mlplatform.dataapi.routes import (
+    balance,
+    datasets,
+    imports,
+    labels,
+    ledger,
+    models,
+    outboxes,
+    pipelines,
+    quarantine,
+)
 from mlplatform.web import pages, problem
+
+SUBJECTS = (
+    datasets,
+    imports,
+    labels,
+    pipelines,
+    models,
+    quarantine,
+    outboxes,
+    balance,
+    ledger,
+)
 
 
 def create_app(collaborators: Collaborators) -> ASGIApp:
@@ -21,12 +43,12 @@ def create_app(collaborators: Collaborators) -> ASGIApp:
 
     It starts and stops the background work and closes the collaborators.
     """
-    return Door(
+    return AdmissionMiddleware(
         inside(collaborators),
         access=collaborators.access,
         limit=collaborators.limit,
         max_body_bytes=collaborators.max_body_bytes,
-        on_refusal=collaborators.door_book.note,
+        on_refusal=collaborators.refusal_log.note,
     )
 
 
@@ -54,7 +76,7 @@ def inside(collaborators: Collaborators) -> FastAPI:
     )
     app.state.collaborators = collaborators
     problem.install(app)
-    for router in (datasets.router, rows.router, pipelines.router, models.router, records.router):
-        app.include_router(router)
+    for subject in SUBJECTS:
+        app.include_router(subject.router)
     app.include_router(pages.router(ready))
     return app

@@ -20,7 +20,7 @@ FLUSH_S = 1.0
 _log = logger("dataapi")
 
 
-class Books:
+class AuditLog:
     """Opens accesses. Safe to share between threads."""
 
     def __init__(self, warehouse: PrimaryPool) -> None:
@@ -48,7 +48,7 @@ class Books:
                 self.write(entry)
 
     @contextmanager
-    def look(
+    def viewing(
         self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None = None
     ) -> Generator[None]:
         """A look at something that is no data (states, definitions, progress): only what is refused for want of a role is entered."""
@@ -94,16 +94,16 @@ class Books:
             )
 
 
-class DoorBook:
+class RefusalLog:
     """Enters what the door refuses, gathered: `note` never blocks, a thread writes once a second."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
         self._seen: Counter[tuple[str, str]] = Counter()
         self._paths: dict[tuple[str, str], str] = {}
         self._lock = Lock()
         self._ended = Event()
-        self._thread = Thread(target=self._run, name="door-book", daemon=True)
+        self._thread = Thread(target=self._run, name="refusal-log", daemon=True)
 
     def note(self, caller: str, path: str, error: PlatformError) -> None:
         """Remember a refusal until the next flush."""
@@ -129,7 +129,9 @@ class DoorBook:
         for (caller, outcome), times in seen.items():
             detail = {"times": times, "path": paths[(caller, outcome)]}
             try:
-                self._books.write(Entry(caller, "knock", "dataapi", outcome=outcome, detail=detail))
+                self._audit.write(
+                    Entry(caller, "refused", "dataapi", outcome=outcome, detail=detail)
+                )
             except Exception as error:  # noqa: BLE001  (the thread must outlive whatever is wrong with one entry)
                 _log.error(
                     "a refusal is missing in the ledger",

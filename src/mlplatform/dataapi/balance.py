@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from mlplatform.access import Caller, Role
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import balance
 from mlplatform.database.balance import Gap, OutboxCount, Passed, RawRows, Warehouse
 from mlplatform.database.pools import PrimaryPool, ReplicaPool, StandbyRead
@@ -25,14 +25,14 @@ class Balance:
         raw: PrimaryPool,
         raw_replica: ReplicaPool,
         warehouse_replica: ReplicaPool,
-        books: Books,
+        audit: AuditLog,
         *,
         silent_s: float,
     ) -> None:
         self._raw = raw
         self._raw_replica = raw_replica
         self._warehouse_replica = warehouse_replica
-        self._books = books
+        self._audit = audit
         self._silent = timedelta(seconds=silent_s)
         self._counting = Lock()
 
@@ -42,7 +42,7 @@ class Balance:
         It reads all rows, so this process counts one at a time: raises Overloaded for the others.
         StandbyLagging when the standby of the raw database has not replayed what etl has passed.
         """
-        with self._books.look(caller, pipeline or "balance", roles=MAY, pipeline=pipeline):
+        with self._audit.viewing(caller, pipeline or "balance", roles=MAY, pipeline=pipeline):
             if not self._counting.acquire(blocking=False):
                 raise Overloaded("another balance is being counted", retry_after_s=1.0)
             try:

@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlplatform.access import AccessList
+from mlplatform.dataapi.audit import RefusalLog
 from mlplatform.dataapi.balance import Balance
-from mlplatform.dataapi.books import DoorBook
 from mlplatform.dataapi.datasets import Datasets
-from mlplatform.dataapi.feedback import Feedback
 from mlplatform.dataapi.imports import Imports
+from mlplatform.dataapi.labels import Labels
+from mlplatform.dataapi.ledger import Ledger
 from mlplatform.dataapi.limits import RateLimit
 from mlplatform.dataapi.models import Models
+from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
-from mlplatform.dataapi.records import Ledger, Outboxes, Quarantine
+from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.training import Training
 
 
 class Background(Protocol):
-    """Work beside the requests: DoorBook and Mirror."""
+    """Work beside the requests: RefusalLog and Mirror."""
 
     def start(self) -> None:
         """Begin, when the application starts."""
@@ -45,10 +47,10 @@ class Collaborators:
     limit: RateLimit
     max_body_bytes: int
     stall_s: float
-    door_book: DoorBook
+    refusal_log: RefusalLog
     datasets: Datasets
     imports: Imports
-    feedback: Feedback
+    labels: Labels
     quarantine: Quarantine
     pipelines: Pipelines
     training: Training

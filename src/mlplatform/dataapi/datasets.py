@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
 from mlplatform.dataapi import formats
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import ledger, receipts
 from mlplatform.database.datasets import DatasetRead
 from mlplatform.database.datasets import Datasets as Store
@@ -22,19 +22,19 @@ MAY = (Role.READER, Role.TRAINER)
 class Datasets:
     """Handler of datasets. Safe to share between threads; a stream is not."""
 
-    def __init__(self, store: Store, warehouse: PrimaryPool, books: Books) -> None:
+    def __init__(self, store: Store, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._store = store
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
 
     def all(self, caller: Caller) -> Sequence[DatasetDescription]:
         """The contracts of the datasets that the caller may read."""
-        with self._books.look(caller, "datasets", roles=MAY):
+        with self._audit.viewing(caller, "datasets", roles=MAY):
             return [item for item in self._store.list() if caller.may(MAY, item.pipeline)]
 
     def receipt(self, caller: Caller, receipt_id: str) -> Receipt:
         """The receipt of a complete stream. Raises UnknownName."""
-        with self._books.look(caller, "receipts", roles=MAY):
+        with self._audit.viewing(caller, "receipts", roles=MAY):
             with self._warehouse.transaction() as connection:
                 receipt = receipts.find(connection, receipt_id)
             caller.require(MAY, pipeline_of(receipt.dataset))
@@ -50,7 +50,7 @@ class Datasets:
         return DatasetStream(
             self._store,
             self._warehouse,
-            self._books,
+            self._audit,
             caller=caller,
             name=name,
             query=query,
@@ -70,14 +70,14 @@ class DatasetStream:
         self,
         store: Store,
         warehouse: PrimaryPool,
-        books: Books,
+        audit: AuditLog,
         *,
         caller: Caller,
         name: str,
         query: DatasetQuery,
         kind: formats.Format,
     ) -> None:
-        self._store, self._warehouse, self._books = store, warehouse, books
+        self._store, self._warehouse, self._audit = store, warehouse, audit
         self._caller, self._name, self._query = caller, name, query
         self.kind = kind
         self.receipt_id = ""
@@ -90,7 +90,7 @@ class DatasetStream:
         self.pieces.close()
 
     def _run(self) -> Generator[bytes]:
-        access = self._books.access(
+        access = self._audit.access(
             self._caller, "read", self._name, roles=MAY, pipeline=pipeline_of(self._name)
         )
         with (
@@ -113,7 +113,7 @@ class DatasetStream:
         entry.columns, entry.lsn = list(read.columns), read.lsn
         entry.detail = {"receipt": read.receipt_id, "as_of": read.as_of, "format": self.kind}
         self.receipt_id, self.as_of = read.receipt_id, read.as_of
-        self._books.write(replace(entry, outcome="opened"))
+        self._audit.write(replace(entry, outcome="opened"))
 
     def _enter_end(self, entry: Entry, receipt: Receipt) -> None:
         with self._warehouse.transaction() as connection:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.request import new_request_id
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows import arrow, csv, ndjson
 from mlplatform.dataapi.rows.record import Record
 from mlplatform.database import imports, pipelines, quarantine
@@ -46,10 +46,10 @@ class Body:
 class Imports:
     """Handler of imports. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, books: Books) -> None:
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._raw = raw
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
 
     def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> dict[str, Any]:
         """Bring in all records of `body`.
@@ -57,7 +57,7 @@ class Imports:
         Raises Refused when `key` was used with another body, TryLater when it ends half way.
         """
         pipeline, _, kind = dataset.rpartition(".")
-        with self._books.access(
+        with self._audit.access(
             caller, "write", dataset, roles=[Role.WRITER], pipeline=pipeline or dataset
         ) as entry:
             if kind != "requests":

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline import PipelineDefinition, Target
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import labels, ledger, pipelines, quarantine
 from mlplatform.database.labels import Label, Owner
 from mlplatform.database.ledger import Entry
@@ -47,13 +47,13 @@ class _Fault(Exception):
         self.reason = reason
 
 
-class Feedback:
+class Labels:
     """Handler of labels. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, books: Books) -> None:
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._raw = raw
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
 
     def add(self, caller: Caller, items: Sequence[Any], *, pipeline: str | None) -> dict[str, Any]:
         """Add labels.
@@ -62,7 +62,7 @@ class Feedback:
         stored yet.
         """
         accepted, refused = 0, []
-        with self._books.access(
+        with self._audit.access(
             caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY
         ) as entry:
             definitions = self._definitions()

@@ -9,17 +9,19 @@ from mlplatform.access import AccessList
 from mlplatform.cluster.choose import open_cluster
 from mlplatform.cluster.interface import Cluster
 from mlplatform.dataapi.app import create_app
+from mlplatform.dataapi.audit import AuditLog, RefusalLog
 from mlplatform.dataapi.balance import Balance
-from mlplatform.dataapi.books import Books, DoorBook
 from mlplatform.dataapi.collaborators import Background, Collaborators
 from mlplatform.dataapi.datasets import Datasets
-from mlplatform.dataapi.feedback import Feedback
 from mlplatform.dataapi.imports import Imports
+from mlplatform.dataapi.labels import Labels
+from mlplatform.dataapi.ledger import Ledger
 from mlplatform.dataapi.limits import RateLimit
 from mlplatform.dataapi.mirror import Mirror
 from mlplatform.dataapi.models import Models
+from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
-from mlplatform.dataapi.records import Ledger, Outboxes, Quarantine
+from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.training import Training
 from mlplatform.database import datasets as stored
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
@@ -54,9 +56,9 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
     """
     access = AccessList.load(Path(require(settings.access.tokens_file, "access", "tokens_file")))
     raw, warehouse, raw_replica, warehouse_replica = pools(settings)
-    books = Books(warehouse)
-    door_book = DoorBook(books)
-    background: list[Background] = [door_book]
+    audit = AuditLog(warehouse)
+    refusal_log = RefusalLog(audit)
+    background: list[Background] = [refusal_log]
     if registry is not None:
         background.append(
             Mirror(warehouse, registry, interval_s=settings.dataapi.mirror_interval_s)
@@ -71,19 +73,19 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         limit=RateLimit(rate_per_s=settings.dataapi.rate_per_s, burst=settings.dataapi.burst),
         max_body_bytes=settings.dataapi.max_body_bytes,
         stall_s=settings.dataapi.stall_s,
-        door_book=door_book,
-        datasets=Datasets(stored.Datasets(warehouse_replica, raw_replica), warehouse, books),
-        imports=Imports(raw, warehouse, books),
-        feedback=Feedback(raw, warehouse, books),
-        quarantine=Quarantine(warehouse, books),
-        pipelines=Pipelines(raw, warehouse, books),
-        training=Training(warehouse, books, cluster),
-        models=Models(warehouse, books),
-        outboxes=Outboxes(raw, books),
+        refusal_log=refusal_log,
+        datasets=Datasets(stored.Datasets(warehouse_replica, raw_replica), warehouse, audit),
+        imports=Imports(raw, warehouse, audit),
+        labels=Labels(raw, warehouse, audit),
+        quarantine=Quarantine(warehouse, audit),
+        pipelines=Pipelines(raw, warehouse, audit),
+        training=Training(warehouse, audit, cluster),
+        models=Models(warehouse, audit),
+        outboxes=Outboxes(raw, audit),
         balance=Balance(
-            raw, raw_replica, warehouse_replica, books, silent_s=settings.dataapi.outbox_silent_s
+            raw, raw_replica, warehouse_replica, audit, silent_s=settings.dataapi.outbox_silent_s
         ),
-        ledger=Ledger(warehouse, books),
+        ledger=Ledger(warehouse, audit),
         ready=_ready(raw, warehouse),
         close=_all(closing),
         background=tuple(background),

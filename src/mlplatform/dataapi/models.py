@@ -13,7 +13,7 @@ from typing import Any
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.model import Action, ModelStatus, ModelVersion, Promotion, State
 from mlplatform.dataapi import promotion
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import LOOK
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
@@ -45,14 +45,14 @@ class Wish:
 class Models:
     """Handler of versions and promotions. Safe to share between threads."""
 
-    def __init__(self, warehouse: PrimaryPool, books: Books) -> None:
+    def __init__(self, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
 
     def status(self, caller: Caller, pipeline: str) -> ModelStatus:
         """What serves and what waits."""
         with (
-            self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -61,7 +61,7 @@ class Models:
     def versions(self, caller: Caller, pipeline: str) -> Sequence[ModelVersion]:
         """All versions, oldest first."""
         with (
-            self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -70,7 +70,7 @@ class Models:
     def history(self, caller: Caller, pipeline: str) -> Sequence[Promotion]:
         """The promotion record, latest first."""
         with (
-            self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -82,7 +82,7 @@ class Models:
         The same facts again are no error; others of the same version are refused.
         """
         pipeline = facts["pipeline"]
-        with self._books.access(
+        with self._audit.access(
             caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline
         ) as entry:
             entry.detail = {"version": facts["version"], "receipt": facts["receipt_id"]}
@@ -97,7 +97,7 @@ class Models:
         self, caller: Caller, pipeline: str, number: str, manifest_sha256: str
     ) -> ModelVersion:
         """A version's files were downloaded again and are what the manifest says."""
-        with self._books.access(
+        with self._audit.access(
             caller, "verify", pipeline, roles=[Role.TRAINER], pipeline=pipeline
         ) as entry:
             entry.detail = {"version": number}
@@ -118,7 +118,7 @@ class Models:
 
     def act(self, caller: Caller, pipeline: str, wish: Wish) -> Promotion:
         """Carry out a wish and return its entry in the record; of a proposal that is promoted at once, the promotion's."""
-        with self._books.access(
+        with self._audit.access(
             caller, wish.action, pipeline, roles=MAY[wish.action], pipeline=pipeline
         ) as entry:
             entry.detail = {"version": wish.version, "why": wish.why}

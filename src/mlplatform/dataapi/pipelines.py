@@ -8,7 +8,7 @@ from typing import Any
 
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import ledger, pipelines
 from mlplatform.database.pipelines import AppliedPipeline
 from mlplatform.database.pools import PrimaryPool
@@ -21,16 +21,16 @@ LOOK = tuple(role for role in Role if role is not Role.PREDICT)
 class Pipelines:
     """Handler of pipelines. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, books: Books) -> None:
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._raw = raw
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
 
     def apply(
         self, caller: Caller, name: str, document: Any, *, commit: str, features_digest: str
     ) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
-        with self._books.access(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as entry:
+        with self._audit.access(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as entry:
             definition = PipelineDefinition.parse(document, where="definition")
             if definition.name != name:
                 raise InvalidInput(
@@ -53,7 +53,7 @@ class Pipelines:
     def find(self, caller: Caller, name: str) -> AppliedPipeline:
         """One pipeline."""
         with (
-            self._books.look(caller, name, roles=LOOK, pipeline=name),
+            self._audit.viewing(caller, name, roles=LOOK, pipeline=name),
             self._warehouse.transaction() as connection,
         ):
             return pipelines.find(connection, name)
@@ -61,7 +61,7 @@ class Pipelines:
     def all(self, caller: Caller) -> Sequence[AppliedPipeline]:
         """The pipelines that the caller may touch."""
         with (
-            self._books.look(caller, "pipelines", roles=LOOK),
+            self._audit.viewing(caller, "pipelines", roles=LOOK),
             self._warehouse.transaction() as connection,
         ):
             return [
@@ -77,7 +77,7 @@ class Pipelines:
         names the moment that it needs. `mark` holds all that etl has passed: a dataset read as of
         it lacks none of that, on however late a standby.
         """
-        with self._books.look(caller, name, roles=LOOK, pipeline=name):
+        with self._audit.viewing(caller, name, roles=LOOK, pipeline=name):
             with (
                 self._warehouse.transaction() as connection
             ):  # first: what etl passes in between only makes `waiting` smaller

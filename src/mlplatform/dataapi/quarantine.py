@@ -1,4 +1,4 @@
-"""What the platform keeps of itself: quarantine, ledger, outboxes."""
+"""The quarantine: what broke its contract, and asking etl to try it again."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlplatform.access import Caller, Role
-from mlplatform.dataapi.books import Books
-from mlplatform.database import ledger, outboxes, quarantine
-from mlplatform.database.outboxes import Heartbeat
+from mlplatform.dataapi.audit import AuditLog
+from mlplatform.database import ledger, quarantine
 from mlplatform.database.pools import PrimaryPool
 
 
 class Quarantine:
     """Handler of the quarantine. Safe to share between threads."""
 
-    def __init__(self, warehouse: PrimaryPool, books: Books) -> None:
+    def __init__(self, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
 
     def unresolved(
         self, caller: Caller, *, pipeline: str | None, limit: int
     ) -> Sequence[Mapping[str, Any]]:
         """What waits for a person, newest first; without a pipeline, of all that the caller may touch."""
         subject = f"{pipeline}.quarantine" if pipeline else "quarantine"
-        with self._books.access(
+        with self._audit.access(
             caller,
             "read",
             subject,
@@ -41,7 +40,7 @@ class Quarantine:
 
     def redrive(self, caller: Caller, pipeline: str, ids: Sequence[int] | None) -> dict[str, Any]:
         """Ask etl to try rows again: all that can be, or those named; says which of the named can't."""
-        with self._books.access(
+        with self._audit.access(
             caller, "redrive", f"{pipeline}.quarantine", roles=[Role.WRITER], pipeline=pipeline
         ) as entry:
             with self._warehouse.transaction() as connection:
@@ -56,37 +55,3 @@ class Quarantine:
             "redriven": len(redriven),
             "skipped": [{"id": number, "reason": reason} for number, reason in skipped.items()],
         }
-
-
-class Ledger:
-    """Handler of the ledger, for admins. Safe to share between threads."""
-
-    def __init__(self, warehouse: PrimaryPool, books: Books) -> None:
-        self._warehouse = warehouse
-        self._books = books
-
-    def latest(
-        self, caller: Caller, *, subject: str | None, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
-        """The newest entries, newest first."""
-        with self._books.access(caller, "read", "ledger", roles=[Role.ADMIN]) as entry:
-            with self._warehouse.transaction() as connection:
-                found = ledger.latest(connection, limit=limit, subject=subject)
-            entry.rows = len(found)
-        return found
-
-
-class Outboxes:
-    """Handler of the outboxes' heartbeats. Safe to share between threads."""
-
-    def __init__(self, raw: PrimaryPool, books: Books) -> None:
-        self._raw = raw
-        self._books = books
-
-    def heard(self, caller: Caller, heartbeat: Heartbeat) -> None:
-        """Keep what an outbox says of itself."""
-        with (
-            self._books.look(caller, "outboxes", roles=[Role.SERVING]),
-            self._raw.transaction() as connection,
-        ):
-            outboxes.heard(connection, heartbeat)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mlplatform.access import Caller, Role
 from mlplatform.cluster.interface import Cluster, Run
-from mlplatform.dataapi.books import Books
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import LOOK
 from mlplatform.database import leases, pipelines
 from mlplatform.database.leases import Lease
@@ -17,9 +17,9 @@ from mlplatform.errors import Refused
 class Training:
     """Handler of leases and runs. Safe to share between threads."""
 
-    def __init__(self, warehouse: PrimaryPool, books: Books, cluster: Cluster) -> None:
+    def __init__(self, warehouse: PrimaryPool, audit: AuditLog, cluster: Cluster) -> None:
         self._warehouse = warehouse
-        self._books = books
+        self._audit = audit
         self._cluster = cluster
 
     def take_lease(self, caller: Caller, pipeline: str, holder: str, *, ttl_s: float) -> Lease:
@@ -28,7 +28,7 @@ class Training:
         Raises Refused while another holder's lasts.
         """
         with (
-            self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -40,7 +40,7 @@ class Training:
     def release_lease(self, caller: Caller, pipeline: str, holder: str) -> bool:
         """Give a lease back. False when the holder has none (any more)."""
         with (
-            self._books.look(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             return leases.release(connection, pipeline, holder)
@@ -51,7 +51,7 @@ class Training:
         Raises Refused while one holds the lease.
         """
         roles = [Role.TRAINER, Role.APPROVER]
-        with self._books.access(caller, "run", pipeline, roles=roles, pipeline=pipeline) as entry:
+        with self._audit.access(caller, "run", pipeline, roles=roles, pipeline=pipeline) as entry:
             entry.detail = {"reason": reason}
             with self._warehouse.transaction() as connection:
                 pipelines.find(connection, pipeline)
@@ -66,7 +66,7 @@ class Training:
 
     def runs(self, caller: Caller, pipeline: str) -> Sequence[Run]:
         """The runs that the cluster still knows, latest first."""
-        with self._books.look(caller, pipeline, roles=LOOK, pipeline=pipeline):
+        with self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline):
             return self._cluster.runs(pipeline)
 
 

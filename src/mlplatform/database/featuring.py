@@ -24,7 +24,7 @@ from mlplatform.contracts.columns import Columns
 from mlplatform.database import queries
 from mlplatform.database.pools import Connection, one_line
 from mlplatform.database.printable import printable, printable_value
-from mlplatform.database.road import Place
+from mlplatform.database.raw_requests import Cursor
 from mlplatform.errors import InvalidInput, Refused
 
 SQL = queries.load("featuring")
@@ -67,13 +67,13 @@ class Outcome:
     bad: list[BadRow] = field(default_factory=list)
 
 
-def places(connection: Connection) -> list[Place]:
+def places(connection: Connection) -> list[Cursor]:
     """How far every digest is."""
-    with connection.cursor(row_factory=class_row(Place)) as cursor:
+    with connection.cursor(row_factory=class_row(Cursor)) as cursor:
         return cursor.execute(SQL["places"]).fetchall()
 
 
-def add_places(connection: Connection, new: Sequence[Place]) -> None:
+def add_places(connection: Connection, new: Sequence[Cursor]) -> None:
     """Begin roads at 0; those that have begun stay."""
     values = {
         "pipelines": [place.pipeline for place in new],
@@ -84,13 +84,13 @@ def add_places(connection: Connection, new: Sequence[Place]) -> None:
     connection.execute(SQL["add_places"], values)
 
 
-def claim(connection: Connection, place: Place) -> int | None:
+def claim(connection: Connection, place: Cursor) -> int | None:
     """Take a place until the transaction ends: its next offset, or None when another etl has it."""
     row = connection.execute(SQL["claim"], _keys(place)).fetchone()
     return None if row is None else int(row[0])
 
 
-def store(connection: Connection, place: Place, table: str, outcome: Outcome) -> None:
+def store(connection: Connection, place: Cursor, table: str, outcome: Outcome) -> None:
     """Write feature rows, quarantine, and, if the digest reads the target that holds now, labels.
 
     Takes the mark, which serialises all writers: commit soon after. Rows that are there already
@@ -107,7 +107,7 @@ def store(connection: Connection, place: Place, table: str, outcome: Outcome) ->
 
 
 def advance(
-    connection: Connection, place: Place, *, next_offset: int, featured: int, quarantined: int
+    connection: Connection, place: Cursor, *, next_offset: int, featured: int, quarantined: int
 ) -> None:
     """Move the place on."""
     connection.execute(
@@ -196,7 +196,7 @@ def _storable(array: NDArray[Any]) -> list[Any]:
     return values  # type: ignore[no-any-return]  # a list, for a 1-D array
 
 
-def _label(connection: Connection, place: Place, labels: Sequence[LabelRow], *, mark: int) -> None:
+def _label(connection: Connection, place: Cursor, labels: Sequence[LabelRow], *, mark: int) -> None:
     if not labels or not _reads_target(connection, place):
         return
     values = {
@@ -211,14 +211,14 @@ def _label(connection: Connection, place: Place, labels: Sequence[LabelRow], *, 
     connection.execute(SQL["add_labels"], values)
 
 
-def _reads_target(connection: Connection, place: Place) -> bool:
+def _reads_target(connection: Connection, place: Cursor) -> bool:
     row = connection.execute(
         SQL["reads_target"], {"pipeline": place.pipeline, "digest": place.digest}
     ).fetchone()
     return row is not None and bool(row[0])
 
 
-def _keys(place: Place) -> dict[str, Any]:
+def _keys(place: Cursor) -> dict[str, Any]:
     return {
         "pipeline": place.pipeline,
         "digest": place.digest,

@@ -20,7 +20,7 @@ SQL = queries.load("featuring")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """Where a digest goes on reading in one partition."""
 
     pipeline: str
@@ -47,12 +47,12 @@ class RawRequest:
     inputs: str
 
 
-def roads(raw: Connection) -> list[tuple[str, int]]:
+def partitions(raw: Connection) -> list[tuple[str, int]]:
     """Every (topic, partition) that ever held something."""
     return [(topic, partition) for topic, partition in raw.execute(SQL["roads"]).fetchall()]
 
 
-def waiting(raw: Connection, places: Sequence[Place]) -> list[Place]:
+def waiting(raw: Connection, places: Sequence[Cursor]) -> list[Cursor]:
     """Those places that have requests behind them."""
     values = {
         "pipelines": [place.pipeline for place in places],
@@ -64,7 +64,7 @@ def waiting(raw: Connection, places: Sequence[Place]) -> list[Place]:
 
 
 def read(
-    raw: Connection, place: Place, *, next_offset: int, requests: int, rows: int
+    raw: Connection, place: Cursor, *, next_offset: int, requests: int, rows: int
 ) -> list[RawRequest]:
     """The next requests from `next_offset` on, in order: at most `requests`, and `rows` rows unless the first one alone has more."""
     with raw.cursor(row_factory=class_row(RawRequest)) as cursor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mlplatform.database import queries
 from mlplatform.database.pools import Connection
-from mlplatform.database.road import Place
+from mlplatform.database.raw_requests import Cursor
 
 SQL = queries.load("featuring")
 
@@ -65,7 +65,7 @@ def recount(
     sorted, for the same reason.
     """
     for (topic, partition), rows in sorted(Counter(roads).items()):
-        place = Place(pipeline, digest, topic, partition, 0)
+        place = Cursor(pipeline, digest, topic, partition, 0)
         values = {
             "pipeline": place.pipeline,
             "digest": place.digest,

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database.featuring import BadRow, LabelRow, Outcome
-from mlplatform.database.road import RawRequest
+from mlplatform.database.raw_requests import RawRequest
 from mlplatform.etl.annotations import annotate
 from mlplatform.etl.engineering import engineer
 from mlplatform.etl.unpack import FlatRows, unpack

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlplatform.database import featuring, redrive, road
+from mlplatform.database import featuring, raw_requests, redrive
 from mlplatform.database.featuring import Outcome
 from mlplatform.database.pools import Connection, PrimaryPool
-from mlplatform.database.road import Place, RawRequest
+from mlplatform.database.raw_requests import Cursor, RawRequest
 from mlplatform.errors import InvalidInput
 from mlplatform.etl.batch import process, subset
 from mlplatform.etl.catalogue import Ready
@@ -64,7 +64,7 @@ class Redriver:
         with self._raw.transaction() as raw:
             requests = {
                 request.request_id: request
-                for request in road.by_id(raw, [request_id for request_id, _ in wanted])
+                for request in raw_requests.by_id(raw, [request_id for request_id, _ in wanted])
             }
         gone = [row for row in wanted if row[0] not in requests]
         if gone:
@@ -95,7 +95,9 @@ class Redriver:
         ]
         redrive.recount(warehouse, item.pipeline, item.digest, roads)
         redrive.resolve(warehouse, item.pipeline, item.digest, good)
-        featuring.store(warehouse, Place(item.pipeline, item.digest, "", 0, 0), item.table, outcome)
+        featuring.store(
+            warehouse, Cursor(item.pipeline, item.digest, "", 0, 0), item.table, outcome
+        )
         counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
         self._log.info(
             "redrive",

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.database.road import RawRequest
+from mlplatform.database.raw_requests import RawRequest
 from mlplatform.features.fault import Fault
 
 _LONGEST_PAYLOAD = 10_000

@@ -13,10 +13,10 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from mlplatform.database import featuring, road
+from mlplatform.database import featuring, raw_requests
 from mlplatform.database.featuring import Outcome
 from mlplatform.database.pools import Connection, PrimaryPool
-from mlplatform.database.road import Place, RawRequest
+from mlplatform.database.raw_requests import Cursor, RawRequest
 from mlplatform.errors import InvalidInput, Refused
 from mlplatform.etl.batch import process, refused
 from mlplatform.etl.catalogue import Catalogue, Ready
@@ -67,14 +67,14 @@ class Worker:
             self._catalogue.fail(item, error)
             return 0
 
-    def _waiting(self, ready: Mapping[tuple[str, str], Ready]) -> list[tuple[Place, Ready]]:
+    def _waiting(self, ready: Mapping[tuple[str, str], Ready]) -> list[tuple[Cursor, Ready]]:
         """Places with requests behind them, in random order: several processes should not all knock at the same one first."""
         with self._raw.transaction() as raw:
-            roads = road.roads(raw)
+            roads = raw_requests.partitions(raw)
         with self._warehouse.transaction() as warehouse:
             known = {_key(place): place for place in featuring.places(warehouse)}
             wanted = [
-                Place(item.pipeline, item.digest, *pair, 0)
+                Cursor(item.pipeline, item.digest, *pair, 0)
                 for item in ready.values()
                 for pair in roads
                 if _concerns(pair[0], item)
@@ -84,11 +84,11 @@ class Worker:
                 featuring.add_places(warehouse, new)
         places = [known.get(_key(place), place) for place in wanted]
         with self._raw.transaction() as raw:
-            waiting = road.waiting(raw, places)
+            waiting = raw_requests.waiting(raw, places)
         random.shuffle(waiting)
         return [(place, ready[place.pipeline, place.digest]) for place in waiting]
 
-    def _batch(self, place: Place, item: Ready) -> int:
+    def _batch(self, place: Cursor, item: Ready) -> int:
         started = time.perf_counter()
         limit = self._limits.get(_key(place), self._settings.batch_requests)
         requests: list[RawRequest] = []
@@ -98,7 +98,7 @@ class Worker:
                 if next_offset is None:
                     return 0
                 with self._raw.transaction() as raw:
-                    requests = road.read(
+                    requests = raw_requests.read(
                         raw,
                         place,
                         next_offset=next_offset,
@@ -117,7 +117,7 @@ class Worker:
         return len(requests)
 
     def _narrow(
-        self, place: Place, item: Ready, requests: list[RawRequest], error: InvalidInput
+        self, place: Cursor, item: Ready, requests: list[RawRequest], error: InvalidInput
     ) -> int:
         """The database refuses something that our checks let pass: find its request by halving the batch, then put that one aside."""
         counter("etl_failures_total").labels(place.pipeline).inc()
@@ -140,13 +140,13 @@ class Worker:
         self._tell(place, requests, outcome, 0.0)
         return 1
 
-    def _widen(self, place: Place) -> None:
+    def _widen(self, place: Cursor) -> None:
         limit = self._limits.pop(_key(place), None)
         if limit is not None and limit * 2 < self._settings.batch_requests:
             self._limits[_key(place)] = limit * 2
 
     def _advance(
-        self, warehouse: Connection, place: Place, requests: list[RawRequest], outcome: Outcome
+        self, warehouse: Connection, place: Cursor, requests: list[RawRequest], outcome: Outcome
     ) -> None:
         following = requests[-1].log_offset + 1
         featuring.advance(
@@ -158,7 +158,7 @@ class Worker:
         )
 
     def _tell(
-        self, place: Place, requests: list[RawRequest], outcome: Outcome, seconds: float
+        self, place: Cursor, requests: list[RawRequest], outcome: Outcome, seconds: float
     ) -> None:
         rows = counter("etl_rows_total")
         rows.labels(place.pipeline, "featured").inc(len(outcome.ids))
@@ -177,7 +177,7 @@ class Worker:
         )
 
 
-def _key(place: Place) -> Key:
+def _key(place: Cursor) -> Key:
     return place.pipeline, place.digest, place.topic, place.partition
 
 

@@ -25,7 +25,7 @@ from mlplatform.contracts.columns import Feature
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
-from mlplatform.database import feature_sets, featuring, road
+from mlplatform.database import feature_sets, featuring, raw_requests
 from mlplatform.database.featuring import BadRow, LabelRow, Outcome
 from mlplatform.settings import Access, DataApi, Settings
 
@@ -124,14 +124,14 @@ class Api:
             with warehouse.transaction():
                 table = feature_sets.make_table(warehouse, name, DIGEST, FEATURES)
             places = [
-                road.Place(name, DIGEST, topic, partition, 0)
-                for topic, partition in road.roads(raw)
+                raw_requests.Cursor(name, DIGEST, topic, partition, 0)
+                for topic, partition in raw_requests.partitions(raw)
             ]
             for place in places:
                 with warehouse.transaction():
                     featuring.add_places(warehouse, [place])
                     begin = featuring.claim(warehouse, place)
-                    found = road.read(
+                    found = raw_requests.read(
                         raw, place, next_offset=begin, requests=requests, rows=requests
                     )
                     outcome = _outcome(found)
@@ -146,11 +146,11 @@ class Api:
                     )
         self.databases.catch_up()
 
-    def knocks(self, outcome: str) -> int:
-        """How often the door refused for that reason, by the ledger."""
-        self.collaborators.door_book.flush()
+    def refused(self, outcome: str) -> int:
+        """How often a request was refused for that reason before a handler, by the ledger."""
+        self.collaborators.refusal_log.flush()
         return sum(
-            entry["detail"]["times"] for entry in self.ledger(action="knock", outcome=outcome)
+            entry["detail"]["times"] for entry in self.ledger(action="refused", outcome=outcome)
         )
 
     def ledger(self, **wanted: Any) -> list[dict[str, Any]]:

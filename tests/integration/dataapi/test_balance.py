@@ -1,4 +1,4 @@
-"""Balance, quarantine, outboxes, ledger, and the pages of operation."""
+"""The balance, and the reports of the outboxes that it is counted with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from mlplatform.contracts.request import new_request_id
-from mlplatform.errors import Forbidden, Overloaded, Unauthenticated
+from mlplatform.errors import Forbidden
 
 
 def _store(api: Any, outbox: str, *sequences: int, pipeline: str = "manual-one") -> None:
@@ -200,151 +200,3 @@ def test_one_balance_is_counted_at_a_time(api: Any) -> None:
 
     assert (429, "1") == (busy.status_code, busy.headers["retry-after"])
     assert 200 == api.raw("reader", "GET", "/v1/balance").status_code
-
-
-def test_quarantined_rows_can_be_tried_again(api: Any) -> None:
-    """A redrive marks unresolved rows, all or by id; what can't be tried again is named with the reason."""
-    api.send("manual-one", [{"width": "wide"}, {"width": "wider"}])
-    api.featurise("manual-one")
-    api.call(
-        "writer",
-        "POST",
-        "/v1/datasets/manual-one.requests/rows",
-        content=b"nonsense",
-        headers={"Content-Type": "application/x-ndjson"},
-    )
-    line, second, first = (
-        entry["id"]
-        for entry in api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
-    )
-    some = api.call(
-        "writer",
-        "POST",
-        "/v1/quarantine/redrive",
-        json={"pipeline": "manual-one", "ids": [first, line, 999_999]},
-    )
-    everything = api.call(
-        "writer", "POST", "/v1/quarantine/redrive", json={"pipeline": "manual-one"}
-    )
-
-    assert (1, [line, 999_999]) == (some["redriven"], [item["id"] for item in some["skipped"]])
-    assert [
-        "it never became a row: correct it and send it again",
-        "no such entry of 'manual-one'",
-    ] == [item["reason"] for item in some["skipped"]]
-    assert {"redriven": 2, "skipped": []} == everything
-    assert second in [
-        entry["id"] for entry in api.call("reader", "GET", "/v1/quarantine") if entry["redrive_at"]
-    ]
-    with pytest.raises(Forbidden):
-        api.call("reader", "POST", "/v1/quarantine/redrive", json={"pipeline": "manual-one"})
-    assert [] == api.call("stranger", "GET", "/v1/quarantine")
-
-
-def test_the_ledger_is_for_admins(api: Any) -> None:
-    """Admins read it, which is entered too; nobody can change it."""
-    entries = api.call("admin", "GET", "/v1/ledger", params={"limit": 2})
-
-    assert ["apply", "apply"] == [entry["action"] for entry in entries]
-    assert ("admin", 2) == tuple(
-        api.ledger(subject="ledger")[0][name] for name in ("caller", "rows")
-    )
-    with pytest.raises(Forbidden):
-        api.call("reader", "GET", "/v1/ledger")
-
-
-def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
-    """Every route but the open pages asks for a token; refusals at the door reach the ledger, gathered."""
-    with api.client("nobody") as client:
-        for path in ("/v1/datasets", "/v1/pipelines", "/v1/ledger", "/nonsense"):
-            with pytest.raises(Unauthenticated):
-                client.get(path)
-        bare = client.http.get("/v1/balance", headers={"Authorization": ""})
-
-    assert (401, "Bearer") == (bare.status_code, bare.headers["www-authenticate"])
-    assert 5 == api.knocks("Unauthenticated")
-
-
-def test_any_character_may_be_knocked_with(api: Any) -> None:
-    """NUL in a path, a name, a column or a holder is the caller's mistake: entered in the ledger, and no end of what comes after it."""
-    with api.client("nobody") as client:
-        for path in ("/x%00", "/y"):
-            assert 401 == client.http.get(path).status_code
-        assert 2 == api.knocks("Unauthenticated")
-    asked = [
-        "/v1/datasets/manual-one%00.training", "/v1/datasets/manual-one.labels?columns=%00", "/v1/receipts/%00",
-        "/v1/ledger?subject=%00", "/v1/datasets/manual-one.requests%00",
-    ]  # fmt: skip
-
-    assert [422, 422, 422, 422, 404] == [
-        api.raw("admin", "GET", path).status_code for path in asked
-    ]
-    assert (
-        422 == api.raw("admin", "DELETE", "/v1/pipelines/manual-one/lease?holder=%00").status_code
-    )
-    assert "InvalidInput" == api.ledger(subject="manual-one\\u0000.training")[0]["outcome"]
-
-
-def test_the_book_of_the_door_outlives_an_entry_that_can_not_be_written(
-    api: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever goes wrong with one entry, those after it are written."""
-    book = api.collaborators.door_book
-    with monkeypatch.context() as broken:
-        broken.setattr(book._books, "write", lambda _: 1 / 0)
-        book.note("unknown", "/x", Unauthenticated("no"))
-        book.flush()
-    book.note("unknown", "/y", Unauthenticated("no"))
-
-    assert 1 == api.knocks("Unauthenticated")
-
-
-def test_a_caller_that_is_too_fast_is_told_when_to_come_again(
-    databases: Any, tmp_path: Any, start: Any
-) -> None:
-    """Above the rate 429 with Retry-After, per caller: another one is not affected."""
-    api = start(databases, tmp_path, rate_per_s=0.5, burst=3)
-    for _ in range(3):
-        api.call("reader", "GET", "/v1/pipelines")
-    answer = api.raw("reader", "GET", "/v1/pipelines")
-    with pytest.raises(Overloaded):
-        api.call("reader", "GET", "/v1/pipelines")
-
-    assert (429, "2") == (answer.status_code, answer.headers["retry-after"])
-    assert 200 == api.raw("serving", "GET", "/v1/pipelines").status_code
-
-
-def test_pages_of_operation_are_open_and_true(api: Any) -> None:
-    """Alive, ready, metrics by route template, and a description of every route with its refusals, without a token."""
-    api.raw("reader", "GET", "/v1/pipelines/manual-one")
-    api.raw("reader", "GET", "/v1/something/else")
-    with api.client("nobody") as client:
-        alive, ready = client.get("/healthz"), client.get("/readyz")
-        metrics = client.http.get("/metrics").text
-        description = client.get("/openapi.json")
-
-    assert ({"status": "alive"}, {"status": "ready"}) == (alive, ready)
-    assert (
-        'mlplatform_dataapi_requests_total{code="200",route="GET /v1/pipelines/{name}"}' in metrics
-    )
-    assert "something" not in metrics
-    assert "429" in description["paths"]["/v1/feedback"]["post"]["responses"]
-    assert "labels" in str(description["paths"]["/v1/feedback"]["post"]["requestBody"])
-
-
-def test_an_unready_database_is_named(databases: Any, tmp_path: Any, start: Any) -> None:
-    """While a database is away, readiness says which one, and requests get 503 with Retry-After."""
-    api = start(databases, tmp_path)
-    with databases.cluster.superuser() as connection:
-        connection.execute(f"ALTER DATABASE {databases.raw} ALLOW_CONNECTIONS false")
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-            (databases.raw,),
-        )
-        ready = api.raw("reader", "GET", "/readyz")
-        refused = api.raw("reader", "GET", "/v1/balance")
-        connection.execute(f"ALTER DATABASE {databases.raw} ALLOW_CONNECTIONS true")
-
-    assert (503, 503) == (ready.status_code, refused.status_code)
-    assert "raw" in ready.json()["detail"]
-    assert "retry-after" in refused.headers

@@ -273,4 +273,4 @@ def test_a_body_above_the_limit_is_refused_while_it_comes(
         )
 
     assert [] == _stored(api)
-    assert 3 == api.knocks("TooLarge")
+    assert 3 == api.refused("TooLarge")

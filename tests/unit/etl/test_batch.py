@@ -10,7 +10,7 @@ import pytest
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database.featuring import Outcome
-from mlplatform.database.road import RawRequest
+from mlplatform.database.raw_requests import RawRequest
 from mlplatform.etl.batch import process, refused, subset
 from mlplatform.features import code
 

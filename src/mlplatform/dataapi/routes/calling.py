@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -38,6 +38,9 @@ PipelineName = Annotated[
         examples=["diabetes"],
     ),
 ]
+Name = Annotated[str, StringConstraints(pattern=PIPELINE_NAME)]
+PipelineFilter = Annotated[str | None, Query(pattern=PIPELINE_NAME)]
+Limit = Annotated[int, Query(ge=1, le=10_000)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
 """Words of a person, stored and shown."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]

@@ -1,43 +1,22 @@
-"""Rows and labels in."""
+"""Labels in."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from mlplatform.contracts.pipeline import PIPELINE_NAME
-from mlplatform.dataapi import imports
-from mlplatform.dataapi.feedback import Unreadable
+from mlplatform.dataapi.labels import Unreadable
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
 from mlplatform.dataapi.routes.spool import media, spooled
 from mlplatform.errors import InvalidInput, UnsupportedMedia
 
-router = APIRouter(prefix="/v1", tags=["rows in"], dependencies=BEARER)
+router = APIRouter(prefix="/v1", tags=["labels"], dependencies=BEARER)
 
-KINDS: dict[str, imports.Kind] = {
-    "application/x-ndjson": "ndjson",
-    "application/jsonl": "ndjson",
-    "text/csv": "csv",
-    "application/vnd.apache.arrow.stream": "arrow",
-}
-_ROWS = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-ndjson": {
-                "example": '{"bmi":0.06,"age":59,"progression":151}\n{"bmi":-0.05,"age":48,"progression":75}\n'
-            },
-            "text/csv": {"example": "bmi,age,progression\n0.06,59,151\n-0.05,48,75\n"},
-            "application/vnd.apache.arrow.stream": {
-                "schema": {"type": "string", "format": "binary"}
-            },
-        },
-    }
-}
 _LABELS = {
     "requestBody": {
         "required": True,
@@ -61,30 +40,6 @@ _LABELS = {
 }
 
 
-class Reason(BaseModel):
-    """Why a record of an import went to quarantine."""
-
-    record: int = Field(description="Place in the body, 1 is the first.")
-    field: str
-    reason: str
-
-
-class Imported(BaseModel):
-    """How far the import is.
-
-    `topic` and `last_offset` are its place on the road: etl has it when it is past that.
-    """
-
-    import_: str = Field(
-        alias="import", description="Key; the same body sent with it again is not stored twice."
-    )
-    accepted: int
-    quarantined: int
-    first_reasons: list[Reason]
-    topic: str
-    last_offset: int | None
-
-
 class RefusedLabel(BaseModel):
     """A label that was refused; it is kept in quarantine."""
 
@@ -98,37 +53,6 @@ class Labelled(BaseModel):
 
     accepted: int
     refused: list[RefusedLabel]
-
-
-@router.post(
-    "/datasets/{name}/rows",
-    summary="Add rows to <pipeline>.requests.",
-    responses=problems(404, 409, 413, 415, 422),
-    openapi_extra=_ROWS,
-)
-async def add_rows(
-    name: str,
-    request: Request,
-    caller: Calling,
-    parts: Parts,
-    idempotency_key: Annotated[
-        str | None,
-        Header(max_length=200, pattern=r"^[\x21-\x7e]+$", description="Makes a retry safe."),
-    ] = None,
-) -> Imported:
-    """Records that can't be read go to quarantine with the reason; whether values fit their columns is checked by etl."""
-    kind = KINDS.get(media(request))
-    if kind is None:
-        raise UnsupportedMedia(
-            f"'{media(request)}' is not spoken here",
-            field="content-type",
-            fix=f"send one of {', '.join(KINDS)}",
-        )
-    async with spooled(request) as (file, sha256):
-        body = imports.Body(file, kind, sha256)  # type: ignore[arg-type]  # IO[bytes] that is BinaryIO in all but name
-        return Imported.model_validate(
-            await run_in_threadpool(parts.imports.run, caller, name, body, key=idempotency_key)
-        )
 
 
 @router.post(
@@ -163,7 +87,7 @@ async def add_labels(
             fix="send application/json or application/x-ndjson",
         )
     return Labelled.model_validate(
-        await run_in_threadpool(parts.feedback.add, caller, items, pipeline=pipeline)
+        await run_in_threadpool(parts.labels.add, caller, items, pipeline=pipeline)
     )
 
 

@@ -1,0 +1,29 @@
+"""The ledger, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlplatform.access import Caller, Role
+from mlplatform.dataapi.audit import AuditLog
+from mlplatform.database import ledger
+from mlplatform.database.pools import PrimaryPool
+
+
+class Ledger:
+    """Handler of the ledger, for admins. Safe to share between threads."""
+
+    def __init__(self, warehouse: PrimaryPool, audit: AuditLog) -> None:
+        self._warehouse = warehouse
+        self._audit = audit
+
+    def latest(
+        self, caller: Caller, *, subject: str | None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """The newest entries, newest first."""
+        with self._audit.access(caller, "read", "ledger", roles=[Role.ADMIN]) as entry:
+            with self._warehouse.transaction() as connection:
+                found = ledger.latest(connection, limit=limit, subject=subject)
+            entry.rows = len(found)
+        return found

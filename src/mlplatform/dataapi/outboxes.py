@@ -1,0 +1,25 @@
+"""What outboxes report of themselves."""
+
+from __future__ import annotations
+
+from mlplatform.access import Caller, Role
+from mlplatform.dataapi.audit import AuditLog
+from mlplatform.database import outboxes
+from mlplatform.database.outboxes import Heartbeat
+from mlplatform.database.pools import PrimaryPool
+
+
+class Outboxes:
+    """Handler of the outboxes' heartbeats. Safe to share between threads."""
+
+    def __init__(self, raw: PrimaryPool, audit: AuditLog) -> None:
+        self._raw = raw
+        self._audit = audit
+
+    def heard(self, caller: Caller, heartbeat: Heartbeat) -> None:
+        """Keep what an outbox says of itself."""
+        with (
+            self._audit.viewing(caller, "outboxes", roles=[Role.SERVING]),
+            self._raw.transaction() as connection,
+        ):
+            outboxes.heard(connection, heartbeat)
