@@ -191,7 +191,7 @@ class Outbox(Group):
     )
 
 
-class DataApi(Group):
+class DataApiSettings(Group):
     """The only door to the data; `url` and `token` are what its clients need."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -435,7 +435,7 @@ class Settings(BaseSettings):
     postgres: Postgres = Postgres()
     queue: Queue = Queue()
     outbox: Outbox = Outbox()
-    dataapi: DataApi = DataApi()
+    dataapi: DataApiSettings = DataApiSettings()
     serving: Serving = Serving()
     shipper: Shipper = Shipper()
     consumer: Consumer = Consumer()

@@ -26,7 +26,7 @@ from dataset_read import COLUMNS, FeatureTable, copy_csv, feature_table, measure
 from pydantic import SecretStr
 
 from mlplatform.access import digest
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.dataset import read_dataset
 from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.database import dataset_contract, dataset_sql
@@ -36,7 +36,7 @@ TOKEN = "benchmark"
 
 
 @contextmanager
-def data_api(table: FeatureTable) -> Iterator[DataApiClient]:
+def data_api(table: FeatureTable) -> Iterator[DataApi]:
     """The data API as a child process, and a client of it."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), _free_port()
@@ -59,9 +59,7 @@ def data_api(table: FeatureTable) -> Iterator[DataApiClient]:
         }
         server = subprocess.Popen([sys.executable, "-m", "mlplatform", "dataapi"], env=environment)
         try:
-            with DataApiClient(
-                f"http://127.0.0.1:{port}", SecretStr(TOKEN), timeout_s=120
-            ) as client:
+            with DataApi(f"http://127.0.0.1:{port}", SecretStr(TOKEN), timeout_s=120) as client:
                 _await_ready(client, server)
                 yield client
         finally:
@@ -69,9 +67,7 @@ def data_api(table: FeatureTable) -> Iterator[DataApiClient]:
             server.wait()
 
 
-def over_http(
-    client: DataApiClient, table: FeatureTable, query: DatasetQuery
-) -> Callable[[], pa.Table]:
+def over_http(client: DataApi, table: FeatureTable, query: DatasetQuery) -> Callable[[], pa.Table]:
     """The dataset as a trainer gets it."""
     return lambda: read_dataset(client, table.dataset, query).table
 
@@ -102,7 +98,7 @@ def main() -> None:
         )
 
 
-def _await_ready(client: DataApiClient, server: subprocess.Popen[bytes]) -> None:
+def _await_ready(client: DataApi, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:

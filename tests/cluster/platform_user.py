@@ -15,7 +15,7 @@ import httpx
 from kind_cluster import RELEASE, Cluster, until
 from pydantic import SecretStr
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import PlatformError
 from mlplatform.local.tour import history
 from mlplatform.retry import retry
@@ -139,9 +139,9 @@ class User:
         return self.cluster.secret(f"{RELEASE}-access", caller)
 
     @contextmanager
-    def dataapi(self, caller: str = "admin") -> Iterator[DataApiClient]:
+    def dataapi(self, caller: str = "admin") -> Iterator[DataApi]:
         """A client of the data API."""
-        with DataApiClient(DATAAPI, SecretStr(self.token(caller)), timeout_s=60) as client:
+        with DataApi(DATAAPI, SecretStr(self.token(caller)), timeout_s=60) as client:
             yield client
 
     def champion(self, pipeline: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from whole import NAME, Platform
 
 from mlplatform.client import pipelines
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
 from mlplatform.local.stack import LocalStack, Options
 from mlplatform.local.tour import history, traffic
@@ -51,7 +51,7 @@ def clients(stack: LocalStack) -> Iterator[Platform]:
         checkout(Source(url=stack.options.source, working_tree=True)),
     )
     with (
-        DataApiClient(stack.state.urls["dataapi"], SecretStr(token)) as admin,
+        DataApi(stack.state.urls["dataapi"], SecretStr(token)) as admin,
         ServingClient(stack.state.urls["serving"], token) as serving,
     ):
         pipelines.apply(admin, code, NAME)

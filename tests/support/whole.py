@@ -11,7 +11,7 @@ from typing import Any
 
 from load import Load, until
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.pipelines import sample_row
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -28,7 +28,7 @@ class Platform:
     """The stack and clients of it."""
 
     stack: LocalStack
-    admin: DataApiClient
+    admin: DataApi
     serving: ServingClient
     definition: PipelineDefinition
 

@@ -20,7 +20,7 @@ from mlplatform.cli.connection import Home, Place, connect
 from mlplatform.cli.output import AsJson, console, emit
 
 if TYPE_CHECKING:
-    from mlplatform.client.dataapi import DataApiClient
+    from mlplatform.client.dataapi import DataApi
 
 POLL_S = 0.5
 PATIENCE_S = 20.0
@@ -74,7 +74,7 @@ def check(
 
 
 def _findings(
-    place: Place, client: DataApiClient, names: Sequence[str] | None, timeout: float
+    place: Place, client: DataApi, names: Sequence[str] | None, timeout: float
 ) -> list[Finding]:
     findings = [
         _try("the data API is ready", lambda: client.get("/readyz")["status"]),
@@ -95,7 +95,7 @@ def _findings(
 
 
 def _of_name(
-    place: Place, client: DataApiClient, name: str, timeout: float, *, must: bool
+    place: Place, client: DataApi, name: str, timeout: float, *, must: bool
 ) -> list[Finding]:
     """What is found of one pipeline; `must`: one without a version is a fault, and not just not looked at yet."""
     champions: list[dict[str, Any] | None] = []
@@ -117,7 +117,7 @@ def _of_name(
 
 
 def _of_model(
-    place: Place, client: DataApiClient, name: str, champion: dict[str, Any], timeout: float
+    place: Place, client: DataApi, name: str, champion: dict[str, Any], timeout: float
 ) -> list[Finding]:
     since = datetime.now(UTC).isoformat()
     answer: dict[str, Any] = {}
@@ -155,18 +155,18 @@ def _try(promise: str, proof: Callable[[], str]) -> Finding:
 
 
 def _refused(place: Place) -> str:
-    from mlplatform.client.dataapi import DataApiClient
+    from mlplatform.client.dataapi import DataApi
     from mlplatform.errors import PlatformError, Unauthenticated
 
     try:
-        with DataApiClient(place.settings.dataapi.url, None) as anonymous:
+        with DataApi(place.settings.dataapi.url, None) as anonymous:
             anonymous.get("/v1/datasets")
     except Unauthenticated as error:
         return str(error)
     raise PlatformError("the data API let a caller in who has no token")
 
 
-def _forbidden(client: DataApiClient, name: str, champion: dict[str, Any]) -> str:
+def _forbidden(client: DataApi, name: str, champion: dict[str, Any]) -> str:
     from mlplatform.errors import Forbidden, PlatformError, Refused
 
     try:
@@ -181,7 +181,7 @@ def _forbidden(client: DataApiClient, name: str, champion: dict[str, Any]) -> st
     raise PlatformError("the version was promoted by a caller that should not have the right")
 
 
-def _predict(place: Place, client: DataApiClient, name: str) -> dict[str, Any]:
+def _predict(place: Place, client: DataApi, name: str) -> dict[str, Any]:
     from mlplatform.client.pipelines import definition, sample_row
     from mlplatform.client.serving import ServingClient
 
@@ -203,9 +203,7 @@ def _bad_row(place: Place, name: str) -> str:
     raise PlatformError("serving answered a row that has none of the columns")
 
 
-def _stored(
-    client: DataApiClient, name: str, answer: dict[str, Any], since: str, timeout: float
-) -> str:
+def _stored(client: DataApi, name: str, answer: dict[str, Any], since: str, timeout: float) -> str:
     from mlplatform.client.dataapi import raise_for
     from mlplatform.errors import PlatformError, TryLater
 
@@ -245,7 +243,7 @@ def _round_trip(place: Place, champion: dict[str, Any]) -> str:
     )
 
 
-def _balance(client: DataApiClient) -> str:
+def _balance(client: DataApi) -> str:
     from mlplatform.errors import PlatformError
 
     found = client.get("/v1/balance")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mlplatform.client.dataapi import DataApiClient
+    from mlplatform.client.dataapi import DataApi
     from mlplatform.local.state import State
     from mlplatform.settings import Settings
 
@@ -46,14 +46,14 @@ class Place:
         return secrets.tokens(self.state.home / "secrets")[caller]
 
     @contextmanager
-    def dataapi(self, caller: str = "admin") -> Iterator[DataApiClient]:
+    def dataapi(self, caller: str = "admin") -> Iterator[DataApi]:
         """A client of the data API."""
         from pydantic import SecretStr
 
-        from mlplatform.client.dataapi import DataApiClient
+        from mlplatform.client.dataapi import DataApi
 
         token = self.token(caller)
-        with DataApiClient(
+        with DataApi(
             self.settings.dataapi.url, SecretStr(token) if token else None, timeout_s=120.0
         ) as client:
             yield client

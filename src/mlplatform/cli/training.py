@@ -11,7 +11,7 @@ from mlplatform.cli.connection import Home, Place, connect
 from mlplatform.cli.output import AsJson, emit, figures
 
 if TYPE_CHECKING:
-    from mlplatform.client.dataapi import DataApiClient
+    from mlplatform.client.dataapi import DataApi
 
 Ref = Annotated[
     str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")
@@ -117,7 +117,7 @@ def example(
         print(json.dumps(row))
 
 
-def _await(client: DataApiClient, seconds: float) -> None:
+def _await(client: DataApi, seconds: float) -> None:
     from mlplatform.errors import Unavailable
 
     deadline = time.monotonic() + seconds
@@ -149,7 +149,7 @@ def _names(place: Place, name: str | None, ref: str | None, *, working_tree: boo
 
 
 def _apply(
-    place: Place, client: DataApiClient, name: str, ref: str | None, *, working_tree: bool
+    place: Place, client: DataApi, name: str, ref: str | None, *, working_tree: bool
 ) -> dict[str, Any]:
     from mlplatform.client import pipelines
     from mlplatform.source.checkout import checkout
@@ -182,7 +182,7 @@ def _train_here(place: Place, name: str, why: str) -> None:
     )
 
 
-def _train_on_cluster(client: DataApiClient, name: str, why: str) -> None:
+def _train_on_cluster(client: DataApi, name: str, why: str) -> None:
     from mlplatform.cli.output import console
     from mlplatform.errors import Refused
 

@@ -14,7 +14,7 @@ from mlplatform.errors import Unavailable
 from mlplatform.web import problem
 
 
-class DataApiClient:
+class DataApi:
     """A blocking client with one connection pool; use as a context manager.
 
     Safe to share between threads.

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from mlplatform.client.dataapi import DataApiClient, raise_for
+from mlplatform.client.dataapi import DataApi, raise_for
 from mlplatform.contracts.content_hash import ContentHash
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.errors import DatasetIncomplete, Overloaded, Unavailable, UnknownName
@@ -40,7 +40,7 @@ class Dataset:
 
 
 def download(
-    client: DataApiClient, name: str, query: DatasetQuery, *, deadline_s: float = 120.0
+    client: DataApi, name: str, query: DatasetQuery, *, deadline_s: float = 120.0
 ) -> Dataset:
     """The dataset `name`. Blocks.
 
@@ -69,7 +69,7 @@ class _BrokenOff(Unavailable):
         return DatasetIncomplete(self.message)
 
 
-def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Dataset:
+def read_dataset(client: DataApi, name: str, query: DatasetQuery) -> Dataset:
     """One try.
 
     Raises Unavailable also for a stream that broke off: what came of it is thrown away.
@@ -91,7 +91,7 @@ def read_dataset(client: DataApiClient, name: str, query: DatasetQuery) -> Datas
 
 
 def _asked(
-    client: DataApiClient, name: str, query: DatasetQuery
+    client: DataApi, name: str, query: DatasetQuery
 ) -> AbstractContextManager[httpx.Response]:
     timeout = httpx.Timeout(client.http.timeout.connect, read=FIRST_BYTE_S)
     return client.http.stream(
@@ -117,7 +117,7 @@ def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
 
 
 def _proven(
-    client: DataApiClient, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash
+    client: DataApi, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash
 ) -> Receipt:
     try:
         receipt = Receipt.model_validate(client.get(f"/v1/receipts/{receipt_id}"))

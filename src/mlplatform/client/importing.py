@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import InvalidInput, SettingsError
 
 PIECE_BYTES = 8 * 1024 * 1024
@@ -23,7 +23,7 @@ MEDIA = {
 Told = Callable[[int], None]
 
 
-def send_file(client: DataApiClient, pipeline: str, file: Path, *, told: Told) -> dict[str, Any]:
+def send_file(client: DataApi, pipeline: str, file: Path, *, told: Told) -> dict[str, Any]:
     """Import a file: {"accepted", "quarantined", "first_reasons"} of all its pieces. `told` hears how many rows are through.
 
     Each piece has a key made of its content, so a file that was sent in part can be sent again:

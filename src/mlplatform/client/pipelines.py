@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.features.digest import features_digest
 from mlplatform.source.checkout import Checkout
 
 
-def apply(client: DataApiClient, code: Checkout, name: str) -> dict[str, Any]:
+def apply(client: DataApi, code: Checkout, name: str) -> dict[str, Any]:
     """Send the definition of one pipeline with its commit and features digest; needs the role admin. Repeating it changes nothing.
 
     Raises InvalidInput that names the key when pipeline.yaml is wrong, and what the data API
@@ -25,7 +25,7 @@ def apply(client: DataApiClient, code: Checkout, name: str) -> dict[str, Any]:
     return dict(client.put(f"/v1/pipelines/{name}", body))
 
 
-def definition(client: DataApiClient, name: str) -> PipelineDefinition:
+def definition(client: DataApi, name: str) -> PipelineDefinition:
     """The definition of an applied pipeline."""
     return PipelineDefinition.parse(client.get(f"/v1/pipelines/{name}")["definition"])
 

@@ -33,7 +33,7 @@ the registry, short enough that nobody waits for long after the cause is gone.""
 
 
 class Asks(Protocol):
-    """The part of DataApiClient that is needed here."""
+    """The part of DataApi that is needed here."""
 
     def get(self, path: str) -> object:
         """The JSON document at `path`."""

@@ -19,7 +19,7 @@ _STALL_S = 1.0
 
 
 class Reports(Protocol):
-    """The part of DataApiClient that is needed here."""
+    """The part of DataApi that is needed here."""
 
     def post(self, path: str, body: object) -> object:
         """Send a JSON document."""

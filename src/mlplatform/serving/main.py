@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from mlplatform import settings as knobs
 from mlplatform.access import AccessList
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import UnknownName
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
     access = _access(settings)
     with ExitStack() as stack:
         api = stack.enter_context(
-            DataApiClient(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S)
+            DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S)
         )
         store = stack.enter_context(
             ModelStore(settings.registry.url, credentials=settings.registry.credentials)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import TryLater
 from mlplatform.retry import retry
 from mlplatform.telemetry import logger
@@ -22,7 +22,7 @@ anyway.
 _log = logger("trainer")
 
 
-class PatientClient(DataApiClient):
+class PatientClient(DataApi):
     """Repeats every call that another try may help.
 
     All that a run asks is safe to repeat: the data API knows its own answers again.
@@ -35,7 +35,7 @@ class PatientClient(DataApiClient):
         self._sleep = sleep
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """See DataApiClient.call; Unavailable and Overloaded come only after `PATIENCE_S`."""
+        """See DataApi.call; Unavailable and Overloaded come only after `PATIENCE_S`."""
         once = super().call
         return retry(
             lambda: once(method, path, **options),

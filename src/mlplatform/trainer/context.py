@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.registry.publish import MlflowRun, Publisher
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings
@@ -18,7 +18,7 @@ class RunContext:
     """Everything that the steps of one run share."""
 
     settings: Settings
-    api: DataApiClient
+    api: DataApi
     store: ModelStore
     publisher: Publisher
     run: MlflowRun

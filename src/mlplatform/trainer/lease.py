@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Self
 from urllib.parse import quote
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.retry import retry
 from mlplatform.telemetry import logger
@@ -35,7 +35,7 @@ class HeldLease:
 
     def __init__(
         self,
-        api: DataApiClient,
+        api: DataApi,
         pipeline: str,
         holder: str,
         *,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import PlatformError
 from mlplatform.registry.publish import MlflowRun, Publisher, Status
@@ -50,9 +50,7 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
             ModelStore(settings.registry.url, credentials=settings.registry.credentials)
         )
         lease = stack.enter_context(
-            HeldLease(
-                stack.enter_context(DataApiClient(settings.dataapi.url, token)), pipeline, holder
-            )
+            HeldLease(stack.enter_context(DataApi(settings.dataapi.url, token)), pipeline, holder)
         )
         publisher = Publisher(settings.registry.url, credentials=settings.registry.credentials)
         folder = Path(

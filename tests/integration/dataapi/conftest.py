@@ -19,7 +19,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from mlplatform.access import digest
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.columns import Feature
 from mlplatform.dataapi.app import create_app
@@ -27,7 +27,7 @@ from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
 from mlplatform.database import feature_sets, featuring, raw_requests
 from mlplatform.database.featuring import BadRow, LabelRow, Outcome
-from mlplatform.settings import Access, DataApi, Settings
+from mlplatform.settings import Access, DataApiSettings, Settings
 
 CALLERS: dict[str, dict[str, Any]] = {
     "admin": {"roles": ["admin"]},
@@ -80,9 +80,9 @@ class Api:
     databases: Any
     collaborators: Collaborators
 
-    def client(self, name: str) -> DataApiClient:
+    def client(self, name: str) -> DataApi:
         """A client with the token of that caller."""
-        return DataApiClient(self.url, SecretStr(f"token-{name}"))
+        return DataApi(self.url, SecretStr(f"token-{name}"))
 
     def call(self, caller: str, method: str, path: str, **options: Any) -> Any:
         """One JSON call."""
@@ -244,7 +244,7 @@ def collaborate(
     settings = Settings(
         postgres=databases.settings("dataapi").model_copy(update=postgres or {}),
         access=Access(tokens_file=tokens(folder)),
-        dataapi=DataApi(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
+        dataapi=DataApiSettings(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
     )
     return build(
         settings, cluster=LocalCluster(environment, folder / "logs", argv=argv), registry=None

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.dataset import ARROW, download, read_dataset
 from mlplatform.contracts.content_hash import ContentHash
 from mlplatform.contracts.dataset import DatasetQuery
@@ -354,7 +354,7 @@ def _without_last_row(body: bytes) -> bytes:
 
 
 @contextmanager
-def _relay(upstream: str, change: Callable[[bytes], bytes]) -> Iterator[DataApiClient]:
+def _relay(upstream: str, change: Callable[[bytes], bytes]) -> Iterator[DataApi]:
     """A client behind a proxy that changes the bodies of datasets and ends every answer cleanly."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -381,7 +381,7 @@ def _relay(upstream: str, change: Callable[[bytes], bytes]) -> Iterator[DataApiC
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with DataApiClient(
+            with DataApi(
                 f"http://127.0.0.1:{server.server_address[1]}", SecretStr("token-trainer")
             ) as client:
                 yield client

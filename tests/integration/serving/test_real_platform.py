@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from mlplatform.access import digest
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.model import ModelVersion
@@ -25,7 +25,7 @@ from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.features.code import load
 from mlplatform.registry.publish import Publisher
-from mlplatform.settings import Access, DataApi, Settings
+from mlplatform.settings import Access, DataApiSettings, Settings
 
 NAME = "ward-real"
 FEATURES = b"""
@@ -46,7 +46,7 @@ class Real:
 
     def call(self, caller: str, method: str, path: str, body: Any = None) -> Any:
         """One call of the data API."""
-        with DataApiClient(self.url, SecretStr(f"token-{caller}")) as client:
+        with DataApi(self.url, SecretStr(f"token-{caller}")) as client:
             return client.call(method, path, json=body)
 
     def publish(self, *, seed: int) -> ModelVersion:
@@ -111,7 +111,7 @@ def real(databases: Any, mlflow: Any, platform: Any, scene: Any, tmp_path: Path)
     settings = Settings(
         postgres=databases.settings("dataapi"),
         access=Access(tokens_file=tokens),
-        dataapi=DataApi(rate_per_s=1e6),
+        dataapi=DataApiSettings(rate_per_s=1e6),
     )
     app = create_app(
         build(settings, cluster=LocalCluster(environment, tmp_path / "logs"), registry=None)

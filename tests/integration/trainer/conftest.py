@@ -21,7 +21,7 @@ from dulwich import porcelain
 from pydantic import SecretStr
 
 from mlplatform.access import digest
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.pipelines import apply
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.dataapi.app import create_app
@@ -29,7 +29,7 @@ from mlplatform.dataapi.main import build
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
-from mlplatform.settings import Access, DataApi, Registry, Settings, Source, Trainer
+from mlplatform.settings import Access, DataApiSettings, Registry, Settings, Source, Trainer
 from mlplatform.source.checkout import checkout
 from mlplatform.trainer.main import run
 from mlplatform.trainer.report.summary import TrainingSummary
@@ -127,9 +127,9 @@ class Bank:
     settings: Settings  # the trainer's
     worker: Worker
 
-    def client(self, caller: str) -> DataApiClient:
+    def client(self, caller: str) -> DataApi:
         """A client with the token of that caller."""
-        return DataApiClient(self.settings.dataapi.url, SecretStr(f"token-{caller}"))
+        return DataApi(self.settings.dataapi.url, SecretStr(f"token-{caller}"))
 
     def commit(
         self, *, features: str = FEATURES, model: str = MODEL, cases: str = CASES, **changes: Any
@@ -260,7 +260,7 @@ def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
         server = Settings(
             postgres=databases.settings("dataapi"),
             access=Access(tokens_file=tokens),
-            dataapi=DataApi(rate_per_s=1e6),
+            dataapi=DataApiSettings(rate_per_s=1e6),
         )
         url = stack.enter_context(_served(server, tmp_path))
         repository = tmp_path / "repository"
@@ -270,7 +270,7 @@ def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
         for pool in pools:
             stack.callback(pool.close)
         settings = Settings(
-            dataapi=DataApi(url=url, token=SecretStr("token-trainer")),
+            dataapi=DataApiSettings(url=url, token=SecretStr("token-trainer")),
             registry=Registry(url=mlflow.url),
             source=source,
             trainer=Trainer(work=tmp_path / "work", wait_s=30),

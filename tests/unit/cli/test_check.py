@@ -10,11 +10,11 @@ from mlplatform.errors import UnknownName
 PLACE: Any = None  # asked only where a version answers
 
 
-class DataApi:
+class Answers:
     """Knows one pipeline, of which no version is promoted."""
 
     def get(self, path: str) -> dict[str, Any]:
-        """As DataApiClient.get."""
+        """As DataApi.get."""
         if path == "/v1/models/known":
             return {"champion": None}
         raise UnknownName("no pipeline of that name")
@@ -22,7 +22,7 @@ class DataApi:
 
 def found(name: str, *, must: bool) -> list[tuple[str, str]]:
     """State and detail of each finding."""
-    client = cast("Any", DataApi())
+    client = cast("Any", Answers())
     return [
         (finding.state, finding.detail)
         for finding in check._of_name(PLACE, client, name, 1.0, must=must)

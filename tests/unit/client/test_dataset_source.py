@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.dataset import FIRST_BYTE_S, _Source, parameters, read_dataset
 from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.errors import UnknownName
@@ -40,7 +40,7 @@ def test_a_dataset_may_be_sorted_for_minutes() -> None:
         asked.append(request)
         return httpx.Response(404, json={"type": "urn:mlplatform:UnknownName", "detail": "no"})
 
-    client = DataApiClient("http://data.test", None, timeout_s=7.0)
+    client = DataApi("http://data.test", None, timeout_s=7.0)
     client.http = httpx.Client(
         base_url="http://data.test", timeout=7.0, transport=httpx.MockTransport(answer)
     )

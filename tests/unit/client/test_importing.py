@@ -21,7 +21,7 @@ class Door:
     def call(
         self, _method: str, _path: str, *, content: bytes, headers: dict[str, str]
     ) -> dict[str, Any]:
-        """What DataApiClient.call does."""
+        """What DataApi.call does."""
         self.bodies.append(content)
         self.keys.append(headers["Idempotency-Key"])
         return {

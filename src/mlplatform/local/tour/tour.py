@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from mlplatform.client import pipelines
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import PlatformError, TryLater, Unavailable
@@ -80,12 +80,8 @@ class Road:
             if self.summary.first_start:
                 self._examples = Examples()
                 held.callback(self._examples.close)
-            self._admin = held.enter_context(
-                DataApiClient(urls["dataapi"], SecretStr(tokens["admin"]))
-            )
-            self._client = held.enter_context(
-                DataApiClient(urls["dataapi"], SecretStr(tokens["client"]))
-            )
+            self._admin = held.enter_context(DataApi(urls["dataapi"], SecretStr(tokens["admin"])))
+            self._client = held.enter_context(DataApi(urls["dataapi"], SecretStr(tokens["client"])))
             self._serving = held.enter_context(ServingClient(urls["serving"], tokens["client"]))
             yield
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlplatform.client.dataapi import DataApiClient, raise_for
+from mlplatform.client.dataapi import DataApi, raise_for
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
 
@@ -26,9 +26,7 @@ class Sent:
     labels: Sequence[Any]
 
 
-def import_rows(
-    client: DataApiClient, name: str, rows: Sequence[Row], *, key: str
-) -> dict[str, Any]:
+def import_rows(client: DataApi, name: str, rows: Sequence[Row], *, key: str) -> dict[str, Any]:
     """Import rows; the same key again imports nothing a second time."""
     body = "\n".join(json.dumps(row) for row in rows).encode()
     headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
@@ -60,7 +58,7 @@ def send(
         )
 
 
-def label(client: DataApiClient, name: str, sent: Sequence[Sent]) -> dict[str, Any]:
+def label(client: DataApi, name: str, sent: Sequence[Sent]) -> dict[str, Any]:
     """Tell what turned out to be true."""
     labels = [
         {"request_id": each.id, "row": row, "label": value, "pipeline": name}
@@ -70,7 +68,7 @@ def label(client: DataApiClient, name: str, sent: Sequence[Sent]) -> dict[str, A
     return dict(client.post("/v1/feedback", {"labels": labels}))
 
 
-def stored(client: DataApiClient, name: str, since: str) -> dict[str, list[Any]]:
+def stored(client: DataApi, name: str, since: str) -> dict[str, list[Any]]:
     """What the requests dataset, read from the standby, says was answered from `since` on: request id -> predictions."""
     answer = client.http.get(
         f"/v1/datasets/{name}.requests",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.dataset import Dataset, download
 from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
@@ -24,7 +24,7 @@ class Extractor:
     While a standby lags or is away it is asked again, until `wait_s` has passed.
     """
 
-    api: DataApiClient
+    api: DataApi
     wait_s: float
 
     def training(

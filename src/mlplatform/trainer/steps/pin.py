@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
 from mlplatform.features.code import FeatureSet, load
@@ -26,7 +26,7 @@ class Pinned:
     features: FeatureSet
 
 
-def pin(api: DataApiClient, source: Source, pipeline: str) -> Pinned:
+def pin(api: DataApi, source: Source, pipeline: str) -> Pinned:
     """The applied definition with the files of its commit. Raises Refused when they differ, DigestMismatch when the features do.
 
     What would only be noticed after the training is looked at here as well: InvalidInput names a

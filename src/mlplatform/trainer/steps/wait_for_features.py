@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from mlplatform.client.dataapi import DataApiClient
+from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import Refused, Unavailable
 from mlplatform.telemetry import logger
 
@@ -16,7 +16,7 @@ _log = logger("trainer")
 
 
 def wait_for_features(
-    api: DataApiClient,
+    api: DataApi,
     pipeline: str,
     digest: str,
     *,
