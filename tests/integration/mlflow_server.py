@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from mlplatform.local import mlflow as local_mlflow
 from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers import mlflow as local_mlflow
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,8 @@ class MlflowServer:
 def mlflow(postgres: Any, open_folder: Path) -> Iterator[MlflowServer]:
     """The server that all tests share. Its database is `mlflow` of the shared Postgres."""
     folder, port = open_folder / "mlflow", _free_port()
-    spec = local_mlflow.process(
-        dsn=postgres.servers.dsn("mlflow", "mlflow").get_secret_value(),
-        host="127.0.0.1",
-        port=port,
-        folder=folder,
+    spec = local_mlflow.spec(
+        postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), folder, port=port
     )
     patient = replace(
         spec, ready_timeout_s=240.0

@@ -88,8 +88,12 @@ def backup_run() -> None:
 
 def mlflow() -> None:
     """MLflow's tracking server and registry, on its database. Runs until SIGTERM."""
+    import os
+
+    from mlplatform.mlflow import main
+
     settings = begin("mlflow")
-    guarded(lambda: _become_mlflow(settings))
+    guarded(lambda: main.run(settings, os.environ))
 
 
 def migrate(
@@ -154,28 +158,6 @@ def _patiently(work: Callable[[], None], seconds: float) -> None:
                 told = str(error)
                 telemetry.logger("cli").warning("waiting for the database", error=told)
             time.sleep(1.0)
-
-
-def _become_mlflow(settings: Settings) -> None:
-    """This process becomes the server: signals and exit code are its own."""
-    import os
-    from pathlib import Path
-
-    from mlplatform.local import mlflow as server
-    from mlplatform.settings import require
-
-    spec = server.process(
-        dsn=require(settings.postgres.mlflow_dsn, "postgres", "mlflow_dsn").get_secret_value(),
-        host=settings.mlflow.host,
-        port=settings.mlflow.port,
-        folder=Path(os.environ.get("HOME", "/tmp")),  # noqa: S108  (an image's only writable folder)
-        artifacts=require(settings.mlflow.artifacts, "mlflow", "artifacts"),
-        allowed_hosts=settings.mlflow.allowed_hosts,
-    )
-    others = {
-        name: value for name, value in os.environ.items() if not name.startswith("MLPLATFORM_")
-    }  # e.g. a bucket's credentials
-    os.execve(spec.argv[0], spec.argv, others | dict(spec.environment))  # noqa: S606
 
 
 def _server(name: str) -> Callable[[], None]:

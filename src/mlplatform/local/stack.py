@@ -13,26 +13,24 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from pydantic import SecretStr
 
 from mlplatform.database import roles
 from mlplatform.errors import UnknownName
-from mlplatform.local import mlflow, ports, secrets, state
+from mlplatform.local import ports, secrets, state
 from mlplatform.local.environment import Layout
-from mlplatform.local.ports import HOST
 from mlplatform.local.processes import memory
 from mlplatform.local.processes.child import ProcessStatus
+from mlplatform.local.processes.probe import answers
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.processes.supervisor import OnChange, Supervisor
-from mlplatform.local.servers import postgres, postgres_files
+from mlplatform.local.servers import mlflow, postgres, postgres_files
 from mlplatform.local.servers.binaries import find
 from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.local.servers.queue import queue_of, refuse_another
@@ -183,13 +181,7 @@ class LocalStack:
         self.supervisor.add(self.postgres.standby_spec())
         dsn = self.postgres.dsn("mlflow", "mlflow").get_secret_value()
         self.supervisor.add(
-            mlflow.process(
-                dsn=dsn,
-                host=HOST,
-                port=layout.ports["mlflow"],
-                folder=layout.home / "mlflow",
-                needs=(PRIMARY,),
-            )
+            mlflow.spec(dsn, layout.home / "mlflow", port=layout.ports["mlflow"], needs=(PRIMARY,))
         )
         for spec in self.queue.processes:
             self.supervisor.add(spec)
@@ -213,7 +205,7 @@ class LocalStack:
             environment=self.layout.environment(name),
             folder=self.layout.home,
             needs=NEEDS[name] + behind,
-            ready=_answers(self.layout.url(name) + PAGES.get(name, "/metrics")),
+            ready=answers(self.layout.url(name) + PAGES.get(name, "/metrics")),
             stop_timeout_s=STOP_S.get(name, 20.0),
         )
 
@@ -263,14 +255,3 @@ class LocalStack:
         with self._writing:
             self.state = self.state.model_copy(update={"processes": dict(self._statuses)})
             self.state.write()
-
-
-def _answers(url: str) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            with urlopen(url, timeout=2) as answer:  # noqa: S310  (an http:// address that we made ourselves)
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False  # not up yet, which is what is being asked
-
-    return ready

@@ -31,7 +31,7 @@ from mlplatform.queue.kafka_client import answers
 
 NAME = "kafka"
 POM = (
-    Path(__file__).parents[3] / "tools" / "kafka" / "pom.xml"
+    Path(__file__).parents[4] / "tools" / "kafka" / "pom.xml"
 )  # in a checkout; an installed package has none
 HEAP = (
     "-Xmx256m"  # what one node needs for a few topics; 512 MB and more of resident memory otherwise

@@ -1,18 +1,14 @@
-"""MLflow's tracking server and registry as a child process: Postgres behind it, artifacts through its own HTTP proxy."""
+"""MLflow's server: its command line and environment. Files go through its own HTTP proxy."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from mlplatform.errors import SettingsError
-from mlplatform.local.processes.spec import ProcessSpec
-from mlplatform.settings import variable
+from mlplatform.settings import Mlflow, variable
 
 _S3 = "install the extra mlplatform[s3], which the image `mlplatform` holds"
 _CLIENTS = {
@@ -29,61 +25,41 @@ _CLIENTS = {
 """Scheme of an artifact address -> the module with which MLflow reaches it, and how one gets it."""
 
 
-def process(
-    *,
-    dsn: str,
-    host: str,
-    port: int,
-    folder: Path,
-    artifacts: str = "",
-    allowed_hosts: Sequence[str] = (),
-    needs: Sequence[str] = (),
-    uid: int | None = None,
-) -> ProcessSpec:
-    """The process. `dsn` is a postgresql:// URL of an existing database; MLflow makes and migrates its tables there on start.
+def command(settings: Mlflow) -> tuple[str, ...]:
+    """The server's command line.
 
-    Files lie at `artifacts` (a path or URL), by default in `folder`/artifacts. `allowed_hosts` are
-    `host:port` names by which clients reach it beside `host:port` itself and localhost; MLflow
-    compares the Host header exactly, with the port.
+    Files lie at `settings.artifacts` (a path, which is made, or a URL). `settings.allowed_hosts`
+    are `host:port` names by which clients reach it beside its own and localhost; MLflow compares
+    the Host header exactly, with the port.
+
+    Raises SettingsError when the client of such a place for files is not installed.
     """
-    hosts = dict.fromkeys([f"{host}:{port}", f"localhost:{port}", *allowed_hosts])
+    own = f"{settings.host}:{settings.port}"
+    hosts = dict.fromkeys([own, f"localhost:{settings.port}", *settings.allowed_hosts])
     options = {
-        "--host": host,
-        "--port": str(port),
+        "--host": settings.host,
+        "--port": str(settings.port),
         "--workers": "1",
-        "--artifacts-destination": _place(artifacts or str(folder / "artifacts")),
+        "--artifacts-destination": _artifacts_url(settings.artifacts),
         "--allowed-hosts": ",".join(hosts),
     }
-    return ProcessSpec(
-        name="mlflow",
-        argv=(
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            *(word for pair in options.items() for word in pair),
-        ),
-        environment=environment(dsn, home=folder),
-        folder=folder,
-        needs=tuple(needs),
-        ready=_answers(f"http://{host}:{port}/health"),
-        ready_timeout_s=90.0,  # the first start runs all of MLflow's migrations
-        uid=uid,
-    )
+    words = (word for pair in options.items() for word in pair)
+    return (sys.executable, "-m", "mlflow", "server", *words)
 
 
 def environment(dsn: str, *, home: Path) -> dict[str, str]:
-    """The server's whole environment.
+    """The server's environment. `dsn` is a postgresql:// URL of an existing database.
 
-    The address with its password stands here, not in argv, which every user of the machine can
-    read.
+    MLflow makes and migrates its tables there on start. The address with its password stands here,
+    not in argv, which every user of the machine can read. Raises ValueError for another URL.
     """
     return {
         "PATH": os.defpath,
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "MLFLOW_BACKEND_STORE_URI": sqlalchemy_url(dsn),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven more processes and a gigabyte, for language-model work that we have none of
+        # Otherwise seven more processes and a gigabyte, for work on language models.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "OMP_NUM_THREADS": "1",
@@ -92,14 +68,14 @@ def environment(dsn: str, *, home: Path) -> dict[str, str]:
 
 
 def sqlalchemy_url(dsn: str) -> str:
-    """A postgresql:// URL with the driver that we ship (psycopg 3)."""
+    """A postgresql:// URL with the driver that we ship (psycopg 3). Raises ValueError."""
     scheme, separator, rest = dsn.partition("://")
     if not separator or scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise ValueError("MLflow's database must be given as a postgresql:// URL")
     return f"postgresql+psycopg://{rest}"
 
 
-def _place(artifacts: str) -> str:
+def _artifacts_url(artifacts: str) -> str:
     """The URL of where files go; a folder is made.
 
     Raises SettingsError when the client of such a place is not installed.
@@ -129,14 +105,3 @@ def _installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # a package above it is missing
         return False
-
-
-def _answers(url: str) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            with urlopen(url, timeout=2) as answer:  # noqa: S310 - an http:// address that we made ourselves
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False  # not up yet, which is what is being asked
-
-    return ready
