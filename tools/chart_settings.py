@@ -15,7 +15,7 @@ LOCAL = {"cluster": {"environment_file", "logs"}, "source": {"working_tree"}}
 DERIVED = {
     "telemetry": {"metrics_host", "metrics_port"},
     "access": {"tokens_file"},
-    "postgres": {name for name in settings.Postgres.model_fields if name.endswith("_dsn")},
+    "postgres": {name for name in settings.PostgresSettings.model_fields if name.endswith("_dsn")},
     "queue": {"url", "ca_file", "username", "password"},
     "outbox": {"folder"},
     "dataapi": {"host", "port", "url", "token"},

@@ -26,7 +26,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from mlplatform.settings import Telemetry
+from mlplatform.settings import TelemetrySettings
 
 SECONDS = (
     0.001,
@@ -190,7 +190,7 @@ class _Lines:
             self._stream.flush()
 
 
-def configure(settings: Telemetry, *, process: str) -> None:
+def configure(settings: TelemetrySettings, *, process: str) -> None:
     """Set up logging of this process to stderr. Called once, by the command line."""
     levels = {
         "debug": logging.DEBUG,
@@ -246,7 +246,7 @@ def histogram(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Histo
     return cast("Histogram", _instrument(name, registry))
 
 
-def serve_metrics(settings: Telemetry) -> None:
+def serve_metrics(settings: TelemetrySettings) -> None:
     """Start the /metrics page in a thread, for processes without an HTTP server; does nothing when the port is 0."""
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr=settings.metrics_host)

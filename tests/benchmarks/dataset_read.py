@@ -36,7 +36,7 @@ from mlplatform.database.pools import ReplicaPool
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers import binaries
 from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
-from mlplatform.settings import Postgres
+from mlplatform.settings import PostgresSettings
 
 PIPELINE, DIGEST, FEATURES = "bench", "b" * 64, 10
 COLUMNS = tuple(f"f{number}" for number in range(FEATURES))
@@ -47,7 +47,7 @@ class FeatureTable:
     """A pipeline with that many labelled feature rows, on a primary and its standby."""
 
     servers: LocalPostgres
-    settings: Postgres  # of the data API
+    settings: PostgresSettings  # of the data API
     reader_dsn: SecretStr  # warehouse, on the standby
     dataset: str
     rows: int

@@ -41,7 +41,7 @@ from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.request import PendingRequest
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.serving.warmup import warm_up
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 
 TOKEN = "benchmark"
 NAMES = tuple(f"f{number}" for number in range(30))
@@ -87,7 +87,7 @@ class Cell:
 
 def serve(variant: str, folder: Path, port: int) -> None:
     """Run one variant until it is ended."""
-    limits = Serving(max_batch=1 if variant == SINGLE else 64, max_waiting=10_000)
+    limits = ServingSettings(max_batch=1 if variant == SINGLE else 64, max_waiting=10_000)
     writer = OutboxWriter.open(
         folder / f"outbox-{variant}", segment_bytes=1 << 26, capacity_bytes=CAPACITY
     )

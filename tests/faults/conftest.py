@@ -16,7 +16,7 @@ from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
 from mlplatform.local.stack import LocalStack, Options
 from mlplatform.local.tour import history, traffic
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def clients(stack: LocalStack) -> Iterator[Platform]:
     """A `Platform` on a running stack, its pipeline applied."""
     token, code = (
         stack.secrets.tokens["admin"],
-        checkout(Source(url=stack.options.source, working_tree=True)),
+        checkout(SourceSettings(url=stack.options.source, working_tree=True)),
     )
     with (
         DataApi(stack.state.urls["dataapi"], SecretStr(token)) as admin,

@@ -24,7 +24,7 @@ from mlplatform.database import roles
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers import binaries
 from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
-from mlplatform.settings import Postgres
+from mlplatform.settings import PostgresSettings
 
 DEADLINE_S = 30.0
 _numbers = itertools.count(1)
@@ -83,7 +83,7 @@ class Databases:
             role, {"raw": self.raw, "warehouse": self.warehouse}[database], standby=standby
         )
 
-    def settings(self, component: str) -> Postgres:
+    def settings(self, component: str) -> PostgresSettings:
         """The database settings of a component, as local mode gives them."""
         return self.cluster.servers.settings(component, raw=self.raw, warehouse=self.warehouse)
 

@@ -24,7 +24,14 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestStore
 from mlplatform.outbox import OutboxWriter
 from mlplatform.queue import Producer, ensure_topic, open_producer
-from mlplatform.settings import Consumer, Outbox, Postgres, Queue, Settings, Shipper
+from mlplatform.settings import (
+    ConsumerSettings,
+    OutboxSettings,
+    PostgresSettings,
+    QueueSettings,
+    Settings,
+    ShipperSettings,
+)
 
 DEADLINE_S = 60.0
 _topics = itertools.count(1)
@@ -69,19 +76,19 @@ class RoadScene:
 
     def __init__(
         self,
-        queue: Queue,
-        postgres: Postgres,
+        queue: QueueSettings,
+        postgres: PostgresSettings,
         folder: Path,
         look: Callable[[], psycopg.Connection[Any]],
     ) -> None:
         self.settings = Settings(
             queue=queue,
             postgres=postgres,
-            outbox=Outbox(
+            outbox=OutboxSettings(
                 folder=folder / "outbox", segment_bytes=64 * 1024, capacity_bytes=64 * 1024 * 1024
             ),
-            consumer=Consumer(batch_records=200, poll_s=0.1),
-            shipper=Shipper(batch_records=100, idle_s=0.02, drain_s=5.0),
+            consumer=ConsumerSettings(batch_records=200, poll_s=0.1),
+            shipper=ShipperSettings(batch_records=100, idle_s=0.02, drain_s=5.0),
         )
         self.folder = folder
         self._look = look
@@ -167,28 +174,28 @@ class RoadScene:
 
 
 @pytest.fixture
-def embedded_queue(tmp_path: Path) -> Queue:
+def embedded_queue(tmp_path: Path) -> QueueSettings:
     """A queue in a fresh file."""
-    return Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=3)
+    return QueueSettings(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=3)
 
 
 @pytest.fixture
-def kafka_queue(request: pytest.FixtureRequest) -> Queue:
+def kafka_queue(request: pytest.FixtureRequest) -> QueueSettings:
     """A fresh topic on the real broker."""
     name = f"road-{os.getpid()}-{next(_topics)}"
-    return Queue(
+    return QueueSettings(
         url=request.getfixturevalue("kafka_broker").url, partitions=3, topic=name, group=name
     )
 
 
 @pytest.fixture(params=["embedded_queue", pytest.param("kafka_queue", marks=pytest.mark.kafka)])
-def queue(request: pytest.FixtureRequest) -> Queue:
+def queue(request: pytest.FixtureRequest) -> QueueSettings:
     """Both queues, one after the other."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
-def scene(embedded_queue: Queue, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
+def scene(embedded_queue: QueueSettings, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
     """The road over the embedded queue."""
     found = RoadScene(
         embedded_queue,
@@ -201,7 +208,7 @@ def scene(embedded_queue: Queue, databases: Any, tmp_path: Path) -> Iterator[Roa
 
 
 @pytest.fixture
-def any_scene(queue: Queue, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
+def any_scene(queue: QueueSettings, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
     """The road over each of both queues."""
     found = RoadScene(
         queue,

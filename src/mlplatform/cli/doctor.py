@@ -150,12 +150,12 @@ def _memory() -> Iterator[Finding]:
 def _source(state: State | None) -> Iterator[Finding]:
     from mlplatform.cli.stack import project
     from mlplatform.errors import PlatformError
-    from mlplatform.settings import Source
+    from mlplatform.settings import SourceSettings
     from mlplatform.source.checkout import checkout, dirty
 
     try:
         url = state.source if state else str(project(Path.cwd()))
-        source = Source(
+        source = SourceSettings(
             url=url, working_tree=bool(state and state.working_tree) or not _is_repository(url)
         )
         code = checkout(source)

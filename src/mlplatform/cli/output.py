@@ -38,9 +38,9 @@ def console(*, stderr: bool = False) -> Console:
 def quiet_logs() -> None:
     """Let this process log to stderr, and only what a person must know: results stay alone on stdout."""
     from mlplatform import telemetry
-    from mlplatform.settings import Telemetry
+    from mlplatform.settings import TelemetrySettings
 
-    telemetry.configure(Telemetry(log_level="warning", log_format="console"), process="cli")
+    telemetry.configure(TelemetrySettings(log_level="warning", log_format="console"), process="cli")
 
 
 def complain(error: PlatformError) -> None:

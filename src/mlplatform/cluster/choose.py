@@ -6,21 +6,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from mlplatform import settings as settings_module
 from mlplatform.cluster.interface import Cluster
 from mlplatform.cluster.local import LocalCluster
+from mlplatform.settings import ClusterSettings, require
 
 
-def open_cluster(settings: settings_module.Cluster) -> Cluster:
+def open_cluster(settings: ClusterSettings) -> Cluster:
     """The cluster of `settings.kind`. Raises SettingsError that names what is missing."""
     if settings.kind == "local":
-        file = Path(
-            settings_module.require(settings.environment_file, "cluster", "environment_file")
-        )
+        file = Path(require(settings.environment_file, "cluster", "environment_file"))
         return LocalCluster(file, file.parent / "logs" if settings.logs is None else settings.logs)
     # Loaded by name: the client weighs 60 MB and its extra is not installed on laptops.
     kubernetes = import_module("mlplatform.cluster.kubernetes")
-    namespace = settings_module.require(settings.namespace, "cluster", "namespace")
+    namespace = require(settings.namespace, "cluster", "namespace")
     return cast(
         "Cluster",
         kubernetes.KubernetesCluster.inside(

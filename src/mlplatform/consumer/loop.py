@@ -18,7 +18,7 @@ from mlplatform.consumer.gauges import LagGauges
 from mlplatform.database.requests import DeadLetter, Entry, RequestStore, Stored
 from mlplatform.errors import InvalidInput, PlatformError, Unavailable
 from mlplatform.queue import Consumer, QueueRecord
-from mlplatform.settings import Consumer as ConsumerSettings
+from mlplatform.settings import ConsumerSettings
 from mlplatform.telemetry import counter, histogram, logger, turned
 
 _FIRST_PAUSE_S = 0.1

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from mlplatform.database import standby
 from mlplatform.database.sessions import Connection, Sessions
 from mlplatform.errors import InvalidInput, Unavailable
-from mlplatform.settings import Postgres
+from mlplatform.settings import PostgresSettings
 
 __all__ = ["Connection", "PrimaryPool", "ReplicaPool", "StandbyRead"]
 
@@ -52,7 +52,7 @@ class PrimaryPool:
     A server that only reads is refused at the door.
     """
 
-    def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
+    def __init__(self, dsn: SecretStr, settings: PostgresSettings, *, name: str) -> None:
         self.name = name
         address = conninfo(dsn, settings, name=name, target_session_attrs="read-write")
         self._sessions = Sessions(
@@ -103,7 +103,7 @@ class ReplicaPool:
     login trigger.
     """
 
-    def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
+    def __init__(self, dsn: SecretStr, settings: PostgresSettings, *, name: str) -> None:
         self.name = name
         self.dsn = dsn
         self.settings = settings
@@ -152,7 +152,7 @@ class ReplicaPool:
         return connection
 
 
-def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> str:
+def conninfo(dsn: SecretStr, settings: PostgresSettings, *, name: str, **extra: str) -> str:
     """A connection string with our time limits.
 
     A link that went quiet is noticed within half a minute, by both ends.
@@ -165,7 +165,7 @@ def conninfo(dsn: SecretStr, settings: Postgres, *, name: str, **extra: str) -> 
     return _address(dsn, settings, name, bounds, extra)
 
 
-def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
+def streaming_conninfo(dsn: SecretStr, settings: PostgresSettings, *, name: str) -> str:
     """A connection string for one dataset on a standby, which may take as long as its reader does: who stalls is cut off by the data API.
 
     The server's end has no tcp_user_timeout: to it a reader that is slow looks like one that is
@@ -176,7 +176,7 @@ def streaming_conninfo(dsn: SecretStr, settings: Postgres, *, name: str) -> str:
 
 def _address(
     dsn: SecretStr,
-    settings: Postgres,
+    settings: PostgresSettings,
     name: str,
     server: Mapping[str, object],
     client: Mapping[str, str],

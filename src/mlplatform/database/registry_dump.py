@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from mlplatform.database import queries
 from mlplatform.database.pools import conninfo, one_line
 from mlplatform.errors import Refused, Unavailable
-from mlplatform.settings import Postgres
+from mlplatform.settings import PostgresSettings
 
 CONTROL_TABLES = ("pipelines", "model_versions", "promotions", "receipts")
 """What proves who may serve; in the order in which they can be filled. feature_sets is left out: it
@@ -53,7 +53,7 @@ class Version:
 class RegistryRows:
     """One database session for one dump or restore. `name` appears in pg_stat_activity."""
 
-    def __init__(self, dsn: SecretStr, settings: Postgres, *, name: str) -> None:
+    def __init__(self, dsn: SecretStr, settings: PostgresSettings, *, name: str) -> None:
         self._conninfo = conninfo(dsn, settings, name=name)
         self._queries = queries.load("registry_dump")
 

@@ -18,7 +18,7 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.features import code
 from mlplatform.features.code import FeatureSet
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import counter, logger
 
@@ -40,7 +40,7 @@ class Catalogue:
     def __init__(
         self,
         warehouse: PrimaryPool,
-        source: Source,
+        source: SourceSettings,
         *,
         retry_s: float,
         clock: Callable[[], float] = time.monotonic,

@@ -21,7 +21,7 @@ from mlplatform.errors import InvalidInput, Refused
 from mlplatform.etl.batch import process, refused
 from mlplatform.etl.catalogue import Catalogue, Ready
 from mlplatform.etl.redriving import Redriver
-from mlplatform.settings import Etl
+from mlplatform.settings import EtlSettings
 from mlplatform.telemetry import counter, histogram, logger
 
 Key = tuple[str, str, str, int]
@@ -32,7 +32,7 @@ class Worker:
     """One thread. Keeps nothing that another process would need."""
 
     def __init__(
-        self, raw: PrimaryPool, warehouse: PrimaryPool, catalogue: Catalogue, settings: Etl
+        self, raw: PrimaryPool, warehouse: PrimaryPool, catalogue: Catalogue, settings: EtlSettings
     ) -> None:
         self._raw = raw
         self._warehouse = warehouse

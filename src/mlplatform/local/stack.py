@@ -34,7 +34,7 @@ from mlplatform.local.servers import mlflow, postgres, postgres_files
 from mlplatform.local.servers.binaries import find
 from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.local.servers.queue import queue_of, refuse_another
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 
 PRIMARY, STANDBY = postgres.PRIMARY, postgres.STANDBY
@@ -210,7 +210,7 @@ class LocalStack:
         )
 
     def _models(self) -> tuple[str, ...]:
-        source = Source(
+        source = SourceSettings(
             url=self.options.source,
             working_tree=self.options.working_tree,
             cache=self.options.home / "cache" / "source",

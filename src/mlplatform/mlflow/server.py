@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlplatform.errors import SettingsError
-from mlplatform.settings import Mlflow, variable
+from mlplatform.settings import MlflowSettings, variable
 
 _S3 = "install the extra mlplatform[s3], which the image `mlplatform` holds"
 _CLIENTS = {
@@ -25,7 +25,7 @@ _CLIENTS = {
 """Scheme of an artifact address -> the module with which MLflow reaches it, and how one gets it."""
 
 
-def command(settings: Mlflow) -> tuple[str, ...]:
+def command(settings: MlflowSettings) -> tuple[str, ...]:
     """The server's command line.
 
     Files lie at `settings.artifacts` (a path, which is made, or a URL). `settings.allowed_hosts`

@@ -9,13 +9,13 @@ from mlplatform.queue.embedded import EmbeddedConsumer, EmbeddedProducer, make_t
 from mlplatform.queue.interface import Consumer, Positions, Producer
 from mlplatform.queue.kafka import KafkaConsumer, KafkaProducer
 from mlplatform.queue.kafka_client import ensure_kafka_topic
-from mlplatform.settings import Queue, require, variable
+from mlplatform.settings import QueueSettings, require, variable
 
 _SQLITE = "sqlite:///"
 _KAFKA = "kafka://"
 
 
-def open_producer(settings: Queue) -> Producer:
+def open_producer(settings: QueueSettings) -> Producer:
     """A producer for the topic of the settings. May raise Unavailable."""
     path = embedded_path(settings)
     return (
@@ -25,7 +25,7 @@ def open_producer(settings: Queue) -> Producer:
     )
 
 
-def open_consumer(settings: Queue, *, positions: Positions) -> Consumer:
+def open_consumer(settings: QueueSettings, *, positions: Positions) -> Consumer:
     """A member of the settings' group. May raise Unavailable."""
     path = embedded_path(settings)
     if path:
@@ -33,7 +33,7 @@ def open_consumer(settings: Queue, *, positions: Positions) -> Consumer:
     return KafkaConsumer(bootstrap_servers(settings), settings, positions=positions)
 
 
-def ensure_topic(settings: Queue) -> None:
+def ensure_topic(settings: QueueSettings) -> None:
     """Make the topic if it is missing; one that exists is left as it is. May raise Unavailable."""
     path = embedded_path(settings)
     if path:
@@ -42,7 +42,7 @@ def ensure_topic(settings: Queue) -> None:
         ensure_kafka_topic(bootstrap_servers(settings), settings)
 
 
-def embedded_path(settings: Queue) -> Path | None:
+def embedded_path(settings: QueueSettings) -> Path | None:
     """File of the embedded queue; None for Kafka.
 
     An absolute path has four slashes: sqlite:////var/lib/queue.sqlite.
@@ -59,7 +59,7 @@ def embedded_path(settings: Queue) -> Path | None:
     )
 
 
-def bootstrap_servers(settings: Queue) -> list[str]:
+def bootstrap_servers(settings: QueueSettings) -> list[str]:
     """HOST:PORT of each broker in a kafka:// URL."""
     servers = settings.url.removeprefix(_KAFKA).rstrip("/").split(",")
     for server in servers:

@@ -19,7 +19,7 @@ from mlplatform.errors import Refused, TooLarge, Unavailable
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Positions, QueueRecord
 from mlplatform.queue.sqlite import QueueFile
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
 
 _LEASE_S = 10.0  # a member that is quiet for longer is dead; above the longest transaction, below what a person would wait for
@@ -30,7 +30,7 @@ _CLEAN_EVERY_S = 60.0
 _CLEAN_AT_ONCE = 10_000  # records removed in one transaction: producers wait meanwhile; above what the commits between two bring in
 
 
-def make_topic(path: Path, settings: Queue) -> None:
+def make_topic(path: Path, settings: QueueSettings) -> None:
     """Make the topic if it is missing.
 
     One that exists keeps its partitions: a key must not move.
@@ -52,7 +52,7 @@ def make_topic(path: Path, settings: Queue) -> None:
 class EmbeddedProducer:
     """Writes batches, one transaction each."""
 
-    def __init__(self, path: Path, settings: Queue) -> None:
+    def __init__(self, path: Path, settings: QueueSettings) -> None:
         make_topic(path, settings)
         self._file = QueueFile(path)
         self._settings = settings
@@ -93,7 +93,7 @@ class EmbeddedProducer:
 class EmbeddedConsumer:
     """A member of the group. See Consumer for what it promises."""
 
-    def __init__(self, path: Path, settings: Queue, *, positions: Positions) -> None:
+    def __init__(self, path: Path, settings: QueueSettings, *, positions: Positions) -> None:
         make_topic(path, settings)
         self._file = QueueFile(path)
         self._topic, self._group = settings.topic, settings.group

@@ -30,7 +30,7 @@ from mlplatform.queue.kafka_client import (
     request_bytes,
     told,
 )
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
 
 _DELIVERY_MS = (
@@ -54,7 +54,7 @@ _CUT = (
 class KafkaProducer:
     """Sends batches with acks=all; idempotent, so that the client's own retries make no duplicates."""
 
-    def __init__(self, servers: list[str], settings: Queue) -> None:
+    def __init__(self, servers: list[str], settings: QueueSettings) -> None:
         self._servers = servers
         self._settings = settings
         self._client: Any = None
@@ -138,7 +138,9 @@ class _Listener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
 class KafkaConsumer:
     """A member of the group. See Consumer for what it promises."""
 
-    def __init__(self, servers: list[str], settings: Queue, *, positions: Positions) -> None:
+    def __init__(
+        self, servers: list[str], settings: QueueSettings, *, positions: Positions
+    ) -> None:
         self._servers = servers
         self._settings = settings
         self._ask = positions

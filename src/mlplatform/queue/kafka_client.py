@@ -15,7 +15,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.net.compat import KafkaNetClient
 
 from mlplatform.errors import PlatformError, SettingsError, Unavailable
-from mlplatform.settings import Queue, require, variable
+from mlplatform.settings import QueueSettings, require, variable
 from mlplatform.telemetry import logger
 
 CONNECT_MS = (
@@ -34,7 +34,7 @@ _REFUSALS = (
 """What no retry heals."""
 
 
-def connection(servers: list[str], settings: Queue) -> dict[str, Any]:
+def connection(servers: list[str], settings: QueueSettings) -> dict[str, Any]:
     """Arguments that every client shares.
 
     Raises SettingsError for a mechanism without its user or password.
@@ -131,7 +131,7 @@ def _causes() -> Iterator[list[Exception]]:
         log.setLevel(logging.CRITICAL)
 
 
-def request_bytes(settings: Queue) -> int:
+def request_bytes(settings: QueueSettings) -> int:
     """Largest request that holds one record of the largest size; also what topic and consumer are set to."""
     return max(_KAFKA_DEFAULT_RECORD, settings.max_record_bytes + _RECORD_OVERHEAD)
 
@@ -161,7 +161,7 @@ def told(what: str) -> Iterator[None]:
         raise Unavailable(f"Kafka could not {what}: {error}", retry_after_s=1.0) from error
 
 
-def ensure_kafka_topic(servers: list[str], settings: Queue) -> None:
+def ensure_kafka_topic(servers: list[str], settings: QueueSettings) -> None:
     """Make the topic with explicit retention and copies.
 
     One that exists is left as it is; a shorter retention is warned about.
@@ -179,7 +179,7 @@ def ensure_kafka_topic(servers: list[str], settings: Queue) -> None:
             admin.close()
 
 
-def _topic(settings: Queue) -> dict[str, Any]:
+def _topic(settings: QueueSettings) -> dict[str, Any]:
     if settings.min_insync_replicas > settings.replication_factor:
         raise SettingsError(
             f"{settings.min_insync_replicas} copies can't be in sync of {settings.replication_factor}",
@@ -199,7 +199,7 @@ def _topic(settings: Queue) -> dict[str, Any]:
     }
 
 
-def _too_few_brokers(settings: Queue) -> PlatformError:
+def _too_few_brokers(settings: QueueSettings) -> PlatformError:
     return Unavailable(  # while a cluster starts this is so for a moment
         f"Kafka has fewer brokers than the {settings.replication_factor} copies asked for",
         field=variable("queue", "replication_factor"),
@@ -207,7 +207,7 @@ def _too_few_brokers(settings: Queue) -> PlatformError:
     )
 
 
-def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: Queue) -> None:
+def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: QueueSettings) -> None:
     found = admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, settings.topic)], config_filter="all"
     )

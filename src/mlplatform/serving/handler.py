@@ -19,7 +19,7 @@ from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import too_large
 from mlplatform.serving.request import DecodedRequest, PendingRequest, Prediction
 from mlplatform.serving.slot import Slots
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 
 _OUTPUT_BYTES = 2  # a number and its comma: the least that an output takes in a record
 
@@ -57,7 +57,7 @@ class Handler:
         *,
         slots: Slots,
         access: AccessList | None,
-        limits: Serving,
+        limits: ServingSettings,
         max_record_bytes: int,
         storable: Callable[[], None] = lambda: None,
         new_id: Callable[[], str] = new_request_id,

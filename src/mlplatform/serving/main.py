@@ -19,7 +19,7 @@ from mlplatform.serving.loader import FetchFeatures, Loader
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
-from mlplatform.settings import Settings, Source
+from mlplatform.settings import Settings, SourceSettings
 from mlplatform.source.checkout import checkout
 
 _API_TIMEOUT_S = 5.0
@@ -99,7 +99,7 @@ def open_recorder(settings: Settings) -> RequestRecorder:
     )
 
 
-def features_from(source: Source) -> FetchFeatures:
+def features_from(source: SourceSettings) -> FetchFeatures:
     """Features code out of git.
 
     A pipeline that the commit lacks has none; the digest then tells that something is wrong.

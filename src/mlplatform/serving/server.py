@@ -15,7 +15,7 @@ import uvicorn
 
 from mlplatform.serving.prediction_app import Application
 from mlplatform.serving.slot import Slots
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
 from mlplatform.web.server import Config
 
@@ -25,7 +25,7 @@ _log = logger("serving")
 class Server(uvicorn.Server):
     """One process; `run` returns after the drain."""
 
-    def __init__(self, app: Application, slots: Slots, settings: Serving) -> None:
+    def __init__(self, app: Application, slots: Slots, settings: ServingSettings) -> None:
         config = Config(
             app,
             host=settings.host,

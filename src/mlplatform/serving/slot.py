@@ -9,7 +9,7 @@ from mlplatform.errors import Unavailable, UnknownName
 from mlplatform.serving.batcher import Batcher, Deliver
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import LoadedModel
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 
 
 class Slot:
@@ -20,7 +20,12 @@ class Slot:
     """
 
     def __init__(
-        self, pipeline: str, *, limits: Serving, deliver: Deliver, meters: Meters | None = None
+        self,
+        pipeline: str,
+        *,
+        limits: ServingSettings,
+        deliver: Deliver,
+        meters: Meters | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.meters = meters or Meters(pipeline)

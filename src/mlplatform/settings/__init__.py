@@ -49,13 +49,13 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 """A list of names. pydantic-settings by itself would take JSON only, and tell of anything else in a way that names no variable."""
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     """A group of knobs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Telemetry(Group):
+class TelemetrySettings(SettingsGroup):
     """Logs and metrics."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -71,7 +71,7 @@ class Telemetry(Group):
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of that page; 0 turns it off.")
 
 
-class Access(Group):
+class AccessSettings(SettingsGroup):
     """Who may call."""
 
     tokens_file: Path | None = Field(
@@ -81,7 +81,7 @@ class Access(Group):
     )
 
 
-class Postgres(Group):
+class PostgresSettings(SettingsGroup):
     """Connections. Each process gets only the ones that it needs; the trainer gets none."""
 
     raw_dsn: SecretStr | None = Field(
@@ -121,7 +121,7 @@ class Postgres(Group):
     )
 
 
-class Queue(Group):
+class QueueSettings(SettingsGroup):
     """Between shipper and consumer."""
 
     url: str = Field(
@@ -172,7 +172,7 @@ class Queue(Group):
     password: SecretStr | None = Field(None, description="SASL password.")
 
 
-class Outbox(Group):
+class OutboxSettings(SettingsGroup):
     """The folder where accepted requests wait for Kafka.
 
     One writer (serving), one reader (shipper).
@@ -191,7 +191,7 @@ class Outbox(Group):
     )
 
 
-class DataApiSettings(Group):
+class DataApiSettings(SettingsGroup):
     """The only door to the data; `url` and `token` are what its clients need."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -233,7 +233,7 @@ class DataApiSettings(Group):
     )
 
 
-class Serving(Group):
+class ServingSettings(SettingsGroup):
     """Answers predictions."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -279,7 +279,7 @@ class Serving(Group):
     )
 
 
-class Shipper(Group):
+class ShipperSettings(SettingsGroup):
     """Outbox to queue."""
 
     batch_records: int = Field(
@@ -293,7 +293,7 @@ class Shipper(Group):
     )
 
 
-class Consumer(Group):
+class ConsumerSettings(SettingsGroup):
     """Queue to the raw database."""
 
     batch_records: int = Field(2_000, ge=1, description="Most records in one transaction.")
@@ -305,7 +305,7 @@ class Consumer(Group):
     )
 
 
-class Etl(Group):
+class EtlSettings(SettingsGroup):
     """Raw rows to feature rows."""
 
     batch_requests: int = Field(2_000, ge=1, description="Most requests in one transaction.")
@@ -320,7 +320,7 @@ class Etl(Group):
     )
 
 
-class Registry(Group):
+class RegistrySettings(SettingsGroup):
     """MLflow, and what may be loaded from it."""
 
     url: str = Field("http://127.0.0.1:5000", description="MLflow tracking server.")
@@ -350,7 +350,7 @@ class Registry(Group):
         )
 
 
-class Mlflow(Group):
+class MlflowSettings(SettingsGroup):
     """The tracking server itself, where it runs as a process of its own (`mlplatform mlflow`)."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -363,7 +363,7 @@ class Mlflow(Group):
     )
 
 
-class Source(Group):
+class SourceSettings(SettingsGroup):
     """The git repository with pipelines/<model>/."""
 
     url: str = Field("", description="Git URL or path of a repository.")
@@ -380,7 +380,7 @@ class Source(Group):
     )
 
 
-class Trainer(Group):
+class TrainerSettings(SettingsGroup):
     """One training run."""
 
     work: Path | None = Field(None, description="Scratch folder; a temporary one when empty.")
@@ -395,7 +395,7 @@ class Trainer(Group):
     )
 
 
-class Backup(Group):
+class BackupSettings(SettingsGroup):
     """Registry snapshots."""
 
     folder: Path | None = Field(None, description="Where snapshots are kept.")
@@ -404,7 +404,7 @@ class Backup(Group):
     )
 
 
-class Cluster(Group):
+class ClusterSettings(SettingsGroup):
     """Where training runs are started."""
 
     kind: Literal["local", "kubernetes"] = Field(
@@ -430,22 +430,22 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
     )
 
-    telemetry: Telemetry = Telemetry()
-    access: Access = Access()
-    postgres: Postgres = Postgres()
-    queue: Queue = Queue()
-    outbox: Outbox = Outbox()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    access: AccessSettings = AccessSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    queue: QueueSettings = QueueSettings()
+    outbox: OutboxSettings = OutboxSettings()
     dataapi: DataApiSettings = DataApiSettings()
-    serving: Serving = Serving()
-    shipper: Shipper = Shipper()
-    consumer: Consumer = Consumer()
-    etl: Etl = Etl()
-    registry: Registry = Registry()
-    mlflow: Mlflow = Mlflow()
-    source: Source = Source()
-    trainer: Trainer = Trainer()
-    backup: Backup = Backup()
-    cluster: Cluster = Cluster()
+    serving: ServingSettings = ServingSettings()
+    shipper: ShipperSettings = ShipperSettings()
+    consumer: ConsumerSettings = ConsumerSettings()
+    etl: EtlSettings = EtlSettings()
+    registry: RegistrySettings = RegistrySettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    source: SourceSettings = SourceSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    backup: BackupSettings = BackupSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     @classmethod
     def settings_customise_sources(

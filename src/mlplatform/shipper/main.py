@@ -9,7 +9,7 @@ from pathlib import Path
 from mlplatform.errors import Unavailable
 from mlplatform.outbox import OutboxReader
 from mlplatform.queue import Producer, ensure_topic, open_producer
-from mlplatform.settings import Queue, Settings, require
+from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.shipper.loop import ShipperLoop
 from mlplatform.telemetry import logger, serve_metrics, turned, watch
 
@@ -41,7 +41,7 @@ def run(settings: Settings) -> None:
         reader.close()
 
 
-def _producer(settings: Queue) -> Producer:
+def _producer(settings: QueueSettings) -> Producer:
     ensure_topic(settings)
     return open_producer(settings)
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path, PurePath
 
 from mlplatform.errors import InvalidInput, SettingsError, UnknownName
-from mlplatform.settings import Source, variable
+from mlplatform.settings import SourceSettings, variable
 from mlplatform.source import remote, tree, working_tree
 from mlplatform.source.pipeline_files import PipelineFiles, read
 
@@ -59,7 +59,7 @@ class Checkout:
             )
 
 
-def checkout(settings: Source, *, ref: str | None = None) -> Checkout:
+def checkout(settings: SourceSettings, *, ref: str | None = None) -> Checkout:
     """The pipelines at `ref` (default: the setting). Blocks while a remote is fetched.
 
     Raises SettingsError (no repository), UnknownName (no such ref), InvalidInput (no pipelines
@@ -85,7 +85,7 @@ def checkout(settings: Source, *, ref: str | None = None) -> Checkout:
     return Checkout(commit.id.decode(), folder)
 
 
-def dirty(settings: Source) -> list[str]:
+def dirty(settings: SourceSettings) -> list[str]:
     """Files under the pipelines folder of a path repository that differ from HEAD, sorted; empty for a remote."""
     if settings.working_tree or not remote.is_path(settings.url):
         return []
@@ -104,7 +104,7 @@ def dirty(settings: Source) -> list[str]:
     return sorted(path for path in differing if working_tree.counts(PurePath(path)))
 
 
-def _of_working_tree(settings: Source, place: Path, wanted: str) -> Checkout:
+def _of_working_tree(settings: SourceSettings, place: Path, wanted: str) -> Checkout:
     kept = place / wanted.replace(":", "-") / settings.folder
     if working_tree.is_commit(wanted) and kept.exists():
         return Checkout(wanted, kept)
@@ -122,7 +122,7 @@ def _of_working_tree(settings: Source, place: Path, wanted: str) -> Checkout:
     return Checkout(commit, folder)
 
 
-def _cache(settings: Source) -> Path:
+def _cache(settings: SourceSettings) -> Path:
     """A folder per repository, made if need be."""
     if not settings.url:
         raise SettingsError(

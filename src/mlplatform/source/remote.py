@@ -20,7 +20,7 @@ from dulwich.repo import Repo
 from urllib3.exceptions import HTTPError
 
 from mlplatform.errors import SettingsError, Unavailable, UnknownName
-from mlplatform.settings import Source, variable
+from mlplatform.settings import SourceSettings, variable
 
 _HASH = re.compile(r"^[0-9a-f]{40}$")
 TIMEOUT_S = 30.0
@@ -32,12 +32,12 @@ def is_path(url: str) -> bool:
     return "://" not in url or url.startswith("file://")
 
 
-def path_of(settings: Source) -> Path:
+def path_of(settings: SourceSettings) -> Path:
     """The folder that the setting names."""
     return Path(settings.url.removeprefix("file://")).expanduser()
 
 
-def open_path(settings: Source) -> Repo:
+def open_path(settings: SourceSettings) -> Repo:
     """The repository at a path. Raises SettingsError when there is none."""
     try:
         return Repo(str(path_of(settings)))
@@ -49,7 +49,7 @@ def open_path(settings: Source) -> Repo:
         ) from error
 
 
-def fetched(settings: Source, wanted: str, place: Path) -> Repo:
+def fetched(settings: SourceSettings, wanted: str, place: Path) -> Repo:
     """The clone at `place`, with `wanted` in it if the server has it.
 
     A full hash that is there already asks no server.
@@ -61,7 +61,7 @@ def fetched(settings: Source, wanted: str, place: Path) -> Repo:
     return repository
 
 
-def commit_of(repository: Repo, wanted: str, settings: Source) -> Commit:
+def commit_of(repository: Repo, wanted: str, settings: SourceSettings) -> Commit:
     """The commit that a branch, tag or hash stands for. Raises UnknownName."""
     try:
         return parse_commit(repository, wanted.encode())
@@ -102,7 +102,7 @@ def _clone(place: Path) -> Repo:
     return Repo(str(place))
 
 
-def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
+def _fetch(settings: SourceSettings, repository: Repo, wanted: str) -> None:
     where = shown(settings.url)
     if not settings.url.startswith(("http://", "https://")):
         raise SettingsError(
@@ -144,7 +144,7 @@ def _fetch(settings: Source, repository: Repo, wanted: str) -> None:
     )
 
 
-def _client(settings: Source) -> tuple[Urllib3HttpGitClient, str]:
+def _client(settings: SourceSettings) -> tuple[Urllib3HttpGitClient, str]:
     config = ConfigDict()
     config.set((b"http",), b"timeout", str(TIMEOUT_S).encode())
     password = settings.password.get_secret_value() if settings.password else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from mlplatform.errors import InvalidInput, SettingsError
-from mlplatform.settings import Source, variable
+from mlplatform.settings import SourceSettings, variable
 from mlplatform.source.remote import is_path, path_of
 
 _COMMIT = re.compile(r"^working-tree:[0-9a-f]{12}$")
@@ -32,7 +32,7 @@ def commit_of(files: Mapping[str, bytes]) -> str:
     return f"working-tree:{content.hexdigest()[:12]}"
 
 
-def files(settings: Source) -> dict[str, bytes]:
+def files(settings: SourceSettings) -> dict[str, bytes]:
     """Path -> content below the pipelines folder, without hidden files and Python's caches."""
     if not is_path(settings.url):
         raise SettingsError(

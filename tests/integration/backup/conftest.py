@@ -23,7 +23,7 @@ from mlplatform.engine.skops import frame
 from mlplatform.registry import manifest
 from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import Backup, Registry, Settings
+from mlplatform.settings import BackupSettings, RegistrySettings, Settings
 
 _numbers = itertools.count(1)
 FEATURE = Feature(name="size", dtype="float64")
@@ -43,8 +43,8 @@ class Shop:
         """What the backup's process gets."""
         return Settings(
             postgres=self.databases.settings("backup"),
-            registry=Registry(url=self.mlflow.url),
-            backup=Backup(folder=self.folder / "backups", keep=keep),
+            registry=RegistrySettings(url=self.mlflow.url),
+            backup=BackupSettings(folder=self.folder / "backups", keep=keep),
         )
 
     def restoring(self) -> Settings:

@@ -27,7 +27,7 @@ from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
 from mlplatform.database import feature_sets, featuring, raw_requests
 from mlplatform.database.featuring import BadRow, LabelRow, Outcome
-from mlplatform.settings import Access, DataApiSettings, Settings
+from mlplatform.settings import AccessSettings, DataApiSettings, Settings
 
 CALLERS: dict[str, dict[str, Any]] = {
     "admin": {"roles": ["admin"]},
@@ -243,7 +243,7 @@ def collaborate(
     environment.write_text(json.dumps({"MLPLATFORM_DATAAPI__URL": "http://127.0.0.1:1"}))
     settings = Settings(
         postgres=databases.settings("dataapi").model_copy(update=postgres or {}),
-        access=Access(tokens_file=tokens(folder)),
+        access=AccessSettings(tokens_file=tokens(folder)),
         dataapi=DataApiSettings(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
     )
     return build(

@@ -25,7 +25,7 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
 from mlplatform.features.digest import features_digest
-from mlplatform.settings import Etl, Postgres, Source
+from mlplatform.settings import EtlSettings, PostgresSettings, SourceSettings
 
 TOPIC = "mlplatform.requests"
 DEFINITION: dict[str, Any] = {
@@ -176,14 +176,16 @@ class Road:
         with self.databases.connect("dataapi", "raw") as connection, connection.transaction():
             imports.store(connection, pipeline, documents, caller="test")
 
-    def worker(self, *, postgres: Postgres | None = None, **settings: Any) -> Worker:
+    def worker(self, *, postgres: PostgresSettings | None = None, **settings: Any) -> Worker:
         """An etl in this process, whose steps the test makes."""
         postgres = postgres or self.databases.settings("etl")
         raw = PrimaryPool(postgres.raw_dsn, postgres, name="etl")
         warehouse = PrimaryPool(postgres.warehouse_dsn, postgres, name="etl")
         self.pools += [raw, warehouse]
-        source = Source(url=str(self.repository), cache=self.repository.parent / "cache")
-        return Worker(raw, warehouse, Catalogue(warehouse, source, retry_s=0.001), Etl(**settings))
+        source = SourceSettings(url=str(self.repository), cache=self.repository.parent / "cache")
+        return Worker(
+            raw, warehouse, Catalogue(warehouse, source, retry_s=0.001), EtlSettings(**settings)
+        )
 
     def drain(self, worker: Worker | None = None, **settings: Any) -> None:
         """Steps until nothing is left."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mlplatform.queue import Consumer, Producer, ensure_topic, open_consumer, open_producer
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 
 _NAME = "kafka_broker_fixture"
 if _NAME not in sys.modules:
@@ -38,7 +38,7 @@ _topics = itertools.count(1)
 class Scene:
     """One topic, with everything that was opened on it."""
 
-    settings: Queue
+    settings: QueueSettings
     stored: dict[int, int] = field(default_factory=dict)  # what the database of this scene holds
     asked: list[list[int]] = field(default_factory=list)
     _open: list[Producer | Consumer] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Scene:
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Scene]:
     """The embedded queue."""
-    scene = Scene(Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=3))
+    scene = Scene(QueueSettings(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=3))
     ensure_topic(scene.settings)
     yield scene
     scene.close()
@@ -86,7 +86,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A topic on the real broker."""
     broker = request.getfixturevalue("kafka_broker")
     name = f"test-{os.getpid()}-{next(_topics)}"
-    scene = Scene(Queue(url=broker.url, partitions=3, topic=name, group=name))
+    scene = Scene(QueueSettings(url=broker.url, partitions=3, topic=name, group=name))
     ensure_topic(scene.settings)
     yield scene
     scene.close()

@@ -12,7 +12,7 @@ from kafka.structs import TopicPartition
 
 from mlplatform.errors import RecordsGone, Unavailable
 from mlplatform.queue import open_consumer, open_producer
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 
 pytestmark = pytest.mark.kafka
 DEADLINE_S = 30.0
@@ -69,7 +69,7 @@ def test_gone_under_a_running_consumer(kafka: Any) -> None:
 )
 def test_a_broker_that_is_not_there() -> None:
     """Producer and consumer of a broker that never answers say so within seconds, and may be asked again."""
-    settings = Queue(url="kafka://127.0.0.1:1")
+    settings = QueueSettings(url="kafka://127.0.0.1:1")
     producer, consumer = open_producer(settings), open_consumer(settings, positions=lambda _: {})
     for _ in range(2):
         with pytest.raises(Unavailable):

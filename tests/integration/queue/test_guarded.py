@@ -20,7 +20,7 @@ from mlplatform.local import ports
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers.kafka import LocalKafka, find_java
 from mlplatform.queue import ensure_topic, open_consumer, open_producer
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 
 pytestmark = [
     pytest.mark.kafka,
@@ -41,7 +41,7 @@ listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.p
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
 
-Settings = Callable[..., Queue]
+Settings = Callable[..., QueueSettings]
 
 
 def _certificate(folder: Path, name: str) -> Path:
@@ -100,8 +100,8 @@ def guarded(kafka_broker: Any) -> Iterator[Settings]:
 
             def settings(
                 mechanism: str, *, password: str = "secret", stranger: bool = False
-            ) -> Queue:
-                return Queue.model_validate(
+            ) -> QueueSettings:
+                return QueueSettings.model_validate(
                     {
                         "url": f"kafka://127.0.0.1:{chosen['guarded']}",
                         "security_protocol": "SASL_SSL",
@@ -165,7 +165,7 @@ def _refusal(call: Callable[[], object]) -> tuple[str, str]:
     return found
 
 
-def _calls(settings: Queue) -> Iterator[Callable[[], object]]:
+def _calls(settings: QueueSettings) -> Iterator[Callable[[], object]]:
     yield lambda: ensure_topic(settings)
     producer = open_producer(settings)
     yield lambda: producer.send([(b"key", b"value")])

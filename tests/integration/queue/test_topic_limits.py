@@ -11,15 +11,15 @@ import pytest
 
 from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.queue import ensure_topic, open_consumer, open_producer
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-def narrow(kafka_broker: Any) -> Iterator[Queue]:
+def narrow(kafka_broker: Any) -> Iterator[QueueSettings]:
     """A topic with one partition that takes records of 2 kB; the settings say a megabyte."""
-    settings = Queue(
+    settings = QueueSettings(
         url=kafka_broker.url,
         topic=f"narrow-{os.getpid()}",
         group=f"narrow-{os.getpid()}",
@@ -35,7 +35,7 @@ def narrow(kafka_broker: Any) -> Iterator[Queue]:
     admin.close()
 
 
-def test_a_refused_record_does_not_stop_the_next(narrow: Queue) -> None:
+def test_a_refused_record_does_not_stop_the_next(narrow: QueueSettings) -> None:
     """The broker refuses the large record only: the same producer goes on with others, in order."""
     ensure_topic(narrow)
     producer, consumer = open_producer(narrow), open_consumer(narrow, positions=lambda _: {})
@@ -57,7 +57,9 @@ def test_too_few_brokers_are_waited_for(kafka_broker: Any) -> None:
 
     The message names the setting.
     """
-    settings = Queue(url=kafka_broker.url, topic=f"copies-{os.getpid()}", replication_factor=3)
+    settings = QueueSettings(
+        url=kafka_broker.url, topic=f"copies-{os.getpid()}", replication_factor=3
+    )
 
     with pytest.raises(Unavailable, match="fewer brokers than the 3 copies") as refusal:
         ensure_topic(settings)

@@ -22,10 +22,10 @@ from mlplatform.serving.loader import Loader
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slot, Slots
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 from mlplatform.web import problem
 
-LIMITS = Serving(max_waiting=10_000)
+LIMITS = ServingSettings(max_waiting=10_000)
 ROW = st.fixed_dictionaries(
     {
         "age": st.integers(-(2**63), 2**63 - 1),

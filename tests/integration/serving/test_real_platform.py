@@ -25,7 +25,7 @@ from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.features.code import load
 from mlplatform.registry.publish import Publisher
-from mlplatform.settings import Access, DataApiSettings, Settings
+from mlplatform.settings import AccessSettings, DataApiSettings, Settings
 
 NAME = "ward-real"
 FEATURES = b"""
@@ -110,7 +110,7 @@ def real(databases: Any, mlflow: Any, platform: Any, scene: Any, tmp_path: Path)
     environment.write_text("{}")
     settings = Settings(
         postgres=databases.settings("dataapi"),
-        access=Access(tokens_file=tokens),
+        access=AccessSettings(tokens_file=tokens),
         dataapi=DataApiSettings(rate_per_s=1e6),
     )
     app = create_app(

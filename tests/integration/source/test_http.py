@@ -20,7 +20,7 @@ from dulwich.web import make_wsgi_chain
 from pydantic import SecretStr
 
 from mlplatform.errors import SettingsError, Unavailable, UnknownName
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 
 # dulwich leaves the last response of a fetch to the garbage collector, which closes its socket with
@@ -49,9 +49,11 @@ class GitServer:
         porcelain.add(self.folder, [str(path) for path in folder.iterdir()])
         return porcelain.commit(self.folder, message=b"change", **AUTHOR).decode()
 
-    def settings(self, cache: Path, **changes: Any) -> Source:
+    def settings(self, cache: Path, **changes: Any) -> SourceSettings:
         """Settings that lead here."""
-        return Source(**({"url": f"http://127.0.0.1:{self.port}/", "cache": cache} | changes))
+        return SourceSettings(
+            **({"url": f"http://127.0.0.1:{self.port}/", "cache": cache} | changes)
+        )
 
     def app(self, git: Any) -> Any:
         """The server, with basic authentication when there is a password."""
@@ -94,7 +96,7 @@ def git(tmp_path: Path) -> Iterator[GitServer]:
             thread.join()
 
 
-def _model(settings: Source, ref: str | None = None) -> str:
+def _model(settings: SourceSettings, ref: str | None = None) -> str:
     return (checkout(settings, ref=ref).folder / "loans" / "model.py").read_text()
 
 
@@ -178,9 +180,9 @@ def test_something_else_than_git_is_told(git: GitServer, tmp_path: Path) -> None
 
 FETCH = """
 import sys
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
-print((checkout(Source.model_validate_json(sys.argv[1])).folder / "loans" / "model.py").read_text())
+print((checkout(SourceSettings.model_validate_json(sys.argv[1])).folder / "loans" / "model.py").read_text())
 """
 
 

@@ -29,7 +29,14 @@ from mlplatform.dataapi.main import build
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
-from mlplatform.settings import Access, DataApiSettings, Registry, Settings, Source, Trainer
+from mlplatform.settings import (
+    AccessSettings,
+    DataApiSettings,
+    RegistrySettings,
+    Settings,
+    SourceSettings,
+    TrainerSettings,
+)
 from mlplatform.source.checkout import checkout
 from mlplatform.trainer.main import run
 from mlplatform.trainer.report.summary import TrainingSummary
@@ -259,21 +266,21 @@ def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
         tokens.write_text(json.dumps({"tokens": entries}))
         server = Settings(
             postgres=databases.settings("dataapi"),
-            access=Access(tokens_file=tokens),
+            access=AccessSettings(tokens_file=tokens),
             dataapi=DataApiSettings(rate_per_s=1e6),
         )
         url = stack.enter_context(_served(server, tmp_path))
         repository = tmp_path / "repository"
         porcelain.init(repository).close()
-        source = Source(url=str(repository), cache=tmp_path / "cache")
+        source = SourceSettings(url=str(repository), cache=tmp_path / "cache")
         pools = [PrimaryPool(dsn, server.postgres, name="etl") for dsn in _etl(databases)]
         for pool in pools:
             stack.callback(pool.close)
         settings = Settings(
             dataapi=DataApiSettings(url=url, token=SecretStr("token-trainer")),
-            registry=Registry(url=mlflow.url),
+            registry=RegistrySettings(url=mlflow.url),
             source=source,
-            trainer=Trainer(work=tmp_path / "work", wait_s=30),
+            trainer=TrainerSettings(work=tmp_path / "work", wait_s=30),
         )
         catalogue = Catalogue(pools[1], source, retry_s=0.001)
         found = Bank(

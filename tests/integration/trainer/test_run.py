@@ -15,7 +15,7 @@ from mlplatform.client.pipelines import apply
 from mlplatform.engine.load import load, read_signature
 from mlplatform.errors import InvalidInput, Refused, Unavailable
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import Trainer
+from mlplatform.settings import TrainerSettings
 from mlplatform.source.checkout import checkout
 
 OTHER_FEATURES = """
@@ -260,7 +260,7 @@ def test_features_that_are_not_ready_are_not_waited_for_for_ever(bank: Any) -> N
     with bank.client("admin") as client:
         apply(client, checkout(bank.settings.source), bank.name)
     with pytest.raises(Unavailable, match="400 requests wait"):
-        bank.train(trainer=Trainer(wait_s=0.2))
+        bank.train(trainer=TrainerSettings(wait_s=0.2))
 
     assert [run["info"]["status"] for run in bank.runs()] == ["FAILED"]
 

@@ -9,14 +9,14 @@ import pytest
 
 from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.errors import Unavailable
-from mlplatform.settings import Consumer
+from mlplatform.settings import ConsumerSettings
 
 
 def test_every_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
     turns: list[int] = []
     stop = threading.Event()
-    loop = ConsumerLoop(cast("Any", None), cast("Any", None), Consumer(), stop=stop)
+    loop = ConsumerLoop(cast("Any", None), cast("Any", None), ConsumerSettings(), stop=stop)
 
     def step() -> int:
         if len(turns) > 1:

@@ -53,8 +53,8 @@ def test_two_threads_make_a_metric_once(monkeypatch: pytest.MonkeyPatch) -> None
 PROGRAM = """
 import logging, structlog
 from mlplatform import telemetry
-from mlplatform.settings import Telemetry
-telemetry.configure(Telemetry(), process="test")
+from mlplatform.settings import TelemetrySettings
+telemetry.configure(TelemetrySettings(), process="test")
 with structlog.contextvars.bound_contextvars(request_id="r1"):
     telemetry.logger("etl").info("hello", rows=3)
 logging.getLogger("foreign").warning("careful")

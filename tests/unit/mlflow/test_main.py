@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from mlplatform.errors import SettingsError
 from mlplatform.mlflow import main
-from mlplatform.settings import Mlflow, Postgres, Settings
+from mlplatform.settings import MlflowSettings, PostgresSettings, Settings
 
 DSN = SecretStr("postgresql://mlplatform_mlflow:secret@db/mlflow")
 
@@ -23,7 +23,8 @@ def test_mlflow_gets_a_buckets_credentials_and_none_of_our_settings(
     started: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *words: started.extend(words))
     settings = Settings(
-        postgres=Postgres(mlflow_dsn=DSN), mlflow=Mlflow(artifacts=str(tmp_path / "files"))
+        postgres=PostgresSettings(mlflow_dsn=DSN),
+        mlflow=MlflowSettings(artifacts=str(tmp_path / "files")),
     )
 
     main.run(
@@ -41,6 +42,6 @@ def test_mlflow_gets_a_buckets_credentials_and_none_of_our_settings(
 def test_a_server_without_a_place_for_files_is_refused() -> None:
     """On a cluster MLflow's own default, a folder of the container, would be lost with the pod."""
     with pytest.raises(SettingsError) as refused:
-        main.run(Settings(postgres=Postgres(mlflow_dsn=DSN)), {})
+        main.run(Settings(postgres=PostgresSettings(mlflow_dsn=DSN)), {})
 
     assert refused.value.field == "MLPLATFORM_MLFLOW__ARTIFACTS"

@@ -10,14 +10,16 @@ import pytest
 
 from mlplatform.errors import SettingsError
 from mlplatform.mlflow import server
-from mlplatform.settings import Mlflow
+from mlplatform.settings import MlflowSettings
 
 SOURCE = Path(server.__file__).parents[1]
 
 
 def start(artifacts: str, folder: Path) -> tuple[str, ...]:
     """The command line of a server with that place for files."""
-    return server.command(Mlflow(port=5000, artifacts=artifacts or str(folder / "artifacts")))
+    return server.command(
+        MlflowSettings(port=5000, artifacts=artifacts or str(folder / "artifacts"))
+    )
 
 
 @pytest.mark.parametrize(

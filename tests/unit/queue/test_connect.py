@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from mlplatform.errors import SettingsError
 from mlplatform.queue.connect import bootstrap_servers, embedded_path
 from mlplatform.queue.kafka_client import connection, request_bytes
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 
 
 @pytest.mark.parametrize(
@@ -23,31 +23,31 @@ from mlplatform.settings import Queue
 )
 def test_embedded_urls(url: str, path: Path | None) -> None:
     """What follows sqlite:/// is the path, absolute or not; a Kafka URL has none."""
-    assert embedded_path(Queue(url=url)) == path
+    assert embedded_path(QueueSettings(url=url)) == path
 
 
 @pytest.mark.parametrize("url", ["", "sqlite:///", "kafka://", "redis://x", "q.sqlite"])
 def test_urls_of_no_queue(url: str) -> None:
     """Any other URL is refused with the name of the setting."""
     with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__URL"):
-        embedded_path(Queue(url=url))
+        embedded_path(QueueSettings(url=url))
 
 
 def test_bootstrap_servers() -> None:
     """Brokers are listed with commas; IPv6 addresses keep their colons."""
-    assert bootstrap_servers(Queue(url="kafka://a:1,[::1]:2/")) == ["a:1", "[::1]:2"]
+    assert bootstrap_servers(QueueSettings(url="kafka://a:1,[::1]:2/")) == ["a:1", "[::1]:2"]
 
 
 @pytest.mark.parametrize("url", ["kafka://a", "kafka://a:b", "kafka://:1", "kafka://a:1,,b:2"])
 def test_broken_bootstrap_servers(url: str) -> None:
     """A broker without a host or a port is refused before any connection."""
     with pytest.raises(SettingsError, match="HOST:PORT"):
-        bootstrap_servers(Queue(url=url))
+        bootstrap_servers(QueueSettings(url=url))
 
 
 def test_sasl_needs_its_user() -> None:
     """SASL without a user or a password is refused by the name of what is missing."""
-    settings = Queue(
+    settings = QueueSettings(
         url="kafka://a:1", security_protocol="SASL_SSL", sasl_mechanism="PLAIN", username="u"
     )
     with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__PASSWORD"):
@@ -70,12 +70,12 @@ def test_plain_connections_name_no_secrets() -> None:
     """Without SASL no credentials are handed to the client."""
     assert not [
         name
-        for name in connection(["a:1"], Queue(url="kafka://a:1"))
+        for name in connection(["a:1"], QueueSettings(url="kafka://a:1"))
         if "sasl" in name or "ssl" in name
     ]
 
 
 def test_requests_hold_the_largest_record() -> None:
     """The request size leaves room for key and framing, and never falls below Kafka's own default."""
-    assert request_bytes(Queue(max_record_bytes=1024)) == 1_048_588
-    assert request_bytes(Queue(max_record_bytes=5_000_000)) > 5_000_000
+    assert request_bytes(QueueSettings(max_record_bytes=1024)) == 1_048_588
+    assert request_bytes(QueueSettings(max_record_bytes=5_000_000)) > 5_000_000

@@ -11,16 +11,16 @@ import pytest
 
 from mlplatform.errors import IntegrityFailure, RecordsGone, Unavailable
 from mlplatform.queue import embedded, ensure_topic, open_consumer, open_producer
-from mlplatform.settings import Queue
+from mlplatform.settings import QueueSettings
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Queue:
-    return Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=2, retention_h=1)
+def settings(tmp_path: Path) -> QueueSettings:
+    return QueueSettings(url=f"sqlite:///{tmp_path / 'queue.sqlite'}", partitions=2, retention_h=1)
 
 
 @pytest.fixture
-def file(settings: Queue) -> Iterator[sqlite3.Connection]:
+def file(settings: QueueSettings) -> Iterator[sqlite3.Connection]:
     ensure_topic(settings)
     connection = sqlite3.connect(settings.url.removeprefix("sqlite:///"), isolation_level=None)
     yield connection
@@ -31,7 +31,7 @@ def start(_: object) -> dict[int, int]:
     return {}
 
 
-def send(settings: Queue, count: int) -> None:
+def send(settings: QueueSettings, count: int) -> None:
     producer = open_producer(settings)
     producer.send([(b"key", f"value {number}".encode()) for number in range(count)])
     producer.close()
@@ -41,7 +41,9 @@ def offsets(file: sqlite3.Connection) -> list[int]:
     return [row[0] for row in file.execute("SELECT offset FROM messages ORDER BY offset")]
 
 
-def test_stored_and_old_records_are_removed(settings: Queue, file: sqlite3.Connection) -> None:
+def test_stored_and_old_records_are_removed(
+    settings: QueueSettings, file: sqlite3.Connection
+) -> None:
     """Clean-up removes what is both stored and above the retention's age; what is only one of it stays."""
     send(settings, 10)
     file.execute("UPDATE messages SET at = at - 7200 WHERE offset < 6")
@@ -54,7 +56,7 @@ def test_stored_and_old_records_are_removed(settings: Queue, file: sqlite3.Conne
 
 
 def test_a_group_that_is_no_more_holds_nothing_back(
-    settings: Queue, file: sqlite3.Connection
+    settings: QueueSettings, file: sqlite3.Connection
 ) -> None:
     """A renamed group leaves an offset behind that never moves again; the clean-up asks its own group only."""
     send(settings, 10)
@@ -72,7 +74,7 @@ def test_a_group_that_is_no_more_holds_nothing_back(
 
 
 def test_cleaning_keeps_up_with_what_comes_in(
-    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A commit removes a bounded number of records, over all partitions; the next ones go on until nothing old is left, then it rests."""
     monkeypatch.setattr(embedded, "_CLEAN_AT_ONCE", 4)
@@ -97,7 +99,9 @@ def test_cleaning_keeps_up_with_what_comes_in(
     assert ([16, 12, 8, 4, 0, 0], 1) == (left, len(offsets(file)))
 
 
-def test_records_that_nobody_stored_are_kept(settings: Queue, file: sqlite3.Connection) -> None:
+def test_records_that_nobody_stored_are_kept(
+    settings: QueueSettings, file: sqlite3.Connection
+) -> None:
     """Age alone removes nothing: the embedded queue never loses a record that no consumer has stored."""
     send(settings, 5)
     file.execute("UPDATE messages SET at = 0")
@@ -109,7 +113,7 @@ def test_records_that_nobody_stored_are_kept(settings: Queue, file: sqlite3.Conn
     assert offsets(file) == [0, 1, 2, 3, 4]
 
 
-def test_a_position_below_what_is_kept(settings: Queue, file: sqlite3.Connection) -> None:
+def test_a_position_below_what_is_kept(settings: QueueSettings, file: sqlite3.Connection) -> None:
     """A database that was set back behind the clean-up is told how many records are gone, and what to do."""
     send(settings, 10)
     file.execute("UPDATE messages SET at = 0")
@@ -128,7 +132,7 @@ def test_a_position_below_what_is_kept(settings: Queue, file: sqlite3.Connection
 
 
 def test_a_dead_member_loses_its_lease(
-    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member that was killed is replaced when its lease has run out."""
     monkeypatch.setattr(embedded, "_LEASE_S", 0.2)
@@ -148,7 +152,7 @@ def test_a_dead_member_loses_its_lease(
 
 
 def test_a_locked_file_is_unavailable(
-    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that somebody holds for too long is a queue that is away; nothing of the batch is in it."""
     monkeypatch.setattr("mlplatform.queue.sqlite._BUSY_S", 0.05)
@@ -168,11 +172,11 @@ def test_a_file_that_is_no_queue(tmp_path: Path) -> None:
     (tmp_path / "queue.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
 
     with pytest.raises(IntegrityFailure, match="damaged"):
-        open_producer(Queue(url=f"sqlite:///{tmp_path / 'queue.sqlite'}"))
+        open_producer(QueueSettings(url=f"sqlite:///{tmp_path / 'queue.sqlite'}"))
 
 
 def test_a_poll_of_large_records_is_bounded(
-    settings: Queue, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Polls end early when their records are large, and the next ones bring the rest."""
     monkeypatch.setattr(embedded, "_POLL_BYTES", 10_000)

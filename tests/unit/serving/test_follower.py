@@ -25,7 +25,7 @@ from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.slot import Slot
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 
 Scene = Mapping[str, Callable[..., Any]]
 
@@ -44,7 +44,10 @@ class Rig:
         self.swaps = 0
         self.cache = ModelCache(folder)
         self.slot = Slot(
-            "ward", limits=Serving(), deliver=lambda *_: None, meters=Meters("ward", self.registry)
+            "ward",
+            limits=ServingSettings(),
+            deliver=lambda *_: None,
+            meters=Meters("ward", self.registry),
         )
         self.follower = Follower(
             self.slot,

@@ -25,7 +25,7 @@ from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slot, Slots
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 
 Scene = Mapping[str, Callable[..., Any]]
 NAMES = ("age", "bmi", "class", "smoker")
@@ -169,7 +169,7 @@ def test_a_disk_that_hangs_is_told_until_it_answers_again(
     scene: Scene, disk: HangingDisk, tmp_path: Path
 ) -> None:
     """Readiness answers 503 and so do new requests, also with as many waiting as may; what waited is answered in the end."""
-    limits = Serving(max_waiting=1)
+    limits = ServingSettings(max_waiting=1)
     slot = Slot(
         "ward",
         limits=limits,

@@ -12,14 +12,17 @@ from prometheus_client import CollectorRegistry
 from mlplatform.errors import Unavailable, UnknownName
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.slot import Slot, Slots
-from mlplatform.settings import Serving
+from mlplatform.settings import ServingSettings
 
 Scene = Mapping[str, Callable[..., Any]]
 
 
 def slot(name: str = "ward") -> Slot:
     return Slot(
-        name, limits=Serving(), deliver=lambda *_: None, meters=Meters(name, CollectorRegistry())
+        name,
+        limits=ServingSettings(),
+        deliver=lambda *_: None,
+        meters=Meters(name, CollectorRegistry()),
     )
 
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox.position import DurableMark
-from mlplatform.settings import Queue, Settings, Shipper
+from mlplatform.settings import QueueSettings, Settings, ShipperSettings
 from mlplatform.shipper.loop import ShipperLoop
 
 
@@ -61,8 +61,8 @@ def shipper_loop(
     reader: OutboxReader, broker: Broker, folder: Path, stop: threading.Event, **shipper: float
 ) -> ShipperLoop:
     settings = Settings(
-        queue=Queue(max_record_bytes=1024),
-        shipper=Shipper(**({"batch_records": 3, "drain_s": 5.0} | shipper)),
+        queue=QueueSettings(max_record_bytes=1024),
+        shipper=ShipperSettings(**({"batch_records": 3, "drain_s": 5.0} | shipper)),
     )
     return ShipperLoop(reader, lambda: broker, settings, folder, stop=stop)
 
@@ -120,7 +120,9 @@ def test_a_queue_that_was_never_reached_is_drained_into(
         return broker
 
     stop.set()
-    ShipperLoop(reader, connect, Settings(shipper=Shipper(drain_s=5.0)), folder, stop=stop).run()
+    ShipperLoop(
+        reader, connect, Settings(shipper=ShipperSettings(drain_s=5.0)), folder, stop=stop
+    ).run()
 
     assert broker.batches == [[b"a"]]
 
@@ -138,7 +140,7 @@ def test_leaving_with_something_in_the_outbox_is_told(
     stop.set()
     with capture_logs() as logs:
         ShipperLoop(
-            reader, connect, Settings(shipper=Shipper(drain_s=0.2)), folder, stop=stop
+            reader, connect, Settings(shipper=ShipperSettings(drain_s=0.2)), folder, stop=stop
         ).run()
 
     assert ("stopped before the outbox was empty", 2, 0) == tuple(
@@ -155,7 +157,9 @@ def test_an_empty_outbox_needs_no_queue(reader: OutboxReader, folder: Path) -> N
     stop = threading.Event()
     stop.set()
     started = time.monotonic()
-    ShipperLoop(reader, connect, Settings(shipper=Shipper(drain_s=30.0)), folder, stop=stop).run()
+    ShipperLoop(
+        reader, connect, Settings(shipper=ShipperSettings(drain_s=30.0)), folder, stop=stop
+    ).run()
 
     assert time.monotonic() - started < 10
 

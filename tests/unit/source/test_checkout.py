@@ -12,7 +12,7 @@ from dulwich import porcelain
 from dulwich.repo import Repo
 
 from mlplatform.errors import InvalidInput, SettingsError, UnknownName
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source import remote, tree
 from mlplatform.source.checkout import checkout, dirty
 
@@ -65,8 +65,10 @@ LOANS = {
 }
 
 
-def _settings(repository: Path, **changes: Any) -> Source:
-    return Source(**({"url": str(repository), "cache": repository.parent / "cache"} | changes))
+def _settings(repository: Path, **changes: Any) -> SourceSettings:
+    return SourceSettings(
+        **({"url": str(repository), "cache": repository.parent / "cache"} | changes)
+    )
 
 
 def test_a_commit_is_read_whole(repository: Path, commit: Commit) -> None:

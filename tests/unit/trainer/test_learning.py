@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlplatform.errors import InvalidInput, Refused, SettingsError
-from mlplatform.settings import Postgres, Settings
+from mlplatform.settings import PostgresSettings, Settings
 from mlplatform.trainer.credentials import refuse_databases
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.steps.split import split
@@ -230,7 +230,9 @@ def test_database_credentials_are_refused() -> None:
     """The trainer does not start with any database address among its settings, and names each."""
     refuse_databases(Settings())
     given = Settings(
-        postgres=Postgres(warehouse_dsn="postgresql://a@b/c", owner_raw_dsn="postgresql://a@b/c")
+        postgres=PostgresSettings(
+            warehouse_dsn="postgresql://a@b/c", owner_raw_dsn="postgresql://a@b/c"
+        )
     )
 
     with pytest.raises(SettingsError, match=r"WAREHOUSE_DSN.*OWNER_RAW_DSN"):

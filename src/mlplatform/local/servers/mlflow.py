@@ -8,7 +8,7 @@ from mlplatform.local.ports import HOST
 from mlplatform.local.processes.probe import answers
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.mlflow import server
-from mlplatform.settings import Mlflow
+from mlplatform.settings import MlflowSettings
 
 NAME = "mlflow"
 
@@ -18,7 +18,7 @@ def spec(dsn: str, folder: Path, *, port: int, needs: tuple[str, ...] = ()) -> P
 
     `dsn` is a postgresql:// URL of an existing database.
     """
-    settings = Mlflow(host=HOST, port=port, artifacts=str(folder / "artifacts"))
+    settings = MlflowSettings(host=HOST, port=port, artifacts=str(folder / "artifacts"))
     return ProcessSpec(
         name=NAME,
         argv=server.command(settings),

@@ -29,7 +29,7 @@ from mlplatform.database import migrate, roles
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.servers import postgres_files as files
 from mlplatform.local.servers.binaries import Programs
-from mlplatform.settings import Postgres
+from mlplatform.settings import PostgresSettings
 
 SUPERUSER = "postgres"
 PRIMARY = "postgres-primary"
@@ -96,7 +96,7 @@ class LocalPostgres:
 
     def settings(
         self, component: Component, *, raw: str = "raw", warehouse: str = "warehouse"
-    ) -> Postgres:
+    ) -> PostgresSettings:
         """What a component gets to know: only the connections it needs, under its own role. "owner" is for migrations.
 
         `raw` and `warehouse` are names of databases; tests have clones of their own.
@@ -116,7 +116,7 @@ class LocalPostgres:
             }
         if component in ("mlflow", "backup"):
             known["mlflow_dsn"] = self.dsn(component, "mlflow")
-        return Postgres(**known)
+        return PostgresSettings(**known)
 
     def prepare_primary(self) -> None:
         """Make the primary's data folder, or write its configuration anew when it is there."""

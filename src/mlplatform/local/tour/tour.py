@@ -28,7 +28,7 @@ from mlplatform.local.tour.reporting import Reporter, Say
 from mlplatform.local.tour.summary import PipelineSummary, Summary
 from mlplatform.local.tour.traffic import Sent
 from mlplatform.local.training import train
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import Checkout, checkout, dirty
 
 FIRST = "breast-cancer"  # the quickest to train, so that something answers soon
@@ -90,7 +90,7 @@ class Road:
 
     def _apply(self) -> list[str]:
         options = self._stack.options
-        source = Source(
+        source = SourceSettings(
             url=options.source,
             working_tree=options.working_tree,
             cache=options.home / "cache" / "source",

@@ -9,7 +9,7 @@ from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
 from mlplatform.features.code import FeatureSet, load
-from mlplatform.settings import Source
+from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.source.pipeline_files import PipelineFiles
 from mlplatform.trainer.steps.run_cases import read_cases
@@ -26,7 +26,7 @@ class Pinned:
     features: FeatureSet
 
 
-def pin(api: DataApi, source: Source, pipeline: str) -> Pinned:
+def pin(api: DataApi, source: SourceSettings, pipeline: str) -> Pinned:
     """The applied definition with the files of its commit. Raises Refused when they differ, DigestMismatch when the features do.
 
     What would only be noticed after the training is looked at here as well: InvalidInput names a
