@@ -30,7 +30,8 @@ import uvicorn
 
 from mlplatform.access import AccessList, Caller, Role, digest
 from mlplatform.contracts.columns import Column, Feature
-from mlplatform.contracts.model import ModelVersion, Output, Signature
+from mlplatform.contracts.model import Output, Signature
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.onnx import load as load_onnx
 from mlplatform.features.code import FeatureSet
 from mlplatform.outbox import OutboxStatus, OutboxWriter

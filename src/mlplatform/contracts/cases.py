@@ -21,8 +21,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from mlplatform.contracts.frozen import Frozen
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 
@@ -30,11 +31,9 @@ Value = str | int | float | bool | None
 Row = Mapping[str, Value]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+class _Case(Frozen):
+    model_config = ConfigDict(populate_by_name=True)
 
-
-class _Case(_Part):
     name: str = Field(min_length=3, description="What must hold, in plain words.")
     row: str = Field(description="Name of a row in `rows`.")
     changed: dict[str, Value] = Field(
@@ -146,7 +145,7 @@ class Invariant(_Numeric):
 Case = Annotated[Exact | Bounds | Monotone | Invariant, Field(discriminator="kind")]
 
 
-class CaseFile(_Part):
+class CaseFile(Frozen):
     """cases.yaml."""
 
     rows: dict[str, dict[str, Value]] = Field(default_factory=dict)

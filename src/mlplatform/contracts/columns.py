@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from mlplatform.contracts.frozen import Frozen
 
 DType = Literal["float64", "int64", "string", "bool"]
 Columns = Mapping[str, NDArray[Any]]
@@ -43,10 +45,8 @@ RESERVED = frozenset(
 """Names that datasets use themselves, and those that no PostgreSQL table can give to a column."""
 
 
-class Column(BaseModel):
+class Column(Frozen):
     """One raw column as pipeline.yaml declares it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=NAME)
     dtype: DType
@@ -80,10 +80,8 @@ class Column(BaseModel):
         return self
 
 
-class Feature(BaseModel):
+class Feature(Frozen):
     """One column that the model is fed with: a name and a type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=NAME)
     dtype: DType

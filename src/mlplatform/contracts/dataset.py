@@ -9,18 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mlplatform.contracts.columns import DType
+from mlplatform.contracts.frozen import Frozen
 
 DatasetKind = Literal["training", "features", "labels", "requests"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DatasetColumn(_Record):
+class DatasetColumn(Frozen):
     """One column of a dataset contract."""
 
     name: str
@@ -29,7 +26,7 @@ class DatasetColumn(_Record):
     description: str = ""
 
 
-class DatasetDescription(_Record):
+class DatasetDescription(Frozen):
     """The contract of one dataset."""
 
     name: str
@@ -41,7 +38,7 @@ class DatasetDescription(_Record):
     columns: tuple[DatasetColumn, ...]
 
 
-class DatasetQuery(_Record):
+class DatasetQuery(Frozen):
     """Which rows and columns of a dataset."""
 
     columns: tuple[str, ...] | None = Field(
@@ -63,7 +60,7 @@ class DatasetQuery(_Record):
     )
 
 
-class Receipt(_Record):
+class Receipt(Frozen):
     """Proof of a read. Two reads with the same as-of mark and query give the same rows and hash."""
 
     id: str

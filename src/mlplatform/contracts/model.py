@@ -1,31 +1,19 @@
-"""Model versions: what is stored in the registry, and who may serve when."""
+"""What is stored of a model in the registry: its files, their manifest, its inputs and outputs."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mlplatform.contracts.columns import Column, Feature
+from mlplatform.contracts.frozen import Frozen
 
 Format = Literal["onnx", "skops"]
-State = Literal["registered", "verified", "candidate", "champion", "retired", "rejected"]
-Action = Literal["propose", "approve", "promote", "rollback", "reject"]
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Told(_Record):
-    """What the data API tells others, who may be older than it: fields that they don't know yet are left out."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class ModelFile(_Record):
+class ModelFile(Frozen):
     """One line of a manifest."""
 
     path: str = Field(
@@ -36,7 +24,7 @@ class ModelFile(_Record):
     sha256: str = Field(pattern=SHA256)
 
 
-class Manifest(_Record):
+class Manifest(Frozen):
     """SHA-256 of every file of a model.
 
     Stored as manifest.json beside them; its own digest is in the promotion record.
@@ -45,7 +33,7 @@ class Manifest(_Record):
     files: tuple[ModelFile, ...]
 
 
-class Output(_Record):
+class Output(Frozen):
     """What the model answers per row."""
 
     name: str
@@ -55,7 +43,7 @@ class Output(_Record):
     )
 
 
-class Signature(_Record):
+class Signature(Frozen):
     """signature.json: raw columns in, features between, outputs out."""
 
     pipeline: str
@@ -70,52 +58,3 @@ class Signature(_Record):
     model_file: str = Field(description="model.onnx or model.skops")
     features_digest: str = Field(pattern=SHA256)
     commit: str
-
-
-class ModelVersion(_Told):
-    """A version as the data API records it."""
-
-    pipeline: str
-    version: str = Field(description="Number that MLflow gave.")
-    state: State
-    run_id: str = Field(description="MLflow run.")
-    artifacts: str = Field(
-        description="Path of the model folder below MLflow's artifact proxy: '<experiment>/<run>/artifacts/model'."
-    )
-    manifest_sha256: str = Field(pattern=SHA256)
-    features_digest: str = Field(pattern=SHA256)
-    commit: str
-    format: Format
-    receipt_id: str
-    gate_digest: str | None = Field(
-        default=None, description="SHA-256 of the gate report; set when proposed."
-    )
-    metrics: dict[str, float] = Field(default_factory=dict)
-    created_at: datetime
-
-
-class Promotion(_Told):
-    """One entry of the promotion record."""
-
-    id: int
-    pipeline: str
-    version: str
-    action: Action
-    state: State = Field(description="State of the version after the action.")
-    by: str
-    why: str
-    gate_digest: str | None = None
-    previous: str | None = Field(default=None, description="Champion before the action.")
-    at: datetime
-
-
-class ModelStatus(_Told):
-    """GET /v1/models/{name}: what serves, what waits."""
-
-    pipeline: str
-    record: int = Field(
-        description="Id of the latest promotion; 0 when there is none. Serving follows changes of it."
-    )
-    champion: ModelVersion | None
-    candidate: ModelVersion | None
-    previous: ModelVersion | None

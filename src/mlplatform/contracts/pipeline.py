@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mlplatform.contracts.columns import NAME, Column, DType
+from mlplatform.contracts.frozen import Frozen
 from mlplatform.errors import InvalidInput
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{1,40}$"
@@ -20,11 +21,7 @@ CLASSIFICATION_METRICS: frozenset[str] = frozenset(
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Target(_Part):
+class Target(Frozen):
     """What is predicted."""
 
     name: str = Field(pattern=NAME)
@@ -33,7 +30,7 @@ class Target(_Part):
     values: tuple[str, ...] | None = Field(default=None, description="Classes; for string targets.")
 
 
-class Window(_Part):
+class Window(Frozen):
     """Which rows a training reads, by event time."""
 
     days: float | None = Field(
@@ -44,7 +41,7 @@ class Window(_Part):
     )
 
 
-class Validation(_Part):
+class Validation(Frozen):
     """Least quality of a dataset; below it the run stops."""
 
     min_rows: int = Field(default=50, ge=1)
@@ -52,7 +49,7 @@ class Validation(_Part):
     max_quarantined_share: float = Field(default=0.2, ge=0, le=1)
 
 
-class Split(_Part):
+class Split(Frozen):
     """Held-out rows."""
 
     test_share: float = Field(default=0.25, gt=0, lt=1)
@@ -62,7 +59,7 @@ class Split(_Part):
     seed: int = 0
 
 
-class Tuning(_Part):
+class Tuning(Frozen):
     """Search over parameters of `build`."""
 
     metric: Metric
@@ -78,7 +75,7 @@ class Tuning(_Part):
     )
 
 
-class Gate(_Part):
+class Gate(Frozen):
     """A condition that a version must meet.
 
     Either an absolute bound or a comparison with the champion on the same rows.
@@ -107,7 +104,7 @@ class Gate(_Part):
         return self
 
 
-class Export(_Part):
+class Export(Frozen):
     """How the model leaves scikit-learn."""
 
     format: Literal["auto", "onnx", "skops"] = Field(
@@ -118,7 +115,7 @@ class Export(_Part):
     )
 
 
-class PipelineDefinition(_Part):
+class PipelineDefinition(Frozen):
     """pipeline.yaml."""
 
     name: str = Field(pattern=PIPELINE_NAME)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from threading import Event, Thread
 
-from mlplatform.contracts.model import ModelStatus, ModelVersion
+from mlplatform.contracts.promotion import ModelStatus, ModelVersion
 from mlplatform.dataapi import models
 from mlplatform.database import promotions
 from mlplatform.database.pools import PrimaryPool

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlplatform.access import Caller, Role
-from mlplatform.contracts.model import Action, ModelStatus, ModelVersion, Promotion, State
+from mlplatform.contracts.promotion import Action, ModelStatus, ModelVersion, Promotion, State
 from mlplatform.dataapi import promotion
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import LOOK

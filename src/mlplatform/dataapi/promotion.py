@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlplatform.contracts.model import Action, ModelVersion, Promotion, State
+from mlplatform.contracts.promotion import Action, ModelVersion, Promotion, State
 from mlplatform.errors import Refused
 
 AUTO = "pipeline:auto"

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from mlplatform.contracts.model import Action, ModelVersion, Promotion, State
+from mlplatform.contracts.promotion import Action, ModelVersion, Promotion, State
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlplatform.contracts.model import ModelVersion
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.durable import write_whole
 from mlplatform.telemetry import logger
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from mlplatform.contracts.model import ModelStatus, ModelVersion
+from mlplatform.contracts.promotion import ModelStatus, ModelVersion
 from mlplatform.errors import InvalidInput, PlatformError, UnknownName
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.loader import Loader

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from mlplatform.contracts.model import ModelVersion, Signature
+from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.load import read_signature
 from mlplatform.errors import DigestMismatch, IntegrityFailure, ManifestMismatch

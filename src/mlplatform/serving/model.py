@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import NUMPY, Columns
-from mlplatform.contracts.model import ModelVersion, Signature
+from mlplatform.contracts.model import Signature
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.interface import Engine
 from mlplatform.errors import PlatformError
 from mlplatform.features.code import FeatureSet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from mlplatform.contracts.model import ModelStatus
+from mlplatform.contracts.promotion import ModelStatus
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.learn import TrainedModel
 from mlplatform.trainer.metrics import Classes, evaluate, of_task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from mlplatform.contracts.model import Promotion
+from mlplatform.contracts.promotion import Promotion
 from mlplatform.errors import Refused
 from mlplatform.trainer.assess import assess
 from mlplatform.trainer.context import RunContext

@@ -29,8 +29,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlplatform import access
-from mlplatform.contracts.model import ModelVersion, Output, Signature
+from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.contracts.request import RequestRecord, decode
 from mlplatform.engine.onnx_compile import compile_onnx
 from mlplatform.errors import Unavailable

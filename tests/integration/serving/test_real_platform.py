@@ -19,8 +19,8 @@ from mlplatform.access import digest
 from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
-from mlplatform.contracts.model import ModelVersion
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.features.code import load

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplatform.contracts.model import Action, ModelVersion, Promotion, State
+from mlplatform.contracts.promotion import Action, ModelVersion, Promotion, State
 from mlplatform.dataapi.promotion import champions, decide, previous
 from mlplatform.errors import Refused
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mlplatform.contracts.columns import Column, Columns, Feature
-from mlplatform.contracts.model import ModelVersion, Output, Signature
+from mlplatform.contracts.model import Output, Signature
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.request import DecodedRequest, PendingRequest

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from mlplatform.contracts.model import ModelVersion
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.errors import (
     Forbidden,
     InvalidInput,

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import Field
 
-from mlplatform.contracts.model import SHA256, Action, Format, ModelStatus, ModelVersion, Promotion
+from mlplatform.contracts.model import SHA256, Format
+from mlplatform.contracts.promotion import Action, ModelStatus, ModelVersion, Promotion
 from mlplatform.dataapi.models import Wish
 from mlplatform.dataapi.routes.calling import (
     BEARER,

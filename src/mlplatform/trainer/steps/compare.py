@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlplatform.contracts.columns import Columns, Feature
-from mlplatform.contracts.model import ModelVersion
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.load import load, read_signature
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.registry.store import ModelStore

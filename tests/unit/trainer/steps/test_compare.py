@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlplatform.contracts.model import ModelVersion
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.skops import frame
 from mlplatform.errors import Unavailable
 from mlplatform.registry import manifest

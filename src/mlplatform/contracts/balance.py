@@ -1,0 +1,61 @@
+"""The balance: what was accepted, and what became of it. Every number is counted from real rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from mlplatform.contracts.frozen import FrozenAnswer
+
+
+class OutboxBalance(FrozenAnswer):
+    """Balance of one outbox: accepted = stored + dead_lettered + missing + in_flight."""
+
+    outbox_id: str
+    host: str
+    accepted: int
+    acknowledged: int
+    stored: int
+    dead_lettered: int
+    in_flight: int = Field(
+        description="Numbers above the highest one stored: in the outbox or the queue, or waiting to be stored."
+    )
+    missing: list[tuple[int, int]] = Field(
+        description="Ranges that are neither stored nor dead letters, though higher ones are; and what an outbox that fell silent still held."
+    )
+    oldest_gap_s: float = Field(
+        description="How long the longest-standing gap is there: one that stays is a loss."
+    )
+    versions: dict[str, str]
+    closed: bool
+    seen_at: datetime | None
+
+
+class RequestsBalance(FrozenAnswer):
+    """Over all outboxes."""
+
+    stored: int
+    dead_lettered: int
+
+
+class RowsBalance(FrozenAnswer):
+    """Balance of one pipeline: raw = featured + quarantined + waiting + not_applicable.
+
+    `unaccounted` is the rest and must be 0.
+    """
+
+    raw: int
+    featured: int
+    quarantined: int
+    waiting: int
+    not_applicable: int = Field(description="Rows of a pipeline that was never applied.")
+    unaccounted: int
+
+
+class BalanceSheet(FrozenAnswer):
+    """Counted from real rows."""
+
+    outboxes: list[OutboxBalance]
+    requests: RequestsBalance
+    rows: dict[str, RowsBalance]
