@@ -1,12 +1,13 @@
-"""Real servers for all integration tests: one primary and one standby per run, a database of its own for each test."""
+"""Real servers for all integration tests, started once per run.
+
+One primary and one standby; each test gets databases of its own.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from kafka_broker import kafka_broker
+from mlflow_server import mlflow
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -29,22 +32,16 @@ from mlplatform.settings import PostgresSettings
 DEADLINE_S = 30.0
 _numbers = itertools.count(1)
 
-# The registry's fixture has a file of its own; it is named here since one that several folders
-# import would start once in each.
-_spec = importlib.util.spec_from_file_location(
-    "mlflow_server_fixture", Path(__file__).with_name("mlflow_server.py")
-)
-assert _spec
-assert _spec.loader
-_mlflow_server = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = _mlflow_server
-_spec.loader.exec_module(_mlflow_server)
-mlflow = _mlflow_server.mlflow
+# Imported once, here: pytest would start servers again for each folder that imports the fixture.
+__all__ = ["kafka_broker", "mlflow"]
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running primary and its standby, with pristine databases raw and warehouse that only serve as templates."""
+    """A running primary and its standby.
+
+    Their databases raw and warehouse are only templates.
+    """
 
     servers: LocalPostgres
     supervisor: Supervisor

@@ -1,11 +1,11 @@
-"""The road from outbox to raw database for the tests of shipper and consumer: their processes, a queue, and a look into the database.
+"""The way from the outbox to the raw database, for the tests of shipper and consumer.
 
-Loaded by the conftest.py of both folders.
+Their processes, a queue, and what a superuser finds in the database. The conftest.py of both
+folders imports the fixtures.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 import subprocess
@@ -35,22 +35,6 @@ from mlplatform.settings import (
 
 DEADLINE_S = 60.0
 _topics = itertools.count(1)
-
-
-def _kafka_broker() -> Any:
-    name = "kafka_broker_fixture"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, Path(__file__).with_name("kafka_broker.py")
-        )
-        assert spec
-        assert spec.loader
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name].kafka_broker
-
-
-kafka_broker = _kafka_broker()
 OUTBOX_ID = str(uuid.uuid4())
 
 
@@ -71,15 +55,18 @@ def record(sequence: int, *, outbox_id: str = OUTBOX_ID, **changes: Any) -> Requ
     return RequestRecord(**(values | changes))
 
 
-class RoadScene:
-    """One topic, one outbox folder, one raw database; processes are started by name and killed at the end."""
+class DeliveryScene:
+    """One topic, one outbox folder, one raw database.
+
+    Processes are started by name and killed at the end.
+    """
 
     def __init__(
         self,
         queue: QueueSettings,
         postgres: PostgresSettings,
         folder: Path,
-        look: Callable[[], psycopg.Connection[Any]],
+        inspect: Callable[[], psycopg.Connection[Any]],
     ) -> None:
         self.settings = Settings(
             queue=queue,
@@ -91,14 +78,17 @@ class RoadScene:
             shipper=ShipperSettings(batch_records=100, idle_s=0.02, drain_s=5.0),
         )
         self.folder = folder
-        self._look = look
+        self.inspect = inspect
         self._processes: list[subprocess.Popen[bytes]] = []
         self._closing: list[Any] = []
         ensure_topic(queue)
 
     def start(self, name: str, prelude: str = "") -> subprocess.Popen[bytes]:
-        """Start shipper or consumer as a process of its own; `prelude` is Python that runs there first."""
-        program = f"{prelude}\nfrom mlplatform.{name}.main import run\nfrom mlplatform.settings import load\nrun(load())\n"
+        """Start shipper or consumer as a process; `prelude` is Python that runs there first."""
+        program = (
+            f"{prelude}\nfrom mlplatform.{name}.main import run\n"
+            "from mlplatform.settings import load\nrun(load())\n"
+        )
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", program], env=self._environment(), stdout=log, stderr=log
@@ -136,7 +126,7 @@ class RoadScene:
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """What a superuser finds in the raw database."""
-        with self._look() as connection:
+        with self.inspect() as connection:
             return connection.execute(query, values).fetchall()
 
     def stored(self) -> list[int]:
@@ -182,7 +172,7 @@ def embedded_queue(tmp_path: Path) -> QueueSettings:
 @pytest.fixture
 def kafka_queue(request: pytest.FixtureRequest) -> QueueSettings:
     """A fresh topic on the real broker."""
-    name = f"road-{os.getpid()}-{next(_topics)}"
+    name = f"delivery-{os.getpid()}-{next(_topics)}"
     return QueueSettings(
         url=request.getfixturevalue("kafka_broker").url, partitions=3, topic=name, group=name
     )
@@ -195,9 +185,9 @@ def queue(request: pytest.FixtureRequest) -> QueueSettings:
 
 
 @pytest.fixture
-def scene(embedded_queue: QueueSettings, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
-    """The road over the embedded queue."""
-    found = RoadScene(
+def scene(embedded_queue: QueueSettings, databases: Any, tmp_path: Path) -> Iterator[DeliveryScene]:
+    """A scene over the embedded queue."""
+    found = DeliveryScene(
         embedded_queue,
         databases.settings("consumer"),
         tmp_path,
@@ -208,9 +198,9 @@ def scene(embedded_queue: QueueSettings, databases: Any, tmp_path: Path) -> Iter
 
 
 @pytest.fixture
-def any_scene(queue: QueueSettings, databases: Any, tmp_path: Path) -> Iterator[RoadScene]:
-    """The road over each of both queues."""
-    found = RoadScene(
+def any_scene(queue: QueueSettings, databases: Any, tmp_path: Path) -> Iterator[DeliveryScene]:
+    """A scene over each of both queues."""
+    found = DeliveryScene(
         queue,
         databases.settings("consumer"),
         tmp_path,

@@ -1,4 +1,4 @@
-"""One real Kafka broker for the whole run. A folder that needs it imports the fixture in its conftest.py.
+"""One real Kafka broker for the whole run of the integration tests.
 
 The jars are kept in `.mlplatform/kafka/lib`, where `make kafka` puts them too, so that only the
 first run fetches them. Without Java or mvn, or when mvn can't reach a repository, the tests that
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,6 @@ from mlplatform.errors import SettingsError, Unavailable
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers.kafka import NAME, LocalKafka, fetch, find_java
 
-_running: list[
-    Broker
-] = []  # of the whole run: each conftest.py that imports the fixture makes pytest see another one
 JARS = Path(__file__).parents[2] / ".mlplatform" / "kafka" / "lib"
 
 
@@ -40,24 +38,17 @@ class Broker:
 
 
 @pytest.fixture(scope="session")
-def kafka_broker(pytestconfig: pytest.Config) -> Broker:
+def kafka_broker() -> Iterator[Broker]:
     """The broker; give every test a topic and a group of its own."""
-    if not _running:
-        try:
-            java = find_java()
-            fetch(JARS)
-        except (SettingsError, Unavailable) as error:
-            pytest.skip(f"NO KAFKA, this ran on the embedded queue alone: {error}")
-        _running.append(_start(java, pytestconfig))
-    return _running[0]
-
-
-def _start(java: Path, config: pytest.Config) -> Broker:
+    try:
+        java = find_java()
+        fetch(JARS)
+    except (SettingsError, Unavailable) as error:
+        pytest.skip(f"NO KAFKA, this ran on the embedded queue alone: {error}")
     folder = Path(tempfile.mkdtemp(prefix="mlplatform-kafka-"))
-    config.add_cleanup(lambda: shutil.rmtree(folder))
     broker = LocalKafka(folder, java, jars=JARS)
     broker.prepare()
-    supervisor = Supervisor([broker.spec()], logs=folder / "logs")
-    config.add_cleanup(supervisor.close)
-    supervisor.start()
-    return Broker(broker, supervisor)
+    with Supervisor([broker.spec()], logs=folder / "logs") as supervisor:
+        supervisor.start()
+        yield Broker(broker, supervisor)
+    shutil.rmtree(folder)

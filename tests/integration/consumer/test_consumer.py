@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from delivery import record
 
 from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.contracts.request import encode, new_request_id
@@ -17,10 +17,6 @@ from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.queue import open_consumer
 
 SOME_KEY = b"one partition for all"
-
-
-def record(sequence: int, **changes: Any) -> Any:
-    return sys.modules["road_scene"].record(sequence, **changes)
 
 
 class Consuming:
@@ -162,7 +158,7 @@ def test_a_database_that_lost_commits(scene: Any, consuming: Consuming) -> None:
     """When a failover has set rows and positions back, the consumer reads again from there and ends with every row once."""
     send(scene, *[encode(record(number)) for number in range(1, 11)])
     consuming.drain()
-    with scene._look() as connection:
+    with scene.inspect() as connection:
         connection.execute("DELETE FROM raw.requests WHERE sequence > 4")
         connection.execute("UPDATE raw.offsets SET next_offset = 4 WHERE next_offset > 0")
     send(scene, *[encode(record(number)) for number in range(11, 14)])

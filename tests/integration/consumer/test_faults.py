@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from delivery import DeliveryScene, record
 
 from mlplatform.contracts.request import encode
 
@@ -23,7 +23,6 @@ embedded.EmbeddedConsumer.commit = kafka.KafkaConsumer.commit = lambda *_: os._e
 
 
 def messages(numbers: range) -> list[tuple[bytes, bytes]]:
-    record = sys.modules["road_scene"].record
     return [(f"key {number}".encode(), encode(record(number))) for number in numbers]
 
 
@@ -85,13 +84,13 @@ def test_a_consumer_ends_well(any_scene: Any) -> None:
 
 @pytest.fixture
 def fragile(queue: Any, throwaway: Any, tmp_path: Path) -> Iterator[Any]:
-    """The road over a database of its own, which may be stopped."""
+    """A scene over a database of its own, which may be stopped."""
 
-    def look() -> psycopg.Connection[Any]:
+    def inspect() -> psycopg.Connection[Any]:
         return throwaway.superuser("raw")
 
     postgres = throwaway.servers.settings("consumer", raw="raw", warehouse="warehouse")
-    scene = sys.modules["road_scene"].RoadScene(queue, postgres, tmp_path, look)
+    scene = DeliveryScene(queue, postgres, tmp_path, inspect)
     yield scene
     scene.close()
 

@@ -5,10 +5,8 @@ Both have three partitions.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,18 +16,6 @@ import pytest
 
 from mlplatform.queue import Consumer, Producer, ensure_topic, open_consumer, open_producer
 from mlplatform.settings import QueueSettings
-
-_NAME = "kafka_broker_fixture"
-if _NAME not in sys.modules:
-    _spec = importlib.util.spec_from_file_location(
-        _NAME, Path(__file__).parents[1] / "kafka_broker.py"
-    )
-    assert _spec
-    assert _spec.loader
-    sys.modules[_NAME] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules[_NAME])
-kafka_broker = sys.modules[_NAME].kafka_broker
-
 
 _topics = itertools.count(1)
 

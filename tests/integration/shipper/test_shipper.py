@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delivery import DeliveryScene
 
 from mlplatform.contracts.request import decode
 from mlplatform.errors import OutboxFull
@@ -167,8 +168,7 @@ def test_the_broker_is_down(
     kafka_queue: Any, kafka_broker: Any, databases: Any, tmp_path: Path
 ) -> None:
     """While the broker is down serving goes on appending until its outbox is full; when it is back, all arrives, each once."""
-    road_scene = __import__("sys").modules["road_scene"]
-    scene = road_scene.RoadScene(
+    scene = DeliveryScene(
         kafka_queue,
         databases.settings("consumer"),
         tmp_path,
