@@ -159,14 +159,14 @@ def _stack(homes: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(_stack: Stack) -> Stack:
-    """The shared platform, running, with the whole road behind it."""
+    """The shared platform, running, after the whole tour."""
     _stack.ensure_up()
     return _stack
 
 
 @pytest.fixture
 def stopped(_stack: Stack) -> Stack:
-    """The shared platform with the whole road behind it, not running."""
+    """The shared platform after the whole tour, not running."""
     _stack.end()
     return _stack
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
 PARCEL = {
     "carrier": "swift",

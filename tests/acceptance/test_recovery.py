@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
 
 @pytest.mark.parametrize("process", ["serving", "shipper", "consumer", "etl", "dataapi"])

@@ -8,14 +8,14 @@ import signal
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
 
 @pytest.fixture
 def bare(homes, make_stack, request):
-    """A platform of its own, with pipelines applied and some rows, but without the road."""
+    """A platform of its own, with pipelines applied and some rows, but without the tour."""
     made = make_stack(homes / request.node.name[:20])
-    made.up("--no-road")
+    made.up("--no-tour")
     made.cli("apply", "diabetes")
     yield made
     made.end()
@@ -47,7 +47,7 @@ def test_a_second_start_reuses_the_first(stopped) -> None:
 
 def test_one_home_is_for_one_stack(stack) -> None:
     """A second `up` on a running home is refused and harms nothing."""
-    refused = stack.cli("up", "--no-road", ok=False)
+    refused = stack.cli("up", "--no-tour", ok=False)
 
     assert refused.returncode == 1
     assert "is running in" in refused.stderr
@@ -68,6 +68,6 @@ def test_killing_the_parent_leaves_nothing_and_loses_nothing(
     os.kill(bare.process.pid, signal.SIGKILL)
     wait(lambda: not processes.alive(tree))
     bare.process.communicate()
-    bare.up("--no-road")
+    bare.up("--no-tour")
 
     assert bare.json("balance")["rows"]["diabetes"]["featured"] == 1

@@ -1,11 +1,11 @@
-"""`make up` goes the whole road on real data, and says truthfully what it has shown."""
+"""`make up` takes the whole tour on real data, and reports truthfully what it has shown."""
 
 from __future__ import annotations
 
 import httpx
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole road
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
 MIB = 1024 * 1024
 EXAMPLES = ["breast-cancer", "diabetes", "late-delivery"]

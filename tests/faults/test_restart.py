@@ -60,7 +60,7 @@ def test_everything_killed_at_once_loses_nothing(platform: Platform) -> None:
 
 
 def test_a_stopped_stack_starts_again_with_its_data(platform: Platform) -> None:
-    """An orderly stop leaves nothing on the road; another start finds requests, versions and promotion record as they were."""
+    """An orderly stop leaves no request half way; another start finds requests, versions and promotion record as they were."""
     with platform.load() as load:
         load.await_answers(20)
     record = platform.admin.get(f"/v1/models/{NAME}")

@@ -57,29 +57,40 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
 
 
+def _refuse_former_name(former: bool | None) -> None:
+    """`--tour` was once called `--road`."""
+    if former is not None:
+        raise typer.BadParameter(f"use {'--tour' if former else '--no-tour'}, its new name")
+
+
 def up(
     *,
     home: Home = None,
     queue: Queue = "sqlite",
     source: SourceAt = None,
     working_tree: WorkingTree = False,
-    road: Annotated[
+    tour: Annotated[
         bool,
         typer.Option(
-            "--road/--no-road", help="Go the example road: import, train, serve, label, retrain."
+            "--tour/--no-tour",
+            help="Take the tour of the example pipelines: import, train, serve, label, retrain.",
         ),
     ] = True,
+    _road: Annotated[
+        bool | None,
+        typer.Option("--road/--no-road", hidden=True, callback=_refuse_former_name),
+    ] = None,
     postgres: Programs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start everything and go the whole road on the example pipelines; stays until Ctrl-C or `mlplatform down`. Data is kept."""
+    """Start everything and take the tour of the example pipelines; stays until Ctrl-C or `mlplatform down`. Data is kept."""
     from mlplatform.cli.summary import show
 
     quiet_logs()
     options = _options(home, queue, source, working_tree, postgres)
     with (
         _interrupted_by_signals(),
-        _running(options, road=road) as (stack, summary),
+        _running(options, tour=tour) as (stack, summary),
         contextlib.suppress(KeyboardInterrupt),
     ):
         if as_json:
@@ -102,7 +113,7 @@ def demo(
     postgres: Programs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go the whole road from nothing, check every claim, and stop.
+    """Take the whole tour from nothing, check every claim, and stop.
 
     Ends with 1 when anything is wrong.
     """
@@ -114,12 +125,12 @@ def demo(
     options = _options(place, queue, source, working_tree, postgres)
     if home is None:
         remove(options.home)
-    with _interrupted_by_signals(), _running(options, road=True) as (_, summary):
+    with _interrupted_by_signals(), _running(options, tour=True) as (_, summary):
         if as_json:
             emit(summary.document())
         else:
             show(summary, home=None)
-    print("the whole road holds", file=sys.stderr)
+    print("every claim of the tour holds", file=sys.stderr)
 
 
 def down(*, home: Home = None) -> None:
@@ -275,8 +286,8 @@ def _options(
 
 
 @contextmanager
-def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summary]]:
-    """A started stack, with the road behind it; stopped at the end, with a word to the person who waits."""
+def _running(options: Options, *, tour: bool) -> Iterator[tuple[LocalStack, Summary]]:
+    """A started stack, after its tour if there is to be one; stopped when the block ends, with a line for the person who waits."""
     from mlplatform.cli.progress import reporter
     from mlplatform.local.stack import LocalStack
 
@@ -289,7 +300,7 @@ def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summ
                 stack.start()
                 stack.listen(None)
                 say(", ".join(stack.pids()))
-            yield stack, _summary(stack, report, began=began, road=road)
+            yield stack, _summary(stack, report, began=began, tour=tour)
         finally:
             for (
                 number
@@ -298,12 +309,12 @@ def _running(options: Options, *, road: bool) -> Iterator[tuple[LocalStack, Summ
             report.note("stopping …")
 
 
-def _summary(stack: LocalStack, report: Reporter, *, began: float, road: bool) -> Summary:
+def _summary(stack: LocalStack, report: Reporter, *, began: float, tour: bool) -> Summary:
     from mlplatform.local.tour.summary import Summary
-    from mlplatform.local.tour.tour import Road
+    from mlplatform.local.tour.tour import Tour
 
-    if road:  # begins while MLflow still starts
-        return Road(stack, report, began=began).run()
+    if tour:  # begins while MLflow still starts
+        return Tour(stack, report, began=began).run()
     stack.await_registry()
     seconds = time.monotonic() - began
     return Summary(

@@ -26,7 +26,7 @@ def show(summary: Summary, *, home: Path | None) -> None:
               f"missing: {outbox['missing'] or 'none'} (outbox {outbox['outbox_id'][:8]})")  # fmt: skip
     if summary.first_prediction_s and summary.first_start:
         print(f"time      {summary.first_prediction_s:.1f} s to the first answered prediction, "
-              f"{summary.total_s:.1f} s for the whole road")  # fmt: skip
+              f"{summary.total_s:.1f} s for the whole tour")  # fmt: skip
     elif summary.ready_s:
         print(f"time      {summary.ready_s:.1f} s to all servers")
     print(f"memory    {sum(summary.memory_bytes.values()) / MIB:.0f} MiB: {_memory(summary)}")

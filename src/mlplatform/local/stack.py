@@ -46,7 +46,7 @@ PASSWORDS = (
 
 # What each component needs decides the order of the start, and in reverse that of the stop: serving
 # ends first, while the shipper, the consumer and the data API still take what it hands over. So a
-# stop leaves nothing on the road.
+# stop leaves no request half way.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "dataapi": (PRIMARY, STANDBY),
     "consumer": (PRIMARY,),

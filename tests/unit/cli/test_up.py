@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from mlplatform.cli import stack
+from mlplatform.cli.main import app
 from mlplatform.local.stack import Options
 
 
@@ -45,8 +47,25 @@ def test_a_second_signal_does_not_cut_the_drain_short(
     monkeypatch.setattr("mlplatform.local.stack.LocalStack", Stack)
     with (
         pytest.raises(KeyboardInterrupt),
-        stack._running(Options(home=tmp_path, source="."), road=False),
+        stack._running(Options(home=tmp_path, source="."), tour=False),
     ):
         pass
 
     assert [{signal.SIG_IGN}] == during
+
+
+@pytest.mark.parametrize(("former", "now"), [("--road", "--tour"), ("--no-road", "--no-tour")])
+def test_the_former_name_of_the_tour_is_refused_with_the_new_one(former: str, now: str) -> None:
+    """Whoever types the old flag reads what it is called today, and nothing starts."""
+    ended = CliRunner().invoke(app, ["up", former])
+
+    assert 2 == ended.exit_code
+    assert f"use {now}" in ended.output
+
+
+def test_the_former_name_of_the_tour_is_not_offered() -> None:
+    """The help shows the one name that works."""
+    shown = CliRunner().invoke(app, ["up", "--help"]).output
+
+    assert "--no-tour" in shown
+    assert "--no-road" not in shown

@@ -1,4 +1,4 @@
-"""What the example road has done in a home already, so that a second start does not do it again."""
+"""What the tour has done in a home already, so that a second start does not do it again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 from mlplatform.local.secrets import write_private
 
 
-class Marks:
-    """Named steps that are done; kept in <home>/road.json."""
+class Progress:
+    """Named steps that are done; kept in <home>/tour.json."""
 
     def __init__(self, home: Path) -> None:
-        self._path = home / "road.json"
+        self._path = home / "tour.json"
+        former = home / "road.json"  # its name until version 0.1
+        if former.exists() and not self._path.exists():
+            former.rename(self._path)
         self._done: list[str] = json.loads(self._path.read_text()) if self._path.exists() else []
 
     def done(self, *step: str) -> bool:

@@ -1,4 +1,4 @@
-"""How a long road tells people where it is.
+"""How a long tour reports where it is.
 
 The command line has two reporters: a live display for terminals, plain lines elsewhere.
 """
@@ -13,13 +13,13 @@ Say = Callable[[str], None]
 
 
 class Reporter(Protocol):
-    """Told by the thread that works."""
+    """Called by the thread that does the work."""
 
     def step(self, title: str) -> AbstractContextManager[Say]:
-        """A step of the road.
+        """A step of the tour.
 
-        Inside, the function given says what has been reached so far; the last word stands at its
-        end.
+        The function that the block gets reports what has been reached so far; the last report stays
+        on the step's line when it is over.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What a run over the whole road has shown."""
+"""What the tour has shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class PipelineSummary:
-    """One pipeline on the road."""
+    """One pipeline of the tour."""
 
     name: str
     commit: str = ""
@@ -27,7 +27,7 @@ class PipelineSummary:
 
 @dataclass
 class Summary:
-    """The whole road. Seconds count from the start of the servers."""
+    """The whole tour. Seconds count from the start of the servers."""
 
     urls: Mapping[str, str] = field(default_factory=dict)
     tokens_file: str = ""

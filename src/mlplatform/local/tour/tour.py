@@ -1,7 +1,8 @@
-"""The whole road on a running stack, with every claim checked: history in, versions trained and served, requests stored, labels, retraining.
+"""The guided tour of a running stack, with every claim checked.
 
-`Road.run` raises PlatformError at the first thing that is not as it should be. At a second start it
-uses what is there: it trains and imports nothing again, and shows that the versions of before
+It imports history, trains and serves versions, sends requests, finds them stored, labels them, and
+trains again. `Tour.run` raises PlatformError at the first claim that does not hold. At a second
+start it uses what is there: it imports and trains nothing again, and shows that the versions
 answer.
 """
 
@@ -23,7 +24,7 @@ from mlplatform.errors import PlatformError, TryLater, Unavailable
 from mlplatform.local.stack import LocalStack
 from mlplatform.local.tour import history, traffic
 from mlplatform.local.tour.examples import Examples
-from mlplatform.local.tour.progress import Marks
+from mlplatform.local.tour.progress import Progress
 from mlplatform.local.tour.reporting import Reporter, Say
 from mlplatform.local.tour.summary import PipelineSummary, Summary
 from mlplatform.local.tour.traffic import Sent
@@ -37,25 +38,25 @@ WAIT_S = 120.0
 POLL_S = 0.2
 
 
-class Road:
-    """One run over the road. `began` is when the servers were started (time.monotonic)."""
+class Tour:
+    """One tour. `began` is when the servers were started (time.monotonic)."""
 
     def __init__(self, stack: LocalStack, report: Reporter, *, began: float) -> None:
         self._stack = stack
         self._report = report
         self._began = began
-        self._marks = Marks(stack.options.home)
+        self._progress = Progress(stack.options.home)
         self._definitions: dict[str, PipelineDefinition] = {}
         self._digests: dict[str, str] = {}
         self._sent: dict[str, list[Sent]] = {}
         self.summary = Summary(
             urls=stack.state.urls,
             tokens_file=str(stack.secrets.tokens_file),
-            first_start=not self._marks.done("whole"),
+            first_start=not self._progress.done("whole"),
         )
 
     def run(self) -> Summary:
-        """Go the whole road."""
+        """Take the whole tour."""
         with self._connected():
             names = self._apply()
             for name in names:
@@ -68,7 +69,7 @@ class Road:
             self._balance()
         if not self._stack.state.ready:
             self._await_registry()
-        self._marks.set("whole")
+        self._progress.set("whole")
         self.summary.total_s = time.monotonic() - self._began
         self.summary.memory_bytes = self._stack.memory()
         return self.summary
@@ -113,7 +114,7 @@ class Road:
         self.summary.pipelines[name] = PipelineSummary(name, commit=code.commit)
 
     def _first_version(self, name: str) -> None:
-        if name in history.names() and not self._marks.done("history", name):
+        if name in history.names() and not self._progress.done("history", name):
             self._import(name)
         status = self._admin.get(f"/v1/models/{name}")
         if status["champion"] is None and self._has_rows(name):
@@ -137,7 +138,7 @@ class Road:
             )
             self.summary.pipelines[name].imported = len(rows)
             self._await_features(name, len(rows), say)
-        self._marks.set("history", name)
+        self._progress.set("history", name)
 
     def _train(self, name: str, why: str = "the first version") -> None:
         home = self._stack.options.home
@@ -179,7 +180,7 @@ class Road:
             body = {
                 "action": "approve",
                 "version": waiting["version"],
-                "why": "the example road plays the person who decides",
+                "why": "the tour stands in for the person who decides",
             }
             self._admin.post(f"/v1/models/{name}/promotions", body)
             self.summary.pipelines[name].approved_by_hand = True
@@ -340,9 +341,9 @@ class Road:
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Raise PlatformError when a claim of the road does not hold."""
+    """Raise PlatformError when a claim of the tour does not hold."""
     if not holds:
-        raise PlatformError(otherwise, field="the road")
+        raise PlatformError(otherwise, field="the tour")
 
 
 def _figures(metrics: dict[str, float]) -> str:
