@@ -182,12 +182,12 @@ def _forbidden(client: DataApi, name: str, champion: dict[str, Any]) -> str:
 
 
 def _predict(place: Place, client: DataApi, name: str) -> dict[str, Any]:
-    from mlplatform.client.pipelines import definition, sample_row
+    from mlplatform.client.pipelines import sample_row
     from mlplatform.client.serving import ServingClient
 
     with ServingClient(place.settings.serving.url, place.token("client")) as serving:
         return serving.predict(
-            name, [sample_row(definition(client, name))], client_id="mlplatform-check"
+            name, [sample_row(client.pipeline(name).parsed())], client_id="mlplatform-check"
         )
 
 
@@ -204,7 +204,7 @@ def _bad_row(place: Place, name: str) -> str:
 
 
 def _stored(client: DataApi, name: str, answer: dict[str, Any], since: str, timeout: float) -> str:
-    from mlplatform.client.dataapi import raise_for
+    from mlplatform.client.json_http import raise_for
     from mlplatform.errors import PlatformError, TryLater
 
     if not answer:

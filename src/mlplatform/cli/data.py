@@ -199,10 +199,8 @@ def _csv(file: Path) -> list[dict[str, Any]]:
 
 def _without_target(place: Place, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A file may be labelled; the question must not hold the answer."""
-    from mlplatform.client.pipelines import definition
-
     with place.dataapi("client") as client:
-        target = definition(client, name).target.name
+        target = client.pipeline(name).parsed().target.name
     return [{key: value for key, value in row.items() if key != target} for row in rows]
 
 
@@ -218,10 +216,10 @@ def _number(text: str | None) -> Any:
 
 
 def _example(place: Place, name: str) -> str:
-    from mlplatform.client.pipelines import definition, sample_row
+    from mlplatform.client.pipelines import sample_row
 
     with place.dataapi("client") as client:
-        row = sample_row(definition(client, name))
+        row = sample_row(client.pipeline(name).parsed())
     return f"mlplatform predict {name} --row '{json.dumps(row)}'"
 
 

@@ -58,7 +58,16 @@ def complain(error: PlatformError) -> None:
 
 def emit(document: Any) -> None:
     """Print a document as JSON."""
-    print(json.dumps(document, indent=2, default=str))
+    print(json.dumps(document, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """A record as the server sent it, anything else (paths, times) as its text."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return str(value)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

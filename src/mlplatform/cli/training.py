@@ -12,6 +12,7 @@ from mlplatform.cli.output import AsJson, emit, figures
 
 if TYPE_CHECKING:
     from mlplatform.client.dataapi import DataApi
+    from mlplatform.contracts.pipeline_status import AppliedPipeline
 
 Ref = Annotated[
     str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")
@@ -57,9 +58,7 @@ def apply(
         emit(applied)
         return
     for each in applied:
-        print(
-            f"{each['name']}: commit {each['commit'][:25]}, features {each['features_digest'][:12]}"
-        )
+        print(f"{each.name}: commit {each.commit[:25]}, features {each.features_digest[:12]}")
 
 
 def train(
@@ -150,7 +149,7 @@ def _names(place: Place, name: str | None, ref: str | None, *, working_tree: boo
 
 def _apply(
     place: Place, client: DataApi, name: str, ref: str | None, *, working_tree: bool
-) -> dict[str, Any]:
+) -> AppliedPipeline:
     from mlplatform.client import pipelines
     from mlplatform.source.checkout import checkout
 

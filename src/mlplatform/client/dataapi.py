@@ -1,73 +1,302 @@
-"""JSON calls to the data API.
+"""The data API: one typed method per call.
 
-Errors come back as the exceptions that the server raised (`mlplatform.errors`).
+Every method blocks and raises the error that the server raised (`mlplatform.errors`), Unavailable
+when there is no answer, and InvalidInput for an answer that breaks its contract.
 """
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
 
-from mlplatform.errors import Unavailable
-from mlplatform.web import problem
+from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
+from mlplatform.contracts.balance import BalanceSheet
+from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
+from mlplatform.contracts.imports import ImportResult
+from mlplatform.contracts.labels import LabelsResult, RowLabel
+from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRequest
+from mlplatform.contracts.ledger import LedgerEntry
+from mlplatform.contracts.outbox_report import OutboxReport
+from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
+from mlplatform.contracts.promotion import (
+    Action,
+    ModelFacts,
+    ModelStatus,
+    ModelVersion,
+    Promotion,
+    PromotionRequest,
+    Proposal,
+    VerifiedFiles,
+)
+from mlplatform.contracts.quarantine import Quarantined, Redriven, RedriveRequest
+from mlplatform.contracts.run import Run, RunRequest, RunStarted
+
+NDJSON = "application/x-ndjson"
+
+
+@dataclass(frozen=True)
+class DatasetRows:
+    """Rows of a dataset (column -> value; JSON columns are text) and the id of their receipt."""
+
+    rows: Sequence[dict[str, Any]]
+    receipt_id: str
 
 
 class DataApi:
-    """A blocking client with one connection pool; use as a context manager.
+    """A client with one connection pool; use as a context manager. Safe to share between threads.
 
-    Safe to share between threads.
+    With `retry_s` every call that another try may help is repeated for so many seconds: the data
+    API recognises what it was sent before, so all calls are safe to repeat. Without it nothing is.
     """
 
-    def __init__(self, url: str, token: SecretStr | None, *, timeout_s: float = 30.0) -> None:
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        self.http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout_s)
+    def __init__(
+        self,
+        url: str,
+        token: SecretStr | None,
+        *,
+        timeout_s: float = 30.0,
+        retry_s: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._http = JsonHttp(
+            "the data API", url, token, timeout_s=timeout_s, retry_s=retry_s, sleep=sleep
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.http.close()
+    def __exit__(self, *error: object) -> None:
+        self._http.__exit__(*error)
 
-    def get(self, path: str, **parameters: Any) -> Any:
-        """The JSON document at `path`. Parameters that are None are left out."""
-        return self.call(
-            "GET",
-            path,
-            params={key: value for key, value in parameters.items() if value is not None},
+    def ready(self) -> None:
+        """Return when the data API can answer. Raises Unavailable that says what is missing."""
+        self._http.call("GET", "/readyz")
+
+    # Pipelines
+
+    def apply(self, name: str, definition: ApplyRequest) -> AppliedPipeline:
+        """Apply a definition; needs the role admin. The last one holds."""
+        return parse(AppliedPipeline, self._http.put(_pipeline(name), definition))
+
+    def pipelines(self) -> list[AppliedPipeline]:
+        """The applied pipelines that the caller may use, by name."""
+        return parse_list(AppliedPipeline, self._http.get("/v1/pipelines"))
+
+    def pipeline(self, name: str) -> AppliedPipeline:
+        """One applied pipeline. Raises UnknownName."""
+        return parse(AppliedPipeline, self._http.get(_pipeline(name)))
+
+    def features_progress(
+        self, name: str, digest: str, *, stored_before: datetime | None = None
+    ) -> FeaturesProgress:
+        """How far etl is with a features digest.
+
+        Ready means: with all requests stored until `stored_before` (None: until now). Raises
+        UnknownName for a digest that was never applied.
+        """
+        moment = None if stored_before is None else stored_before.isoformat()
+        path = f"{_pipeline(name)}/features/{quote(digest, safe='')}"
+        return parse(FeaturesProgress, self._http.get(path, stored_before=moment))
+
+    # Trainings
+
+    def take_lease(self, name: str, holder: str, *, ttl_s: float) -> Lease:
+        """Take the right to train for `ttl_s` seconds, or renew it.
+
+        Raises Refused while another holder has it.
+        """
+        body = request(LeaseRequest, holder=holder, ttl_s=ttl_s)
+        return parse(Lease, self._http.post(f"{_pipeline(name)}/lease", body))
+
+    def release_lease(self, name: str, holder: str) -> bool:
+        """Give the right to train back. False when the holder does not have it (any more)."""
+        answer = self._http.delete(f"{_pipeline(name)}/lease", holder=holder)
+        return parse(LeaseReleased, answer).released
+
+    def start_run(self, name: str, *, reason: str) -> str:
+        """Start a training on the cluster and return the run's name at once.
+
+        Raises Refused while one goes on.
+        """
+        body = request(RunRequest, reason=reason)
+        return parse(RunStarted, self._http.post(f"{_pipeline(name)}/runs", body)).run
+
+    def runs(self, name: str) -> list[Run]:
+        """The runs that the cluster still knows, latest first."""
+        return parse_list(Run, self._http.get(f"{_pipeline(name)}/runs"))
+
+    # Models
+
+    def model_status(self, name: str) -> ModelStatus:
+        """What serves and what waits."""
+        return parse(ModelStatus, self._http.get(_model(name)))
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions of a model, oldest first."""
+        return parse_list(ModelVersion, self._http.get(f"{_model(name)}/versions"))
+
+    def promotions(self, name: str) -> list[Promotion]:
+        """The promotion record of a model, latest first."""
+        return parse_list(Promotion, self._http.get(f"{_model(name)}/promotions"))
+
+    def register(self, name: str, facts: ModelFacts) -> ModelVersion:
+        """Record a version that is stored in the registry.
+
+        Raises Refused when this version is known with other facts.
+        """
+        return parse(ModelVersion, self._http.post(f"{_model(name)}/versions", facts))
+
+    def mark_verified(self, name: str, version: str, *, manifest_sha256: str) -> ModelVersion:
+        """Record that the files of a version were downloaded again and are those of its manifest."""
+        path = f"{_model(name)}/versions/{quote(version, safe='')}/verified"
+        body = request(VerifiedFiles, manifest_sha256=manifest_sha256)
+        return parse(ModelVersion, self._http.post(path, body))
+
+    def propose(self, name: str, proposal: Proposal) -> Promotion:
+        """Propose a version. With `approval: auto` the answer is its promotion."""
+        return self._promotion(
+            name, request(PromotionRequest, action="propose", **proposal.model_dump())
         )
+
+    def decide(
+        self, name: str, action: Action, *, why: str, version: str | None = None
+    ) -> Promotion:
+        """Approve, promote, roll back or reject a version (None: a rollback to the champion before).
+
+        Raises Refused that says what is missing.
+        """
+        return self._promotion(
+            name, request(PromotionRequest, action=action, version=version, why=why)
+        )
+
+    def _promotion(self, name: str, body: PromotionRequest) -> Promotion:
+        return parse(Promotion, self._http.post(f"{_model(name)}/promotions", body))
+
+    # Data
+
+    def datasets(self) -> list[DatasetDescription]:
+        """The contracts of all datasets that the caller may read."""
+        return parse_list(DatasetDescription, self._http.get("/v1/datasets"))
+
+    def dataset_rows(self, name: str, query: DatasetQuery) -> DatasetRows:
+        """A small dataset as rows, unproven; `mlplatform.client.dataset.download` proves what it brings."""
+        answer = self._http.call(
+            "GET", _dataset(name), params=parameters(query), headers={"Accept": NDJSON}
+        )
+        rows = [json.loads(line) for line in answer.text.splitlines()]
+        return DatasetRows(rows, answer.headers["X-Receipt-Id"])
+
+    @contextmanager
+    def stream_dataset(
+        self, name: str, query: DatasetQuery, *, media: str, timeout_s: float
+    ) -> Iterator[httpx.Response]:
+        """A response whose rows are not read yet; `timeout_s` bounds the wait for each piece.
+
+        Never repeated. See `mlplatform.client.dataset` for the reading, and for what httpx raises
+        when the stream breaks off.
+        """
+        http, headers = self._http.http, {"Accept": media}
+        timeout = httpx.Timeout(http.timeout.connect, read=timeout_s)
+        try:
+            with http.stream(
+                "GET", _dataset(name), params=parameters(query), headers=headers, timeout=timeout
+            ) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise_for(answer)
+                yield answer
+        except httpx.ConnectError as error:
+            raise self._http.no_answer(error) from error
+
+    def receipt(self, receipt_id: str) -> Receipt:
+        """The proof of a complete read. Raises UnknownName for a stream that broke off."""
+        return parse(Receipt, self._http.get(f"/v1/receipts/{quote(receipt_id, safe='')}"))
+
+    def import_rows(self, name: str, body: bytes, *, media: str, key: str) -> ImportResult:
+        """Add history rows of a pipeline; the same body with the same key is stored once."""
+        headers = {"Content-Type": media, "Idempotency-Key": key}
+        path = f"{_dataset(f'{name}.requests')}/rows"
+        return parse(ImportResult, self._http.post(path, content=body, headers=headers))
+
+    def add_labels(self, labels: Sequence[RowLabel]) -> LabelsResult:
+        """Send what turned out to be true. A later label for the same row corrects an earlier one."""
+        items = [label.model_dump(mode="json", exclude_none=True) for label in labels]
+        return parse(LabelsResult, self._http.post("/v1/feedback", json={"labels": items}))
+
+    # Records
+
+    def quarantine(self, pipeline: str | None = None, *, limit: int = 100) -> list[Quarantined]:
+        """What broke its contract, newest first (None: of all pipelines that the caller may use)."""
+        found = self._http.get("/v1/quarantine", pipeline=pipeline, limit=limit)
+        return parse_list(Quarantined, found)
+
+    def redrive(self, pipeline: str, ids: Sequence[int] | None = None) -> Redriven:
+        """Have etl try quarantined rows again (None: all of the pipeline)."""
+        body = request(RedriveRequest, pipeline=pipeline, ids=None if ids is None else list(ids))
+        return parse(Redriven, self._http.post("/v1/quarantine/redrive", body))
+
+    def report_outbox(self, outbox_id: str, report: OutboxReport) -> None:
+        """Say what an outbox holds. Lower numbers than before don't count."""
+        self._http.post(f"/v1/outboxes/{quote(outbox_id, safe='')}", report)
+
+    def balance(self, pipeline: str | None = None) -> BalanceSheet:
+        """Every accepted request and every raw row, accounted for (rows: of one pipeline, None: all).
+
+        Raises Overloaded while another balance is being counted.
+        """
+        return parse(BalanceSheet, self._http.get("/v1/balance", pipeline=pipeline))
+
+    def ledger(self, subject: str | None = None, *, limit: int = 100) -> list[LedgerEntry]:
+        """Who accessed which data, newest first; needs the role admin."""
+        return parse_list(LedgerEntry, self._http.get("/v1/ledger", subject=subject, limit=limit))
+
+    # Untyped calls of callers that are not converted yet
+
+    @property
+    def http(self) -> httpx.Client:
+        """The connection pool."""
+        return self._http.http
+
+    @http.setter
+    def http(self, pool: httpx.Client) -> None:
+        self._http.http = pool
+
+    def get(self, path: str, **given: Any) -> Any:
+        """The JSON document at `path`. Parameters that are None are left out."""
+        return self._http.get(path, **given)
 
     def post(self, path: str, body: Any = None) -> Any:
         """Send a JSON document, return the JSON answer (None for an empty one)."""
-        return self.call("POST", path, json=body)
-
-    def put(self, path: str, body: Any) -> Any:
-        """Send a JSON document, return the JSON answer."""
-        return self.call("PUT", path, json=body)
-
-    def delete(self, path: str) -> Any:
-        """Delete what is at `path`."""
-        return self.call("DELETE", path)
+        return self._http.post(path, json=body)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request. Raises the server's error, or Unavailable when there is no answer."""
-        try:
-            answer = self.http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"no answer from the data API at {self.http.base_url}: {error}"
-            ) from error
-        raise_for(answer)
+        """One request."""
+        answer = self._http.call(method, path, **options)
         return answer.json() if answer.content else None
 
 
-def raise_for(answer: httpx.Response) -> None:
-    """Raise the error of a problem document; a 2xx passes. The body must have been read."""
-    if answer.is_success:
-        return
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    raise problem.restore(body, answer.status_code)
+def parameters(query: DatasetQuery) -> dict[str, Any]:
+    """The query as URL parameters."""
+    given = query.model_dump(mode="json", exclude_none=True)
+    return given | ({"columns": ",".join(query.columns)} if query.columns else {})
+
+
+def _pipeline(name: str) -> str:
+    return f"/v1/pipelines/{quote(name, safe='')}"
+
+
+def _model(name: str) -> str:
+    return f"/v1/models/{quote(name, safe='')}"
+
+
+def _dataset(name: str) -> str:
+    return f"/v1/datasets/{quote(name, safe='')}"

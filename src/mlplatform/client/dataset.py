@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pyarrow as pa
 
-from mlplatform.client.dataapi import DataApi, raise_for
+from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.content_hash import ContentHash
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.errors import DatasetIncomplete, Overloaded, Unavailable, UnknownName
@@ -39,9 +37,7 @@ class Dataset:
     receipt: Receipt
 
 
-def download(
-    client: DataApi, name: str, query: DatasetQuery, *, deadline_s: float = 120.0
-) -> Dataset:
+def download(api: DataApi, name: str, query: DatasetQuery, *, deadline_s: float = 120.0) -> Dataset:
     """The dataset `name`. Blocks.
 
     While the data API or its standby is away or lags, and after a stream that broke off, the whole
@@ -52,7 +48,7 @@ def download(
     deadline = time.monotonic() + deadline_s
     while True:
         try:
-            return read_dataset(client, name, query)
+            return read_dataset(api, name, query)
         except (Unavailable, Overloaded, _BrokenOff) as error:
             pause = max(error.retry_after_s, 0.05)
             if time.monotonic() + pause > deadline:
@@ -69,38 +65,18 @@ class _BrokenOff(Unavailable):
         return DatasetIncomplete(self.message)
 
 
-def read_dataset(client: DataApi, name: str, query: DatasetQuery) -> Dataset:
+def read_dataset(api: DataApi, name: str, query: DatasetQuery) -> Dataset:
     """One try.
 
     Raises Unavailable also for a stream that broke off: what came of it is thrown away.
     """
     try:
-        with _asked(client, name, query) as answer:
-            if not answer.is_success:
-                answer.read()
-                raise_for(answer)
+        with api.stream_dataset(name, query, media=ARROW, timeout_s=FIRST_BYTE_S) as answer:
             table, proof = _read(answer)
             receipt_id = answer.headers["X-Receipt-Id"]
-    except httpx.ConnectError as error:
-        raise Unavailable(
-            f"no answer from the data API at {client.http.base_url}: {error}"
-        ) from error
     except (httpx.HTTPError, pa.ArrowInvalid, OSError) as error:
         raise _BrokenOff(f"dataset '{name}' broke off: {error}") from error
-    return Dataset(table, _proven(client, name, query, receipt_id, proof))
-
-
-def _asked(
-    client: DataApi, name: str, query: DatasetQuery
-) -> AbstractContextManager[httpx.Response]:
-    timeout = httpx.Timeout(client.http.timeout.connect, read=FIRST_BYTE_S)
-    return client.http.stream(
-        "GET",
-        f"/v1/datasets/{name}",
-        params=parameters(query),
-        headers={"Accept": ARROW},
-        timeout=timeout,
-    )
+    return Dataset(table, _proven(api, name, query, receipt_id, proof))
 
 
 def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
@@ -117,10 +93,10 @@ def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
 
 
 def _proven(
-    client: DataApi, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash
+    api: DataApi, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash
 ) -> Receipt:
     try:
-        receipt = Receipt.model_validate(client.get(f"/v1/receipts/{receipt_id}"))
+        receipt = api.receipt(receipt_id)
     except UnknownName as error:
         raise _BrokenOff(f"dataset '{name}' has no receipt, so it did not end well") from error
     found = (
@@ -151,12 +127,6 @@ def _proven(
             f"receipt {receipt_id} is of another mark or features digest than was asked for"
         )
     return receipt
-
-
-def parameters(query: DatasetQuery) -> dict[str, Any]:
-    """The query as URL parameters."""
-    given = query.model_dump(mode="json", exclude_none=True)
-    return given | ({"columns": ",".join(query.columns)} if query.columns else {})
 
 
 class _Source:

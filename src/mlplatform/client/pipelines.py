@@ -6,28 +6,24 @@ from typing import Any
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest
 from mlplatform.features.digest import features_digest
 from mlplatform.source.checkout import Checkout
 
 
-def apply(client: DataApi, code: Checkout, name: str) -> dict[str, Any]:
-    """Send the definition of one pipeline with its commit and features digest; needs the role admin. Repeating it changes nothing.
+def apply(api: DataApi, code: Checkout, name: str) -> AppliedPipeline:
+    """Send the definition of one pipeline with its commit and features digest.
 
-    Raises InvalidInput that names the key when pipeline.yaml is wrong, and what the data API
-    refuses.
+    Needs the role admin. Repeating it changes nothing. Raises InvalidInput that names the key when
+    pipeline.yaml is wrong, and what the data API refuses.
     """
     files = code.read(name)
-    body = {
-        "definition": files.definition.model_dump(mode="json"),
-        "commit": code.commit,
-        "features_digest": features_digest(files.definition, files.features),
-    }
-    return dict(client.put(f"/v1/pipelines/{name}", body))
-
-
-def definition(client: DataApi, name: str) -> PipelineDefinition:
-    """The definition of an applied pipeline."""
-    return PipelineDefinition.parse(client.get(f"/v1/pipelines/{name}")["definition"])
+    definition = ApplyRequest(
+        definition=files.definition.model_dump(mode="json"),
+        commit=code.commit,
+        features_digest=features_digest(files.definition, files.features),
+    )
+    return api.apply(name, definition)
 
 
 def sample_row(pipeline: PipelineDefinition) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from mlplatform.client.dataapi import raise_for
+from mlplatform.client.json_http import raise_for
 from mlplatform.errors import Unavailable
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from pydantic import SecretStr
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import TryLater
-from mlplatform.retry import retry
 from mlplatform.telemetry import logger
 
 PATIENCE_S = 45.0
@@ -31,18 +29,7 @@ class PatientClient(DataApi):
     def __init__(
         self, url: str, token: SecretStr | None, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        super().__init__(url, token)
-        self._sleep = sleep
-
-    def call(self, method: str, path: str, **options: Any) -> Any:
-        """See DataApi.call; Unavailable and Overloaded come only after `PATIENCE_S`."""
-        once = super().call
-        return retry(
-            lambda: once(method, path, **options),
-            seconds=PATIENCE_S,
-            on_retry=tell,
-            sleep=self._sleep,
-        )
+        super().__init__(url, token, retry_s=PATIENCE_S, sleep=sleep)
 
 
 def tell(error: TryLater) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplatform.client.dataapi import DataApi
-from mlplatform.client.dataset import FIRST_BYTE_S, _Source, parameters, read_dataset
+from mlplatform.client.dataapi import DataApi, parameters
+from mlplatform.client.dataset import FIRST_BYTE_S, _Source, read_dataset
 from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.errors import UnknownName
 

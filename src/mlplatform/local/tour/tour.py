@@ -108,9 +108,9 @@ class Tour:
         return sorted(self._definitions, key=lambda name: (name != FIRST, name))
 
     def _apply_one(self, code: Checkout, name: str) -> None:
-        answer = pipelines.apply(self._admin, code, name)
+        applied = pipelines.apply(self._admin, code, name)
         self._definitions[name] = code.read(name).definition
-        self._digests[name] = answer["features_digest"]
+        self._digests[name] = applied.features_digest
         self.summary.pipelines[name] = PipelineSummary(name, commit=code.commit)
 
     def _first_version(self, name: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlplatform.client.dataapi import DataApi, raise_for
+from mlplatform.client.dataapi import DataApi
+from mlplatform.client.json_http import raise_for
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
 
