@@ -1,4 +1,4 @@
-"""The settings tree: typed, frozen, and suspicious of names that it does not know."""
+"""The settings tree: typed, frozen, and unknown names are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_variables_of_kubernetes_service_links_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLPLATFORM_DATAAPI_PORT=tcp://… (a service link) is not taken for a setting in silence."""
+    """MLPLATFORM_DATAAPI_PORT=tcp://… (a service link) is not silently taken for a setting."""
     monkeypatch.setenv("MLPLATFORM_DATAAPI_PORT", "tcp://10.0.0.1:80")
 
     with pytest.raises(SettingsError, match="MLPLATFORM_DATAAPI_PORT"):

@@ -1,0 +1,122 @@
+"""Settings of the two HTTP servers that take requests from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from mlplatform.settings.group import Names, SettingsGroup
+
+
+class DataApiSettings(SettingsGroup):
+    """Hands out and takes in data; `url` and `token` are what its clients need."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8081, ge=0, le=65535, description="Port to listen on.")
+    url: str = Field("http://127.0.0.1:8081", description="Where clients find the data API.")
+    token: SecretStr | None = Field(None, description="This process's own token for the data API.")
+    # An import's chunk of 5,000 records may have 13 kB for each.
+    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body.")
+    # No person and no training run comes near it; one script in a loop can't crowd out the others.
+    rate_per_s: float = Field(
+        200.0, gt=0, description="Requests a second per caller; above it 429."
+    )
+    # Two seconds of the rate: programs that start together are not refused.
+    burst: int = Field(
+        400, ge=1, description="Requests a caller may send at once before the rate counts."
+    )
+    # The aliases are for people; nobody waits for them.
+    mirror_interval_s: float = Field(
+        2.0, gt=0, description="How often MLflow's aliases are compared with the promotion records."
+    )
+    # Long enough for a client that computes between two batches. The snapshot that it holds keeps
+    # the primary from removing old rows, so not much longer.
+    stall_s: float = Field(
+        60.0,
+        gt=0,
+        description="A dataset stream whose client reads nothing for this long is cut: it holds "
+        "a snapshot of the standby.",
+    )
+    # Outboxes report every two seconds: sixty reports missed in a row are not a slow network.
+    outbox_silent_s: float = Field(
+        120.0,
+        gt=0,
+        description="An outbox that has not reported for this long is taken as lost: what it had"
+        " not shipped counts as missing.",
+    )
+    # The largest body arrives in that time over 5 Mbit/s.
+    receive_s: float = Field(
+        120.0,
+        gt=0,
+        description="How long a request's body may take to arrive; then 408, and its connection "
+        "is closed.",
+    )
+    # Clients are few: serving pods, runs, people.
+    max_connections: int = Field(
+        1_024,
+        ge=1,
+        description="Most open connections; above it requests get 503, health pages don't.",
+    )
+    drain_s: float = Field(
+        20.0, ge=0, description="How long running requests may take after SIGTERM."
+    )
+
+
+class ServingSettings(SettingsGroup):
+    """Answers predictions."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
+    url: str = Field("http://127.0.0.1:8080", description="Where clients find serving.")
+    models: Names = Field((), description="Pipelines that this process serves.")
+    auth: Literal["bearer", "none"] = Field(
+        "bearer", description="none accepts everybody who reaches the port."
+    )
+    cache: Path | None = Field(
+        None, description="Folder that keeps the last good model of each pipeline."
+    )
+    # A promotion is served within seconds; each pod costs the data API half a cheap request a
+    # second.
+    poll_s: float = Field(
+        2.0, gt=0, description="How often the promotion record is read, with jitter."
+    )
+    # About half of `queue.max_record_bytes`: the record holds the answer too.
+    max_body_bytes: int = Field(
+        512 * 1024,
+        ge=1024,
+        description="Largest request body. With its answer it must fit one Kafka record.",
+    )
+    # One large request must not keep the small ones waiting for long.
+    max_rows: int = Field(2_000, ge=1, description="Most rows in one request.")
+    # Sixteen full batches. A longer queue would hold requests whose callers have given up.
+    max_waiting: int = Field(
+        1_024, ge=1, description="Most requests that wait for the model; above it 429."
+    )
+    # The load that serving was measured with: 64 connections that each wait for one answer.
+    max_batch: int = Field(64, ge=1, description="Most requests in one model call.")
+    # The largest body arrives in that time over 0.5 Mbit/s; a slow sender holds a connection no
+    # longer.
+    receive_s: float = Field(
+        10.0,
+        gt=0,
+        description="How long a request's body may take to arrive; then 408, and its connection "
+        "is closed.",
+    )
+    # Clients keep connections open between requests, so there are many more of them than requests.
+    max_connections: int = Field(
+        4_096,
+        ge=1,
+        description="Most open connections; above it requests get 503, health pages don't.",
+    )
+    drain_s: float = Field(
+        20.0, ge=0, description="How long running requests may take after SIGTERM."
+    )
+    # Without a load balancer nobody needs it; the chart sets five seconds.
+    linger_s: float = Field(
+        0.0,
+        ge=0,
+        description="How long new requests are still taken after SIGTERM, until load balancers "
+        "have noticed the failing readiness.",
+    )

@@ -1,0 +1,122 @@
+"""Settings of everything that makes, keeps and backs up models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from mlplatform.settings.group import Names, SettingsGroup
+
+
+class RegistrySettings(SettingsGroup):
+    """MLflow, and what may be loaded from it."""
+
+    url: str = Field("http://127.0.0.1:5000", description="MLflow tracking server.")
+    # What the trees and histogram boosters of scikit-learn consist of: its own types, without code
+    # of the model's author.
+    skops_trusted: Names = Field(
+        (
+            "sklearn.tree._tree.Tree",
+            "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+            "sklearn._loss.link.LogitLink",
+            "sklearn._loss.link.IdentityLink",
+            "sklearn._loss.loss.HalfBinomialLoss",
+            "sklearn._loss.loss.HalfSquaredError",
+        ),
+        description="Types that a skops file may hold beyond skops' own list. Never taken from "
+        "the model.",
+    )
+    username: str | None = Field(
+        None, description="User for HTTP basic authentication at a server of your own."
+    )
+    password: SecretStr | None = Field(None, description="Password for it.")
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password, or None when the server asks for neither."""
+        return (
+            (self.username, self.password.get_secret_value())
+            if self.username and self.password
+            else None
+        )
+
+
+class MlflowSettings(SettingsGroup):
+    """The tracking server itself, where it runs as a process of its own (`mlplatform mlflow`)."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(5000, ge=0, le=65535, description="Port to listen on.")
+    artifacts: str = Field(
+        "", description="Where files go: a folder, or a URL such as s3://bucket/path."
+    )
+    allowed_hosts: Names = Field(
+        (), description="HOST:PORT names by which clients reach it; MLflow compares them exactly."
+    )
+
+
+class SourceSettings(SettingsGroup):
+    """The git repository with pipelines/<model>/."""
+
+    url: str = Field("", description="Git URL or path of a repository.")
+    ref: str = Field("HEAD", description="Branch, tag or commit that `apply` reads.")
+    folder: str = Field("pipelines", description="Folder inside the repository.")
+    working_tree: bool = Field(
+        False,
+        description="Read the files as they lie at `url` (a path) instead of a commit; for local"
+        " edits.",
+    )
+    cache: Path | None = Field(None, description="Folder for clones; a temporary one when empty.")
+    username: str | None = Field(None, description="User for HTTP basic authentication.")
+    password: SecretStr | None = Field(
+        None, description="Password or deploy token for HTTP basic authentication."
+    )
+
+
+class TrainerSettings(SettingsGroup):
+    """One training run."""
+
+    work: Path | None = Field(None, description="Scratch folder; a temporary one when empty.")
+    image: str = Field(
+        "", description="Image that this run was started from, recorded with the version."
+    )
+    # A training's pod has the memory for one process unless somebody gave it more.
+    jobs: int = Field(1, ge=1, description="Processes that tuning may use.")
+    # Small histories are engineered anew by then; a run that waits much longer hides that etl is
+    # down.
+    wait_s: float = Field(
+        120.0,
+        ge=0,
+        description="How long to wait for the features backfill and for a lagging standby.",
+    )
+
+
+class BackupSettings(SettingsGroup):
+    """Registry snapshots."""
+
+    folder: Path | None = Field(None, description="Where snapshots are kept.")
+    # A week of nightly snapshots.
+    keep: int = Field(
+        7, ge=1, description="Snapshots that are kept; older ones are removed after a good new one."
+    )
+
+
+class ClusterSettings(SettingsGroup):
+    """Where training runs are started."""
+
+    kind: Literal["local", "kubernetes"] = Field(
+        "local", description="Child processes on this machine, or Jobs from the CronJobs."
+    )
+    namespace: str = Field("", description="Namespace of the trainer CronJobs.")
+    cronjob_prefix: str = Field(
+        "mlplatform-trainer-", description="CronJob name without the pipeline."
+    )
+    environment_file: Path | None = Field(
+        None, description="local only: JSON with the whole environment of a trainer process."
+    )
+    logs: Path | None = Field(
+        None,
+        description="local only: folder of one log file per run; empty: `logs` beside "
+        "environment_file.",
+    )

@@ -1,0 +1,39 @@
+"""Settings of every process: its logs, its metrics, its callers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from mlplatform.settings.group import SettingsGroup
+
+
+class TelemetrySettings(SettingsGroup):
+    """Logs and metrics."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is written."
+    )
+    # Logs are collected by machines far more often than they are read at a terminal.
+    log_format: Literal["json", "console"] = Field(
+        "json", description="json for machines, console for a person at a terminal."
+    )
+    # Loopback: /metrics has no authentication, so nobody else sees it unless it is opened on
+    # purpose.
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address of /metrics for processes that have no HTTP server of their own.",
+    )
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of that page; 0 turns it off.")
+
+
+class AccessSettings(SettingsGroup):
+    """Who may call."""
+
+    tokens_file: Path | None = Field(
+        None,
+        description="Token file (see docs/how-to/access.md). Needed by dataapi, and by serving "
+        "with auth=bearer.",
+    )
