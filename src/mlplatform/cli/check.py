@@ -9,38 +9,40 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from mlplatform.cli.connection import Home, Place, connect
-from mlplatform.cli.output import AsJson, console, emit
-
-if TYPE_CHECKING:
-    from mlplatform.client.dataapi import DataApi
+from mlplatform.cli.connection import Platform, connect
+from mlplatform.cli.findings import Finding, show
+from mlplatform.cli.options import AsJson, Home
+from mlplatform.cli.output import emit
+from mlplatform.client.dataapi import DataApi
+from mlplatform.client.json_http import raise_for
+from mlplatform.client.pipelines import sample_row
+from mlplatform.client.serving import ServingClient
+from mlplatform.errors import (
+    Forbidden,
+    InvalidInput,
+    PlatformError,
+    Refused,
+    TryLater,
+    Unauthenticated,
+)
+from mlplatform.registry.store import ModelStore
+from mlplatform.retry import retry
 
 POLL_S = 0.5
 PATIENCE_S = 20.0
 """How long a service may be out of reach before its promise counts as broken: the pod that asks may be a second old."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One promise and whether it holds."""
-
-    promise: str
-    state: str  # ok, failed, or skipped with the reason
-    detail: str
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("check")(check)
-
-
+@app.command()
 def check(
     names: Annotated[
         list[str] | None,
@@ -58,7 +60,7 @@ def check(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove the road: predict, find the request in the data (read from a standby), be refused without a token, verify the stored model's bytes, and see the balance close. Ends with 1 when a promise is broken."""
+    """Prove the platform: predict, find the request in the data (read from a standby), be refused without a token, verify the stored model's bytes, and see the balance close. Ends with 1 when a promise is broken."""
     place = connect(home)
     with place.dataapi(
         "client"
@@ -66,15 +68,19 @@ def check(
         findings = list(_findings(place, client, names, timeout))
     failed = any(finding.state == "failed" for finding in findings)
     if as_json:
-        emit({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
+        emit({"ok": not failed, "findings": [_document(finding) for finding in findings]})
     else:
-        _show(findings)
+        show(findings)
     if failed:
         raise typer.Exit(1)
 
 
+def _document(finding: Finding) -> dict[str, str]:
+    return {"promise": finding.subject, "state": finding.state, "detail": finding.detail}
+
+
 def _findings(
-    place: Place, client: DataApi, names: Sequence[str] | None, timeout: float
+    place: Platform, client: DataApi, names: Sequence[str] | None, timeout: float
 ) -> list[Finding]:
     findings = [
         _try("the data API is ready", lambda: client.get("/readyz")["status"]),
@@ -95,7 +101,7 @@ def _findings(
 
 
 def _of_name(
-    place: Place, client: DataApi, name: str, timeout: float, *, must: bool
+    place: Platform, client: DataApi, name: str, timeout: float, *, must: bool
 ) -> list[Finding]:
     """What is found of one pipeline; `must`: one without a version is a fault, and not just not looked at yet."""
     champions: list[dict[str, Any] | None] = []
@@ -117,7 +123,7 @@ def _of_name(
 
 
 def _of_model(
-    place: Place, client: DataApi, name: str, champion: dict[str, Any], timeout: float
+    place: Platform, client: DataApi, name: str, champion: dict[str, Any], timeout: float
 ) -> list[Finding]:
     since = datetime.now(UTC).isoformat()
     answer: dict[str, Any] = {}
@@ -145,19 +151,13 @@ def _of_model(
 
 
 def _try(promise: str, proof: Callable[[], str]) -> Finding:
-    from mlplatform.errors import PlatformError
-    from mlplatform.retry import retry
-
     try:
         return Finding(promise, "ok", retry(proof, seconds=PATIENCE_S))
     except PlatformError as error:
         return Finding(promise, "failed", str(error))
 
 
-def _refused(place: Place) -> str:
-    from mlplatform.client.dataapi import DataApi
-    from mlplatform.errors import PlatformError, Unauthenticated
-
+def _refused(place: Platform) -> str:
     try:
         with DataApi(place.settings.dataapi.url, None) as anonymous:
             anonymous.get("/v1/datasets")
@@ -167,8 +167,6 @@ def _refused(place: Place) -> str:
 
 
 def _forbidden(client: DataApi, name: str, champion: dict[str, Any]) -> str:
-    from mlplatform.errors import Forbidden, PlatformError, Refused
-
     try:
         client.post(
             f"/v1/models/{name}/promotions",
@@ -181,20 +179,14 @@ def _forbidden(client: DataApi, name: str, champion: dict[str, Any]) -> str:
     raise PlatformError("the version was promoted by a caller that should not have the right")
 
 
-def _predict(place: Place, client: DataApi, name: str) -> dict[str, Any]:
-    from mlplatform.client.pipelines import sample_row
-    from mlplatform.client.serving import ServingClient
-
+def _predict(place: Platform, client: DataApi, name: str) -> dict[str, Any]:
     with ServingClient(place.settings.serving.url, place.token("client")) as serving:
         return serving.predict(
             name, [sample_row(client.pipeline(name).parsed())], client_id="mlplatform-check"
         )
 
 
-def _bad_row(place: Place, name: str) -> str:
-    from mlplatform.client.serving import ServingClient
-    from mlplatform.errors import InvalidInput, PlatformError
-
+def _bad_row(place: Platform, name: str) -> str:
     try:
         with ServingClient(place.settings.serving.url, place.token("client")) as serving:
             serving.predict(name, [{"no_such_column": 1}])
@@ -204,9 +196,6 @@ def _bad_row(place: Place, name: str) -> str:
 
 
 def _stored(client: DataApi, name: str, answer: dict[str, Any], since: str, timeout: float) -> str:
-    from mlplatform.client.json_http import raise_for
-    from mlplatform.errors import PlatformError, TryLater
-
     if not answer:
         raise PlatformError("there was no answer to look for")
     deadline, last = time.monotonic() + timeout, "it is not there"
@@ -228,9 +217,7 @@ def _stored(client: DataApi, name: str, answer: dict[str, Any], since: str, time
     raise PlatformError(f"request {answer['id']} was not found within {timeout:g} s: {last}")
 
 
-def _round_trip(place: Place, champion: dict[str, Any]) -> str:
-    from mlplatform.registry.store import ModelStore
-
+def _round_trip(place: Platform, champion: dict[str, Any]) -> str:
     registry = place.settings.registry
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -244,8 +231,6 @@ def _round_trip(place: Place, champion: dict[str, Any]) -> str:
 
 
 def _balance(client: DataApi) -> str:
-    from mlplatform.errors import PlatformError
-
     found = client.get("/v1/balance")
     for outbox in found["outboxes"]:
         if outbox["missing"]:
@@ -253,15 +238,3 @@ def _balance(client: DataApi) -> str:
     accepted = sum(outbox["accepted"] for outbox in found["outboxes"])
     stored = sum(outbox["stored"] for outbox in found["outboxes"])
     return f"{accepted} accepted, {stored} stored, the rest on its way, none missing"
-
-
-def _show(findings: Sequence[Finding]) -> None:
-    from rich.markup import escape
-
-    colours = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
-    out = console()
-    for finding in findings:
-        colour = colours[finding.state]
-        out.print(
-            f"[{colour}]{finding.state:<7}[/{colour}] {escape(finding.promise)}: {escape(finding.detail)}"
-        )

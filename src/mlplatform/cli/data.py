@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mlplatform.cli.connection import Home, Place, connect
-from mlplatform.cli.output import AsJson, emit, read_text, table
+from mlplatform.cli.connection import Platform, connect
+from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
+from mlplatform.cli.output import emit, table
+from mlplatform.cli.terminal import console
+from mlplatform.client.importing import send_file
+from mlplatform.client.pipelines import sample_row
+from mlplatform.client.serving import ServingClient
+from mlplatform.errors import InvalidInput, SettingsError
 
-Name = Annotated[str, typer.Argument(help="Pipeline.")]
 CHUNK_BYTES = 8 * 1024 * 1024
 """How much of an import file goes into one request: far below the server's limit, and a progress line every second or so."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("predict")(predict)
-    app.command("import")(import_file)
-    app.command("balance")(balance)
+app = typer.Typer()
 
 
+@app.command()
 def predict(
-    name: Name,
+    name: Pipeline,
     row: Annotated[
         str | None,
         typer.Option(
@@ -47,8 +51,6 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Ask for predictions. Every answered request is stored."""
-    from mlplatform.client.serving import ServingClient
-
     place = connect(home)
     rows = _rows(place, name, row, file)
     with ServingClient(place.settings.serving.url, place.token("client")) as serving:
@@ -65,8 +67,9 @@ def predict(
     print(f"\nanswered by {name} version {answer['version']}, request {answer['id']}")
 
 
+@app.command("import")
 def import_file(
-    name: Name,
+    name: Pipeline,
     file: Annotated[
         Path,
         typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or an Arrow stream (.arrow)."),
@@ -79,9 +82,6 @@ def import_file(
 
     Rows that break their contract go to quarantine with the reason.
     """
-    from mlplatform.cli.output import console
-    from mlplatform.client.importing import send_file
-
     note = console(stderr=True)
     with connect(home).dataapi("client") as client:
         total = send_file(
@@ -98,13 +98,14 @@ def import_file(
         print(f"  record {reason['record']}: {reason['field']}: {reason['reason']}")
 
 
+@app.command()
 def balance(
-    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all.")] = None,
+    name: OnePipeline = None,
     *,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show that nothing is lost: accepted = stored + dead letters + on the road, for every outbox.
+    """Show that nothing is lost: accepted = stored + dead letters + in flight, for every outbox.
 
     Ends with 1 when a request is missing.
     """
@@ -134,7 +135,7 @@ def _print_balance(found: dict[str, Any]) -> None:
         for each in found["outboxes"]
     ]
     table(
-        ("OUTBOX", "HOST", "ACCEPTED", "ON THE ROAD", "STORED", "DEAD LETTERS", "MISSING"), outboxes
+        ("OUTBOX", "HOST", "ACCEPTED", "IN FLIGHT", "STORED", "DEAD LETTERS", "MISSING"), outboxes
     )
     print()
     rows = [
@@ -159,22 +160,28 @@ def _gaps(outbox: dict[str, Any]) -> str:
     return ", ".join(f"{first}-{last}" for first, last in outbox["missing"]) or "none"
 
 
-def _rows(place: Place, name: str, row: str | None, file: Path | None) -> list[dict[str, Any]]:
-    from mlplatform.errors import InvalidInput
-
+def _rows(place: Platform, name: str, row: str | None, file: Path | None) -> list[dict[str, Any]]:
     if (row is None) == (file is None):
         raise InvalidInput("give the rows", field="--row", fix=_example(place, name))
     if row is not None:
         return _json(row, "--row")
     assert file is not None
-    rows = _csv(file) if file.suffix == ".csv" else _json(read_text(file), str(file))
+    rows = _csv(file) if file.suffix == ".csv" else _json(_read(file), str(file))
     return _without_target(place, name, rows)
+
+
+def _read(path: Path) -> str:
+    """The text of a file, or of standard input for `-`. Raises SettingsError when there is none."""
+    if str(path) == "-":
+        return sys.stdin.read()
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"can't read {path}: {error}", field="FILE") from error
 
 
 def _json(text: str, where: str) -> list[dict[str, Any]]:
     """A row, a list of rows, or a row a line."""
-    from mlplatform.errors import InvalidInput
-
     try:
         found = json.loads(text)
     except ValueError as whole:
@@ -189,15 +196,13 @@ def _json(text: str, where: str) -> list[dict[str, Any]]:
 
 
 def _csv(file: Path) -> list[dict[str, Any]]:
-    import csv
-
     return [
         {name: _number(value) for name, value in line.items()}
-        for line in csv.DictReader(read_text(file).splitlines())
+        for line in csv.DictReader(_read(file).splitlines())
     ]
 
 
-def _without_target(place: Place, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _without_target(place: Platform, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A file may be labelled; the question must not hold the answer."""
     with place.dataapi("client") as client:
         target = client.pipeline(name).parsed().target.name
@@ -215,9 +220,7 @@ def _number(text: str | None) -> Any:
     return value if isinstance(value, int | float | bool) else text
 
 
-def _example(place: Place, name: str) -> str:
-    from mlplatform.client.pipelines import sample_row
-
+def _example(place: Platform, name: str) -> str:
     with place.dataapi("client") as client:
         row = sample_row(client.pipeline(name).parsed())
     return f"mlplatform predict {name} --row '{json.dumps(row)}'"

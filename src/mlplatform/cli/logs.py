@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,8 +37,6 @@ class Tail:
         return data[:whole].decode(errors="replace").splitlines()
 
     def _restart_if_replaced(self, descriptor: int) -> None:
-        import os
-
         found = os.fstat(descriptor)
         if found.st_ino != self._inode or found.st_size < self._offset:
             self._inode, self._offset = found.st_ino, 0

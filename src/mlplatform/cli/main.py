@@ -1,7 +1,4 @@
-"""The command `mlplatform`: puts the commands together, and turns our errors into one line.
-
-The modules of the commands import what they need inside the commands: `--help` must answer at once.
-"""
+"""The command `mlplatform`: all commands by name, and our errors as one line."""
 
 from __future__ import annotations
 
@@ -11,27 +8,25 @@ from typing import Annotated
 
 import typer
 
-from mlplatform import vendor_telemetry
-from mlplatform.cli import backup, check, data, doctor, models, processes, stack, tokens, training
-from mlplatform.cli.output import complain
+from mlplatform import __version__, vendor_telemetry
+from mlplatform.cli.commands import COMMANDS
+from mlplatform.cli.lazy import lazy_app
+from mlplatform.cli.terminal import complain
 from mlplatform.errors import PlatformError
 
-app = typer.Typer(
+app = lazy_app(
+    COMMANDS,
     name="mlplatform",
     help="Keeps tabular models alive: serve, record, retrain on a read replica, prove, promote.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (stack, training, models, data, check, doctor, backup, tokens, processes):
-    part.register(app)
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        print(f"mlplatform {version('mlplatform')}")
+        print(f"mlplatform {__version__}")
         raise typer.Exit
 
 
@@ -50,10 +45,8 @@ def options(
     ] = False,
 ) -> None:
     """Keeps tabular models alive: serve, record, retrain on a read replica, prove, promote."""
-    del (
-        debug,
-        version,
-    )  # `run` takes the first off the command line, so that it may stand anywhere; the second has been dealt with
+    del debug  # `run` takes it off the command line, so that it may stand anywhere
+    del version  # its callback has dealt with it
 
 
 def run() -> None:
@@ -61,7 +54,9 @@ def run() -> None:
 
     An error of ours becomes one red line and exit code 1.
     """
-    os.environ.update(vendor_telemetry.OFF)
+    os.environ.update(
+        vendor_telemetry.OFF
+    )  # before any library is imported that would report to its maker
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     try:

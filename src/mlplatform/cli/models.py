@@ -7,24 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from mlplatform.cli.connection import Home, connect
-from mlplatform.cli.output import AsJson, emit, figures, table
+from mlplatform.cli.connection import connect
+from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
+from mlplatform.cli.output import emit, figures, table
+from mlplatform.errors import InvalidInput, Refused
 
-Name = Annotated[str, typer.Argument(help="Pipeline.")]
 Version = Annotated[str | None, typer.Argument(help="Version.", show_default=False)]
 Why = Annotated[
     str, typer.Option("--why", "-w", help="The reason, kept in the promotion record for ever.")
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (models, approve, promote, rollback, reject):
-        app.command(command.__name__)(command)
+app = typer.Typer()
 
 
+@app.command()
 def models(
-    name: Annotated[str | None, typer.Argument(help="Pipeline; empty: all.")] = None,
+    name: OnePipeline = None,
     *,
     home: Home = None,
     as_json: AsJson = False,
@@ -48,15 +47,17 @@ def models(
         _history(found)
 
 
+@app.command()
 def approve(
-    name: Name, version: Version = None, *, why: Why, home: Home = None, as_json: AsJson = False
+    name: Pipeline, version: Version = None, *, why: Why, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Let a candidate serve (empty VERSION: the one that waits)."""
     _decide("approve", name, version, why=why, home=home, as_json=as_json)
 
 
+@app.command()
 def promote(
-    name: Name,
+    name: Pipeline,
     version: Annotated[str, typer.Argument(help="Version.")],
     *,
     why: Why,
@@ -67,13 +68,15 @@ def promote(
     _decide("promote", name, version, why=why, home=home, as_json=as_json)
 
 
-def rollback(name: Name, *, why: Why, home: Home = None, as_json: AsJson = False) -> None:
+@app.command()
+def rollback(name: Pipeline, *, why: Why, home: Home = None, as_json: AsJson = False) -> None:
     """Bring back the version that served before."""
     _decide("rollback", name, None, why=why, home=home, as_json=as_json)
 
 
+@app.command()
 def reject(
-    name: Name,
+    name: Pipeline,
     version: Annotated[str, typer.Argument(help="Version.")],
     *,
     why: Why,
@@ -87,8 +90,6 @@ def reject(
 def _decide(
     action: str, name: str, version: str | None, *, why: str, home: Path | None, as_json: bool
 ) -> None:
-    from mlplatform.errors import InvalidInput, Refused
-
     if not why.strip():
         raise InvalidInput(
             "a reason is needed", field="--why", fix="say it in a few words; it stays in the record"

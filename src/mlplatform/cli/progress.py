@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from mlplatform.cli.output import console
+from rich.console import Console
+from rich.markup import escape
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from mlplatform.local.tour.reporting import Reporter, Say
+from mlplatform.cli.terminal import console
+from mlplatform.local.tour.reporting import Reporter, Say
 
 QUIET_S = 10.0
 """A plain reader sees at most one line in so many seconds of a step that goes on: enough to know that it lives, in a log of a build."""
@@ -34,8 +33,6 @@ class TerminalReporter:
     @contextmanager
     def step(self, title: str) -> Iterator[Say]:
         """See `Reporter`."""
-        from rich.markup import escape
-
         began, last, over = time.monotonic(), [""], threading.Event()
         with self._out.status(escape(title)) as status:
 
@@ -59,13 +56,9 @@ class TerminalReporter:
 
     def note(self, text: str) -> None:
         """See `Reporter`."""
-        from rich.markup import escape
-
         self._out.print(f"  [yellow]{escape(text)}[/yellow]")
 
     def _end(self, sign: str, title: str, last: str, began: float) -> None:
-        from rich.markup import escape
-
         self._out.print(
             f"{sign} {escape(title)}  [dim]{escape(last)}  {time.monotonic() - began:.1f} s[/dim]"
         )
@@ -98,6 +91,4 @@ class PlainReporter:
 
     def note(self, text: str) -> None:
         """See `Reporter`."""
-        import sys
-
         print(text, file=sys.stderr, flush=True)

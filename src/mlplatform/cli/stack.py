@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlplatform.cli.connection import Home, local
-from mlplatform.cli.output import AsJson, emit, quiet_logs, table
+from mlplatform.cli.local_stack import find as local
+from mlplatform.cli.options import AsJson, Home
+from mlplatform.cli.output import emit, table
+from mlplatform.cli.process import quiet_logs
 
 if TYPE_CHECKING:
     from mlplatform.local.stack import LocalStack, Options
@@ -51,10 +53,7 @@ STOP_S = 120.0
 """Longest that `down` waits: the drains of serving and shipper, then the servers, each with its own grace."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (up, down, status, logs, demo, clean):
-        app.command(command.__name__)(command)
+app = typer.Typer()
 
 
 def _refuse_former_name(former: bool | None) -> None:
@@ -63,6 +62,7 @@ def _refuse_former_name(former: bool | None) -> None:
         raise typer.BadParameter(f"use {'--tour' if former else '--no-tour'}, its new name")
 
 
+@app.command()
 def up(
     *,
     home: Home = None,
@@ -101,6 +101,7 @@ def up(
         stack.stay()
 
 
+@app.command()
 def demo(
     *,
     home: Annotated[
@@ -133,6 +134,7 @@ def demo(
     print("every claim of the tour holds", file=sys.stderr)
 
 
+@app.command()
 def down(*, home: Home = None) -> None:
     """Stop the stack that runs in another terminal.
 
@@ -151,6 +153,7 @@ def down(*, home: Home = None) -> None:
     print(f"stopped; the data stays in {state.home}")
 
 
+@app.command()
 def status(*, home: Home = None, as_json: AsJson = False) -> None:
     """Show the processes of the local stack and whether they answer.
 
@@ -172,6 +175,7 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
 def logs(
     process: Annotated[str | None, typer.Argument(help="Process; empty: all.")] = None,
     *,
@@ -198,6 +202,7 @@ def logs(
     print_logs({process: found[process]} if process else found, lines=lines, follow=follow)
 
 
+@app.command()
 def clean(
     *,
     home: Home = None,

@@ -3,66 +3,63 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+import yaml
 
-from mlplatform.cli.output import AsJson, emit
+from mlplatform.access import Role, digest, new_token
+from mlplatform.cli.options import AsJson
+from mlplatform.cli.output import emit
+from mlplatform.errors import InvalidInput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+Holder = Annotated[
+    str, typer.Argument(help="Who will hold it; appears in logs, ledger and stored requests.")
+]
+Roles = Annotated[
+    list[str],
+    typer.Option(
+        "--role", "-r", help="predict, reader, writer, serving, trainer, approver or admin."
+    ),
+]
+Pipelines = Annotated[
+    list[str] | None, typer.Option("--pipeline", "-p", help="Only for these pipelines; empty: all.")
+]
+
+app = typer.Typer(name="tokens", no_args_is_help=True, help="Bearer tokens.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Bearer tokens.")
-    group.command("new")(new)
-    app.add_typer(group, name="tokens")
+@app.command()
+def new(name: Holder, role: Roles, pipeline: Pipelines = None, *, as_json: AsJson = False) -> None:
+    """Make a token, print it once, and print the entry for the servers' token file.
+
+    The entry holds only the token's digest.
+    """
+    _refuse_nonsense(name, role)
+    token = new_token()
+    entry = {"name": name, "roles": role}
+    if pipeline:
+        entry["pipelines"] = pipeline
+    entry["sha256"] = digest(token)
+    if as_json:
+        emit({"token": token, "entry": entry})
+        return
+    print(f"token (shown only now):  {token}\n")
+    print("entry for the token file (key 'tokens'; servers read it at their start):\n")
+    print(yaml.safe_dump([entry], sort_keys=False), end="")
 
 
-def new(
-    name: Annotated[
-        str, typer.Argument(help="Who will hold it; appears in logs, ledger and stored requests.")
-    ],
-    role: Annotated[
-        list[str],
-        typer.Option(
-            "--role", "-r", help="predict, reader, writer, serving, trainer, approver or admin."
-        ),
-    ],
-    pipeline: Annotated[
-        list[str] | None,
-        typer.Option("--pipeline", "-p", help="Only for these pipelines; empty: all."),
-    ] = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Make a token, print it once, and print the entry for the servers' token file, which holds only its digest."""
-    import yaml
-
-    from mlplatform.access import Role, digest, new_token
-    from mlplatform.errors import InvalidInput
-
-    unknown = [word for word in role if word not in [str(known) for known in Role]]
+def _refuse_nonsense(name: str, roles: Sequence[str]) -> None:
+    unknown = [word for word in roles if word not in list(Role)]
     if unknown:
         raise InvalidInput(
             f"no role '{unknown[0]}'", field="--role", fix=f"one of {', '.join(Role)}"
         )
     if not NAME.fullmatch(name):
         raise InvalidInput(
-            f"'{name}' is no name for a caller",
+            f"'{name}' is not a name for a caller",
             field="NAME",
             fix="letters, digits, '.', '_' and '-', at most 64",
         )
-    token = new_token()
-    entry = (
-        {"name": name, "roles": role}
-        | ({"pipelines": pipeline} if pipeline else {})
-        | {"sha256": digest(token)}
-    )
-    if as_json:
-        emit({"token": token, "entry": entry})
-        return
-    print(
-        f"token (shown only now):  {token}\n\nentry for the token file (key 'tokens'; servers read it at their start):\n"
-    )
-    print(yaml.safe_dump([entry], sort_keys=False), end="")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import islice
+from typing import Annotated, Any
 
 import typer
 
-from mlplatform.cli.connection import Home, Place, connect
-from mlplatform.cli.output import AsJson, emit, figures
-
-if TYPE_CHECKING:
-    from mlplatform.client.dataapi import DataApi
-    from mlplatform.contracts.pipeline_status import AppliedPipeline
+from mlplatform.cli.connection import Platform, connect
+from mlplatform.cli.options import AsJson, Home, Pipeline
+from mlplatform.cli.output import emit, figures
+from mlplatform.cli.terminal import console
+from mlplatform.client import pipelines
+from mlplatform.client.dataapi import DataApi
+from mlplatform.cluster.local import environment
+from mlplatform.contracts.pipeline_status import AppliedPipeline
+from mlplatform.errors import Refused, Unavailable, UnknownName
+from mlplatform.local.tour import history
+from mlplatform.local.training import train as run
+from mlplatform.source.checkout import checkout
 
 Ref = Annotated[
     str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")
@@ -27,12 +35,10 @@ WorkingTree = Annotated[
 POLL_S = 1.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (apply, train, example):
-        app.command(command.__name__)(command)
+app = typer.Typer()
 
 
+@app.command()
 def apply(
     name: Annotated[
         str | None, typer.Argument(help="Pipeline; empty: all of the repository.")
@@ -61,8 +67,9 @@ def apply(
         print(f"{each.name}: commit {each.commit[:25]}, features {each.features_digest[:12]}")
 
 
+@app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Pipeline.")],
+    name: Pipeline,
     *,
     ref: Ref = None,
     working_tree: WorkingTree = False,
@@ -94,6 +101,7 @@ def train(
         print(f"it waits for a person: mlplatform approve {name} --why '…'")
 
 
+@app.command()
 def example(
     name: Annotated[str, typer.Argument(help="One of the example pipelines.")],
     *,
@@ -107,18 +115,11 @@ def example(
     ] = None,
 ) -> None:
     """Print rows of an example pipeline as NDJSON, with the target: something to import, or to ask for."""
-    import json
-    from itertools import islice
-
-    from mlplatform.local.tour import history
-
     for row in islice(history.live(name) if live else history.history(name), rows):
         print(json.dumps(row))
 
 
 def _await(client: DataApi, seconds: float) -> None:
-    from mlplatform.errors import Unavailable
-
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -131,12 +132,9 @@ def _await(client: DataApi, seconds: float) -> None:
             return
 
 
-def _names(place: Place, name: str | None, ref: str | None, *, working_tree: bool) -> list[str]:
+def _names(place: Platform, name: str | None, ref: str | None, *, working_tree: bool) -> list[str]:
     if name is not None:
         return [name]
-    from mlplatform.errors import UnknownName
-    from mlplatform.source.checkout import checkout
-
     names = checkout(_source(place, working_tree=working_tree), ref=ref).pipelines()
     if not names:
         raise UnknownName(
@@ -148,27 +146,20 @@ def _names(place: Place, name: str | None, ref: str | None, *, working_tree: boo
 
 
 def _apply(
-    place: Place, client: DataApi, name: str, ref: str | None, *, working_tree: bool
+    place: Platform, client: DataApi, name: str, ref: str | None, *, working_tree: bool
 ) -> AppliedPipeline:
-    from mlplatform.client import pipelines
-    from mlplatform.source.checkout import checkout
-
     return pipelines.apply(
         client, checkout(_source(place, working_tree=working_tree), ref=ref), name
     )
 
 
-def _source(place: Place, *, working_tree: bool) -> Any:
+def _source(place: Platform, *, working_tree: bool) -> Any:
     source = place.settings.source
     return source.model_copy(update={"working_tree": True}) if working_tree else source
 
 
-def _train_here(place: Place, name: str, why: str) -> None:
+def _train_here(place: Platform, name: str, why: str) -> None:
     """As a child of this command, with the environment that the stack wrote for trainers."""
-    from mlplatform.cli.output import console
-    from mlplatform.cluster.local import environment
-    from mlplatform.local.training import train as run
-
     assert place.state is not None
     home = place.state.home
     note = console(stderr=True)
@@ -182,9 +173,6 @@ def _train_here(place: Place, name: str, why: str) -> None:
 
 
 def _train_on_cluster(client: DataApi, name: str, why: str) -> None:
-    from mlplatform.cli.output import console
-    from mlplatform.errors import Refused
-
     run = client.post(f"/v1/pipelines/{name}/runs", {"reason": why})["run"]
     console(stderr=True).print(f"run {run} has started")
     while True:

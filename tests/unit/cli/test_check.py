@@ -7,7 +7,7 @@ from typing import Any, cast
 from mlplatform.cli import check
 from mlplatform.errors import UnknownName
 
-PLACE: Any = None  # asked only where a version answers
+PLATFORM: Any = None  # used only where a version answers
 
 
 class Answers:
@@ -25,7 +25,7 @@ def found(name: str, *, must: bool) -> list[tuple[str, str]]:
     client = cast("Any", Answers())
     return [
         (finding.state, finding.detail)
-        for finding in check._of_name(PLACE, client, name, 1.0, must=must)
+        for finding in check._of_name(PLATFORM, client, name, 1.0, must=must)
     ]
 
 

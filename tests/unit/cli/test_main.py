@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from mlplatform.cli import main
+from mlplatform.cli import commands, main
+from mlplatform.cli.lazy import LazyCommand
 from mlplatform.errors import PlatformError
 
-COMMANDS = (
+NAMES = (
     *(
         "up",
         "down",
@@ -35,6 +37,7 @@ HEAVY = (
     "sklearn",
     "pyarrow",
     "psycopg",
+    "sqlalchemy",
     "fastapi",
     "httpx",
     "numpy",
@@ -60,15 +63,40 @@ def test_help_lists_every_command(
     text = capsys.readouterr().out
 
     assert code == 0
-    assert [command for command in COMMANDS if f" {command} " not in text] == []
+    assert [command for command in NAMES if f" {command} " not in text] == []
 
 
-def test_help_loads_nothing_heavy() -> None:
-    """`--help` answers at once since no library of a component is loaded for it."""
-    code = "import sys; from mlplatform.cli import main; print(*sys.modules)"
+@pytest.mark.parametrize("command", commands.COMMANDS, ids=lambda command: command.name)
+def test_a_sentence_of_the_overview_begins_the_commands_help(command: LazyCommand) -> None:
+    """Each listed command is there, and both places say the same of it."""
+    loaded = command.load()
+
+    assert loaded.name == command.name
+    assert " ".join(loaded.help.split("\n\n")[0].split()) == command.sentence
+
+
+LOADED = "print(*sys.modules, file=sys.stderr)"
+
+
+@pytest.mark.parametrize(
+    ("ending", "light"),
+    [
+        (LOADED, ()),
+        # Typer lays its help out with the library's tables.
+        (
+            f"atexit.register(lambda: {LOADED}); sys.argv[1:] = ['--help']; main.run()",
+            ["rich.table"],
+        ),
+    ],
+)
+def test_help_loads_nothing_heavy(ending: str, light: Sequence[str]) -> None:
+    """`--help` answers at once since no library of a component is loaded for it, nor a command."""
+    code = f"import atexit, sys; from mlplatform.cli import main; {ending}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stderr.split()
 
-    assert [name for name in HEAVY if name in done.stdout.split()] == []
+    assert [name for name in HEAVY if name in loaded and name not in light] == []
+    assert "mlplatform.cli.stack" not in loaded
 
 
 def test_errors_are_one_line(

@@ -6,10 +6,10 @@ import pytest
 
 from mlplatform import settings
 from mlplatform.cli import data
-from mlplatform.cli.connection import Place
+from mlplatform.cli.connection import Platform
 from mlplatform.errors import InvalidInput
 
-NOWHERE = Place(settings.Settings(), None)
+NOWHERE = Platform(settings.Settings(), None)
 
 
 def test_rows_of_the_command_line() -> None:

@@ -38,8 +38,8 @@ def test_plain_output_is_yaml_for_the_file(capsys: pytest.CaptureFixture[str]) -
     ("name", "role", "said"),
     [
         ("bot", "king", "no role 'king'"),
-        ("", "admin", "is no name"),
-        ("a b", "admin", "is no name"),
+        ("", "admin", "is not a name"),
+        ("a b", "admin", "is not a name"),
     ],
 )
 def test_nonsense_is_refused(name: str, role: str, said: str) -> None:

@@ -1,0 +1,118 @@
+"""Every command: its name, its module below mlplatform.cli, and its sentence."""
+
+from __future__ import annotations
+
+from mlplatform.cli.lazy import LazyCommand
+
+PROCESSES = "Processes (started by the chart and by local mode)"
+
+COMMANDS = (
+    LazyCommand(
+        "up",
+        "stack",
+        "Start everything and take the tour of the example pipelines; stays until Ctrl-C or "
+        "`mlplatform down`. Data is kept.",
+    ),
+    LazyCommand("down", "stack", "Stop the stack that runs in another terminal."),
+    LazyCommand(
+        "status", "stack", "Show the processes of the local stack and whether they answer."
+    ),
+    LazyCommand("logs", "stack", "Print the logs of the local stack."),
+    LazyCommand("demo", "stack", "Take the whole tour from nothing, check every claim, and stop."),
+    LazyCommand(
+        "clean",
+        "stack",
+        "Delete the data of the local stack, and of a demo: databases, models, requests that were "
+        "stored. They must be stopped.",
+    ),
+    LazyCommand(
+        "apply",
+        "training",
+        "Make the pipelines of a git commit known: their columns, features, gates and approval.",
+    ),
+    LazyCommand(
+        "train",
+        "training",
+        "Train a version on the data of the read replica, prove it, and propose it.",
+    ),
+    LazyCommand(
+        "example",
+        "training",
+        "Print rows of an example pipeline as NDJSON, with the target: something to import, or to "
+        "ask for.",
+    ),
+    LazyCommand(
+        "models",
+        "models",
+        "Show which version serves and which one waits; with NAME, all of its versions and its "
+        "promotion record.",
+    ),
+    LazyCommand("approve", "models", "Let a candidate serve (empty VERSION: the one that waits)."),
+    LazyCommand("promote", "models", "Let a version serve that is a candidate, or served before."),
+    LazyCommand("rollback", "models", "Bring back the version that served before."),
+    LazyCommand("reject", "models", "Say for good that a version must not serve."),
+    LazyCommand("predict", "data", "Ask for predictions. Every answered request is stored."),
+    LazyCommand("import", "data", "Import history: rows with target, key and time."),
+    LazyCommand(
+        "balance",
+        "data",
+        "Show that nothing is lost: accepted = stored + dead letters + in flight, for every "
+        "outbox.",
+    ),
+    LazyCommand(
+        "check",
+        "check",
+        "Prove the platform: predict, find the request in the data (read from a standby), be "
+        "refused without a token, verify the stored model's bytes, and see the balance close. "
+        "Ends with 1 when a promise is broken.",
+    ),
+    LazyCommand(
+        "doctor",
+        "doctor",
+        "Look at this machine and at the stack that runs on it, and say what is missing.",
+    ),
+    LazyCommand("backup", "backup", "Snapshots of the registry: create, verify, restore."),
+    LazyCommand("tokens", "tokens", "Bearer tokens."),
+    LazyCommand(
+        "dataapi",
+        "servers",
+        "The data API: the only way to the data. Runs until SIGTERM.",
+        PROCESSES,
+    ),
+    LazyCommand(
+        "serving", "servers", "Answers predictions and records them. Runs until SIGTERM.", PROCESSES
+    ),
+    LazyCommand(
+        "shipper", "servers", "Sends the outbox to the queue. Runs until SIGTERM.", PROCESSES
+    ),
+    LazyCommand(
+        "consumer",
+        "servers",
+        "Stores the queue in the raw database. Runs until SIGTERM.",
+        PROCESSES,
+    ),
+    LazyCommand(
+        "etl", "servers", "Turns raw rows into feature rows. Runs until SIGTERM.", PROCESSES
+    ),
+    LazyCommand(
+        "trainer", "trainer", "One training run, with the code that was applied.", PROCESSES
+    ),
+    LazyCommand(
+        "backup-run",
+        "backup_run",
+        "Take one snapshot of the registry, verify it and remove old ones (what the CronJob runs).",
+        PROCESSES,
+    ),
+    LazyCommand(
+        "mlflow",
+        "mlflow",
+        "MLflow's tracking server and registry, on its database. Runs until SIGTERM.",
+        PROCESSES,
+    ),
+    LazyCommand(
+        "migrate",
+        "migrate",
+        "Bring the databases whose owners' addresses are set up to date: schemas and rights.",
+        PROCESSES,
+    ),
+)

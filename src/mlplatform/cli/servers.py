@@ -1,0 +1,48 @@
+"""The servers: one command each, which loads its settings, sets up logging and hands over."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+from mlplatform.cli.process import begin, guarded
+
+app = typer.Typer()
+
+
+def _run(name: str) -> None:
+    # By name: an image holds only what its own processes import, e.g. no psycopg beside serving.
+    component = import_module(f"mlplatform.{name}.main")
+    settings = begin(name)
+    guarded(lambda: component.run(settings))
+
+
+@app.command()
+def dataapi() -> None:
+    """The data API: the only way to the data. Runs until SIGTERM."""
+    _run("dataapi")
+
+
+@app.command()
+def serving() -> None:
+    """Answers predictions and records them. Runs until SIGTERM."""
+    _run("serving")
+
+
+@app.command()
+def shipper() -> None:
+    """Sends the outbox to the queue. Runs until SIGTERM."""
+    _run("shipper")
+
+
+@app.command()
+def consumer() -> None:
+    """Stores the queue in the raw database. Runs until SIGTERM."""
+    _run("consumer")
+
+
+@app.command()
+def etl() -> None:
+    """Turns raw rows into feature rows. Runs until SIGTERM."""
+    _run("etl")
