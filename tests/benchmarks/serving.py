@@ -58,7 +58,10 @@ PRODUCT, UNLOGGED, FASTAPI, SINGLE = (
 class Unlogged:
     """Lets answers go without storing them: what the recorder is measured against."""
 
-    outbox_id = ""
+    max_record_bytes = 1_000_000
+
+    def refuse_if_hung(self) -> None:
+        """There is no disk."""
 
     def start(self) -> None:
         """Nothing to start."""
@@ -100,8 +103,13 @@ def serve(variant: str, folder: Path, port: int) -> None:
     slot = Slot("bench", limits=limits, deliver=recorder.submit)
     slot.swap(load_model(folder))
     access = AccessList([Caller(name="bench", roles=(Role.PREDICT,), sha256=digest(TOKEN))])
-    handler = Handler(slots=Slots([slot]), access=access, limits=limits, max_record_bytes=1_000_000)
-    parts = Collaborators(handler=handler, recorder=recorder)  # type: ignore[arg-type]
+    handler = Handler(
+        slots=Slots([slot]),
+        recorder=recorder,  # type: ignore[arg-type]
+        access=access,
+        limits=limits,
+    )
+    parts = Collaborators(handler=handler)
     app = create_pages(parts) if variant == FASTAPI else create_app(parts)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 

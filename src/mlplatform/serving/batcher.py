@@ -1,13 +1,12 @@
-"""Coalesce concurrent requests into one call of the model, without making anybody wait for company.
+"""Join concurrent requests into one call of the model, without making any request wait for others.
 
 There is no window. What has arrived in one turn of the event loop is answered by one call at the
-start of the next turn. When the last turn brought one request only, the next one is answered at
-once, and whatever else arrives in that same turn shares the call after it. A call that is expected
-to be slow runs in the model's one thread while the loop goes on collecting.
+start of the next turn. When the last turn brought at most one request, the next request is answered
+at once, and whatever else arrives in that same turn shares the call after it. A call that is
+expected to be slow runs in the model's one thread while the loop goes on collecting.
 
-All methods run on the event loop. Nothing of one request can reach another: rows are joined and cut
-by position, and when a joined call fails, each request is tried alone, so that only the one to
-blame fails.
+Nothing of one request can reach another: rows are joined and cut by position, and when a joined
+call fails, each request is tried alone, so that only the one to blame fails.
 """
 
 from __future__ import annotations
@@ -30,9 +29,22 @@ Deliver = Callable[[Sequence[PendingRequest], Sequence[str]], None]
 
 
 class Batcher:
-    """The queue in front of one loaded model.
+    """The queue of one loaded model.
 
-    `deliver` gets every request whose `outputs` are set, in order of arrival.
+    `deliver` gets every request whose `outputs` are set, in order of arrival. All methods run on
+    the event loop, so the flags need no lock. They decide when a request that arrives is answered:
+
+        _busy  _scheduled  _idle   the request
+        yes    any         any     waits until the call in the thread has ended; `_flush` follows
+        no     yes         any     waits for the turn that is scheduled
+        no     no          yes     is answered at once: nobody came along last time, so waiting for
+                                   others would be waiting for nothing
+        no     no          no      waits for the turn that it schedules: others came along last
+                                   time, and those of this turn then share its call
+
+    `_busy` is set by `_flush` when it hands a slow call to the thread. `_scheduled` is set by
+    `submit` and `_flush`, and taken back by `_turn`. `_idle` is what `_turn` counted: at most one
+    arrival since the turn before it.
     """
 
     def __init__(
@@ -52,10 +64,10 @@ class Batcher:
         self._max_requests = max_requests
         self._max_rows = max_rows
         self._queue: deque[PendingRequest] = deque()
-        self._scheduled = False  # a flush will run in the next turn
-        self._busy = False  # a slow call is in the thread
-        self._idle = True  # the last turn brought at most one request
-        self._arrived = 0  # in this turn
+        self._scheduled = False
+        self._busy = False
+        self._idle = True
+        self._arrived = 0  # since the last turn
 
     def submit(self, pending: PendingRequest) -> None:
         """Take a request. Its `done` fails when the model fails; otherwise it goes to `deliver`."""
@@ -63,10 +75,17 @@ class Batcher:
         self._arrived += 1
         if self._busy or self._scheduled:
             return
-        self._scheduled = True
-        asyncio.get_running_loop().call_soon(self._turn)
+        # Scheduled also when this request is answered at once: the turn counts who came along, and
+        # answers them.
+        self._schedule()
         if self._idle:
             self._flush()
+
+    def _schedule(self) -> None:
+        # call_soon, not a timer: the callbacks that are ready already, among them requests that
+        # have been read from their sockets, run before it, and nothing else delays it.
+        self._scheduled = True
+        asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False
@@ -76,6 +95,7 @@ class Batcher:
             self._flush()
 
     def _flush(self) -> None:
+        """Answer one batch."""
         batch, rows = self._next()
         if not batch:
             return
@@ -84,20 +104,20 @@ class Batcher:
             self._in_thread(batch)
         else:
             self._settle(batch, *_call(self.model, batch))
+        # What did not fit into this batch gets the next turn, not this one: between two calls the
+        # loop reads and writes sockets.
         if self._queue and not self._busy and not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._schedule()
 
     def _next(self) -> tuple[list[PendingRequest], int]:
+        """The next batch and its rows. It has a request, if any waits, however many rows it has."""
         batch: list[PendingRequest] = []
         rows = 0
         while self._queue and len(batch) < self._max_requests:
-            pending = self._queue[0]
-            if batch and (
-                rows + pending.request.rows > self._max_rows or not self.model.worth_joining(rows)
-            ):
+            more = self._queue[0].request.rows
+            if batch and (rows + more > self._max_rows or not self.model.worth_joining(rows)):
                 break
-            rows += pending.request.rows
+            rows += more
             batch.append(self._queue.popleft())
         return batch, rows
 
@@ -107,13 +127,12 @@ class Batcher:
         )
 
         def finished(call: asyncio.Future[tuple[dict[int, Exception], float]]) -> None:
+            # On the loop again. The flag goes first: `_flush` below may set it for the next batch.
             self._busy = False
             try:
                 failed, seconds = call.result()
-            except (
-                asyncio.CancelledError
-            ):  # the loop is closing; the requests' own tasks are cancelled with it
-                return
+            except asyncio.CancelledError:
+                return  # the loop is closing; the requests' own tasks are cancelled with it
             self._settle(batch, failed, seconds)
             self._flush()
 
@@ -123,28 +142,28 @@ class Batcher:
         self, batch: list[PendingRequest], failed: dict[int, Exception], seconds: float
     ) -> None:
         self._meters.called(len(batch), seconds)
-        for index, error in failed.items():
-            batch[index].fail(error)
-        answered = (
-            [pending for index, pending in enumerate(batch) if index not in failed]
-            if failed
-            else batch
-        )
+        answered: Sequence[PendingRequest] = batch  # nearly always: then nothing is copied
+        if failed:
+            for index, error in failed.items():
+                batch[index].fail(error)
+            answered = [pending for index, pending in enumerate(batch) if index not in failed]
         if answered:
             self._deliver(answered, self.model.names)
 
 
 def _call(model: LoadedModel, batch: list[PendingRequest]) -> tuple[dict[int, Exception], float]:
-    """Answer the batch; returns the errors by position and the seconds that the call took."""
+    """Answer the batch; returns the errors by position and the seconds that the call took.
+
+    It may run in the thread, so it sets `outputs` and leaves `done` to the loop.
+    """
     started = time.perf_counter()
     failed: dict[int, Exception] = {}
     try:
-        for pending, outputs in zip(
-            batch, model.answer([pending.request for pending in batch]), strict=True
-        ):
-            pending.outputs = outputs
+        outputs = model.answer([pending.request for pending in batch])
+        for pending, own in zip(batch, outputs, strict=True):
+            pending.outputs = own
     except Exception as error:  # noqa: BLE001  (a model is foreign code: whatever it raises belongs to the request that caused it)
-        failed = {0: _told(model, error)} if len(batch) == 1 else _each_alone(model, batch)
+        failed = {0: _explained(model, error)} if len(batch) == 1 else _each_alone(model, batch)
     return failed, time.perf_counter() - started
 
 
@@ -154,12 +173,15 @@ def _each_alone(model: LoadedModel, batch: list[PendingRequest]) -> dict[int, Ex
         try:
             (pending.outputs,) = model.answer([pending.request])
         except Exception as error:  # noqa: BLE001  (as above)
-            failed[index] = _told(model, error)
+            failed[index] = _explained(model, error)
     return failed
 
 
-def _told(model: LoadedModel, error: Exception) -> Exception:
-    """What the client is told: features.py refusing a row is the row's fault, anything else is ours and goes to the log."""
+def _explained(model: LoadedModel, error: Exception) -> Exception:
+    """The error that the client gets.
+
+    A row that features.py refuses is the row's fault; anything else is ours and goes to the log.
+    """
     if isinstance(error, InvalidInput):
         return error
     _log.error(

@@ -1,4 +1,4 @@
-"""Requests and answers for the OpenAPI page. Tests send these very requests."""
+"""Requests and responses for the OpenAPI page. Tests send these very requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mlplatform.web import problem
 
 REQUEST_ID = "019b0d0e-3b5a-7c61-b0b4-0d9f6f1f2a31"
 ROWS_REQUEST = {"rows": [{"age": 52, "bmi": 27.5, "smoker": False}], "id": "patient-7"}
-ROWS_ANSWER = {
+ROWS_RESPONSE = {
     "id": REQUEST_ID,
     "model": "example",
     "version": "3",
@@ -24,7 +24,7 @@ INFERENCE_REQUEST = {
         {"name": "smoker", "datatype": "BOOL", "shape": [1], "data": [False]},
     ],
 }
-INFERENCE_ANSWER = {
+INFERENCE_RESPONSE = {
     "model_name": "example",
     "model_version": "3",
     "id": "patient-7",
@@ -36,7 +36,7 @@ INFERENCE_ANSWER = {
 }
 
 
-def _operation(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+def _operation(request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
@@ -44,24 +44,25 @@ def _operation(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any
         },
         "responses": {
             "200": {
-                "description": "The prediction. When it arrives, the request is on disk under the id in X-Request-Id.",
-                "content": {"application/json": {"example": answer}},
+                "description": "The prediction. When it arrives, the request is on disk under "
+                "the id in X-Request-Id.",
+                "content": {"application/json": {"example": response}},
             }
         },
     }
 
 
-ROWS = _operation(ROWS_REQUEST, ROWS_ANSWER)
-INFERENCE = _operation(INFERENCE_REQUEST, INFERENCE_ANSWER)
+ROWS = _operation(ROWS_REQUEST, ROWS_RESPONSE)
+INFERENCE = _operation(INFERENCE_REQUEST, INFERENCE_RESPONSE)
 _MEANINGS = {
-    401: "No token, or one that nobody issued.",
-    403: "The token may not ask this model.",
+    401: "No token, or an unknown one.",
+    403: "The token is not for this model.",
     404: "No such model, or that version is not loaded.",
     413: "The body, its rows or its record are above a limit.",
-    415: "A content type or encoding that is not spoken here.",
+    415: "Unsupported content type or encoding.",
     422: "A value does not fit its column; row and column are named.",
-    429: "Too many requests wait; see Retry-After.",
-    503: "No model yet, or the outbox takes nothing; see Retry-After.",
+    429: "Too many requests are waiting; see Retry-After.",
+    503: "No model yet, or requests can't be stored; see Retry-After.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"description": meaning, "content": {problem.MEDIA_TYPE: {}}}

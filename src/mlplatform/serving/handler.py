@@ -1,6 +1,8 @@
-"""Answer one request: who asks, what is asked, which model, is it stored, what goes back.
+"""Answer one request: who sends it, which model takes it, is it stored, what goes back.
 
-Knows no HTTP.
+Knows no transport: one hands over a route, a token and the body's bytes, and gets a Response or a
+PlatformError. What remains for it is to read the body, to write the response, and to turn the
+status of `failed` into its own code.
 """
 
 from __future__ import annotations
@@ -14,92 +16,91 @@ import msgspec
 
 from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
 from mlplatform.contracts.request import new_request_id
-from mlplatform.errors import Overloaded, TooLarge
+from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
+from mlplatform.serving.metadata import ModelMetadata, describe
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.recorder import too_large
-from mlplatform.serving.request import DecodedRequest, PendingRequest, Prediction
-from mlplatform.serving.slot import Slots
+from mlplatform.serving.recorder import RequestRecorder, too_large
+from mlplatform.serving.request import DecodedRequest, PendingRequest, Response, Route
+from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
+from mlplatform.telemetry import logger
+from mlplatform.web import problem
 
 _OUTPUT_BYTES = 2  # a number and its comma: the least that an output takes in a record
+_log = logger("serving")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request as a transport hands it over.
+class OutboxView:
+    """The outbox's numbers, and which version of each pipeline serves."""
 
-    `dialect` is a name of `mlplatform.serving.dialects`.
-    """
-
-    pipeline: str
-    version: str | None
-    dialect: str
-    authorization: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The answer's bytes, and the id under which the request is stored."""
-
-    body: bytes
-    request_id: str
+    outbox_id: str
+    accepted: int
+    acknowledged: int
+    bytes: int
+    versions: dict[str, str]
 
 
 class Handler:
-    """Used on the event loop.
+    """Used on the event loop, from `start` to `close`.
 
-    `access` None means that everybody may ask (auth: none). `storable` raises while nothing can be
-    stored.
+    `access` None means that everybody may ask (auth: none). While `draining`, requests are still
+    answered, but the process is no longer ready.
     """
 
     def __init__(
         self,
         *,
         slots: Slots,
+        recorder: RequestRecorder,
         access: AccessList | None,
         limits: ServingSettings,
-        max_record_bytes: int,
-        storable: Callable[[], None] = lambda: None,
         new_id: Callable[[], str] = new_request_id,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
-        self.slots = slots
         self.max_body_bytes = limits.max_body_bytes
+        self.draining = False
+        self._slots = slots
+        self._recorder = recorder
         self._access = access
         self._limits = limits
-        self._max_record_bytes = max_record_bytes
-        self._storable = storable
         self._new_id = new_id
         self._now_us = now_us
 
-    def admit(self, ask: Ask) -> Caller:
-        """Who asks, before anything of the body is read.
+    def start(self) -> None:
+        """Start recording; requests can be answered on the running loop."""
+        self._recorder.start()
+
+    async def close(self) -> None:
+        """Store what was handed over, close the outbox, give the models' threads back."""
+        await self._recorder.close()
+        for slot in self._slots.all():
+            slot.close()
+
+    def admit(self, pipeline: str, authorization: str | None) -> Caller:
+        """The caller behind a token, before anything of the body is read.
 
         Raises Unauthenticated, Forbidden, or UnknownName for the model.
         """
-        caller = ANONYMOUS if self._access is None else self._access.authenticate(ask.authorization)
-        caller.require((Role.PREDICT,), ask.pipeline)
-        self.slots.find(ask.pipeline)
+        caller = ANONYMOUS if self._access is None else self._access.authenticate(authorization)
+        caller.require((Role.PREDICT,), pipeline)
+        self._slots.find(pipeline)
         return caller
 
-    async def answer(self, ask: Ask, caller: Caller, body: bytes) -> Response:
-        """The answer to an admitted request; when it returns, the request is on disk.
+    async def answer(self, route: Route, caller: Caller, body: bytes) -> Response:
+        """The response to an admitted request; when it returns, the request is on disk.
 
         Raises InvalidInput (the body), TooLarge, UnknownName (the version), Overloaded,
         Unavailable.
         """
-        slot = self.slots.find(ask.pipeline)
-        batcher = slot.choose(ask.version)
-        self._storable()  # before the limit: behind a disk that hangs everybody waits, and that is no overload
-        if len(slot.waiting) >= self._limits.max_waiting:
-            raise Overloaded(
-                f"{len(slot.waiting)} requests wait for model '{ask.pipeline}' already"
-            )
+        slot = self._slots.find(route.pipeline)
+        batcher = slot.choose(route.version)
+        self._refuse_overload(slot)
         model = batcher.model
-        dialect = model.dialects[ask.dialect]
+        dialect = model.dialects[route.dialect]
         request = dialect.decode(body)
         self._refuse_large(request, model, len(body))
-        pending = self._pending(ask, caller, request, model)
+        pending = self._pending(route, caller, request, model)
         slot.waiting.add(pending.request_id)
         try:
             batcher.submit(pending)
@@ -107,29 +108,78 @@ class Handler:
         finally:
             slot.waiting.discard(pending.request_id)
         slot.meters.predicted(model.version, request.rows)
-        return Response(
-            dialect.encode(
-                Prediction(
-                    pending.request_id, ask.pipeline, model.version, request, pending.outputs
-                )
-            ),
-            pending.request_id,
-        )
+        return Response(dialect.encode(pending.prediction()), pending.request_id)
+
+    def failed(self, error: Exception, path: str) -> int:
+        """The status of a request that failed; what is not the client's fault goes to the log."""
+        if not isinstance(error, PlatformError):
+            _log.error("request failed with an unexpected error", path=path, exc_info=error)
+            return 500
+        status = problem.status(error)
+        if status == 500:
+            _log.error("request failed", path=path, error=str(error), kind=type(error).__name__)
+        return status
+
+    def count(self, pipeline: str, status: int, seconds: float) -> None:
+        """Count a response.
+
+        Unknown names are not counted: a label that callers can make up would grow without end.
+        """
+        slot = self._slots.get(pipeline)
+        if slot is not None:
+            slot.meters.replied(status, seconds)
+
+    async def ready(self) -> list[str]:
+        """Return when every version that should serve is loaded and requests can be stored.
+
+        Returns the pipelines that wait for their first promotion. Raises Unavailable that says what
+        is missing, also while the process is draining or its disk hangs.
+        """
+        self._recorder.refuse_if_hung()
+        if self.draining:
+            raise Unavailable(
+                "this process is draining: it finishes what it has and takes nothing new"
+            )
+        self._slots.refuse_missing()
+        return self._slots.vacant()
+
+    def model_ready(self, pipeline: str, version: str | None) -> None:
+        """Return when that model (and version) can answer. Raises UnknownName, Unavailable."""
+        self._slots.find(pipeline).choose(version)
 
     def describe(
         self, pipeline: str, version: str | None, authorization: str | None
-    ) -> LoadedModel:
-        """The model behind a name, for its metadata. Raises like `admit` and `answer`."""
-        self.admit(Ask(pipeline, version, "", authorization))
-        return self.slots.find(pipeline).choose(version).model
+    ) -> ModelMetadata:
+        """A model's metadata, for callers who may use it. Raises like `admit` and `answer`."""
+        self.admit(pipeline, authorization)
+        return describe(self._slots.find(pipeline).choose(version).model)
+
+    async def outbox(self) -> OutboxView:
+        """What waits for the queue, and which versions serve. Raises Unavailable."""
+        status = await self._recorder.status()
+        return OutboxView(
+            outbox_id=status.outbox_id,
+            accepted=status.accepted,
+            acknowledged=status.acknowledged,
+            bytes=status.bytes,
+            versions=self._slots.versions(),
+        )
+
+    def _refuse_overload(self, slot: Slot) -> None:
+        # The disk first: behind one that hangs everybody waits, and that is no overload.
+        self._recorder.refuse_if_hung()
+        if len(slot.waiting) >= self._limits.max_waiting:
+            raise Overloaded(
+                f"{len(slot.waiting)} requests are already waiting for model '{slot.pipeline}'"
+            )
 
     def _pending(
-        self, ask: Ask, caller: Caller, request: DecodedRequest, model: LoadedModel
+        self, route: Route, caller: Caller, request: DecodedRequest, model: LoadedModel
     ) -> PendingRequest:
         return PendingRequest(
             request,
             request_id=self._new_id(),
-            pipeline=ask.pipeline,
+            pipeline=route.pipeline,
             version=model.version,
             caller=caller.name,
             received_us=self._now_us(),
@@ -137,18 +187,16 @@ class Handler:
         )
 
     def _refuse_large(self, request: DecodedRequest, model: LoadedModel, body_bytes: int) -> None:
-        """Refuse before the model is asked what is known to be too large.
-
-        Small bodies can't be, and pay nothing for it.
-        """
+        """Refuse before the model is called what is known to be too large."""
         if request.rows > self._limits.max_rows:
             raise TooLarge(
                 f"{request.rows} rows are more than {self._limits.max_rows} in one request",
                 field="body",
             )
-        if body_bytes * 2 < self._max_record_bytes:
+        most = self._recorder.max_record_bytes
+        if body_bytes * 2 < most:  # can't be too large, and pays nothing for the computation below
             return
         width = sum(output.width for output in model.signature.outputs)
         least = len(msgspec.json.encode(request.columns)) + request.rows * width * _OUTPUT_BYTES
-        if least > self._max_record_bytes:
-            raise too_large(least, self._max_record_bytes)
+        if least > most:
+            raise too_large(least, most)

@@ -1,21 +1,26 @@
-"""Tell the data API what this outbox holds, so that the balance knows of it even when the process dies."""
+"""Report to the data API what this outbox holds, so that the balance counts it after a crash too."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import socket
+from contextlib import suppress
 from typing import Protocol
 
+from mlplatform.contracts.outbox_report import OutboxReport
 from mlplatform.errors import PlatformError
-from mlplatform.outbox import OutboxStatus
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slots
 from mlplatform.telemetry import gauge, logger
 
 _log = logger("serving")
+_JITTER = 0.25
+"""Share by which a pause varies, so that pods which started together don't report together."""
 _STALL_S = 1.0
-"""A shipper that acknowledges nothing for so long at the end is taken as gone: it works in steps of some milliseconds."""
+"""A shipper that acknowledges nothing for this long at the end is taken as gone: it works in steps
+of some milliseconds."""
+_POLL_S = 0.05
 
 
 class Reports(Protocol):
@@ -27,7 +32,7 @@ class Reports(Protocol):
 
 
 class Heartbeat:
-    """`run` beats until cancelled; `last` is the farewell."""
+    """`run` reports until it is cancelled; `last` is the farewell."""
 
     def __init__(
         self, recorder: RequestRecorder, slots: Slots, *, api: Reports, every_s: float
@@ -37,74 +42,68 @@ class Heartbeat:
         self._api = api
         self._every_s = every_s
         self._now = asyncio.Event()
-        self._told = ""
+        self._complaint = ""  # of the last report: logged once, not with every report
 
     def soon(self) -> None:
-        """Beat now: something changed that others wait for."""
+        """Report now: something changed that others wait for."""
         self._now.set()
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Report for ever."""
         while True:
+            # Cleared before the report, not after: a change while one is sent gets another one.
+            self._now.clear()
             try:
                 await self.beat(closed=False)
             except Exception as error:  # noqa: BLE001  (a bug in a report must not stop the reports)
-                _log.error("the heartbeat failed unforeseen", exc_info=error)
-            try:
-                await asyncio.wait_for(self._now.wait(), self._every_s * random.uniform(0.75, 1.25))  # noqa: S311  (spreads load)
-            except TimeoutError:
-                continue
-            self._now.clear()
+                _log.error("the heartbeat failed with an unexpected error", exc_info=error)
+            pause = self._every_s * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  (spreads load)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._now.wait(), pause)
 
-    async def last(self, *, patience_s: float) -> None:
-        """Wait until the shipper has acknowledged everything, as long as it makes progress, then report; `closed` only when it has.
+    async def last(self, *, within_s: float) -> None:
+        """The farewell: wait until the shipper has acknowledged everything, then report.
 
-        An outbox that does not answer gets no farewell: it is told, and the end goes on.
+        It waits for as long as the shipper makes progress, `within_s` at most, and reports `closed`
+        only when nothing is left. When the outbox does not respond there is no farewell: that is
+        logged, and the shutdown goes on.
         """
         try:
-            await self.beat(closed=await self._drained(patience_s))
+            await self.beat(closed=await self._drained(within_s))
         except PlatformError as error:
             _log.error("leaving without a farewell", error=str(error))
 
     async def beat(self, *, closed: bool) -> None:
-        """One report. A data API that is away is told once and tried again with the next beat."""
+        """One report. A data API that can't be reached is logged once; the next beat tries again."""
         try:
             status = await self._recorder.status()
-            _show(status)
+            gauge("outbox_acknowledged_sequence").set(status.acknowledged)
+            gauge("outbox_bytes").set(status.bytes)
+            report = OutboxReport(
+                host=socket.gethostname(),
+                accepted=status.accepted,
+                acknowledged=status.acknowledged,
+                versions=self._slots.versions(),
+                closed=closed,
+            )
             await asyncio.to_thread(
-                self._api.post,
-                f"/v1/outboxes/{status.outbox_id}",
-                self._report(status, closed=closed),
+                self._api.post, f"/v1/outboxes/{status.outbox_id}", report.model_dump()
             )
         except PlatformError as error:
-            if str(error) != self._told:
+            if str(error) != self._complaint:
                 _log.warning("the outbox could not be reported", error=str(error))
-            self._told = str(error)
+            self._complaint = str(error)
         else:
-            self._told = ""
+            self._complaint = ""
 
-    async def _drained(self, patience_s: float) -> bool:
+    async def _drained(self, within_s: float) -> bool:
         loop = asyncio.get_running_loop()
-        end = loop.time() + patience_s
+        end = loop.time() + within_s
         seen, moved = -1, loop.time()
         status = await self._recorder.status()
         while status.acknowledged < status.accepted and loop.time() < min(end, moved + _STALL_S):
             if status.acknowledged != seen:
                 seen, moved = status.acknowledged, loop.time()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_POLL_S)
             status = await self._recorder.status()
         return status.acknowledged == status.accepted
-
-    def _report(self, status: OutboxStatus, *, closed: bool) -> dict[str, object]:
-        return {
-            "host": socket.gethostname(),
-            "accepted": status.accepted,
-            "acknowledged": status.acknowledged,
-            "versions": self._slots.versions(),
-            "closed": closed,
-        }
-
-
-def _show(status: OutboxStatus) -> None:
-    gauge("outbox_acknowledged_sequence").set(status.acknowledged)
-    gauge("outbox_bytes").set(status.bytes)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from functools import partial
 
-from mlplatform import settings as knobs
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import UnknownName
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
-from mlplatform.serving.app import Collaborators, create_app
+from mlplatform.serving.app import Background, Collaborators, create_app
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
 from mlplatform.serving.handler import Handler
@@ -19,11 +18,12 @@ from mlplatform.serving.loader import FetchFeatures, Loader
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
-from mlplatform.settings import Settings, SourceSettings
+from mlplatform.settings import ServingSettings, Settings, SourceSettings, require
 from mlplatform.source.checkout import checkout
 
 _API_TIMEOUT_S = 5.0
-"""The data API answers in milliseconds; at a start without it, this is how long the last good model waits to be used."""
+"""The data API answers in milliseconds; at a start without it, this is how long the last good model
+waits to be used."""
 
 
 def run(settings: Settings) -> None:
@@ -31,64 +31,58 @@ def run(settings: Settings) -> None:
 
     Raises SettingsError when something needed is not set.
     """
-    models = knobs.require(settings.serving.models, "serving", "models")
-    cache = ModelCache(knobs.require(settings.serving.cache, "serving", "cache"))
+    serving = settings.serving
+    models = require(serving.models, "serving", "models")
+    cache = ModelCache(require(serving.cache, "serving", "cache"))
     access = _access(settings)
-    with ExitStack() as stack:
-        api = stack.enter_context(
-            DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S)
-        )
-        store = stack.enter_context(
-            ModelStore(settings.registry.url, credentials=settings.registry.credentials)
-        )
+    with (
+        DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S) as api,
+        ModelStore(settings.registry.url, credentials=settings.registry.credentials) as store,
+    ):
         recorder = open_recorder(settings)
-        slots = Slots(
-            Slot(name, limits=settings.serving, deliver=recorder.submit) for name in models
-        )
-        heartbeat = Heartbeat(recorder, slots, api=api, every_s=settings.serving.poll_s)
-        loader = Loader(
+        slots = Slots(Slot(name, limits=serving, deliver=recorder.submit) for name in models)
+        handler = Handler(slots=slots, recorder=recorder, access=access, limits=serving)
+        heartbeat = Heartbeat(recorder, slots, api=api, every_s=serving.poll_s)
+        loader = _loader(settings, cache, store)
+        follow = partial(
+            Follower,
+            api=api,
+            loader=loader,
             cache=cache,
-            store=store,
-            fetch_features=features_from(settings.source),
-            trusted=settings.registry.skops_trusted,
+            poll_s=serving.poll_s,
+            swapped=heartbeat.soon,
         )
-        followers = [
-            Follower(
-                slot,
-                api=api,
-                loader=loader,
-                cache=cache,
-                poll_s=settings.serving.poll_s,
-                swapped=heartbeat.soon,
-            )
-            for slot in slots.all()
-        ]
-        handler = Handler(
-            slots=slots,
-            access=access,
-            limits=settings.serving,
-            max_record_bytes=settings.queue.max_record_bytes,
-            storable=recorder.refuse_if_hung,
-        )
-        background = [heartbeat.run, *(follower.run for follower in followers)]
-        server: Server
+        _serve(serving, handler, heartbeat, [follow(slot).run for slot in slots.all()])
 
-        async def farewell() -> None:
-            await heartbeat.last(patience_s=server.patience_s())
 
-        app = create_app(
-            Collaborators(
-                handler=handler, recorder=recorder, background=background, farewell=farewell
-            )
+def _loader(settings: Settings, cache: ModelCache, store: ModelStore) -> Loader:
+    return Loader(
+        cache=cache,
+        store=store,
+        fetch_features=features_from(settings.source),
+        trusted=settings.registry.skops_trusted,
+    )
+
+
+def _serve(
+    serving: ServingSettings, handler: Handler, heartbeat: Heartbeat, followers: list[Background]
+) -> None:
+    app = create_app(
+        Collaborators(
+            handler=handler,
+            background=[heartbeat.run, *followers],
+            # The server is made below: it needs the application, and knows when its drain ends.
+            farewell=lambda: heartbeat.last(within_s=server.remaining_s()),
         )
-        server = Server(app, slots, settings.serving)
-        server.run()
+    )
+    server = Server(app, handler, serving)
+    server.run()
 
 
 def open_recorder(settings: Settings) -> RequestRecorder:
     """The recorder over the configured outbox. Raises Refused when another process writes it."""
     outbox = settings.outbox
-    folder = knobs.require(outbox.folder, "outbox", "folder")
+    folder = require(outbox.folder, "outbox", "folder")
     writer = OutboxWriter.open(
         folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
     )
@@ -117,4 +111,4 @@ def features_from(source: SourceSettings) -> FetchFeatures:
 def _access(settings: Settings) -> AccessList | None:
     if settings.serving.auth == "none":
         return None
-    return AccessList.load(knobs.require(settings.access.tokens_file, "access", "tokens_file"))
+    return AccessList.load(require(settings.access.tokens_file, "access", "tokens_file"))

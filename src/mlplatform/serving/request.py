@@ -1,31 +1,44 @@
-"""What travels through serving: a request out of a request body, the pending that carries it, and its answer. No HTTP here."""
+"""The stages of one request: route, decoded, pending until stored, prediction, response.
+
+Nothing here knows a transport. HTTP uses these records today; another transport would use the same.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlplatform.contracts.request import RequestRecord
 
 
+class Route(NamedTuple):
+    """Where a request goes.
+
+    `version` is the one that the client insists on, `dialect` a name of
+    `mlplatform.serving.dialects`.
+    """
+
+    pipeline: str
+    version: str | None
+    dialect: str
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedRequest:
-    """A decoded request: every value has the type of its column, nothing else has been checked.
+    """A body after decoding: every value has the type of its column, nothing else has been checked.
 
     `columns` follows the signature's inputs, one sequence of `rows` Python values each (None for
     null). `extras` holds the key and time fields that the client sent: they are stored with the
-    request and never reach the model.
+    request and never reach the model. `output_names` are the outputs to send back; None: all.
     """
 
     columns: Sequence[Sequence[Any]]
     rows: int
     client_id: str | None = None
     extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    wanted: tuple[str, ...] | None = (
-        None  # names of the outputs that the client asked for; None: all
-    )
+    output_names: tuple[str, ...] | None = None
 
 
 Outputs = Mapping[str, Sequence[Any]]
@@ -89,23 +102,37 @@ class PendingRequest:
             outputs=self.outputs,  # type: ignore[arg-type]
         )
 
+    def prediction(self) -> Prediction:
+        """What the client gets, once `done` has resolved."""
+        return Prediction(self.request_id, self.pipeline, self.version, self.request, self.outputs)
+
+    # A client that has gone has cancelled `done` already, hence the tests in both methods below.
+
     def fail(self, error: Exception) -> None:
         """Give the client an error, unless it has gone."""
         if not self.done.done():
             self.done.set_exception(error)
 
     def finish(self) -> None:
-        """Let the answer go, unless the client has gone."""
+        """Let the prediction go, unless the client has gone."""
         if not self.done.done():
             self.done.set_result(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a dialect needs to write a reply."""
+    """What a dialect needs to write a response."""
 
     request_id: str
     model: str
     version: str
     request: DecodedRequest
     outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A prediction's bytes, and the id under which the request is stored."""
+
+    body: bytes
+    request_id: str

@@ -1,4 +1,4 @@
-"""uvicorn, with an end that drops no request.
+"""uvicorn, with a shutdown that drops no request.
 
 At SIGTERM readiness fails at once, while requests are still taken for `linger_s`: load balancers
 need that long to notice, and what they send meanwhile must be answered. Each answer then closes its
@@ -13,8 +13,8 @@ from types import FrameType
 
 import uvicorn
 
+from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import Application
-from mlplatform.serving.slot import Slots
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
 from mlplatform.web.server import Config
@@ -25,7 +25,7 @@ _log = logger("serving")
 class Server(uvicorn.Server):
     """One process; `run` returns after the drain."""
 
-    def __init__(self, app: Application, slots: Slots, settings: ServingSettings) -> None:
+    def __init__(self, app: Application, handler: Handler, settings: ServingSettings) -> None:
         config = Config(
             app,
             host=settings.host,
@@ -35,37 +35,36 @@ class Server(uvicorn.Server):
             max_connections=settings.max_connections,
         )
         super().__init__(config)
-        self._slots = slots
+        self._handler = handler
         self._linger_s = settings.linger_s
         self._drain_s = settings.drain_s
-        self._leave_at: float | None = None
-        self._left_at: float | None = None
+        self._leave_at: float | None = None  # end of the lingering, from the first signal on
+        self._left_at: float | None = None  # when the drain began
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to leave. uvicorn would raise the signal again afterwards, which would end the process before its clean-up."""
+        """Begin to leave.
+
+        uvicorn's own method would raise the signal again afterwards, which would end the process
+        before its clean-up.
+        """
         del sig, frame
         if self._leave_at is None:
-            self._slots.draining = True
+            self._handler.draining = True
             self._leave_at = time.monotonic() + self._linger_s
         else:
             self._leave_at = 0.0
 
     async def on_tick(self, counter: int) -> bool:
         """Called about ten times a second."""
-        if (
-            self._leave_at is not None
-            and time.monotonic() >= self._leave_at
-            and not self.should_exit
-        ):
+        over = self._leave_at is not None and time.monotonic() >= self._leave_at
+        if over and not self.should_exit:
             _log.info("leaving: no new connections, running requests are finished")
             self.should_exit = True
             self._left_at = time.monotonic()
         return await super().on_tick(counter)
 
-    def patience_s(self) -> float:
+    def remaining_s(self) -> float:
         """What is left of `drain_s` for the farewell, after running requests had theirs."""
-        return (
-            self._drain_s
-            if self._left_at is None
-            else max(0.0, self._left_at + self._drain_s - time.monotonic())
-        )
+        if self._left_at is None:
+            return self._drain_s
+        return max(0.0, self._left_at + self._drain_s - time.monotonic())

@@ -1,4 +1,4 @@
-"""Which version answers: per pipeline one slot, and in it the champion."""
+"""Which version serves: one slot per pipeline, and in it the champion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlplatform.settings import ServingSettings
 
 
 class Slot:
-    """One pipeline: the model that answers, or why there is none. Used on the event loop only.
+    """One pipeline: the model that serves, or why there is none. Used on the event loop only.
 
     `waiting` holds the ids of requests between acceptance and answer. `vacant` means that there is
     nothing to load: nobody has promoted a version yet.
@@ -42,13 +42,13 @@ class Slot:
 
     @property
     def champion(self) -> LoadedModel | None:
-        """The model that answers."""
+        """The model that serves."""
         return self._champion.model if self._champion else None
 
     def swap(self, model: LoadedModel) -> None:
-        """Let `model` answer from the next request on.
+        """Let `model` serve from the next request on.
 
-        Requests that the old one has taken are still answered by it.
+        Requests that the old one has taken are still answered by it: they wait in its batcher.
         """
         old = self.champion
         self._champion = Batcher(
@@ -67,18 +67,20 @@ class Slot:
         )
 
     def choose(self, version: str | None) -> Batcher:
-        """The one place that decides which version a request gets. `version` is the one that the client insists on.
+        """The one place that decides which version answers a request.
 
-        Raises Unavailable when nothing is loaded, UnknownName when that version isn't.
+        `version` is the one that the client insists on. Raises Unavailable when nothing is loaded,
+        UnknownName when that version isn't.
         """
         if self._champion is None:
             raise Unavailable(
-                f"model '{self.pipeline}' can't answer yet: {self.state}",
+                f"model '{self.pipeline}' is not available yet: {self.state}",
                 retry_after_s=self._limits.poll_s,
             )
         if version is not None and version != self._champion.model.version:
             raise UnknownName(
-                f"version {version} of '{self.pipeline}' is not loaded; loaded is {self._champion.model.version}",
+                f"version {version} of '{self.pipeline}' is not loaded; "
+                f"loaded is {self._champion.model.version}",
                 field="version",
             )
         return self._champion
@@ -89,15 +91,18 @@ class Slot:
 
 
 class Slots:
-    """The slots of this process, and whether it is on its way out."""
+    """The slots of this process."""
 
     def __init__(self, slots: Iterable[Slot]) -> None:
         self._slots = {slot.pipeline: slot for slot in slots}
-        self.draining = False
 
     def all(self) -> list[Slot]:
         """Every slot, in the order of the settings."""
         return list(self._slots.values())
+
+    def get(self, pipeline: str) -> Slot | None:
+        """The slot of that pipeline; None when it is not served here."""
+        return self._slots.get(pipeline)
 
     def find(self, pipeline: str) -> Slot:
         """The slot of that pipeline. Raises UnknownName that lists what there is."""
@@ -110,24 +115,20 @@ class Slots:
         return slot
 
     def versions(self) -> dict[str, str]:
-        """Pipeline -> version that answers."""
+        """Pipeline -> version that serves."""
         return {name: slot.champion.version for name, slot in self._slots.items() if slot.champion}
 
     def vacant(self) -> list[str]:
         """Pipelines that wait for their first promotion."""
         return [name for name, slot in self._slots.items() if slot.vacant]
 
-    async def ready(self) -> None:
-        """Return when every version that should answer is loaded, verified and warmed up; raise Unavailable that says what is missing.
+    def refuse_missing(self) -> None:
+        """Return when every version that should serve is loaded, verified and warmed up.
 
-        A pipeline without a promotion holds nobody up: it answers 503 by itself, and a process that
-        waited for it would take the others' traffic away. With no model at all, there is nothing to
-        be ready for.
+        Raises Unavailable that says what is missing. A pipeline without a promotion holds nobody
+        up: it answers 503 by itself, and a process that waited for it would take the others'
+        traffic away. With no model at all, there is nothing to be ready for.
         """
-        if self.draining:
-            raise Unavailable(
-                "this process is draining: it finishes what it has and takes nothing new"
-            )
         slots = self._slots.values()
         missing = [slot for slot in slots if slot.champion is None and not slot.vacant]
         if missing or not any(slot.champion for slot in slots):

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def router(ready: Callable[[], Awaitable[None]]) -> APIRouter:
+def router(ready: Callable[[], Awaitable[object]]) -> APIRouter:
     """Routes of the pages. `ready` raises a PlatformError that says what is missing, or returns."""
     pages = APIRouter(tags=["operation"])
 

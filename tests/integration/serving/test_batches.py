@@ -17,10 +17,11 @@ from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.dialects import INFERENCE, ROWS
-from mlplatform.serving.handler import Ask, Handler
+from mlplatform.serving.handler import Handler
 from mlplatform.serving.loader import Loader
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import RequestRecorder
+from mlplatform.serving.request import Route
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
 from mlplatform.web import problem
@@ -63,22 +64,17 @@ class Bench:
 
     async def _start(self, model: LoadedModel, folder: Path) -> None:
         writer = OutboxWriter.open(folder, segment_bytes=1 << 20, capacity_bytes=1 << 30)
-        self._recorder = RequestRecorder(writer, max_record_bytes=1_000_000, capacity_bytes=1 << 30)
-        self._recorder.start()
-        self._slot = Slot("batch", limits=LIMITS, deliver=self._recorder.submit)
-        self._slot.swap(model)
+        recorder = RequestRecorder(writer, max_record_bytes=1_000_000, capacity_bytes=1 << 30)
+        slot = Slot("batch", limits=LIMITS, deliver=recorder.submit)
+        slot.swap(model)
         self._handler = Handler(
-            slots=Slots([self._slot]),
-            access=None,
-            limits=LIMITS,
-            max_record_bytes=1_000_000,
-            new_id=lambda: "id",
+            slots=Slots([slot]), recorder=recorder, access=None, limits=LIMITS, new_id=lambda: "id"
         )
+        self._handler.start()
 
     def close(self) -> None:
-        """End recorder and loop."""
-        self._runner.run(self._recorder.close())
-        self._slot.close()
+        """End handler and loop."""
+        self._runner.run(self._handler.close())
         self._runner.close()
 
     def each_alone(self, bodies: list[tuple[str, bytes]]) -> list[bytes]:
@@ -94,9 +90,9 @@ class Bench:
         return self._runner.run(run())
 
     async def _ask(self, dialect: str, body: bytes) -> bytes:
-        request = Ask("batch", None, dialect, None)
+        caller = self._handler.admit("batch", None)
         try:
-            return (await self._handler.answer(request, self._handler.admit(request), body)).body
+            return (await self._handler.answer(Route("batch", None, dialect), caller, body)).body
         except PlatformError as error:
             document = problem.document(error)
         assert document["status"] < 500, document

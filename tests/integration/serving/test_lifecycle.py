@@ -163,7 +163,7 @@ def test_a_restart_answers_while_everything_else_is_away(
     child.until("/readyz", 200)
 
     assert before == child.predict("ward", scene.rows(3)).json()["probabilities"]
-    assert "starting with the last good model" in child.log()
+    scene.until(lambda: "starting with the last good model" in child.log(), child.log)
 
 
 def test_a_damaged_copy_on_disk_is_refused_and_fetched_again(

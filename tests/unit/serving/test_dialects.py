@@ -69,16 +69,16 @@ def listed(request: DecodedRequest) -> list[list[Any]]:
 
 
 @given(st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=6))
-def test_both_dialects_and_both_roads_decode_alike(rows: list[dict[str, Any]]) -> None:
-    """Rows, tensors, and the slow road of each, give the columns that were sent."""
+def test_both_dialects_decode_alike_fast_and_slow(rows: list[dict[str, Any]]) -> None:
+    """Rows, tensors, and the slow decoding of each, give the columns that were sent."""
     bodies = {
         ROWS: json.dumps({"rows": rows}).encode(),
         INFERENCE: json.dumps(tensors(rows)).encode(),
     }
     found = [
-        listed(road(body))
+        listed(decode(body))
         for name, body in bodies.items()
-        for road in (DIALECTS[name].decode, DIALECTS[name]._judge)
+        for decode in (DIALECTS[name].decode, DIALECTS[name]._diagnose)
     ]
 
     assert [[[row[name] for row in rows] for name in DATATYPES]] * 4 == found
@@ -92,13 +92,13 @@ def test_a_column_may_be_called_like_a_keyword() -> None:
 
 
 def test_key_and_time_are_kept_where_any_row_has_them() -> None:
-    """Fields of the signature's key and time go into extras, null in the rows that lack them, and are no column."""
+    """Fields of the signature's key and time go into extras, null in the rows that lack them."""
     body = json.dumps({"rows": [ROW | {"patient": 7}, ROW]}).encode()
 
     assert {"patient": [7, None]} == DIALECTS[ROWS].decode(body).extras
 
 
-def test_a_null_character_is_found_on_the_fast_road() -> None:
+def test_a_null_character_is_found_by_fast_decoding() -> None:
     """A string that Postgres can't store is refused, however well-typed it is."""
     body = json.dumps({"rows": [ROW | {"class": "a\0b"}]}).encode()
 
@@ -106,7 +106,7 @@ def test_a_null_character_is_found_on_the_fast_road() -> None:
         DIALECTS[ROWS].decode(body)
 
 
-def test_the_first_of_many_faults_is_told_with_their_number() -> None:
+def test_the_first_of_many_faults_is_named_with_their_number() -> None:
     """One problem document names the first value and counts the rest."""
     body = json.dumps({"rows": [ROW, ROW | {"age": "x"}, ROW | {"age": "y"}]}).encode()
 
@@ -134,7 +134,7 @@ def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(
             DIALECTS[INFERENCE].decode(json.dumps(body).encode())
 
 
-ANSWER = Prediction(
+PREDICTION = Prediction(
     "our-id",
     "ward",
     "3",
@@ -152,11 +152,11 @@ def test_plain_rows_are_answered_with_named_probabilities() -> None:
         "client_id": "client-id",
         "predictions": ["no", "yes"],
         "probabilities": [{"no": 0.75, "yes": 0.25}, {"no": 0.0, "yes": 1.0}],
-    } == json.loads(DIALECTS[ROWS].encode(ANSWER))
+    } == json.loads(DIALECTS[ROWS].encode(PREDICTION))
 
 
 def test_tensors_are_answered_flat_with_their_shape() -> None:
-    """Probabilities are one tensor of rows times classes; our id stands in the parameters, the client's in `id`."""
+    """Probabilities are one tensor of rows times classes; `id` is the client's, ours a parameter."""
     assert {
         "model_name": "ward",
         "model_version": "3",
@@ -171,11 +171,11 @@ def test_tensors_are_answered_flat_with_their_shape() -> None:
                 "data": [0.75, 0.25, 0.0, 1.0],
             },
         ],
-    } == json.loads(DIALECTS[INFERENCE].encode(ANSWER))
+    } == json.loads(DIALECTS[INFERENCE].encode(PREDICTION))
 
 
 def test_the_documented_examples_are_true() -> None:
-    """The requests of the OpenAPI page are understood, and an answer looks as it is shown there."""
+    """The requests of the OpenAPI page are decoded, and responses look as they are shown there."""
     columns = (
         Column(name="age", dtype="int64"),
         Column(name="bmi", dtype="float64"),
@@ -189,8 +189,8 @@ def test_the_documented_examples_are_true() -> None:
         SIGNATURE.model_copy(update={"inputs": columns, "outputs": outputs, "classes": (0, 1)})
     )
     pages = (
-        (ROWS, examples.ROWS_REQUEST, examples.ROWS_ANSWER),
-        (INFERENCE, examples.INFERENCE_REQUEST, examples.INFERENCE_ANSWER),
+        (ROWS, examples.ROWS_REQUEST, examples.ROWS_RESPONSE),
+        (INFERENCE, examples.INFERENCE_REQUEST, examples.INFERENCE_RESPONSE),
     )
     found = []
     for name, request, _ in pages:

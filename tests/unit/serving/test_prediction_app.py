@@ -71,8 +71,8 @@ def test_reading_stops_where_the_limit_is_passed() -> None:
     assert 3 == len(client.messages)
 
 
-def test_half_a_body_is_no_body() -> None:
-    """A client that goes away before the end has asked nothing."""
+def test_half_a_body_is_not_a_body() -> None:
+    """A client that goes away before the end has sent no request."""
     client = Pieces(piece(b"ab", more=True), {"type": "http.disconnect"})
 
     with pytest.raises(_Gone):

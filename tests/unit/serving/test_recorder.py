@@ -178,11 +178,8 @@ def test_a_disk_that_hangs_is_told_until_it_answers_again(
     )
     slot.swap(scene["model"]())
     slot.waiting.add("the one that waits")
-    storable = disk.recorder.refuse_if_hung
-    handler = Handler(
-        slots=Slots([slot]), access=None, limits=limits, max_record_bytes=10_000, storable=storable
-    )
-    app = create_app(Collaborators(handler=handler, recorder=disk.recorder))
+    handler = Handler(slots=Slots([slot]), recorder=disk.recorder, access=None, limits=limits)
+    app = create_app(Collaborators(handler=handler))
     row = {"age": 1, "bmi": 1.5, "class": "a", "smoker": True}
 
     async def run() -> list[tuple[int, str]]:
@@ -217,7 +214,7 @@ def test_a_disk_that_hangs_does_not_hold_up_the_farewell(scene: Scene, disk: Han
     async def run() -> float:
         await disk.hang(scene["pending"]())
         started = time.monotonic()
-        await Heartbeat(disk.recorder, Slots([]), api=Api(), every_s=1.0).last(patience_s=60.0)
+        await Heartbeat(disk.recorder, Slots([]), api=Api(), every_s=1.0).last(within_s=60.0)
         seconds = time.monotonic() - started
         disk.go_on.set()
         await disk.recorder.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,32 +52,24 @@ def test_an_unknown_model_names_the_known_ones() -> None:
 
 
 def test_readiness_waits_for_what_should_answer(scene: Scene) -> None:
-    """Ready with every promoted model loaded; vacant ones hold nobody up; none at all, or draining, is not ready."""
+    """Ready with every promoted model loaded; vacant ones hold nobody up; none at all is not ready."""
     ward, lab = slot("ward"), slot("lab")
     slots = Slots([ward, lab])
-    ready = []
-
-    async def look() -> None:
-        try:
-            await slots.ready()
-        except Unavailable as error:
-            ready.append(str(error))
-        else:
-            ready.append("")
+    refusals = []
 
     for change in (
         lambda: setattr(lab, "state", "loading"),
         lambda: ward.swap(scene["model"]()),
         lambda: setattr(lab, "vacant", True),
-        lambda: setattr(slots, "draining", True),
     ):
         change()
-        asyncio.run(look())
+        try:
+            slots.refuse_missing()
+        except Unavailable as error:
+            refusals.append(str(error))
 
-    assert (
+    assert [
         "ward: the promotion record has not been read yet; lab: loading",
         "lab: loading",
-        "",
-    ) == tuple(ready[:3])
-    assert "draining" in ready[3]
+    ] == refusals
     assert ["lab"] == slots.vacant()

@@ -1,10 +1,13 @@
-"""Ways to write one and the same request. A dialect is compiled for one signature: body bytes in, request out; answer in, bytes out.
+"""Ways to write one and the same request.
 
-Decoding has two roads. The fast one is a typed msgspec decoder, which accepts only what is
-certainly right. Whatever it refuses goes the slow way, through `mlplatform.features.parse`, the
-same code that judges rows in etl: it finds out which row and column is wrong, or that the value was
-right after all (3.0 for a whole number). So both roads mean the same, and a good request never pays
-for a bad one.
+A dialect is compiled for one signature: body bytes in, request out; prediction in, bytes out. It
+knows bytes only, so every transport can use it.
+
+Decoding is fast or slow. The fast way is a typed msgspec decoder, which accepts only what is
+certainly right. Whatever it refuses goes the slow way, `diagnose`, and through
+`mlplatform.features.parse`, the same code that checks rows in etl: it finds out which row and
+column is wrong, or that the value was right after all (3.0 for a whole number). So both ways come
+to the same verdict, and a good request never pays for a bad one.
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ ROWS = "rows"
 
 
 class Dialect(Protocol):
-    """A way to write requests and answers. Stateless, safe to share."""
+    """A way to write requests and predictions. Stateless, safe to share."""
 
     def decode(self, body: bytes) -> DecodedRequest:
-        """The request in a request body. Raises InvalidInput that names row and column."""
+        """The request in a body. Raises InvalidInput that names row and column."""
         ...
 
     def encode(self, prediction: Prediction) -> bytes:
-        """The reply body."""
+        """The response body."""
         ...
 
 

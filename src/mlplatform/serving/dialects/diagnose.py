@@ -1,4 +1,4 @@
-"""The slow road of decoding: find what is wrong with a body, or turn what is right after all into a request's columns."""
+"""Slow decoding: find what is wrong with a body, or decode what is right after all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from mlplatform.features.fault import Fault, shown
 from mlplatform.features.parse import to_columns
 
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What msgspec raises for bytes that are not what a decoder wants; UnicodeDecodeError is a ValueError."""
+"""What msgspec raises for bytes that a decoder does not accept; UnicodeDecodeError is a ValueError."""
 NUL = b"\\u0000"
-"""How JSON writes the one character that Postgres can't store in text; raw control characters are no JSON anyway."""
+"""How JSON writes the one character that Postgres can't store in text. As a raw control character it
+is not JSON anyway."""
 CLIENT_ID_CHARACTERS = 256
 
 
@@ -37,9 +38,10 @@ def document(body: bytes) -> dict[str, Any]:
 def columns(
     inputs: Mapping[str, Sequence[Any]], declared: Sequence[Column], where: str
 ) -> list[list[Any]]:
-    """Columns of Python values in the declared order, nulls as None. Raises InvalidInput for the first value that does not fit.
+    """Columns of Python values in the declared order, nulls as None.
 
-    `where` makes a fault's field of its row and column, e.g. "rows[{row}].{column}".
+    `where` is the pattern of a fault's field, e.g. "rows[{row}].{column}". Raises InvalidInput for
+    the first value that does not fit.
     """
     typed, faults = to_columns(inputs, declared)
     if faults:
@@ -60,14 +62,7 @@ def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
     Raises InvalidInput that names the row.
     """
     for row, value in enumerate(values):
-        plain = value is None or (
-            isinstance(value, int | float | str) and not isinstance(value, bool)
-        )
-        if (
-            not plain
-            or (isinstance(value, int) and abs(value) >= 2**63)
-            or (isinstance(value, str) and "\0" in value)
-        ):
+        if not _storable(value):
             reason = f"{shown(value)} is neither a number nor a string that can be stored"
             raise InvalidInput(
                 f"row {row}, column {name}: {reason}", field=where.format(row=row, column=name)
@@ -75,10 +70,20 @@ def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
     return list(values)
 
 
+def _storable(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    if isinstance(value, str):
+        return "\0" not in value
+    return value is None or isinstance(value, float)
+
+
 def client_id(value: Any) -> str | None:
     """The client's own id.
 
-    Raises InvalidInput when it is no string, or one that can't be stored.
+    Raises InvalidInput when it is not a string that can be stored, or too long.
     """
     if value is None:
         return None
@@ -90,7 +95,7 @@ def client_id(value: Any) -> str | None:
 
 
 def _listed(values: list[Any], column: Column) -> list[Any]:
-    """NaN is how an array holds a null number; a request record holds None."""
+    """An array holds a null number as NaN, a request record as None."""
     if column.dtype != "float64":
         return values
     return [None if value != value else value for value in values]  # noqa: PLR0124  (NaN)

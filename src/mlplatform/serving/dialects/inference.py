@@ -1,16 +1,16 @@
-"""Open Inference Protocol v2, REST with JSON tensors: one tensor per raw column, of shape [rows] or [rows, 1].
+"""Open Inference Protocol v2, REST with JSON tensors.
 
-The answer has the outputs `prediction` ([rows]) and, for a classification, `probabilities` ([rows,
-classes], in the order of the signature's classes). The answer's `id` is the client's own where it
-sent one, as the protocol asks; our request id is always in `parameters.request_id`. Binary tensors
-are not spoken.
+A request has one tensor per raw column, of shape [rows] or [rows, 1]. The response has the outputs
+`prediction` ([rows]) and, for a classification, `probabilities` ([rows, classes], in the order of
+the signature's classes). Its `id` is the client's own where one was sent, as the protocol asks; our
+request id is always in `parameters.request_id`. Binary tensors are not supported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -22,7 +22,7 @@ from mlplatform.serving.dialects.tensors import DATATYPES, NATURAL, accepted, de
 from mlplatform.serving.request import DecodedRequest, Prediction
 
 _WHERE = "inputs.{column}[{row}]"
-_EXTRA_DATATYPES = frozenset(NATURAL) - {"BOOL"}
+_EXTRA_DATATYPES = tuple(sorted(NATURAL.keys() - {"BOOL"}))
 
 
 class _Tensor(msgspec.Struct):
@@ -32,14 +32,14 @@ class _Tensor(msgspec.Struct):
     data: msgspec.Raw
 
 
-class _Wanted(msgspec.Struct):
+class _OutputName(msgspec.Struct):
     name: str
 
 
 class _Request(msgspec.Struct):
     inputs: list[_Tensor]
     id: str | None = None
-    outputs: list[_Wanted] | None = None
+    outputs: list[_OutputName] | None = None
 
 
 class InferenceDialect:
@@ -60,20 +60,18 @@ class InferenceDialect:
     def decode(self, body: bytes) -> DecodedRequest:
         """See Dialect.decode."""
         try:
-            request = self._request.decode(body)
-            columns = self._plain(request.inputs)
+            found = self._request.decode(body)
+            columns = self._plain(found.inputs)
         except diagnose.UNDECODABLE:
             columns = None
+        # msgspec accepts an escaped NUL inside of a string.
         if columns is None or diagnose.NUL in body:
-            return self._judge(body)
-        wanted = (
-            None
-            if request.outputs is None
-            else self._wanted([output.name for output in request.outputs])
-        )
-        return DecodedRequest(
-            columns, len(columns[0]), diagnose.client_id(request.id), wanted=wanted
-        )
+            return self._diagnose(body)
+        names = None
+        if found.outputs is not None:
+            names = self._output_names([output.name for output in found.outputs])
+        client_id = diagnose.client_id(found.id)
+        return DecodedRequest(columns, len(columns[0]), client_id, output_names=names)
 
     def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
@@ -81,8 +79,8 @@ class InferenceDialect:
         parameters = {"request_id": prediction.request_id}
         if request.client_id is not None:
             parameters["client_id"] = request.client_id
-        names = self._outputs if request.wanted is None else request.wanted
-        reply = {
+        names = self._outputs if request.output_names is None else request.output_names
+        response = {
             "model_name": prediction.model,
             "model_version": prediction.version,
             "id": prediction.request_id if request.client_id is None else request.client_id,
@@ -92,10 +90,10 @@ class InferenceDialect:
                 for name in names
             ],
         }
-        return msgspec.json.encode(reply)
+        return msgspec.json.encode(response)
 
     def _plain(self, tensors: Sequence[_Tensor]) -> list[list[Any]] | None:
-        """The columns of flat, complete, well-typed tensors; None when anything needs a closer look."""
+        """The columns of flat, complete, well-typed tensors; None for the slow way."""
         if len(tensors) != len(self._columns):
             return None
         columns: list[list[Any] | None] = [None] * len(tensors)
@@ -112,7 +110,7 @@ class InferenceDialect:
             return None
         return columns  # type: ignore[return-value]
 
-    def _wanted(self, names: Sequence[Any]) -> tuple[str, ...] | None:
+    def _output_names(self, names: Sequence[Any]) -> tuple[str, ...] | None:
         unknown = [name for name in names if not isinstance(name, str) or name not in self._outputs]
         if unknown:
             raise InvalidInput(
@@ -121,73 +119,55 @@ class InferenceDialect:
             )
         return tuple(dict.fromkeys(names)) or None
 
-    def _judge(self, body: bytes) -> DecodedRequest:
+    def _diagnose(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
-        tensors = _named(document.get("inputs"))
+        tensors = _by_name(document.get("inputs"))
+        self._refuse_other_columns(tensors)
+        rows = _rows(tensors)
+        data = {name: _data(tensor, name, rows) for name, tensor in tensors.items()}
+        for name, tensor in tensors.items():
+            self._refuse_datatype(name, tensor.get("datatype"), data[name])
+        inputs = {name: data[name] for name in self._columns}
+        columns = diagnose.columns(inputs, tuple(self._columns.values()), _WHERE)
+        extras = {
+            name: diagnose.scalars(data[name], name, _WHERE)
+            for name in data
+            if name in self._extras
+        }
+        client_id = diagnose.client_id(document.get("id"))
+        names = self._output_names(_requested(document.get("outputs")))
+        return DecodedRequest(columns, rows, client_id, extras, names)
+
+    def _refuse_other_columns(self, tensors: Iterable[str]) -> None:
         missing = [name for name in self._columns if name not in tensors]
         if missing:
             raise InvalidInput(f"missing column {', '.join(missing)}", field=f"inputs.{missing[0]}")
-        unknown = [
-            name for name in tensors if name not in self._columns and name not in self._extras
-        ]
+        known = self._columns.keys() | self._extras
+        unknown = [name for name in tensors if name not in known]
         if unknown:
             raise InvalidInput(
                 f"unknown column {', '.join(unknown)}",
                 field=f"inputs.{unknown[0]}",
                 fix=f"columns are {', '.join(self._columns)}",
             )
-        rows = _rows(tensors)
-        data = {name: _data(tensor, name, rows) for name, tensor in tensors.items()}
-        self._check_datatypes(tensors, data)
-        columns = diagnose.columns(
-            {name: data[name] for name in self._columns}, tuple(self._columns.values()), _WHERE
-        )
-        extras = {
-            name: diagnose.scalars(data[name], name, _WHERE)
-            for name in data
-            if name in self._extras
-        }
-        return DecodedRequest(
-            columns,
-            rows,
-            diagnose.client_id(document.get("id")),
-            extras,
-            self._wanted(_output_names(document.get("outputs"))),
-        )
 
-    def _check_datatypes(
-        self, tensors: dict[str, dict[str, Any]], data: dict[str, list[Any]]
-    ) -> None:
-        for name, tensor in tensors.items():
-            allowed = (
-                accepted(self._columns[name])
-                if name in self._columns
-                else tuple(sorted(_EXTRA_DATATYPES))
+    def _refuse_datatype(self, name: str, datatype: Any, values: list[Any]) -> None:
+        column = self._columns.get(name)
+        allowed = accepted(column) if column else _EXTRA_DATATYPES
+        if datatype not in allowed:
+            raise InvalidInput(
+                f"column {name} can't be a tensor of {datatype!r}; it may be {', '.join(allowed)}",
+                field=f"inputs.{name}",
             )
-            datatype = tensor.get("datatype")
-            if datatype not in allowed:
-                raise InvalidInput(
-                    f"column {name} can't be a tensor of {datatype!r}; it may be {', '.join(allowed)}",
-                    field=f"inputs.{name}",
-                )
-            if (
-                name in self._columns
-                and NATURAL[datatype] == "int64"
-                and self._columns[name].dtype == "float64"
-            ):
-                diagnose.columns(
-                    {name: [0 if value is None else value for value in data[name]]},
-                    [_whole(name)],
-                    _WHERE,
-                )
+        if column and column.dtype == "float64" and NATURAL[datatype] == "int64":
+            # An INT tensor holds whole numbers only, also where the column takes any number. Nulls
+            # are the column's business.
+            whole = Column(name=name, dtype="int64")
+            numbers = [0 if value is None else value for value in values]
+            diagnose.columns({name: numbers}, [whole], _WHERE)
 
 
-def _whole(name: str) -> Column:
-    """A column of whole numbers: an INT tensor holds nothing else, even where the column takes any number."""
-    return Column(name=name, dtype="int64")
-
-
-def _named(inputs: Any) -> dict[str, dict[str, Any]]:
+def _by_name(inputs: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(inputs, list) or not inputs:
         raise InvalidInput("must be a list of at least one tensor", field="inputs")
     found: dict[str, dict[str, Any]] = {}
@@ -206,28 +186,33 @@ def _named(inputs: Any) -> dict[str, dict[str, Any]]:
 
 
 def _rows(tensors: dict[str, dict[str, Any]]) -> int:
-    first = next(iter(tensors))
-    rows: int | None = None
+    """The number of rows that all shapes agree on."""
+    first, rows = next(iter(tensors)), 0
     for name, tensor in tensors.items():
         shape = tensor.get("shape")
-        sound = (
-            isinstance(shape, list)
-            and all(type(size) is int for size in shape)
-            and len(shape) in (1, 2)
-            and shape[1:] in ([], [1])
-        )
-        if not sound or shape is None or shape[0] < 1:
+        if not _is_column(shape):
             raise InvalidInput(
-                f"column {name}: the shape must be [rows] or [rows, 1] with at least one row, not {shape!r:.60}",
+                f"column {name}: the shape must be [rows] or [rows, 1] with at least one row, "
+                f"not {shape!r:.60}",
                 field=f"inputs.{name}.shape",
             )
-        if rows is not None and shape[0] != rows:
+        if rows and shape[0] != rows:
             raise InvalidInput(
                 f"column {name} has {shape[0]} rows, column {first} has {rows}",
                 field=f"inputs.{name}.shape",
             )
         rows = shape[0]
-    return rows or 0
+    return rows
+
+
+def _is_column(shape: Any) -> TypeGuard[list[int]]:
+    return (
+        isinstance(shape, list)
+        and len(shape) in (1, 2)
+        and all(type(size) is int for size in shape)  # a bool is an int to isinstance
+        and shape[0] >= 1
+        and shape[1:] in ([], [1])
+    )
 
 
 def _data(tensor: dict[str, Any], name: str, rows: int) -> list[Any]:
@@ -235,14 +220,11 @@ def _data(tensor: dict[str, Any], name: str, rows: int) -> list[Any]:
     data = tensor.get("data")
     if not isinstance(data, list):
         raise InvalidInput(
-            f"column {name}: data must be a list (binary tensors are not spoken here)",
+            f"column {name}: data must be a list (binary tensors are not supported)",
             field=f"inputs.{name}.data",
         )
-    if (
-        len(tensor["shape"]) == 2
-        and data
-        and all(isinstance(item, list) and len(item) == 1 for item in data)
-    ):
+    single = all(isinstance(item, list) and len(item) == 1 for item in data)
+    if len(tensor["shape"]) == 2 and single:
         data = [item[0] for item in data]
     if len(data) != rows:
         raise InvalidInput(
@@ -252,7 +234,7 @@ def _data(tensor: dict[str, Any], name: str, rows: int) -> list[Any]:
     return data
 
 
-def _output_names(outputs: Any) -> list[Any]:
+def _requested(outputs: Any) -> list[Any]:
     if outputs is None:
         return []
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
@@ -261,9 +243,7 @@ def _output_names(outputs: Any) -> list[Any]:
 
 
 def _tensor(output: Output, values: Sequence[Any], rows: int) -> dict[str, Any]:
-    shape, data = (
-        ([rows], values)
-        if output.width == 1
-        else ([rows, output.width], list(chain.from_iterable(values)))
-    )
+    shape, data = [rows], values
+    if output.width > 1:
+        shape, data = [rows, output.width], list(chain.from_iterable(values))
     return {"name": output.name, "shape": shape, "datatype": DATATYPES[output.dtype], "data": data}

@@ -1,4 +1,8 @@
-"""Plain rows: {"rows": [{"column": value, …}, …], "id": "…"}, answered by {"id", "model", "version", "predictions", "probabilities"}."""
+"""Plain rows.
+
+A request is {"rows": [{"column": value, …}, …], "id": "…"}, a response {"id", "model", "version",
+"predictions", "probabilities"}.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec.structs import astuple
 
-from mlplatform.contracts.columns import Column, DType
+from mlplatform.contracts.columns import Column
 from mlplatform.contracts.model import Signature
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
+from mlplatform.serving.dialects.json_types import INT64, json_type
 from mlplatform.serving.request import DecodedRequest, Prediction
 
-INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_TYPES: dict[DType, Any] = {"float64": float, "int64": INT64, "string": str, "bool": bool}
 _EXTRA: Any = str | INT64 | float | None | msgspec.UnsetType
 _WHERE = "rows[{row}].{column}"
 
@@ -40,9 +43,10 @@ class RowsDialect:
         try:
             found = self._decoder.decode(body)
         except diagnose.UNDECODABLE:
-            return self._judge(body)
+            return self._diagnose(body)
+        # msgspec accepts both: no rows at all, and an escaped NUL inside of a string.
         if not found.rows or diagnose.NUL in body:
-            return self._judge(body)
+            return self._diagnose(body)
         width = len(self._columns)
         table = list(zip(*map(astuple, found.rows), strict=True))
         return DecodedRequest(
@@ -51,20 +55,20 @@ class RowsDialect:
 
     def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
-        reply: dict[str, Any] = {
+        response: dict[str, Any] = {
             "id": prediction.request_id,
             "model": prediction.model,
             "version": prediction.version,
         }
         if prediction.request.client_id is not None:
-            reply["client_id"] = prediction.request.client_id
-        reply["predictions"] = prediction.outputs["prediction"]
+            response["client_id"] = prediction.request.client_id
+        response["predictions"] = prediction.outputs["prediction"]
         if self._classes is not None:
-            reply["probabilities"] = [
+            response["probabilities"] = [
                 dict(zip(self._classes, row, strict=True))
                 for row in prediction.outputs["probabilities"]
             ]
-        return msgspec.json.encode(reply)
+        return msgspec.json.encode(response)
 
     def _sent(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
         """The key and time fields that any row holds; a row that lacks one has null there."""
@@ -75,7 +79,7 @@ class RowsDialect:
                 found[name] = [None if item is msgspec.UNSET else item for item in values]
         return found
 
-    def _judge(self, body: bytes) -> DecodedRequest:
+    def _diagnose(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
         _known(document, ("rows", "id"), "body")
         rows = document.get("rows")
@@ -101,7 +105,7 @@ def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
     fields: list[Any] = [
         (
             f"c{index}",
-            _TYPES[column.dtype] | None if column.nullable else _TYPES[column.dtype],
+            json_type(column.dtype, nullable=column.nullable),
             msgspec.field(name=column.name),
         )
         for index, column in enumerate(columns)

@@ -1,14 +1,14 @@
-"""Tensor datatypes of the Open Inference Protocol, beside the types of our columns."""
+"""Tensor datatypes of the Open Inference Protocol, and the types of our columns that hold them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from mlplatform.contracts.columns import Column, DType
+from mlplatform.serving.dialects.json_types import json_type
 
-INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _FLOATS = ("FP64", "FP32", "FP16")
 _INTEGERS = ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
 NATURAL: dict[str, DType] = {
@@ -28,7 +28,6 @@ DATATYPES: dict[DType, str] = {
     "string": "BYTES",
 }
 """Column type -> the tensor datatype that we answer with and ask for."""
-_VALUES: dict[DType, Any] = {"float64": float, "int64": INT64, "bool": bool, "string": str}
 
 
 def accepted(column: Column) -> tuple[str, ...]:
@@ -38,6 +37,9 @@ def accepted(column: Column) -> tuple[str, ...]:
 
 
 def decoder(column: Column, datatype: str) -> msgspec.json.Decoder[Any]:
-    """Decodes the flat data of a tensor of that datatype for that column; refuses whatever needs a closer look."""
-    value = _VALUES[NATURAL[datatype]]
-    return msgspec.json.Decoder(list[value | None] if column.nullable else list[value])  # type: ignore[valid-type]
+    """Decodes the flat data of a tensor of that datatype for that column.
+
+    Refuses whatever is not certainly right.
+    """
+    value = json_type(NATURAL[datatype], nullable=column.nullable)
+    return msgspec.json.Decoder(list[value])  # type: ignore[valid-type]  # a type made at run time

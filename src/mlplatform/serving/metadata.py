@@ -1,0 +1,56 @@
+"""What the Open Inference Protocol tells of a model: its inputs, outputs and loaded version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlplatform.contracts.model import Format
+from mlplatform.serving.dialects.tensors import DATATYPES
+from mlplatform.serving.model import LoadedModel
+
+_PLATFORMS: dict[Format, str] = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorMetadata:
+    """One input or output. The first number of `shape` is -1: any number of rows."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """A model as its clients see it; `parameters` holds the classes of a classification."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+    parameters: dict[str, list[Any]]
+
+
+def describe(model: LoadedModel) -> ModelMetadata:
+    """The metadata of a loaded model."""
+    signature = model.signature
+    return ModelMetadata(
+        name=signature.pipeline,
+        versions=[model.version],
+        platform=_PLATFORMS[signature.format],
+        inputs=[
+            TensorMetadata(column.name, DATATYPES[column.dtype], [-1])
+            for column in signature.inputs
+        ],
+        outputs=[
+            TensorMetadata(
+                output.name,
+                DATATYPES[output.dtype],
+                [-1] if output.width == 1 else [-1, output.width],
+            )
+            for output in signature.outputs
+        ],
+        parameters={} if signature.classes is None else {"classes": list(signature.classes)},
+    )
