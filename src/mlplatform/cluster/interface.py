@@ -6,23 +6,9 @@ Two implementations: `cluster.local` and `cluster.kubernetes`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
-RunState = Literal["waiting", "running", "succeeded", "failed"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run as the cluster sees it."""
-
-    name: str
-    pipeline: str
-    state: RunState
-    reason: str  # why it was started; empty for scheduled ones
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+from mlplatform.contracts.run import Run
 
 
 class Cluster(Protocol):

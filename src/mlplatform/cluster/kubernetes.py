@@ -15,7 +15,7 @@ import urllib3
 from kubernetes import client, config
 from uuid_utils import uuid7
 
-from mlplatform.cluster.interface import Run, RunState
+from mlplatform.contracts.run import Run, RunState
 from mlplatform.errors import PlatformError, Refused, SettingsError, Unavailable, UnknownName
 
 PIPELINE_LABEL = "mlplatform.io/pipeline"
@@ -138,7 +138,14 @@ def _run(job: Any, pipeline: str) -> Run:
         state = "failed"
     reason = (job.metadata.annotations or {}).get(REASON, "")
     finished = status.completion_time or ended.get("Failed")
-    return Run(job.metadata.name, pipeline, state, reason, status.start_time, finished)
+    return Run(
+        name=job.metadata.name,
+        pipeline=pipeline,
+        state=state,
+        reason=reason,
+        started_at=status.start_time,
+        finished_at=finished,
+    )
 
 
 def _translated(error: Any, missing: str) -> PlatformError:

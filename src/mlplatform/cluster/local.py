@@ -26,7 +26,7 @@ from threading import Lock
 
 from uuid_utils import uuid7
 
-from mlplatform.cluster.interface import Run, RunState
+from mlplatform.contracts.run import Run, RunState
 from mlplatform.errors import Refused, SettingsError, Unavailable
 
 KEPT = 100
@@ -50,7 +50,14 @@ class _Child:
         if code is not None and self.finished_at is None:
             self.finished_at = datetime.now(UTC)
         state: RunState = "running" if code is None else "succeeded" if code == 0 else "failed"
-        return Run(self.name, self.pipeline, state, self.reason, self.started_at, self.finished_at)
+        return Run(
+            name=self.name,
+            pipeline=self.pipeline,
+            state=state,
+            reason=self.reason,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+        )
 
 
 class LocalCluster:

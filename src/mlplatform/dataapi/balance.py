@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Any
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import balance
 from mlplatform.database.balance import Gap, OutboxCount, Passed, RawRows, Warehouse
@@ -36,7 +36,7 @@ class Balance:
         self._silent = timedelta(seconds=silent_s)
         self._counting = Lock()
 
-    def take(self, caller: Caller, *, pipeline: str | None) -> dict[str, Any]:
+    def take(self, caller: Caller, *, pipeline: str | None) -> BalanceSheet:
         """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines.
 
         It reads all rows, so this process counts one at a time: raises Overloaded for the others.
@@ -49,12 +49,10 @@ class Balance:
                 sheet = self._count(pipeline)
             finally:
                 self._counting.release()
-        return {
-            **sheet,
-            "rows": {name: line for name, line in sheet["rows"].items() if caller.may(MAY, name)},
-        }
+        mine = {name: line for name, line in sheet.rows.items() if caller.may(MAY, name)}
+        return sheet.model_copy(update={"rows": mine})
 
-    def _count(self, pipeline: str | None) -> dict[str, Any]:
+    def _count(self, pipeline: str | None) -> BalanceSheet:
         with self._warehouse_replica.read() as read:
             warehouse, passed = balance.warehouse(read, pipeline)
         with self._raw_replica.read() as read:
@@ -72,7 +70,9 @@ class Balance:
             )
             for item in outboxes
         ]
-        return {"outboxes": per_outbox, "requests": totals, "rows": rows_balance(rows, warehouse)}
+        return BalanceSheet(
+            outboxes=per_outbox, requests=totals, rows=rows_balance(rows, warehouse)
+        )
 
     def _require(self, read: StandbyRead, passed: Sequence[Passed]) -> None:
         """Raise StandbyLagging when rows that etl has passed are missing here and not on the primary."""
@@ -90,38 +90,36 @@ class Balance:
 
 def outbox_balance(
     count: OutboxCount, gaps: Sequence[Gap], now: datetime, silent: timedelta
-) -> dict[str, Any]:
+) -> OutboxBalance:
     """The line of one outbox.
 
     Numbers above the highest stored one are on the road. Of an outbox that has said nothing for
     `silent`, those that the queue had not acknowledged are missing: what wrote them is gone, and
     its disk with it, until it is heard of again.
     """
-    missing = [[gap.first, gap.last] for gap in gaps]
+    missing = [(gap.first, gap.last) for gap in gaps]
     on_the_road = count.accepted - count.highest
     held = count.accepted - max(count.highest, count.acknowledged)
     if held > 0 and (count.seen_at is None or now - count.seen_at > silent):
-        missing.append([count.accepted - held + 1, count.accepted])
+        missing.append((count.accepted - held + 1, count.accepted))
         on_the_road -= held
-    return {
-        "outbox_id": count.outbox_id,
-        "host": count.host,
-        "accepted": count.accepted,
-        "acknowledged": count.acknowledged,
-        "stored": count.stored,
-        "dead_lettered": count.dead_lettered,
-        "in_flight": on_the_road,
-        "missing": missing,
-        "oldest_gap_s": max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
-        "versions": count.versions,
-        "closed": count.closed,
-        "seen_at": count.seen_at,
-    }
+    return OutboxBalance(
+        outbox_id=count.outbox_id,
+        host=count.host,
+        accepted=count.accepted,
+        acknowledged=count.acknowledged,
+        stored=count.stored,
+        dead_lettered=count.dead_lettered,
+        in_flight=on_the_road,
+        missing=missing,
+        oldest_gap_s=max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
+        versions=count.versions,
+        closed=count.closed,
+        seen_at=count.seen_at,
+    )
 
 
-def rows_balance(
-    raw: Sequence[RawRows], warehouse: Sequence[Warehouse]
-) -> dict[str, dict[str, int]]:
+def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, RowsBalance]:
     """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0.
 
     Rows that etl reads again (the target changed) are behind its place and have their feature rows
@@ -129,17 +127,17 @@ def rows_balance(
     """
     applied = {item.pipeline: item for item in warehouse}
     counts = {item.pipeline: item for item in raw}
-    lines: dict[str, dict[str, int]] = {}
+    lines: dict[str, RowsBalance] = {}
     for name in sorted(applied.keys() | counts.keys()):
         rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
         featured, quarantined = (known.featured, known.quarantined) if known else (0, 0)
         again = min(max(0, featured + quarantined - rows.passed), rows.rows - rows.passed)
-        lines[name] = {
-            "raw": rows.rows,
-            "featured": featured,
-            "quarantined": quarantined,
-            "waiting": rows.rows - rows.passed - again if known else 0,
-            "not_applicable": 0 if known else rows.rows,
-            "unaccounted": rows.passed + again - featured - quarantined if known else 0,
-        }
+        lines[name] = RowsBalance(
+            raw=rows.rows,
+            featured=featured,
+            quarantined=quarantined,
+            waiting=rows.rows - rows.passed - again if known else 0,
+            not_applicable=0 if known else rows.rows,
+            unaccounted=rows.passed + again - featured - quarantined if known else 0,
+        )
     return lines

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, BinaryIO, Literal
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.request import new_request_id
 from mlplatform.dataapi.audit import AuditLog
@@ -51,7 +52,7 @@ class Imports:
         self._warehouse = warehouse
         self._audit = audit
 
-    def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> dict[str, Any]:
+    def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> ImportResult:
         """Bring in all records of `body`.
 
         Raises Refused when `key` was used with another body, TryLater when it ends half way.
@@ -168,12 +169,12 @@ def _reason(record: Record) -> dict[str, Any]:
     }
 
 
-def _answer(pipeline: str, state: ImportState) -> dict[str, Any]:
-    return {
-        "import": state.key,
-        "accepted": state.accepted,
-        "quarantined": state.quarantined,
-        "first_reasons": state.reasons,
-        "topic": imports.topic(pipeline),
-        "last_offset": state.last_offset,
-    }
+def _answer(pipeline: str, state: ImportState) -> ImportResult:
+    return ImportResult(
+        key=state.key,
+        accepted=state.accepted,
+        quarantined=state.quarantined,
+        first_reasons=[ImportRefusal.model_validate(reason) for reason in state.reasons],
+        topic=imports.topic(pipeline),
+        last_offset=state.last_offset,
+    )

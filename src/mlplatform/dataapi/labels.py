@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.labels import LabelRefusal, LabelsResult
 from mlplatform.contracts.pipeline import PipelineDefinition, Target
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import labels, ledger, pipelines, quarantine
@@ -55,13 +56,14 @@ class Labels:
         self._warehouse = warehouse
         self._audit = audit
 
-    def add(self, caller: Caller, items: Sequence[Any], *, pipeline: str | None) -> dict[str, Any]:
+    def add(self, caller: Caller, items: Sequence[Any], *, pipeline: str | None) -> LabelsResult:
         """Add labels.
 
         `pipeline` is meant where an item names none; it is needed only for requests that are not
         stored yet.
         """
-        accepted, refused = 0, []
+        accepted = 0
+        refused: list[LabelRefusal] = []
         with self._audit.access(
             caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY
         ) as entry:
@@ -75,7 +77,7 @@ class Labels:
             entry.rows = accepted
             entry.detail = {"refused": len(refused)}
             entry.entered = bool(items)  # per pipeline, in the transactions of the labels
-        return {"accepted": accepted, "refused": refused}
+        return LabelsResult(accepted=accepted, refused=refused)
 
     def _definitions(self) -> dict[str, PipelineDefinition]:
         with self._warehouse.transaction() as connection:
@@ -88,19 +90,19 @@ class Labels:
         items: Sequence[Any],
         first: int,
         pipeline: str | None,
-    ) -> tuple[int, list[dict[str, Any]]]:
+    ) -> tuple[int, list[LabelRefusal]]:
         with self._raw.transaction() as connection:
             owners = labels.owners(
                 connection, sorted({known for item in items if (known := _uuid(item)) is not None})
             )
         good: list[Label] = []
-        refused: list[dict[str, Any]] = []
+        refused: list[LabelRefusal] = []
         refusals: list[quarantine.Refusal] = []
         for index, item in enumerate(items, start=first):
             try:
                 good.append(_label(caller, definitions, item, owners, pipeline))
             except _Fault as fault:
-                refused.append({"index": index, "field": fault.field, "reason": fault.reason})
+                refused.append(LabelRefusal(index=index, field=fault.field, reason=fault.reason))
                 refusals.append(_refusal(caller, item, fault, owners, pipeline))
         self._write(caller, good, refusals)
         return len(good), refused

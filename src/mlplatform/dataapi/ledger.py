@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.ledger import LedgerEntry
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import ledger
 from mlplatform.database.pools import PrimaryPool
@@ -18,9 +18,7 @@ class Ledger:
         self._warehouse = warehouse
         self._audit = audit
 
-    def latest(
-        self, caller: Caller, *, subject: str | None, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
+    def latest(self, caller: Caller, *, subject: str | None, limit: int) -> Sequence[LedgerEntry]:
         """The newest entries, newest first."""
         with self._audit.access(caller, "read", "ledger", roles=[Role.ADMIN]) as entry:
             with self._warehouse.transaction() as connection:

@@ -7,17 +7,23 @@ one after the other on what is true.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from mlplatform.access import Caller, Role
-from mlplatform.contracts.promotion import Action, ModelStatus, ModelVersion, Promotion, State
+from mlplatform.contracts.pipeline_status import AppliedPipeline
+from mlplatform.contracts.promotion import (
+    Action,
+    ModelFacts,
+    ModelStatus,
+    ModelVersion,
+    Promotion,
+    PromotionRequest,
+    State,
+)
 from mlplatform.dataapi import promotion
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import LOOK
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
-from mlplatform.database.pipelines import AppliedPipeline
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, UnknownName
@@ -29,17 +35,6 @@ MAY: dict[Action, tuple[Role, ...]] = {
     "rollback": (Role.APPROVER,),
     "reject": (Role.APPROVER,),
 }
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a caller asks for. `version` may be missing for a rollback only."""
-
-    action: Action
-    version: str | None
-    why: str
-    gate_digest: str | None = None
-    champion: str | None = None  # that a proposal was compared with
 
 
 class Models:
@@ -76,19 +71,18 @@ class Models:
             pipelines.find(connection, pipeline)
             return promotions.history(connection, pipeline)[::-1]
 
-    def register(self, caller: Caller, facts: dict[str, Any]) -> ModelVersion:
+    def register(self, caller: Caller, pipeline: str, facts: ModelFacts) -> ModelVersion:
         """Record a version that was stored in the registry.
 
         The same facts again are no error; others of the same version are refused.
         """
-        pipeline = facts["pipeline"]
         with self._audit.access(
             caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline
         ) as entry:
-            entry.detail = {"version": facts["version"], "receipt": facts["receipt_id"]}
+            entry.detail = {"version": facts.version, "receipt": facts.receipt_id}
             with self._warehouse.transaction() as connection:
                 pipelines.find(connection, pipeline, lock=True)
-                version = _registered(connection, facts)
+                version = _registered(connection, pipeline, facts)
                 ledger.enter(connection, entry)
             entry.entered = True
         return version
@@ -116,30 +110,33 @@ class Models:
             entry.entered = True
         return version
 
-    def act(self, caller: Caller, pipeline: str, wish: Wish) -> Promotion:
-        """Carry out a wish and return its entry in the record; of a proposal that is promoted at once, the promotion's."""
+    def act(self, caller: Caller, pipeline: str, request: PromotionRequest) -> Promotion:
+        """Carry out a step and return its entry in the record; of a proposal that is promoted at once, the promotion's."""
         with self._audit.access(
-            caller, wish.action, pipeline, roles=MAY[wish.action], pipeline=pipeline
+            caller, request.action, pipeline, roles=MAY[request.action], pipeline=pipeline
         ) as entry:
-            entry.detail = {"version": wish.version, "why": wish.why}
+            entry.detail = {"version": request.version, "why": request.why}
             with self._warehouse.transaction() as connection:
-                done = self._act(connection, caller, pipeline, wish)
+                done = self._act(connection, caller, pipeline, request)
                 entry.detail |= {"version": done.version, "record": done.id, "state": done.state}
                 ledger.enter(connection, entry)
             entry.entered = True
         return done
 
-    def _act(self, connection: Connection, caller: Caller, pipeline: str, wish: Wish) -> Promotion:
+    def _act(
+        self, connection: Connection, caller: Caller, pipeline: str, request: PromotionRequest
+    ) -> Promotion:
         applied = pipelines.find(connection, pipeline, lock=True)
-        again = _proposed_already(connection, pipeline, wish)
+        again = _proposed_already(connection, pipeline, request)
         if again is not None:
             return again
-        done = _carry_out(connection, pipeline, wish, by=caller.name)
-        if wish.action == "propose" and _approved(connection, applied, done.version):
-            why = f"approval is auto; proposed by {caller.name}: {wish.why}"
-            done = _carry_out(
-                connection, pipeline, Wish("promote", done.version, why), by=promotion.AUTO
-            )
+        done = _carry_out(connection, pipeline, request, by=caller.name)
+        if request.action == "propose" and _approved(connection, applied, done.version):
+            why = f"approval is auto; proposed by {caller.name}: {request.why}"
+            at_once = PromotionRequest.model_construct(
+                action="promote", version=done.version, why=why
+            )  # unchecked: the reason is longer than a person may give
+            done = _carry_out(connection, pipeline, at_once, by=promotion.AUTO)
             ledger.enter(
                 connection,
                 Entry(
@@ -169,20 +166,22 @@ def status(connection: Connection, pipeline: str) -> ModelStatus:
     )
 
 
-def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) -> Promotion:
+def _carry_out(
+    connection: Connection, pipeline: str, request: PromotionRequest, *, by: str
+) -> Promotion:
     versions = promotions.versions(connection, pipeline)
     version = _pick(
         versions,
-        wish.version
-        if wish.version is not None
-        else _way_back(connection, pipeline, wish, versions),
+        request.version
+        if request.version is not None
+        else _way_back(connection, pipeline, request, versions),
     )
     decision = promotion.decide(
-        wish.action,
+        request.action,
         version,
         all_versions=versions,
-        gate_digest=wish.gate_digest,
-        compared_with=wish.champion,
+        gate_digest=request.gate_digest,
+        compared_with=request.champion,
     )
     champion = _in_state(versions, "champion")
     for (
@@ -191,16 +190,16 @@ def _carry_out(connection: Connection, pipeline: str, wish: Wish, *, by: str) ->
     ) in decision.others:  # before the new state: the database allows one champion at any moment
         promotions.set_state(connection, pipeline, other, state)
     promotions.set_state(
-        connection, pipeline, version.version, decision.state, gate_digest=wish.gate_digest
+        connection, pipeline, version.version, decision.state, gate_digest=request.gate_digest
     )
     return promotions.add_promotion(
         connection,
         version,
-        action=wish.action,
+        action=request.action,
         state=decision.state,
         by=by,
-        why=wish.why,
-        gate_digest=wish.gate_digest or version.gate_digest,
+        why=request.why,
+        gate_digest=request.gate_digest or version.gate_digest,
         previous=champion.version if champion else None,
     )
 
@@ -215,9 +214,12 @@ def _approved(connection: Connection, applied: AppliedPipeline, number: str) -> 
 
 
 def _way_back(
-    connection: Connection, pipeline: str, wish: Wish, versions: Sequence[ModelVersion]
+    connection: Connection,
+    pipeline: str,
+    request: PromotionRequest,
+    versions: Sequence[ModelVersion],
 ) -> str:
-    if wish.action != "rollback":
+    if request.action != "rollback":
         raise InvalidInput("which version?", field="version")
     back = promotion.previous(promotions.history(connection, pipeline), versions)
     if back is None:
@@ -229,45 +231,41 @@ def _way_back(
     return back
 
 
-def _proposed_already(connection: Connection, pipeline: str, wish: Wish) -> Promotion | None:
+def _proposed_already(
+    connection: Connection, pipeline: str, request: PromotionRequest
+) -> Promotion | None:
     """The outcome of the same proposal made before: its answer may have been lost on the way."""
-    if wish.action != "propose":
+    if request.action != "propose":
         return None
     history = promotions.history(connection, pipeline)
-    of_version = [entry for entry in history if entry.version == wish.version]
+    of_version = [entry for entry in history if entry.version == request.version]
     if (
         of_version
         and of_version[-1].state in ("candidate", "champion")
-        and of_version[-1].gate_digest == wish.gate_digest
+        and of_version[-1].gate_digest == request.gate_digest
     ):
         return of_version[-1]
     return None
 
 
-def _registered(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
-    known = next(
-        (
-            item
-            for item in promotions.versions(connection, facts["pipeline"])
-            if item.version == facts["version"]
-        ),
-        None,
-    )
+def _registered(connection: Connection, pipeline: str, facts: ModelFacts) -> ModelVersion:
+    versions = promotions.versions(connection, pipeline)
+    known = next((item for item in versions if item.version == facts.version), None)
     if known is not None:
-        changed = next((name for name in facts if facts[name] != getattr(known, name)), None)
+        changed = next((name for name, value in facts if value != getattr(known, name)), None)
         if changed is not None:
             raise Refused(
                 f"version {known.version} was registered with another {changed}", field=changed
             )
         return known
-    receipt = receipts.find(connection, facts["receipt_id"])
-    if receipt.dataset != f"{facts['pipeline']}.training":
+    receipt = receipts.find(connection, facts.receipt_id)
+    if receipt.dataset != f"{pipeline}.training":
         raise Refused(
             f"receipt '{receipt.id}' is of '{receipt.dataset}'",
             field="receipt_id",
             fix="train on the pipeline's own dataset",
         )
-    return promotions.add_version(connection, facts)
+    return promotions.add_version(connection, pipeline, facts)
 
 
 def _pick(versions: Sequence[ModelVersion], number: str) -> ModelVersion:

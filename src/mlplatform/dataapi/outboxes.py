@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.outbox_report import OutboxReport
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import outboxes
-from mlplatform.database.outboxes import Heartbeat
 from mlplatform.database.pools import PrimaryPool
 
 
@@ -16,10 +16,10 @@ class Outboxes:
         self._raw = raw
         self._audit = audit
 
-    def heard(self, caller: Caller, heartbeat: Heartbeat) -> None:
+    def report(self, caller: Caller, outbox_id: str, report: OutboxReport) -> None:
         """Keep what an outbox says of itself."""
         with (
             self._audit.viewing(caller, "outboxes", roles=[Role.SERVING]),
             self._raw.transaction() as connection,
         ):
-            outboxes.heard(connection, heartbeat)
+            outboxes.record(connection, outbox_id, report)

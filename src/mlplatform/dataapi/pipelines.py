@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import ledger, pipelines
-from mlplatform.database.pipelines import AppliedPipeline
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
@@ -26,23 +25,24 @@ class Pipelines:
         self._warehouse = warehouse
         self._audit = audit
 
-    def apply(
-        self, caller: Caller, name: str, document: Any, *, commit: str, features_digest: str
-    ) -> AppliedPipeline:
+    def apply(self, caller: Caller, name: str, request: ApplyRequest) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
         with self._audit.access(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as entry:
-            definition = PipelineDefinition.parse(document, where="definition")
+            definition = PipelineDefinition.parse(request.definition, where="definition")
             if definition.name != name:
                 raise InvalidInput(
                     f"the definition is of '{definition.name}'", field="definition.name"
                 )
-            entry.detail = {"commit": commit, "features_digest": features_digest}
+            entry.detail = {
+                "commit": request.commit,
+                "features_digest": request.features_digest,
+            }
             with self._warehouse.transaction() as connection:
                 pipelines.apply(
                     connection,
                     definition,
-                    commit=commit,
-                    digest=features_digest,
+                    commit=request.commit,
+                    digest=request.features_digest,
                     caller=caller.name,
                 )
                 ledger.enter(connection, entry)
@@ -70,7 +70,7 @@ class Pipelines:
 
     def features(
         self, caller: Caller, name: str, digest: str, *, stored_before: datetime | None
-    ) -> dict[str, Any]:
+    ) -> FeaturesProgress:
         """How far etl is with a features digest. Ready: it has passed every request stored at or before `stored_before` (empty: by now).
 
         Under steady traffic there is always a request that waits; who waits for readiness therefore
@@ -88,12 +88,12 @@ class Pipelines:
                 )  # after the progress: what is committed in between only makes it newer
             with self._raw.transaction() as connection:
                 waiting = pipelines.waiting(connection, name, passed, stored_before=stored_before)
-        return {
-            "digest": digest,
-            "ready": waiting == 0 and known.table_name is not None and known.failure is None,
-            "waiting_requests": waiting,
-            "featured": sum(item.featured for item in passed),
-            "quarantined": sum(item.quarantined for item in passed),
-            "failure": known.failure,
-            "mark": mark,
-        }
+        return FeaturesProgress(
+            digest=digest,
+            ready=waiting == 0 and known.table_name is not None and known.failure is None,
+            waiting_requests=waiting,
+            featured=sum(item.featured for item in passed),
+            quarantined=sum(item.quarantined for item in passed),
+            failure=known.failure,
+            mark=mark,
+        )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.quarantine import Quarantined, Redriven, RedriveRequest, Skipped
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import ledger, quarantine
 from mlplatform.database.pools import PrimaryPool
@@ -20,7 +20,7 @@ class Quarantine:
 
     def unresolved(
         self, caller: Caller, *, pipeline: str | None, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> Sequence[Quarantined]:
         """What waits for a person, newest first; without a pipeline, of all that the caller may touch."""
         subject = f"{pipeline}.quarantine" if pipeline else "quarantine"
         with self._audit.access(
@@ -38,8 +38,9 @@ class Quarantine:
             entry.rows = len(found)
         return found
 
-    def redrive(self, caller: Caller, pipeline: str, ids: Sequence[int] | None) -> dict[str, Any]:
+    def redrive(self, caller: Caller, request: RedriveRequest) -> Redriven:
         """Ask etl to try rows again: all that can be, or those named; says which of the named can't."""
+        pipeline, ids = request.pipeline, request.ids
         with self._audit.access(
             caller, "redrive", f"{pipeline}.quarantine", roles=[Role.WRITER], pipeline=pipeline
         ) as entry:
@@ -51,7 +52,7 @@ class Quarantine:
                 entry.rows = len(redriven)
                 ledger.enter(connection, entry)
             entry.entered = True
-        return {
-            "redriven": len(redriven),
-            "skipped": [{"id": number, "reason": reason} for number, reason in skipped.items()],
-        }
+        return Redriven(
+            redriven=len(redriven),
+            skipped=[Skipped(id=number, reason=reason) for number, reason in skipped.items()],
+        )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlplatform.access import Caller, Role
-from mlplatform.cluster.interface import Cluster, Run
+from mlplatform.cluster.interface import Cluster
+from mlplatform.contracts.lease import Lease, LeaseRequest
+from mlplatform.contracts.run import Run
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import LOOK
 from mlplatform.database import leases, pipelines
-from mlplatform.database.leases import Lease
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import Refused
 
@@ -22,7 +23,7 @@ class Training:
         self._audit = audit
         self._cluster = cluster
 
-    def take_lease(self, caller: Caller, pipeline: str, holder: str, *, ttl_s: float) -> Lease:
+    def take_lease(self, caller: Caller, pipeline: str, request: LeaseRequest) -> Lease:
         """Take or renew the lease of a pipeline for `ttl_s` seconds.
 
         Raises Refused while another holder's lasts.
@@ -32,7 +33,7 @@ class Training:
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
-            lease = leases.take(connection, pipeline, holder, ttl_s=ttl_s)
+            lease = leases.take(connection, pipeline, request)
             if lease is None:
                 raise _taken(pipeline, leases.find(connection, pipeline))
             return lease

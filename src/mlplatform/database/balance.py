@@ -16,6 +16,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
+from mlplatform.contracts.balance import RequestsBalance
 from mlplatform.database import queries
 from mlplatform.database.pools import StandbyRead
 from mlplatform.database.sessions import Connection
@@ -98,12 +99,12 @@ def gaps(raw: Connection) -> Sequence[Gap]:
         return cursor.execute(SQL["gaps"], {"most": MOST_GAPS}).fetchall()
 
 
-def totals(raw: Connection) -> dict[str, int]:
-    """{"stored", "dead_lettered"} over all outboxes."""
-    with raw.cursor(row_factory=dict_row) as cursor:
+def totals(raw: Connection) -> RequestsBalance:
+    """What is stored and dead-lettered over all outboxes."""
+    with raw.cursor(row_factory=class_row(RequestsBalance)) as cursor:
         row = cursor.execute(SQL["totals"]).fetchone()
     assert row is not None
-    return {name: int(value) for name, value in row.items()}
+    return row
 
 
 def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse], list[Passed]]:

@@ -5,31 +5,20 @@ The database's clock decides when one ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from psycopg.rows import class_row
 
+from mlplatform.contracts.lease import Lease, LeaseRequest
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("leases")
 
 
-@dataclass(frozen=True)
-class Lease:
-    """Who trains a pipeline, and until when that is believed."""
-
-    pipeline: str
-    holder: str
-    expires_at: datetime
-
-
-def take(connection: Connection, pipeline: str, holder: str, *, ttl_s: float) -> Lease | None:
+def take(connection: Connection, pipeline: str, request: LeaseRequest) -> Lease | None:
     """Take the lease, or renew it for the same holder. None while another holder's lease lasts."""
     with connection.cursor(row_factory=class_row(Lease)) as cursor:
         return cursor.execute(
-            SQL["take"], {"pipeline": pipeline, "holder": holder, "ttl_s": ttl_s}
+            SQL["take"], {"pipeline": pipeline, **request.model_dump()}
         ).fetchone()
 
 

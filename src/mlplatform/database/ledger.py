@@ -5,13 +5,14 @@ Rows are added, never changed; no role may do more than insert and select.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg.rows import dict_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from mlplatform.contracts.ledger import LedgerEntry
 from mlplatform.database import queries
 from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.sessions import Connection
@@ -51,9 +52,7 @@ def enter(connection: Connection, entry: Entry) -> None:
     )
 
 
-def latest(
-    connection: Connection, *, limit: int, subject: str | None = None
-) -> list[Mapping[str, Any]]:
+def latest(connection: Connection, *, limit: int, subject: str | None = None) -> list[LedgerEntry]:
     """The newest entries, newest first."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return list(cursor.execute(SQL["latest"], {"limit": limit, "subject": subject}).fetchall())
+    with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
+        return cursor.execute(SQL["latest"], {"limit": limit, "subject": subject}).fetchall()

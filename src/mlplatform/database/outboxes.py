@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from psycopg.types.json import Jsonb
 
+from mlplatform.contracts.outbox_report import OutboxReport
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("outboxes")
 
 
-@dataclass(frozen=True)
-class Heartbeat:
-    """One message of an outbox."""
-
-    outbox_id: str
-    host: str
-    accepted: int  # number of the last record made durable
-    acknowledged: int  # number of the last record that the queue has
-    versions: Mapping[str, str]  # pipeline -> version that answers there
-    closed: bool  # drained and gone for good
-
-
-def heard(connection: Connection, heartbeat: Heartbeat) -> None:
+def record(connection: Connection, outbox_id: str, report: OutboxReport) -> None:
     """Keep what an outbox said."""
-    connection.execute(
-        SQL["heard"], {**vars(heartbeat), "versions": Jsonb(dict(heartbeat.versions))}
-    )
+    values = {**report.model_dump(), "outbox_id": outbox_id, "versions": Jsonb(report.versions)}
+    connection.execute(SQL["record"], values)

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.pipeline_status import AppliedPipeline
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import UnknownName
@@ -18,22 +19,6 @@ from mlplatform.errors import UnknownName
 SQL = queries.load("pipelines")
 MOST_WAITING = 10_000
 """Requests that are counted per road: whether any waits is what matters, and a backlog of millions is told from one of thousands by nobody."""
-
-
-@dataclass(frozen=True)
-class AppliedPipeline:
-    """A definition as it was applied."""
-
-    name: str
-    definition: dict[str, Any]
-    commit: str
-    features_digest: str
-    applied_at: datetime
-    applied_by: str
-
-    def parsed(self) -> PipelineDefinition:
-        """The definition, checked."""
-        return PipelineDefinition.parse(self.definition, where=f"definition of {self.name}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from mlplatform.contracts.promotion import Action, ModelVersion, Promotion, State
+from mlplatform.contracts.promotion import Action, ModelFacts, ModelVersion, Promotion, State
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
@@ -25,12 +25,10 @@ def versions(connection: Connection, pipeline: str) -> list[ModelVersion]:
     ]
 
 
-def add_version(connection: Connection, facts: dict[str, Any]) -> ModelVersion:
-    """Record a registered version.
-
-    `facts` are ModelVersion's fields without state, gate_digest and created_at.
-    """
-    (row,) = _rows(connection, "add_version", **{**facts, "metrics": Jsonb(facts["metrics"])})
+def add_version(connection: Connection, pipeline: str, facts: ModelFacts) -> ModelVersion:
+    """Record a registered version."""
+    values = {**facts.model_dump(), "pipeline": pipeline, "metrics": Jsonb(facts.metrics)}
+    (row,) = _rows(connection, "add_version", **values)
     return ModelVersion.model_validate(row)
 
 

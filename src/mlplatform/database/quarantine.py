@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
+from mlplatform.contracts.quarantine import Quarantined
 from mlplatform.database import queries
 from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.sessions import Connection
@@ -50,9 +51,9 @@ def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
 
 def unresolved(
     connection: Connection, *, pipelines: Sequence[str] | None, limit: int
-) -> list[dict[str, Any]]:
+) -> list[Quarantined]:
     """What waits for a person, newest first; of these pipelines, None for all."""
-    with connection.cursor(row_factory=dict_row) as cursor:
+    with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(
             SQL["unresolved"], {"pipelines": pipelines, "limit": limit}
         ).fetchall()

@@ -40,10 +40,10 @@ def test_an_outbox_adds_up(
     ]
     accepted = max(said, acknowledged, highest)
     line = outbox_balance(_count(accepted, acknowledged, seen, heard), holes, NOW, SILENT)
-    missing = sum(last - first + 1 for first, last in line["missing"])
+    missing = sum(last - first + 1 for first, last in line.missing)
 
-    assert line["accepted"] == line["stored"] + missing + line["in_flight"]
-    assert line["oldest_gap_s"] == max((gap.last for gap in holes), default=0)
+    assert line.accepted == line.stored + missing + line.in_flight
+    assert line.oldest_gap_s == max((gap.last for gap in holes), default=0)
 
 
 def test_what_a_silent_outbox_held_is_missing() -> None:
@@ -52,9 +52,9 @@ def test_what_a_silent_outbox_held_is_missing() -> None:
     silent = outbox_balance(_count(10, 6, {1, 2, 3, 4}, NOW - SILENT * 1.01), [], NOW, SILENT)
     stored = outbox_balance(_count(10, 6, set(range(1, 9)), NOW - SILENT * 1.01), [], NOW, SILENT)
 
-    assert (6, []) == (heard["in_flight"], heard["missing"])
-    assert (2, [[7, 10]]) == (silent["in_flight"], silent["missing"])
-    assert (0, [[9, 10]]) == (stored["in_flight"], stored["missing"])
+    assert (6, []) == (heard.in_flight, heard.missing)
+    assert (2, [(7, 10)]) == (silent.in_flight, silent.missing)
+    assert (0, [(9, 10)]) == (stored.in_flight, stored.missing)
 
 
 def test_rows_that_are_read_again_do_not_wait() -> None:
@@ -62,13 +62,14 @@ def test_rows_that_are_read_again_do_not_wait() -> None:
     read_again = rows_balance([RawRows("a-b", 10, 2)], [Warehouse("a-b", 8, 1)])["a-b"]
     lost = rows_balance([RawRows("a-b", 10, 10)], [Warehouse("a-b", 12, 0)])["a-b"]
 
-    assert (1, 0) == (read_again["waiting"], read_again["unaccounted"])
-    assert (0, -2) == (lost["waiting"], lost["unaccounted"])
+    assert (1, 0) == (read_again.waiting, read_again.unaccounted)
+    assert (0, -2) == (lost.waiting, lost.unaccounted)
 
 
 def test_rows_of_every_kind_are_counted() -> None:
     """Applied pipelines have waiting rows and what is unaccounted; of one never applied nothing is applicable."""
     raw = [RawRows("a-b", 10, 8), RawRows("c-d", 5, 0)]
+    found = rows_balance(raw, [Warehouse("a-b", 6, 1), Warehouse("e-f", 0, 0)])
 
     assert {
         "a-b": {
@@ -95,4 +96,4 @@ def test_rows_of_every_kind_are_counted() -> None:
             "not_applicable": 0,
             "unaccounted": 0,
         },
-    } == rows_balance(raw, [Warehouse("a-b", 6, 1), Warehouse("e-f", 0, 0)])
+    } == {name: line.model_dump() for name, line in found.items()}

@@ -6,18 +6,11 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from mlplatform.access import Caller
 from mlplatform.contracts.pipeline import PIPELINE_NAME
 from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.web.problem import MEDIA_TYPE
-
-
-class Body(BaseModel):
-    """A request body: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 def _caller(request: Request) -> Caller:
@@ -38,12 +31,8 @@ PipelineName = Annotated[
         examples=["diabetes"],
     ),
 ]
-Name = Annotated[str, StringConstraints(pattern=PIPELINE_NAME)]
 PipelineFilter = Annotated[str | None, Query(pattern=PIPELINE_NAME)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
-"""Words of a person, stored and shown."""
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 BEARER = [Security(HTTPBearer(auto_error=False, description="Token of the token file."))]
 """Only shows the scheme in OpenAPI: the door has found the caller before."""

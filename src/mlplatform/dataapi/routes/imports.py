@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
 
+from mlplatform.contracts.imports import ImportResult
 from mlplatform.dataapi import imports
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
 from mlplatform.dataapi.routes.spool import media, spooled
@@ -38,30 +38,6 @@ _ROWS = {
 }
 
 
-class Reason(BaseModel):
-    """Why a record of an import went to quarantine."""
-
-    record: int = Field(description="Place in the body, 1 is the first.")
-    field: str
-    reason: str
-
-
-class Imported(BaseModel):
-    """How far the import is.
-
-    `topic` and `last_offset` are its place on the road: etl has it when it is past that.
-    """
-
-    import_: str = Field(
-        alias="import", description="Key; the same body sent with it again is not stored twice."
-    )
-    accepted: int
-    quarantined: int
-    first_reasons: list[Reason]
-    topic: str
-    last_offset: int | None
-
-
 @router.post(
     "/datasets/{name}/rows",
     summary="Add rows to <pipeline>.requests.",
@@ -77,7 +53,7 @@ async def add_rows(
         str | None,
         Header(max_length=200, pattern=r"^[\x21-\x7e]+$", description="Makes a retry safe."),
     ] = None,
-) -> Imported:
+) -> ImportResult:
     """Records that can't be read go to quarantine with the reason; whether values fit their columns is checked by etl."""
     kind = KINDS.get(media(request))
     if kind is None:
@@ -88,6 +64,4 @@ async def add_rows(
         )
     async with spooled(request) as (file, sha256):
         body = imports.Body(file, kind, sha256)  # type: ignore[arg-type]  # IO[bytes] that is BinaryIO in all but name
-        return Imported.model_validate(
-            await run_in_threadpool(parts.imports.run, caller, name, body, key=idempotency_key)
-        )
+        return await run_in_threadpool(parts.imports.run, caller, name, body, key=idempotency_key)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
 
+from mlplatform.contracts.labels import LabelsResult
 from mlplatform.contracts.pipeline import PIPELINE_NAME
 from mlplatform.dataapi.labels import Unreadable
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
@@ -40,21 +40,6 @@ _LABELS = {
 }
 
 
-class RefusedLabel(BaseModel):
-    """A label that was refused; it is kept in quarantine."""
-
-    index: int
-    field: str
-    reason: str
-
-
-class Labelled(BaseModel):
-    """Outcome of a feedback."""
-
-    accepted: int
-    refused: list[RefusedLabel]
-
-
 @router.post(
     "/feedback",
     summary="Add labels by request id.",
@@ -69,7 +54,7 @@ async def add_labels(
         str | None,
         Query(pattern=PIPELINE_NAME, description="Needed for requests that are not stored yet."),
     ] = None,
-) -> Labelled:
+) -> LabelsResult:
     """A label may come before its request; a later one for the same row corrects it.
 
     What is refused is named, and kept in quarantine.
@@ -86,9 +71,7 @@ async def add_labels(
             field="content-type",
             fix="send application/json or application/x-ndjson",
         )
-    return Labelled.model_validate(
-        await run_in_threadpool(parts.labels.add, caller, items, pipeline=pipeline)
-    )
+    return await run_in_threadpool(parts.labels.add, caller, items, pipeline=pipeline)
 
 
 def _line(line: bytes) -> Any:

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
 
+from mlplatform.contracts.ledger import LedgerEntry
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Limit, Parts, problems
 
 router = APIRouter(prefix="/v1", tags=["ledger"], dependencies=BEARER)
-
-
-class LedgerLine(BaseModel):
-    """One access to data."""
-
-    id: int
-    at: datetime
-    caller: str
-    action: str
-    subject: str
-    columns: list[str] | None
-    rows: int | None
-    lsn: str | None
-    outcome: str = Field(
-        description="ok, opened (a stream that began), cut (its reader went away), or the class of the refusal."
-    )
-    detail: dict[str, Any]
 
 
 @router.get("/ledger", summary="Who touched which data (admin).", responses=problems())
@@ -36,6 +18,6 @@ def read_ledger(
     parts: Parts,
     subject: Annotated[str | None, Query(max_length=200)] = None,
     limit: Limit = 100,
-) -> list[LedgerLine]:
+) -> list[LedgerEntry]:
     """Newest first."""
-    return [LedgerLine(**row) for row in parts.ledger.latest(caller, subject=subject, limit=limit)]
+    return list(parts.ledger.latest(caller, subject=subject, limit=limit))
