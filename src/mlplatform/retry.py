@@ -1,4 +1,8 @@
-"""Ask again for a while what may work in a moment: a new pod is let through by network policies only after some seconds."""
+"""Repeat a call that may succeed in a moment.
+
+Network policies, for one, let a new pod through only after some seconds. Processes that work until
+they are stopped have `mlplatform.loop` instead.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +19,23 @@ def retry(
     call: Callable[[], T],
     *,
     seconds: float,
+    least_s: float = 1.0,
     on_retry: Callable[[TryLater], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """What `call` returns, called again after every TryLater until `seconds` are over: then that error is raised. Blocks.
+    """What `call` returns, called again after every TryLater. Blocks.
 
-    `call` must be safe to repeat. `on_retry` gets each error that is not the last.
+    The pause is what the error asks for, at least `least_s`. When it would end later than `seconds`
+    after the first call, the error is raised. `call` must be safe to repeat; `on_retry` gets each
+    error that is not the last.
     """
     deadline = clock() + seconds
     while True:
         try:
             return call()
         except TryLater as error:
-            pause = max(error.retry_after_s, 1.0)
+            pause = max(error.retry_after_s, least_s)
             if clock() + pause > deadline:
                 raise
             on_retry(error)

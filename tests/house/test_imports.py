@@ -65,10 +65,7 @@ def test_only_the_ground_reads_the_environment() -> None:
     readers = []
     for path in SOURCE.rglob("*.py"):
         inside = path.relative_to(SOURCE)
-        if (
-            inside.parts[0] not in {"settings", "cli", "local"}
-            and "os.environ" in path.read_text()
-        ):
+        if inside.parts[0] not in {"settings", "cli", "local"} and "os.environ" in path.read_text():
             readers.append(str(inside))
 
     assert readers == []

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from typing import Any
 
 from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestStore
-from mlplatform.errors import RecordsGone, Unavailable
-from mlplatform.queue import ensure_topic, open_consumer
+from mlplatform.errors import RecordsGone
+from mlplatform.loop import Backoff, attempt, stop_on_signals
+from mlplatform.queue import Consumer, ensure_topic, open_consumer
 from mlplatform.settings import Settings, require
-from mlplatform.telemetry import logger, serve_metrics, turned, watch
+from mlplatform.telemetry import logger, serve_metrics, watch
 
-_TOPIC_RETRY_S = 2.0
+_log = logger("consumer")
+_JOINING = Backoff(first_s=1.0, most_s=4.0)  # making a topic takes a broker about a second
 
 
 def run(settings: Settings) -> None:
@@ -24,9 +24,7 @@ def run(settings: Settings) -> None:
     many in a row are unreadable: both are for a person to decide, and starting again changes
     nothing.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     serve_metrics(settings.telemetry)
     watch(3 * settings.postgres.statement_timeout_s)
     pool = PrimaryPool(
@@ -41,25 +39,17 @@ def run(settings: Settings) -> None:
 
 
 def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> None:
-    consumer = _open(settings, store, stop)
+    def join() -> Consumer:
+        ensure_topic(settings.queue)
+        return open_consumer(settings.queue, positions=store.positions)
+
+    consumer = attempt(join, stop=stop, log=_log, backoff=_JOINING)
     if consumer is None:
         return
     try:
         ConsumerLoop(consumer, store, settings.consumer, stop=stop).run()
     except RecordsGone as error:
-        logger("consumer").error("records are gone", error=str(error))
+        _log.error("records are gone", error=str(error))
         raise
     finally:
         consumer.close()
-
-
-def _open(settings: Settings, store: RequestStore, stop: threading.Event) -> Any:
-    while not stop.is_set():
-        turned()
-        try:
-            ensure_topic(settings.queue)
-            return open_consumer(settings.queue, positions=store.positions)
-        except Unavailable as error:
-            logger("consumer").warning("waiting for the queue", error=str(error))
-            stop.wait(_TOPIC_RETRY_S)
-    return None

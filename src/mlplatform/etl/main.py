@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import threading
 
+from mlplatform import loop
 from mlplatform.database.pools import PrimaryPool
-from mlplatform.errors import Unavailable
 from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
+from mlplatform.loop import Backoff, stop_on_signals
 from mlplatform.settings import Settings, require
-from mlplatform.telemetry import counter, logger, serve_metrics, turned, watch
+from mlplatform.telemetry import counter, logger, serve_metrics, watch
 
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 10.0
+# Features that come some seconds later hurt nobody, so a database that is away gets more time than
+# from the consumer.
+_BACKOFF = Backoff(first_s=0.2, most_s=10.0)
 
 
 def run(settings: Settings) -> None:
@@ -22,9 +22,7 @@ def run(settings: Settings) -> None:
 
     Several processes share the work.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     require(settings.source.url, "source", "url")
     raw = PrimaryPool(
         require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="etl"
@@ -45,18 +43,12 @@ def run(settings: Settings) -> None:
 
 
 def work(worker: Worker, *, stop: threading.Event, idle_s: float) -> None:
-    """Step after step until `stop` is set; a pause when there is nothing to do, longer and longer ones while a database is away."""
-    pause_s = _FIRST_PAUSE_S
-    while not stop.is_set():
-        turned()
-        try:
-            done = worker.step()
-        except Unavailable as error:
-            counter("etl_failures_total").labels("").inc()
-            logger("etl").warning("backing off", error=str(error), seconds=round(pause_s, 2))
-            stop.wait(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, not a secret)
-            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
-        else:
-            pause_s = _FIRST_PAUSE_S
-            if not done:
-                stop.wait(idle_s)
+    """Step after step until `stop` is set, with a pause of `idle_s` when there is nothing to do."""
+    loop.run(
+        worker.step,
+        stop=stop,
+        log=logger("etl"),
+        idle_s=idle_s,
+        backoff=_BACKOFF,
+        on_failure=lambda _: counter("etl_failures_total").labels("").inc(),
+    )

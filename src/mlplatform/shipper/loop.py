@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlplatform import loop
 from mlplatform.errors import TooLarge, Unavailable
 from mlplatform.outbox import OutboxReader, OutboxRecord
 from mlplatform.queue import Producer
 from mlplatform.settings import Settings
 from mlplatform.shipper.oversize import set_aside
-from mlplatform.telemetry import counter, gauge, logger, turned
+from mlplatform.telemetry import counter, gauge, logger
 
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = (
-    5.0  # a broker that comes back is used within seconds, and one that is down isn't hammered
-)
-_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_BYTES = 8 * 1024 * 1024  # what a batch may hold in memory, however large its records are
 _STATUS_EVERY_S = 1.0
 
 
 class ShipperLoop:
-    """Ships until `stop` is set and then until the outbox is empty or `drain_s` has passed. One thread.
+    """Ships until `stop` is set, and then until the outbox is empty or `drain_s` has passed.
 
-    `connect` opens the queue; one that is away at first is like one that goes away later.
+    One thread. `connect` opens the queue; one that is away at first is like one that goes away
+    later.
     """
 
     def __init__(
@@ -42,12 +39,10 @@ class ShipperLoop:
         self._reader = reader
         self._connect = connect
         self._producer: Producer | None = None
-        self._shipper = settings.shipper
+        self._settings = settings.shipper
         self._largest = settings.queue.max_record_bytes
         self._folder = folder
         self._stop = stop
-        self._deadline = float("inf")
-        self._pause_s = _FIRST_PAUSE_S
         self._shown = float("-inf")
         self._log = logger("shipper")
 
@@ -56,32 +51,43 @@ class ShipperLoop:
 
         Raises IntegrityFailure when a durable record can't be read.
         """
-        while not self._over():
-            turned()
-            try:
-                shipped = self.step()
-                self._pause_s = _FIRST_PAUSE_S
-            except Unavailable as error:
-                self._back_off(error)
-                continue
-            if not shipped and self._stop.is_set():
-                return
-            if not shipped:
-                self._stop.wait(self._shipper.idle_s)
-        self._log.warning("stopped before the outbox was empty", **self._numbers())
+        self._work(self.step, self._stop)
+        self._log.info("draining", **self._numbers())
+        # In a pod serving has ended by now, so nothing comes in behind what is drained.
+        over = loop.Deadline(self._settings.drain_s)
+        empty = threading.Event()
+
+        def drain() -> None:
+            if not self.step():
+                empty.set()
+                over.set()
+
+        self._work(drain, over)
+        if not empty.is_set():
+            self._log.warning("stopped before the outbox was empty", **self._numbers())
+
+    def _work(self, step: Callable[[], object], stop: threading.Event) -> None:
+        loop.run(
+            step,
+            stop=stop,
+            log=self._log,
+            idle_s=self._settings.idle_s,
+            on_failure=lambda _: counter("shipper_failures_total").inc(),
+        )
 
     def step(self) -> int:
         """Ship one batch; returns how many records.
 
         Raises Unavailable: then all of it is read and sent again.
         """
-        records = self._reader.read(self._shipper.batch_records, _BATCH_BYTES)
-        if self._producer is None and (
-            records or not self._stop.is_set()
-        ):  # an end with nothing to send needs no queue
+        records = self._reader.read(self._settings.batch_records, _BATCH_BYTES)
+        # An end with nothing to send needs no queue.
+        if self._producer is None and (records or not self._stop.is_set()):
             self._producer = self._connect()
         if records:
             self._send(records)
+            # Only after the queue has all of them: a crash in between sends the batch again, which
+            # the consumer's database notices, while the other order would lose it.
             self._reader.acknowledge(records[-1].sequence)
             counter("shipper_records_total").inc(len(records))
         self._show()
@@ -97,7 +103,9 @@ class ShipperLoop:
         assert producer is not None
         try:
             producer.send([(self._key(record), self._value(record)) for record in records])
-        except TooLarge as error:  # the broker allows less than the settings say: find the record
+        except TooLarge as error:
+            # The broker allows less than the settings say. Which record it was is not told, so each
+            # is sent alone; those that were in the queue already come twice.
             if len(records) > 1:
                 for record in records:
                     self._send([record])
@@ -107,11 +115,15 @@ class ShipperLoop:
                 producer.send([(self._key(records[0]), notice)])
             except TooLarge as refusal:
                 raise Unavailable(
-                    f"the queue refuses even the notice that record {records[0].sequence} is too large: {refusal}"
+                    f"the queue refuses even the notice that record {records[0].sequence} "
+                    f"is too large: {refusal}"
                 ) from refusal
 
     def _key(self, record: OutboxRecord) -> bytes:
-        """Spreads records over partitions, and sends a record to the same one when it is sent again."""
+        """A key that spreads records over partitions.
+
+        The same record has the same key, so that it goes to the same partition when it comes again.
+        """
         return f"{self._reader.outbox_id}/{record.sequence}".encode()
 
     def _value(self, record: OutboxRecord) -> bytes:
@@ -131,22 +143,6 @@ class ShipperLoop:
         counter("shipper_dead_letters_total").labels("oversize").inc()
         self._log.error("record set aside", sequence=record.sequence, reason=reason)
         return value
-
-    def _back_off(self, error: Unavailable) -> None:
-        counter("shipper_failures_total").inc()
-        self._log.warning("backing off", error=str(error), seconds=round(self._pause_s, 2))
-        pause = self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, not a secret)
-        self._pause_s = min(_LONGEST_PAUSE_S, self._pause_s * 2)
-        if self._stop.is_set():  # wait() would return at once and hammer the queue
-            time.sleep(min(pause, max(0.0, self._deadline - time.monotonic())))
-        else:
-            self._stop.wait(pause)
-
-    def _over(self) -> bool:
-        if self._stop.is_set() and self._deadline == float("inf"):
-            self._deadline = time.monotonic() + self._shipper.drain_s
-            self._log.info("draining", **self._numbers())
-        return time.monotonic() >= self._deadline
 
     def _show(self) -> None:
         if time.monotonic() - self._shown >= _STATUS_EVERY_S:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 
-from mlplatform.errors import Unavailable
+from mlplatform.loop import Backoff, attempt, stop_on_signals
 from mlplatform.outbox import OutboxReader
 from mlplatform.queue import Producer, ensure_topic, open_producer
 from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.shipper.loop import ShipperLoop
-from mlplatform.telemetry import logger, serve_metrics, turned, watch
+from mlplatform.telemetry import logger, serve_metrics, watch
 
-_RETRY_S = 0.5
-_QUIET = 20  # tries between two lines in the log
+_OPENING = Backoff(first_s=0.25, most_s=2.0)  # serving makes the outbox within a second or two
 
 
 def run(settings: Settings) -> None:
@@ -25,12 +22,12 @@ def run(settings: Settings) -> None:
     Refused when another shipper reads this outbox.
     """
     folder = Path(require(settings.outbox.folder, "outbox", "folder"))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     serve_metrics(settings.telemetry)
     watch()
-    reader = _opened(folder, stop)
+    reader = attempt(
+        lambda: OutboxReader.open(folder), stop=stop, log=logger("shipper"), backoff=_OPENING
+    )
     if reader is None:
         return
     loop = ShipperLoop(reader, lambda: _producer(settings.queue), settings, folder, stop=stop)
@@ -44,18 +41,3 @@ def run(settings: Settings) -> None:
 def _producer(settings: QueueSettings) -> Producer:
     ensure_topic(settings)
     return open_producer(settings)
-
-
-def _opened(folder: Path, stop: threading.Event) -> OutboxReader | None:
-    """The outbox, as soon as it is there; None when stopped before."""
-    tries = 0
-    while not stop.is_set():
-        turned()
-        try:
-            return OutboxReader.open(folder)
-        except Unavailable as error:
-            if tries % _QUIET == 0:
-                logger("shipper").info("waiting", error=str(error))
-            tries += 1
-            stop.wait(_RETRY_S)
-    return None

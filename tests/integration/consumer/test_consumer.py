@@ -269,7 +269,6 @@ def test_a_database_that_is_away_does_not_count_letters_twice(
         return found
 
     monkeypatch.setattr(consuming._store, "store", store)
-    monkeypatch.setattr("mlplatform.consumer.loop._FIRST_PAUSE_S", 0.01)
     consuming.loop.step()
     consuming.consumer.close()
 

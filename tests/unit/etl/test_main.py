@@ -60,7 +60,7 @@ def test_the_loop_pauses_only_when_there_is_nothing_to_do() -> None:
 def test_every_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop says that it turns, also while a database is away: a process that is silent for long is ended."""
     turns: list[int] = []
-    monkeypatch.setattr("mlplatform.etl.main.turned", lambda: turns.append(1))
+    monkeypatch.setattr("mlplatform.loop.turned", lambda: turns.append(1))
     _work(_away, lambda: 1, lambda: 0, idle_s=0.0)
 
     assert 3 == len(turns)

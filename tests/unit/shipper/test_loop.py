@@ -206,7 +206,7 @@ def test_every_turn_is_told(
 ) -> None:
     """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
     turns: list[int] = []
-    monkeypatch.setattr("mlplatform.shipper.loop.turned", lambda: turns.append(1))
+    monkeypatch.setattr("mlplatform.loop.turned", lambda: turns.append(1))
     stop = threading.Event()
     stop.set()
     shipper_loop(reader, Broker(), folder, stop).run()
