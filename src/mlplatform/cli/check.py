@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from mlplatform.errors import (
     Refused,
     TryLater,
     Unauthenticated,
+    Unavailable,
 )
 from mlplatform.registry.store import ModelStore
 from mlplatform.retry import retry
@@ -198,23 +198,26 @@ def _bad_row(place: Platform, name: str) -> str:
 def _stored(client: DataApi, name: str, answer: dict[str, Any], since: str, timeout: float) -> str:
     if not answer:
         raise PlatformError("there was no answer to look for")
-    deadline, last = time.monotonic() + timeout, "it is not there"
-    while time.monotonic() < deadline:
-        try:
-            found = client.http.get(
-                f"/v1/datasets/{name}.requests",
-                params={"since": since},
-                headers={"Accept": "application/x-ndjson"},
-            )
-            raise_for(found)
-            ids = {json.loads(line)["request_id"] for line in found.text.splitlines()}
-            if answer["id"] in ids:
-                receipt = client.get(f"/v1/receipts/{found.headers['X-Receipt-Id']}")
-                return f"{receipt['rows']} row(s) from the {receipt['server_role']} at {receipt['lsn']}"
-        except TryLater as error:
-            last = str(error)
-        time.sleep(POLL_S)
-    raise PlatformError(f"request {answer['id']} was not found within {timeout:g} s: {last}")
+
+    def receipt() -> str:
+        found = client.http.get(
+            f"/v1/datasets/{name}.requests",
+            params={"since": since},
+            headers={"Accept": "application/x-ndjson"},
+        )
+        raise_for(found)
+        ids = {json.loads(line)["request_id"] for line in found.text.splitlines()}
+        if answer["id"] not in ids:
+            raise Unavailable("it is not there", retry_after_s=POLL_S)
+        proof = client.get(f"/v1/receipts/{found.headers['X-Receipt-Id']}")
+        return f"{proof['rows']} row(s) from the {proof['server_role']} at {proof['lsn']}"
+
+    try:
+        return retry(receipt, seconds=timeout, least_s=POLL_S)
+    except TryLater as error:
+        raise PlatformError(
+            f"request {answer['id']} was not found within {timeout:g} s: {error}"
+        ) from error
 
 
 def _round_trip(place: Platform, champion: dict[str, Any]) -> str:

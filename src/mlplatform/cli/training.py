@@ -17,9 +17,10 @@ from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import environment
 from mlplatform.contracts.pipeline_status import AppliedPipeline
-from mlplatform.errors import Refused, Unavailable, UnknownName
+from mlplatform.errors import Refused, UnknownName
 from mlplatform.local.tour import history
 from mlplatform.local.training import train as run
+from mlplatform.retry import retry
 from mlplatform.source.checkout import checkout
 
 Ref = Annotated[
@@ -55,7 +56,7 @@ def apply(
     """Make the pipelines of a git commit known: their columns, features, gates and approval."""
     place = connect(home)
     with place.dataapi() as client:
-        _await(client, wait_s)
+        retry(lambda: client.get("/readyz"), seconds=wait_s)
         applied = [
             _apply(place, client, each, ref, working_tree=working_tree)
             for each in _names(place, name, ref, working_tree=working_tree)
@@ -117,19 +118,6 @@ def example(
     """Print rows of an example pipeline as NDJSON, with the target: something to import, or to ask for."""
     for row in islice(history.live(name) if live else history.history(name), rows):
         print(json.dumps(row))
-
-
-def _await(client: DataApi, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            client.get("/readyz")
-        except Unavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_S)
-        else:
-            return
 
 
 def _names(place: Platform, name: str | None, ref: str | None, *, working_tree: bool) -> list[str]:

@@ -7,7 +7,6 @@ streams.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +16,8 @@ import pyarrow as pa
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.content_hash import ContentHash
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
-from mlplatform.errors import DatasetIncomplete, Overloaded, Unavailable, UnknownName
+from mlplatform.errors import DatasetIncomplete, Unavailable, UnknownName
+from mlplatform.retry import retry
 
 ARROW = "application/vnd.apache.arrow.stream"
 FIRST_BYTE_S = 300.0
@@ -25,6 +25,7 @@ FIRST_BYTE_S = 300.0
 
 A data API that vanishes without a word is noticed as late as that.
 """
+_LEAST_PAUSE_S = 0.05  # a stream that broke off may be read again at once
 PIECE = 1024 * 1024
 """Bytes taken from the connection at once: larger than a socket's buffer, so that each call brings all that is there."""
 
@@ -45,17 +46,12 @@ def download(api: DataApi, name: str, query: DatasetQuery, *, deadline_s: float 
     DatasetIncomplete for a dataset that differs from its receipt is raised at once: another try
     would hide it.
     """
-    deadline = time.monotonic() + deadline_s
-    while True:
-        try:
-            return read_dataset(api, name, query)
-        except (Unavailable, Overloaded, _BrokenOff) as error:
-            pause = max(error.retry_after_s, 0.05)
-            if time.monotonic() + pause > deadline:
-                raise (
-                    error.incomplete() if isinstance(error, _BrokenOff) else error
-                ) from error.__cause__
-            time.sleep(pause)
+    try:
+        return retry(
+            lambda: read_dataset(api, name, query), seconds=deadline_s, least_s=_LEAST_PAUSE_S
+        )
+    except _BrokenOff as error:
+        raise error.incomplete() from error.__cause__
 
 
 class _BrokenOff(Unavailable):
