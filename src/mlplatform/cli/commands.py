@@ -9,19 +9,19 @@ PROCESSES = "Processes (started by the chart and by local mode)"
 COMMANDS = (
     LazyCommand(
         "up",
-        "stack",
+        "up",
         "Start everything and take the tour of the example pipelines; stays until Ctrl-C or "
         "`mlplatform down`. Data is kept.",
     ),
-    LazyCommand("down", "stack", "Stop the stack that runs in another terminal."),
+    LazyCommand("down", "up", "Stop the stack that runs in another terminal."),
     LazyCommand(
-        "status", "stack", "Show the processes of the local stack and whether they answer."
+        "status", "up", "Show the processes of the local stack and whether they answer."
     ),
-    LazyCommand("logs", "stack", "Print the logs of the local stack."),
-    LazyCommand("demo", "stack", "Take the whole tour from nothing, check every claim, and stop."),
+    LazyCommand("logs", "up", "Print the logs of the local stack."),
+    LazyCommand("demo", "up", "Take the whole tour from nothing, check every claim, and stop."),
     LazyCommand(
         "clean",
-        "stack",
+        "up",
         "Delete the data of the local stack, and of a demo: databases, models, requests that were "
         "stored. They must be stopped.",
     ),

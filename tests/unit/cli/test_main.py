@@ -96,7 +96,7 @@ def test_help_loads_nothing_heavy(ending: str, light: Sequence[str]) -> None:
     loaded = done.stderr.split()
 
     assert [name for name in HEAVY if name in loaded and name not in light] == []
-    assert "mlplatform.cli.stack" not in loaded
+    assert "mlplatform.cli.up" not in loaded
 
 
 def test_errors_are_one_line(

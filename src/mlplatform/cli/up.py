@@ -186,7 +186,7 @@ def logs(
     home: Home = None,
 ) -> None:
     """Print the logs of the local stack."""
-    from mlplatform.cli.logs import print_logs
+    from mlplatform.cli.tail import print_logs
     from mlplatform.errors import Refused, UnknownName
 
     state = local(home)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlplatform.cli.logs import Tail, print_logs
+from mlplatform.cli.tail import Tail, print_logs
 
 
 def test_tail_goes_on_where_it_was(tmp_path: Path) -> None:
