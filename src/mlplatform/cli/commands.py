@@ -10,20 +10,18 @@ COMMANDS = (
     LazyCommand(
         "up",
         "up",
-        "Start everything and take the tour of the example pipelines; stays until Ctrl-C or "
-        "`mlplatform down`. Data is kept.",
+        "Start everything and take the tour of the example pipelines.",
     ),
-    LazyCommand("down", "up", "Stop the stack that runs in another terminal."),
+    LazyCommand("down", "down", "Stop the stack that runs in another terminal."),
     LazyCommand(
-        "status", "up", "Show the processes of the local stack and whether they answer."
+        "status", "status", "Show the processes of the local stack and whether they answer."
     ),
-    LazyCommand("logs", "up", "Print the logs of the local stack."),
+    LazyCommand("logs", "logs", "Print the logs of the local stack."),
     LazyCommand("demo", "up", "Take the whole tour from nothing, check every claim, and stop."),
     LazyCommand(
         "clean",
-        "up",
-        "Delete the data of the local stack, and of a demo: databases, models, requests that were "
-        "stored. They must be stopped.",
+        "clean",
+        "Delete the data of the local stack, and of a demo: databases, models, stored requests.",
     ),
     LazyCommand(
         "apply",

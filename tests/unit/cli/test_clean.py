@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from mlplatform.cli.up import clean
+from mlplatform.cli.clean import clean
 from mlplatform.errors import Refused
 from mlplatform.local import state
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mlplatform.cli import up
+from mlplatform.cli import session
 from mlplatform.cli.main import app
 from mlplatform.local.stack import Options
 
@@ -19,8 +19,8 @@ from mlplatform.local.stack import Options
 @pytest.fixture
 def handlers() -> Iterator[Callable[[], set[Any]]]:
     """What this process does at each signal that ends it; as it was before, afterwards."""
-    before = {number: signal.getsignal(number) for number in up.ENDING}
-    yield lambda: {signal.getsignal(number) for number in up.ENDING}
+    before = {number: signal.getsignal(number) for number in session.ENDING}
+    yield lambda: {signal.getsignal(number) for number in session.ENDING}
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -44,10 +44,10 @@ def test_a_second_signal_does_not_cut_the_drain_short(
         def start(self) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlplatform.local.stack.LocalStack", Stack)
+    monkeypatch.setattr("mlplatform.cli.session.LocalStack", Stack)
     with (
         pytest.raises(KeyboardInterrupt),
-        up._running(Options(home=tmp_path, source="."), tour=False),
+        session.running(Options(home=tmp_path, source="."), tour=False),
     ):
         pass
 
