@@ -34,22 +34,14 @@ COMMANDS = (
         "Train a version on the data of the read replica, prove it, and propose it.",
     ),
     LazyCommand(
-        "example",
-        "training",
-        "Print rows of an example pipeline as NDJSON, with the target: something to import, or to "
-        "ask for.",
+        "example", "example", "Print rows of an example pipeline as NDJSON, with the target."
     ),
-    LazyCommand(
-        "models",
-        "models",
-        "Show which version serves and which one waits; with NAME, all of its versions and its "
-        "promotion record.",
-    ),
+    LazyCommand("models", "models", "Show which version serves and which one waits."),
     LazyCommand("approve", "models", "Let a candidate serve (empty VERSION: the one that waits)."),
     LazyCommand("promote", "models", "Let a version serve that is a candidate, or served before."),
     LazyCommand("rollback", "models", "Bring back the version that served before."),
     LazyCommand("reject", "models", "Say for good that a version must not serve."),
-    LazyCommand("predict", "data", "Ask for predictions. Every answered request is stored."),
+    LazyCommand("predict", "data", "Request predictions. Every answered request is stored."),
     LazyCommand("import", "data", "Import history: rows with target, key and time."),
     LazyCommand(
         "balance",
@@ -57,13 +49,7 @@ COMMANDS = (
         "Show that nothing is lost: accepted = stored + dead letters + in flight, for every "
         "outbox.",
     ),
-    LazyCommand(
-        "check",
-        "check",
-        "Prove the platform: predict, find the request in the data (read from a standby), be "
-        "refused without a token, verify the stored model's bytes, and see the balance close. "
-        "Ends with 1 when a promise is broken.",
-    ),
+    LazyCommand("check", "check", "Prove that the platform keeps its promises."),
     LazyCommand(
         "doctor",
         "doctor",

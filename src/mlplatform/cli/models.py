@@ -1,55 +1,60 @@
-"""Model versions: look at them, and decide which one serves."""
+"""Model versions: show them, and decide which one serves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mlplatform.cli.connection import connect
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, figures, table
+from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.promotion import Action, ModelStatus, ModelVersion, Promotion
 from mlplatform.errors import InvalidInput, Refused
 
-Version = Annotated[str | None, typer.Argument(help="Version.", show_default=False)]
+Version = Annotated[str, typer.Argument(help="Version.")]
+MaybeVersion = Annotated[str | None, typer.Argument(help="Version.", show_default=False)]
 Why = Annotated[
     str, typer.Option("--why", "-w", help="The reason, kept in the promotion record for ever.")
 ]
-
 
 app = typer.Typer()
 
 
 @app.command()
-def models(
-    name: OnePipeline = None,
-    *,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show which version serves and which one waits; with NAME, all of its versions and its promotion record."""
-    with connect(home).dataapi() as client:
+def models(name: OnePipeline = None, *, home: Home = None, as_json: AsJson = False) -> None:
+    """Show which version serves and which one waits.
+
+    With NAME, all of its versions and its promotion record.
+    """
+    with connect(home).dataapi() as api:
         if name is None:
-            names = [pipeline["name"] for pipeline in client.get("/v1/pipelines")]
-            found: Any = [client.get(f"/v1/models/{each}") for each in names]
-        else:
-            found = {
-                "status": client.get(f"/v1/models/{name}"),
-                "versions": client.get(f"/v1/models/{name}/versions"),
-                "promotions": client.get(f"/v1/models/{name}/promotions"),
-            }
+            statuses = [api.model_status(each.name) for each in api.pipelines()]
+            emit(statuses) if as_json else _overview(statuses)
+            return
+        status, versions, promotions = (
+            api.model_status(name),
+            api.versions(name),
+            api.promotions(name),
+        )
     if as_json:
-        emit(found)
-    elif name is None:
-        _overview(found)
+        emit({"status": status, "versions": versions, "promotions": promotions})
     else:
-        _history(found)
+        _history(versions, promotions)
 
 
 @app.command()
 def approve(
-    name: Pipeline, version: Version = None, *, why: Why, home: Home = None, as_json: AsJson = False
+    name: Pipeline,
+    version: MaybeVersion = None,
+    *,
+    why: Why,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a candidate serve (empty VERSION: the one that waits)."""
     _decide("approve", name, version, why=why, home=home, as_json=as_json)
@@ -57,12 +62,7 @@ def approve(
 
 @app.command()
 def promote(
-    name: Pipeline,
-    version: Annotated[str, typer.Argument(help="Version.")],
-    *,
-    why: Why,
-    home: Home = None,
-    as_json: AsJson = False,
+    name: Pipeline, version: Version, *, why: Why, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Let a version serve that is a candidate, or served before."""
     _decide("promote", name, version, why=why, home=home, as_json=as_json)
@@ -76,82 +76,77 @@ def rollback(name: Pipeline, *, why: Why, home: Home = None, as_json: AsJson = F
 
 @app.command()
 def reject(
-    name: Pipeline,
-    version: Annotated[str, typer.Argument(help="Version.")],
-    *,
-    why: Why,
-    home: Home = None,
-    as_json: AsJson = False,
+    name: Pipeline, version: Version, *, why: Why, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Say for good that a version must not serve."""
     _decide("reject", name, version, why=why, home=home, as_json=as_json)
 
 
 def _decide(
-    action: str, name: str, version: str | None, *, why: str, home: Path | None, as_json: bool
+    action: Action, name: str, version: str | None, *, why: str, home: Path | None, as_json: bool
 ) -> None:
     if not why.strip():
         raise InvalidInput(
             "a reason is needed", field="--why", fix="say it in a few words; it stays in the record"
         )
-    with connect(home).dataapi() as client:
+    with connect(home).dataapi() as api:
         if action == "approve" and version is None:
-            waiting = client.get(f"/v1/models/{name}")["candidate"]
-            if waiting is None:
-                raise Refused(
-                    f"no version of '{name}' waits for approval",
-                    field="VERSION",
-                    fix=f"`mlplatform models {name}` shows them",
-                )
-            version = waiting["version"]
-        body = {"action": action, "why": why} | ({"version": version} if version else {})
-        entry = client.post(f"/v1/models/{name}/promotions", body)
+            version = _candidate(api, name)
+        entry = api.decide(name, action, why=why, version=version)
     if as_json:
         emit(entry)
     else:
-        print(
-            f"{name} version {entry['version']} is {entry['state']} now (record {entry['id']}, by {entry['by']})"
+        record = f"(record {entry.id}, by {entry.by})"
+        print(f"{name} version {entry.version} is {entry.state} now {record}")
+
+
+def _candidate(api: DataApi, name: str) -> str:
+    """The version that waits for approval. Raises Refused when none does."""
+    waiting = api.model_status(name).candidate
+    if waiting is None:
+        raise Refused(
+            f"no version of '{name}' waits for approval",
+            field="VERSION",
+            fix=f"`mlplatform models {name}` shows them",
         )
+    return waiting.version
 
 
-def _overview(statuses: list[dict[str, Any]]) -> None:
+def _overview(statuses: Iterable[ModelStatus]) -> None:
     rows = [
         [
-            status["pipeline"],
-            _short(status["champion"]),
-            _short(status["candidate"]),
-            _short(status["previous"]),
-            _metrics(status["champion"]),
+            status.pipeline,
+            *(
+                each.version if each else "-"
+                for each in (status.champion, status.candidate, status.previous)
+            ),
+            figures(status.champion.metrics) if status.champion else "",
         ]
         for status in statuses
     ]
     table(("PIPELINE", "SERVES", "WAITS", "BEFORE", "METRICS"), rows)
 
 
-def _history(found: dict[str, Any]) -> None:
-    versions = [
+def _history(versions: Iterable[ModelVersion], promotions: Iterable[Promotion]) -> None:
+    made = [
         [
-            each["version"],
-            each["state"],
-            each["format"],
-            each["commit"][:12],
-            each["created_at"][:19],
-            figures(each["metrics"]),
+            each.version,
+            each.state,
+            each.format,
+            each.commit[:12],
+            _second(each.created_at),
+            figures(each.metrics),
         ]
-        for each in found["versions"]
+        for each in versions
     ]
-    table(("VERSION", "STATE", "FORMAT", "COMMIT", "MADE", "METRICS"), versions)
+    table(("VERSION", "STATE", "FORMAT", "COMMIT", "MADE", "METRICS"), made)
     print()
-    promotions = [
-        [each["at"][:19], each["action"], each["version"], each["state"], each["by"], each["why"]]
-        for each in found["promotions"]
+    decided = [
+        [_second(each.at), each.action, each.version, each.state, each.by, each.why]
+        for each in promotions
     ]
-    table(("AT", "ACTION", "VERSION", "STATE", "BY", "WHY"), promotions)
+    table(("AT", "ACTION", "VERSION", "STATE", "BY", "WHY"), decided)
 
 
-def _short(version: dict[str, Any] | None) -> str:
-    return version["version"] if version else "-"
-
-
-def _metrics(version: dict[str, Any] | None) -> str:
-    return figures(version["metrics"]) if version else ""
+def _second(moment: datetime) -> str:
+    return moment.isoformat()[:19]

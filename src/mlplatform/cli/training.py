@@ -1,27 +1,25 @@
-"""From a git commit to a trained version."""
+"""From a git commit to a trained version: `apply` and `train`."""
 
 from __future__ import annotations
 
-import json
 import time
-from itertools import islice
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from mlplatform.cli.connection import Platform, connect
-from mlplatform.cli.options import AsJson, Home, Pipeline
+from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, figures
 from mlplatform.cli.terminal import console
 from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import environment
-from mlplatform.contracts.pipeline_status import AppliedPipeline
 from mlplatform.errors import Refused, UnknownName
-from mlplatform.local.tour import history
-from mlplatform.local.training import train as run
+from mlplatform.local import training
+from mlplatform.local.state import State
 from mlplatform.retry import retry
-from mlplatform.source.checkout import checkout
+from mlplatform.source.checkout import Checkout, checkout
 
 Ref = Annotated[
     str | None, typer.Option("--ref", help="Branch, tag or commit; empty: what the settings say.")
@@ -32,35 +30,33 @@ WorkingTree = Annotated[
         "--working-tree", help="The files as they lie in the folder, not a commit: for local edits."
     ),
 ]
+Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")]
+Why = Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")]
 
 POLL_S = 1.0
-
+CONTEXT = ("event", "level", "timestamp", "process", "component", "run_id", "pipeline")
+"""What stands in every event of a training, and needs no repetition on a terminal."""
 
 app = typer.Typer()
 
 
 @app.command()
 def apply(
-    name: Annotated[
-        str | None, typer.Argument(help="Pipeline; empty: all of the repository.")
-    ] = None,
+    name: OnePipeline = None,
     *,
     ref: Ref = None,
     working_tree: WorkingTree = False,
-    wait_s: Annotated[
-        float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")
-    ] = 0.0,
+    wait_s: Wait = 0.0,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the pipelines of a git commit known: their columns, features, gates and approval."""
-    place = connect(home)
-    with place.dataapi() as client:
-        retry(lambda: client.get("/readyz"), seconds=wait_s)
-        applied = [
-            _apply(place, client, each, ref, working_tree=working_tree)
-            for each in _names(place, name, ref, working_tree=working_tree)
-        ]
+    platform = connect(home)
+    with platform.dataapi() as api:
+        retry(api.ready, seconds=wait_s)
+        code = _code(platform, ref, working_tree=working_tree)
+        names = [name] if name else _all_pipelines(code)
+        applied = [pipelines.apply(api, code, each) for each in names]
     if as_json:
         emit(applied)
         return
@@ -74,9 +70,7 @@ def train(
     *,
     ref: Ref = None,
     working_tree: WorkingTree = False,
-    why: Annotated[
-        str, typer.Option("--why", "-w", help="The reason, kept with the run.")
-    ] = "by hand",
+    why: Why = "by hand",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,46 +78,32 @@ def train(
 
     With --ref or --working-tree that code is applied first.
     """
-    place = connect(home)
-    with place.dataapi() as client:
+    platform = connect(home)
+    with platform.dataapi() as api:
         if ref or working_tree:
-            _apply(place, client, name, ref, working_tree=working_tree)
-        if place.state is None:
-            _train_on_cluster(client, name, why)
+            pipelines.apply(api, _code(platform, ref, working_tree=working_tree), name)
+        if platform.state is None:
+            _train_on_cluster(api, name, why)
         else:
-            _train_here(place, name, why)
-        versions = client.get(f"/v1/models/{name}/versions")
-    newest = max(versions, key=lambda version: int(version["version"]))
+            _train_here(platform.state, name, why)
+        newest = max(api.versions(name), key=lambda version: int(version.version))
     if as_json:
         emit(newest)
         return
-    print(f"{name} version {newest['version']} is {newest['state']}: {figures(newest['metrics'])}")
-    if newest["state"] == "candidate":
+    print(f"{name} version {newest.version} is {newest.state}: {figures(newest.metrics)}")
+    if newest.state == "candidate":
         print(f"it waits for a person: mlplatform approve {name} --why '…'")
 
 
-@app.command()
-def example(
-    name: Annotated[str, typer.Argument(help="One of the example pipelines.")],
-    *,
-    live: Annotated[
-        bool,
-        typer.Option("--live", help="Rows that play the live traffic, instead of the history."),
-    ] = False,
-    rows: Annotated[
-        int | None,
-        typer.Option("--rows", "-n", min=1, help="How many, from the first; empty: all."),
-    ] = None,
-) -> None:
-    """Print rows of an example pipeline as NDJSON, with the target: something to import, or to ask for."""
-    for row in islice(history.live(name) if live else history.history(name), rows):
-        print(json.dumps(row))
+def _code(platform: Platform, ref: str | None, *, working_tree: bool) -> Checkout:
+    source = platform.settings.source
+    if working_tree:
+        source = source.model_copy(update={"working_tree": True})
+    return checkout(source, ref=ref)
 
 
-def _names(place: Platform, name: str | None, ref: str | None, *, working_tree: bool) -> list[str]:
-    if name is not None:
-        return [name]
-    names = checkout(_source(place, working_tree=working_tree), ref=ref).pipelines()
+def _all_pipelines(code: Checkout) -> list[str]:
+    names = code.pipelines()
     if not names:
         raise UnknownName(
             "there is no pipeline in the repository",
@@ -133,56 +113,30 @@ def _names(place: Platform, name: str | None, ref: str | None, *, working_tree: 
     return names
 
 
-def _apply(
-    place: Platform, client: DataApi, name: str, ref: str | None, *, working_tree: bool
-) -> AppliedPipeline:
-    return pipelines.apply(
-        client, checkout(_source(place, working_tree=working_tree), ref=ref), name
-    )
-
-
-def _source(place: Platform, *, working_tree: bool) -> Any:
-    source = place.settings.source
-    return source.model_copy(update={"working_tree": True}) if working_tree else source
-
-
-def _train_here(place: Platform, name: str, why: str) -> None:
+def _train_here(stack: State, name: str, why: str) -> None:
     """As a child of this command, with the environment that the stack wrote for trainers."""
-    assert place.state is not None
-    home = place.state.home
-    note = console(stderr=True)
-    run(
+    out = console(stderr=True)
+    training.train(
         name,
-        environment=environment(home / "secrets" / "trainer.json"),
-        log=home / "logs" / f"trainer-{name}.log",
+        environment=environment(stack.home / "secrets" / "trainer.json"),
+        log=stack.home / "logs" / f"trainer-{name}.log",
         why=why,
-        told=lambda event: note.print(_line(event)),
+        told=lambda event: out.print(_line(event)),
     )
 
 
-def _train_on_cluster(client: DataApi, name: str, why: str) -> None:
-    run = client.post(f"/v1/pipelines/{name}/runs", {"reason": why})["run"]
+def _train_on_cluster(api: DataApi, name: str, why: str) -> None:
+    run = api.start_run(name, reason=why)
     console(stderr=True).print(f"run {run} has started")
-    while True:
-        state = next(
-            (
-                each["state"]
-                for each in client.get(f"/v1/pipelines/{name}/runs")
-                if each["name"] == run
-            ),
-            "gone",
-        )
-        if state == "succeeded":
-            return
-        if state in ("failed", "gone"):
-            raise Refused(f"run {run} has {state}", field=name, fix="its log says why")
+    state = "running"
+    while state in ("waiting", "running"):
         time.sleep(POLL_S)
+        found = [each.state for each in api.runs(name) if each.name == run]
+        state = found[0] if found else "gone"
+    if state != "succeeded":
+        raise Refused(f"run {run} has {state}", field=name, fix="its log says why")
 
 
-def _line(event: Any) -> str:
-    rest = {
-        key: value
-        for key, value in event.items()
-        if key not in ("event", "level", "timestamp", "process", "component", "run_id", "pipeline")
-    }
+def _line(event: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in event.items() if key not in CONTEXT}
     return f"{event.get('event', '')}" + (f"  [dim]{figures(rest)}[/dim]" if rest else "")

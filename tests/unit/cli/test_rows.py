@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlplatform import settings
-from mlplatform.cli import data
+from mlplatform.cli import rows
 from mlplatform.cli.connection import Platform
 from mlplatform.errors import InvalidInput
 
@@ -14,8 +14,8 @@ NOWHERE = Platform(settings.Settings(), None)
 
 def test_rows_of_the_command_line() -> None:
     """A JSON object is one row, a list is several."""
-    assert data._rows(NOWHERE, "p", '{"a": 1}', None) == [{"a": 1}]
-    assert data._rows(NOWHERE, "p", '[{"a": 1}, {"a": 2}]', None) == [{"a": 1}, {"a": 2}]
+    assert rows.rows_of(NOWHERE, "p", '{"a": 1}', None) == [{"a": 1}]
+    assert rows.rows_of(NOWHERE, "p", '[{"a": 1}, {"a": 2}]', None) == [{"a": 1}, {"a": 2}]
 
 
 @pytest.mark.parametrize(
@@ -30,28 +30,28 @@ def test_rows_of_files(
     tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CSV, NDJSON and JSON files give the same rows: numbers are numbers, an empty cell is null."""
-    monkeypatch.setattr(data, "_without_target", lambda _place, _name, rows: rows)
+    monkeypatch.setattr(rows, "_without_target", lambda _platform, _name, found: found)
     (tmp_path / name).write_text(text)
 
-    assert data._rows(NOWHERE, "p", None, tmp_path / name) == [
+    assert rows.rows_of(NOWHERE, "p", None, tmp_path / name) == [
         {"a": 1.5, "b": "north", "c": True, "d": None}
     ]
 
 
 def test_lines_are_rows() -> None:
     """A row a line is read as well as a list."""
-    assert data._json('{"a": 1}\n\n{"a": 2}\n', "-") == [{"a": 1}, {"a": 2}]
-    assert data._json('{"a": 1}\n', "-") == [{"a": 1}]
+    assert rows.from_json('{"a": 1}\n\n{"a": 2}\n', "-") == [{"a": 1}, {"a": 2}]
+    assert rows.from_json('{"a": 1}\n', "-") == [{"a": 1}]
 
 
 @pytest.mark.parametrize("text", ["[]", "[1]", "3", '"a"'])
 def test_other_json_is_refused(text: str) -> None:
     """JSON that holds no rows is refused here, with what a row looks like."""
     with pytest.raises(InvalidInput, match="not rows"):
-        data._json(text, "--row")
+        rows.from_json(text, "--row")
 
 
 def test_broken_json_is_named() -> None:
     """What is no JSON is refused with the place where it breaks."""
     with pytest.raises(InvalidInput, match="--row: not JSON: Expecting"):
-        data._rows(NOWHERE, "p", "{a: 1}", None)
+        rows.rows_of(NOWHERE, "p", "{a: 1}", None)
