@@ -20,12 +20,12 @@ app = typer.Typer()
 def clean(
     *,
     home: Home = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
 ) -> None:
     """Delete the data of the local stack, and of a demo: databases, models, stored requests.
 
     They must be stopped. Without --home, the stack of this folder; or of one above, after asking:
-    with --yes, nobody looks above.
+    with --yes, folders above are left alone.
     """
     place = _place(home, above=not yes)
     if place is None:

@@ -53,7 +53,7 @@ COMMANDS = (
     LazyCommand(
         "doctor",
         "doctor",
-        "Look at this machine and at the stack that runs on it, and say what is missing.",
+        "Examine this machine and the stack that runs on it, and say what is missing.",
     ),
     LazyCommand("backup", "backup", "Snapshots of the registry: create, verify, restore."),
     LazyCommand("tokens", "tokens", "Bearer tokens."),

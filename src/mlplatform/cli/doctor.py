@@ -27,7 +27,7 @@ from mlplatform.source.checkout import checkout, dirty
 
 GIB = 1024**3
 DISK = 2 * GIB
-"""Databases, two copies of them, logs and models of the examples take a quarter; the rest is room."""
+"""Databases, their copies, logs and models of the examples take a quarter; the rest is room."""
 MEMORY = int(2.5 * GIB)
 """A running stack takes below 1.5 GiB, a training on top half of one."""
 LIBRARIES = {
@@ -46,7 +46,7 @@ app = typer.Typer()
 
 @app.command()
 def doctor(*, home: Home = None, as_json: AsJson = False) -> None:
-    """Look at this machine and at the stack that runs on it, and say what is missing.
+    """Examine this machine and the stack that runs on it, and say what is missing.
 
     Ends with 1 when something won't work.
     """

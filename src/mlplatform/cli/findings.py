@@ -20,7 +20,7 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, e.g. a promise of the platform or a part of this machine."""
+    """One thing that was examined, e.g. a promise of the platform or a part of this machine."""
 
     subject: str
     state: str  # a key of COLOURS: note works, but you may want to know; missing won't work

@@ -24,8 +24,8 @@ app = lazy_app(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"mlplatform {__version__}")
         raise typer.Exit
 

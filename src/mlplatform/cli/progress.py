@@ -15,7 +15,7 @@ from mlplatform.cli.terminal import console
 from mlplatform.local.tour.reporting import Reporter, Say
 
 QUIET_S = 10.0
-"""A plain reader sees at most one line in so many seconds of a step that goes on: enough to know that it lives, in a log of a build."""
+"""A step that goes on prints a plain line at most this often: enough to show that it lives."""
 
 
 def reporter() -> Reporter:
@@ -25,7 +25,7 @@ def reporter() -> Reporter:
 
 
 class TerminalReporter:
-    """A spinner with the title, what has been reached and the seconds; one line stays when the step is over."""
+    """A spinner with title, progress and seconds; one line stays when the step is over."""
 
     def __init__(self, out: Console) -> None:
         self._out = out
@@ -38,9 +38,8 @@ class TerminalReporter:
 
             def show() -> None:
                 while not over.wait(0.2):
-                    status.update(
-                        f"{escape(title)}  [dim]{escape(last[0])}  {time.monotonic() - began:.0f} s[/dim]"
-                    )
+                    reached = f"{escape(last[0])}  {time.monotonic() - began:.0f} s"
+                    status.update(f"{escape(title)}  [dim]{reached}[/dim]")
 
             clock = threading.Thread(target=show, daemon=True)
             clock.start()

@@ -99,7 +99,7 @@ class ModelPromises:
     def the_request_is_stored(self) -> str:
         """The request that was answered is in the data, read from a standby."""
         if not self._request_id:
-            raise PlatformError("there was no answer to look for")
+            raise PlatformError("there was no answer to search for")
         deadline, last = time.monotonic() + self._timeout_s, "it is not there"
         while time.monotonic() < deadline:
             try:

@@ -53,7 +53,7 @@ def _from_csv(text: str) -> list[Row]:
 
 
 def _number(text: str | None) -> Any:
-    """A CSV cell as JSON would have it: number, true, false or null where it reads so, else text."""
+    """A CSV cell as JSON would have it: a number, true, false or null if it reads so, else text."""
     if not text:
         return None
     try:

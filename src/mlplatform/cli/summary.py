@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlplatform.cli.output import figures
 from mlplatform.local.tour.summary import PipelineSummary, Summary
@@ -22,16 +24,21 @@ def show(summary: Summary, *, home: Path | None) -> None:
     if summary.pipelines:
         print()
     for outbox in summary.balance.get("outboxes", ()):
-        print(f"balance   {outbox['accepted']} accepted = {outbox['stored']} stored + {outbox['dead_lettered']} dead letters, "
-              f"missing: {outbox['missing'] or 'none'} (outbox {outbox['outbox_id'][:8]})")  # fmt: skip
+        print(f"balance   {_balance(outbox)}")
     if summary.first_prediction_s and summary.first_start:
-        print(f"time      {summary.first_prediction_s:.1f} s to the first answered prediction, "
-              f"{summary.total_s:.1f} s for the whole tour")  # fmt: skip
+        first = f"{summary.first_prediction_s:.1f} s to the first answered prediction"
+        print(f"time      {first}, {summary.total_s:.1f} s for the whole tour")
     elif summary.ready_s:
         print(f"time      {summary.ready_s:.1f} s to all servers")
     print(f"memory    {sum(summary.memory_bytes.values()) / MIB:.0f} MiB: {_memory(summary)}")
     if home is not None:
         _how_to_go_on(summary, home)
+
+
+def _balance(outbox: Mapping[str, Any]) -> str:
+    accounted = f"{outbox['stored']} stored + {outbox['dead_lettered']} dead letters"
+    missing = f"missing: {outbox['missing'] or 'none'} (outbox {outbox['outbox_id'][:8]})"
+    return f"{outbox['accepted']} accepted = {accounted}, {missing}"
 
 
 def _lines(pipeline: PipelineSummary) -> list[str]:
@@ -46,8 +53,10 @@ def _lines(pipeline: PipelineSummary) -> list[str]:
         f"trained on {rows} rows from the {pipeline.trained_on}",
         figures(dict(pipeline.metrics)),
     ]
-    live = f"{pipeline.sent} live rows answered, {pipeline.stored} found in the database, {pipeline.labelled} labelled"
-    return [*found, live] if pipeline.sent else found
+    if pipeline.sent:
+        stored = f"{pipeline.stored} found in the database, {pipeline.labelled} labelled"
+        found.append(f"{pipeline.sent} live rows answered, {stored}")
+    return found
 
 
 def _memory(summary: Summary) -> str:

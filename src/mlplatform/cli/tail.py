@@ -43,7 +43,7 @@ class Tail:
 
 
 def print_logs(logs: Mapping[str, Path], *, lines: int, follow: bool) -> None:
-    """Print the last lines of each, with the name of the process in front where there are several."""
+    """Print the last lines of each, behind the name of the process where there are several."""
     width = max((len(name) for name in logs), default=0)
     tails = {name: Tail(path) for name, path in logs.items()}
 
