@@ -6,7 +6,6 @@ A proof returns what it saw, in words, and raises PlatformError when the promise
 from __future__ import annotations
 
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,10 @@ from mlplatform.errors import (
     Refused,
     TryLater,
     Unauthenticated,
+    Unavailable,
 )
 from mlplatform.registry.store import ModelStore
+from mlplatform.retry import retry
 
 POLL_S = 0.5
 
@@ -100,16 +101,13 @@ class ModelPromises:
         """The request that was answered is in the data, read from a standby."""
         if not self._request_id:
             raise PlatformError("there was no answer to search for")
-        deadline, last = time.monotonic() + self._timeout_s, "it is not there"
-        while time.monotonic() < deadline:
-            try:
-                if (found := self._found()) is not None:
-                    return found
-            except TryLater as error:
-                last = str(error)
-            time.sleep(POLL_S)
-        waited = f"within {self._timeout_s:g} s"
-        raise PlatformError(f"request {self._request_id} was not found {waited}: {last}")
+        try:
+            return retry(self._receipt, seconds=self._timeout_s, least_s=POLL_S)
+        except TryLater as error:
+            waited = f"within {self._timeout_s:g} s"
+            raise PlatformError(
+                f"request {self._request_id} was not found {waited}: {error}"
+            ) from error
 
     def callers_cant_decide(self) -> str:
         """A caller without the right can't decide what serves."""
@@ -139,10 +137,10 @@ class ModelPromises:
         with self._platform.serving() as serving:
             return serving.predict(self._name, [row], client_id="mlplatform-check")
 
-    def _found(self) -> str | None:
+    def _receipt(self) -> str:
         query = DatasetQuery(since=self._since)
         found = self._api.dataset_rows(f"{self._name}.requests", query)
         if self._request_id not in {row["request_id"] for row in found.rows}:
-            return None
+            raise Unavailable("it is not there", retry_after_s=POLL_S)
         receipt = self._api.receipt(found.receipt_id)
         return f"{receipt.rows} row(s) from the {receipt.server_role} at {receipt.lsn}"
