@@ -1,1 +1,1 @@
-"""The git repository in which data scientists keep their pipelines. Works without a git program."""
+"""The git repository in which data scientists keep their pipelines. No git program is needed."""

@@ -37,7 +37,10 @@ class Checkout:
         return sorted(path.parent.name for path in self.folder.glob("*/pipeline.yaml"))
 
     def features(self, name: str) -> bytes | None:
-        """The bytes of a pipeline's features.py, None when it has none, without a look at its other files. Raises UnknownName."""
+        """The bytes of a pipeline's features.py, None when it has none. Raises UnknownName.
+
+        The pipeline's other files are not read, and may be broken.
+        """
         self._known(name)
         path = self.folder / name / "features.py"
         return path.read_bytes() if path.is_file() else None
@@ -68,16 +71,16 @@ def checkout(settings: SourceSettings, *, ref: str | None = None) -> Checkout:
     may be used.
     """
     place = _cache(settings)
-    wanted = ref or settings.ref
-    if working_tree.is_commit(wanted) or (settings.working_tree and ref is None):
-        return _of_working_tree(settings, place, wanted)
+    revision = ref or settings.ref
+    if working_tree.is_commit(revision) or (settings.working_tree and ref is None):
+        return _of_working_tree(settings, place, revision)
     repository = (
         remote.open_path(settings)
         if remote.is_path(settings.url)
-        else remote.fetched(settings, wanted, place / "repository.git")
+        else remote.fetched(settings, revision, place / "repository.git")
     )
     with repository:
-        commit = remote.commit_of(repository, wanted, settings)
+        commit = remote.commit_of(repository, revision, settings)
         folder = place / commit.id.decode() / settings.folder
         if not folder.exists():
             entries = tree.entries(repository, commit.tree, settings.folder)
@@ -86,7 +89,7 @@ def checkout(settings: SourceSettings, *, ref: str | None = None) -> Checkout:
 
 
 def dirty(settings: SourceSettings) -> list[str]:
-    """Files under the pipelines folder of a path repository that differ from HEAD, sorted; empty for a remote."""
+    """Files under the pipelines folder that differ from HEAD, sorted; empty for a remote."""
     if settings.working_tree or not remote.is_path(settings.url):
         return []
     with remote.open_path(settings) as repository:
@@ -104,13 +107,13 @@ def dirty(settings: SourceSettings) -> list[str]:
     return sorted(path for path in differing if working_tree.counts(PurePath(path)))
 
 
-def _of_working_tree(settings: SourceSettings, place: Path, wanted: str) -> Checkout:
-    kept = place / wanted.replace(":", "-") / settings.folder
-    if working_tree.is_commit(wanted) and kept.exists():
-        return Checkout(wanted, kept)
+def _of_working_tree(settings: SourceSettings, place: Path, ref: str) -> Checkout:
+    kept = place / ref.replace(":", "-") / settings.folder
+    if working_tree.is_commit(ref) and kept.exists():
+        return Checkout(ref, kept)
     if not settings.working_tree:
         raise UnknownName(
-            f"{wanted} was read from a working tree that is not kept here",
+            f"{ref} was read from a working tree that is not kept here",
             field="ref",
             fix="commit the files, or use --working-tree",
         )

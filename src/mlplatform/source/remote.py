@@ -1,11 +1,11 @@
-"""Repositories: one at a path is read in place, one behind http(s) is kept as a bare clone in the cache."""
+"""Git repositories: at a path, read in place; behind http(s), kept as a bare clone in the cache."""
 
 from __future__ import annotations
 
 import fcntl
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -24,7 +24,7 @@ from mlplatform.settings import SourceSettings, variable
 
 _HASH = re.compile(r"^[0-9a-f]{40}$")
 TIMEOUT_S = 30.0
-"""Longest silence of a git server; a clone as a whole may take longer."""
+"""How long a git server may send nothing; a clone as a whole may take longer."""
 
 
 def is_path(url: str) -> bool:
@@ -49,28 +49,26 @@ def open_path(settings: SourceSettings) -> Repo:
         ) from error
 
 
-def fetched(settings: SourceSettings, wanted: str, place: Path) -> Repo:
-    """The clone at `place`, with `wanted` in it if the server has it.
+def fetched(settings: SourceSettings, ref: str, place: Path) -> Repo:
+    """The clone at `place`, with `ref` in it if the server has it.
 
-    A full hash that is there already asks no server.
+    No server is needed for a full hash that is there already.
     """
     with _alone(place):
         repository = _clone(place)
-        if not (_HASH.match(wanted) and ObjectID(wanted.encode()) in repository.object_store):
-            _fetch(settings, repository, wanted)
+        if not (_HASH.match(ref) and ObjectID(ref.encode()) in repository.object_store):
+            _fetch(settings, repository, ref)
     return repository
 
 
-def commit_of(repository: Repo, wanted: str, settings: SourceSettings) -> Commit:
+def commit_of(repository: Repo, ref: str, settings: SourceSettings) -> Commit:
     """The commit that a branch, tag or hash stands for. Raises UnknownName."""
     try:
-        return parse_commit(repository, wanted.encode())
+        return parse_commit(repository, ref.encode())
     except (KeyError, ValueError) as error:
-        what = (
-            "it has no commit yet" if wanted == "HEAD" else "no branch, tag or commit of that name"
-        )
+        what = "it has no commit yet" if ref == "HEAD" else "no branch, tag or commit of that name"
         raise UnknownName(
-            f"{shown(settings.url)}: {wanted}: {what}", field=variable("source", "ref")
+            f"{shown(settings.url)}: {ref}: {what}", field=variable("source", "ref")
         ) from error
 
 
@@ -94,15 +92,14 @@ def _clone(place: Path) -> Repo:
         shutil.rmtree(leftover, ignore_errors=True)
     with Repo.init_bare(str(beside), mkdir=True) as made:
         config = made.get_config()
-        config.set(
-            (b"core",), b"fsyncObjectFiles", True
-        )  # else a power cut could leave names without their objects, for ever
+        # Otherwise a power cut could leave names without their objects, for ever.
+        config.set((b"core",), b"fsyncObjectFiles", True)
         config.write_to_path()
     beside.rename(place)
     return Repo(str(place))
 
 
-def _fetch(settings: SourceSettings, repository: Repo, wanted: str) -> None:
+def _fetch(settings: SourceSettings, repository: Repo, ref: str) -> None:
     where = shown(settings.url)
     if not settings.url.startswith(("http://", "https://")):
         raise SettingsError(
@@ -110,22 +107,33 @@ def _fetch(settings: SourceSettings, repository: Repo, wanted: str) -> None:
         )
     client, path = _client(settings)
     try:
-        found = client.fetch(path, repository)
-        if _HASH.match(wanted) and ObjectID(wanted.encode()) not in repository.object_store:
-            # A commit that no branch leads to any more; many servers still give it when it is asked
-            # for by name.
-            client.fetch(
-                path,
-                repository,
-                determine_wants=lambda refs, depth=None: [  # noqa: ARG005  (dulwich's)
-                    ObjectID(wanted.encode())
-                ],
-            )
+        with _translated(where):
+            found = client.fetch(path, repository)
+            if _HASH.match(ref) and ObjectID(ref.encode()) not in repository.object_store:
+                # A commit that no branch leads to any more; many servers still give it when it is
+                # requested by name.
+                client.fetch(path, repository, determine_wants=_only(ref))
+    finally:
+        client.pool_manager.clear()
+    refs = {name: sha for name, sha in found.refs.items() if sha is not None}
+    _take_over(repository, refs, dict(found.symrefs))
+
+
+def _only(ref: str) -> Callable[..., list[ObjectID]]:
+    """Fetch one commit, whatever the server's branches are."""
+    return lambda *_, **__: [ObjectID(ref.encode())]
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    """Dulwich's errors as ours; `where` is the URL without user and password."""
+    try:
+        yield
     except HTTPUnauthorized as error:
         raise SettingsError(
-            f"{where} asks for a user and password, or refuses these",
+            f"{where} requires a user and password, or refuses these",
             field=variable("source", "username"),
-            fix="see docs/how-to/pipelines.md",
+            fix="see docs/pipelines.md",
         ) from error
     except NotGitRepository as error:
         raise SettingsError(
@@ -135,13 +143,6 @@ def _fetch(settings: SourceSettings, repository: Repo, wanted: str) -> None:
         raise Unavailable(
             f"no answer from the git server at {where}: {error}", retry_after_s=5.0
         ) from error
-    finally:
-        client.pool_manager.clear()
-    _take_over(
-        repository,
-        {name: sha for name, sha in found.refs.items() if sha is not None},
-        dict(found.symrefs),
-    )
 
 
 def _client(settings: SourceSettings) -> tuple[Urllib3HttpGitClient, str]:

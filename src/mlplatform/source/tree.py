@@ -22,7 +22,9 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
     Raises InvalidInput when the commit has no such folder.
     """
     try:
-        mode, found = repository[root].lookup_path(repository.__getitem__, folder.encode())  # type: ignore[attr-defined]  # a Tree
+        tree = repository[root]
+        assert isinstance(tree, Tree)
+        mode, found = tree.lookup_path(repository.__getitem__, folder.encode())
     except (KeyError, NotADirectoryError) as error:
         raise InvalidInput(
             f"the commit has no folder {folder}/",
@@ -41,10 +43,10 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
 
 
 def publish(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write the files and move them to `folder` at once: readers see all of them or none. Does nothing if another was faster.
+    """Write the files and move them to `folder` at once: readers see all of them or none.
 
-    All is on disk before it gets its name: what lies there is never looked at again, so a power cut
-    must not leave empty files.
+    Does nothing when another process was faster. All is on disk before it gets its name: what lies
+    there is never checked again, so a power cut must not leave empty files.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))

@@ -33,7 +33,7 @@ AUTHOR = {"author": b"A <a@example.org>", "committer": b"A <a@example.org>"}
 
 @dataclass
 class GitServer:
-    """A git server with one repository; `requests` counts what it was asked."""
+    """A git server with one repository; `requests` counts what was requested."""
 
     folder: Path
     port: int = 0
@@ -60,8 +60,8 @@ class GitServer:
 
         def guarded(environ: dict[str, Any], start_response: Any) -> Any:
             self.requests.append(environ["PATH_INFO"])
-            wanted = "Basic " + base64.b64encode(f"robot:{self.password}".encode()).decode()
-            if self.password and environ.get("HTTP_AUTHORIZATION") != wanted:
+            required = "Basic " + base64.b64encode(f"robot:{self.password}".encode()).decode()
+            if self.password and environ.get("HTTP_AUTHORIZATION") != required:
                 start_response(
                     "401 Unauthorized", [("WWW-Authenticate", "Basic"), ("Content-Length", "0")]
                 )
@@ -101,7 +101,7 @@ def _model(settings: SourceSettings, ref: str | None = None) -> str:
 
 
 def test_a_moved_branch_is_fetched_again(git: GitServer, tmp_path: Path) -> None:
-    """Every look at a branch asks the server, so a push is seen at once."""
+    """Every use of a branch calls the server, so a push is seen at once."""
     git.commit("first")
     settings = git.settings(tmp_path / "cache")
     first = _model(settings)
@@ -111,14 +111,14 @@ def test_a_moved_branch_is_fetched_again(git: GitServer, tmp_path: Path) -> None
 
 
 def test_a_known_commit_asks_nobody(git: GitServer, tmp_path: Path) -> None:
-    """A hash that was fetched once needs no server any more, and hashes of older commits come with the clone."""
+    """A hash that was fetched once needs no server any more; older commits come with the clone."""
     old, new = git.commit("first"), git.commit("second")
     settings = git.settings(tmp_path / "cache")
     assert _model(settings, new) == "second"
-    asked = len(git.requests)
+    before = len(git.requests)
 
     assert (_model(settings, old), _model(settings, new)) == ("first", "second")
-    assert len(git.requests) == asked > 0
+    assert len(git.requests) == before > 0
 
 
 def test_branches_and_tags_follow_the_server(git: GitServer, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_branches_and_tags_follow_the_server(git: GitServer, tmp_path: Path) -> 
 
 
 def test_a_password_is_sent_and_never_told(git: GitServer, tmp_path: Path) -> None:
-    """Basic authentication works; without it the refusal says what to set, and no message holds the password."""
+    """Basic authentication works; a refusal says what to set, and never holds the password."""
     git.commit("first")
     git.password = "open sesame"
     good = git.settings(tmp_path / "cache", username="robot", password=SecretStr("open sesame"))
@@ -182,7 +182,8 @@ FETCH = """
 import sys
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
-print((checkout(SourceSettings.model_validate_json(sys.argv[1])).folder / "loans" / "model.py").read_text())
+found = checkout(SourceSettings.model_validate_json(sys.argv[1]))
+print((found.folder / "loans" / "model.py").read_text())
 """
 
 

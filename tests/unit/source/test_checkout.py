@@ -91,7 +91,7 @@ def test_a_commit_is_read_whole(repository: Path, commit: Commit) -> None:
 
 
 def test_branches_tags_and_hashes_lead_to_their_commit(repository: Path, commit: Commit) -> None:
-    """Any name of a commit works, an annotated tag and a short hash too; a moved branch gives the new commit."""
+    """Any name of a commit works, also tags and short hashes; a moved branch is followed."""
     first = commit(LOANS)
     with Repo(str(repository)) as repo:
         repo.refs[b"refs/heads/release"] = first.encode()
@@ -133,13 +133,16 @@ def test_without_a_cache_a_temporary_folder_is_used(repository: Path, commit: Co
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind", "told"),
+    ("changes", "kind", "words"),
     [
         ({"url": ""}, SettingsError, "MLPLATFORM_SOURCE__URL: is not set"),
         (
             {"url": "/nowhere/at/all"},
             SettingsError,
-            "not a git repository (run git init and commit there, or read the files as they lie with --working-tree)",
+            (
+                "not a git repository (run git init and commit there, "
+                "or read the files as they lie with --working-tree)"
+            ),
         ),
         (
             {"url": "ssh://git.example.org/x"},
@@ -168,14 +171,14 @@ def test_without_a_cache_a_temporary_folder_is_used(repository: Path, commit: Co
     ],
 )
 def test_what_can_not_be_read_is_told(
-    repository: Path, commit: Commit, changes: dict[str, Any], kind: type[Exception], told: str
+    repository: Path, commit: Commit, changes: dict[str, Any], kind: type[Exception], words: str
 ) -> None:
     """Each refusal says what is missing and what to do."""
     commit(LOANS)
     with pytest.raises(kind) as refusal:
         checkout(_settings(repository, **changes))
 
-    assert told in str(refusal.value)
+    assert words in str(refusal.value)
 
 
 def test_a_repository_without_a_commit_says_so(repository: Path) -> None:
@@ -195,7 +198,7 @@ def test_links_are_refused(repository: Path, commit: Commit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "words"),
     [
         (
             {"pipelines/loans/pipeline.yaml": "name: [", "pipelines/loans/model.py": ""},
@@ -214,7 +217,7 @@ def test_links_are_refused(repository: Path, commit: Commit) -> None:
     ],
 )
 def test_a_pipeline_that_is_not_whole_is_refused(
-    repository: Path, commit: Commit, files: dict[str, str], told: str
+    repository: Path, commit: Commit, files: dict[str, str], words: str
 ) -> None:
     """The refusal names the file and the line or key."""
     commit(files)
@@ -222,11 +225,14 @@ def test_a_pipeline_that_is_not_whole_is_refused(
     with pytest.raises(InvalidInput) as refusal:
         checkout(_settings(repository)).read(name)
 
-    assert told in str(refusal.value)
+    assert words in str(refusal.value)
 
 
 def test_a_working_tree_is_named_by_its_content(repository: Path, commit: Commit) -> None:
-    """The same files have the same name, an edit another; what was read stays readable by its name while the files are edited."""
+    """The same files have the same name, an edit another.
+
+    What was read stays readable by its name while the files are edited.
+    """
     commit(LOANS)
     settings = _settings(repository, working_tree=True)
     first = checkout(settings)
@@ -248,7 +254,7 @@ def test_a_working_tree_is_named_by_its_content(repository: Path, commit: Commit
 def test_a_working_tree_that_is_not_kept_gives_the_present_files(
     repository: Path, commit: Commit
 ) -> None:
-    """Under another name, so that the features digest decides whether they are the recorded ones."""
+    """Under another name, so that the features digest decides if they are the recorded ones."""
     commit(LOANS)
     settings = _settings(repository, working_tree=True)
     found = checkout(settings, ref="working-tree:000000000000")
@@ -281,7 +287,10 @@ def test_dirty_names_what_is_not_committed(repository: Path, commit: Commit) -> 
 def test_nothing_gets_its_name_before_it_is_on_disk(
     repository: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every file and folder of a commit is synced before the commit's folder appears: nobody would write an empty file again."""
+    """Every file and folder of a commit is synced before the commit's folder appears.
+
+    An empty file would never be written again.
+    """
     commit(LOANS | {"pipelines/loans/deep/er.txt": "a"})
     synced: dict[int, bool] = {}
     cache = repository.parent / "cache"
@@ -301,7 +310,7 @@ def test_nothing_gets_its_name_before_it_is_on_disk(
 
 @pytest.mark.parametrize("left", [(), ("refs",), ("objects", "refs")])
 def test_a_clone_that_was_half_made_is_made_anew(left: tuple[str, ...], tmp_path: Path) -> None:
-    """A process that is killed while it makes its clone leaves nothing that the next one stumbles over."""
+    """A process that is killed while it makes its clone leaves nothing that stops the next one."""
     place = tmp_path / "repository.git"
     beside = tmp_path / "repository.new"
     for name in left:
