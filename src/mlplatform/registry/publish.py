@@ -1,4 +1,7 @@
-"""Runs and model versions in MLflow, through its client with explicit run ids (its fluent interface keeps hidden state per process)."""
+"""Runs and model versions in MLflow, through its client with explicit run ids.
+
+MLflow's fluent interface keeps hidden state per process.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,77 @@ _VALUE = 6_000
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """One MLflow run."""
+    """One MLflow run, and what is written into it.
 
+    Every method raises Unavailable when the server is away, Refused when it says no.
+    """
+
+    client: Any  # mlflow's, which has no types
     id: str
     experiment: str
     artifacts: str  # '<experiment>/<run>/artifacts', below MLflow's artifact proxy
 
+    @property
+    def model_artifacts(self) -> str:
+        """Where `register` expects the model folder."""
+        return f"{self.artifacts}/model"
+
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; long values are cut, as MLflow would refuse them."""
+        from mlflow.entities import Param  # noqa: PLC0415 - see _client
+
+        items = [Param(key, str(value)[:_VALUE]) for key, value in values.items()]
+        with _translated():
+            for begin in range(0, len(items), _ROUND):
+                self.client.log_batch(self.id, params=items[begin : begin + _ROUND])
+
+    def metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
+        """Log metrics at one step."""
+        from mlflow.entities import Metric  # noqa: PLC0415 - see _client
+
+        now = int(time.time() * 1000)
+        items = [Metric(key, float(value), now, step) for key, value in values.items()]
+        with _translated():
+            self.client.log_batch(self.id, metrics=items)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags of the run."""
+        from mlflow.entities import RunTag  # noqa: PLC0415 - see _client
+
+        items = [RunTag(key, value[:_VALUE]) for key, value in values.items()]
+        with _translated():
+            self.client.log_batch(self.id, tags=items)
+
+    def files(self, folder: Path, path: str) -> None:
+        """Upload all files of a folder below `path` of the run's artifacts."""
+        with _translated():
+            self.client.log_artifacts(self.id, str(folder), path)
+
+    def register(self, model: str, *, about: str, description: str, tags: Mapping[str, str]) -> str:
+        """Make a version of the registered model out of the run's model folder; returns its number.
+
+        `about` describes the model as a whole, `description` the version, both in plain words.
+        """
+        with _translated():
+            _describe_model(self.client, model, about)
+            version = self.client.create_model_version(
+                model,
+                f"mlflow-artifacts:/{self.model_artifacts}",
+                run_id=self.id,
+                tags=dict(tags),
+                description=description,
+                await_creation_for=None,  # the answer comes when the version is there
+            )
+        return str(version.version)
+
+    def finish(self, status: Status) -> None:
+        """End the run."""
+        with _translated():
+            self.client.set_terminated(self.id, status)
+
 
 class Publisher:
-    """What the trainer writes into MLflow.
+    """Begins runs in MLflow.
 
     Every method raises Unavailable when the server is away, Refused when it says no.
     """
@@ -46,76 +111,12 @@ class Publisher:
         artifacts = urlsplit(run.info.artifact_uri)
         if artifacts.scheme != "mlflow-artifacts":
             raise Refused(
-                f"MLflow stores artifacts at {artifacts.scheme or 'a path'}:, not behind its own proxy",
-                fix="start `mlflow server` with --artifacts-destination and without --default-artifact-root",
+                f"MLflow stores artifacts at {artifacts.scheme or 'a path'}:, "
+                "not behind its own proxy",
+                fix="start `mlflow server` with --artifacts-destination "
+                "and without --default-artifact-root",
             )
-        return MlflowRun(
-            id=run.info.run_id, experiment=experiment, artifacts=artifacts.path.lstrip("/")
-        )
-
-    def parameters(self, run: MlflowRun, values: Mapping[str, Any]) -> None:
-        """Log parameters; long values are cut, as MLflow would refuse them."""
-        from mlflow.entities import Param  # noqa: PLC0415 - see _client
-
-        items = [Param(key, str(value)[:_VALUE]) for key, value in values.items()]
-        with _translated():
-            for begin in range(0, len(items), _ROUND):
-                self._client.log_batch(run.id, params=items[begin : begin + _ROUND])
-
-    def metrics(self, run: MlflowRun, values: Mapping[str, float], *, step: int = 0) -> None:
-        """Log metrics at one step."""
-        from mlflow.entities import Metric  # noqa: PLC0415 - see _client
-
-        now = int(time.time() * 1000)
-        with _translated():
-            self._client.log_batch(
-                run.id,
-                metrics=[Metric(key, float(value), now, step) for key, value in values.items()],
-            )
-
-    def tags(self, run: MlflowRun, values: Mapping[str, str]) -> None:
-        """Set tags of the run."""
-        from mlflow.entities import RunTag  # noqa: PLC0415 - see _client
-
-        with _translated():
-            self._client.log_batch(
-                run.id, tags=[RunTag(key, value[:_VALUE]) for key, value in values.items()]
-            )
-
-    def files(self, run: MlflowRun, folder: Path, path: str) -> None:
-        """Upload all files of a folder below `path` of the run's artifacts."""
-        with _translated():
-            self._client.log_artifacts(run.id, str(folder), path)
-
-    def finish(self, run: MlflowRun, status: Status) -> None:
-        """End the run."""
-        with _translated():
-            self._client.set_terminated(run.id, status)
-
-    def register(
-        self,
-        pipeline: str,
-        run: MlflowRun,
-        *,
-        about: str,
-        description: str,
-        tags: Mapping[str, str],
-    ) -> str:
-        """Make a version of the registered model `pipeline` out of the run's model folder; returns its number.
-
-        `about` describes the model as a whole, `description` the version, both in plain words.
-        """
-        with _translated():
-            self._model(pipeline, about)
-            version = self._client.create_model_version(
-                pipeline,
-                f"mlflow-artifacts:/{run.artifacts}/model",
-                run_id=run.id,
-                tags=dict(tags),
-                description=description,
-                await_creation_for=None,  # the answer comes when the version is there
-            )
-        return str(version.version)
+        return MlflowRun(self._client, run.info.run_id, experiment, artifacts.path.lstrip("/"))
 
     def _experiment(self, pipeline: str) -> str:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
@@ -135,19 +136,21 @@ class Publisher:
             )
         return str(found.experiment_id)
 
-    def _model(self, pipeline: str, about: str) -> None:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
 
-        try:
-            self._client.create_registered_model(pipeline, description=about)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            self._client.update_registered_model(pipeline, description=about)
+def _describe_model(client: Any, model: str, about: str) -> None:
+    """The registered model with this description, made when it is missing."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
+
+    try:
+        client.create_registered_model(model, description=about)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        client.update_registered_model(model, description=about)
 
 
 def _client(url: str, credentials: tuple[str, str] | None, timeout_s: float) -> Any:
-    """MLflow's client, with reports to its makers off, bounded patience, and nothing printed.
+    """MLflow's client, with reports to its makers off, bounded retries, and nothing printed.
 
     Imported here and not at the top: the import takes a second and a half, and whoever only names
     this class need not wait for it. These are MLflow's own switches; it has them per process.
@@ -156,7 +159,7 @@ def _client(url: str, credentials: tuple[str, str] | None, timeout_s: float) -> 
 
     switches, telemetry = _untyped("mlflow.environment_variables"), _untyped("mlflow.telemetry")
     switches.MLFLOW_DISABLE_TELEMETRY.set(True)
-    telemetry.set_telemetry_client()  # looks at the switch again
+    telemetry.set_telemetry_client()  # reads the switch again
     switches.MLFLOW_HTTP_REQUEST_TIMEOUT.set(round(timeout_s))
     switches.MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(3)
     switches.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)

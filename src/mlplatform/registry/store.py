@@ -1,6 +1,8 @@
-"""Models over MLflow's REST interface, without MLflow's client: verified downloads, and the aliases that mirror the promotion record.
+"""Models over MLflow's REST interface, without MLflow's client.
 
-Serving and the data API use it. Nothing that comes from here is believed: each file is hashed while
+Verified downloads, and the aliases that mirror the promotion record.
+
+Serving and the data API use it. Nothing that comes from here is trusted: each file is hashed while
 it arrives, against the manifest whose digest the caller got from the promotion record.
 """
 
@@ -45,14 +47,15 @@ class ModelStore:
         self._http.close()
 
     def ping(self) -> None:
-        """Return when MLflow answers; raises Unavailable otherwise."""
+        """Return when MLflow responds; raises Unavailable otherwise."""
         self._call("GET", "/health")
 
     def download(self, artifacts: str, to: Path, manifest_sha256: str) -> None:
-        """Put the model folder `artifacts` ('<experiment>/<run>/artifacts/model') at `to`, which must not exist yet.
+        """Put the model folder `artifacts` at `to`, which must not exist yet.
 
-        `to` appears whole and verified, or not at all. Raises ManifestMismatch when a byte differs,
-        UnknownName when there is no such folder, Unavailable when MLflow is away.
+        `artifacts` is '<experiment>/<run>/artifacts/model'. `to` appears whole and verified, or not
+        at all. Raises ManifestMismatch when a byte differs, UnknownName when there is no such
+        folder, Unavailable when MLflow is away.
         """
         to.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
@@ -133,7 +136,10 @@ class ModelStore:
         )
 
     def versions(self, model: str) -> list[dict[str, Any]]:
-        """All versions as MLflow lists them (name, version, run_id, source, tags …), oldest first; empty for an unknown model."""
+        """All versions as MLflow lists them, oldest first; empty for an unknown model.
+
+        Each has name, version, run_id, source, tags and more.
+        """
         found: list[dict[str, Any]] = []
         token = ""
         while True:
@@ -170,7 +176,7 @@ class ModelStore:
 
 
 def _raise_for(answer: httpx.Response, path: str) -> None:
-    """MLflow's errors as ours: 404 is a name nobody has, 5xx a server that is away, the rest a wrong call."""
+    """MLflow's errors as ours: 404 is an unknown name, 5xx is away, the rest a wrong call."""
     if answer.is_success:
         return
     answer.read()

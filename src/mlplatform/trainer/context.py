@@ -1,31 +1,37 @@
-"""The collaborators of one run."""
+"""What the steps of one run share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from mlplatform.client.dataapi import DataApi
-from mlplatform.registry.publish import MlflowRun, Publisher
+from mlplatform.registry.publish import MlflowRun
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import Settings
-from mlplatform.trainer.steps.extract import Extractor
+from mlplatform.source.checkout import Checkout
+from mlplatform.trainer.datasets import DatasetReader
 from mlplatform.trainer.timer import StepTimer
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Everything that the steps of one run share."""
+    """Connections and plain values of one run; see `mlplatform.trainer.main` for how it is made."""
 
-    settings: Settings
     api: DataApi
     store: ModelStore
-    publisher: Publisher
-    run: MlflowRun
-    journal: StepTimer
-    folder: Path  # scratch of this run
+    record: MlflowRun
+    timer: StepTimer
+    checkout: Callable[[str], Checkout]  # the pipelines' files at a commit
+    started: datetime  # rows stored later are not waited for
+    folder: Path  # scratch space of this run
+    wait_s: float  # how long etl and lagging standbys are waited for
+    jobs: int  # processes of one cross-validation
+    trusted: tuple[str, ...]  # types that a skops model may hold
+    image: str
 
     @property
-    def extractor(self) -> Extractor:
-        """Reads datasets with this run's patience."""
-        return Extractor(self.api, self.settings.trainer.wait_s)
+    def datasets(self) -> DatasetReader:
+        """Reads datasets, and waits for a standby as long as this run may wait."""
+        return DatasetReader(self.api, self.wait_s)

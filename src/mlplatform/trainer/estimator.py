@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from mlplatform.errors import InvalidInput
+from mlplatform.trainer.results import Pinned
 
 Build = Callable[[dict[str, Any]], Any]
 
 
-def builder(model: Path, *, commit: str, seed: int) -> Build:
-    """`build(parameters)` of that model.py, with `seed` put into every `random_state` that the author left open.
+def builder(pinned: Pinned) -> Build:
+    """`build(parameters)` of the pinned model.py, seeded with the split's seed.
 
-    Runs the file. Raises InvalidInput when it can't be run or defines no `build`; so does the
-    returned function when `build` fails.
+    The seed goes into every `random_state` that the author left open (None). Runs the file. Raises
+    InvalidInput when it can't be run or defines no `build`; so does the returned function when
+    `build` fails.
     """
-    build = _load(model, commit)
+    build = _load(pinned.files.model, pinned.commit)
+    seed = pinned.definition.split.seed
 
     def seeded(parameters: dict[str, Any]) -> Any:
         try:
@@ -28,15 +31,11 @@ def builder(model: Path, *, commit: str, seed: int) -> Build:
             raise InvalidInput(
                 f"model.py: build({parameters}) failed: {error!r}", field="model.py"
             ) from error
-        if not (
-            hasattr(estimator, "fit")
-            and hasattr(estimator, "predict")
-            and hasattr(estimator, "get_params")
-        ):
-            raise InvalidInput(
-                f"model.py: build() must return a scikit-learn estimator, not {type(estimator).__name__}",
-                field="model.py",
+        if not all(hasattr(estimator, name) for name in ("fit", "predict", "get_params")):
+            message = (
+                f"build() must return a scikit-learn estimator, not {type(estimator).__name__}"
             )
+            raise InvalidInput(f"model.py: {message}", field="model.py")
         return estimator.set_params(**_open_seeds(estimator.get_params(deep=True), seed))
 
     return seeded
@@ -56,7 +55,7 @@ def _load(model: Path, commit: str) -> Build:
     if spec is None or spec.loader is None:
         raise InvalidInput(f"{model} can't be imported", field="model.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # classes defined in the file look their module up there
+    sys.modules[name] = module  # classes of the file find their module there
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the author's code may raise anything
@@ -65,4 +64,5 @@ def _load(model: Path, commit: str) -> Build:
     build = getattr(module, "build", None)
     if not callable(build):
         raise InvalidInput("model.py defines no function build(parameters)", field="model.py")
-    return build  # type: ignore[no-any-return]  # checked callable; what it returns is checked at each call
+    # Checked to be callable; what it returns is checked at each call.
+    return build  # type: ignore[no-any-return]

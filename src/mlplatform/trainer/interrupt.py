@@ -1,6 +1,7 @@
-"""What may end a run from outside: SIGTERM, and the definition's `timeout_s`. Both let everything that was opened be closed.
+"""What may end a run from outside: SIGTERM, and the definition's `timeout_s`.
 
-They are raised as BaseException, since the author's code and the search around it catch Exception.
+Both let everything that was opened be closed. They are raised as BaseException, since the author's
+code and the search around it catch Exception.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def orderly_end() -> Iterator[None]:
             "the run took longer than timeout_s of its pipeline.yaml", field="timeout_s"
         ) from error
     finally:
+        # The timer before the handlers: an alarm under the default handler would end the process.
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -74,7 +74,7 @@ def from_arrow(
 
 
 def values(column: pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
-    """One Arrow column as the NumPy array that `Columns` asks for."""
+    """One Arrow column as the NumPy array that `Columns` requires."""
     if dtype == "string":
         return texts(column)
     if dtype == "float64":

@@ -2,10 +2,10 @@
 
 The data API keeps the lease; a thread renews it while the run lasts. A run that can't renew for a
 whole lease time has lost it: another one may have begun, so it must stop before it registers
-anything. Steps call `require` for that.
+anything. `require` is called before every step for that.
 
-The client must not be patient by itself: a renewal that succeeds late would be counted from its
-first try.
+The client must not retry by itself: a renewal that succeeds late would be counted from its first
+try, when another run may have begun in between.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Self
-from urllib.parse import quote
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.retry import retry
 from mlplatform.telemetry import logger
-from mlplatform.trainer.api import tell
 
 FIRST_S = 120.0
-"""How long the first call of a run may take: nothing is held yet, and a new pod is let through by network policies only after a moment."""
+"""How long the first call of a run may take.
+
+Nothing is held yet, and network policies let a new pod through only after a moment.
+"""
 _log = logger("trainer")
 
 
@@ -44,7 +45,7 @@ class HeldLease:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api = api
-        self._path = f"/v1/pipelines/{quote(pipeline)}/lease"
+        self._pipeline = pipeline
         self._holder = holder
         self._ttl_s = ttl_s
         self._clock = clock
@@ -55,7 +56,13 @@ class HeldLease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        retry(self._take, seconds=FIRST_S, on_retry=tell, clock=self._clock, sleep=self._sleep)
+        retry(
+            self._take,
+            seconds=FIRST_S,
+            on_retry=lambda error: _log.warning("lease not taken yet", error=str(error)),
+            clock=self._clock,
+            sleep=self._sleep,
+        )
         self._thread.start()
         return self
 
@@ -63,7 +70,7 @@ class HeldLease:
         self._stop.set()
         self._thread.join()
         try:
-            self._api.call("DELETE", self._path, params={"holder": self._holder})
+            self._api.release_lease(self._pipeline, self._holder)
         except PlatformError as error:  # it runs out by itself
             _log.warning("lease not released", error=str(error), ttl_s=self._ttl_s)
 
@@ -76,12 +83,13 @@ class HeldLease:
             )
 
     def _take(self) -> None:
-        asked = self._clock()
-        self._api.post(self._path, {"holder": self._holder, "ttl_s": self._ttl_s})
-        self._until = asked + self._ttl_s
+        # Counted from before the call: the data API's own count can only begin later.
+        begun = self._clock()
+        self._api.take_lease(self._pipeline, self._holder, ttl_s=self._ttl_s)
+        self._until = begun + self._ttl_s
 
     def _renew(self) -> None:
-        while not self._stop.wait(self._ttl_s / 4):
+        while not self._stop.wait(self._ttl_s / 4):  # so three renewals may fail
             try:
                 self._take()
             except TryLater as error:

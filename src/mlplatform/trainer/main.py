@@ -1,4 +1,4 @@
-"""One training run of one pipeline, from data to a proposed version."""
+"""The trainer's process: one training run of one pipeline, from data to a proposed version."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.request import new_request_id
-from mlplatform.errors import PlatformError
-from mlplatform.registry.publish import MlflowRun, Publisher, Status
+from mlplatform.errors import SettingsError
+from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import Settings, require
+from mlplatform.settings import Settings, require, variable
+from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import logger, serve_metrics
-from mlplatform.trainer.api import PatientClient
 from mlplatform.trainer.context import RunContext
-from mlplatform.trainer.credentials import refuse_databases
 from mlplatform.trainer.interrupt import orderly_end
 from mlplatform.trainer.lease import HeldLease
+from mlplatform.trainer.recording import recorded
 from mlplatform.trainer.report.summary import TrainingSummary
-from mlplatform.trainer.run import travel
+from mlplatform.trainer.run import run_training
 from mlplatform.trainer.timer import StepTimer
 
+RETRY_S = 45.0
+"""How long one call to the data API is repeated: an hour of work survives a short outage.
+
+Below the lease's time: a run that could not reach the data API for longer has lost its lease
+anyway.
+"""
 _log = logger("trainer")
 
 
@@ -36,92 +43,76 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
 
     Raises Refused when a gate or case does not hold (the report is in MLflow, nothing is
     registered) or another run holds the lease, InvalidInput for data or code that can't be used,
-    TryLater when a collaborator is away. However it ends, the lease is given back and the MLflow
-    run says how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
+    TryLater when a server is away. However it ends, the lease is given back and the MLflow run says
+    how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
     """
     refuse_databases(settings)
-    token = require(settings.dataapi.token, "dataapi", "token")
+    require(settings.dataapi.token, "dataapi", "token")
     serve_metrics(settings.telemetry)
-    holder = f"{socket.gethostname()}:{os.getpid()}:{new_request_id()}"
-    with ExitStack() as stack, structlog.contextvars.bound_contextvars(pipeline=pipeline):
-        stack.enter_context(orderly_end())
-        api = stack.enter_context(PatientClient(settings.dataapi.url, token))
-        store = stack.enter_context(
-            ModelStore(settings.registry.url, credentials=settings.registry.credentials)
-        )
-        lease = stack.enter_context(
-            HeldLease(stack.enter_context(DataApi(settings.dataapi.url, token)), pipeline, holder)
-        )
-        publisher = Publisher(settings.registry.url, credentials=settings.registry.credentials)
-        folder = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=_work(settings))
-            )
-        )
-        journal = StepTimer(pipeline, before=lease.require)
-        with _recorded(publisher, pipeline, journal, reason, holder) as record:
-            works = RunContext(
-                settings=settings,
-                api=api,
-                store=store,
-                publisher=publisher,
-                run=record,
-                journal=journal,
-                folder=folder,
-            )
-            outcome = travel(works, pipeline, reason)
+    with (
+        structlog.contextvars.bound_contextvars(pipeline=pipeline),
+        orderly_end(),
+        _opened(settings, pipeline, reason) as context,
+    ):
+        summary = run_training(context, pipeline, reason)
     _log.info(
-        "proposed", version=outcome.version, state=outcome.state, metrics=dict(outcome.metrics)
+        "proposed", version=summary.version, state=summary.state, metrics=dict(summary.metrics)
     )
-    print(outcome.summary(), file=sys.stdout)  # noqa: T201 - the answer of the command; logs go to stderr
-    return outcome
+    # The command's output; logs go to stderr.
+    print(summary.text(), file=sys.stdout)  # noqa: T201
+    return summary
+
+
+def refuse_databases(settings: Settings) -> None:
+    """Raise SettingsError that names every database address among the settings.
+
+    The trainer runs code of the pipeline's author: what it can't reach, that code can't reach.
+    """
+    given = [
+        variable("postgres", name)
+        for name in type(settings.postgres).model_fields
+        if name.endswith("_dsn") and getattr(settings.postgres, name) is not None
+    ]
+    if given:
+        raise SettingsError(
+            f"the trainer must hold no database credentials, and got {', '.join(given)}",
+            field=given[0],
+            fix="remove them from this process's environment and secrets; "
+            "training data comes through the data API",
+        )
 
 
 @contextmanager
-def _recorded(
-    publisher: Publisher, pipeline: str, journal: StepTimer, reason: str, holder: str
-) -> Iterator[MlflowRun]:
-    """An MLflow run that ends as this block ends, with the durations of the steps."""
-    tags = {"pipeline": pipeline, "reason": reason or "not said", "holder": holder}
-    run = publisher.start(pipeline, name=f"{pipeline} {holder[-12:]}", tags=tags)
-    with structlog.contextvars.bound_contextvars(run_id=run.id):
-        try:
-            yield run
-        except BaseException as error:
-            killed = isinstance(error, SystemExit | KeyboardInterrupt)
-            _log.error(
-                "run failed", error=str(error) or type(error).__name__, kind=type(error).__name__
-            )
-            _finish(
-                publisher,
-                run,
-                journal,
-                "KILLED" if killed else "FAILED",
-                str(error) or type(error).__name__,
-            )
-            raise
-        _finish(publisher, run, journal, "FINISHED", "")
-
-
-def _finish(
-    publisher: Publisher, run: MlflowRun, journal: StepTimer, status: Status, failure: str
-) -> None:
-    """End the MLflow run.
-
-    When MLflow is away too, the first error is the one that matters, so this one is logged only.
-    """
-    try:
-        publisher.metrics(
-            run, {f"seconds_{step}": seconds for step, seconds in journal.seconds.items()}
+def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunContext]:
+    """Everything that a run needs, closed in reverse: the MLflow run first, the lease later."""
+    url, token, registry = settings.dataapi.url, settings.dataapi.token, settings.registry
+    holder = f"{socket.gethostname()}:{os.getpid()}:{new_request_id()}"
+    with ExitStack() as stack:
+        api = stack.enter_context(DataApi(url, token, retry_s=RETRY_S))
+        store = stack.enter_context(ModelStore(registry.url, credentials=registry.credentials))
+        plain = stack.enter_context(DataApi(url, token))  # HeldLease says why it must not retry
+        lease = stack.enter_context(HeldLease(plain, pipeline, holder))
+        publisher = Publisher(registry.url, credentials=registry.credentials)
+        folder = stack.enter_context(_scratch(settings.trainer.work))
+        timer = StepTimer(pipeline, check=lease.require)
+        yield RunContext(
+            api=api,
+            store=store,
+            record=stack.enter_context(recorded(publisher, pipeline, timer, reason, holder)),
+            timer=timer,
+            checkout=lambda commit: checkout(settings.source, ref=commit),
+            started=datetime.now(UTC),
+            folder=folder,
+            wait_s=settings.trainer.wait_s,
+            jobs=settings.trainer.jobs,
+            trusted=registry.skops_trusted,
+            image=settings.trainer.image,
         )
-        if failure:
-            publisher.tags(run, {"failure": failure})
-        publisher.finish(run, status)
-    except PlatformError as error:
-        _log.error("MLflow was not told how the run ended", status=status, error=str(error))
 
 
-def _work(settings: Settings) -> Path | None:
-    if settings.trainer.work is not None:
-        settings.trainer.work.mkdir(parents=True, exist_ok=True)
-    return settings.trainer.work
+@contextmanager
+def _scratch(work: Path | None) -> Iterator[Path]:
+    if work is not None:
+        work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mlplatform-train-", dir=work) as folder:
+        yield Path(folder)

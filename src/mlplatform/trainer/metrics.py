@@ -7,6 +7,7 @@ rest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,30 +44,36 @@ def of_task(definition: PipelineDefinition) -> tuple[Metric, ...]:
     """The metrics that are computed for every version of this task."""
     if definition.task == "regression":
         return REGRESSION_METRICS
-    return tuple(sorted(CLASSIFICATION_METRICS))  # type: ignore[arg-type]  # a sorted set of Metric loses its literal type
+    # A sorted set of Metric loses its literal type.
+    return tuple(sorted(CLASSIFICATION_METRICS))  # type: ignore[arg-type]
 
 
-def evaluate(
-    labels: NDArray[Any], answers: Columns, classes: Classes | None, names: Sequence[Metric]
+def measure(
+    labels: NDArray[Any], predictions: Columns, classes: Classes | None, names: Sequence[Metric]
 ) -> dict[Metric, float]:
     """Each metric of these predictions.
 
     NaN where it isn't defined, such as roc_auc over rows of a single class.
     """
-    return {name: score(name, labels, answers, classes) for name in names}
+    return {name: score(name, labels, predictions, classes) for name in names}
 
 
-def score(name: Metric, labels: NDArray[Any], answers: Columns, classes: Classes | None) -> float:
+def score(
+    name: Metric, labels: NDArray[Any], predictions: Columns, classes: Classes | None
+) -> float:
     """One metric; NaN where it isn't defined."""
     if not len(labels):
         return float("nan")
     if classes is None:
         return _REGRESSION[name](
-            labels.astype(np.float64), answers["prediction"].astype(np.float64)
+            labels.astype(np.float64), predictions["prediction"].astype(np.float64)
         )
-    truth, said = np.asarray(labels, dtype=str), np.asarray(answers["prediction"], dtype=str)
+    truth, predicted = (
+        np.asarray(labels, dtype=str),
+        np.asarray(predictions["prediction"], dtype=str),
+    )
     return _CLASSIFICATION[name](
-        truth, said, np.asarray(answers["probabilities"], dtype=np.float64), classes
+        truth, predicted, np.asarray(predictions["probabilities"], dtype=np.float64), classes
     )
 
 
@@ -77,6 +84,11 @@ def better(name: Metric, challenger: float, champion: float, tolerance: float) -
         if name in LOWER_IS_BETTER
         else challenger >= champion - tolerance
     )
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float]:
+    """Without the metrics that are not defined: neither JSON nor Postgres takes NaN."""
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def _roc_auc(
@@ -110,33 +122,33 @@ def _log_loss(
     return float(-np.mean(np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))))
 
 
-def _f1(truth: NDArray[Any], said: NDArray[Any], _: NDArray[Any], classes: Classes) -> float:
+def _f1(truth: NDArray[Any], predicted: NDArray[Any], _: NDArray[Any], classes: Classes) -> float:
     if len(classes.names) == 2:
         return float(
-            sk.f1_score(truth == classes.positive, said == classes.positive, zero_division=0)
+            sk.f1_score(truth == classes.positive, predicted == classes.positive, zero_division=0)
         )
-    return float(sk.f1_score(truth, said, average="macro", zero_division=0))
+    return float(sk.f1_score(truth, predicted, average="macro", zero_division=0))
 
 
-def _balanced(truth: NDArray[Any], said: NDArray[Any], _: NDArray[Any], __: Classes) -> float:
-    return float(np.mean([np.mean(said[truth == name] == name) for name in np.unique(truth)]))
+def _balanced(truth: NDArray[Any], predicted: NDArray[Any], _: NDArray[Any], __: Classes) -> float:
+    return float(np.mean([np.mean(predicted[truth == name] == name) for name in np.unique(truth)]))
 
 
-def _r2(truth: NDArray[Any], said: NDArray[Any]) -> float:
-    return float(sk.r2_score(truth, said)) if len(truth) > 1 else float("nan")
+def _r2(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
+    return float(sk.r2_score(truth, predicted)) if len(truth) > 1 else float("nan")
 
 
 _CLASSIFICATION: Mapping[
     str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Classes], float]
 ] = {
     "roc_auc": _roc_auc,
-    "accuracy": lambda truth, said, _, __: float(np.mean(truth == said)),
+    "accuracy": lambda truth, predicted, _, __: float(np.mean(truth == predicted)),
     "balanced_accuracy": _balanced,
     "f1": _f1,
     "log_loss": _log_loss,
 }
 _REGRESSION: Mapping[str, Callable[[NDArray[Any], NDArray[Any]], float]] = {
     "r2": _r2,
-    "mae": lambda truth, said: float(np.mean(np.abs(truth - said))),
-    "rmse": lambda truth, said: float(np.sqrt(np.mean((truth - said) ** 2))),
+    "mae": lambda truth, predicted: float(np.mean(np.abs(truth - predicted))),
+    "rmse": lambda truth, predicted: float(np.sqrt(np.mean((truth - predicted) ** 2))),
 }

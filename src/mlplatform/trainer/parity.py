@@ -23,7 +23,7 @@ _log = logger("trainer")
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that are compared, and what scikit-learn answers for them."""
+    """Rows that are compared, and what scikit-learn predicts for them."""
 
     name: str
     features: Columns
@@ -48,7 +48,7 @@ def blocks(
     *,
     seed: int,
 ) -> list[Block]:
-    """Held-out rows and generated rows with scikit-learn's answers.
+    """Held-out rows and generated rows with scikit-learn's predictions.
 
     A generated block that scikit-learn itself refuses, such as categories it has never seen, proves
     nothing and is left out.
@@ -57,7 +57,7 @@ def blocks(
     for name, rows in _generated(train, features, np.random.default_rng(seed)):
         try:
             found.append(Block(name, rows, reference(rows)))
-        except Exception as error:  # noqa: BLE001 - the author's estimator may raise anything for such rows
+        except Exception as error:  # noqa: BLE001 - the author's estimator may raise anything
             _log.info(
                 "parity block left out: the estimator refuses it",
                 block=name,
@@ -67,30 +67,34 @@ def blocks(
 
 
 def compare(engine: Engine, reference: Sequence[Block], *, tolerance: float) -> Parity:
-    """Labels must be equal and numbers within `tolerance` (relative to numbers above 1), in every block; an engine that raises is not equal."""
+    """Whether the engine gives what scikit-learn gives, in every block.
+
+    Labels must be equal, and numbers within `tolerance` (relative to numbers above 1). An engine
+    that raises is not equal.
+    """
     worst, rows = 0.0, 0
     for block in reference:
         rows += length(block.features)
-        try:
-            answers = engine.predict(block.features)
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises unrelated classes for rows that it can't compute
-            return Parity(
-                equal=False,
-                rows=rows,
-                difference=worst,
-                complaint=f"{block.name} can't be computed: {str(error)[:200]}",
-            )
-        for name, expected in block.expected.items():
-            difference, complaint = _difference(expected, answers[name], tolerance)
-            worst = max(worst, difference)
-            if complaint:
-                return Parity(
-                    equal=False,
-                    rows=rows,
-                    difference=worst,
-                    complaint=f"{name} of {block.name}: {complaint}",
-                )
+        difference, complaint = _compared(engine, block, tolerance)
+        worst = max(worst, difference)
+        if complaint:
+            return Parity(equal=False, rows=rows, difference=worst, complaint=complaint)
     return Parity(equal=True, rows=rows, difference=worst)
+
+
+def _compared(engine: Engine, block: Block, tolerance: float) -> tuple[float, str]:
+    """The largest difference in a block, and what is wrong with it, or ''."""
+    try:
+        predictions = engine.predict(block.features)
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common class
+        return 0.0, f"{block.name} can't be computed: {str(error)[:200]}"
+    worst = 0.0
+    for name, expected in block.expected.items():
+        difference, complaint = _difference(expected, predictions[name], tolerance)
+        worst = max(worst, difference)
+        if complaint:
+            return worst, f"{name} of {block.name}: {complaint}"
+    return worst, ""
 
 
 def _difference(
@@ -114,44 +118,36 @@ def _difference(
 def _generated(
     train: Columns, features: Sequence[Feature], random: np.random.Generator
 ) -> Iterator[tuple[str, Columns]]:
-    yield (
-        "values mixed across rows",
-        {f.name: random.choice(train[f.name], _ROWS) for f in features},
-    )
-    yield (
-        "numbers between and around the known ones",
-        {f.name: _spread(train[f.name], f, random) for f in features},
-    )
-    yield (
-        "least and greatest values",
-        {f.name: _extremes(train[f.name], f, random) for f in features},
-    )
-    nullable = [
-        f
-        for f in features
-        if f.dtype == "string" or (f.dtype == "float64" and np.isnan(train[f.name]).any())
-    ]
-    if nullable:
-        yield "nulls", _changed(train, features, {f.name: _null(f) for f in nullable}, random)
-    strings = [f for f in features if f.dtype == "string"]
-    if strings:
-        yield (
-            "unseen categories",
-            _changed(train, features, {f.name: UNSEEN for f in strings}, random),
-        )
+    def rows(make: Callable[[NDArray[Any], Feature, np.random.Generator], NDArray[Any]]) -> Columns:
+        return {f.name: make(train[f.name], f, random) for f in features}
+
+    yield "values mixed across rows", rows(_mixed)
+    yield "numbers between and around the known ones", rows(_spread)
+    yield "least and greatest values", rows(_extremes)
+    nulls = {f.name: _null(f) for f in features if _nullable(f, train[f.name])}
+    if nulls:
+        yield "nulls", _changed(rows(_mixed), nulls, random)
+    unseen = {f.name: UNSEEN for f in features if f.dtype == "string"}
+    if unseen:
+        yield "unseen categories", _changed(rows(_mixed), unseen, random)
 
 
-def _changed(
-    train: Columns,
-    features: Sequence[Feature],
-    values: Mapping[str, Any],
-    random: np.random.Generator,
-) -> Columns:
-    """Mixed rows, half of whose named columns hold these values."""
-    rows = {f.name: random.choice(train[f.name], _ROWS) for f in features}
+def _changed(rows: Columns, values: Mapping[str, Any], random: np.random.Generator) -> Columns:
+    """The rows, in half of which the named columns hold these values."""
     for name, value in values.items():
         rows[name][random.random(_ROWS) < 0.5] = value
     return rows
+
+
+def _nullable(feature: Feature, known: NDArray[Any]) -> bool:
+    """Strings always are; numbers where training rows have nulls, as estimators refuse others."""
+    if feature.dtype == "string":
+        return True
+    return feature.dtype == "float64" and bool(np.isnan(known).any())
+
+
+def _mixed(values: NDArray[Any], _: Feature, random: np.random.Generator) -> NDArray[Any]:
+    return random.choice(values, _ROWS)
 
 
 def _null(feature: Feature) -> Any:

@@ -1,94 +1,73 @@
-"""The whole road of a run: learn, assess, and if all holds register, verify, propose."""
+"""One training run: every step, from top to bottom.
+
+The order carries meaning. Whatever only reads is done before the long work (tune, train), so that
+a mistake in the pipeline or a standby that lags ends the run early. What is judged from "evaluate"
+on is the exported model, loaded as serving will load it. Nothing is registered before all gates
+and cases hold, and nothing is proposed before the registry has returned the same bytes.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
-
-from mlplatform.contracts.promotion import Promotion
-from mlplatform.errors import Refused
-from mlplatform.trainer.assess import assess
 from mlplatform.trainer.context import RunContext
-from mlplatform.trainer.learn import learn
-from mlplatform.trainer.report.evidence import Evidence, finite
-from mlplatform.trainer.report.lineage import why
-from mlplatform.trainer.report.summary import TrainingSummary
-from mlplatform.trainer.steps import publish_report as record
+from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.interrupt import begin_time_limit
+from mlplatform.trainer.report.evidence import Evidence
+from mlplatform.trainer.report.summary import TrainingSummary, summarise
+from mlplatform.trainer.steps.compare import compare
+from mlplatform.trainer.steps.evaluate import evaluate
+from mlplatform.trainer.steps.export import export
+from mlplatform.trainer.steps.extract import extract
+from mlplatform.trainer.steps.judge_gates import judge_gates
+from mlplatform.trainer.steps.pin import pin
+from mlplatform.trainer.steps.propose import propose
+from mlplatform.trainer.steps.publish_report import publish_report
+from mlplatform.trainer.steps.register import register
+from mlplatform.trainer.steps.run_cases import run_cases
+from mlplatform.trainer.steps.split import split
+from mlplatform.trainer.steps.train import train
+from mlplatform.trainer.steps.tune import tune
+from mlplatform.trainer.steps.validate import validate
+from mlplatform.trainer.steps.verify import verify
+from mlplatform.trainer.steps.wait_for_features import wait_for_features
 
 
-def travel(works: RunContext, pipeline: str, reason: str) -> TrainingSummary:
-    """All steps. See `mlplatform.trainer.main.run` for what it raises."""
-    evidence = assess(works, learn(works, pipeline), reason)
-    with works.journal.step("report"):
-        record.log_evidence(works.publisher, works.run, evidence)
-    if not evidence.passed:
-        raise Refused(
-            f"{pipeline} is not proposed: {'; '.join(evidence.complaints)}",
-            field="gates",
-            fix=f"the report is in MLflow, run {works.run.id}, artifact report/report.html",
-        )
-    version = _register(works, evidence)
-    return _outcome(works, evidence, version, _propose(works, evidence, version))
-
-
-def _register(works: RunContext, evidence: Evidence) -> str:
-    path = f"/v1/models/{quote(evidence.pinned.definition.name)}/versions"
-    exported, artifacts = evidence.exported, f"{works.run.artifacts}/model"
-    with works.journal.step("register"):
-        version = record.register(
-            works.publisher, works.run, evidence, image=works.settings.trainer.image
-        )
-        works.api.post(path, _facts(evidence, version, artifacts))
-    with works.journal.step("verify"):
-        record.verify(
-            works.store, artifacts, exported.folder, exported.manifest_sha256, works.folder
-        )
-        works.api.post(f"{path}/{version}/verified", {"manifest_sha256": exported.manifest_sha256})
-    return version
-
-
-def _facts(evidence: Evidence, version: str, artifacts: str) -> dict[str, Any]:
-    return {
-        "version": version,
-        "run_id": evidence.run_id,
-        "artifacts": artifacts,
-        "manifest_sha256": evidence.exported.manifest_sha256,
-        "features_digest": evidence.pinned.digest,
-        "commit": evidence.pinned.commit,
-        "format": evidence.exported.signature.format,
-        "receipt_id": evidence.receipt.id,
-        "metrics": finite(evidence.metrics),
-    }
-
-
-def _propose(works: RunContext, evidence: Evidence, version: str) -> str:
-    """The version's state afterwards: champion where the pipeline approves by itself."""
-    with works.journal.step("propose"):
-        proof = {
-            "why": why(evidence),
-            "gate_digest": evidence.digest(),
-            "champion": evidence.judged.champion.version,
-        }
-        path = f"/v1/models/{quote(evidence.pinned.definition.name)}/promotions"
-        return Promotion.model_validate(
-            works.api.post(path, {"action": "propose", "version": version, **proof})
-        ).state
-
-
-def _outcome(works: RunContext, evidence: Evidence, version: str, state: str) -> TrainingSummary:
-    return TrainingSummary(
-        pipeline=evidence.pinned.definition.name,
-        run_id=works.run.id,
-        version=version,
-        state=state,
-        format=evidence.exported.signature.format,
-        rows=evidence.rows,
-        parameters=dict(evidence.search.best),
-        metrics=finite(evidence.metrics),
-        champion=evidence.judged.champion.version,
-        champion_metrics=finite(evidence.champion_metrics),
-        receipt_id=evidence.receipt.id,
-        gate_digest=evidence.digest(),
-        manifest_sha256=evidence.exported.manifest_sha256,
-        seconds=dict(works.journal.seconds),
-    )
+def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSummary:
+    """Train one pipeline once. See `mlplatform.trainer.main.run` for what it raises."""
+    api, record, timer = context.api, context.record, context.timer
+    with timer.step("pin"):
+        pinned = pin(api, context.checkout, record, pipeline)
+        begin_time_limit(pinned.definition.timeout_s)
+    with timer.step("wait"):
+        progress = wait_for_features(api, pinned, context.started, wait_s=context.wait_s)
+    with timer.step("extract"):
+        data = extract(context.datasets, pinned, context.started, as_of=progress.mark)
+    with timer.step("validate"):
+        validate(data.rows, pinned, progress)
+    with timer.step("split"):
+        parts = split(data, pinned, context.datasets, record)
+    with timer.step("tune"):
+        build = builder(pinned)
+        search = tune(build, parts.train, pinned, record, jobs=context.jobs, check=timer.check)
+    with timer.step("train"):
+        estimator = train(build, parts.train, pinned, search.best)
+    with timer.step("export"):
+        model = export(estimator, pinned, parts, context.folder / "model", context.trusted)
+    with timer.step("evaluate"):
+        new = evaluate(model.engine, model.signature, parts.test, pinned.definition)
+    with timer.step("champion"):
+        compared = compare(context, pinned, parts, new)
+    with timer.step("gates"):
+        verdicts = judge_gates(pinned.definition, compared)
+    with timer.step("cases"):
+        cases = run_cases(pinned, model)
+    evidence = Evidence(pinned, parts, search, model, compared, verdicts, cases, record.id, reason)
+    with timer.step("report"):
+        publish_report(record, evidence)
+    evidence.require_passed()
+    with timer.step("register"):
+        version = register(api, record, evidence, image=context.image)
+    with timer.step("verify"):
+        verify(api, context.store, version, model.folder, scratch=context.folder)
+    with timer.step("propose"):
+        state = propose(api, evidence, version.version)
+    return summarise(evidence, version.version, state, timer.seconds)

@@ -27,9 +27,10 @@ class Slice:
 
 
 def slices(column: str, values: NDArray[Any]) -> list[Slice]:
-    """The slices of one column: each value of strings and bools, quartiles of numbers; nulls are a slice of their own.
+    """The slices of one column: each value of strings and bools, quartiles of numbers.
 
-    Of more than 50 distinct strings the 49 most frequent stand alone and the rest are one slice.
+    Nulls are a slice of their own. Of more than 50 distinct strings the 49 most frequent stand
+    alone and the rest are one slice.
     """
     if values.dtype.kind in "fi" and len(np.unique(values[~_null(values)])) > 4:
         return _quartiles(column, values)
@@ -53,17 +54,16 @@ def _quartiles(column: str, values: NDArray[Any]) -> list[Slice]:
     null = _null(values)
     borders = np.unique(np.quantile(values[~null], [0.0, 0.25, 0.5, 0.75, 1.0]))
     place = np.clip(np.searchsorted(borders, values, side="right") - 1, 0, len(borders) - 2)
-    found = [
-        Slice(
-            f"{column} in [{borders[part]:.6g}, {borders[part + 1]:.6g}{']' if part == len(borders) - 2 else ')'}",
-            at,
-        )
-        for part in range(len(borders) - 1)
-        if len(at := np.flatnonzero((place == part) & ~null).astype(np.int64))
-    ]
-    return found + (
-        [Slice(f"{column}=null", np.flatnonzero(null).astype(np.int64))] if null.any() else []
-    )
+    found = []
+    for part in range(len(borders) - 1):
+        at = np.flatnonzero((place == part) & ~null).astype(np.int64)
+        end = "]" if part == len(borders) - 2 else ")"  # only the last one holds its upper border
+        if len(at):
+            name = f"{column} in [{borders[part]:.6g}, {borders[part + 1]:.6g}{end}"
+            found.append(Slice(name, at))
+    if null.any():
+        found.append(Slice(f"{column}=null", np.flatnonzero(null).astype(np.int64)))
+    return found
 
 
 def _null(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -12,38 +12,36 @@ _log = logger("trainer")
 
 
 class StepTimer:
-    """Durations of the steps of one run, in the order they ended."""
+    """Durations of the steps of one run, in the order they ended.
+
+    `check` raises when the run must stop. It is called before each step, and by steps that take
+    long.
+    """
 
     def __init__(
         self,
         pipeline: str,
         *,
-        before: Callable[[], None],
+        check: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seconds: dict[str, float] = {}
+        self.check = check
         self._pipeline = pipeline
-        self._before = before
         self._clock = clock
-
-    def check(self) -> None:
-        """Raise when the run must stop."""
-        self._before()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Run one step.
+        """Run one step, unless `check` stops the run before it.
 
-        `before` is asked first, and may raise to stop the run between two steps.
+        A step that fails has its seconds too, and no line that says it is done.
         """
-        self._before()
+        self.check()
         begun = self._clock()
         _log.info("step begins", step=name)
         try:
             yield
         finally:
-            self.seconds[name] = self._clock() - begun
-            histogram("trainer_step_seconds").labels(self._pipeline, name).observe(
-                self.seconds[name]
-            )
-        _log.info("step done", step=name, seconds=round(self.seconds[name], 3))
+            seconds = self.seconds[name] = self._clock() - begun
+            histogram("trainer_step_seconds").labels(self._pipeline, name).observe(seconds)
+        _log.info("step done", step=name, seconds=round(seconds, 3))

@@ -62,16 +62,15 @@ class Shop:
         digest = manifest.write(model)
         publisher = Publisher(self.mlflow.url)
         run = publisher.start(self.name, name=f"slope {slope}", tags={})
-        publisher.metrics(run, {"slope": slope})
-        publisher.files(run, model, "model")
-        version = publisher.register(
+        run.metrics({"slope": slope})
+        run.files(model, "model")
+        version = run.register(
             self.name,
-            run,
             about="Multiplies.",
             description=f"Times {slope}.",
             tags={"slope": str(slope)},
         )
-        publisher.finish(run, "FINISHED")
+        run.finish("FINISHED")
         with self.databases.connect("owner", "warehouse") as connection, connection.transaction():
             connection.execute(
                 "UPDATE control.model_versions SET state = 'retired' WHERE pipeline = %s",

@@ -66,7 +66,7 @@ def test_aliases_follow_the_record_and_are_repaired(databases: Any, pool: Any, m
     publisher = Publisher(mlflow.url)
     for _ in range(3):
         run = publisher.start(NAME, name="run", tags={})
-        publisher.register(NAME, run, about="Toys.", description="A version.", tags={})
+        run.register(NAME, about="Toys.", description="A version.", tags={})
     with ModelStore(mlflow.url) as store:
         mirror = Mirror(pool, store, interval_s=1)
         store.set_alias(NAME, "mine", "1")

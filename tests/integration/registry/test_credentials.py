@@ -1,4 +1,4 @@
-"""An MLflow that asks who is there: the shared one, behind a door that wants HTTP basic authentication."""
+"""An MLflow behind a proxy that requires HTTP basic authentication."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USER = ("platform", "päss:word")
 EXPECTED = f"Basic {base64.b64encode(':'.join(USER).encode()).decode()}"
 
 
-class Door(BaseHTTPRequestHandler):
+class Proxy(BaseHTTPRequestHandler):
     """Passes on what carries the right header, and answers 401 to the rest."""
 
     upstream = ""
@@ -40,7 +40,7 @@ class Door(BaseHTTPRequestHandler):
         )
         self._say(answer.status_code, answer.content)
 
-    do_POST = do_PUT = do_GET  # noqa: N815  (the names that http.server asks for)
+    do_POST = do_PUT = do_GET  # noqa: N815  (the names that http.server requires)
 
     def _say(self, code: int, body: bytes, *, kind: str = "application/json") -> None:
         self.send_response(code)
@@ -54,7 +54,7 @@ class Door(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def door(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def proxy(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Its address.
 
     MLflow's client keeps credentials in the environment of the process: they are taken out again.
@@ -63,7 +63,7 @@ def door(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("OpenDoor", (Door,), {"upstream": mlflow.url})
+        ("127.0.0.1", 0), type("OpenProxy", (Proxy,), {"upstream": mlflow.url})
     )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -73,9 +73,9 @@ def door(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def test_the_store_says_who_it_is(door: str) -> None:
-    """With user and password the door opens; without them it stays shut, and the refusal is told as one."""
-    with ModelStore(door, credentials=USER) as known, ModelStore(door) as unknown:
+def test_the_store_says_who_it_is(proxy: str) -> None:
+    """User and password let a client through; without them the refusal is reported as one."""
+    with ModelStore(proxy, credentials=USER) as known, ModelStore(proxy) as unknown:
         known.ping()
 
         assert [] == known.versions("nobody-trained-this")
@@ -83,13 +83,13 @@ def test_the_store_says_who_it_is(door: str) -> None:
             unknown.ping()
 
 
-def test_the_trainer_says_who_it_is(door: str) -> None:
+def test_the_trainer_says_who_it_is(proxy: str) -> None:
     """A run is recorded with user and password, and refused without."""
     with pytest.raises(Refused, match="401"):
-        Publisher(door).start("behind-a-door", name="first", tags={})
+        Publisher(proxy).start("behind-a-proxy", name="first", tags={})
 
-    publisher = Publisher(door, credentials=USER)
-    run = publisher.start("behind-a-door", name="first", tags={})
-    publisher.finish(run, "FINISHED")
+    publisher = Publisher(proxy, credentials=USER)
+    run = publisher.start("behind-a-proxy", name="first", tags={})
+    run.finish("FINISHED")
 
     assert run.artifacts.endswith("/artifacts")

@@ -54,11 +54,11 @@ def published(publisher: Publisher, tmp_path: Path) -> Published:
     (folder / "deep" / "signature.json").write_text("{}")
     digest = manifest.write(folder)
     run = publisher.start(name, name="first", tags={"reason": "test"})
-    publisher.files(run, folder, "model")
-    version = publisher.register(
-        name, run, about="Toys.", description="The first version.", tags={"seed": "0"}
+    run.files(folder, "model")
+    version = run.register(
+        name, about="Toys.", description="The first version.", tags={"seed": "0"}
     )
-    publisher.finish(run, "FINISHED")
+    run.finish("FINISHED")
     return Published(name, version, run, f"{run.artifacts}/model", digest, folder)
 
 
@@ -78,7 +78,10 @@ def test_a_download_is_what_was_published(
 def test_a_harmed_model_never_appears(
     store: ModelStore, mlflow: Any, published: Published, tmp_path: Path, harm: str
 ) -> None:
-    """A flipped byte, a missing file or another manifest in the store: the download fails by name and leaves nothing behind."""
+    """A flipped byte, a missing file or another manifest: the download fails and leaves nothing.
+
+    The error names the file.
+    """
     file = (
         mlflow.artifacts
         / published.artifacts
@@ -119,12 +122,12 @@ def test_aliases_follow(store: ModelStore, published: Published) -> None:
 def test_a_run_tells_its_story(
     publisher: Publisher, store: ModelStore, mlflow: Any, published: Published
 ) -> None:
-    """Description, tags, parameters beyond MLflow's limits, metrics by step and the state are all in MLflow."""
+    """Description, tags, many parameters, metrics by step and the state are all in MLflow."""
     run = publisher.start(published.name, name="second", tags={"reason": "more"})
-    publisher.parameters(run, {f"p{number}": "x" * 7_000 for number in range(120)})
-    publisher.metrics(run, {"loss": 0.5}, step=0)
-    publisher.metrics(run, {"loss": 0.25}, step=1)
-    publisher.finish(run, "FAILED")
+    run.parameters({f"p{number}": "x" * 7_000 for number in range(120)})
+    run.metrics({"loss": 0.5}, step=0)
+    run.metrics({"loss": 0.25}, step=1)
+    run.finish("FAILED")
     found = httpx.get(f"{mlflow.url}/api/2.0/mlflow/runs/get", params={"run_id": run.id}).json()[
         "run"
     ]
@@ -147,9 +150,7 @@ def test_versions_count_up_and_the_model_keeps_its_words(
     publisher: Publisher, store: ModelStore, published: Published
 ) -> None:
     """A second version of a known model is the next number, listed after the first."""
-    second = publisher.register(
-        published.name, published.run, about="Toys!", description="Again.", tags={}
-    )
+    second = published.run.register(published.name, about="Toys!", description="Again.", tags={})
 
     assert (
         [entry["version"] for entry in store.versions(published.name)]
@@ -179,7 +180,10 @@ def test_an_mlflow_that_is_away_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_strange_hosts_are_refused(mlflow: Any) -> None:
-    """MLflow answers only to the names it was given, port included; a page in somebody's browser can't reach it by another name."""
+    """MLflow answers only to the names it was given, port included.
+
+    A page in somebody's browser can't reach it by another name.
+    """
     assert (
         httpx.get(
             f"{mlflow.url}/api/2.0/mlflow/experiments/search?max_results=1",

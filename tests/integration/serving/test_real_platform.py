@@ -56,11 +56,11 @@ class Real:
         )
         publisher = Publisher(self.mlflow.url)
         run = publisher.start(NAME, name="test", tags={})
-        publisher.files(run, self.platform.folder / made.artifacts, "model")
-        number = publisher.register(
-            NAME, run, about="A model of a test.", description="A version of a test.", tags={}
+        run.files(self.platform.folder / made.artifacts, "model")
+        number = run.register(
+            NAME, about="A model of a test.", description="A version of a test.", tags={}
         )
-        publisher.finish(run, "FINISHED")
+        run.finish("FINISHED")
         version = made.model_copy(
             update={"version": number, "run_id": run.id, "artifacts": f"{run.artifacts}/model"}
         )

@@ -1,4 +1,4 @@
-"""The road to a training on real servers: git repository, data API, etl, MLflow, standby."""
+"""All that a training needs, on real servers: git repository, data API, etl, MLflow, standby."""
 
 from __future__ import annotations
 
@@ -51,17 +51,28 @@ from sklearn.preprocessing import OneHotEncoder
 
 
 def build(parameters):
-    words = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["home"]), remainder="passthrough", sparse_threshold=0)
+    words = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["home"]),
+        remainder="passthrough",
+        sparse_threshold=0,
+    )
     return make_pipeline(words, LogisticRegression(C=parameters.get("c", 1.0), max_iter=1000))
 """
 FEATURES = """
 def engineer(columns):
-    return {"income": columns["income"] / 10, "children": columns["children"], "member": columns["member"], "home": columns["home"]}
+    rest = {name: columns[name] for name in ("children", "member", "home")}
+    return {"income": columns["income"] / 10, **rest}
 """
 CASES = """
 rows: {typical: {income: 50, children: 1, member: true, home: rent, city: Bonn}}
 cases:
-  - {name: more income never hurts, kind: monotone, row: typical, column: income, values: [10, 50, 90], direction: up, of: "yes"}
+  - name: more income never hurts
+    kind: monotone
+    row: typical
+    column: income
+    values: [10, 50, 90]
+    direction: up
+    of: "yes"
 """
 STRICT_CASES = (
     CASES + '  - {name: nobody is ever sure, kind: bounds, row: typical, of: "yes", max: 0.0}\n'
@@ -125,7 +136,7 @@ def rows(count: int, *, seed: int = 0) -> list[dict[str, Any]]:
 
 @dataclass
 class Bank:
-    """One pipeline on the whole road."""
+    """One pipeline and all that its training needs."""
 
     name: str
     repository: Path
@@ -168,7 +179,7 @@ class Bank:
         self.drain()
 
     def bring(self, history: list[dict[str, Any]], *, replicated: bool = True) -> None:
-        """Import rows through the data API, let etl make features of them, and wait until the standby has them."""
+        """Import rows, let etl make features of them, and wait until the standby has them."""
         body = "\n".join(json.dumps(row) for row in history).encode()
         with self.client("admin") as client:
             headers = {"Content-Type": "application/x-ndjson"}

@@ -16,9 +16,9 @@ CHILD = """
 import sys
 from mlplatform import settings, telemetry
 from mlplatform.trainer.main import run
-knobs = settings.load()
-telemetry.configure(knobs.telemetry, process="trainer")
-run(knobs, sys.argv[1], reason="test")
+loaded = settings.load()
+telemetry.configure(loaded.telemetry, process="trainer")
+run(loaded, sys.argv[1], reason="test")
 """
 SLOW = """
 import pathlib, time
@@ -54,7 +54,7 @@ def _start(bank: Any, log: Path, **more: str) -> subprocess.Popen[bytes]:
 
 
 def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> None:
-    """The process ends well, says in plain words what it did, and its log is JSON lines with pipeline and run."""
+    """The process says in plain words what it did; its log is JSON lines with pipeline and run."""
     child = _start(bank, tmp_path / "log")
     out, _ = child.communicate(timeout=DEADLINE_S)
     lines = (tmp_path / "log").read_text().splitlines()
@@ -73,7 +73,7 @@ def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> No
 
 
 def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
-    """A run that is ended in the middle of the author's code is KILLED in MLflow, and the next one can begin at once."""
+    """A run that is ended in the author's code is KILLED in MLflow; the next can begin at once."""
     mark = tmp_path / "mark"
     bank.apply(model=SLOW.format(mark=str(mark)))
     child = _start(bank, tmp_path / "log")
@@ -92,7 +92,10 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
 
 
 def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:
-    """With any database address in its environment the process ends with the setting's name, before it has asked anybody."""
+    """With a database address in its environment the process ends, before any call.
+
+    The error names the setting.
+    """
     child = _start(
         bank,
         tmp_path / "log",

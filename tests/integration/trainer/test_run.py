@@ -21,7 +21,8 @@ from mlplatform.source.checkout import checkout
 OTHER_FEATURES = """
 def engineer(columns):
     per_head = columns["income"] / (columns["children"] + 1)
-    return {"income": columns["income"], "per_head": per_head, **{name: columns[name] for name in ("children", "member", "home")}}
+    rest = {name: columns[name] for name in ("children", "member", "home")}
+    return {"income": columns["income"], "per_head": per_head, **rest}
 """
 
 
@@ -32,7 +33,10 @@ def _metrics(run: dict[str, Any]) -> dict[str, float]:
 def test_a_training_ends_in_a_version_that_serves_what_was_judged(
     bank: Any, tmp_path: Path
 ) -> None:
-    """History in, champion out: registered, verified, promoted by the pipeline's own approval, with its whole story in MLflow."""
+    """History in, champion out: registered, verified, promoted by the pipeline's own approval.
+
+    Its whole story is in MLflow.
+    """
     outcome = bank.train()
     status = bank.get(f"/v1/models/{bank.name}")["champion"]
     (run,) = bank.runs()
@@ -90,7 +94,10 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(
 
 
 def test_the_same_data_code_and_seed_give_the_same_model(bank: Any) -> None:
-    """A second run without new data has the same metrics, the same rows by hash and the same model bytes; it meets the first as champion."""
+    """A second run without new data has the same metrics, rows by hash and model bytes.
+
+    It is compared with the first as champion.
+    """
     first, second = bank.train(), bank.train()
     champions = [
         json.loads(bank.artifact(outcome.run_id, "receipt.json")) for outcome in (first, second)
@@ -108,7 +115,7 @@ def test_the_same_data_code_and_seed_give_the_same_model(bank: Any) -> None:
 def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(
     bank: Any, history: Any
 ) -> None:
-    """After more rows came in, the new version and the champion are judged on one and the same held-out rows."""
+    """After more rows came in, both versions are judged on the same held-out rows."""
     first = bank.train()
     bank.bring(history(200, seed=1))
     second = bank.train()
@@ -121,7 +128,10 @@ def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(
 
 
 def test_a_standby_that_is_behind_is_waited_for(bank_of_its_own: Any, history: Any) -> None:
-    """Rows that etl has passed are in the training also when the standby replays them only later: no run learns from less without a word."""
+    """Rows that etl has passed are in the training, also when the standby replays them later.
+
+    No run learns from less without a word.
+    """
     bank = bank_of_its_own
     with bank.databases.cluster.superuser("warehouse", standby=True) as standby:
         standby.execute("SELECT pg_wal_replay_pause()")
@@ -135,9 +145,12 @@ def test_a_standby_that_is_behind_is_waited_for(bank_of_its_own: Any, history: A
 
 
 def test_a_failing_gate_blocks(bank: Any) -> None:
-    """Nothing is registered or proposed, the error names the gate, the report is in a FAILED run, and the lease is free again."""
+    """Nothing is registered or proposed, and the error names the gate.
+
+    The report is in a FAILED run, and the lease is free again.
+    """
     bank.apply(gates=[{"metric": "roc_auc", "min": 0.9999}])
-    with pytest.raises(Refused, match=r"roc_auc is .* wanted at least 0.9999") as refused:
+    with pytest.raises(Refused, match=r"roc_auc is .* required at least 0.9999") as refused:
         bank.train()
     (run,) = bank.runs()
     tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
@@ -151,7 +164,7 @@ def test_a_failing_gate_blocks(bank: Any) -> None:
 
 
 def test_a_failing_case_blocks(bank: Any, strict_cases: str) -> None:
-    """A model whose metrics are fine but which misbehaves is not proposed, and the case is named."""
+    """A model with fine metrics that misbehaves is not proposed, and the case is named."""
     bank.apply(cases=strict_cases)
     with pytest.raises(Refused, match="nobody is ever sure"):
         bank.train()
@@ -188,7 +201,7 @@ def test_a_manual_pipeline_waits_for_a_person(bank: Any) -> None:
 def test_what_can_be_known_before_is_no_end_of_a_training(
     bank: Any, files: dict[str, Any], said: str
 ) -> None:
-    """A case without its row and a gate on an unknown column end the run in its first step, not after the long work."""
+    """A case without its row and a gate on an unknown column end the run in its first step."""
     bank.apply(**files)
     with pytest.raises(InvalidInput, match=said):
         bank.train()
@@ -198,7 +211,7 @@ def test_what_can_be_known_before_is_no_end_of_a_training(
 
 
 def test_only_one_training_at_a_time(bank: Any) -> None:
-    """While somebody holds the lease a run ends at once and leaves no trace in MLflow."""
+    """While another run holds the lease a run ends at once and leaves no trace in MLflow."""
     with bank.client("trainer") as client:
         client.post(f"/v1/pipelines/{bank.name}/lease", {"holder": "somebody else", "ttl_s": 60})
     with pytest.raises(Refused, match="somebody else"):
@@ -208,7 +221,7 @@ def test_only_one_training_at_a_time(bank: Any) -> None:
 
 
 def test_a_champion_of_other_features_is_fed_with_its_own(bank: Any) -> None:
-    """After features.py changed, the champion is compared on the same rows, with the features of its own digest."""
+    """After features.py changed, the champion is compared on the same rows and its own features."""
     first = bank.train()
     bank.apply(features=OTHER_FEATURES)
     second = bank.train()
@@ -221,8 +234,8 @@ def test_a_champion_of_other_features_is_fed_with_its_own(bank: Any) -> None:
     )
 
 
-def test_a_harmed_champion_is_told_and_not_beaten_by_default(bank: Any) -> None:
-    """When the champion's files don't match their manifest, a gate against it fails and says why."""
+def test_a_damaged_champion_is_reported_and_not_beaten_by_default(bank: Any) -> None:
+    """When the champion's files differ from the manifest, a gate against it fails and says why."""
     bank.train()
     champion = bank.get(f"/v1/models/{bank.name}")["champion"]
     file = bank.mlflow.artifacts / champion["artifacts"] / "model.onnx"
@@ -235,7 +248,7 @@ def test_a_harmed_champion_is_told_and_not_beaten_by_default(bank: Any) -> None:
 
 
 def test_a_gate_may_slice_by_a_raw_column(bank: Any) -> None:
-    """A raw column that no feature is made of is read from the raw requests, for the test rows alone."""
+    """A raw column that no feature is made of is read from the raw requests, for the test rows."""
     bank.apply(gates=[{"metric": "roc_auc", "min": 0.6, "slice": "city"}])
     outcome = bank.train()
     gates = json.loads(bank.artifact(outcome.run_id, "report/gates.json"))["gates"]
@@ -255,7 +268,7 @@ def test_the_applied_commit_is_trained_and_no_later_one(bank: Any) -> None:
 
 
 def test_features_that_are_not_ready_are_not_waited_for_for_ever(bank: Any) -> None:
-    """Without an etl the run ends after its patience, says what waits, and is FAILED in MLflow."""
+    """Without an etl the run ends after its wait, says what waits, and is FAILED in MLflow."""
     bank.commit(features=OTHER_FEATURES)
     with bank.client("admin") as client:
         apply(client, checkout(bank.settings.source), bank.name)

@@ -134,7 +134,7 @@ def test_a_number_is_exact_within_its_tolerance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "told"),
+    ("case", "words"),
     [
         ({"kind": "exact"}, "cases.0.exact.expect: Field required"),
         ({"kind": "nonsense"}, "cases.0"),
@@ -162,9 +162,9 @@ def test_a_number_is_exact_within_its_tolerance() -> None:
         ),
     ],
 )
-def test_a_case_that_makes_no_sense_is_refused(case: dict[str, Any], told: str) -> None:
+def test_a_case_that_makes_no_sense_is_refused(case: dict[str, Any], words: str) -> None:
     """The refusal names the case or the key."""
     with pytest.raises(InvalidInput) as refusal:
         _parse(**case)
 
-    assert told in str(refusal.value)
+    assert words in str(refusal.value)

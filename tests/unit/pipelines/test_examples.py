@@ -48,7 +48,7 @@ def test_there_are_three() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_rows_keep_the_contract(name: str) -> None:
-    """History and live rows fit the definition, survive JSON, share no row, and come out the same each time."""
+    """History and live rows fit the definition, survive JSON, are disjoint and reproducible."""
     definition = FILES[name].definition
     old, new = list(history(name)), list(live(name))
     fields = {column.name for column in definition.columns} | {
@@ -76,7 +76,7 @@ def test_no_rows_for_a_stranger() -> None:
 
 
 def test_the_parcels_drift() -> None:
-    """What `swift` brings late grows from the first third of the history to the last: a model must be retrained."""
+    """What `swift` brings late grows over the history: a model must be retrained."""
     rows = [row for row in history("late-delivery") if row["carrier"] == "swift"]
     thirds = [rows[: len(rows) // 3], rows[-len(rows) // 3 :]]
     early, late = (sum(row["outcome"] == "late" for row in part) / len(part) for part in thirds)
@@ -98,7 +98,7 @@ def test_the_cases_fit_the_definition(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_model_learns_from_the_features(name: str) -> None:
-    """`build` gives an unfitted estimator that fits a data frame of the features, for each corner of the search space."""
+    """`build` gives an unfitted estimator that fits the features, for each corner of the space."""
     rows = list(islice(history(name), 300))
     frame = pd.DataFrame(FEATURES[name].apply(_columns(name, rows)))
     definition = FILES[name].definition
@@ -133,7 +133,7 @@ def _value(column: Column) -> st.SearchStrategy[Any]:
 @given(data=st.data())
 @settings(max_examples=25)
 def test_a_batch_gives_what_each_row_alone_gives(name: str, data: st.DataObject) -> None:
-    """Features see one row at a time: serving's one row and etl's thousands come out bit for bit the same."""
+    """Features see one row at a time: one row and thousands come out bit for bit the same."""
     declared = FILES[name].definition.columns
     rows = data.draw(
         st.lists(

@@ -45,7 +45,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("said", CHANGES)
 def test_any_difference_is_named(folder: Path, said: str) -> None:
-    """A changed, missing, additional or linked file, and a changed manifest, are each refused with a word that says so."""
+    """A changed, missing, additional or linked file and a changed manifest are refused by name."""
     digest = manifest.write(folder)
     CHANGES[said](folder)
 

@@ -13,7 +13,7 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.features.code import load
 from mlplatform.source.pipeline_files import PipelineFiles
 from mlplatform.trainer.labelled_rows import LabelledRows
-from mlplatform.trainer.steps.pin import Pinned
+from mlplatform.trainer.results import Pinned
 
 MODEL = """
 from sklearn.compose import make_column_transformer
@@ -23,7 +23,11 @@ from sklearn.preprocessing import OneHotEncoder
 
 
 def build(parameters):
-    words = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["plan"]), remainder="passthrough", sparse_threshold=0)
+    words = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["plan"]),
+        remainder="passthrough",
+        sparse_threshold=0,
+    )
     return make_pipeline(words, LogisticRegression(C=parameters.get("c", 1.0)))
 """
 
@@ -76,7 +80,7 @@ def table() -> Callable[..., LabelledRows]:
 
 @pytest.fixture
 def pinned(tmp_path: Path) -> Callable[..., Pinned]:
-    """Make a pinned pipeline: `pinned(model=source of model.py, cases=…, **changes of the definition)`."""
+    """Make a pinned pipeline: `pinned(model=source of model.py, cases=…, **changes)`."""
 
     def make(*, model: str = MODEL, cases: str | None = None, **changes: Any) -> Pinned:
         definition = PipelineDefinition.parse(document(**changes))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlplatform.trainer.metrics import Classes, evaluate, of_task, score
+from mlplatform.trainer.metrics import Classes, measure, of_task, score
 
 DRAW = np.random.default_rng(3)
 THREE = ("a", "b", "c")
@@ -27,7 +27,7 @@ def test_several_classes_as_scikit_learn_counts_them(definition) -> None:
     """With three classes: macro f1, one-against-the-rest roc_auc, log loss, accuracies."""
     made = definition(target={"name": "left", "dtype": "string"})
     truth, answers = _three()
-    found = evaluate(truth, answers, Classes(THREE, made), of_task(made))
+    found = measure(truth, answers, Classes(THREE, made), of_task(made))
     text, said = truth.astype(str), answers["prediction"].astype(str)
 
     assert found == pytest.approx(
@@ -49,7 +49,7 @@ def test_several_classes_as_scikit_learn_counts_them(definition) -> None:
 def test_the_positive_class_is_the_last_that_the_definition_names(
     definition, values: list[str] | None, positive: str
 ) -> None:
-    """f1 is that of the last of target.values, whatever the model's own order; else of the last in sort order."""
+    """f1 is that of the last of target.values, else of the last in sort order."""
     made = definition(target={"name": "left", "dtype": "string", "values": values})
     truth = np.array(["no", "no", "yes", "yes"], dtype=object)
     answers = {
@@ -70,7 +70,7 @@ def test_numbers_as_classes(definition) -> None:
         "prediction": np.array([0, 1, 0, 0]),
         "probabilities": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]),
     }
-    found = evaluate(truth, answers, Classes((0, 1), made), of_task(made))
+    found = measure(truth, answers, Classes((0, 1), made), of_task(made))
 
     assert (found["accuracy"], found["roc_auc"]) == (0.75, 1.0)
 

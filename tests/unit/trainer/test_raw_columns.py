@@ -12,9 +12,10 @@ import pytest
 from mlplatform.client.dataset import Dataset
 from mlplatform.contracts.columns import Column
 from mlplatform.errors import InvalidInput, Unavailable
+from mlplatform.trainer import datasets
+from mlplatform.trainer.datasets import DatasetReader
 from mlplatform.trainer.raw_columns import of_rows
-from mlplatform.trainer.steps import extract
-from mlplatform.trainer.steps.extract import Extractor
+from mlplatform.trainer.steps.split import slicing_columns
 
 CITY = Column(name="city", dtype="string", nullable=True)
 
@@ -29,7 +30,10 @@ def _requests(*inputs: dict[str, list[Any]]) -> pa.Table:
 
 
 def test_a_column_that_is_younger_than_a_request_is_null_there(table) -> None:
-    """Requests that were stored before the column was declared have no value of it; where null is not allowed the row is named."""
+    """Requests stored before the column was declared have no value of it.
+
+    Where null is not allowed the row is named.
+    """
     requests = _requests({"age": [1.0]}, {"age": [2.0], "city": ["Bonn"]})
 
     assert of_rows(requests, table(2), [CITY])["city"].tolist() == [None, "Bonn"]
@@ -37,18 +41,20 @@ def test_a_column_that_is_younger_than_a_request_is_null_there(table) -> None:
         of_rows(requests, table(2), [CITY.model_copy(update={"nullable": False})])
 
 
-def test_a_raw_standby_that_is_behind_is_asked_again(
+def test_a_raw_standby_that_is_behind_is_read_again(
     table, pinned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Test rows that the standby of the raw requests does not have yet are waited for, as long as the run's patience lasts."""
+    """Test rows that the raw standby does not have yet are waited for, as long as the run may."""
+    receipt: Any = None  # not read
     answers = [_requests({"age": [1.0]}), _requests({"city": ["Kiel"]}, {"city": ["Bonn"]})]
-    monkeypatch.setattr(extract, "download", lambda *_, **__: Dataset(answers.pop(0), None))  # type: ignore[arg-type]  # no receipt is asked for
+    monkeypatch.setattr(datasets, "download", lambda *_, **__: Dataset(answers.pop(0), receipt))
     monkeypatch.setattr(
-        extract, "retry", lambda read, seconds: _twice(read) if seconds == 9 else None
+        datasets, "retry", lambda read, seconds: _twice(read) if seconds == 9 else None
     )
     columns = [{"name": "age", "dtype": "float64"}, {"name": "city", "dtype": "string"}]
     made = pinned(columns=columns, gates=[{"metric": "roc_auc", "min": 0.5, "slice": "city"}])
-    found = Extractor(None, 9).sliced(made, table(2))  # type: ignore[arg-type]  # nothing is asked of it
+    reader = DatasetReader(None, 9)  # type: ignore[arg-type]  # nothing calls it
+    found = slicing_columns(reader, made, table(2))
 
     assert found["city"].tolist() == ["Kiel", "Bonn"]
     assert found.keys() == {"age", "calls", "plan", "city"}

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlplatform.contracts.dataset import Receipt
-from mlplatform.trainer.metrics import Classes, of_task, score
+from mlplatform.errors import Refused
+from mlplatform.trainer.metrics import finite, measure, of_task
+from mlplatform.trainer.results import (
+    CaseResult,
+    Champion,
+    Comparison,
+    Parts,
+    Pinned,
+    Search,
+    TrainedModel,
+    Verdict,
+)
 from mlplatform.trainer.slices import slices
-from mlplatform.trainer.steps.compare import Champion
-from mlplatform.trainer.steps.export import Exported
-from mlplatform.trainer.steps.judge_gates import Comparison, Verdict, describe
-from mlplatform.trainer.steps.pin import Pinned
-from mlplatform.trainer.steps.run_cases import CaseResult
-from mlplatform.trainer.steps.tune import Search
 
 
 @dataclass(frozen=True)
@@ -34,32 +41,51 @@ class Evidence:
     """One judged model, not yet registered."""
 
     pinned: Pinned
-    receipt: Receipt
-    run_id: str
-    reason: str
-    rows: Mapping[str, int]  # train, test
+    parts: Parts
     search: Search
-    exported: Exported
-    judged: Comparison
-    metrics: Mapping[str, float]
-    champion_metrics: Mapping[str, float]  # empty when there is none to compare with
-    verdicts: tuple[Verdict, ...]
-    cases: tuple[CaseResult, ...]
+    model: TrainedModel
+    comparison: Comparison
+    verdicts: Sequence[Verdict]
+    cases: Sequence[CaseResult]
+    run_id: str  # MLflow's
+    reason: str  # why the run was started; may be empty
+
+    @property
+    def receipt(self) -> Receipt:
+        """Where the training data come from."""
+        return self.parts.receipt
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The new version on the test rows."""
+        return self.comparison.new.metrics
+
+    @property
+    def champion(self) -> Champion:
+        """The version that the new one was compared with."""
+        return self.comparison.champion
 
     @property
     def passed(self) -> bool:
         """True when every gate and every case holds."""
-        return all(verdict.passed for verdict in self.verdicts) and all(
-            case.passed for case in self.cases
-        )
+        return not self.complaints
 
     @property
     def complaints(self) -> list[str]:
         """One line for each gate and case that does not hold."""
-        gates = [describe(verdict) for verdict in self.verdicts if not verdict.passed]
+        gates = [verdict.describe() for verdict in self.verdicts if not verdict.passed]
         return gates + [
             f"case '{case.name}': {case.complaint}" for case in self.cases if not case.passed
         ]
+
+    def require_passed(self) -> None:
+        """Raise Refused that names every gate and case that does not hold."""
+        if not self.passed:
+            raise Refused(
+                f"{self.pinned.definition.name} is not proposed: {'; '.join(self.complaints)}",
+                field="gates",
+                fix=f"the report is in MLflow, run {self.run_id}, artifact report/report.html",
+            )
 
     def document(self) -> bytes:
         """gates.json: what was judged and how it ended, as canonical JSON."""
@@ -67,16 +93,16 @@ class Evidence:
             "pipeline": self.pinned.definition.name,
             "commit": self.pinned.commit,
             "features_digest": self.pinned.digest,
-            "manifest_sha256": self.exported.manifest_sha256,
+            "manifest_sha256": self.model.manifest_sha256,
             "receipt": self.receipt.id,
             "dataset_sha256": self.receipt.sha256,
-            "rows": dict(self.rows),
+            "rows": self.parts.sizes,
             "metrics": finite(self.metrics),
-            "champion": self.judged.champion.version,
-            "champion_metrics": finite(self.champion_metrics),
+            "champion": self.champion.version,
+            "champion_metrics": finite(self.champion.metrics),
             "gates": [asdict(verdict) for verdict in self.verdicts],
             "cases": [asdict(case) for case in self.cases],
-            "parity": asdict(self.exported.parity),
+            "parity": asdict(self.model.parity),
             "passed": self.passed,
         }
         return json.dumps(body, indent=1, sort_keys=True, allow_nan=False).encode()
@@ -86,39 +112,21 @@ class Evidence:
         return hashlib.sha256(self.document()).hexdigest()
 
     def slice_rows(self) -> list[SliceRow]:
-        """Metrics per slice: of every gate's column, and of string and bool features with few values."""
+        """Metrics per slice: of every gate's column, and of string and bool features."""
+        columns, features = self.comparison.columns, self.pinned.features.features
         names = {gate.slice for gate in self.pinned.definition.gates if gate.slice}
-        names |= {
-            feature.name
-            for feature in self.pinned.features.features
-            if feature.dtype in ("string", "bool")
-        }
-        parts = [part for name in sorted(names) for part in slices(name, self.judged.columns[name])]
+        names |= {item.name for item in features if item.dtype in ("string", "bool")}
+        parts = [part for name in sorted(names) for part in slices(name, columns[name])]
         return [
-            SliceRow(part.name, len(part.positions), self._scores(part.positions)) for part in parts
+            SliceRow(part.name, len(part.positions), self._measured(part.positions))
+            for part in parts
         ]
 
-    def _scores(self, positions: Any) -> dict[str, float]:
-        answers = {name: values[positions] for name, values in self.judged.answers.items()}
-        labels = self.judged.labels[positions]
-        return {
-            name: score(name, labels, answers, self.judged.classes)
-            for name in of_task(self.pinned.definition)
+    def _measured(self, positions: NDArray[np.int64]) -> Mapping[str, float]:
+        new, labels = self.comparison.new, self.comparison.labels[positions]
+        predictions: dict[str, Any] = {
+            name: values[positions] for name, values in new.predictions.items()
         }
-
-
-def champion_scores(
-    pinned: Pinned, labels: Any, champion: Champion, classes: Classes | None
-) -> dict[str, float]:
-    """All metrics of the champion on the test rows that it could answer; empty when it answered none."""
-    if champion.answers is None or champion.positions is None:
-        return {}
-    truth = labels[champion.positions]
-    return {
-        name: score(name, truth, champion.answers, classes) for name in of_task(pinned.definition)
-    }
-
-
-def finite(values: Mapping[str, float]) -> dict[str, float]:
-    """Without the metrics that are not defined: neither JSON nor Postgres takes NaN."""
-    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        return dict(
+            measure(labels, predictions, new.classes, of_task(self.pinned.definition)).items()
+        )

@@ -40,8 +40,8 @@ def tags(evidence: Evidence, image: str) -> dict[str, str]:
         "features_digest": pinned.digest,
         "lock_sha256": lock_hash(),
         "seed": str(pinned.definition.split.seed),
-        "manifest_sha256": evidence.exported.manifest_sha256,
-        "format": evidence.exported.signature.format,
+        "manifest_sha256": evidence.model.manifest_sha256,
+        "format": evidence.model.signature.format,
         "gate_digest": evidence.digest(),
     }
     return found | ({"image": image} if image else {})
@@ -49,15 +49,18 @@ def tags(evidence: Evidence, image: str) -> dict[str, str]:
 
 def description(evidence: Evidence) -> str:
     """The version in plain words."""
-    definition, metric = evidence.pinned.definition, evidence.pinned.definition.tuning.metric
+    pinned, rows = evidence.pinned, evidence.parts.sizes
+    definition = pinned.definition
     figures = ", ".join(f"{name} {value:.4g}" for name, value in evidence.metrics.items())
-    rows = f"Trained on {evidence.rows['train']} rows and judged on {evidence.rows['test']} held-out rows ({definition.split.by} split)"
+    size = f"Trained on {rows['train']} rows and judged on {rows['test']} held-out rows"
+    origin = f"data as of mark {evidence.receipt.as_of}, code at commit {pinned.commit[:25]}"
+    checked = f"Gates: {len(evidence.verdicts)} checked, cases: {len(evidence.cases)} checked"
     lines = [
         definition.description,
         "",
-        f"{rows}, data as of mark {evidence.receipt.as_of}, code at commit {evidence.pinned.commit[:25]}.",
-        f"On the held-out rows: {figures}. {_compared(evidence, metric)}",
-        f"Serves as {evidence.exported.signature.format}. Gates: {len(evidence.verdicts)} checked, cases: {len(evidence.cases)} checked.",
+        f"{size} ({definition.split.by} split), {origin}.",
+        f"On the held-out rows: {figures}. {_compared(evidence)}",
+        f"Serves as {evidence.model.signature.format}. {checked}.",
     ]
     return "\n".join([*lines, f"Started because: {evidence.reason}"] if evidence.reason else lines)
 
@@ -66,16 +69,20 @@ def why(evidence: Evidence) -> str:
     """One sentence for the promotion record."""
     return (
         f"all {len(evidence.verdicts)} gates and {len(evidence.cases)} cases hold; "
-        f"{_compared(evidence, evidence.pinned.definition.tuning.metric)}"
+        f"{_compared(evidence)}"
         + (f" Run started because: {evidence.reason}" if evidence.reason else "")
     )
 
 
-def _compared(evidence: Evidence, metric: str) -> str:
-    champion = evidence.judged.champion
-    if metric not in evidence.champion_metrics:
-        return f"Not compared with a champion: {champion.why or 'its metric is not defined on these rows'}."
-    mine, theirs = evidence.metrics[metric], evidence.champion_metrics[metric]
+def _compared(evidence: Evidence) -> str:
+    champion, metric = evidence.champion, evidence.pinned.definition.tuning.metric
+    if metric not in champion.metrics:
+        because = champion.why or "its metric is not defined on these rows"
+        return f"Not compared with a champion: {because}."
+    mine, theirs = evidence.metrics[metric], champion.metrics[metric]
     gain = (theirs - mine) if metric in LOWER_IS_BETTER else (mine - theirs)
     word = "better" if gain > 0 else "worse" if gain < 0 else "equal"
-    return f"{metric} is {mine:.4g}, version {champion.version} has {theirs:.4g} on the same rows ({word})."
+    return (
+        f"{metric} is {mine:.4g}, version {champion.version} has {theirs:.4g} "
+        f"on the same rows ({word})."
+    )

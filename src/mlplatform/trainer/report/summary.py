@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from mlplatform.trainer.metrics import finite
+from mlplatform.trainer.report.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -13,33 +16,51 @@ class TrainingSummary:
     pipeline: str
     run_id: str
     version: str
-    state: str  # of the version after the proposal: candidate, or champion where the pipeline approves by itself
+    state: str  # after the proposal: candidate, or champion where the pipeline approves by itself
     format: str
     rows: Mapping[str, int]
-    parameters: Mapping[str, object]
     metrics: Mapping[str, float]
     champion: str | None  # version it was compared with
     champion_metrics: Mapping[str, float]
-    receipt_id: str
     gate_digest: str
     manifest_sha256: str
-    seconds: Mapping[str, float] = field(default_factory=dict)  # per step
+    seconds: Mapping[str, float]  # per step
 
-    def summary(self) -> str:
+    def text(self) -> str:
         """A few lines for a person."""
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
         size = f"{self.rows['train']} rows for training, {self.rows['test']} held out"
         lines = [
             f"{self.pipeline} version {self.version} is {self.state} ({self.format}, {size})",
-            f"  {figures}",
+            f"  {_figures(self.metrics)}",
         ]
         if self.champion_metrics:
-            against = ", ".join(
-                f"{name} {value:.4g}" for name, value in self.champion_metrics.items()
-            )
-            lines.append(f"  version {self.champion} on the same rows: {against}")
+            figures = _figures(self.champion_metrics)
+            lines.append(f"  version {self.champion} on the same rows: {figures}")
         slowest = sorted(self.seconds.items(), key=lambda item: -item[1])[:3]
-        lines.append(
-            f"  {sum(self.seconds.values()):.1f} s, most of it {', '.join(f'{name} {value:.1f} s' for name, value in slowest)}"
-        )
+        most = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in slowest)
+        lines.append(f"  {sum(self.seconds.values()):.1f} s, most of it {most}")
         return "\n".join(lines)
+
+
+def summarise(
+    evidence: Evidence, version: str, state: str, seconds: Mapping[str, float]
+) -> TrainingSummary:
+    """The summary of a proposed version."""
+    return TrainingSummary(
+        pipeline=evidence.pinned.definition.name,
+        run_id=evidence.run_id,
+        version=version,
+        state=state,
+        format=evidence.model.signature.format,
+        rows=evidence.parts.sizes,
+        metrics=finite(evidence.metrics),
+        champion=evidence.champion.version,
+        champion_metrics=finite(evidence.champion.metrics),
+        gate_digest=evidence.digest(),
+        manifest_sha256=evidence.model.manifest_sha256,
+        seconds=dict(seconds),
+    )
+
+
+def _figures(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())

@@ -1,121 +1,99 @@
-"""The version that serves now, asked about the very rows that the new one is judged on."""
+"""Compare with the version that serves now, on the very rows that the new one is judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlplatform.contracts.columns import Columns, Feature
+from mlplatform.contracts.model import Signature
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.engine.interface import Engine
 from mlplatform.engine.load import load, read_signature
 from mlplatform.errors import PlatformError, Refused, TryLater
-from mlplatform.registry.store import ModelStore
 from mlplatform.telemetry import logger
+from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.labelled_rows import LabelledRows
-from mlplatform.trainer.steps.pin import Pinned
+from mlplatform.trainer.results import Champion, Comparison, Evaluation, Parts, Pinned
+from mlplatform.trainer.steps.evaluate import evaluate
+from mlplatform.trainer.steps.extract import extract_other_digest
 
-RowsOf = Callable[[str, tuple[Feature, ...]], LabelledRows]
-"""Rows of another features digest, as of the same mark."""
 _log = logger("trainer")
 
 
-@dataclass(frozen=True)
-class Champion:
-    """What could be learnt of the champion. `answers` are None when it can't be compared, and `why` says so.
+def compare(context: RunContext, pinned: Pinned, parts: Parts, new: Evaluation) -> Comparison:
+    """The new version's evaluation beside the champion's.
 
-    With another features digest some test rows may lack features of the old one: `positions` are
-    the test rows that it did answer.
+    A champion that can't be loaded, proven or fed, or that knows other classes, is reported,
+    not hidden: gates against it then fail. Raises TryLater when MLflow or the data API is away.
     """
-
-    version: str | None
-    answers: Columns | None = None
-    classes: tuple[Any, ...] | None = None
-    positions: np.ndarray[Any, Any] | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Inquiry:
-    """How a champion is fetched and fed."""
-
-    store: ModelStore
-    rows_of: RowsOf
-    folder: Path  # scratch
-    trusted: tuple[str, ...]
-
-    def ask(
-        self,
-        version: ModelVersion | None,
-        pinned: Pinned,
-        test: LabelledRows,
-        classes: Sequence[Any] | None,
-    ) -> Champion:
-        """The champion's predictions for the test rows. `classes` are those of the new version.
-
-        A champion that can't be loaded, proven or fed, or that answers another question, is
-        reported, not hidden: gates against it then fail. Raises TryLater when MLflow or the data
-        API is away.
-        """
-        if version is None:
-            return Champion(version=None, why="there is no champion yet")
-        try:
-            return self._ask(version, pinned, test, classes)
-        except TryLater:
-            raise
-        except Exception as error:  # noqa: BLE001 - the loaders and the model itself may raise anything, such as skops under another scikit-learn
-            why = (
-                str(error)
-                if isinstance(error, PlatformError)
-                else f"{type(error).__name__}: {error}"
-            )
-            _log.error("champion can't be compared", version=version.version, error=why)
-            return Champion(
-                version=version.version, why=f"version {version.version} can't be compared: {why}"
-            )
-
-    def _ask(
-        self,
-        version: ModelVersion,
-        pinned: Pinned,
-        test: LabelledRows,
-        classes: Sequence[Any] | None,
-    ) -> Champion:
-        place = self.folder / f"champion-{version.version}"
-        self.store.download(version.artifacts, place, version.manifest_sha256)
-        form = read_signature(place)
-        engine = load(place, form, trusted=self.trusted)
-        if form.task != pinned.definition.task:
-            raise Refused(f"it is a {form.task}")
-        if _named(form.classes) != _named(classes):
-            raise Refused(
-                f"it tells {', '.join(_named(form.classes))} apart, and the new one {', '.join(_named(classes))}"
-            )
-        positions, rows = np.arange(len(test), dtype=np.int64), test
-        if version.features_digest != pinned.digest:
-            positions, rows = _same_rows(test, self.rows_of(version.features_digest, form.features))
-        if not len(positions):
-            raise Refused(f"none of the test rows has features of {version.features_digest[:12]}…")
-        return Champion(
-            version=version.version,
-            answers=engine.predict(rows.features),
-            classes=form.classes,
-            positions=positions,
-        )
+    serving = context.api.model_status(pinned.definition.name).champion
+    if serving is None:
+        champion = Champion(version=None, why="there is no champion yet")
+    else:
+        champion = _champion(context, serving, pinned, parts, new)
+    return Comparison(parts.test.labels, new, champion, parts.columns)
 
 
-def _named(classes: Sequence[Any] | None) -> list[str]:
+def _champion(
+    context: RunContext, serving: ModelVersion, pinned: Pinned, parts: Parts, new: Evaluation
+) -> Champion:
+    version = serving.version
+    try:
+        engine, signature = _loaded(context, serving)
+        _refuse_incomparable(signature, pinned, new)
+        positions, rows = _rows(context, serving, signature, pinned, parts)
+        evaluation = evaluate(engine, signature, rows, pinned.definition)
+    except TryLater:  # nothing is known about the champion: the run must not go on without it
+        raise
+    except Exception as error:  # noqa: BLE001 - loaders and models may raise anything
+        known = isinstance(error, PlatformError)
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        _log.error("champion can't be compared", version=version, error=why)
+        return Champion(version, why=f"version {version} can't be compared: {why}")
+    return Champion(version, evaluation, positions)
+
+
+def _loaded(context: RunContext, serving: ModelVersion) -> tuple[Engine, Signature]:
+    folder = context.folder / f"champion-{serving.version}"
+    context.store.download(serving.artifacts, folder, serving.manifest_sha256)
+    signature = read_signature(folder)
+    return load(folder, signature, trusted=context.trusted), signature
+
+
+def _refuse_incomparable(signature: Signature, pinned: Pinned, new: Evaluation) -> None:
+    if signature.task != pinned.definition.task:
+        raise Refused(f"it is a {signature.task}")
+    theirs, ours = _names(signature.classes), _names(new.classes.names if new.classes else None)
+    if theirs != ours:
+        raise Refused(f"its classes are {', '.join(theirs)}, the new one's {', '.join(ours)}")
+
+
+def _names(classes: Sequence[Any] | None) -> list[str]:
     return sorted(map(str, classes or ()))
 
 
-def _same_rows(
-    test: LabelledRows, other: LabelledRows
-) -> tuple[np.ndarray[Any, Any], LabelledRows]:
-    """Which test rows the other table has too, and those rows of it, in the same order."""
+def _rows(
+    context: RunContext,
+    serving: ModelVersion,
+    signature: Signature,
+    pinned: Pinned,
+    parts: Parts,
+) -> tuple[NDArray[np.int64], LabelledRows]:
+    """Which test rows the champion can be fed with, and those rows with its own features."""
+    test, digest = parts.test, serving.features_digest
+    if digest == pinned.digest:
+        return np.arange(len(test), dtype=np.int64), test
+    other = extract_other_digest(
+        context.datasets, pinned, parts.receipt, digest, signature.features
+    )
     place = {key: at for at, key in enumerate(other.identities())}
     pairs = [(mine, place[key]) for mine, key in enumerate(test.identities()) if key in place]
-    mine, theirs = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
-    return mine, other.take(theirs)
+    if not pairs:
+        raise Refused(f"none of the test rows has features of {digest[:12]}…")
+    ours, theirs = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
+    # Features of their digest, labels of our test rows: both versions are held to the same truth.
+    return ours, replace(test.take(ours), features=other.take(theirs).features)

@@ -1,4 +1,7 @@
-"""The model folder that will serve: compiled to ONNX when it is proven equal to scikit-learn, else skops."""
+"""Export the model folder that will serve.
+
+ONNX when it is proven equal to scikit-learn, else skops.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ import yaml
 
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.model import Format, Output, Signature
-from mlplatform.engine.interface import Engine
 from mlplatform.engine.load import load
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
 from mlplatform.engine.skops import SkopsEngine
@@ -21,67 +23,37 @@ from mlplatform.engine.skops_dump import dump_skops
 from mlplatform.errors import InvalidInput, PlatformError, Refused
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
-from mlplatform.trainer.labelled_rows import LabelledRows
-from mlplatform.trainer.parity import Block, Parity, blocks, compare
-from mlplatform.trainer.steps.pin import Pinned
+from mlplatform.trainer.parity import Block, blocks, compare
+from mlplatform.trainer.results import Parts, Pinned, TrainedModel
 
-_PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
+_PRECISIONS: tuple[Precision, ...] = ("float32", "float64")  # the faster one first
 _log = logger("trainer")
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A model folder, loaded as serving will load it."""
-
-    folder: Path
-    signature: Signature
-    engine: Engine
-    manifest_sha256: str
-    parity: Parity
-    tried: tuple[str, ...]  # what was not taken, and why
-
-
 def export(
-    estimator: Any,
-    pinned: Pinned,
-    train: LabelledRows,
-    test: LabelledRows,
-    folder: Path,
-    *,
-    trusted: Sequence[str],
-) -> Exported:
-    """Write the model into `folder` and load it again.
+    estimator: Any, pinned: Pinned, parts: Parts, folder: Path, trusted: Sequence[str]
+) -> TrainedModel:
+    """Write the model into `folder` and load it again, in the first way that is proven equal.
 
     Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when
     skops would need untrusted types.
     """
     reference = SkopsEngine(estimator, signature(estimator, pinned, "skops")).predict
-    proofs = blocks(
-        reference,
-        train.features,
-        test.features,
-        pinned.features.features,
-        seed=pinned.definition.split.seed,
-    )
-    bench, tried = _Bench(pinned, folder, tuple(trusted), tuple(proofs)), list[str]()
+    features, seed = pinned.features.features, pinned.definition.split.seed
+    proofs = blocks(reference, parts.train.features, parts.test.features, features, seed=seed)
+    workshop, tried = _Workshop(pinned, folder, tuple(trusted), tuple(proofs)), list[str]()
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
-            found = bench.write(make(), signature(estimator, pinned, kind))
+            model = workshop.write(make(), signature(estimator, pinned, kind))
         except PlatformError as error:
             if kind == "skops":  # the last way: its complaint is what the author needs to know
                 raise
             tried.append(f"{name}: {error.message}")
             continue
-        if found.parity.equal:
-            _log.info(
-                "exported",
-                format=name,
-                difference=found.parity.difference,
-                rows=found.parity.rows,
-                tried=tried,
-            )
-            return replace(found, tried=tuple(tried))
-        tried.append(f"{name}: {found.parity.complaint}")
+        if model.parity.equal:
+            _log.info("exported", format=name, difference=model.parity.difference, tried=tried)
+            return replace(model, tried=tuple(tried))
+        tried.append(f"{name}: {model.parity.complaint}")
     raise Refused(f"no export is equal to scikit-learn: {'; '.join(tried)}", field="export.format")
 
 
@@ -126,12 +98,12 @@ def _outputs(classes: tuple[str, ...] | tuple[int, ...] | None) -> tuple[Output,
 def _ways(
     estimator: Any, pinned: Pinned, trusted: Sequence[str]
 ) -> Iterator[tuple[Format, str, Callable[[], bytes]]]:
-    wanted, features = pinned.definition.export.format, pinned.features.features
+    allowed, features = pinned.definition.export.format, pinned.features.features
     outputs = [output.name for output in signature(estimator, pinned, "onnx").outputs]
-    if wanted in ("auto", "onnx"):
+    if allowed in ("auto", "onnx"):
         for precision in _PRECISIONS:
             yield "onnx", f"onnx {precision}", _compiling(estimator, features, outputs, precision)
-    if wanted in ("auto", "skops"):
+    if allowed in ("auto", "skops"):
         yield "skops", "skops", lambda: dump_skops(estimator, trusted)
 
 
@@ -142,32 +114,26 @@ def _compiling(
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Workshop:
+    """Writes one model after the other into the same folder, and compares it with scikit-learn."""
+
     pinned: Pinned
     folder: Path
     trusted: tuple[str, ...]
     proofs: tuple[Block, ...]
 
-    def write(self, data: bytes, form: Signature) -> Exported:
+    def write(self, data: bytes, form: Signature) -> TrainedModel:
         """Make the folder anew around these model bytes, load it as serving will, and compare."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / form.model_file).write_bytes(data)
         (self.folder / "signature.json").write_text(form.model_dump_json(indent=1))
         document = self.pinned.definition.model_dump(mode="json", exclude_none=True)
-        (self.folder / "pipeline.yaml").write_text(
-            yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        )
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        (self.folder / "pipeline.yaml").write_text(text)
         if self.pinned.files.cases:
             shutil.copyfile(self.pinned.files.cases, self.folder / "cases.yaml")
-        digest = manifest.write(self.folder)
+        digest = manifest.write(self.folder)  # last: it lists every file that is there
         engine = load(self.folder, form, trusted=self.trusted)
         parity = compare(engine, self.proofs, tolerance=self.pinned.definition.export.tolerance)
-        return Exported(
-            folder=self.folder,
-            signature=form,
-            engine=engine,
-            manifest_sha256=digest,
-            parity=parity,
-            tried=(),
-        )
+        return TrainedModel(self.folder, form, engine, digest, parity)

@@ -1,74 +1,86 @@
-"""What exactly is trained: the applied commit, and proof that the files checked out are those."""
+"""Pin what is trained: the applied commit, and proof that the files checked out are those."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from urllib.parse import quote
+from collections.abc import Callable
+from typing import Any
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
 from mlplatform.features.code import FeatureSet, load
-from mlplatform.settings import SourceSettings
-from mlplatform.source.checkout import checkout
+from mlplatform.registry.publish import MlflowRun
+from mlplatform.source.checkout import Checkout
 from mlplatform.source.pipeline_files import PipelineFiles
+from mlplatform.trainer.results import Pinned
 from mlplatform.trainer.steps.run_cases import read_cases
 
 
-@dataclass(frozen=True)
-class Pinned:
-    """One applied pipeline at one commit."""
+def pin(
+    api: DataApi, checkout: Callable[[str], Checkout], record: MlflowRun, pipeline: str
+) -> Pinned:
+    """The applied definition with the files of its commit, noted in the MLflow run.
 
-    definition: PipelineDefinition
-    commit: str
-    digest: str
-    files: PipelineFiles
-    features: FeatureSet
-
-
-def pin(api: DataApi, source: SourceSettings, pipeline: str) -> Pinned:
-    """The applied definition with the files of its commit. Raises Refused when they differ, DigestMismatch when the features do.
-
-    What would only be noticed after the training is looked at here as well: InvalidInput names a
-    broken case, or the slice of a gate that is no column.
+    Raises Refused when the files differ from what was applied, DigestMismatch when the features
+    do. Mistakes that would only show after the training are found here as well: InvalidInput names
+    a broken case, or the slice of a gate that is not a column.
     """
-    applied = api.get(f"/v1/pipelines/{quote(pipeline)}")
-    commit, digest = str(applied["commit"]), str(applied["features_digest"])
-    definition = PipelineDefinition.parse(
-        applied["definition"], where=f"applied definition of {pipeline}"
-    )
-    checked_out = checkout(source, ref=commit)
-    if checked_out.commit != commit:
+    applied = api.pipeline(pipeline)
+    commit, digest, definition = applied.commit, applied.features_digest, applied.parsed()
+    files = _files(checkout(commit), commit, definition)
+    features = _features(files, digest)
+    read_cases(files.cases, definition)
+    _check_slices(definition, features)
+    pinned = Pinned(definition, commit, digest, files, features)
+    record.tags({"commit": commit, "features_digest": digest})
+    record.parameters(_parameters(pinned))
+    return pinned
+
+
+def _files(found: Checkout, commit: str, definition: PipelineDefinition) -> PipelineFiles:
+    apply = f"mlplatform apply {definition.name}"
+    if found.commit != commit:
         raise Refused(
-            f"{pipeline} was applied at {commit[:25]}, the files here are {checked_out.commit[:25]}",
-            fix=f"mlplatform apply {pipeline}",
+            f"{definition.name} was applied at {commit[:25]}, "
+            f"the files here are {found.commit[:25]}",
+            fix=apply,
         )
-    files = checked_out.read(pipeline)
+    files = found.read(definition.name)
     if files.definition != definition:
         raise Refused(
-            f"pipeline.yaml at {commit[:25]} is not the definition that was applied",
-            fix=f"mlplatform apply {pipeline}",
+            f"pipeline.yaml at {commit[:25]} is not the definition that was applied", fix=apply
         )
+    return files
+
+
+def _features(files: PipelineFiles, digest: str) -> FeatureSet:
     try:
-        features = load(definition, files.features, digest=digest)
+        return load(files.definition, files.features, digest=digest)
     except DigestMismatch as error:
         raise DigestMismatch(
-            error.message, field=error.field, fix=f"mlplatform apply {pipeline}"
+            error.message, field=error.field, fix=f"mlplatform apply {files.definition.name}"
         ) from error
-    read_cases(files.cases, definition)
-    _refuse_strange_slices(definition, features)
-    return Pinned(
-        definition=definition, commit=commit, digest=digest, files=files, features=features
-    )
 
 
-def _refuse_strange_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
-    known = {column.name for column in definition.columns} | {
-        feature.name for feature in features.features
-    }
+def _check_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
+    known = {column.name for column in definition.columns}
+    known |= {feature.name for feature in features.features}
     for gate in definition.gates:
         if gate.slice is not None and gate.slice not in known:
             raise InvalidInput(
                 f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column",
                 field="gates",
             )
+
+
+def _parameters(pinned: Pinned) -> dict[str, Any]:
+    definition = pinned.definition
+    return {
+        "seed": definition.split.seed,
+        "split": definition.split.by,
+        "test_share": definition.split.test_share,
+        "tuning_metric": definition.tuning.metric,
+        "features": len(pinned.features.features),
+        "window_days": definition.window.days,
+        "window_max_rows": definition.window.max_rows,
+    }

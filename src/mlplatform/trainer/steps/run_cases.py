@@ -1,9 +1,8 @@
-"""Behavioural cases of cases.yaml, run through the exported model and the pipeline's features: what will really serve."""
+"""Run the behavioural cases of cases.yaml through features and exported model: what will serve."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,13 @@ import yaml
 from mlplatform.contracts.cases import Case, CaseFile
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Signature
-from mlplatform.engine.interface import Engine
+from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.features.code import FeatureSet
 from mlplatform.features.parse import to_columns
+from mlplatform.trainer.results import CaseResult, Pinned, TrainedModel
 
 
-@dataclass(frozen=True)
-class CaseResult:
-    """One case; `complaint` is empty when it holds."""
-
-    name: str
-    kind: str
-    complaint: str
-
-    @property
-    def passed(self) -> bool:
-        """True when the case holds."""
-        return not self.complaint
-
-
-def read_cases(path: Path | None, definition: Any) -> CaseFile | None:
+def read_cases(path: Path | None, definition: PipelineDefinition) -> CaseFile | None:
     """The cases of a pipeline, or None when it has no cases.yaml.
 
     Raises InvalidInput that names the case.
@@ -46,37 +31,36 @@ def read_cases(path: Path | None, definition: Any) -> CaseFile | None:
     return CaseFile.parse(document, definition)
 
 
-def run_cases(
-    file: CaseFile | None, features: FeatureSet, engine: Engine, signature: Signature
-) -> list[CaseResult]:
+def run_cases(pinned: Pinned, model: TrainedModel) -> list[CaseResult]:
     """The result of every case.
 
     A case whose rows break the columns' contract fails with that as its complaint.
     """
-    return [_run(case, file, features, engine, signature) for case in file.cases] if file else []
+    file = read_cases(pinned.files.cases, pinned.definition)
+    return [_run(case, file, pinned, model) for case in file.cases] if file else []
 
 
-def _run(
-    case: Case, file: CaseFile, features: FeatureSet, engine: Engine, signature: Signature
-) -> CaseResult:
-    rows = file.inputs(case)
+def _run(case: Case, file: CaseFile, pinned: Pinned, model: TrainedModel) -> CaseResult:
+    rows, inputs = file.inputs(case), pinned.features.inputs
     columns, faults = to_columns(
-        {column.name: [row[column.name] for row in rows] for column in features.inputs},
-        features.inputs,
+        {column.name: [row[column.name] for row in rows] for column in inputs}, inputs
     )
     if faults:
         return CaseResult(case.name, case.kind, str(faults[0]))
-    answers = engine.predict(features.apply(columns))
-    return CaseResult(case.name, case.kind, case.verdict(_numbers(case, answers, signature)) or "")
+    predictions = model.engine.predict(pinned.features.apply(columns))
+    found = _values(case, predictions, model.signature)
+    return CaseResult(case.name, case.kind, case.verdict(found) or "")
 
 
-def _numbers(case: Case, answers: Columns, signature: Signature) -> Sequence[Any]:
+def _values(case: Case, predictions: Columns, signature: Signature) -> Sequence[Any]:
+    """What the case is about: the predictions, or the probabilities of the class it names."""
     if case.wants is None:
-        return list(answers["prediction"].tolist())
+        return list(predictions["prediction"].tolist())
     names = [str(name) for name in signature.classes or ()]
     if str(case.wants) not in names:
         raise InvalidInput(
-            f"cases.yaml: case '{case.name}': the model has no class '{case.wants}', only {', '.join(names)}",
+            f"cases.yaml: case '{case.name}': the model has no class '{case.wants}', "
+            f"only {', '.join(names)}",
             field="of",
         )
-    return list(answers["probabilities"][:, names.index(str(case.wants))].tolist())
+    return list(predictions["probabilities"][:, names.index(str(case.wants))].tolist())

@@ -1,28 +1,50 @@
-"""Held-out rows: by a hash of what the row is about, or the latest ones.
+"""Split off the held-out rows: by a hash of what a row is about, or the latest ones.
 
 A champion is judged on the held-out rows of a later run. So a row must not change sides when the
-table grows: whoever was trained on a row that is held out now would be judged on its own lessons,
-and could not be beaten by an honest model.
+dataset grows: a champion that was trained on a row that is held out now would be judged on its own
+lessons, and an honest model could not beat it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, TimeSeriesSplit
 
+from mlplatform.contracts.columns import Columns
+from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
+from mlplatform.registry.publish import MlflowRun
+from mlplatform.trainer import raw_columns
+from mlplatform.trainer.datasets import DatasetReader
 from mlplatform.trainer.labelled_rows import LabelledRows
+from mlplatform.trainer.results import Parts, Pinned, TrainingData
 
 _WHOLE = 2.0**64
 
 
-def split(table: LabelledRows, definition: PipelineDefinition) -> tuple[LabelledRows, LabelledRows]:
-    """(train, test), neither empty. The same table, definition and seed give the same rows.
+def split(data: TrainingData, pinned: Pinned, datasets: DatasetReader, record: MlflowRun) -> Parts:
+    """Train and test rows, and what gates slice the test rows by; noted in the MLflow run.
+
+    The raw columns are read here, before the long work, since they come from another standby that
+    may not be there.
+    """
+    train, test = hold_out(data.rows, pinned.definition)
+    parts = Parts(train, test, slicing_columns(datasets, pinned, test), data.receipt)
+    _record(record, parts)
+    return parts
+
+
+def hold_out(
+    rows: LabelledRows, definition: PipelineDefinition
+) -> tuple[LabelledRows, LabelledRows]:
+    """(train, test), neither empty. The same rows, definition and seed give the same parts.
 
     At random, a row keeps its side for as long as seed and share stay, whatever other rows come and
     go; rows of one key are on one side. By time, train is ordered by time as well, and rows of one
@@ -30,17 +52,44 @@ def split(table: LabelledRows, definition: PipelineDefinition) -> tuple[Labelled
     train: no model can learn it.
     """
     if definition.split.by == "time":
-        ordered = np.argsort(table.times, kind="stable").astype(np.int64)
-        held = max(1, round(len(table) * definition.split.test_share))
-        train, test = table.take(ordered[:-held]), table.take(ordered[-held:])
+        ordered = np.argsort(rows.times, kind="stable").astype(np.int64)
+        held = max(1, round(len(rows) * definition.split.test_share))
+        train, test = rows.take(ordered[:-held]), rows.take(ordered[-held:])
     else:
-        out = _held_out(_places(table, definition.split.seed), definition.split.test_share)
-        train, test = (
-            table.take(np.flatnonzero(~out).astype(np.int64)),
-            table.take(np.flatnonzero(out).astype(np.int64)),
-        )
-    _whole(table, train, definition)
+        out = _held_out(_places(rows, definition.split.seed), definition.split.test_share)
+        train, test = (rows.take(np.flatnonzero(side).astype(np.int64)) for side in (~out, out))
+    _require_all_classes(rows, train, definition)
     return train, test
+
+
+def slicing_columns(datasets: DatasetReader, pinned: Pinned, test: LabelledRows) -> Columns:
+    """Features of the test rows, and the raw columns that gates slice by.
+
+    Raw requests are read only when a gate names a raw column. They are in another database, whose
+    marks are its own: its standby is read again until it has the rows.
+    """
+    named = {gate.slice for gate in pinned.definition.gates}
+    raw = [
+        column
+        for column in pinned.definition.columns
+        if column.name in named and column.name not in test.features
+    ]
+    if not raw:
+        return test.features
+    name = f"{pinned.definition.name}.requests"
+    query = DatasetQuery(columns=("request_id", "inputs"))
+    found = datasets.until_complete(
+        lambda: raw_columns.of_rows(datasets.read(name, query).table, test, raw)
+    )
+    return {**test.features, **found}
+
+
+def _record(record: MlflowRun, parts: Parts) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "receipt.json").write_text(parts.receipt.model_dump_json(indent=1))
+        record.files(Path(folder), "")
+    record.metrics({f"rows_{part}": count for part, count in parts.sizes.items()})
+    record.metrics({"dataset_lag_bytes": parts.receipt.lag_bytes})
 
 
 def folds(definition: PipelineDefinition) -> BaseCrossValidator:
@@ -51,13 +100,16 @@ def folds(definition: PipelineDefinition) -> BaseCrossValidator:
     return kind(n_splits=definition.tuning.folds, shuffle=True, random_state=definition.split.seed)
 
 
-def _places(table: LabelledRows, seed: int) -> NDArray[np.float64]:
-    """For each row a number in [0, 1) that is drawn once for all by the seed and its key, or (request_id, row) where it has none."""
+def _places(rows: LabelledRows, seed: int) -> NDArray[np.float64]:
+    """For each row a number in [0, 1), drawn once for all by the seed and what identifies the row.
+
+    That is its key, or (request_id, row) where it has none.
+    """
     salt = hashlib.sha256(str(seed).encode()).hexdigest()[:16]
-    own = _hashed(table.request_ids, salt) ^ pd.util.hash_array(table.rows.astype(np.int64))
-    keyless = np.fromiter((key is None for key in table.keys), dtype=np.bool_, count=len(table))
+    own = _hashed(rows.request_ids, salt) ^ pd.util.hash_array(rows.rows.astype(np.int64))
+    keyless = np.fromiter((key is None for key in rows.keys), dtype=np.bool_, count=len(rows))
     drawn = np.where(
-        keyless, pd.util.hash_array(own), _hashed(np.where(keyless, "", table.keys), salt)
+        keyless, pd.util.hash_array(own), _hashed(np.where(keyless, "", rows.keys), salt)
     )
     return np.asarray(drawn / _WHOLE, dtype=np.float64)
 
@@ -70,7 +122,7 @@ def _hashed(names: NDArray[np.object_], salt: str) -> NDArray[np.uint64]:
 
 
 def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
-    """Below the share; in a tiny table at least one row, or what goes with it, on each side: the nearest to it."""
+    """Rows below the share; in a tiny dataset at least the nearest key to it on each side."""
     if len(np.unique(places)) < 2:
         raise InvalidInput("all rows have one key: there is nothing to hold out", field="key")
     return np.asarray(
@@ -78,13 +130,15 @@ def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     )
 
 
-def _whole(table: LabelledRows, train: LabelledRows, definition: PipelineDefinition) -> None:
+def _require_all_classes(
+    rows: LabelledRows, train: LabelledRows, definition: PipelineDefinition
+) -> None:
     if definition.task != "classification":
         return
-    absent = sorted(set(table.labels.astype(str)) - set(train.labels.astype(str)))
+    absent = sorted(set(rows.labels.astype(str)) - set(train.labels.astype(str)))
     if absent:
         raise InvalidInput(
-            f"all rows of class {', '.join(absent)} are among the held-out ones, no model can learn it",
+            f"all rows of class {', '.join(absent)} are held out, no model can learn it",
             field="split",
             fix="bring more rows of it, hold out fewer rows, or take another seed",
         )

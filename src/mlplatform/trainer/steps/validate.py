@@ -1,7 +1,4 @@
-"""Is the dataset good enough to learn from?
-
-Checked by the definition's own bounds, with pandera; all complaints at once.
-"""
+"""Validate the dataset by the definition's own bounds, with pandera: all complaints at once."""
 
 from __future__ import annotations
 
@@ -15,26 +12,22 @@ from pandera.errors import SchemaErrors
 
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.pipeline_status import FeaturesProgress
 from mlplatform.errors import InvalidInput
 from mlplatform.trainer.labelled_rows import LabelledRows
+from mlplatform.trainer.results import Pinned
 
 
-def validate(
-    table: LabelledRows,
-    features: Sequence[Feature],
-    definition: PipelineDefinition,
-    *,
-    featured: int,
-    quarantined: int,
-) -> None:
-    """Return when the dataset holds what the definition asks for; raise InvalidInput that lists everything that is wrong.
+def validate(rows: LabelledRows, pinned: Pinned, progress: FeaturesProgress) -> None:
+    """Return when the dataset holds what the definition requires.
 
-    `featured` and `quarantined` count rows of this features digest as etl reports them.
+    Raises InvalidInput that lists everything that is wrong. `progress` counts the rows of this
+    features digest as etl reports them.
     """
     complaints = [
-        *_counts(table, definition, featured, quarantined),
-        *_columns(table, features, definition),
-        *_labels(table, definition),
+        *_counts(rows, pinned.definition, progress),
+        *_columns(rows, pinned.features.features, pinned.definition),
+        *_labels(rows, pinned.definition),
     ]
     if complaints:
         raise InvalidInput(
@@ -43,36 +36,40 @@ def validate(
 
 
 def _counts(
-    table: LabelledRows, definition: PipelineDefinition, featured: int, quarantined: int
+    rows: LabelledRows, definition: PipelineDefinition, progress: FeaturesProgress
 ) -> list[str]:
     bounds, found = definition.validation, []
-    if len(table) < bounds.min_rows:
-        found.append(f"{len(table)} labelled rows, min_rows is {bounds.min_rows}")
-    seen = featured + quarantined
+    if len(rows) < bounds.min_rows:
+        found.append(f"{len(rows)} labelled rows, min_rows is {bounds.min_rows}")
+    quarantined = progress.quarantined
+    seen = progress.featured + quarantined
     if seen and quarantined / seen > bounds.max_quarantined_share:
         found.append(
-            f"{quarantined} of {seen} rows are in quarantine, max_quarantined_share is {bounds.max_quarantined_share:g}"
+            f"{quarantined} of {seen} rows are in quarantine, "
+            f"max_quarantined_share is {bounds.max_quarantined_share:g}"
         )
     return found
 
 
 def _columns(
-    table: LabelledRows, features: Sequence[Feature], definition: PipelineDefinition
+    rows: LabelledRows, features: Sequence[Feature], definition: PipelineDefinition
 ) -> list[str]:
-    if not len(table):
+    if not len(rows):
         return []
     try:
-        _schema(features, definition).validate(_frame(table), lazy=True)
+        _schema(features, definition).validate(_frame(rows), lazy=True)
     except SchemaErrors as errors:
-        return sorted({_told(case, definition) for case in errors.failure_cases.to_dict("records")})
+        return sorted(
+            {_described(case, definition) for case in errors.failure_cases.to_dict("records")}
+        )
     return []
 
 
-def _frame(table: LabelledRows) -> pd.DataFrame:
+def _frame(rows: LabelledRows) -> pd.DataFrame:
     columns: dict[str, Any] = {
-        name: pd.Series(values, dtype=values.dtype) for name, values in table.features.items()
+        name: pd.Series(values, dtype=values.dtype) for name, values in rows.features.items()
     }
-    return pd.DataFrame(columns | {"request_id": table.request_ids, "row": table.rows})
+    return pd.DataFrame(columns | {"request_id": rows.request_ids, "row": rows.rows})
 
 
 def _schema(features: Sequence[Feature], definition: PipelineDefinition) -> pa.DataFrameSchema:
@@ -100,7 +97,7 @@ def _schema(features: Sequence[Feature], definition: PipelineDefinition) -> pa.D
     )
 
 
-def _told(case: dict[str, Any], definition: PipelineDefinition) -> str:
+def _described(case: dict[str, Any], definition: PipelineDefinition) -> str:
     if case["check"] == "nulls":
         return f"more than {definition.validation.max_null_share:.0%} of {case['column']} is null"
     if case["check"] == "infinite":
@@ -110,14 +107,14 @@ def _told(case: dict[str, Any], definition: PipelineDefinition) -> str:
     return f"{case['column']}: {case['check']}"
 
 
-def _labels(table: LabelledRows, definition: PipelineDefinition) -> list[str]:
+def _labels(rows: LabelledRows, definition: PipelineDefinition) -> list[str]:
     if definition.task == "regression":
         return (
             ["labels hold nulls"]
-            if len(table) and np.isnan(table.labels.astype(np.float64)).any()
+            if len(rows) and np.isnan(rows.labels.astype(np.float64)).any()
             else []
         )
-    counts = dict(zip(*np.unique(table.labels.astype(str), return_counts=True), strict=True))
+    counts = dict(zip(*np.unique(rows.labels.astype(str), return_counts=True), strict=True))
     least = definition.tuning.folds + 1  # one row for each fold, and one to hold out
     expected = definition.target.values or tuple(counts)  # noqa: PD011 - no data frame
     found = [
@@ -127,4 +124,4 @@ def _labels(table: LabelledRows, definition: PipelineDefinition) -> list[str]:
     ]
     strange = sorted(set(counts) - set(expected))
     found += [f"labels outside target.values: {', '.join(strange)}"] if strange else []
-    return found + (["there is only one class"] if len(table) and len(counts) < 2 else [])
+    return found + (["there is only one class"] if len(rows) and len(counts) < 2 else [])

@@ -1,52 +1,58 @@
-"""Wait until etl has made the feature rows of a digest for everything that was stored before the run began."""
+"""Wait until etl has made the features of everything that was stored before the run began."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.pipeline_status import FeaturesProgress
 from mlplatform.errors import Refused, Unavailable
 from mlplatform.telemetry import logger
+from mlplatform.trainer.results import Pinned
 
 _log = logger("trainer")
 
 
 def wait_for_features(
     api: DataApi,
-    pipeline: str,
-    digest: str,
-    *,
+    pinned: Pinned,
     stored_before: datetime,
+    *,
     wait_s: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> dict[str, Any]:
-    """The data API's progress of this digest once it is ready (featured, quarantined, the mark that holds all of it …).
+) -> FeaturesProgress:
+    """The progress of the pinned digest once it is ready; its `mark` covers all rows it counts.
 
-    Raises Refused when etl can't run the features code, Unavailable when it isn't done after
-    `wait_s`.
+    Raises Refused when etl can't run features.py, Unavailable when it isn't done after `wait_s`.
     """
-    path, deadline = f"/v1/pipelines/{quote(pipeline)}/features/{digest}", clock() + wait_s
+    name, digest, deadline = pinned.definition.name, pinned.digest, clock() + wait_s
     while True:
-        progress: dict[str, Any] = api.get(path, stored_before=stored_before.isoformat())
-        if progress.get("failure"):
-            raise Refused(
-                f"etl can't make the features: {progress['failure']}",
-                fix="correct features.py, commit and apply it",
-            )
-        if progress["ready"]:
+        progress = api.features_progress(name, digest, stored_before=stored_before)
+        if progress.failure:  # of these very bytes: waiting can't mend that
+            raise _failed(progress)
+        if progress.ready:
             return progress
         if clock() >= deadline:
-            raise Unavailable(
-                f"features {digest[:12]}… are not ready after {wait_s:g} s: {progress['waiting_requests']} requests wait",
-                fix="is etl running? MLPLATFORM_TRAINER__WAIT_S sets the patience",
-                retry_after_s=60.0,
-            )
-        _log.info(
-            "waiting for etl", digest=digest[:12], waiting_requests=progress["waiting_requests"]
-        )
+            raise _not_ready(progress, wait_s)
+        _log.info("waiting for etl", waiting_requests=progress.waiting_requests)
+        # The last pause ends at the deadline, and never becomes a busy loop just before it.
         sleep(min(1.0, max(0.05, deadline - clock())))
+
+
+def _failed(progress: FeaturesProgress) -> Refused:
+    return Refused(
+        f"etl can't make the features: {progress.failure}",
+        fix="correct features.py, commit and apply it",
+    )
+
+
+def _not_ready(progress: FeaturesProgress, wait_s: float) -> Unavailable:
+    return Unavailable(
+        f"features {progress.digest[:12]}… are not ready after {wait_s:g} s: "
+        f"{progress.waiting_requests} requests wait",
+        fix="is etl running? MLPLATFORM_TRAINER__WAIT_S sets how long to wait",
+        retry_after_s=60.0,
+    )

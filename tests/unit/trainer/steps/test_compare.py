@@ -1,4 +1,4 @@
-"""The champion on the new version's held-out rows: what can't be compared is said, and never ends the run."""
+"""The champion on the new version's held-out rows: what can't be compared never ends the run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlplatform.contracts.promotion import ModelVersion
-from mlplatform.engine.skops import frame
 from mlplatform.errors import Unavailable
 from mlplatform.registry import manifest
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.steps.compare import Champion, Inquiry
-from mlplatform.trainer.steps.export import Exported, export
+from mlplatform.trainer.metrics import Classes
+from mlplatform.trainer.results import Champion, Evaluation, Parts, TrainedModel
+from mlplatform.trainer.steps.compare import compare
+from mlplatform.trainer.steps.export import export
+from mlplatform.trainer.steps.train import train
 
 WORDY = """
 from sklearn.compose import make_column_transformer
@@ -40,12 +43,19 @@ class _Shelf:
         shutil.copytree(self._folder, to)
 
 
-@pytest.fixture
-def ask(tmp_path: Path) -> Callable[..., Champion]:
-    """Ask a champion that lies in a folder: `ask(exported, pinned, test, classes=…)`."""
+def _context(store: Any, champion: Any, folder: Path) -> Any:
+    """What `compare` uses of a run's context."""
+    status = SimpleNamespace(champion=champion)
+    api = SimpleNamespace(model_status=lambda _: status)
+    return SimpleNamespace(api=api, store=store, folder=folder, trusted=(), datasets=None)
 
-    def asked(
-        exported: Exported, pinned: Any, test: Any, *, classes: tuple[str, ...] = ("no", "yes")
+
+@pytest.fixture
+def champion(tmp_path: Path) -> Callable[..., Champion]:
+    """Compare with a champion in a folder: `champion(exported, pinned, test, classes=…)`."""
+
+    def compared(
+        exported: TrainedModel, pinned: Any, test: Any, *, classes: tuple[str, ...] = ("no", "yes")
     ) -> Champion:
         version = ModelVersion(
             pipeline="churn",
@@ -60,64 +70,73 @@ def ask(tmp_path: Path) -> Callable[..., Champion]:
             receipt_id="x",
             created_at=datetime.now(UTC),
         )
-        store: Any = _Shelf(exported.folder)
-        inquiry = Inquiry(
-            store=store, rows_of=lambda *_: test, folder=tmp_path / "scratch", trusted=()
-        )
-        return inquiry.ask(version, pinned, test, classes)
+        context = _context(_Shelf(exported.folder), version, tmp_path / "scratch")
+        new = Evaluation({}, Classes(classes, pinned.definition), {})
+        return compare(context, pinned, _parts(test), new).champion
 
-    return asked
+    return compared
 
 
-def _exported(pinned: Any, table: Any, folder: Path) -> Exported:
-    estimator = builder(pinned.files.model, commit="c" * 40, seed=0)({})
-    estimator.fit(frame(table.features, pinned.features.features), table.labels)
-    return export(estimator, pinned, table, table, folder / "model", trusted=())
+def _exported(pinned: Any, rows: Any, folder: Path) -> TrainedModel:
+    estimator = train(builder(pinned), rows, pinned, {})
+    return export(estimator, pinned, _parts(rows), folder / "model", ())
 
 
-def test_a_champion_answers_the_held_out_rows(table, pinned, ask, tmp_path: Path) -> None:
-    """A champion of the same features and classes is asked about every row."""
-    made, rows = pinned(), table()
-    champion = ask(_exported(made, rows, tmp_path), made, rows)
-
-    assert (champion.version, champion.classes, champion.why) == ("7", ("no", "yes"), "")
-    assert champion.positions.tolist() == list(range(200))
+def _parts(rows: Any) -> Parts:
+    receipt: Any = None  # read only for another digest
+    return Parts(rows, rows, columns={}, receipt=receipt)
 
 
-def test_a_champion_of_other_classes_answers_another_question(
-    table, pinned, ask, tmp_path: Path
+def test_a_champion_is_evaluated_on_the_held_out_rows(
+    table, pinned, champion, tmp_path: Path
 ) -> None:
-    """After the target's values changed no metric of both means the same: it is said which classes each one knows."""
+    """A champion of the same features and classes is evaluated on every row."""
     made, rows = pinned(), table()
-    champion = ask(_exported(made, rows, tmp_path), made, rows, classes=("no", "perhaps", "yes"))
+    found = champion(_exported(made, rows, tmp_path), made, rows)
 
-    assert champion.answers is None
+    assert (found.version, found.evaluation.classes.names, found.why) == ("7", ("no", "yes"), "")
+    assert found.positions.tolist() == list(range(200))
+    assert found.metrics["accuracy"] > 0.8
+
+
+def test_a_champion_of_other_classes_can_not_be_compared(
+    table, pinned, champion, tmp_path: Path
+) -> None:
+    """After the target's values changed no metric means the same: all classes are named."""
+    made, rows = pinned(), table()
+    found = champion(_exported(made, rows, tmp_path), made, rows, classes=("no", "perhaps", "yes"))
+
+    assert found.evaluation is None
     assert (
-        champion.why
-        == "version 7 can't be compared: it tells no, yes apart, and the new one no, perhaps, yes"
+        found.why
+        == "version 7 can't be compared: its classes are no, yes, the new one's no, perhaps, yes"
     )
 
 
-def test_a_champion_that_cannot_be_loaded_is_told(table, pinned, ask, tmp_path: Path) -> None:
+def test_a_champion_that_cannot_be_loaded_is_reported(
+    table, pinned, champion, tmp_path: Path
+) -> None:
     """Whatever skops raises for a file that it can't read any more, the run goes on and says so."""
     made, rows = pinned(export={"format": "skops"}), table()
     exported = _exported(made, rows, tmp_path)
     (exported.folder / "model.skops").write_bytes(b"of another time")
-    champion = ask(exported, made, rows)
+    found = champion(exported, made, rows)
 
-    assert champion.answers is None
-    assert champion.why.startswith("version 7 can't be compared: ")
+    assert found.evaluation is None
+    assert found.why.startswith("version 7 can't be compared: ")
 
 
-def test_a_champion_that_fails_on_the_rows_is_told(table, pinned, ask, tmp_path: Path) -> None:
+def test_a_champion_that_fails_on_the_rows_is_reported(
+    table, pinned, champion, tmp_path: Path
+) -> None:
     """A model that raises for a word it has never seen can't be compared on rows that hold one."""
     made, rows = pinned(export={"format": "skops"}, model=WORDY), table()
     exported = _exported(made, rows, tmp_path)
     rows.features["plan"][0] = "platinum"
-    champion = ask(exported, made, rows)
+    found = champion(exported, made, rows)
 
-    assert champion.answers is None
-    assert "platinum" in champion.why
+    assert found.evaluation is None
+    assert "platinum" in found.why
 
 
 def test_a_registry_that_is_away_is_no_fault_of_the_champion(table, pinned, tmp_path: Path) -> None:
@@ -127,11 +146,8 @@ def test_a_registry_that_is_away_is_no_fault_of_the_champion(table, pinned, tmp_
         def download(self, *_: Any) -> None:
             raise Unavailable("no answer from MLflow")
 
-    store: Any = _Away()
-    version: Any = type(
-        "Version", (), {"version": "7", "artifacts": "a", "manifest_sha256": "0" * 64}
-    )()
+    version: Any = SimpleNamespace(version="7", artifacts="a", manifest_sha256="0" * 64)
+    made = pinned()
+    new = Evaluation({}, Classes(("no", "yes"), made.definition), {})
     with pytest.raises(Unavailable):
-        Inquiry(store=store, rows_of=lambda *_: table(), folder=tmp_path, trusted=()).ask(
-            version, pinned(), table(), ("no", "yes")
-        )
+        compare(_context(_Away(), version, tmp_path), made, _parts(table()), new)

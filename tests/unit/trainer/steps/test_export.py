@@ -1,4 +1,4 @@
-"""Export: ONNX only when proven equal, else skops, else a refusal; and behavioural cases on what was exported."""
+"""Export: ONNX only when proven equal, else skops, else a refusal; and cases on the export."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from mlplatform.engine.load import load
-from mlplatform.engine.skops import frame
 from mlplatform.errors import IntegrityFailure, Refused
 from mlplatform.registry import manifest
 from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.results import Parts
 from mlplatform.trainer.steps.export import export
-from mlplatform.trainer.steps.run_cases import read_cases, run_cases
-from mlplatform.trainer.steps.split import split
+from mlplatform.trainer.steps.run_cases import run_cases
+from mlplatform.trainer.steps.split import hold_out
+from mlplatform.trainer.steps.train import train
 
 FOREST = """
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -34,7 +35,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 def build(parameters):
     words = make_column_transformer(
-        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=0.01), ["plan"]), remainder="passthrough", sparse_threshold=0
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=0.01), ["plan"]),
+        remainder="passthrough",
+        sparse_threshold=0,
     )
     return make_pipeline(words, LogisticRegression())
 """
@@ -55,19 +58,31 @@ REGRESSION = {
 CASES = """
 rows: {typical: {age: 40, calls: 4, plan: basic}}
 cases:
-  - {name: calls never keep anybody, kind: monotone, row: typical, column: calls, values: [0, 4, 8], direction: up, of: "yes"}
+  - name: calls never keep anybody
+    kind: monotone
+    row: typical
+    column: calls
+    values: [0, 4, 8]
+    direction: up
+    of: "yes"
   - {name: a quiet one stays, kind: exact, row: typical, with: {calls: 0, age: 20}, expect: "no"}
   - {name: nobody ever leaves, kind: bounds, row: typical, with: {calls: 8}, of: "yes", max: 0.01}
-  - {name: a plan nobody has is no error, kind: bounds, row: typical, with: {plan: silver}, of: "yes", min: 0, max: 1}
+  - name: a plan nobody has is no error
+    kind: bounds
+    row: typical
+    with: {plan: silver}
+    of: "yes"
+    min: 0
+    max: 1
   - {name: a call is a number, kind: exact, row: typical, with: {calls: many}, expect: "no"}
 """
 
 
 def _export(pinned: Any, rows: Any, folder: Path, *, trusted: Any = ()) -> Any:
-    train, test = split(rows, pinned.definition)
-    estimator = builder(pinned.files.model, commit=pinned.commit, seed=0)({})
-    estimator.fit(frame(train.features, pinned.features.features), train.labels)
-    return export(estimator, pinned, train, test, folder / "model", trusted=trusted)
+    receipt: Any = None  # not read
+    parts = Parts(*hold_out(rows, pinned.definition), columns={}, receipt=receipt)
+    estimator = train(builder(pinned), parts.train, pinned, {})
+    return export(estimator, pinned, parts, folder / "model", trusted)
 
 
 def _far_apart(table: Any) -> Any:
@@ -79,7 +94,7 @@ def _far_apart(table: Any) -> Any:
 
 
 def test_a_model_that_is_equal_leaves_as_onnx(table, pinned, tmp_path: Path) -> None:
-    """The folder holds model, signature, definition and cases under a manifest, and loads as serving loads it."""
+    """Model, signature, definition and cases lie under a manifest, and load as serving loads."""
     exported = _export(pinned(cases=CASES), table(), tmp_path)
     folder = exported.folder
     names = [file.path for file in manifest.verify(folder, exported.manifest_sha256).files]
@@ -108,7 +123,7 @@ def test_numbers_too_fine_for_float32_are_computed_in_float64(
 def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
     table, pinned, tmp_path: Path
 ) -> None:
-    """Trees that split between numbers which float32 can't tell apart differ in ONNX: the gate sees it and takes skops."""
+    """Trees that split numbers which float32 can't tell apart differ in ONNX: skops serves."""
     exported = _export(
         pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path, trusted=TRUSTED
     )
@@ -121,7 +136,10 @@ def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
 def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(
     table, pinned, tmp_path: Path
 ) -> None:
-    """A graph that loads and then fails on rows that scikit-learn answers is no export: the next way is tried, and the reason kept."""
+    """A graph that loads and then fails on rows is no export: the next way is tried.
+
+    The reason is kept.
+    """
     exported = _export(pinned(model=INFREQUENT), table(), tmp_path)
 
     assert exported.signature.format == "skops"
@@ -130,7 +148,7 @@ def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(
 
 
 def test_onnx_on_demand_is_onnx_or_nothing(table, pinned, tmp_path: Path) -> None:
-    """`format: onnx` refuses a model that is not proven equal instead of serving it in another way."""
+    """`format: onnx` refuses a model that is not proven equal; it serves in no other way."""
     with pytest.raises(Refused, match="no export is equal"):
         _export(
             pinned(model=FOREST, export={"format": "onnx"}, **REGRESSION),
@@ -157,15 +175,10 @@ def test_the_same_rows_and_seed_give_the_same_model(table, pinned, tmp_path: Pat
 
 
 def test_cases_judge_the_exported_model(table, pinned, tmp_path: Path) -> None:
-    """Cases that hold pass, those that don't say what was found, and rows that break the columns' types fail with that."""
+    """Cases that hold pass, others say what was found; rows of a wrong type fail with that."""
     made = pinned(cases=CASES)
     exported = _export(made, table(), tmp_path)
-    results = run_cases(
-        read_cases(made.files.cases, made.definition),
-        made.features,
-        exported.engine,
-        exported.signature,
-    )
+    results = run_cases(made, exported)
 
     assert [result.passed for result in results] == [True, True, False, True, False]
     assert "is not in" in results[2].complaint

@@ -9,15 +9,14 @@ import pytest
 
 from mlplatform.errors import InvalidInput
 from mlplatform.trainer.metrics import Classes
-from mlplatform.trainer.slices import LEAST_ROWS, slices
-from mlplatform.trainer.steps.compare import Champion
-from mlplatform.trainer.steps.judge_gates import Comparison, describe, judge
+from mlplatform.trainer.results import Champion, Comparison, Evaluation
+from mlplatform.trainer.steps.judge_gates import judge_gates
 
 LABELS = np.array(["no", "yes"] * 50, dtype=object)
 
 
-def _answers(right: int) -> dict[str, Any]:
-    """Answers of which the first `right` of 100 are right, and so are their probabilities."""
+def _predictions(right: int) -> dict[str, Any]:
+    """Predictions of which the first `right` of 100 are right, and so are their probabilities."""
     said = np.array(
         [
             label if at < right else {"no": "yes", "yes": "no"}[label]
@@ -29,12 +28,13 @@ def _answers(right: int) -> dict[str, Any]:
     return {"prediction": said, "probabilities": np.column_stack([1 - chance, chance])}
 
 
-def _champion(right: int | None, positions: Any = None) -> Champion:
+def _champion(definition: Any, right: int | None, positions: Any = None) -> Champion:
     if right is None:
         return Champion(version=None, why="there is no champion yet")
     at = np.arange(100) if positions is None else positions
-    answers = {name: values[at] for name, values in _answers(right).items()}
-    return Champion(version="7", answers=answers, classes=("no", "yes"), positions=at)
+    predictions = {name: values[at] for name, values in _predictions(right).items()}
+    classes = Classes(("no", "yes"), definition())
+    return Champion("7", Evaluation(predictions, classes, {}), at)
 
 
 def _judge(
@@ -46,19 +46,9 @@ def _judge(
     **columns: Any,
 ) -> Any:
     made = definition(gates=[gate])
-    classes = Classes(("no", "yes"), made)
-    champion = champion or _champion(None)
-    return judge(
-        made,
-        Comparison(
-            LABELS,
-            _answers(right),
-            classes,
-            champion,
-            classes if champion.classes else None,
-            columns,
-        ),
-    )
+    new = Evaluation(_predictions(right), Classes(("no", "yes"), made), {})
+    compared = Comparison(LABELS, new, champion or _champion(definition, None), columns)
+    return judge_gates(made, compared)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +59,7 @@ def _judge(
         ({"metric": "accuracy", "min": 0.5, "max": 0.9}, 95, None, False),
         ({"metric": "log_loss", "max": 0.7}, 80, None, True),
         ({"metric": "log_loss", "max": 0.3}, 80, None, False),
-        ({"metric": "accuracy", "against": "champion"}, 10, None, True),  # nobody to beat
+        ({"metric": "accuracy", "against": "champion"}, 10, None, True),  # nothing to beat
         ({"metric": "accuracy", "against": "champion"}, 80, 80, True),
         ({"metric": "accuracy", "against": "champion"}, 79, 80, False),
         ({"metric": "accuracy", "against": "champion", "tolerance": 0.011}, 79, 80, True),
@@ -81,28 +71,28 @@ def _judge(
 def test_bounds_and_comparisons(
     definition, gate: dict[str, Any], right: int, champion: int | None, passes: bool
 ) -> None:
-    """A gate holds exactly when its metric is inside the bound, or at most the tolerance worse than the champion's."""
-    (verdict,) = _judge(definition, gate, right=right, champion=_champion(champion))
+    """A gate holds inside its bound, or at most its tolerance below the champion."""
+    (verdict,) = _judge(definition, gate, right=right, champion=_champion(definition, champion))
 
     assert passes == verdict.passed
 
 
 def test_a_champion_that_cannot_be_compared_fails_the_gate(definition) -> None:
-    """Without a comparison nothing is believed, and the reason is told."""
+    """Without a comparison nothing is believed, and the reason is named."""
     broken = Champion(version="7", why="version 7 can't be compared: model.onnx differs")
     (verdict,) = _judge(
         definition, {"metric": "accuracy", "against": "champion"}, right=100, champion=broken
     )
 
     assert not verdict.passed
-    assert "model.onnx differs" in describe(verdict)
+    assert "model.onnx differs" in verdict.describe()
 
 
 def test_a_champion_of_other_features_is_compared_on_the_rows_it_has(definition) -> None:
     """Both metrics are taken on the common rows; the note says how many."""
     common = np.arange(60)
     gate = {"metric": "accuracy", "against": "champion"}
-    (verdict,) = _judge(definition, gate, right=70, champion=_champion(50, common))
+    (verdict,) = _judge(definition, gate, right=70, champion=_champion(definition, 50, common))
 
     assert (verdict.passed, verdict.value, verdict.bound, verdict.rows) == (True, 1.0, 50 / 60, 60)
     assert "on 60 of 100 rows" in verdict.note
@@ -111,14 +101,16 @@ def test_a_champion_of_other_features_is_compared_on_the_rows_it_has(definition)
 def test_too_few_common_rows_are_no_comparison(definition) -> None:
     """With features for less than half of the test rows the champion counts as not compared."""
     gate = {"metric": "accuracy", "against": "champion"}
-    (verdict,) = _judge(definition, gate, right=100, champion=_champion(10, np.arange(40)))
+    (verdict,) = _judge(
+        definition, gate, right=100, champion=_champion(definition, 10, np.arange(40))
+    )
 
     assert not verdict.passed
     assert "too few" in verdict.note
 
 
 def test_a_slice_gate_holds_in_every_value(definition) -> None:
-    """One bad slice fails although the whole is good; a slice too small to judge is named and does not count."""
+    """One bad slice fails although the whole is good; a slice too small to judge does not count."""
     plan = np.array(["gold"] * 60 + ["basic"] * 35 + ["trial"] * 5, dtype=object)
     verdicts = _judge(
         definition, {"metric": "accuracy", "min": 0.5, "slice": "plan"}, right=70, plan=plan
@@ -133,7 +125,7 @@ def test_a_slice_gate_holds_in_every_value(definition) -> None:
 
 @pytest.mark.parametrize(("right", "passes"), [(100, True), (40, False)])
 def test_where_no_slice_counts_all_rows_do(definition, right: int, passes: bool) -> None:
-    """A gate over values that are all too rare to judge is held to its bound on the whole test set, and says so."""
+    """A gate over values that are all too rare is judged on the whole test set, and says so."""
     town = np.array([f"town {number // 10}" for number in range(100)], dtype=object)
     *parts, whole = _judge(
         definition, {"metric": "accuracy", "min": 0.5, "slice": "town"}, right=right, town=town
@@ -141,7 +133,7 @@ def test_where_no_slice_counts_all_rows_do(definition, right: int, passes: bool)
 
     assert {part.passed for part in parts} == {True}
     assert (whole.slice, whole.rows, whole.passed) == ("", 100, passes)
-    assert "no value of town counts" in describe(whole)
+    assert "no value of town counts" in whole.describe()
 
 
 def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
@@ -149,7 +141,9 @@ def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
     made = definition(gates=[{"metric": "roc_auc", "min": 0.0}])
     classes = Classes(("no", "yes"), made)
     only = np.array(["no"] * 100, dtype=object)
-    (verdict,) = judge(made, Comparison(only, _answers(100), classes, _champion(None), None, {}))
+    new = Evaluation(_predictions(100), classes, {})
+    compared = Comparison(only, new, _champion(definition, None), {})
+    (verdict,) = judge_gates(made, compared)
 
     assert (verdict.passed, verdict.value) == (False, None)
 
@@ -158,30 +152,3 @@ def test_a_slice_by_an_unknown_column_is_refused(definition) -> None:
     """A gate that names no column of the data is a mistake, not a pass."""
     with pytest.raises(InvalidInput, match="plain"):
         _judge(definition, {"metric": "accuracy", "min": 0.5, "slice": "plain"}, right=100)
-
-
-def test_slices_cover_every_row_once() -> None:
-    """Quartiles of numbers, values of strings and nulls: each row is in exactly one slice."""
-    draw = np.random.default_rng(0)
-    numbers = draw.normal(size=101)
-    numbers[:7] = np.nan
-    many = np.array(
-        [f"value {number}" for number in draw.integers(0, 90, 300)] + [None] * 3, dtype=object
-    )
-
-    for values in (numbers, many, numbers > 0, draw.integers(0, 3, 50), np.zeros(30)):
-        parts = slices("it", values)
-        assert list(range(len(values))) == sorted(
-            np.concatenate([part.positions for part in parts]).tolist()
-        )
-        assert len(parts) <= 50
-    assert [len(part.positions) for part in slices("it", numbers)] == [24, 23, 23, 24, 7]
-    assert [
-        part.counts
-        for part in slices(
-            "it", np.repeat(np.array(["a", "b"], dtype=object), [LEAST_ROWS, LEAST_ROWS - 1])
-        )
-    ] == [
-        True,
-        False,
-    ]

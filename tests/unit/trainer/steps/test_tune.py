@@ -1,0 +1,82 @@
+"""The search over parameters: drawn once each, in a time box."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlplatform.engine.skops import frame
+from mlplatform.errors import InvalidInput, Refused
+from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.steps.tune import CrossValidation, combinations, search
+
+
+def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
+    """No combination twice, never more than there are, the same ones for the same seed."""
+    space = {"a": [1, 2, 3, 4], "b": [True, False]}
+    few = definition(tuning={"metric": "roc_auc", "space": space, "trials": 5})
+    all_of_them = combinations(
+        definition(tuning={"metric": "roc_auc", "space": space, "trials": 99})
+    )
+
+    assert combinations(few) == combinations(few)
+    assert len({str(item) for item in combinations(few)}) == 5
+    assert len({str(item) for item in all_of_them}) == len(all_of_them) == 8
+    assert combinations(definition(tuning={"metric": "roc_auc", "space": {}})) == []
+
+
+def _search(table: Any, pinned: Any, **more: Any) -> Any:
+    rows = table(120)
+    data = frame(rows.features, pinned.features.features)
+    folds = CrossValidation(builder(pinned), data, rows.labels, pinned.definition, jobs=1)
+    return search(folds, **({"check": lambda: None} | more))
+
+
+def test_tuning_takes_the_best_mean(table, pinned) -> None:
+    """The best combination has the best mean over the folds, whichever way the metric points."""
+    higher = _search(table, pinned())
+    lower = _search(
+        table, pinned(tuning={"metric": "log_loss", "space": {"c": [1e-6, 1.0]}, "folds": 2})
+    )
+
+    assert higher.best == max(higher.trials, key=lambda trial: trial.mean).parameters
+    assert lower.best == {"c": 1.0}
+    assert [len(trial.scores) for trial in higher.trials] == [3, 3, 3]
+
+
+def test_no_combination_starts_after_the_time_is_up(table, pinned) -> None:
+    """One that takes 80 s, and 40 s around it, leaves no room in 100 s; one always runs."""
+    ticks = iter(range(0, 10_000, 40))
+    cut = _search(
+        table,
+        pinned(tuning={"metric": "roc_auc", "space": {"c": [1, 2, 3]}, "budget_s": 100}),
+        clock=lambda: float(next(ticks)),
+    )
+    ticks = iter(range(0, 10_000_000, 40_000))
+    least = _search(table, pinned(), clock=lambda: float(next(ticks)))
+
+    assert (len(cut.trials), cut.planned) == (1, 3)
+    assert (len(least.trials), least.planned) == (1, 3)
+
+
+def test_a_combination_that_fails_is_a_result(table, pinned) -> None:
+    """A combination that fails is recorded with its reason; when all fail the run says so."""
+    some = _search(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0, 1.0]}}))
+
+    assert some.best == {"c": 1.0}
+    assert [bool(trial.failure) for trial in some.trials if trial.parameters == {"c": -1.0}] == [
+        True
+    ]
+    with pytest.raises(InvalidInput, match="no combination"):
+        _search(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0]}}))
+
+
+def test_a_lost_lease_stops_the_search(table, pinned) -> None:
+    """The check before each combination may end the search."""
+
+    def lost() -> None:
+        raise Refused("lost")
+
+    with pytest.raises(Refused, match="lost"):
+        _search(table, pinned(), check=lost)

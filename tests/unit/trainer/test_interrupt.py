@@ -1,0 +1,44 @@
+"""What ends a run from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+
+import pytest
+
+from mlplatform.errors import Refused
+from mlplatform.trainer.interrupt import begin_time_limit, orderly_end
+
+
+def test_sigterm_unwinds() -> None:
+    """SIGTERM becomes SystemExit, so that all is closed; the old handler is back afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def killed() -> None:
+        with orderly_end():
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(5)
+
+    with pytest.raises(SystemExit):
+        killed()
+
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_time_limit_is_no_error_that_a_search_could_swallow() -> None:
+    """timeout_s ends a step even where every Exception is caught, as a refusal that names it."""
+
+    def search() -> None:
+        with orderly_end():
+            begin_time_limit(0.05)
+            while True:
+                with contextlib.suppress(
+                    Exception
+                ):  # as the search does with a combination that fails
+                    threading.Event().wait(5)
+
+    with pytest.raises(Refused, match="timeout_s"):
+        search()
