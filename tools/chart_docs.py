@@ -8,9 +8,12 @@ With --check, print what is stale and exit 1.
 Comments above a key are its documentation; lines with `@` describe its type where the default value
 doesn't:
 
-    @enum a|b        one of these          @min 1 / @above 0 / @max 9   bounds of a number @pattern
-    ^x$     a string's shape      @items {json}                schema of a list's entries @map
-    any keys, plain values (passed on)                 @object   any keys (passed on to Kubernetes)
+    @enum a|b                     one of these
+    @min 1, @above 0, @max 9      bounds of a number
+    @pattern ^x$                  a string's shape
+    @items {json}                 schema of a list's entries
+    @map                          any keys, plain values (passed on)
+    @object                       any keys (passed on to Kubernetes)
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ from mlplatform.database import queries
 CHART = Path(__file__).parents[1] / "charts" / "mlplatform"
 BEGIN, END = "<!-- begin values, made by `make chart-docs` -->\n", "<!-- end values -->\n"
 RENAMED = {"networkPolicy": {"apiServerCIDR": "apiServer", "externalCIDR": "external"}}
-"""Keys of old, by block: the schema takes them, so that templates/refusals.yaml can say what they are called now."""
+"""Former keys, by block: the schema accepts them, so that templates/refusals.yaml can name the new
+ones."""
 NUMBER = {"min": "minimum", "above": "exclusiveMinimum", "max": "maximum"}
 
 
@@ -123,14 +127,17 @@ def external_postgres() -> str:
     databases = {"raw": "owner", "warehouse": "owner", "mlflow": "mlflow"}
     parts = [
         (
-            "-- Roles and databases on your own PostgreSQL 17+, for `psql -f` as superuser. Made by `make chart-docs` from database/sql/roles.sql.\n"
-            "-- Afterwards give each role a password (\\password mlplatform_consumer …); schemas and rights follow with the first start.\n\n"
+            "-- Roles and databases on your own PostgreSQL 17+, for `psql -f` as superuser.\n"
+            "-- Made by `make chart-docs` from database/sql/roles.sql.\n"
+            "-- Afterwards give each role a password (\\password mlplatform_consumer …);\n"
+            "-- schemas and rights are made by the first start.\n\n"
         ),
         found["roles"],
     ]
     for name, owner in databases.items():
         parts.append(
-            f"\n\nCREATE DATABASE {name} OWNER mlplatform_{owner};\n\\connect {name}\n{found['login_trigger']}"
+            f"\n\nCREATE DATABASE {name} OWNER mlplatform_{owner};\n"
+            f"\\connect {name}\n{found['login_trigger']}"
         )
     return "".join(parts) + "\n"
 

@@ -1,4 +1,7 @@
-"""The `settings:` block of the chart's values.yaml, from the code: names, defaults, meanings and bounds."""
+"""The `settings:` block of the chart's values.yaml, from the code.
+
+Names, defaults, meanings and bounds.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ DERIVED = {
     "backup": {"folder"},
     "cluster": {"kind", "namespace", "cronjob_prefix"},
 }
-"""Addresses, secrets and folders: they follow from the rest of the values, so nobody sets them by hand."""
+"""Addresses, secrets and folders: they follow from the rest of the values."""
 
 
 def block() -> str:

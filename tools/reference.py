@@ -1,4 +1,7 @@
-"""Write docs/reference/{settings,metrics,errors}.md from the code; with --check, print what is stale and exit 1."""
+"""Write docs/reference/{settings,metrics,errors}.md from the code.
+
+With --check, print what is stale and exit 1.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,23 @@ from mlplatform.web import problem
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by `make docs` from the code; edit there. -->\n\n"
-INTRODUCTION = """\
-Read once at start from the environment, or from files of the same lower-case name in the folder that `MLPLATFORM_SECRETS_DIR` names.
-An unknown name with this prefix is refused. Lists are JSON, or names with commas between them. Times are seconds, sizes are bytes, unless the name says otherwise.
+SETTINGS = """\
+Read once at start from the environment, or from files of the same lower-case name in the folder
+that `MLPLATFORM_SECRETS_DIR` names. An unknown name with this prefix is refused. Lists are JSON, or
+names with commas between them. Times are seconds, sizes are bytes, unless the name says otherwise.
+"""
+METRICS = """\
+Every process shows them on `/metrics`. Histograms of seconds have buckets from 1 ms to 2 min.
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+"""
+ERRORS = """\
+Errors travel as `application/problem+json` (RFC 9457) with `type`, `detail`, `field`, `fix`, and
+`retry_after_s` where a retry makes sense.
+
+| type | HTTP | meaning |
+|---|---|---|
 """
 
 
@@ -27,19 +44,14 @@ def _default(info: Any) -> str:
 
 def settings_page() -> str:
     """One table per group, one line per setting."""
-    parts = [
-        "# Settings\n\n",
-        MADE,
-        INTRODUCTION,
-    ]
+    parts = ["# Settings\n\n", MADE, SETTINGS]
     group = ""
     for name, (this, _, info) in settings.fields().items():
         if this != group:
             group = this
             kind = settings.Settings.model_fields[group].annotation
-            parts.append(
-                f"\n## {group}\n\n{inspect.getdoc(kind) or ''}\n\n| setting | default | meaning |\n|---|---|---|\n"
-            )
+            parts.append(f"\n## {group}\n\n{inspect.getdoc(kind) or ''}\n\n")
+            parts.append("| setting | default | meaning |\n|---|---|---|\n")
         parts.append(f"| `{name}` | {_default(info)} | {info.description} |\n")
     return "".join(parts)
 
@@ -47,11 +59,11 @@ def settings_page() -> str:
 def metrics_page() -> str:
     """The catalogue as a table."""
     rows = [
-        f"| `mlplatform_{name}` | {line.kind} | {', '.join(line.labels) or '–'} | {line.meaning} |\n"
+        f"| `mlplatform_{name}` | {line.kind} | "
+        f"{', '.join(line.labels) or '–'} | {line.meaning} |\n"
         for name, line in telemetry.CATALOGUE.items()
     ]
-    head = "Every process shows them on `/metrics`. Histograms of seconds have buckets from 1 ms to 2 min.\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n"
-    return "# Metrics\n\n" + MADE + head + "".join(rows)
+    return "# Metrics\n\n" + MADE + METRICS + "".join(rows)
 
 
 def errors_page() -> str:
@@ -61,12 +73,16 @@ def errors_page() -> str:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
     ]
-    head = "Errors travel as `application/problem+json` (RFC 9457) with `type`, `detail`, `field`, `fix`, and `retry_after_s` where another try makes sense.\n\n| type | HTTP | meaning |\n|---|---|---|\n"
     rows = [
-        f"| `{problem.TYPE}{kind.__name__}` | {problem.status(kind(''))} | {(inspect.getdoc(kind) or '').splitlines()[0]} |\n"
+        f"| `{problem.TYPE}{kind.__name__}` | {problem.status(kind(''))} | {_summary(kind)} |\n"
         for kind in kinds
     ]
-    return "# Errors\n\n" + MADE + head + "".join(rows)
+    return "# Errors\n\n" + MADE + ERRORS + "".join(rows)
+
+
+def _summary(kind: type) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split())
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
--- Roles and databases on your own PostgreSQL 17+, for `psql -f` as superuser. Made by `make chart-docs` from database/sql/roles.sql.
--- Afterwards give each role a password (\password mlplatform_consumer …); schemas and rights follow with the first start.
+-- Roles and databases on your own PostgreSQL 17+, for `psql -f` as superuser.
+-- Made by `make chart-docs` from database/sql/roles.sql.
+-- Afterwards give each role a password (\password mlplatform_consumer …);
+-- schemas and rights are made by the first start.
 
 DO $$
 DECLARE
