@@ -1,10 +1,11 @@
-"""How fast a training dataset reaches a client of the data API, beside two usual ways, in one run on the same rows.
+"""How fast a training dataset reaches a client of the data API, beside two usual ways.
 
     python tests/benchmarks/dataset_http.py [--rows 1000000] [--rounds 3]
 
-Ours is the whole road: the data API in a process of its own reads the standby, hashes, compresses
-and sends; the client decodes, hashes again, fetches the receipt and compares. The others speak to
-the standby directly and prove nothing. Ratios count, not seconds.
+All are measured in one run on the same rows. Ours is the whole way: the data API, in a process of
+its own, reads the standby, hashes, compresses and sends; the client decodes, hashes again, fetches the
+receipt and compares. The others read the standby directly and prove nothing. Compare ratios, not
+seconds.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def main() -> None:
     first = next(iter(seconds.values()))
     for name, took in seconds.items():
         print(
-            f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  {took / first:5.2f} x our time"
+            f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  "
+            f"{took / first:5.2f} x our time"
         )
 
 

@@ -1,4 +1,4 @@
-"""How fast a training dataset comes out of the standby, beside two usual ways, in one run on the same rows.
+"""How fast a training dataset comes out of the standby, beside two usual ways, on the same rows.
 
     python tests/benchmarks/dataset_read.py [--rows 300000] [--rounds 3]
 
@@ -55,7 +55,10 @@ class FeatureTable:
 
 @contextmanager
 def feature_table(rows: int) -> Iterator[FeatureTable]:
-    """Start servers, make the table (8 numbers, a whole number, a text) with labels, wait for the standby; remove all at the end."""
+    """Servers with a table (8 numbers, a whole number, a text) and its labels, on the standby too.
+
+    All of it is removed at the end.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mlplatform-bench-"))
     folder.chmod(0o711)
     ports = _free_ports()
@@ -170,7 +173,8 @@ def main() -> None:
     first = next(iter(seconds.values()))
     for name, took in seconds.items():
         print(
-            f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  {took / first:5.2f} x our time"
+            f"{name:44} {took:7.3f} s  {options.rows / took / 1e6:5.2f} M rows/s  "
+            f"{took / first:5.2f} x our time"
         )
 
 
@@ -197,7 +201,8 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
             "INSERT INTO control.pipelines VALUES (%s, %s, 'c', %s, now(), 'bench')", control
         )
         connection.execute(
-            "INSERT INTO control.feature_sets (pipeline, digest, commit, definition) VALUES (%s, %s, 'c', %s)",
+            "INSERT INTO control.feature_sets (pipeline, digest, commit, definition) "
+            "VALUES (%s, %s, 'c', %s)",
             (PIPELINE, DIGEST, json.dumps(definition)),
         )
     with psycopg.connect(
@@ -207,20 +212,24 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
             "UPDATE control.feature_sets SET table_name = 'bench_b', features = %s", (features,)
         )
         connection.execute(
-            "CREATE TABLE features.bench_b (request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, "
-            f"event_time timestamptz NOT NULL, key text, {declared}, PRIMARY KEY (request_id, row))"
+            "CREATE TABLE features.bench_b (request_id uuid NOT NULL, row integer NOT NULL, "
+            "batch bigint NOT NULL, event_time timestamptz NOT NULL, key text, "
+            f"{declared}, PRIMARY KEY (request_id, row))"
         )
-        # Ids as the road brings them: growing with time, so that the key's order is nearly that of
-        # the table.
+        # Ids grow with time, as serving makes them, so that the key's order is nearly that of the
+        # table.
         connection.execute(
             "WITH mark AS (SELECT warehouse.next_mark() AS value) INSERT INTO features.bench_b "
-            "SELECT (lpad(to_hex(1700000000000 + i), 12, '0') || '7000' || substr(md5(i::text), 1, 16))::uuid, 0, mark.value, "
-            f"to_timestamp(1700000000 + i), NULL, {', '.join(values)} FROM mark, generate_series(1, {rows}) AS i"
+            "SELECT (lpad(to_hex(1700000000000 + i), 12, '0') || '7000' "
+            "|| substr(md5(i::text), 1, 16))::uuid, 0, mark.value, "
+            f"to_timestamp(1700000000 + i), NULL, {', '.join(values)} "
+            f"FROM mark, generate_series(1, {rows}) AS i"
         )
         # Labels come as the truth becomes known, in another order than the requests.
         connection.execute(
             "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, valid_from) "
-            f"SELECT '{PIPELINE}', request_id, row, random(), 'import', batch FROM features.bench_b ORDER BY random()"
+            f"SELECT '{PIPELINE}', request_id, row, random(), 'import', batch "
+            "FROM features.bench_b ORDER BY random()"
         )
     with psycopg.connect(
         servers.dsn("postgres", "warehouse").get_secret_value(), autocommit=True

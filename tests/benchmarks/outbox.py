@@ -1,4 +1,4 @@
-"""What durability costs at both ends of the road, beside the usual way, in one run.
+"""What durability costs in serving and in the consumer, beside the usual way, in one run.
 
     python tests/benchmarks/outbox.py [--folder DIR] [--rounds 5] [--rows 20000]
     [--without-database]
@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -38,7 +39,10 @@ from mlplatform.queue import QueueRecord
 PAYLOAD = bytes(range(256)) * 2 + bytes(88)  # 600 bytes
 BATCHES = (1, 8, 64)
 CALLS = 200  # appends per round: enough for a median, short enough to stay in one phase of the disk
-COLUMNS = "request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs"
+COLUMNS = (
+    "request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version, "
+    "caller, client_id, received_at, rows, inputs, outputs"
+)
 
 
 def timed(call: Callable[[], object], times: int) -> list[float]:
@@ -69,12 +73,13 @@ def compare_outbox(folder: Path, rounds: int) -> None:
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(rounds):
-            ours += timed(lambda batch=batch: writer.append([PAYLOAD] * batch), CALLS)  # type: ignore[misc]
-            theirs += timed(lambda batch=batch: insert(batch), CALLS)  # type: ignore[misc]
+            ours += timed(partial(writer.append, [PAYLOAD] * batch), CALLS)
+            theirs += timed(partial(insert, batch), CALLS)
         medians = statistics.median(ours), statistics.median(theirs)
         tails = statistics.quantiles(ours, n=100)[98], statistics.quantiles(theirs, n=100)[98]
         print(
-            f"{batch:>8} {medians[0]:>10.0f} {tails[0]:>8.0f} {medians[1]:>10.0f} {tails[1]:>8.0f} {medians[1] / medians[0]:>6.2f}"
+            f"{batch:>8} {medians[0]:>10.0f} {tails[0]:>8.0f} {medians[1]:>10.0f} {tails[1]:>8.0f} "
+            f"{medians[1] / medians[0]:>6.2f}"
         )
     writer.close()
     sqlite.close()
@@ -91,13 +96,21 @@ def records(rows: int, start: int) -> list[QueueRecord]:
             b"",
             encode(
                 RequestRecord(
-                    outbox_id=outbox_id, sequence=number + 1, request_id=new_request_id(), pipeline="bench", version="1", caller="bench",
-                    received_us=time.time_ns() // 1000, rows=1, inputs=inputs, outputs={"prediction": [0.5]},
+                    outbox_id=outbox_id,
+                    sequence=number + 1,
+                    request_id=new_request_id(),
+                    pipeline="bench",
+                    version="1",
+                    caller="bench",
+                    received_us=time.time_ns() // 1000,
+                    rows=1,
+                    inputs=inputs,
+                    outputs={"prediction": [0.5]},
                 )
             ),
         )
         for number in range(rows)
-    ]  # fmt: skip
+    ]
 
 
 def compare_consumer(rows: int, rounds: int) -> None:
@@ -138,8 +151,9 @@ def copy(servers: LocalPostgres, rows: list[object]) -> float:
                     assert isinstance(row, RequestRow)
                     into.write_row(
                         (
-                            row.request_id, row.pipeline, "serving", "copy", 0, row.offset, row.outbox_id, row.sequence, row.version,
-                            row.caller, row.client_id, row.received_at, row.rows, row.inputs, row.outputs,
+                            row.request_id, row.pipeline, "serving", "copy", 0, row.offset,
+                            row.outbox_id, row.sequence, row.version, row.caller, row.client_id,
+                            row.received_at, row.rows, row.inputs, row.outputs,
                         )
                     )  # fmt: skip
             connection.commit()

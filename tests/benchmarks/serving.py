@@ -81,7 +81,10 @@ class Unlogged:
 
 @dataclass(frozen=True)
 class Cell:
-    """Answers a second, latencies (ms), and the server's processor time (us) per answer: one variant, one load, one round."""
+    """One variant under one load in one round.
+
+    Answers a second, latencies (ms), and the server's processor time (us) per answer.
+    """
 
     rate: float
     cpu: float
@@ -118,9 +121,18 @@ def load_model(folder: Path) -> LoadedModel:
     """The model that `train` wrote."""
     signature = make_signature()
     version = ModelVersion(
-        pipeline="bench", version="1", state="champion", run_id="-", artifacts="-", manifest_sha256="0" * 64, features_digest="0" * 64,
-        commit="-", format="onnx", receipt_id="-", created_at=datetime.now(UTC),
-    )  # fmt: skip
+        pipeline="bench",
+        version="1",
+        state="champion",
+        run_id="-",
+        artifacts="-",
+        manifest_sha256="0" * 64,
+        features_digest="0" * 64,
+        commit="-",
+        format="onnx",
+        receipt_id="-",
+        created_at=datetime.now(UTC),
+    )
     features = FeatureSet(
         digest="0" * 64,
         inputs=signature.inputs,
@@ -306,7 +318,8 @@ def measure(folder: Path, rows: list[dict[str, float]], seconds: float, rounds: 
 def report(loads: dict[str, tuple[int, int]], cells: dict[tuple[str, str], list[Cell]]) -> None:
     """A table in Markdown."""
     print(
-        "\n| load | variant | answers/s | p50 ms | p99 ms | CPU us | ratio answers/s | ratio CPU |\n|---|---|--:|--:|--:|--:|--:|--:|"
+        "\n| load | variant | answers/s | p50 ms | p99 ms | CPU us | ratio answers/s | ratio CPU |"
+        "\n|---|---|--:|--:|--:|--:|--:|--:|"
     )
     for load in loads:
         for variant in (PRODUCT, UNLOGGED, FASTAPI, SINGLE):
@@ -323,15 +336,24 @@ def report(loads: dict[str, tuple[int, int]], cells: dict[tuple[str, str], list[
                 for name in ("rate", "cpu")
             ]
             print(
-                f"| {load} | {variant} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {cpu:,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+                f"| {load} | {variant} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {cpu:,.0f} "
+                f"| {ratios[0]:.2f} | {ratios[1]:.2f} |"
             )
 
 
 def request(rows: list[dict[str, float]]) -> bytes:
     """The bytes of one HTTP request."""
     body = json.dumps({"rows": rows}).encode()
-    head = f"POST /v1/models/bench/predict HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = (
+        "POST /v1/models/bench/predict HTTP/1.1",
+        "host: x",
+        f"authorization: Bearer {TOKEN}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "",
+        "",
+    )
+    return "\r\n".join(head).encode() + body
 
 
 def wait_for(port: int) -> None:

@@ -1,4 +1,4 @@
-"""Bounded load on serving, and the books of what was answered."""
+"""Bounded load on serving, and a record of what was answered."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ DEADLINE_S = 60.0
 
 
 class Load:
-    """Two clients that ask one after the other, until the block ends.
+    """Two clients that send one request after the other, until the block ends.
 
     `answered` holds the ids of all 200s, `refused` what else came. A client whose server is away
-    waits a moment and asks again.
+    waits a moment and tries again.
     """
 
     def __init__(self, serving: ServingClient, pipeline: str, row: Mapping[str, Any]) -> None:
         self._serving, self._pipeline, self._row = serving, pipeline, row
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(2)]
+        self._threads = [threading.Thread(target=self._send) for _ in range(2)]
         self.answered: list[str] = []
         self.refused: list[PlatformError] = []
 
@@ -47,7 +47,7 @@ class Load:
         goal = len(self.answered) + more
         until(lambda: len(self.answered) >= goal, f"serving answers ({self.refused[-1:]})")
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         while not self._over.is_set():
             try:
                 self.answered.append(self._serving.predict(self._pipeline, [self._row])["id"])

@@ -1,4 +1,4 @@
-"""A running platform with one trained pipeline, and the questions that the tests ask it."""
+"""A running platform with one trained pipeline, and what the tests check of it."""
 
 from __future__ import annotations
 
@@ -62,13 +62,16 @@ class Platform:
 
     @contextmanager
     def load(self) -> Iterator[Load]:
-        """Requests come in while the block runs; afterwards every answered one must be found, once, and nothing be missing."""
+        """Requests come in while the block runs.
+
+        Afterwards every answered one must be found, once, and none be missing.
+        """
         with Load(self.serving, NAME, self.row) as load:
             yield load
         self.await_stored(load)
 
     def await_stored(self, load: Load) -> None:
-        """Wait until all answered requests are in the raw database and the balance names none as missing."""
+        """Wait until all answered requests are stored and the balance names none as missing."""
         until(
             lambda: set(load.answered) <= self._stored(),
             f"{len(load.answered)} answered requests are stored",
@@ -78,7 +81,11 @@ class Platform:
         assert len(load.answered) == len(set(load.answered))
 
     def balance_closes(self) -> bool:
-        """Accepted = stored + dead letters for every outbox, no number missing; raw rows = featured + quarantined + not applicable."""
+        """Whether nothing is missing or on its way.
+
+        Accepted = stored + dead letters for every outbox, without a missing number; raw rows =
+        featured + quarantined + not applicable.
+        """
         found = self._ask("/v1/balance")
         if found is None:
             return False
