@@ -3,9 +3,9 @@
     python tests/benchmarks/dataset_http.py [--rows 1000000] [--rounds 3]
 
 All are measured in one run on the same rows. Ours is the whole way: the data API, in a process of
-its own, reads the standby, hashes, compresses and sends; the client decodes, hashes again, fetches the
-receipt and compares. The others read the standby directly and prove nothing. Compare ratios, not
-seconds.
+its own, reads the standby, hashes, compresses and sends; the client decodes, hashes again, fetches
+the receipt and compares. The others read the standby directly and prove nothing. Compare ratios,
+not seconds.
 """
 
 from __future__ import annotations

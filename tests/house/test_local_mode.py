@@ -9,7 +9,19 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "mlplatform"
 LOCAL = "mlplatform.local"
-LAPTOP = {"backup", "connection", "doctor", "progress", "stack", "summary", "training"}
+LAPTOP = {
+    "clean",
+    "connection",
+    "doctor",
+    "example",
+    "local_stack",
+    "progress",
+    "session",
+    "status",
+    "summary",
+    "training",
+    "up",
+}
 """Modules of the command line for a person at a machine, with or without a local stack."""
 
 
@@ -42,12 +54,12 @@ def test_every_way_to_import_local_mode_is_seen(code: str) -> None:
 
 
 def test_local_clusters_are_not_local_mode() -> None:
-    """`mlplatform.cluster.local` starts trainings as child processes; it belongs to the data API."""
+    """`mlplatform.cluster.local` starts training runs; it belongs to the data API."""
     assert not _uses_local("from mlplatform.cluster.local import LocalCluster")
 
 
 def test_only_the_commands_for_a_laptop_use_local_mode() -> None:
-    """Components, the outside and the ground run on clusters; so do the commands that start them."""
+    """Components run on clusters, and so do the commands that start them."""
     users = {
         path.relative_to(SOURCE)
         for path in SOURCE.rglob("*.py")
