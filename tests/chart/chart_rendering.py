@@ -52,7 +52,7 @@ def chart_on(folder: Path, found: dict[str, Object]) -> Path:
         f'{{{{- if eq $asked "{key}" }}}}{{{{ {json.dumps(json.dumps(each))} }}}}{{{{ end }}}}'
         for key, each in found.items()
     )
-    text = f'{{{{- define "mlplatform.found" }}}}{{{{- $asked := printf "%s/%s" (index . 2) (index . 3) -}}}}{cases}{{{{- end }}}}'
+    text = f'{{{{- define "mlplatform.found" }}}}{{{{- $asked := printf "%s/%s" .kind .name -}}}}{cases}{{{{- end }}}}'
     (made / "templates" / "_found.tpl").write_text(text)
     return made
 

@@ -94,7 +94,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"settings": {"queue": {"security_protocol": "SSL"}}},
-        "settings.queue.security_protocol: the builtin Kafka speaks PLAINTEXT, inside NetworkPolicies; take kafka.mode: external for more",
+        "settings.queue.security_protocol: the builtin Kafka offers only PLAINTEXT, inside NetworkPolicies; take kafka.mode: external for more",
     ),
     (
         {"settings": {"queue": {"replication_factor": 3}}},
@@ -106,12 +106,12 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"consumer": {"replicas": 7}},
-        "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would stand idle",
+        "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would be idle",
     ),
     ({"mlflow": {"enabled": False}}, "mlflow.url: needed with mlflow.enabled: false"),
     (
         {"mlflow": {"existingSecret": "user"}},
-        "mlflow.existingSecret: only with mlflow.enabled: false; the chart's own server asks for nothing, inside NetworkPolicies",
+        "mlflow.existingSecret: only with mlflow.enabled: false; the chart's own server needs no password, inside NetworkPolicies",
     ),
     ({"mlflow": {"url": "http://mlflow"}}, "mlflow.url: only with mlflow.enabled: false"),
     (

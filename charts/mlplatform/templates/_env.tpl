@@ -1,23 +1,28 @@
 {{/*
-Environment of our processes. The names are those of the settings (MLPLATFORM_<GROUP>__<FIELD>); a name that no setting has ends the
-process at its start, and a test compares both sides.
+Environment of our processes. The names are those of the settings (MLPLATFORM_<GROUP>__<FIELD>). A
+name that no setting has ends the process at its start, and a test compares both sides.
 */}}
 
-{{/* Knobs of `settings.<group>` as they stand in the values. Input: list of root and groups. */}}
+{{/* `settings.<group>` as they stand in the values. Input: dict of root and groups. */}}
 {{- define "mlplatform.env.settings" -}}
-{{- $settings := (index . 0).Values.settings -}}
+{{- $settings := .root.Values.settings -}}
 {{- $lines := list -}}
-{{- range $group := rest . }}
+{{- range $group := .groups }}
 {{- range $field, $value := index $settings $group }}
 {{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
-{{- $lines = append $lines (printf "- {name: MLPLATFORM_%s__%s, value: %s}" (upper $group) (upper $field) (include "mlplatform.env.value" $value)) }}
+{{- $name := printf "MLPLATFORM_%s__%s" (upper $group) (upper $field) }}
+{{- $value = include "mlplatform.env.value" $value }}
+{{- $lines = append $lines (printf "- {name: %s, value: %s}" $name $value) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- join "\n" $lines }}
 {{- end }}
 
-{{/* A value as the settings read it: lists as JSON, whole numbers without an exponent (YAML numbers are floats in Helm). */}}
+{{/*
+A value as the settings read it: lists as JSON, whole numbers without an exponent (YAML numbers are
+floats in Helm).
+*/}}
 {{- define "mlplatform.env.value" -}}
 {{- if kindIs "slice" . }}{{ toJson . | squote }}
 {{- else if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . | toString | quote }}
@@ -30,12 +35,13 @@ process at its start, and a test compares both sides.
 - {name: MLPLATFORM_TELEMETRY__METRICS_PORT, value: "9090"}
 {{- end }}
 
-{{/* The data API and this process's token for it. Input: list of root and caller. */}}
+{{/* The data API and this process's token for it. Input: dict of root and caller. */}}
 {{- define "mlplatform.env.dataapi" -}}
-{{- $root := index . 0 -}}
+{{- $root := .root -}}
+{{- $secret := include "mlplatform.name.access" $root -}}
 - {name: MLPLATFORM_DATAAPI__URL, value: {{ include "mlplatform.url.dataapi" $root | quote }}}
 - name: MLPLATFORM_DATAAPI__TOKEN
-  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.access" $root }}, key: {{ index . 1 }}}}
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .caller }}}}
 {{- end }}
 
 {{/* Digests of the tokens that are let in. */}}
@@ -57,7 +63,7 @@ process at its start, and a test compares both sides.
 {{- define "mlplatform.env.source" -}}
 - {name: MLPLATFORM_SOURCE__URL, value: {{ include "mlplatform.url.source" . | quote }}}
 - {name: MLPLATFORM_SOURCE__CACHE, value: /tmp/source}
-{{ include "mlplatform.env.settings" (list . "source") }}
+{{ include "mlplatform.env.settings" (dict "root" . "groups" (list "source")) }}
 {{- with .Values.source.existingSecret }}
 - name: MLPLATFORM_SOURCE__PASSWORD
   valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
@@ -67,7 +73,7 @@ process at its start, and a test compares both sides.
 {{/* Kafka. */}}
 {{- define "mlplatform.env.queue" -}}
 - {name: MLPLATFORM_QUEUE__URL, value: {{ include "mlplatform.url.queue" . | quote }}}
-{{ include "mlplatform.env.settings" (list . "queue") }}
+{{ include "mlplatform.env.settings" (dict "root" . "groups" (list "queue")) }}
 {{- if eq .Values.kafka.mode "external" }}
 {{- if .Values.kafka.external.caSecret }}
 - {name: MLPLATFORM_QUEUE__CA_FILE, value: /etc/mlplatform/kafka/ca.crt}
@@ -82,20 +88,26 @@ process at its start, and a test compares both sides.
 {{- end }}
 
 {{/*
-A database connection. Input: list of root, field of settings.postgres, role, database, and rw (the primary) or ro (standbys only).
-The password is expanded by the kubelet, so that it stands in no manifest.
+A database connection. Input: dict of root, field (of settings.postgres), role, database, and
+server: rw (the primary) or ro (standbys only). The password is expanded by the kubelet, so that it
+stands in no manifest.
 */}}
 {{- define "mlplatform.env.dsn" -}}
-{{- $root := index . 0 -}}{{- $field := index . 1 -}}{{- $role := index . 2 -}}{{- $database := index . 3 -}}
+{{- $root := .root -}}
 {{- if $root.Values.postgres.enabled -}}
-{{- $cluster := include "mlplatform.name.cluster" (list $root $database) -}}
+{{- $cluster := include "mlplatform.name.cluster" . -}}
 {{- $ca := hasSuffix "-raw" $cluster | ternary "raw-ca.crt" "ca.crt" -}}
-- name: POSTGRES_PASSWORD_{{ $field }}
-  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.role" (list $root $role) }}, key: password}}
-- name: MLPLATFORM_POSTGRES__{{ $field }}
-  value: postgresql://mlplatform_{{ $role }}:$(POSTGRES_PASSWORD_{{ $field }})@{{ $cluster }}-{{ index . 4 }}:5432/{{ $database }}?sslmode=verify-full&sslrootcert=/etc/mlplatform/postgres/{{ $ca }}
+{{- $tls := printf "sslmode=verify-full&sslrootcert=/etc/mlplatform/postgres/%s" $ca -}}
+{{- $user := printf "mlplatform_%s:$(POSTGRES_PASSWORD_%s)" .role .field -}}
+{{- $address := printf "%s-%s:5432/%s" $cluster .server .database -}}
+- name: POSTGRES_PASSWORD_{{ .field }}
+  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.role" . }}, key: password}}
+- name: MLPLATFORM_POSTGRES__{{ .field }}
+  value: postgresql://{{ $user }}@{{ $address }}?{{ $tls }}
 {{- else -}}
-- name: MLPLATFORM_POSTGRES__{{ $field }}
-  valueFrom: {secretKeyRef: {name: {{ $root.Values.postgres.external.existingSecret }}, key: {{ $role }}{{ ne $role $database | ternary (printf "-%s" $database) "" }}}}
+{{- $secret := $root.Values.postgres.external.existingSecret -}}
+{{- $key := ne .role .database | ternary (printf "%s-%s" .role .database) .role -}}
+- name: MLPLATFORM_POSTGRES__{{ .field }}
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ $key }}}}
 {{- end }}
 {{- end }}

@@ -2,9 +2,9 @@
 How a component is reached from outside: Ingress and Gateway API.
 */}}
 
-{{/* Everything of an Ingress but its paths. Input: list of root and component. */}}
+{{/* Everything of an Ingress but its paths. Input: dict of root and component. */}}
 {{- define "mlplatform.ingress" -}}
-{{- $values := index (index . 0).Values (index . 1) "ingress" -}}
+{{- $values := index .root.Values .component "ingress" -}}
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
@@ -26,16 +26,16 @@ spec:
         paths:
 {{- end }}
 
-{{/* One path of an Ingress. Input: list of prefix, Service and port. */}}
+{{/* One path of an Ingress. Input: dict of prefix, Service and port. */}}
 {{- define "mlplatform.ingress.path" -}}
-- path: {{ index . 0 }}
+- path: {{ .prefix }}
   pathType: Prefix
-  backend: {service: {name: {{ index . 1 }}, port: {number: {{ index . 2 }}}}}
+  backend: {service: {name: {{ .service }}, port: {number: {{ .port }}}}}
 {{- end }}
 
-{{/* Everything of an HTTPRoute but its rules. Input: list of root and component. */}}
+{{/* Everything of an HTTPRoute but its rules. Input: dict of root and component. */}}
 {{- define "mlplatform.httpRoute" -}}
-{{- $values := index (index . 0).Values (index . 1) "httpRoute" -}}
+{{- $values := index .root.Values .component "httpRoute" -}}
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
@@ -48,12 +48,12 @@ spec:
   rules:
 {{- end }}
 
-{{/* One rule of an HTTPRoute. Input: list of prefixes, Service and port. */}}
+{{/* One rule of an HTTPRoute. Input: dict of prefixes, Service and port. */}}
 {{- define "mlplatform.httpRoute.rule" -}}
 - matches:
-    {{- range index . 0 }}
+    {{- range .prefixes }}
     - path: {type: PathPrefix, value: {{ . }}}
     {{- end }}
   backendRefs:
-    - {name: {{ index . 1 }}, port: {{ index . 2 }}}
+    - {name: {{ .service }}, port: {{ .port }}}
 {{- end }}

@@ -1,8 +1,9 @@
 {{/*
-Parts of NetworkPolicies. A component's policy lists who may come in and where it may go; both ends are written down.
+Parts of NetworkPolicies. A component's policy lists who may reach it and what it may reach; both
+ends are written down.
 */}}
 
-{{/* Beginning of a component's policy. Input: list of root and component. */}}
+{{/* Beginning of a component's policy. Input: dict of root and component. */}}
 {{- define "mlplatform.network.policy" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -15,21 +16,24 @@ spec:
   policyTypes: [Ingress, Egress]
 {{- end }}
 
-{{/* Peers that are components of this release. Input: list of root and components. */}}
+{{/* Peers that are components of this release. Input: dict of root and components. */}}
 {{- define "mlplatform.network.peers" -}}
-{{- $root := index . 0 -}}
+{{- $instance := printf "app.kubernetes.io/instance: %s" .root.Release.Name -}}
+{{- $release := printf "app.kubernetes.io/name: mlplatform, %s" $instance -}}
 {{- $lines := list -}}
-{{- range rest . }}
-{{- $lines = append $lines (printf "- podSelector: {matchLabels: {app.kubernetes.io/name: mlplatform, app.kubernetes.io/instance: %s, app.kubernetes.io/component: %s}}" $root.Release.Name .) }}
+{{- range .components }}
+{{- $labels := printf "%s, app.kubernetes.io/component: %s" $release . }}
+{{- $lines = append $lines (printf "- podSelector: {matchLabels: {%s}}" $labels) }}
 {{- end }}
 {{- join "\n" $lines }}
 {{- end }}
 
-{{/* Egress to a component's port. Input: list of root, component and port. */}}
+{{/* Egress to a component's port. Input: dict of root, component and port. */}}
 {{- define "mlplatform.network.to" -}}
 - to:
-    {{- include "mlplatform.network.peers" (list (index . 0) (index . 1)) | nindent 4 }}
-  ports: [{port: {{ index . 2 }}}]
+    {{- include "mlplatform.network.peers" (dict "root" .root "components" (list .component))
+        | nindent 4 }}
+  ports: [{port: {{ .port }}}]
 {{- end }}
 
 {{/* Egress to what is outside the cluster. Input: root. */}}
@@ -39,25 +43,29 @@ spec:
 
 {{/* Egress to PostgreSQL. */}}
 {{- define "mlplatform.network.postgres" -}}
-{{- if .Values.postgres.enabled }}{{ include "mlplatform.network.to" (list . "postgres" 5432) }}
+{{- if .Values.postgres.enabled }}
+{{- include "mlplatform.network.to" (dict "root" . "component" "postgres" "port" 5432) }}
 {{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
 {{- end }}
 
 {{/* Egress to Kafka. */}}
 {{- define "mlplatform.network.kafka" -}}
-{{- if eq .Values.kafka.mode "builtin" }}{{ include "mlplatform.network.to" (list . "kafka" 9092) }}
+{{- if eq .Values.kafka.mode "builtin" }}
+{{- include "mlplatform.network.to" (dict "root" . "component" "kafka" "port" 9092) }}
 {{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
 {{- end }}
 
 {{/* Egress to the registry. */}}
 {{- define "mlplatform.network.registry" -}}
-{{- if .Values.mlflow.enabled }}{{ include "mlplatform.network.to" (list . "mlflow" 5000) }}
+{{- if .Values.mlflow.enabled }}
+{{- include "mlplatform.network.to" (dict "root" . "component" "mlflow" "port" 5000) }}
 {{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
 {{- end }}
 
 {{/* Egress to the git repository. */}}
 {{- define "mlplatform.network.source" -}}
-{{- if .Values.source.builtin }}{{ include "mlplatform.network.to" (list . "source" 8000) }}
+{{- if .Values.source.builtin }}
+{{- include "mlplatform.network.to" (dict "root" . "component" "source" "port" 8000) }}
 {{- else }}{{ include "mlplatform.network.outside" . }}{{ end }}
 {{- end }}
 
@@ -66,7 +74,10 @@ spec:
 {{- toYaml .Values.networkPolicy.apiServer }}
 {{- end }}
 
-{{/* Ingress of scrapers to /metrics, when some are named. By number: not every network plugin knows the port names of sidecars. */}}
+{{/*
+Ingress of scrapers to /metrics, when some are named. By number: not every network plugin knows the
+port names of sidecars.
+*/}}
 {{- define "mlplatform.network.monitoring" -}}
 {{- with .Values.networkPolicy.monitoring }}
 - from:
@@ -75,11 +86,12 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Ingress of clients to the port named http. Input: list of root and components that come besides. */}}
+{{/*
+Ingress of clients to the port named http. Input: dict of root and components that come besides.
+*/}}
 {{- define "mlplatform.network.clients" -}}
-{{- $root := index . 0 -}}
 - ports: [{port: http}]
-  {{- with $root.Values.networkPolicy.clients }}
+  {{- with .root.Values.networkPolicy.clients }}
   from:
     {{- toYaml . | nindent 4 }}
     {{- include "mlplatform.network.peers" $ | nindent 4 }}

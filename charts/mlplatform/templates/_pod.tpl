@@ -2,25 +2,33 @@
 What is the same in every pod of ours. Nothing here knows a component.
 */}}
 
-{{/* metadata of a pod template. Input: list of root, component and annotations of its own (default: none). */}}
+{{/*
+metadata of a pod template. Input: dict of root and component; labels and annotations of its own
+(default: none).
+*/}}
 {{- define "mlplatform.pod.metadata" -}}
-{{- $root := index . 0 -}}
-{{- $own := dict -}}{{ if gt (len .) 2 }}{{ $own = index . 2 }}{{ end -}}
 labels:
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- include "mlplatform.podLabels" . | nindent 2 }}
-{{- with merge (deepCopy $root.Values.pod.annotations) $own }}
+{{- with merge (deepCopy .root.Values.pod.annotations) (.annotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Beginning of a pod spec: account, security, placement. Input: list of root, component, uid (default 10001), token (default false). */}}
+{{/*
+Beginning of a pod spec: account, security, placement. Input: dict of root and component; uid
+(default 10001); token (default false): whether the account's token is mounted.
+*/}}
 {{- define "mlplatform.pod.spec" -}}
-{{- $root := index . 0 -}}
-{{- $uid := 10001 -}}{{ if gt (len .) 2 }}{{ $uid = index . 2 }}{{ end -}}
-serviceAccountName: {{ include "mlplatform.name.component" (list $root (index . 1)) }}
-automountServiceAccountToken: {{ gt (len .) 3 }}
-# Service links would put MLPLATFORM_DATAAPI_PORT=tcp://… into the environment, which the settings refuse.
+{{- $root := .root -}}
+{{- $uid := .uid | default 10001 -}}
+serviceAccountName: {{ include "mlplatform.name.component" . }}
+automountServiceAccountToken: {{ .token | default false }}
+# Service links would put MLPLATFORM_DATAAPI_PORT=tcp://… into the environment, which the settings
+# refuse.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -49,7 +57,10 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* Pods of one component on different nodes where that is possible. Input: list of root and component. */}}
+{{/*
+Pods of one component on different nodes where that is possible. Input: dict of root and component, or of a
+selector instead.
+*/}}
 {{- define "mlplatform.pod.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
@@ -57,7 +68,9 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
+        {{- with .selector }}{{ . | nindent 8 }}{{ else }}
         {{- include "mlplatform.selector" . | nindent 8 }}
+        {{- end }}
 {{- end }}
 
 {{/* securityContext of every container. */}}
@@ -68,13 +81,18 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* image and pull policy. Input: list of root and repository. */}}
+{{/*
+image and pull policy. Input: dict of root; repository (default: the one with every component).
+*/}}
 {{- define "mlplatform.container.image" -}}
 image: {{ include "mlplatform.image" . }}
-imagePullPolicy: {{ (index . 0).Values.image.pullPolicy }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- end }}
 
-{{/* Probes of a process with /healthz and /readyz on the port named http. A start may take two minutes, a stop is noticed in seconds. */}}
+{{/*
+Probes of a process with /healthz and /readyz on the port named http. A start may take two minutes,
+a stop is noticed in seconds.
+*/}}
 {{- define "mlplatform.container.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
@@ -93,7 +111,10 @@ livenessProbe:
   failureThreshold: 6
 {{- end }}
 
-{{/* Probes of a process that shows only /metrics: it has started, and lives, while the page answers. A loop that hangs ends its process itself. */}}
+{{/*
+Probes of a process that shows only /metrics: it has started, and lives, while the page answers. A
+loop that hangs ends its process itself.
+*/}}
 {{- define "mlplatform.container.metricsProbes" -}}
 startupProbe:
   httpGet: {path: /metrics, port: metrics}
@@ -107,15 +128,21 @@ livenessProbe:
   failureThreshold: 6
 {{- end }}
 
-{{/* Init container that brings both schemas up to date; safe in many pods at once (advisory lock). It alone holds the owner's password. */}}
+{{/*
+Init container that brings both schemas up to date; safe in many pods at once (advisory lock). It
+alone holds the owner's password.
+*/}}
 {{- define "mlplatform.container.migrate" -}}
 - name: migrate
-  {{- include "mlplatform.container.image" (list . .Values.image.repository) | nindent 2 }}
+  {{- include "mlplatform.container.image" (dict "root" .) | nindent 2 }}
   args: [migrate, --wait, "900"]
   env:
-    {{- include "mlplatform.env.settings" (list . "telemetry" "postgres") | nindent 4 }}
-    {{- include "mlplatform.env.dsn" (list . "OWNER_RAW_DSN" "owner" "raw" "rw") | nindent 4 }}
-    {{- include "mlplatform.env.dsn" (list . "OWNER_WAREHOUSE_DSN" "owner" "warehouse" "rw") | nindent 4 }}
+    {{- include "mlplatform.env.settings" (dict "root" . "groups" (list "telemetry" "postgres"))
+        | nindent 4 }}
+    {{- include "mlplatform.env.dsn" (dict "root" . "field" "OWNER_RAW_DSN" "role" "owner"
+        "database" "raw" "server" "rw") | nindent 4 }}
+    {{- include "mlplatform.env.dsn" (dict "root" . "field" "OWNER_WAREHOUSE_DSN" "role" "owner"
+        "database" "warehouse" "server" "rw") | nindent 4 }}
   resources:
     requests: {cpu: 10m, memory: 128Mi}
     limits: {memory: 512Mi}
@@ -150,7 +177,7 @@ livenessProbe:
           items: [{key: ca.crt, path: ca.crt}]
 {{- if and $.Values.postgres.enabled $.Values.postgres.separateRaw }}
       - secret:
-          name: {{ include "mlplatform.name.cluster" (list $ "raw") }}-ca
+          name: {{ include "mlplatform.name.cluster" (dict "root" $ "database" "raw") }}-ca
           items: [{key: ca.crt, path: raw-ca.crt}]
 {{- end }}
 {{- end }}
@@ -171,11 +198,16 @@ livenessProbe:
 {{- end }}
 {{- end }}
 
-{{/* Digests of all tokens, for the processes that check them. The tokens themselves are not among them. */}}
+{{/*
+Digests of all tokens, for the processes that check them. The tokens themselves are not among them.
+*/}}
 {{- define "mlplatform.mounts.access" -}}
 - {name: access, mountPath: /etc/mlplatform/access, readOnly: true}
 {{- end }}
-{{/* Annotation that replaces the pods when the callers change: the digests are read at the start. As YAML. */}}
+{{/*
+Annotation that replaces the pods when the callers change: the digests are read at the start. As
+YAML.
+*/}}
 {{- define "mlplatform.access.annotation" -}}
 mlplatform.io/callers: {{ toJson .Values.access.callers | sha256sum | trunc 16 }}
 {{- end }}
@@ -186,7 +218,7 @@ mlplatform.io/callers: {{ toJson .Values.access.callers | sha256sum | trunc 16 }
     items: [{key: tokens.yaml, path: tokens.yaml}]
 {{- end }}
 
-{{/* ServiceAccount of a component. Input: list of root and component. */}}
+{{/* ServiceAccount of a component. Input: dict of root and component. */}}
 {{- define "mlplatform.serviceAccount" -}}
 apiVersion: v1
 kind: ServiceAccount

@@ -1,15 +1,15 @@
-{{/* A claim that outlives the release. Input: list of root, component, size and storage class. */}}
+{{/* A claim that outlives the release. Input: dict of root, component, size and storage class. */}}
 {{- define "mlplatform.claim" -}}
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  {{- include "mlplatform.metadata" (list (index . 0) (index . 1)) | nindent 2 }}
+  {{- include "mlplatform.metadata" (dict "root" .root "component" .component) | nindent 2 }}
   annotations:
     helm.sh/resource-policy: keep
 spec:
   accessModes: [ReadWriteOnce]
-  {{- with index . 3 }}
+  {{- with .storageClass }}
   storageClassName: {{ . }}
   {{- end }}
-  resources: {requests: {storage: {{ index . 2 }}}}
+  resources: {requests: {storage: {{ .size }}}}
 {{- end }}

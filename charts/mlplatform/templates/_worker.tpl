@@ -1,32 +1,35 @@
 {{/*
-consumer and etl: processes without a Service that move rows. Input: dict of root, component, environment and mounts/volumes of its own.
+consumer and etl: processes without a Service that move rows. Input: dict of root, component,
+environment and mounts/volumes of its own.
 */}}
 {{- define "mlplatform.worker" -}}
 {{- $root := .root -}}{{- $component := .component -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  {{- include "mlplatform.metadata" (list $root $component) | nindent 2 }}
+  {{- include "mlplatform.metadata" (dict "root" $root "component" $component) | nindent 2 }}
 spec:
   replicas: {{ int .replicas }}
   selector:
     matchLabels:
-      {{- include "mlplatform.selector" (list $root $component) | nindent 6 }}
+      {{- include "mlplatform.selector" (dict "root" $root "component" $component) | nindent 6 }}
   template:
     metadata:
-      {{- include "mlplatform.pod.metadata" (list $root $component) | nindent 6 }}
+      {{- include "mlplatform.pod.metadata" (dict "root" $root "component" $component)
+          | nindent 6 }}
     spec:
-      {{- include "mlplatform.pod.spec" (list $root $component) | nindent 6 }}
-      {{- include "mlplatform.pod.spread" (list $root $component) | nindent 6 }}
+      {{- include "mlplatform.pod.spec" (dict "root" $root "component" $component) | nindent 6 }}
+      {{- include "mlplatform.pod.spread" (dict "root" $root "component" $component) | nindent 6 }}
       terminationGracePeriodSeconds: 30
       initContainers:
         {{- include "mlplatform.container.migrate" $root | nindent 8 }}
       containers:
         - name: {{ $component }}
-          {{- include "mlplatform.container.image" (list $root $root.Values.image.repository) | nindent 10 }}
+          {{- include "mlplatform.container.image" (dict "root" $root) | nindent 10 }}
           args: [{{ $component }}]
           env:
-            {{- include "mlplatform.env.settings" (list $root "telemetry" "postgres" $component) | nindent 12 }}
+            {{- include "mlplatform.env.settings" (dict "root" $root
+                "groups" (list "telemetry" "postgres" $component)) | nindent 12 }}
             {{- include "mlplatform.env.metrics" $root | nindent 12 }}
             {{- .environment | nindent 12 }}
           ports:

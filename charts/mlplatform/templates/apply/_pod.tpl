@@ -1,17 +1,21 @@
-{{/* Pod template of `mlplatform apply`: reads the pipelines from git and tells the data API. Input: root. */}}
+{{/*
+Pod template of `mlplatform apply`: reads the pipelines from git and tells the data API. Input:
+root.
+*/}}
 {{- define "mlplatform.apply.template" -}}
 metadata:
-  {{- include "mlplatform.pod.metadata" (list . "apply") | nindent 2 }}
+  {{- include "mlplatform.pod.metadata" (dict "root" . "component" "apply") | nindent 2 }}
 spec:
-  {{- include "mlplatform.pod.spec" (list . "apply") | nindent 2 }}
+  {{- include "mlplatform.pod.spec" (dict "root" . "component" "apply") | nindent 2 }}
   restartPolicy: OnFailure
   containers:
     - name: apply
-      {{- include "mlplatform.container.image" (list . .Values.image.repository) | nindent 6 }}
+      {{- include "mlplatform.container.image" (dict "root" .) | nindent 6 }}
       args: [apply, --wait, "900"]
       env:
-        {{- include "mlplatform.env.settings" (list . "telemetry") | nindent 8 }}
-        {{- include "mlplatform.env.dataapi" (list . "admin") | nindent 8 }}
+        {{- include "mlplatform.env.settings" (dict "root" . "groups" (list "telemetry"))
+            | nindent 8 }}
+        {{- include "mlplatform.env.dataapi" (dict "root" . "caller" "admin") | nindent 8 }}
         {{- include "mlplatform.env.source" . | nindent 8 }}
       resources:
         requests: {cpu: 10m, memory: 96Mi}

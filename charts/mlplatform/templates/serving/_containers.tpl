@@ -3,25 +3,32 @@ The two containers of a serving pod. They share the outbox and one uid.
 */}}
 
 {{/*
-resources with the disk that a container needs of its node. A request, not a limit: the kubelet kills a pod that outgrew a limit at once, with
-what its outbox holds. The shipper asks for the outbox, serving for the rest: their sum is the pod's. Input: list of resources and quantity.
+resources with the disk that a container needs of its node. A request, not a limit: the kubelet
+kills a pod that outgrew a limit at once, with what its outbox holds. The shipper asks for the
+outbox, serving for the rest: their sum is the pod's. Input: dict of resources and quantity.
 */}}
 {{- define "mlplatform.serving.resources" -}}
-{{- $made := deepCopy (index . 0) -}}
+{{- $made := deepCopy .resources -}}
 {{- $requests := $made.requests | default dict -}}
-{{- if not (hasKey $requests "ephemeral-storage") }}{{ $_ := set $requests "ephemeral-storage" (index . 1 | toString) }}{{ end -}}
+{{- if not (hasKey $requests "ephemeral-storage") }}
+{{- $_ := set $requests "ephemeral-storage" (.disk | toString) }}
+{{- end -}}
 {{- set $made "requests" $requests | toYaml }}
 {{- end }}
 
-{{/* Outbox to Kafka. A native sidecar: it starts first, and ends after serving, with what is left of the grace period. Input: list of root and repository. */}}
+{{/*
+Outbox to Kafka. A native sidecar: it starts first, and ends after serving, with what is left of the
+grace period. Input: dict of root and repository.
+*/}}
 {{- define "mlplatform.serving.shipper" -}}
-{{- $root := index . 0 -}}
+{{- $root := .root -}}
 - name: shipper
   {{- include "mlplatform.container.image" . | nindent 2 }}
   args: [shipper]
   restartPolicy: Always
   env:
-    {{- include "mlplatform.env.settings" (list $root "telemetry" "outbox" "shipper") | nindent 4 }}
+    {{- include "mlplatform.env.settings" (dict "root" $root
+        "groups" (list "telemetry" "outbox" "shipper")) | nindent 4 }}
     {{- include "mlplatform.env.metrics" $root | nindent 4 }}
     {{- include "mlplatform.env.queue" $root | nindent 4 }}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
@@ -30,7 +37,8 @@ what its outbox holds. The shipper asks for the outbox, serving for the rest: th
   # No readiness: a pod whose broker is away goes on answering.
   {{- include "mlplatform.container.metricsProbes" $root | nindent 2 }}
   resources:
-    {{- include "mlplatform.serving.resources" (list $root.Values.shipper.resources (int64 $root.Values.settings.outbox.capacity_bytes)) | nindent 4 }}
+    {{- include "mlplatform.serving.resources" (dict "resources" $root.Values.shipper.resources
+        "disk" (int64 $root.Values.settings.outbox.capacity_bytes)) | nindent 4 }}
   {{- include "mlplatform.container.security" $root | nindent 2 }}
   volumeMounts:
     {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
@@ -38,37 +46,43 @@ what its outbox holds. The shipper asks for the outbox, serving for the rest: th
     - {name: outbox, mountPath: /outbox}
 {{- end }}
 
-{{/* Answers. Input: list of root, repository and group. */}}
+{{/* Answers. Input: dict of root, repository and group. */}}
 {{- define "mlplatform.serving.container" -}}
-{{- $root := index . 0 -}}{{- $group := index . 2 -}}
+{{- $root := .root -}}{{- $group := .group -}}
 - name: serving
-  {{- include "mlplatform.container.image" (list $root (index . 1)) | nindent 2 }}
+  {{- include "mlplatform.container.image" (dict "root" $root "repository" .repository)
+      | nindent 2 }}
   args: [serving]
   env:
-    {{- include "mlplatform.env.settings" (list $root "telemetry" "outbox" "serving" "registry") | nindent 4 }}
+    {{- include "mlplatform.env.settings" (dict "root" $root
+        "groups" (list "telemetry" "outbox" "serving" "registry")) | nindent 4 }}
     - {name: MLPLATFORM_SERVING__HOST, value: "0.0.0.0"}
     - {name: MLPLATFORM_SERVING__PORT, value: "8080"}
-    # Endpoints are taken away at the same time as SIGTERM is sent: go on until nobody sends requests here.
+    # Endpoints are taken away at the same time as SIGTERM is sent: go on until nobody sends
+    # requests here.
     - {name: MLPLATFORM_SERVING__LINGER_S, value: "{{ int $root.Values.serving.lingerSeconds }}"}
     - {name: MLPLATFORM_SERVING__MODELS, value: {{ toJson $group.models | squote }}}
     - {name: MLPLATFORM_SERVING__CACHE, value: /models/cache}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
     # What the shipper could not send is refused before it is accepted.
-    - {name: MLPLATFORM_QUEUE__MAX_RECORD_BYTES, value: {{ include "mlplatform.env.value" $root.Values.settings.queue.max_record_bytes }}}
+    - name: MLPLATFORM_QUEUE__MAX_RECORD_BYTES
+      value: {{ include "mlplatform.env.value" $root.Values.settings.queue.max_record_bytes }}
     {{- if eq $root.Values.settings.serving.auth "bearer" }}
     {{- include "mlplatform.env.access" $root | nindent 4 }}
     {{- end }}
-    {{- include "mlplatform.env.dataapi" (list $root "serving") | nindent 4 }}
+    {{- include "mlplatform.env.dataapi" (dict "root" $root "caller" "serving") | nindent 4 }}
     {{- include "mlplatform.env.registry" $root | nindent 4 }}
     {{- include "mlplatform.env.source" $root | nindent 4 }}
-    # One core per process: numeric libraries with a thread per core of the node would only wait for each other.
+    # One core per process: numeric libraries with a thread per core of the node would only wait for
+    # each other.
     - {name: OMP_NUM_THREADS, value: "1"}
     - {name: OPENBLAS_NUM_THREADS, value: "1"}
   ports:
     - {name: http, containerPort: 8080}
   {{- include "mlplatform.container.probes" $root | nindent 2 }}
   resources:
-    {{- include "mlplatform.serving.resources" (list $group.resources $root.Values.serving.scratch) | nindent 4 }}
+    {{- include "mlplatform.serving.resources" (dict "resources" $group.resources
+        "disk" $root.Values.serving.scratch) | nindent 4 }}
   {{- include "mlplatform.container.security" $root | nindent 2 }}
   volumeMounts:
     {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
