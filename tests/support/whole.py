@@ -45,7 +45,7 @@ class Platform:
             environment=self.stack.layout.environment("trainer"),
             log=log,
             why=why,
-            told=lambda _: None,
+            on_event=lambda _: None,
         )
         return str(self.admin.get(f"/v1/models/{NAME}")["champion"]["version"])
 

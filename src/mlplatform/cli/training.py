@@ -121,7 +121,7 @@ def _train_here(stack: State, name: str, why: str) -> None:
         environment=environment(stack.home / "secrets" / "trainer.json"),
         log=stack.home / "logs" / f"trainer-{name}.log",
         why=why,
-        told=lambda event: out.print(_line(event)),
+        on_event=lambda event: out.print(_line(event)),
     )
 
 

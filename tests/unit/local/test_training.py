@@ -1,3 +1,5 @@
+"""A training as a child process: what its caller gets to see."""
+
 from __future__ import annotations
 
 import sys
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlplatform.errors import Refused
+from mlplatform.local.processes import launch
 from mlplatform.local.training import train
 
 TRAINER = """#!{python}
@@ -21,23 +24,23 @@ def stand_in(folder: Path, rest: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program = folder / "python"
     program.write_text(TRAINER.format(python=sys.executable, rest=rest))
     program.chmod(0o755)
-    monkeypatch.setattr("mlplatform.local.training.launcher", lambda: [str(program)])
+    monkeypatch.setattr(launch, "through", lambda argv, **_: (str(program), *argv))
 
 
-def test_steps_are_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every event of a run is told while it runs, and stands in its log."""
+def test_events_are_reported_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every event of a run is reported while it runs, and stands in its log."""
     stand_in(tmp_path, "", monkeypatch)
-    told: list[Any] = []
+    events: list[Any] = []
     train(
         "diabetes",
         environment={},
         log=tmp_path / "logs" / "t.log",
         why="new labels",
-        told=told.append,
+        on_event=events.append,
     )
 
-    assert told[0]["step"] == "pin"
-    assert told[0]["words"][-5:] == ["mlplatform", "trainer", "diabetes", "--why", "new labels"]
+    assert events[0]["step"] == "pin"
+    assert events[0]["words"][-5:] == ["mlplatform", "trainer", "diabetes", "--why", "new labels"]
     assert '"step": "pin"' in (tmp_path / "logs" / "t.log").read_text()
 
 
@@ -45,7 +48,7 @@ def test_steps_are_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ("rest", "said"),
     [
         (
-            'print(json.dumps({"event": "run failed", "level": "error", "error": "roc_auc is 0.6"})); print("bye"); sys.exit(1)',
+            "print(json.dumps({'level': 'error', 'error': 'roc_auc is 0.6'})); print('bye'); sys.exit(1)",
             "roc_auc is 0.6",
         ),
         ("print('Traceback'); print('ValueError: no'); sys.exit(1)", "ValueError: no"),
@@ -59,4 +62,4 @@ def test_failures_say_why(
     stand_in(tmp_path, rest, monkeypatch)
 
     with pytest.raises(Refused, match=rf"training of 'diabetes' failed: {said} \(its log is"):
-        train("diabetes", environment={}, log=tmp_path / "t.log", why="", told=lambda _: None)
+        train("diabetes", environment={}, log=tmp_path / "t.log", why="", on_event=lambda _: None)

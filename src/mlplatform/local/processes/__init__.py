@@ -1,1 +1,1 @@
-"""The child processes of local mode: one supervisor starts, watches and ends them."""
+"""Child processes on one machine: a supervisor starts, watches and stops them."""

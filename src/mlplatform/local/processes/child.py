@@ -1,7 +1,7 @@
 """One child process of the supervisor: start it, watch it, stop it, keep its log.
 
-Every method runs in the supervisor's thread, except `probe`, which has a thread of its own so that
-a slow probe holds up nobody.
+Every method runs in the supervisor's thread, except `_probe`, which has a thread of its own: a slow
+probe delays no other child.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -27,8 +26,12 @@ State = Literal[
 PROBE_S = 0.1
 BACKOFF_S = 0.2  # first pause before a restart; doubles with every exit in a row
 BACKOFF_MOST_S = 10.0
-STEADY_S = 30.0  # who ran this long starts with the first pause again
-HOPELESS = 3  # exits before it was ready even once: the cause is no passing one, and the user wants to read it
+STEADY_S = 30.0  # after a run of this length the pauses begin with the shortest again
+EXITS_BEFORE_READY = 3
+"""After so many exits without ever being ready a process has failed.
+
+The cause will not pass by itself, and the user should read it rather than wait.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,12 @@ class ProcessStatus:
 
 
 class Child:
-    """A process and its state. `wanted` says whether it should run."""
+    """A process and its state. `should_run` is what callers requested; `state` is what is so."""
 
     def __init__(self, spec: ProcessSpec, log: Path) -> None:
         self.spec = spec
         self.log = log
-        self.wanted = False
+        self.should_run = False
         self.state: State = "stopped"
         self.reason = ""
         self.restarts = 0
@@ -75,35 +78,21 @@ class Child:
             self.spec.name, self.state, pid, self.restarts, self.exit_code, self.reason, self.log
         )
 
-    def want(self) -> None:
-        """Ask for a start; it waits for what it needs."""
+    def request_start(self) -> None:
+        """Have it start as soon as the processes that it needs are up."""
         if self.process is None:
-            self.wanted, self.state, self.reason, self.restarts = True, "waiting", "", 0
+            self.should_run, self.state, self.reason, self.restarts = True, "waiting", "", 0
             self._was_ready, self._exits = False, 0
             rotate(self.log)
 
     def spawn(self) -> None:
-        """Start the process in a session of its own.
-
-        Must run in the thread that lives as long as the child may.
-        """
+        """Start it in a session of its own, from the thread that lives as long as it may."""
         spec = self.spec
-        uid = -1 if spec.uid is None else spec.uid
-        argv = (
-            sys.executable,
-            "-I",
-            "-S",
-            launch.__file__,
-            str(spec.stop_signal),
-            str(os.getpid()),
-            str(uid),
-            "--",
-            *spec.argv,
-        )
         self._ready = threading.Event()
         self._probe_error = None
         self._since = time.monotonic()
         self._deadline = self._since + spec.ready_timeout_s
+        argv = launch.through(spec.argv, stop_signal=spec.stop_signal, uid=spec.uid)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv,
@@ -115,6 +104,7 @@ class Child:
                 start_new_session=True,
             )
         self.state = "starting"
+        # With this start's own event: a probe that comes back late does not count for the next start.
         probe = (self.process, self._ready)
         threading.Thread(
             target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True
@@ -129,7 +119,7 @@ class Child:
         )
 
     def watch(self, now: float) -> bool:
-        """Take note of an end, of readiness or of time running out. True when its process ended."""
+        """Note that it ended, became ready or ran out of time. True when its process ended."""
         if self.process is None:
             return False
         if self.process.poll() is not None:
@@ -146,8 +136,8 @@ class Child:
         return self.state == "backoff" and now >= self._deadline
 
     def stop(self, now: float) -> None:
-        """Send the stop signal once; `watch` kills it when it takes longer than its grace."""
-        self.wanted = False
+        """Send the stop signal once; `watch` kills the process if it outlives `stop_timeout_s`."""
+        self.should_run = False
         if self.process is None:
             self.state = self.state if self.state in ("failed", "finished") else "stopped"
         elif self.state != "stopping":
@@ -159,7 +149,7 @@ class Child:
         try:
             while probe is not None and process.returncode is None and not probe():
                 time.sleep(PROBE_S)
-        except BaseException as error:  # noqa: BLE001  (told to the supervisor's thread, which fails the start with it)
+        except BaseException as error:  # noqa: BLE001  (`_advance` fails the start with it)
             self._probe_error = error
         ready.set()
 
@@ -172,7 +162,7 @@ class Child:
             self._give_up(now, f"was not ready after {self.spec.ready_timeout_s:g} s")
 
     def _give_up(self, now: float, reason: str) -> None:
-        if self._was_ready:  # a restart that hangs: the next try may do better
+        if self._was_ready:  # a restart that hangs: killed, it is tried again
             assert self.process is not None
             guard.signal_group(self.process.pid, signal.SIGKILL)
             return
@@ -181,21 +171,20 @@ class Child:
 
     def _ended(self, now: float) -> None:
         assert self.process is not None
-        guard.signal_group(
-            self.process.pid, signal.SIGKILL
-        )  # its own children must not outlive it: they would hold its port
+        # Its own children must not outlive it: they would hold its port.
+        guard.signal_group(self.process.pid, signal.SIGKILL)
         self.exit_code, self.process = self.process.returncode, None
         if self.state == "stopping":
             self.state = "failed" if self.reason else "stopped"
         elif not self.spec.restart and self.exit_code == 0:
-            self.state, self.wanted = "finished", False
+            self.state, self.should_run = "finished", False
         else:
             self._restart_or_fail(now)
 
     def _restart_or_fail(self, now: float) -> None:
         self._exits = 1 if now - self._since > STEADY_S else self._exits + 1
-        if not self.spec.restart or (not self._was_ready and self._exits >= HOPELESS):
-            self.state, self.wanted, self.reason = (
+        if not self.spec.restart or (not self._was_ready and self._exits >= EXITS_BEFORE_READY):
+            self.state, self.should_run, self.reason = (
                 "failed",
                 False,
                 f"ended with {_how(self.exit_code)}",
@@ -216,8 +205,8 @@ def rotate(log: Path) -> None:
 def bound(log: Path, most_bytes: int) -> None:
     """Copy a log that has grown too large to `<name>.log.1` and empty it.
 
-    The child keeps its handle, which appends, so it goes on at the start; a line written between
-    copy and cut is lost.
+    The child keeps its handle, which appends, so it goes on at the start of the emptied file; a
+    line written between copy and cut is lost.
     """
     if log.exists() and log.stat().st_size > most_bytes:
         shutil.copyfile(log, log.with_name(log.name + ".1"))

@@ -1,11 +1,11 @@
-"""Ends what a killed supervisor left behind.
+"""Ends the processes that a killed supervisor left.
 
 A supervisor starts this file as a script and holds the other end of its standard input. When the
-supervisor is gone (even by SIGKILL) the kernel closes that end, and the guard ends every process
-group that the process file still lists: the stop signal first, SIGKILL after a grace. On Linux the
-children themselves have got their stop signal from the kernel by then; what is left for the guard
-are grandchildren, and children that don't obey. The same `clean` runs at the next start, for the
-case that the guard was killed as well.
+supervisor ends (even by SIGKILL) the kernel closes that end, and the guard ends every process group
+that the process file still lists: the stop signal first, SIGKILL after a grace. On Linux the kernel
+has sent the children their stop signal by then; grandchildren, and children that ignore the signal,
+are left for the guard. The same `clean` runs at the next start, in case the guard was killed as
+well.
 
     guard.py PROCESS_FILE GRACE_SECONDS
 """
@@ -33,7 +33,7 @@ class Listed:
 
     name: str
     pid: int
-    born: str  # tells it from a later process of the same pid
+    born: str  # distinguishes it from a later process of the same pid
     stop_signal: int
 
 
@@ -53,7 +53,7 @@ def read(path: Path) -> list[Listed]:
 
 
 def born(pid: int) -> str:
-    """When that process began, as a word that only serves to be compared; empty when there is none, or only its zombie."""
+    """When that process began, as a word to compare; empty when it has ended (or is a zombie)."""
     if sys.platform == "linux":
         try:
             words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -86,7 +86,7 @@ def clean(path: Path, *, grace_s: float, known: Callable[[Listed], bool]) -> lis
 
 
 def signal_group(leader: int, number: int) -> bool:
-    """Send a signal to a whole process group; False when nobody is in it any more."""
+    """Send a signal to a whole process group; False when no process is left in it."""
     try:
         os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):  # macOS says EPERM when only zombies are left
@@ -97,9 +97,9 @@ def signal_group(leader: int, number: int) -> bool:
 def main() -> None:
     """Wait for the end of the supervisor, then clean."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends when the supervisor does, not before
+        signal.signal(number, signal.SIG_IGN)  # a Ctrl-C must not end it before the supervisor
     sys.stdin.buffer.read()
-    # Its children were alive a moment ago, so their group ids can't have gone to others yet.
+    # The children were alive a moment ago, so no other process can have got their ids yet.
     clean(Path(sys.argv[1]), grace_s=float(sys.argv[2]), known=lambda _: True)
 
 

@@ -1,4 +1,4 @@
-"""How much memory a stack takes: the proportional share (PSS) of its whole process tree, which counts shared pages once."""
+"""The memory of a stack: the proportional share (PSS) of its processes, which counts pages once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the supervisor needs to know of a child process."""
+"""What the supervisor needs to know about a child process."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ class ProcessSpec:
     """One child process.
 
     `ready` is called about ten times a second until it returns True or `ready_timeout_s` has
-    passed; it may block shortly and must not raise for a server that is merely not up yet. `needs`
-    names processes that must be ready first; they are stopped after this one.
+    passed. It may block for a moment, and must not raise for a server that is merely not up yet.
+    `needs` names processes that must be ready first; they stop after this one.
     """
 
     name: str
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = field(
-        default_factory=dict
-    )  # the whole environment of the child, nothing is inherited
+    environment: Mapping[str, str] = field(default_factory=dict)  # all of it: nothing is inherited
     folder: Path | None = None  # working directory
     needs: tuple[str, ...] = ()
     ready: Callable[[], bool] | None = None  # None: ready as soon as it runs

@@ -1,14 +1,15 @@
 """Runs the processes of local mode, and the servers of the integration tests.
 
     with Supervisor(specs, logs=home / "logs") as supervisor:
-        supervisor.start()              # blocks until all are ready; in the order of their needs,
-        side by side where they allow it supervisor.stop("etl")          # one alone
+        supervisor.start()         # in the order of their needs, in parallel where that allows;
+                                   # blocks until all are ready
+        supervisor.stop("etl")     # one alone
         supervisor.status()["etl"]
-                                        # on leaving: all stop, those that need others first
+    # leaving the block stops all of them, those that need others first
 
 A process that ends by itself comes back after a pause that doubles up to ten seconds. Each has one
 log file, `<logs>/<name>.log`; the last run's is `<name>.log.1`. When the program that holds the
-supervisor is killed, nothing stays behind (see `guard`, `launch`).
+supervisor is killed, none of its processes is left (see `guard`, `launch`).
 
 One thread starts all children and lives until the end: Linux ties the parent-death signal to the
 thread that forked.
@@ -31,9 +32,8 @@ from mlplatform.local.processes.spec import ProcessSpec
 
 TICK_S = 0.02
 LOG_CHECK_S = 5.0
-ORPHAN_GRACE_S = (
-    8.0  # long enough for a drain on a small machine, short enough to wait for at the next start
-)
+ORPHAN_GRACE_S = 8.0
+"""Time for orphans to end: enough for a drain on a small machine, bearable at the next start."""
 
 OnChange = Callable[[ProcessStatus], None]
 
@@ -41,7 +41,7 @@ OnChange = Callable[[ProcessStatus], None]
 class Supervisor:
     """Starts, watches and stops child processes.
 
-    Safe to call from any thread; calls block until what they ask for holds.
+    Safe to call from any thread; `start`, `stop` and `restart` block until they are done.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Supervisor:
         self._orphan_grace_s = orphan_grace_s
         self._children: dict[str, Child] = {}
         self._seen: dict[str, ProcessStatus] = {}
-        self._doomed: set[str] = set()  # asked to stop
+        self._stopping: set[str] = set()  # by `stop`; they stay here until they are started again
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -96,29 +96,36 @@ class Supervisor:
         are left as they are.
         """
         with self._changed:
-            wanted = self._with_needs(names or tuple(self._children))
-            self.begin(*wanted)
-            while not all(self._children[name].up for name in wanted):
-                self._raise_failed(wanted)
+            chosen = self._with_needs(names or tuple(self._children))
+            self.begin(*chosen)
+            while not all(self._children[name].up for name in chosen):
+                self._raise_failed(chosen)
                 self._changed.wait(1.0)
 
     def begin(self, *names: str) -> None:
-        """Have these start, each when what it needs is ready, without waiting for them; `start` waits. What they need is not started."""
+        """Have these start, each when what it needs is ready, without waiting for it as `start` does.
+
+        What they need is not started.
+        """
         with self._changed:
             self._ensure_thread()
-            self._doomed -= {self._child(name).spec.name for name in names}
+            self._stopping -= {self._child(name).spec.name for name in names}
+            # A child that is still ending would take the request as one for the process it had.
             while any(self._children[name].state == "stopping" for name in names):
                 self._changed.wait(1.0)
             for name in names:
-                self._children[name].want()
+                self._children[name].request_start()
 
     def stop(self, *names: str) -> None:
-        """Stop these (all when none is named), each after those of them that need it, and wait until they are gone."""
+        """Stop these (all when none is named) and wait until they have ended.
+
+        Each stops after those of them that need it.
+        """
         with self._changed:
             chosen = {self._child(name).spec.name for name in names} or set(self._children)
-            self._doomed |= chosen
+            self._stopping |= chosen
             while self._thread is not None and any(
-                self._children[name].process or self._children[name].wanted for name in chosen
+                self._children[name].process or self._children[name].should_run for name in chosen
             ):
                 self._raise_fault()
                 self._changed.wait(1.0)
@@ -153,7 +160,7 @@ class Supervisor:
             return status
 
     def stay(self) -> None:
-        """Block for good. Raises what broke the supervisor, by which its children have ended."""
+        """Block for good. Raises what broke the supervisor; its children have ended then."""
         with self._changed:
             while True:
                 self._raise_fault()
@@ -197,7 +204,7 @@ class Supervisor:
                     for child in tuple(self._children.values()):
                         bound(child.log, self._log_bytes)
                 time.sleep(TICK_S)
-        except BaseException as error:  # noqa: BLE001  (raised again in whoever calls next; the guard ends the children)
+        except BaseException as error:  # noqa: BLE001  (the next call raises it)
             with self._changed:
                 self._fault = error
                 self._changed.notify_all()
@@ -205,21 +212,21 @@ class Supervisor:
 
     def _tick(self, now: float) -> None:
         ended = [child.watch(now) for child in self._children.values()]
-        self._tell()
-        for name in self._doomed:
+        self._report()  # before the starts below, so that nobody misses the state in between
+        for name in self._stopping:
             if not self._needed(name):
                 self._children[name].stop(now)
         fresh = [child for child in self._children.values() if self._may_spawn(child, now)]
         for child in fresh:
             child.spawn()
-        if fresh or any(ended):
+        if fresh or any(ended):  # the guard must know every child that may outlive us
             guard.write(
                 self._file, [line for child in self._children.values() if (line := child.listed())]
             )
-        self._tell()
+        self._report()
 
     def _may_spawn(self, child: Child, now: float) -> bool:
-        if not child.wanted or child.spec.name in self._doomed:
+        if not child.should_run or child.spec.name in self._stopping:
             return False
         waiting = child.state == "waiting" and all(
             self._children[need].up for need in child.spec.needs
@@ -230,10 +237,10 @@ class Supervisor:
         """True while a process that is to stop as well, and needs this one, still runs."""
         return any(
             self._children[other].process and name in self._children[other].spec.needs
-            for other in self._doomed
+            for other in self._stopping
         )
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         for name, child in self._children.items():
             status = child.status()
             if status != self._seen.get(name):
@@ -246,7 +253,7 @@ class Supervisor:
         self._raise_fault()
         for name in names:
             child = self._children[name]
-            if child.state == "failed" or name in self._doomed:
+            if child.state == "failed" or name in self._stopping:
                 last = tail(child.log)
                 raise Unavailable(
                     f"process '{name}' {child.reason or 'was stopped'}",

@@ -151,7 +151,7 @@ class Tour:
                 environment=self._stack.layout.environment("trainer"),
                 log=home / "logs" / f"trainer-{name}.log",
                 why=why,
-                told=lambda event: say(event["step"]) if "step" in event else None,
+                on_event=lambda event: say(event["step"]) if "step" in event else None,
             )
             version = self._newest(name)
             self._check_receipt(name, version)
