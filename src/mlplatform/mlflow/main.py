@@ -24,4 +24,5 @@ def run(settings: Settings, inherited: Mapping[str, str]) -> NoReturn:
     others = {
         name: value for name, value in inherited.items() if not name.startswith("MLPLATFORM_")
     }
-    os.execve(argv[0], argv, others | server.environment(dsn.get_secret_value(), home=home))  # noqa: S606  (no shell is wanted)
+    environment = others | server.environment(dsn.get_secret_value(), home=home)
+    os.execve(argv[0], argv, environment)  # noqa: S606  (no shell is involved)

@@ -41,7 +41,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
-    """A password or token stands in the environments of the processes that need it and in no other; training has no database at all."""
+    """A secret stands only in the environments that need it; training has no database at all."""
     holders = {
         name: {process for process in PROCESSES if secret in str(layout.environment(process))}
         for name, secret in (layout.secrets.passwords | layout.secrets.tokens).items()
@@ -64,7 +64,7 @@ def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
 def test_environments_are_valid_settings(
     layout: Layout, process: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What local mode sets is read by the settings without a complaint, and nothing of our own environment comes along."""
+    """The settings accept what local mode sets, and nothing of our own environment is added."""
     environment = layout.environment(process)
     for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
         monkeypatch.delenv(name)

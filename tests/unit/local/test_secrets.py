@@ -11,7 +11,7 @@ from mlplatform.local import secrets
 
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
-    """A second start finds the same passwords and tokens; a role that is new gets a password and the others keep theirs."""
+    """A second start finds the same passwords and tokens, and gives a new role a password."""
     first = secrets.ensure(tmp_path / "s", ("a", "b"))
     second = secrets.ensure(tmp_path / "s", ("a", "b", "c"))
 

@@ -29,7 +29,7 @@ def start(artifacts: str, folder: Path) -> tuple[str, ...]:
 def test_a_bucket_without_its_client_is_refused(
     artifacts: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLflow would start and fail with the first model: the start is refused instead, with what to install."""
+    """MLflow would start and fail at the first model; the start is refused, with what to install."""
     monkeypatch.setattr(server, "find_spec", lambda _: None)
 
     with pytest.raises(SettingsError) as refused:
@@ -50,7 +50,7 @@ def test_a_bucket_with_its_client_is_taken(tmp_path: Path, monkeypatch: pytest.M
 def test_a_package_that_is_missing_as_a_whole_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client inside a package that is not there either is missing, not an error of the import system."""
+    """A client whose package is missing as well is refused like any other, without a traceback."""
     monkeypatch.setitem(server._CLIENTS, "gs", ("no_such_package.storage", "build one"))
 
     with pytest.raises(SettingsError, match="no_such_package"):
@@ -58,7 +58,7 @@ def test_a_package_that_is_missing_as_a_whole_is_refused(
 
 
 def test_the_third_party_server_is_started(tmp_path: Path) -> None:
-    """`python -m mlflow` finds the package of that name, not our folder, whatever the folder it starts in."""
+    """`python -m mlflow` finds the package of that name, and not our folder, beside our package too."""
     words = start("", tmp_path)
     where = "from importlib.util import find_spec; print(find_spec('mlflow').origin)"
     origin = subprocess.run(

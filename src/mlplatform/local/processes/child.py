@@ -104,7 +104,7 @@ class Child:
                 start_new_session=True,
             )
         self.state = "starting"
-        # With this start's own event: a probe that comes back late does not count for the next start.
+        # With this start's own event: a probe that returns late does not count for the next start.
         probe = (self.process, self._ready)
         threading.Thread(
             target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True

@@ -103,7 +103,7 @@ class Supervisor:
                 self._changed.wait(1.0)
 
     def begin(self, *names: str) -> None:
-        """Have these start, each when what it needs is ready, without waiting for it as `start` does.
+        """Have these start, each when what it needs is ready; unlike `start` it does not wait.
 
         What they need is not started.
         """

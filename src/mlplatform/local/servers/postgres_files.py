@@ -15,7 +15,7 @@ COMPLETE = "mlplatform.complete"  # written last: a folder without it is a try t
 REPLICATION_ROLE = "mlplatform_replication"
 OUTSIDE = Path("/var/tmp")  # noqa: S108  (a folder of our own below it, which nobody else can open)
 
-_HBA = f"""# Written by mlplatform. Passwords only, from this machine only; there are no sockets in the file system.
+_HBA = f"""# Written by mlplatform. Passwords only, from this machine only, by TCP only.
 host all all 127.0.0.1/32 scram-sha-256
 host all all ::1/128 scram-sha-256
 host replication {REPLICATION_ROLE} 127.0.0.1/32 scram-sha-256
@@ -31,11 +31,13 @@ shared_buffers = '64MB'
 max_connections = 100
 wal_level = replica
 hot_standby = on
-# The standby tells which rows its readers still need, so that the primary's vacuum does not cancel long dataset reads.
+# The primary keeps the rows that the standby's readers still need: its vacuum would otherwise
+# cancel long dataset reads.
 hot_standby_feedback = on
-# Without feedback (a standby that was away) a conflict may hold replay up for this long before the read is cancelled.
+# Without feedback (the standby was away) a conflict delays replay by up to this; then the read is
+# cancelled.
 max_standby_streaming_delay = '60s'
-# The slot keeps WAL for a standby that is away, up to this; one that was away for longer is built anew.
+# The slot keeps up to this much WAL for a standby that is away; one that missed more is built anew.
 max_slot_wal_keep_size = '1GB'
 wal_keep_size = '64MB'
 max_wal_size = '512MB'
@@ -52,10 +54,11 @@ full_page_writes = off
 
 
 def settle(folder: Path, uid: int | None) -> Path:
-    """Make the folder of the servers, or find it again: `folder`, or one outside that `folder` links to.
+    """Make the folder of the servers, or find it again.
 
-    The servers' user must reach its data. A folder under a closed one (root's home) is no place for
-    it, so the data goes below /var/tmp.
+    The servers' user must reach its data. Below a folder that is closed to that user (root's home)
+    it can't, so the data goes below /var/tmp, and `folder` becomes a link to it. Raises Refused
+    when that place belongs to another user.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.is_symlink():
@@ -67,17 +70,23 @@ def settle(folder: Path, uid: int | None) -> Path:
     if binaries.reachable(folder, uid):
         return folder
     folder.rmdir()
-    place = (
-        OUTSIDE / f"mlplatform-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
-    )
+    place = _outside(folder)
+    folder.symlink_to(place)
+    return place
+
+
+def _outside(folder: Path) -> Path:
+    """A folder of ours below /var/tmp, the same one for the same `folder`."""
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    place = OUTSIDE / f"mlplatform-{name}"
     place.mkdir(mode=0o711, exist_ok=True)
+    # Everybody can write to /var/tmp: what another user has prepared there must not get our data.
     if place.is_symlink() or place.stat().st_uid != os.geteuid():
         raise Refused(
-            f"{place} belongs to somebody else",
+            f"{place} belongs to another user",
             field="home",
             fix="remove it, or choose another --home",
         )
-    folder.symlink_to(place)
     return place
 
 

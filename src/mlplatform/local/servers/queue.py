@@ -1,4 +1,4 @@
-"""The queue of a local stack: a file, a Kafka broker that the stack runs itself, or one that runs elsewhere."""
+"""The queue of a local stack: a file, a Kafka broker of its own, or one that runs elsewhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class LocalQueue:
 
 
 def queue_of(word: str, home: Path, *, port: int) -> LocalQueue:
-    """The queue behind the word of `--queue`; `port` is for a broker of our own. May fetch and prepare one, which blocks.
+    """The queue that the word of `--queue` names; `port` is for a broker of our own.
 
-    Raises SettingsError when the word means nothing or this machine has no Java.
+    May fetch and prepare one, which blocks. Raises SettingsError for an unknown word, or when this
+    machine has no Java.
     """
     if word == "sqlite":
         return LocalQueue(f"sqlite:///{home / 'queue.sqlite'}")
@@ -30,33 +31,33 @@ def queue_of(word: str, home: Path, *, port: int) -> LocalQueue:
     if word == "kafka":
         return _broker(home, port)
     raise SettingsError(
-        f"'{word}' is no queue",
+        f"'{word}' is not a queue",
         field="--queue",
         fix="sqlite, kafka, or kafka://HOST:PORT of a broker that runs",
     )
 
 
 def refuse_another(before: str, word: str) -> None:
-    """Raise Refused when a stack that has run on the queue `before` ("" is unknown) is to run on another.
+    """Raise Refused when a stack that ran on the queue `before` ("": unknown) is to use another.
 
-    Its raw database holds offsets into the old one: in another the consumer would find those
-    records gone, and stop.
+    Its raw database holds offsets into the old queue. In another one the consumer would not find
+    those records, and would stop.
     """
     if before not in ("", word):
         raise Refused(
-            f"this stack's queue is '{before}', and its database knows how far it has read there; '{word}' would lack these records",
+            f"this stack's queue is '{before}', and its database holds positions in it;"
+            f" '{word}' does not have these records",
             field="--queue",
-            fix=f"--queue {before}; or another stack, with --home; or `mlplatform clean`, to begin anew",
+            fix=f"--queue {before}; or another stack, with --home;"
+            " or `mlplatform clean`, to begin anew",
         )
 
 
 def _broker(home: Path, port: int) -> LocalQueue:
     java = kafka.find_java()
-    places = [
-        home / "kafka" / "lib",
-        home.parent / "kafka" / "lib",
-    ]  # the second: a demo below a home uses the home's jars
-    jars = next((place for place in places if place.exists()), places[0])
+    own, parents = home / "kafka" / "lib", home.parent / "kafka" / "lib"
+    # A demo lies below a home, and uses its jars.
+    jars = parents if parents.exists() and not own.exists() else own
     kafka.fetch(jars)
     broker = kafka.LocalKafka(home / "kafka", java, jars=jars, port=port)
     broker.prepare()

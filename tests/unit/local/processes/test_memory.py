@@ -10,7 +10,8 @@ from mlplatform.local.processes import memory
 
 CODE = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-S", "-c", "x = b'x' * (64 * 1024 * 1024); print('up', flush=True); input()"], stdin=0)
+code = "x = b'x' * (64 * 1024 * 1024); print('up', flush=True); input()"
+child = subprocess.Popen([sys.executable, "-S", "-c", code], stdin=0)
 child.wait()
 """
 

@@ -18,18 +18,18 @@ def test_words_of_the_queue(tmp_path: Path) -> None:
 def test_other_words_are_refused(tmp_path: Path) -> None:
     """A word that means nothing is refused, and the error says what would do."""
     with pytest.raises(
-        SettingsError, match=r"'rabbit' is no queue \(sqlite, kafka, or kafka://HOST:PORT"
+        SettingsError, match=r"'rabbit' is not a queue \(sqlite, kafka, or kafka://HOST:PORT"
     ):
         queue_of("rabbit", tmp_path, port=0)
 
 
 def test_a_stack_keeps_its_queue() -> None:
-    """A stack that ran on one queue is refused on another, with the ways out; the first start, and the same word, are free."""
+    """Another queue than before is refused, with the ways out; a first start and the same are not."""
     refuse_another("", "kafka")
     refuse_another("kafka", "kafka")
 
     with pytest.raises(
         Refused,
-        match=r"queue is 'sqlite'.*--queue sqlite; or another stack, with --home; or `mlplatform clean`",
+        match=r"queue is 'sqlite'.*--queue sqlite; or another stack.* or `mlplatform clean`",
     ):
         refuse_another("sqlite", "kafka")
