@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src" / "mlplatform"
+from mlplatform.cli.commands import COMMANDS, PROCESSES
+
+ROOT = Path(__file__).parents[2] / "src"
 LOCAL = "mlplatform.local"
-LAPTOP = {
-    "clean",
-    "connection",
-    "doctor",
-    "example",
-    "local_stack",
-    "progress",
-    "session",
-    "status",
-    "summary",
-    "training",
-    "up",
-}
-"""Modules of the command line for a person at a machine, with or without a local stack."""
 
 
-def _uses_local(code: str) -> bool:
-    """Whether code imports local mode, anywhere in it and however it writes the import."""
-    names: list[str] = []
+def _imports(code: str) -> set[str]:
+    """Every module that code may import, anywhere in it and however it writes the import."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names.append(node.value)  # for import_module
-    return any(name == LOCAL or name.startswith(f"{LOCAL}.") for name in names)
+            names.add(node.value)  # for import_module
+    return {name for name in names if name.startswith("mlplatform")}
+
+
+def _users_of_local(starts: Iterable[str], sources: Mapping[str, str]) -> set[str]:
+    """Those of the modules that import local mode, themselves or by way of others."""
+    found = set()
+    for start in starts:
+        reached = [start]
+        for module in reached:
+            reached += _imports(sources.get(module, "")) - set(reached)
+        if any(name == LOCAL or name.startswith(f"{LOCAL}.") for name in reached):
+            found.add(start)
+    return found
+
+
+def _sources() -> dict[str, str]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path.read_text()
+        for path in ROOT.rglob("*.py")
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,25 +56,35 @@ def _uses_local(code: str) -> bool:
         "from mlplatform.local.stack import LocalStack",
         "def command():\n    from mlplatform.local import state",
         "module = import_module('mlplatform.local.stack')",
+        "from mlplatform.other import name",
     ],
 )
-def test_every_way_to_import_local_mode_is_seen(code: str) -> None:
-    """The search below would find each of them."""
-    assert _uses_local(code)
+def test_every_way_to_local_mode_is_seen(code: str) -> None:
+    """The searches below would find each of them, also by way of another module."""
+    other = {"mlplatform.other": "from mlplatform.local import state"}
+
+    assert _users_of_local(["start"], {"start": code} | other) == {"start"}
 
 
-def test_local_clusters_are_not_local_mode() -> None:
-    """`mlplatform.cluster.local` starts training runs; it belongs to the data API."""
-    assert not _uses_local("from mlplatform.cluster.local import LocalCluster")
+def test_the_cluster_of_local_mode_is_not_local_mode() -> None:
+    """`mlplatform.cluster.local` starts trainings as child processes; it is the data API's."""
+    code = {"start": "from mlplatform.cluster.local import LocalCluster"}
+
+    assert _users_of_local(["start"], code) == set()
 
 
-def test_only_the_commands_for_a_laptop_use_local_mode() -> None:
-    """Components run on clusters, and so do the commands that start them."""
-    users = {
-        path.relative_to(SOURCE)
-        for path in SOURCE.rglob("*.py")
-        if path.relative_to(SOURCE).parts[0] != "local" and _uses_local(path.read_text())
-    }
+def test_no_component_uses_local_mode() -> None:
+    """Components, the outside and the ground run on clusters."""
+    sources = _sources()
+    below = [name for name in sources if not name.startswith(("mlplatform.cli", LOCAL))]
 
-    assert {path for path in users if path.parts[0] != "cli"} == set()
-    assert {path.stem for path in users} - LAPTOP == set()
+    assert "mlplatform.dataapi.main" in below
+    assert _users_of_local(below, sources) == set()
+
+
+def test_no_command_of_a_cluster_uses_local_mode() -> None:
+    """The commands that the chart starts; those for a person's machine may."""
+    started = {f"mlplatform.cli.{each.module}" for each in COMMANDS if each.panel == PROCESSES}
+
+    assert "mlplatform.cli.mlflow" in started
+    assert _users_of_local({"mlplatform.cli.main", *started}, _sources()) == set()
