@@ -31,7 +31,7 @@ from sqlalchemy import create_engine, text
 
 from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.database import dataset_contract, dataset_sql
-from mlplatform.database.datasets import Datasets
+from mlplatform.database.datasets import DatasetStore
 from mlplatform.database.pools import ReplicaPool
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers import binaries
@@ -88,7 +88,7 @@ def feature_table(rows: int) -> Iterator[FeatureTable]:
 def ours(table: FeatureTable, query: DatasetQuery) -> Callable[[], pa.Table]:
     """The dataset as the data API reads it."""
     settings = table.settings
-    datasets = Datasets(
+    datasets = DatasetStore(
         ReplicaPool(table.reader_dsn, settings, name="warehouse"),
         ReplicaPool(SecretStr(settings.raw_replica_dsn.get_secret_value()), settings, name="raw"),
     )

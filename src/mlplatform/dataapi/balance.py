@@ -10,8 +10,9 @@ from mlplatform.access import Caller, Role
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import balance
-from mlplatform.database.balance import Gap, OutboxCount, Passed, RawRows, Warehouse
+from mlplatform.database.balance import Gap, OutboxCount, RawRows, Warehouse
 from mlplatform.database.pools import PrimaryPool, ReplicaPool, StandbyRead
+from mlplatform.database.progress import Cursor
 from mlplatform.errors import Overloaded, StandbyLagging
 
 MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
@@ -74,7 +75,7 @@ class Balance:
             outboxes=per_outbox, requests=totals, rows=rows_balance(rows, warehouse)
         )
 
-    def _require(self, read: StandbyRead, passed: Sequence[Passed]) -> None:
+    def _require(self, read: StandbyRead, passed: Sequence[Cursor]) -> None:
         """Raise StandbyLagging when rows that etl has passed are missing here and not on the primary."""
         missing = balance.beyond(read.connection, passed)
         if not missing:

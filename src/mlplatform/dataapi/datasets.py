@@ -10,8 +10,7 @@ from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Recei
 from mlplatform.dataapi import formats
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import ledger, receipts
-from mlplatform.database.datasets import DatasetRead
-from mlplatform.database.datasets import Datasets as Store
+from mlplatform.database.datasets import DatasetRead, DatasetStore
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.telemetry import counter
@@ -22,7 +21,7 @@ MAY = (Role.READER, Role.TRAINER)
 class Datasets:
     """Handler of datasets. Safe to share between threads; a stream is not."""
 
-    def __init__(self, store: Store, warehouse: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(self, store: DatasetStore, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._store = store
         self._warehouse = warehouse
         self._audit = audit
@@ -68,7 +67,7 @@ class DatasetStream:
 
     def __init__(
         self,
-        store: Store,
+        store: DatasetStore,
         warehouse: PrimaryPool,
         audit: AuditLog,
         *,

@@ -16,11 +16,12 @@ from mlplatform.access import Caller, Role
 from mlplatform.contracts.labels import LabelRefusal, LabelsResult
 from mlplatform.contracts.pipeline import PipelineDefinition, Target
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import labels, ledger, pipelines, quarantine
-from mlplatform.database.labels import Label, Owner
+from mlplatform.database import labels, ledger, pipelines, quarantine, raw_requests
+from mlplatform.database.labels import Label
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.printable import printable
+from mlplatform.database.raw_requests import Owner
 from mlplatform.features.parse import EXACT
 
 MAY = (Role.WRITER,)
@@ -92,7 +93,7 @@ class Labels:
         pipeline: str | None,
     ) -> tuple[int, list[LabelRefusal]]:
         with self._raw.transaction() as connection:
-            owners = labels.owners(
+            owners = raw_requests.owners(
                 connection, sorted({known for item in items if (known := _uuid(item)) is not None})
             )
         good: list[Label] = []
@@ -114,7 +115,7 @@ class Labels:
             quarantine.refuse(connection, refusals)
             for entry in _entries(caller, good, refusals):
                 ledger.enter(connection, entry)
-            labels.add(
+            labels.add_feedback(
                 connection, good
             )  # last: it takes the mark, whose lock lasts until the commit
 

@@ -23,7 +23,7 @@ from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.training import Training
-from mlplatform.database import datasets as stored
+from mlplatform.database.datasets import DatasetStore
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
@@ -74,7 +74,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         max_body_bytes=settings.dataapi.max_body_bytes,
         stall_s=settings.dataapi.stall_s,
         refusal_log=refusal_log,
-        datasets=Datasets(stored.Datasets(warehouse_replica, raw_replica), warehouse, audit),
+        datasets=Datasets(DatasetStore(warehouse_replica, raw_replica), warehouse, audit),
         imports=Imports(raw, warehouse, audit),
         labels=Labels(raw, warehouse, audit),
         quarantine=Quarantine(warehouse, audit),

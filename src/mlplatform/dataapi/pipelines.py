@@ -9,7 +9,7 @@ from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import ledger, pipelines
+from mlplatform.database import feature_sets, ledger, marks, pipelines, progress, raw_requests
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
@@ -78,16 +78,16 @@ class Pipelines:
         it lacks none of that, on however late a standby.
         """
         with self._audit.viewing(caller, name, roles=LOOK, pipeline=name):
-            with (
-                self._warehouse.transaction() as connection
-            ):  # first: what etl passes in between only makes `waiting` smaller
-                known = pipelines.feature_set(connection, name, digest)
-                passed = pipelines.progress(connection, name, digest)
-                mark = pipelines.mark(
-                    connection
-                )  # after the progress: what is committed in between only makes it newer
+            # The progress before the count: what etl passes in between only makes `waiting` smaller.
+            with self._warehouse.transaction() as connection:
+                known = feature_sets.find(connection, name, digest)
+                passed = progress.of_digest(connection, name, digest)
+                # After the progress: what is committed in between only makes the mark newer.
+                mark = marks.closed(connection)
             with self._raw.transaction() as connection:
-                waiting = pipelines.waiting(connection, name, passed, stored_before=stored_before)
+                waiting = raw_requests.count_waiting(
+                    connection, name, passed, stored_before=stored_before
+                )
         return FeaturesProgress(
             digest=digest,
             ready=waiting == 0 and known.table_name is not None and known.failure is None,

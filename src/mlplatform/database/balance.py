@@ -1,7 +1,7 @@
 """Counts for the balance, all of them of real rows: no counter of a process that can die is a source.
 
 Both databases are counted on standbys, the warehouse in one snapshot and the raw database in a
-later one: etl's place is then one that it had, and the rows below it can't change any more, so the
+later one: etl's cursor is then one that it had, and the rows below it can't change any more, so the
 balance is exact under traffic too. The standby of the raw database may be another server and
 further behind, so it is asked whether it holds all that etl had passed.
 """
@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from psycopg import sql
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 
 from mlplatform.contracts.balance import RequestsBalance
-from mlplatform.database import queries
+from mlplatform.database import feature_rows, feature_sets, progress, quarantine, queries
 from mlplatform.database.pools import StandbyRead
+from mlplatform.database.progress import Cursor
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("balance")
@@ -69,16 +68,6 @@ class Warehouse:
 
 
 @dataclass(frozen=True)
-class Passed:
-    """etl's place in one partition of one pipeline."""
-
-    pipeline: str
-    topic: str
-    partition: int
-    next_offset: int
-
-
-@dataclass(frozen=True)
 class RawRows:
     """Raw rows of one pipeline, and how many of them etl has passed."""
 
@@ -107,63 +96,34 @@ def totals(raw: Connection) -> RequestsBalance:
     return row
 
 
-def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse], list[Passed]]:
-    """Rows of the applied pipelines and etl's places, of one moment."""
-    connection, which = read.connection, {"pipeline": pipeline}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        tables = cursor.execute(SQL["feature_tables"], which).fetchall()
+def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse], list[Cursor]]:
+    """Rows of the applied pipelines and etl's cursors, of one moment."""
+    connection = read.connection
     counts = [
         Warehouse(
-            table["pipeline"],
-            _featured(connection, table["table_name"]),
-            _quarantined(connection, table),
+            name,
+            0 if table is None else feature_rows.count(connection, table),
+            quarantine.count_unresolved(connection, name, digest),
         )
-        for table in tables
+        for name, digest, table in feature_sets.current_tables(connection, pipeline)
     ]
-    with connection.cursor(row_factory=class_row(Passed)) as places:
-        return counts, places.execute(SQL["passed"], which).fetchall()
+    return counts, progress.of_current_digests(connection, pipeline)
 
 
-def raw_rows(raw: Connection, pipeline: str | None, passed: Sequence[Passed]) -> Sequence[RawRows]:
-    """Raw rows per pipeline; `passed` is etl's place, read before."""
+def raw_rows(raw: Connection, pipeline: str | None, passed: Sequence[Cursor]) -> Sequence[RawRows]:
+    """Raw rows per pipeline; `passed` are etl's cursors, read before."""
     values = {
         "pipeline": pipeline,
-        "pipelines": [place.pipeline for place in passed],
-        **_lists(passed),
+        "pipelines": [cursor.pipeline for cursor in passed],
+        **progress.positions(passed),
     }
     with raw.cursor(row_factory=class_row(RawRows)) as cursor:
         found = cursor.execute(SQL["raw_rows"], values).fetchall()
     return [RawRows(item.pipeline, int(item.rows), int(item.passed)) for item in found]
 
 
-def beyond(raw: Connection, passed: Sequence[Passed]) -> int:
-    """How many of etl's places lie beyond what this server has stored."""
-    row = raw.execute(SQL["beyond"], _lists(passed)).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _lists(passed: Sequence[Passed]) -> dict[str, Any]:
-    return {
-        "topics": [place.topic for place in passed],
-        "partitions": [place.partition for place in passed],
-        "nexts": [place.next_offset for place in passed],
-    }
-
-
-def _featured(connection: Connection, table: str | None) -> int:
-    if table is None:
-        return 0
-    row = connection.execute(
-        sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("features", table))
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _quarantined(connection: Connection, table: dict[str, Any]) -> int:
-    row = connection.execute(
-        SQL["quarantined"], {"pipeline": table["pipeline"], "digest": table["digest"]}
-    ).fetchone()
+def beyond(raw: Connection, passed: Sequence[Cursor]) -> int:
+    """How many of etl's cursors lie beyond what this server has stored."""
+    row = raw.execute(SQL["beyond"], progress.positions(passed)).fetchone()
     assert row is not None
     return int(row[0])

@@ -1,4 +1,4 @@
-"""Dataset contracts out of control facts: which columns a dataset has, and the SQL expression behind each.
+"""Dataset contracts: which columns a dataset has, and the SQL expression behind each.
 
 Every pipeline has four datasets (see `contracts.dataset`). The contract hides the tables: a column
 is known by its contract name only.
@@ -7,19 +7,20 @@ is known by its contract name only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString, get_args
 
 from psycopg import sql
 
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.dataset import DatasetColumn, DatasetDescription, DatasetKind
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.database import queries
+from mlplatform.database import feature_sets, pipelines
+from mlplatform.database.feature_sets import RecordedSet
+from mlplatform.database.pipelines import AppliedPipeline
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, Unavailable, UnknownName
 
-SQL = queries.load("datasets")
 Described = tuple[DatasetColumn, sql.Composable]
 KINDS: tuple[DatasetKind, ...] = get_args(DatasetKind)
 
@@ -33,10 +34,12 @@ class DatasetSource:
 
     description: DatasetDescription
     expressions: dict[str, sql.Composable]
-    table: str | None  # of the features digest; None: it has none, or etl has not made it yet
-    failure: str | None  # why etl can't make it
     time: sql.Composable
     order: tuple[sql.Composable, ...]  # unique
+    table: str | None = (
+        None  # of the features digest; None: it has none, or etl has not made it yet
+    )
+    failure: str | None = None  # why etl can't make it
 
     def ready(self) -> None:
         """Raises Refused or Unavailable when a features dataset has no table yet."""
@@ -67,10 +70,9 @@ def split(name: str) -> tuple[str, DatasetKind]:
 
 def every(connection: Connection) -> list[DatasetSource]:
     """All datasets of all pipelines, of their present digests."""
-    found = connection.execute(SQL["pipelines"]).fetchall()
     return [
-        _source(connection, name, kind, definition, digest)
-        for name, definition, digest in found
+        _source(connection, pipeline, kind, pipeline.features_digest)
+        for pipeline in pipelines.all_applied(connection)
         for kind in KINDS
     ]
 
@@ -80,155 +82,81 @@ def one(connection: Connection, name: str, digest: str | None) -> DatasetSource:
 
     Raises UnknownName, or InvalidInput for a digest where none is.
     """
-    pipeline, kind = split(name)
-    row = connection.execute(SQL["pipeline"], {"name": pipeline}).fetchone()
-    if row is None:
-        raise UnknownName(f"there is no pipeline '{pipeline}'", field="name")
+    word, kind = split(name)
+    pipeline = pipelines.get(connection, word)
+    if pipeline is None:
+        raise UnknownName(f"there is no pipeline '{word}'", field="name")
     if digest is not None and kind not in ("training", "features"):
         raise InvalidInput(f"dataset '{name}' has no features, so no digest", field="digest")
-    return _source(connection, pipeline, kind, row[1], digest or row[2])
+    return _source(connection, pipeline, kind, digest or pipeline.features_digest)
 
 
 def _source(
-    connection: Connection, pipeline: str, kind: DatasetKind, document: Any, digest: str
+    connection: Connection, pipeline: AppliedPipeline, kind: DatasetKind, digest: str
 ) -> DatasetSource:
     if kind == "requests":
-        return _requests(pipeline)
+        return _requests(pipeline.name)
     if kind == "labels":
-        return _labels(pipeline, PipelineDefinition.parse(document, where=pipeline))
-    row = connection.execute(
-        SQL["feature_set"], {"pipeline": pipeline, "digest": digest}
-    ).fetchone()
-    if row is None:
-        raise UnknownName(
-            f"pipeline '{pipeline}' has no features digest '{digest}'", field="digest"
-        )
-    definition, table, features, failure = row
-    declared = PipelineDefinition.parse(definition, where=pipeline)
-    known = [Feature.model_validate(feature) for feature in features or ()]
-    return _features(declared, kind, digest, known, table=table, failure=failure)
+        return _labels(pipeline.parsed())
+    return _features(feature_sets.find(connection, pipeline.name, digest), kind)
 
 
-def _features(
-    definition: PipelineDefinition,
-    kind: DatasetKind,
-    digest: str,
-    features: Sequence[Feature],
-    *,
-    table: str | None,
-    failure: str | None,
-) -> DatasetSource:
-    columns: list[Described] = [
-        (
-            DatasetColumn(name="request_id", dtype="uuid", nullable=False),
-            sql.SQL("f.request_id::text"),
-        ),
-        (
-            DatasetColumn(
-                name="row", dtype="int64", nullable=False, description="Row within the request."
-            ),
-            sql.SQL("f.row::bigint"),
-        ),
-        (
-            DatasetColumn(name="event_time", dtype="timestamp", nullable=False),
-            sql.SQL("f.event_time"),
-        ),
+def _features(found: RecordedSet, kind: DatasetKind) -> DatasetSource:
+    """Feature rows, for `training` with the label beside them."""
+    definition = PipelineDefinition.parse(found.definition, where=found.pipeline)
+    columns = [
+        _column("request_id", "uuid", "f.request_id::text", nullable=False),
+        _column("row", "int64", "f.row::bigint", "Row within the request.", nullable=False),
+        _column("event_time", "timestamp", "f.event_time", nullable=False),
     ]
     if definition.key:
-        columns.append(
-            (
-                DatasetColumn(
-                    name=definition.key, dtype="string", description="The client's own id."
-                ),
-                sql.SQL("f.key"),
-            )
-        )
+        columns.append(_column(definition.key, "string", "f.key", "The client's own id."))
+    features = [Feature.model_validate(feature) for feature in found.features or ()]
     columns += [
         (DatasetColumn(name=feature.name, dtype=feature.dtype), sql.Identifier("f", feature.name))
         for feature in features
     ]
     if kind == "training":
         columns.append(_target(definition))
-    if twice := _twice(columns):  # told when it is read; the other datasets can still be listed
-        table, failure = None, f"it would have two columns '{twice}': rename the feature"
-    return DatasetSource(
-        description=_describe(definition.name, kind, columns, digest=digest),
-        expressions={column.name: expression for column, expression in columns},
-        table=table,
-        failure=failure,
-        time=sql.SQL("f.event_time"),
-        order=(sql.SQL("f.request_id"), sql.SQL("f.row")),
+    source = _dataset(definition.name, kind, columns, alias="f", time="event_time")
+    twice = _twice(columns)
+    return replace(
+        source,
+        description=source.description.model_copy(update={"digest": found.digest}),
+        table=None if twice else found.table_name,
+        # Refused when it is read; the other datasets can still be listed.
+        failure=f"it would have two columns '{twice}': rename the feature"
+        if twice
+        else found.failure,
     )
 
 
-def _labels(pipeline: str, definition: PipelineDefinition) -> DatasetSource:
-    columns: list[Described] = [
-        (
-            DatasetColumn(name="request_id", dtype="uuid", nullable=False),
-            sql.SQL("l.request_id::text"),
-        ),
-        (DatasetColumn(name="row", dtype="int64", nullable=False), sql.SQL("l.row::bigint")),
-        (
-            DatasetColumn(name="labelled_at", dtype="timestamp", nullable=False),
-            sql.SQL("l.labelled_at"),
-        ),
-        (
-            DatasetColumn(
-                name="source", dtype="string", nullable=False, description="import or feedback."
-            ),
-            sql.SQL("l.source"),
-        ),
+def _labels(definition: PipelineDefinition) -> DatasetSource:
+    columns = [
+        _column("request_id", "uuid", "l.request_id::text", nullable=False),
+        _column("row", "int64", "l.row::bigint", nullable=False),
+        _column("labelled_at", "timestamp", "l.labelled_at", nullable=False),
+        _column("source", "string", "l.source", "import or feedback.", nullable=False),
         _target(definition),
     ]
-    return DatasetSource(
-        description=_describe(pipeline, "labels", columns),
-        expressions={column.name: expression for column, expression in columns},
-        table=None,
-        failure=None,
-        time=sql.SQL("l.labelled_at"),
-        order=(sql.SQL("l.request_id"), sql.SQL("l.row")),
-    )
+    return _dataset(definition.name, "labels", columns, alias="l", time="labelled_at")
 
 
 def _requests(pipeline: str) -> DatasetSource:
-    plain: list[tuple[str, Any, bool]] = [
-        ("source", "string", False), ("version", "string", True), ("caller", "string", False), ("client_id", "string", True),
-        ("received_at", "timestamp", False), ("sequence", "int64", True),
-    ]  # fmt: skip
-    columns: list[Described] = [
-        (
-            DatasetColumn(name="request_id", dtype="uuid", nullable=False),
-            sql.SQL("r.request_id::text"),
-        )
+    columns = [
+        _column("request_id", "uuid", "r.request_id::text", nullable=False),
+        _column("source", "string", "r.source", nullable=False),
+        _column("version", "string", "r.version"),
+        _column("caller", "string", "r.caller", nullable=False),
+        _column("client_id", "string", "r.client_id"),
+        _column("received_at", "timestamp", "r.received_at", nullable=False),
+        _column("sequence", "int64", "r.sequence"),
+        _column("outbox_id", "uuid", "r.outbox_id::text"),
+        _column("rows", "int64", "r.rows::bigint", nullable=False),
+        _column("inputs", "json", "r.inputs::text", "Column name -> list.", nullable=False),
+        _column("outputs", "json", "r.outputs::text", "Output name -> list; empty for imports."),
     ]
-    columns += [
-        (DatasetColumn(name=name, dtype=dtype, nullable=null), sql.Identifier("r", name))
-        for name, dtype, null in plain
-    ]
-    columns += [
-        (DatasetColumn(name="outbox_id", dtype="uuid"), sql.SQL("r.outbox_id::text")),
-        (DatasetColumn(name="rows", dtype="int64", nullable=False), sql.SQL("r.rows::bigint")),
-        (
-            DatasetColumn(
-                name="inputs", dtype="json", nullable=False, description="Column name -> list."
-            ),
-            sql.SQL("r.inputs::text"),
-        ),
-        (
-            DatasetColumn(
-                name="outputs", dtype="json", description="Output name -> list; empty for imports."
-            ),
-            sql.SQL("r.outputs::text"),
-        ),
-    ]
-    return DatasetSource(
-        description=_describe(pipeline, "requests", columns),
-        expressions={column.name: expression for column, expression in columns},
-        table=None,
-        failure=None,
-        time=sql.SQL("r.received_at"),
-        order=(sql.SQL("r.request_id"),),
-    )
+    return _dataset(pipeline, "requests", columns, alias="r", time="received_at")
 
 
 def _target(definition: PipelineDefinition) -> Described:
@@ -249,12 +177,34 @@ def _target(definition: PipelineDefinition) -> Described:
     return column, sql.SQL(expressions[target.dtype])
 
 
-def _describe(
-    pipeline: str, kind: DatasetKind, columns: Sequence[Described], *, digest: str | None = None
-) -> DatasetDescription:
-    described = tuple(column for column, _ in columns)
-    return DatasetDescription(
-        name=f"{pipeline}.{kind}", pipeline=pipeline, kind=kind, digest=digest, columns=described
+def _column(
+    name: str,
+    dtype: Any,
+    expression: LiteralString,
+    description: str = "",
+    *,
+    nullable: bool = True,
+) -> Described:
+    """A column of the contract, with the expression behind it: our own SQL, never a request's."""
+    column = DatasetColumn(name=name, dtype=dtype, nullable=nullable, description=description)
+    return column, sql.SQL(expression)
+
+
+def _dataset(
+    pipeline: str, kind: DatasetKind, columns: Sequence[Described], *, alias: str, time: str
+) -> DatasetSource:
+    """A dataset whose rows stand in the order of (request_id, row); a request has no row."""
+    names = ("request_id",) if kind == "requests" else ("request_id", "row")
+    return DatasetSource(
+        description=DatasetDescription(
+            name=f"{pipeline}.{kind}",
+            pipeline=pipeline,
+            kind=kind,
+            columns=tuple(column for column, _ in columns),
+        ),
+        expressions={column.name: expression for column, expression in columns},
+        time=sql.Identifier(alias, time),
+        order=tuple(sql.Identifier(alias, name) for name in names),
     )
 
 

@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from psycopg import sql
 
 from mlplatform.contracts.dataset import DatasetQuery
-from mlplatform.database.dataset_contract import SQL, DatasetSource
+from mlplatform.database import queries
+from mlplatform.database.dataset_contract import DatasetSource
 from mlplatform.errors import InvalidInput
+
+SQL = queries.load("datasets")
 
 
 def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:

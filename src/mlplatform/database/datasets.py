@@ -22,15 +22,15 @@ from uuid_utils import uuid7
 
 from mlplatform.contracts.content_hash import ContentHash
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
-from mlplatform.database import dataset_contract, dataset_sql, pools, standby
+from mlplatform.database import dataset_contract, dataset_sql, marks, pools, standby
 from mlplatform.database.arrow import ArrowSession
-from mlplatform.database.dataset_contract import SQL, DatasetSource
+from mlplatform.database.dataset_contract import DatasetSource
 from mlplatform.database.pools import ReplicaPool
 from mlplatform.errors import Overloaded, StandbyUnproven, Unavailable
 
 
 class DatasetRead:
-    """A dataset on its way. Made by `Datasets.open`; one thread at a time."""
+    """A dataset on its way. Made by `DatasetStore.open`; one thread at a time."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class DatasetRead:
         )
 
 
-class Datasets:
+class DatasetStore:
     """All datasets.
 
     Contracts and feature rows come from a standby of the warehouse, raw requests from one of the
@@ -154,7 +154,7 @@ class Datasets:
 def _as_of(session: ArrowSession, source: DatasetSource, query: DatasetQuery) -> int:
     """The mark to read at: the newest that is closed in this snapshot, or the query's if that is not above it."""
     row = session.row(
-        SQL["mark_raw" if source.description.kind == "requests" else "mark_warehouse"]
+        marks.SQL["closed_raw" if source.description.kind == "requests" else "closed"]
     )
     newest = int(row[0]) if row else 0
     if query.as_of is None:

@@ -1,4 +1,8 @@
-"""Features digests as etl sees them: definition, commit, and the table that etl makes on first sight."""
+"""Feature sets: the features digests of each pipeline, and the table that etl makes for each.
+
+`control.feature_sets` says with which definition and commit a digest was applied, in which table
+of `features` its rows lie, and why it can't be computed.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +16,31 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from mlplatform.contracts.columns import DType, Feature
+from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database import queries
-from mlplatform.database.pools import Connection, one_line
-from mlplatform.errors import Refused
+from mlplatform.database.sessions import Connection, one_line
+from mlplatform.errors import Refused, UnknownName
 
-SQL = queries.load("featuring")
+SQL = queries.load("feature_sets")
 TYPES: dict[DType, str] = {
     "float64": "double precision",
     "int64": "bigint",
     "string": "text",
     "bool": "boolean",
 }
+OWN_COLUMNS = (
+    "request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL,"
+    " event_time timestamptz NOT NULL, key text"
+)
+"""Columns of every feature table before its features; `batch` is the mark of the rows."""
 
 
 @dataclass(frozen=True)
 class RecordedSet:
-    """A features digest as it was applied. `current`: the pipeline's newest."""
+    """A features digest as it was applied.
+
+    `table_name` is None until etl has made the table; `current`: the pipeline's present digest.
+    """
 
     pipeline: str
     digest: str
@@ -39,10 +52,51 @@ class RecordedSet:
     current: bool
 
 
-def recorded(connection: Connection) -> list[RecordedSet]:
+def in_use(connection: Connection) -> list[RecordedSet]:
     """Every digest in use, the current ones first."""
     with connection.cursor(row_factory=class_row(RecordedSet)) as cursor:
-        return cursor.execute(SQL["sets"]).fetchall()
+        return cursor.execute(SQL["in_use"]).fetchall()
+
+
+def find(connection: Connection, pipeline: str, digest: str) -> RecordedSet:
+    """What is known of a features digest. Raises UnknownName."""
+    with connection.cursor(row_factory=class_row(RecordedSet)) as cursor:
+        found = cursor.execute(SQL["find"], {"pipeline": pipeline, "digest": digest}).fetchone()
+    if found is None:
+        raise UnknownName(
+            f"features digest {digest} of '{pipeline}' was never applied", field="digest"
+        )
+    return found
+
+
+def current_tables(
+    connection: Connection, pipeline: str | None
+) -> list[tuple[str, str, str | None]]:
+    """(pipeline, digest, table) of the current digests, of one pipeline or (None) of all.
+
+    The table is None until etl has made it.
+    """
+    return connection.execute(SQL["current_tables"], {"pipeline": pipeline}).fetchall()
+
+
+def record(
+    connection: Connection, definition: PipelineDefinition, *, commit: str, digest: str
+) -> None:
+    """Record the features digest of an applied definition, without an earlier failure."""
+    values = {
+        "pipeline": definition.name,
+        "digest": digest,
+        "commit": commit,
+        "definition": Jsonb(definition.model_dump(mode="json")),
+    }
+    connection.execute(SQL["record"], values)
+
+
+def reads_target(connection: Connection, pipeline: str, digest: str) -> bool:
+    """Whether a digest reads the target that the pipeline has now; ask it under the mark."""
+    values = {"pipeline": pipeline, "digest": digest}
+    row = connection.execute(SQL["reads_target"], values).fetchone()
+    return row is not None and bool(row[0])
 
 
 def make_table(
@@ -79,12 +133,13 @@ def set_failure(connection: Connection, pipeline: str, digest: str, failure: str
 
 
 def _create(name: str, features: Sequence[Feature]) -> sql.Composed:
-    own = "request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, event_time timestamptz NOT NULL, key text"
     typed = [
         sql.SQL("{} {}").format(sql.Identifier(feature.name), sql.SQL(TYPES[feature.dtype]))
         for feature in features
     ]
-    columns = sql.SQL(", ").join([sql.SQL(own), *typed, sql.SQL("PRIMARY KEY (request_id, row)")])
+    columns = sql.SQL(", ").join(
+        [sql.SQL(OWN_COLUMNS), *typed, sql.SQL("PRIMARY KEY (request_id, row)")]
+    )
     return sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(
         sql.Identifier("features", name), columns
     )

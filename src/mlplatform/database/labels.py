@@ -1,24 +1,33 @@
-"""Labels from feedback.
+"""Labels: the target's value of a row, from feedback or from an imported row.
 
-A correction closes the old row and adds one; the same label again changes nothing.
+A correction closes the old label and adds one, so that a read as of an earlier mark still sees what
+held then; the same label again changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from mlplatform.database import queries
+from mlplatform.database import marks, queries
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("labels")
 LONGEST = 2_000
 """Bytes of a text label in UTF-8: it must fit an entry of the index labels_read."""
 
+Source = Literal["import", "feedback"]
+CORRECTS: dict[Source, list[Source]] = {"import": ["import"], "feedback": ["import", "feedback"]}
+"""Whose labels may be corrected: what feedback said stays, whatever is imported later."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Label:
-    """A checked label. Exactly one of number and text is set, by the target's dtype."""
+    """A checked label: number or text, by the target's dtype.
+
+    Of an imported row both may be None: its field is empty.
+    """
 
     pipeline: str
     request_id: str
@@ -27,37 +36,35 @@ class Label:
     text: str | None
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Whose request it is, and how many rows it has."""
-
-    pipeline: str
-    rows: int
-
-
-def owners(raw: Connection, ids: Sequence[str]) -> Mapping[str, Owner]:
-    """Pipeline and rows of those of these requests that are stored already."""
-    rows = raw.execute(SQL["owners"], {"ids": list(ids)}).fetchall()
-    return {str(request_id): Owner(pipeline, count) for request_id, pipeline, count in rows}
-
-
-def add(warehouse: Connection, labels: Sequence[Label]) -> None:
+def add_feedback(warehouse: Connection, labels: Sequence[Label]) -> None:
     """Make these labels hold.
 
-    Of several for one row the last one counts. Takes a mark: commit soon after.
+    Of several for one row the last one counts. Takes the mark: commit soon after.
     """
-    latest = {(label.request_id, label.row): label for label in labels}.values()
-    if not latest:
-        return
-    row = warehouse.execute(SQL["mark"]).fetchone()
-    assert row is not None
+    latest = list({(label.request_id, label.row): label for label in labels}.values())
+    if latest:
+        _hold(warehouse, latest, source="feedback", mark=marks.next_mark(warehouse))
+
+
+def add_imported(warehouse: Connection, labels: Sequence[Label], *, mark: int) -> None:
+    """Make the labels of imported rows hold, under the mark of their feature rows.
+
+    Several digests read the same field; a label that is open already stays as it is.
+    """
+    if labels:
+        _hold(warehouse, labels, source="import", mark=mark)
+
+
+def _hold(warehouse: Connection, labels: Sequence[Label], *, source: Source, mark: int) -> None:
     values = {
-        "mark": row[0],
-        "pipelines": [label.pipeline for label in latest],
-        "ids": [label.request_id for label in latest],
-        "rows": [label.row for label in latest],
-        "numbers": [label.number for label in latest],
-        "texts": [label.text for label in latest],
+        "mark": mark,
+        "source": source,
+        "corrects": CORRECTS[source],
+        "pipelines": [label.pipeline for label in labels],
+        "ids": [label.request_id for label in labels],
+        "rows": [label.row for label in labels],
+        "numbers": [label.number for label in labels],
+        "texts": [label.text for label in labels],
     }
     warehouse.execute(SQL["close"], values)
     warehouse.execute(SQL["add"], values)

@@ -17,11 +17,9 @@ from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from mlplatform.database import standby
-from mlplatform.database.sessions import Connection, Sessions
+from mlplatform.database.sessions import Connection, Sessions, one_line
 from mlplatform.errors import InvalidInput, Unavailable
 from mlplatform.settings import PostgresSettings
-
-__all__ = ["Connection", "PrimaryPool", "ReplicaPool", "StandbyRead"]
 
 QUIET_MS = 30_000
 """Milliseconds that sent bytes may stay unanswered. Keepalives watch idle links only; without this
@@ -206,8 +204,3 @@ def away(name: str, error: Exception) -> Unavailable:
             "primary", f"standby {name}: the address leads to a primary, which refuses readers"
         )
     return Unavailable(f"standby {name}: {one_line(error)}", retry_after_s=2.0)
-
-
-def one_line(error: Exception) -> str:
-    """An error's text on one line, for messages."""
-    return " ".join(str(error).split())

@@ -1,4 +1,8 @@
-"""Quarantine: rows, lines and labels that broke their contract, each with the reason."""
+"""Quarantine: rows, lines and labels that broke their contract, each with the reason.
+
+The data API refuses what can't become a request or a label; etl keeps rows of requests that break
+their pipeline's contract. Only the latter can be tried again: a person asks, and etl does it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ SQL = queries.load("quarantine")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something refused at the door. `pipeline` is empty when it is not known whose it was."""
+    """Something that the data API refused. `pipeline` is empty when it is not known whose it was."""
 
     pipeline: str
     reason: str
@@ -29,24 +33,34 @@ class Refusal:
     row: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that broke its contract.
+
+    `column` is empty when the row as a whole is wrong.
+    """
+
+    request_id: str
+    row: int
+    column: str
+    reason: str
+    payload: Any
+
+
 def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
-    """Keep what was refused.
+    """Keep what the data API refused.
 
     Texts may hold any character: what JSON in Postgres can't hold is written as its escape.
     """
-    if not refusals:
-        return
-    values = {
-        "pipelines": [printable(item.pipeline) for item in refusals],
-        "ids": [item.request_id for item in refusals],
-        "rows": [item.row for item in refusals],
-        "columns": [printable(item.column) for item in refusals],
-        "reasons": [printable(item.reason) for item in refusals],
-        "payloads": [
-            msgspec.json.encode(printable_value(item.payload)).decode() for item in refusals
-        ],
-    }
-    connection.execute(SQL["refuse"], values)
+    if refusals:
+        pipelines = [printable(item.pipeline) for item in refusals]
+        connection.execute(SQL["refuse"], {"pipelines": pipelines, **_lists(refusals)})
+
+
+def keep(connection: Connection, pipeline: str, digest: str, bad: Sequence[BadRow]) -> None:
+    """Keep bad rows of a digest; a row that is there already gets the newest reason."""
+    if bad:
+        connection.execute(SQL["keep"], {"pipeline": pipeline, "digest": digest, **_lists(bad)})
 
 
 def unresolved(
@@ -68,12 +82,68 @@ def redrive(connection: Connection, pipeline: str, ids: Sequence[int] | None) ->
 
 
 def why_not(connection: Connection, pipeline: str, ids: Sequence[int]) -> dict[int, str]:
-    """Why entries that were asked for can't be tried again."""
+    """Why entries that were named for a redrive can't be tried again."""
     with connection.cursor(row_factory=dict_row) as cursor:
         found = {
             row["id"]: row for row in cursor.execute(SQL["why_not"], {"ids": list(ids)}).fetchall()
         }
     return {number: _reason(found.get(number), pipeline) for number in ids}
+
+
+def digests_to_redrive(connection: Connection) -> set[tuple[str, str]]:
+    """(pipeline, digest) with rows that a person asked to have tried again."""
+    rows = connection.execute(SQL["digests_to_redrive"]).fetchall()
+    return {(pipeline, digest) for pipeline, digest in rows}
+
+
+def claim_redrives(
+    connection: Connection, pipeline: str, digest: str, *, limit: int
+) -> list[tuple[str, int]]:
+    """(request_id, row) of some rows to try again, held until the transaction ends."""
+    values = {"pipeline": pipeline, "digest": digest, "limit": limit}
+    rows = connection.execute(SQL["claim_redrives"], values).fetchall()
+    return [(request_id, row) for _, request_id, row in rows]
+
+
+def resolve(
+    connection: Connection, pipeline: str, digest: str, good: Sequence[tuple[str, int]]
+) -> None:
+    """These (request_id, row) are feature rows now."""
+    connection.execute(SQL["resolve"], _rows(pipeline, digest, good))
+
+
+def give_up(
+    connection: Connection, pipeline: str, digest: str, rows: Sequence[tuple[str, int]], reason: str
+) -> None:
+    """These (request_id, row) can't even be tried; what is known of them stays."""
+    connection.execute(SQL["give_up"], {**_rows(pipeline, digest, rows), "reason": reason})
+
+
+def count_unresolved(connection: Connection, pipeline: str, digest: str) -> int:
+    """Rows in quarantine under a digest that no later try has made a feature row."""
+    values = {"pipeline": pipeline, "digest": digest}
+    row = connection.execute(SQL["count_unresolved"], values).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _lists(items: Sequence[Refusal] | Sequence[BadRow]) -> dict[str, Any]:
+    return {
+        "ids": [item.request_id for item in items],
+        "rows": [item.row for item in items],
+        "columns": [printable(item.column) for item in items],
+        "reasons": [printable(item.reason) for item in items],
+        "payloads": [msgspec.json.encode(printable_value(item.payload)).decode() for item in items],
+    }
+
+
+def _rows(pipeline: str, digest: str, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    return {
+        "pipeline": pipeline,
+        "digest": digest,
+        "ids": [request_id for request_id, _ in rows],
+        "rows": [row for _, row in rows],
+    }
 
 
 def _reason(row: Mapping[str, Any] | None, pipeline: str) -> str:

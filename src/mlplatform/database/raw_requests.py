@@ -1,4 +1,4 @@
-"""The raw side of etl: requests in the order in which they were stored.
+"""Raw requests, read: by etl in the order in which they were stored, by the data API by id.
 
 Within a (topic, partition) rows commit in the order of `log_offset`: their writer holds the row of
 raw.offsets until it commits. So a statement that sees one offset sees every lower one, and going on
@@ -7,27 +7,20 @@ behind the last offset that was read skips nothing, however late a transaction c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
-from mlplatform.database import queries
-from mlplatform.database.pools import Connection
+from mlplatform.database import progress, queries
+from mlplatform.database.progress import Cursor
+from mlplatform.database.sessions import Connection
 
-SQL = queries.load("featuring")
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a digest goes on reading in one partition."""
-
-    pipeline: str
-    digest: str
-    topic: str
-    partition: int
-    next_offset: int
+SQL = queries.load("raw_requests")
+MOST_WAITING = 10_000
+"""Requests that are counted per partition: whether any waits is what matters, and nobody needs to
+tell a backlog of millions from one of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +40,69 @@ class RawRequest:
     inputs: str
 
 
+@dataclass(frozen=True)
+class Owner:
+    """The pipeline that a request belongs to, and how many rows it has."""
+
+    pipeline: str
+    rows: int
+
+
 def partitions(raw: Connection) -> list[tuple[str, int]]:
     """Every (topic, partition) that ever held something."""
-    return [(topic, partition) for topic, partition in raw.execute(SQL["roads"]).fetchall()]
+    return [(topic, partition) for topic, partition in raw.execute(SQL["partitions"]).fetchall()]
 
 
-def waiting(raw: Connection, places: Sequence[Cursor]) -> list[Cursor]:
-    """Those places that have requests behind them."""
+def waiting(raw: Connection, cursors: Sequence[Cursor]) -> list[Cursor]:
+    """Those cursors that have requests to read."""
+    values = {"pipelines": [cursor.pipeline for cursor in cursors], **progress.positions(cursors)}
+    return [cursors[number - 1] for (number,) in raw.execute(SQL["waiting"], values).fetchall()]
+
+
+def count_waiting(
+    raw: Connection, pipeline: str, passed: Sequence[Cursor], *, stored_before: datetime | None
+) -> int:
+    """Requests that etl has not passed, of those stored at or before `stored_before` (None: all).
+
+    At most MOST_WAITING a partition.
+    """
     values = {
-        "pipelines": [place.pipeline for place in places],
-        "topics": [place.topic for place in places],
-        "partitions": [place.partition for place in places],
-        "nexts": [place.next_offset for place in places],
+        "pipeline": pipeline,
+        **progress.positions(passed),
+        "stored_before": stored_before,
+        "most": MOST_WAITING,
     }
-    return [places[number - 1] for (number,) in raw.execute(SQL["waiting"], values).fetchall()]
+    row = raw.execute(SQL["count_waiting"], values).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def read(
-    raw: Connection, place: Cursor, *, next_offset: int, requests: int, rows: int
+    raw: Connection, cursor: Cursor, *, next_offset: int, requests: int, rows: int
 ) -> list[RawRequest]:
-    """The next requests from `next_offset` on, in order: at most `requests`, and `rows` rows unless the first one alone has more."""
-    with raw.cursor(row_factory=class_row(RawRequest)) as cursor:
-        values = {
-            "pipeline": place.pipeline,
-            "topic": place.topic,
-            "partition": place.partition,
-            "next": next_offset,
-            "requests": requests,
-            "rows": rows,
-        }
-        return cursor.execute(SQL["read"], values).fetchall()
+    """The next requests from `next_offset` on, in order.
+
+    At most `requests`, and at most `rows` rows unless the first request alone has more.
+    """
+    values = {
+        "pipeline": cursor.pipeline,
+        "topic": cursor.topic,
+        "partition": cursor.partition,
+        "next": next_offset,
+        "requests": requests,
+        "rows": rows,
+    }
+    with raw.cursor(row_factory=class_row(RawRequest)) as found:
+        return found.execute(SQL["read"], values).fetchall()
 
 
 def by_id(raw: Connection, ids: Sequence[str]) -> list[RawRequest]:
     """These requests, as far as they are still there."""
-    with raw.cursor(row_factory=class_row(RawRequest)) as cursor:
-        return cursor.execute(SQL["by_id"], {"ids": list(ids)}).fetchall()
+    with raw.cursor(row_factory=class_row(RawRequest)) as found:
+        return found.execute(SQL["by_id"], {"ids": list(ids)}).fetchall()
+
+
+def owners(raw: Connection, ids: Sequence[str]) -> Mapping[str, Owner]:
+    """Pipeline and rows of those of these requests that are stored already."""
+    rows = raw.execute(SQL["owners"], {"ids": list(ids)}).fetchall()
+    return {str(request_id): Owner(pipeline, count) for request_id, pipeline, count in rows}

@@ -19,7 +19,8 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from mlplatform.database import queries
-from mlplatform.database.pools import conninfo, one_line
+from mlplatform.database.pools import conninfo
+from mlplatform.database.sessions import one_line
 from mlplatform.errors import Refused, Unavailable
 from mlplatform.settings import PostgresSettings
 

@@ -85,3 +85,8 @@ class Sessions:
                 self._idle.append(connection)
         if not keep:
             connection.close()
+
+
+def one_line(error: Exception) -> str:
+    """An error's text on one line, for messages."""
+    return " ".join(str(error).split())

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.database.featuring import BadRow, LabelRow, Outcome
+from mlplatform.database.feature_rows import FeatureBatch
+from mlplatform.database.labels import Label
+from mlplatform.database.quarantine import BadRow
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.etl.annotations import annotate
 from mlplatform.etl.engineering import engineer
@@ -21,7 +23,7 @@ from mlplatform.features.parse import to_columns
 
 def process(
     requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet
-) -> Outcome:
+) -> FeatureBatch:
     """Every row of the requests, either as a feature row or as a bad one with all that is wrong with it."""
     flat = unpack(requests, definition)
     columns, wrong = to_columns(
@@ -36,7 +38,7 @@ def process(
     for fault in made.faults:
         faults[usable[fault.row]] = [fault]
     good = [usable[place] for place in made.good]
-    return Outcome(
+    return FeatureBatch(
         ids=[flat.ids[row] for row in good],
         rows=[flat.rows[row] for row in good],
         times=[notes.times[row] for row in good],
@@ -49,24 +51,26 @@ def process(
     )
 
 
-def refused(requests: Sequence[RawRequest], definition: PipelineDefinition, reason: str) -> Outcome:
+def refused(
+    requests: Sequence[RawRequest], definition: PipelineDefinition, reason: str
+) -> FeatureBatch:
     """Every row as a bad one."""
     flat = unpack(requests, definition)
     bad = [
         BadRow(flat.ids[row], flat.rows[row], "", reason, flat.payload(row))
         for row in range(len(flat.ids))
     ]
-    return Outcome([], [], [], [], {}, [], bad)
+    return FeatureBatch([], [], [], [], {}, [], bad)
 
 
-def subset(outcome: Outcome, wanted: set[tuple[str, int]]) -> Outcome:
+def subset(outcome: FeatureBatch, wanted: set[tuple[str, int]]) -> FeatureBatch:
     """Only these (request_id, row)."""
     keep = [
         place
         for place, item in enumerate(zip(outcome.ids, outcome.rows, strict=True))
         if item in wanted
     ]
-    return Outcome(
+    return FeatureBatch(
         ids=[outcome.ids[place] for place in keep],
         rows=[outcome.rows[place] for place in keep],
         times=[outcome.times[place] for place in keep],
@@ -109,7 +113,7 @@ def _reason(faults: list[Fault]) -> str:
     )
 
 
-def _label(flat: FlatRows, row: int, value: Any, definition: PipelineDefinition) -> LabelRow:
+def _label(flat: FlatRows, row: int, value: Any, definition: PipelineDefinition) -> Label:
     if value is None or definition.target.dtype == "string":
-        return LabelRow(flat.ids[row], flat.rows[row], None, value)
-    return LabelRow(flat.ids[row], flat.rows[row], float(value), None)
+        return Label(definition.name, flat.ids[row], flat.rows[row], None, value)
+    return Label(definition.name, flat.ids[row], flat.rows[row], float(value), None)

@@ -61,7 +61,7 @@ class Catalogue:
         Raises Unavailable when the warehouse is away.
         """
         with self._warehouse.transaction() as connection:
-            recorded = feature_sets.recorded(connection)
+            recorded = feature_sets.in_use(connection)
         ready = []
         for item in recorded:
             key = (item.pipeline, item.digest)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlplatform.database import featuring, raw_requests, redrive
-from mlplatform.database.featuring import Outcome
-from mlplatform.database.pools import Connection, PrimaryPool
-from mlplatform.database.raw_requests import Cursor, RawRequest
+from mlplatform.database import feature_rows, progress, quarantine, raw_requests
+from mlplatform.database.feature_rows import FeatureBatch
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.raw_requests import RawRequest
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput
 from mlplatform.etl.batch import process, subset
 from mlplatform.etl.catalogue import Ready
@@ -27,7 +28,7 @@ class Redriver:
     def asked(self) -> set[tuple[str, str]]:
         """(pipeline, digest) with such rows. Raises Unavailable."""
         with self._warehouse.transaction() as warehouse:
-            return redrive.asked(warehouse)
+            return quarantine.digests_to_redrive(warehouse)
 
     def redrive(self, item: Ready) -> int:
         """Try some of the rows of a digest again; returns their number.
@@ -51,13 +52,15 @@ class Redriver:
         wanted: list[tuple[str, int]] = []
         try:
             with self._warehouse.transaction() as warehouse:
-                wanted = redrive.claim(warehouse, item.pipeline, item.digest, limit=limit)
+                wanted = quarantine.claim_redrives(
+                    warehouse, item.pipeline, item.digest, limit=limit
+                )
                 self._again(warehouse, item, wanted)
         except InvalidInput as error:
             if not give_up:
                 raise
             with self._warehouse.transaction() as warehouse:
-                redrive.give_up(warehouse, item.pipeline, item.digest, wanted, error.message)
+                quarantine.give_up(warehouse, item.pipeline, item.digest, wanted, error.message)
         return len(wanted)
 
     def _again(self, warehouse: Connection, item: Ready, wanted: list[tuple[str, int]]) -> None:
@@ -68,7 +71,7 @@ class Redriver:
             }
         gone = [row for row in wanted if row[0] not in requests]
         if gone:
-            redrive.give_up(
+            quarantine.give_up(
                 warehouse,
                 item.pipeline,
                 item.digest,
@@ -87,17 +90,15 @@ class Redriver:
         warehouse: Connection,
         item: Ready,
         requests: Mapping[str, RawRequest],
-        outcome: Outcome,
+        outcome: FeatureBatch,
     ) -> None:
         good = list(zip(outcome.ids, outcome.rows, strict=True))
-        roads = [
+        partitions = [
             (requests[request_id].topic, requests[request_id].partition) for request_id, _ in good
         ]
-        redrive.recount(warehouse, item.pipeline, item.digest, roads)
-        redrive.resolve(warehouse, item.pipeline, item.digest, good)
-        featuring.store(
-            warehouse, Cursor(item.pipeline, item.digest, "", 0, 0), item.table, outcome
-        )
+        progress.recount(warehouse, item.pipeline, item.digest, partitions)
+        quarantine.resolve(warehouse, item.pipeline, item.digest, good)
+        feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
         counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
         self._log.info(
             "redrive",

@@ -1,9 +1,9 @@
-"""The work of etl: one batch of one road at a time.
+"""The work of etl: one batch of one partition at a time.
 
-A road is one (topic, partition) of raw rows, seen by one features digest; its place is a row of
-warehouse.progress. Any number of etl processes take places with SKIP LOCKED. A batch is one
-warehouse transaction, so it happens wholly or not at all; killed in the middle it is done again by
-whoever takes the place next. A new digest begins all roads at 0: its backfill goes on beside the
+A cursor is a row of warehouse.progress: how far one features digest is in one (topic, partition) of
+raw rows. Any number of etl processes claim cursors with SKIP LOCKED. A batch is one warehouse
+transaction, so it happens wholly or not at all; killed in the middle it is done again by whoever
+claims the cursor next. A new digest begins all partitions at 0: its backfill goes on beside the
 older digests.
 """
 
@@ -13,10 +13,12 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from mlplatform.database import featuring, raw_requests
-from mlplatform.database.featuring import Outcome
-from mlplatform.database.pools import Connection, PrimaryPool
-from mlplatform.database.raw_requests import Cursor, RawRequest
+from mlplatform.database import feature_rows, progress, quarantine, raw_requests
+from mlplatform.database.feature_rows import FeatureBatch
+from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.progress import Cursor
+from mlplatform.database.raw_requests import RawRequest
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused
 from mlplatform.etl.batch import process, refused
 from mlplatform.etl.catalogue import Catalogue, Ready
@@ -41,17 +43,17 @@ class Worker:
         self._redriver = Redriver(raw, warehouse)
         self._limits: dict[
             Key, int
-        ] = {}  # roads on which the database refused something: smaller batches until that is found
+        ] = {}  # cursors at which the database refused something: smaller batches until that is found
         self._log = logger("etl")
 
     def step(self) -> int:
-        """One batch of every road that has something, and what was asked to be redriven. Returns the number of requests dealt with.
+        """One batch of every cursor that has requests, and what was asked to be redriven. Returns the number of requests dealt with.
 
         Raises Unavailable when a database is away; nothing has to be remembered then.
         """
         ready = {(item.pipeline, item.digest): item for item in self._catalogue.refresh()}
         done = sum(
-            self._guarded(item, self._batch, place, item) for place, item in self._waiting(ready)
+            self._guarded(item, self._batch, cursor, item) for cursor, item in self._waiting(ready)
         )
         return done + sum(
             self._guarded(ready[key], self._redriver.redrive, ready[key])
@@ -68,39 +70,39 @@ class Worker:
             return 0
 
     def _waiting(self, ready: Mapping[tuple[str, str], Ready]) -> list[tuple[Cursor, Ready]]:
-        """Places with requests behind them, in random order: several processes should not all knock at the same one first."""
+        """Cursors with requests to read, in random order: processes should not all try the same one first."""
         with self._raw.transaction() as raw:
-            roads = raw_requests.partitions(raw)
+            partitions = raw_requests.partitions(raw)
         with self._warehouse.transaction() as warehouse:
-            known = {_key(place): place for place in featuring.places(warehouse)}
+            known = {_key(cursor): cursor for cursor in progress.all_cursors(warehouse)}
             wanted = [
-                Cursor(item.pipeline, item.digest, *pair, 0)
+                Cursor(item.pipeline, item.digest, *pair)
                 for item in ready.values()
-                for pair in roads
+                for pair in partitions
                 if _concerns(pair[0], item)
             ]
-            new = [place for place in wanted if _key(place) not in known]
+            new = [cursor for cursor in wanted if _key(cursor) not in known]
             if new:
-                featuring.add_places(warehouse, new)
-        places = [known.get(_key(place), place) for place in wanted]
+                progress.begin(warehouse, new)
+        cursors = [known.get(_key(cursor), cursor) for cursor in wanted]
         with self._raw.transaction() as raw:
-            waiting = raw_requests.waiting(raw, places)
+            waiting = raw_requests.waiting(raw, cursors)
         random.shuffle(waiting)
-        return [(place, ready[place.pipeline, place.digest]) for place in waiting]
+        return [(cursor, ready[cursor.pipeline, cursor.digest]) for cursor in waiting]
 
-    def _batch(self, place: Cursor, item: Ready) -> int:
+    def _batch(self, cursor: Cursor, item: Ready) -> int:
         started = time.perf_counter()
-        limit = self._limits.get(_key(place), self._settings.batch_requests)
+        limit = self._limits.get(_key(cursor), self._settings.batch_requests)
         requests: list[RawRequest] = []
         try:
             with self._warehouse.transaction() as warehouse:
-                next_offset = featuring.claim(warehouse, place)
+                next_offset = progress.claim(warehouse, cursor)
                 if next_offset is None:
                     return 0
                 with self._raw.transaction() as raw:
                     requests = raw_requests.read(
                         raw,
-                        place,
+                        cursor,
                         next_offset=next_offset,
                         requests=limit,
                         rows=self._settings.batch_rows,
@@ -108,68 +110,72 @@ class Worker:
                 if not requests:
                     return 0
                 outcome = process(requests, item.definition, item.features)
-                featuring.store(warehouse, place, item.table, outcome)
-                self._advance(warehouse, place, requests, outcome)
+                feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
+                self._advance(warehouse, cursor, requests, outcome)
         except InvalidInput as error:
-            return self._narrow(place, item, requests, error)
-        self._widen(place)
-        self._tell(place, requests, outcome, time.perf_counter() - started)
+            return self._narrow(cursor, item, requests, error)
+        self._widen(cursor)
+        self._tell(cursor, requests, outcome, time.perf_counter() - started)
         return len(requests)
 
     def _narrow(
-        self, place: Cursor, item: Ready, requests: list[RawRequest], error: InvalidInput
+        self, cursor: Cursor, item: Ready, requests: list[RawRequest], error: InvalidInput
     ) -> int:
         """The database refuses something that our checks let pass: find its request by halving the batch, then put that one aside."""
-        counter("etl_failures_total").labels(place.pipeline).inc()
+        counter("etl_failures_total").labels(cursor.pipeline).inc()
         self._log.error(
             "the database refused a batch",
-            pipeline=place.pipeline,
+            pipeline=cursor.pipeline,
             requests=len(requests),
             error=str(error),
         )
         if len(requests) > 1:
-            self._limits[_key(place)] = len(requests) // 2
+            self._limits[_key(cursor)] = len(requests) // 2
             return len(requests)
         outcome = refused(requests, item.definition, error.message)
         with self._warehouse.transaction() as warehouse:
-            next_offset = featuring.claim(warehouse, place)
+            next_offset = progress.claim(warehouse, cursor)
             if next_offset is None or next_offset > requests[0].log_offset:
                 return 0  # another etl was faster
-            featuring.quarantine(warehouse, place.pipeline, place.digest, outcome.bad)
-            self._advance(warehouse, place, requests, outcome)
-        self._tell(place, requests, outcome, 0.0)
+            quarantine.keep(warehouse, cursor.pipeline, cursor.digest, outcome.bad)
+            self._advance(warehouse, cursor, requests, outcome)
+        self._tell(cursor, requests, outcome, 0.0)
         return 1
 
-    def _widen(self, place: Cursor) -> None:
-        limit = self._limits.pop(_key(place), None)
+    def _widen(self, cursor: Cursor) -> None:
+        limit = self._limits.pop(_key(cursor), None)
         if limit is not None and limit * 2 < self._settings.batch_requests:
-            self._limits[_key(place)] = limit * 2
+            self._limits[_key(cursor)] = limit * 2
 
     def _advance(
-        self, warehouse: Connection, place: Cursor, requests: list[RawRequest], outcome: Outcome
+        self,
+        warehouse: Connection,
+        cursor: Cursor,
+        requests: list[RawRequest],
+        outcome: FeatureBatch,
     ) -> None:
         following = requests[-1].log_offset + 1
-        featuring.advance(
+        progress.advance(
             warehouse,
-            place,
+            cursor,
             next_offset=following,
             featured=len(outcome.ids),
             quarantined=len(outcome.bad),
         )
 
     def _tell(
-        self, place: Cursor, requests: list[RawRequest], outcome: Outcome, seconds: float
+        self, cursor: Cursor, requests: list[RawRequest], outcome: FeatureBatch, seconds: float
     ) -> None:
         rows = counter("etl_rows_total")
-        rows.labels(place.pipeline, "featured").inc(len(outcome.ids))
-        rows.labels(place.pipeline, "quarantined").inc(len(outcome.bad))
-        histogram("etl_batch_seconds").labels(place.pipeline).observe(seconds)
+        rows.labels(cursor.pipeline, "featured").inc(len(outcome.ids))
+        rows.labels(cursor.pipeline, "quarantined").inc(len(outcome.bad))
+        histogram("etl_batch_seconds").labels(cursor.pipeline).observe(seconds)
         self._log.info(
             "batch",
-            pipeline=place.pipeline,
-            digest=place.digest[:12],
-            topic=place.topic,
-            partition=place.partition,
+            pipeline=cursor.pipeline,
+            digest=cursor.digest[:12],
+            topic=cursor.topic,
+            partition=cursor.partition,
             requests=len(requests),
             featured=len(outcome.ids),
             quarantined=len(outcome.bad),
@@ -177,8 +183,8 @@ class Worker:
         )
 
 
-def _key(place: Cursor) -> Key:
-    return place.pipeline, place.digest, place.topic, place.partition
+def _key(cursor: Cursor) -> Key:
+    return cursor.pipeline, cursor.digest, cursor.topic, cursor.partition
 
 
 def _concerns(topic: str, item: Ready) -> bool:

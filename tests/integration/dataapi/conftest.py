@@ -25,8 +25,11 @@ from mlplatform.contracts.columns import Feature
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
-from mlplatform.database import feature_sets, featuring, raw_requests
-from mlplatform.database.featuring import BadRow, LabelRow, Outcome
+from mlplatform.database import feature_rows, feature_sets, progress, raw_requests
+from mlplatform.database.feature_rows import FeatureBatch
+from mlplatform.database.labels import Label
+from mlplatform.database.progress import Cursor
+from mlplatform.database.quarantine import BadRow
 from mlplatform.settings import AccessSettings, DataApiSettings, Settings
 
 CALLERS: dict[str, dict[str, Any]] = {
@@ -123,23 +126,23 @@ class Api:
         ):
             with warehouse.transaction():
                 table = feature_sets.make_table(warehouse, name, DIGEST, FEATURES)
-            places = [
-                raw_requests.Cursor(name, DIGEST, topic, partition, 0)
+            cursors = [
+                Cursor(name, DIGEST, topic, partition)
                 for topic, partition in raw_requests.partitions(raw)
             ]
-            for place in places:
+            for cursor in cursors:
                 with warehouse.transaction():
-                    featuring.add_places(warehouse, [place])
-                    begin = featuring.claim(warehouse, place)
+                    progress.begin(warehouse, [cursor])
+                    begin = progress.claim(warehouse, cursor)
                     found = raw_requests.read(
-                        raw, place, next_offset=begin, requests=requests, rows=requests
+                        raw, cursor, next_offset=begin, requests=requests, rows=requests
                     )
-                    outcome = _outcome(found)
-                    featuring.store(warehouse, place, table, outcome)
+                    outcome = _outcome(name, found)
+                    feature_rows.store(warehouse, name, DIGEST, table, outcome)
                     after = found[-1].log_offset + 1 if found else begin
-                    featuring.advance(
+                    progress.advance(
                         warehouse,
-                        place,
+                        cursor,
                         next_offset=after,
                         featured=len(outcome.ids),
                         quarantined=len(outcome.bad),
@@ -168,17 +171,17 @@ class Api:
         ]
 
 
-def _outcome(found: list[Any]) -> Outcome:
+def _outcome(pipeline: str, found: list[Any]) -> FeatureBatch:
     good, bad, labels = [], [], []
     for request in found:
         values = {name: column[0] for name, column in json.loads(request.inputs).items()}
         if isinstance(values.get("width"), float | int):
             good.append((request, values))
             if values.get("kind"):
-                labels.append(LabelRow(request.request_id, 0, None, values["kind"]))
+                labels.append(Label(pipeline, request.request_id, 0, None, values["kind"]))
         else:
             bad.append(BadRow(request.request_id, 0, "width", "not a number", values))
-    return Outcome(
+    return FeatureBatch(
         ids=[request.request_id for request, _ in good],
         rows=[0 for _ in good],
         times=[

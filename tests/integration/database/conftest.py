@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlplatform.contracts.request import new_request_id
-from mlplatform.database.datasets import Datasets
+from mlplatform.database.datasets import DatasetStore
 from mlplatform.database.pools import ReplicaPool
 
 PIPELINE = "churn"
@@ -85,12 +85,12 @@ class Warehouse:
             (PIPELINE, request_id, value, mark),
         )
 
-    def datasets(self, *, warehouse_dsn: Any = None, max_lag_bytes: int = 1 << 30) -> Datasets:
-        """Datasets over the standby, or over another address."""
+    def datasets(self, *, warehouse_dsn: Any = None, max_lag_bytes: int = 1 << 30) -> DatasetStore:
+        """Datasets of the standby, or over another address."""
         settings = self.databases.settings("dataapi").model_copy(
             update={"max_lag_bytes": max_lag_bytes}
         )
-        return Datasets(
+        return DatasetStore(
             ReplicaPool(
                 warehouse_dsn or settings.warehouse_replica_dsn, settings, name="warehouse"
             ),

@@ -14,13 +14,13 @@ from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import dataset_contract, dataset_sql, pools
 from mlplatform.database.arrow import ArrowSession
-from mlplatform.database.datasets import Datasets
+from mlplatform.database.datasets import DatasetStore
 from mlplatform.errors import InvalidInput, Refused, StandbyUnproven, Unavailable, UnknownName
 
 ALL = DatasetQuery()
 
 
-def _read(datasets: Datasets, name: str, query: DatasetQuery = ALL) -> tuple[pa.Table, Receipt]:
+def _read(datasets: DatasetStore, name: str, query: DatasetQuery = ALL) -> tuple[pa.Table, Receipt]:
     with datasets.open(name, query, caller="test") as read:
         table = pa.Table.from_batches(read.batches(), schema=read.schema)
         return table, read.finish()

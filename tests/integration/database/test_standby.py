@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlplatform.contracts.dataset import DatasetQuery
-from mlplatform.database.datasets import Datasets
+from mlplatform.database.datasets import DatasetStore
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
 from mlplatform.errors import StandbyLagging, StandbyUnproven, Unavailable
 
@@ -42,7 +42,7 @@ def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_befor
             (json.dumps(DEFINITION),),
         )
     throwaway.catch_up()
-    datasets = Datasets(replica, ReplicaPool(settings.raw_replica_dsn, settings, name="raw"))
+    datasets = DatasetStore(replica, ReplicaPool(settings.raw_replica_dsn, settings, name="raw"))
     with datasets.open("churn.labels", DatasetQuery(), caller="t") as dataset:
         with (  # noqa: PT012
             pytest.raises(StandbyUnproven, match="promoted while it was read"),

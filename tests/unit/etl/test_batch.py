@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.database.featuring import Outcome
+from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.etl.batch import process, refused, subset
 from mlplatform.features import code
@@ -71,7 +71,9 @@ def _request(
     )
 
 
-def _process(*requests: RawRequest, source: bytes | None = FEATURES, **changes: Any) -> Outcome:
+def _process(
+    *requests: RawRequest, source: bytes | None = FEATURES, **changes: Any
+) -> FeatureBatch:
     definition = _definition(**changes)
     return process(requests, definition, code.load(definition, source, digest=None))
 

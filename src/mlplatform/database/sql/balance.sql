@@ -41,35 +41,15 @@ SELECT (SELECT count(*) FROM raw.requests WHERE source = 'serving') AS stored, (
     FROM raw.dead_letters
 ) AS dead_lettered;
 
--- name: feature_tables
--- Every applied pipeline with its current features digest and the table of its rows, if etl has made it.
-SELECT pipelines.name AS pipeline, pipelines.features_digest AS digest, sets.table_name
-FROM control.pipelines AS pipelines
-LEFT JOIN control.feature_sets AS sets ON sets.pipeline = pipelines.name AND sets.digest = pipelines.features_digest
-WHERE %(pipeline)s::text IS NULL OR pipelines.name = %(pipeline)s
-ORDER BY pipelines.name;
-
--- name: passed
--- How far etl is with the current digests.
-SELECT progress.pipeline, progress.topic, progress.partition, progress.next_offset
-FROM warehouse.progress AS progress
-JOIN control.pipelines AS pipelines ON pipelines.name = progress.pipeline AND pipelines.features_digest = progress.digest
-WHERE %(pipeline)s::text IS NULL OR progress.pipeline = %(pipeline)s;
-
 -- name: beyond
--- Raw: how many of etl's places lie beyond what is stored here. None does on the primary, nor on a standby that has replayed what etl read.
+-- Raw: how many of etl's cursors lie beyond what is stored here. None does on the primary, nor on a standby that has replayed what etl read.
 SELECT count(*)
 FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[]) AS progress (topic, partition, next_offset)
 LEFT JOIN raw.offsets AS offsets ON offsets.topic = progress.topic AND offsets.partition = progress.partition
 WHERE progress.next_offset > coalesce(offsets.next_offset, 0);
 
--- name: quarantined
--- Rows in quarantine under a digest that no later try has made a feature row.
-SELECT count(*) FROM warehouse.quarantine
-WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL AND resolved_at IS NULL;
-
 -- name: raw_rows
--- Raw rows per pipeline: all, and those that etl has passed. Offsets below its place can't get new rows, so that part stands still.
+-- Raw rows per pipeline: all, and those that etl has passed. Offsets below its cursor can't get new rows, so that part stands still.
 SELECT request.pipeline, sum(request.rows) AS rows,
        coalesce(sum(request.rows) FILTER (WHERE request.log_offset < progress.next_offset), 0) AS passed
 FROM raw.requests AS request

@@ -1,10 +1,19 @@
 -- name: refuse
--- What was refused at the data API's door. A line of an import, or a label, is entered once, however often it is sent again.
+-- What the data API refused. A line of an import, or a label, is entered once, however often it is sent again.
 INSERT INTO warehouse.quarantine (pipeline, digest, request_id, row, column_name, reason, payload)
 SELECT new.pipeline, NULL, new.request_id, new.row, new.column_name, new.reason, new.payload
 FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[])
      AS new (pipeline, request_id, row, column_name, reason, payload)
 ON CONFLICT DO NOTHING;
+
+-- name: keep
+-- Rows that broke their contract. A row that is there already gets the newest reason.
+INSERT INTO warehouse.quarantine (pipeline, digest, request_id, row, column_name, reason, payload)
+SELECT %(pipeline)s, %(digest)s, bad.* FROM
+    unnest(%(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[]) AS bad
+ON CONFLICT (pipeline, digest, request_id, row) WHERE request_id IS NOT NULL DO UPDATE
+SET column_name = excluded.column_name, reason = excluded.reason, payload = excluded.payload, at = now(), redrive_at = NULL,
+    resolved_at = NULL;
 
 -- name: unresolved
 -- What waits for a person, newest first.
@@ -23,3 +32,32 @@ RETURNING id;
 -- name: why_not
 -- Of the named entries, those that can't be tried again, and what they are.
 SELECT id, pipeline, digest, resolved_at FROM warehouse.quarantine WHERE id = ANY(%(ids)s::bigint[]);
+
+-- name: digests_to_redrive
+-- Digests with rows that a person asked to have tried again.
+SELECT DISTINCT pipeline, digest FROM warehouse.quarantine WHERE redrive_at IS NOT NULL AND resolved_at IS NULL AND digest IS NOT NULL;
+
+-- name: claim_redrives
+-- Rows that a person asked to have tried again, taken for this transaction.
+SELECT id, request_id::text, row FROM warehouse.quarantine
+WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL AND redrive_at IS NOT NULL AND resolved_at IS NULL
+ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
+
+-- name: resolve
+-- These rows are feature rows now.
+UPDATE warehouse.quarantine SET resolved_at = now()
+FROM unnest(%(ids)s::uuid[], %(rows)s::integer[]) AS good (request_id, row)
+WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
+  AND quarantine.request_id = good.request_id AND quarantine.row = good.row;
+
+-- name: give_up
+-- Rows that were asked for and can't be tried.
+UPDATE warehouse.quarantine SET reason = %(reason)s, at = now(), redrive_at = NULL
+FROM unnest(%(ids)s::uuid[], %(rows)s::integer[]) AS stuck (request_id, row)
+WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
+  AND quarantine.request_id = stuck.request_id AND quarantine.row = stuck.row;
+
+-- name: count_unresolved
+-- Rows in quarantine under a digest that no later try has made a feature row.
+SELECT count(*) FROM warehouse.quarantine
+WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL AND resolved_at IS NULL;
