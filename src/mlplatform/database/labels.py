@@ -17,8 +17,8 @@ SQL = queries.load("labels")
 LONGEST = 2_000
 """Bytes of a text label in UTF-8: it must fit an entry of the index labels_read."""
 
-Source = Literal["import", "feedback"]
-CORRECTS: dict[Source, list[Source]] = {"import": ["import"], "feedback": ["import", "feedback"]}
+LabelSource = Literal["import", "feedback"]
+CORRECTS: dict[LabelSource, list[LabelSource]] = {"import": ["import"], "feedback": ["import", "feedback"]}
 """Whose labels may be corrected: what feedback said stays, whatever is imported later."""
 
 
@@ -55,7 +55,7 @@ def add_imported(warehouse: Connection, labels: Sequence[Label], *, mark: int) -
         _hold(warehouse, labels, source="import", mark=mark)
 
 
-def _hold(warehouse: Connection, labels: Sequence[Label], *, source: Source, mark: int) -> None:
+def _hold(warehouse: Connection, labels: Sequence[Label], *, source: LabelSource, mark: int) -> None:
     values = {
         "mark": mark,
         "source": source,
