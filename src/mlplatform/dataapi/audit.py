@@ -1,4 +1,12 @@
-"""Who may, and who did: the role check and the ledger entry of every access, in one place."""
+"""Access control and the ledger: the role check and the ledger entry of every access, in one place.
+
+    change   of the warehouse: the entry is written in the transaction of the change
+    access   to anything else: the entry is written after the block
+    attempt  the block writes its own entries
+    viewing  states and definitions, which are no data: no entry
+
+In all of them an access that is refused or fails is an entry of its own, with the error's class.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +19,44 @@ from mlplatform.access import Caller, Role
 from mlplatform.database import ledger
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import PlatformError
 from mlplatform.telemetry import logger
 
 FLUSH_S = 1.0
-"""How long refusals at the door are gathered: one entry a second per caller and kind, however hard somebody knocks."""
+"""How long refusals are gathered before they are written: one entry a second per caller and kind,
+however often somebody tries."""
 
 _log = logger("dataapi")
 
 
 class AuditLog:
-    """Opens accesses. Safe to share between threads."""
+    """Opens accesses. Safe to share between threads.
+
+    `pipeline` is the one that the caller must be allowed to touch; None for subjects that belong to
+    none, or to several. What can't be entered fails (Unavailable): nobody touches data unseen.
+    """
 
     def __init__(self, warehouse: PrimaryPool) -> None:
         self._warehouse = warehouse
+
+    @contextmanager
+    def change(
+        self,
+        caller: Caller,
+        action: str,
+        subject: str,
+        *,
+        roles: Sequence[Role],
+        pipeline: str | None,
+    ) -> Generator[tuple[Entry, Connection]]:
+        """A change of the warehouse: one transaction for the block and its entry."""
+        with (
+            self.attempt(caller, action, subject, roles=roles, pipeline=pipeline) as entry,
+            self._warehouse.transaction() as connection,
+        ):
+            yield entry, connection
+            ledger.enter(connection, entry)
 
     @contextmanager
     def access(
@@ -34,26 +66,38 @@ class AuditLog:
         subject: str,
         *,
         roles: Sequence[Role],
-        pipeline: str | None = None,
+        pipeline: str | None,
     ) -> Generator[Entry]:
-        """One access to data. The block fills the entry; leaving it writes the entry, with the error's class when it was an error.
+        """An access beside the warehouse's transactions: its entry is written after the block."""
+        with self.attempt(caller, action, subject, roles=roles, pipeline=pipeline) as entry:
+            yield entry
+            self.write(entry)
 
-        An access whose entry can't be written fails (Unavailable): nobody touches data unseen.
-        """
+    @contextmanager
+    def attempt(
+        self,
+        caller: Caller,
+        action: str,
+        subject: str,
+        *,
+        roles: Sequence[Role],
+        pipeline: str | None,
+    ) -> Generator[Entry]:
+        """An access whose block writes the entries of what went well; here only what did not."""
         entry = Entry(caller.name, action, subject)
         with self._noting_errors(entry):
             caller.require(roles, pipeline)
             yield entry
-            if not entry.entered:
-                self.write(entry)
 
     @contextmanager
     def viewing(
-        self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None = None
+        self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None
     ) -> Generator[None]:
-        """A look at something that is no data (states, definitions, progress): only what is refused for want of a role is entered."""
-        entry = Entry(caller.name, "look", subject)
-        with self._noting_errors(entry):
+        """Something that is no data (states, definitions, progress).
+
+        Only a refusal for want of a role is entered, as the action `look`.
+        """
+        with self._noting_errors(Entry(caller.name, "look", subject)):
             caller.require(roles, pipeline)
         yield
 
@@ -61,7 +105,6 @@ class AuditLog:
         """Write an entry in a transaction of its own."""
         with self._warehouse.transaction() as connection:
             ledger.enter(connection, entry)
-        entry.entered = True
 
     @contextmanager
     def _noting_errors(self, entry: Entry) -> Generator[None]:
@@ -69,8 +112,7 @@ class AuditLog:
             yield
         except GeneratorExit:  # a stream whose reader went away
             entry.outcome = "cut"
-            if not entry.entered:
-                self._write_refusal(entry)
+            self._write_refusal(entry)
             raise
         except Exception as error:
             # Whatever was entered inside a transaction went with it, so the refusal is always an
@@ -95,7 +137,10 @@ class AuditLog:
 
 
 class RefusalLog:
-    """Enters what the door refuses, gathered: `note` never blocks, a thread writes once a second."""
+    """Enters what admission refuses, gathered: `note` never blocks, a thread writes once a second.
+
+    Their action is `refused`; entries of earlier installations say `knock`.
+    """
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
@@ -127,11 +172,10 @@ class RefusalLog:
             seen, paths = self._seen, self._paths
             self._seen, self._paths = Counter(), {}
         for (caller, outcome), times in seen.items():
-            detail = {"times": times, "path": paths[(caller, outcome)]}
+            detail = {"times": times, "path": paths[caller, outcome]}
+            entry = Entry(caller, "refused", "dataapi", outcome=outcome, detail=detail)
             try:
-                self._audit.write(
-                    Entry(caller, "refused", "dataapi", outcome=outcome, detail=detail)
-                )
+                self._audit.write(entry)
             except Exception as error:  # noqa: BLE001  (the thread must outlive whatever is wrong with one entry)
                 _log.error(
                     "a refusal is missing in the ledger",

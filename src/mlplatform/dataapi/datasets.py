@@ -28,12 +28,12 @@ class Datasets:
 
     def all(self, caller: Caller) -> Sequence[DatasetDescription]:
         """The contracts of the datasets that the caller may read."""
-        with self._audit.viewing(caller, "datasets", roles=MAY):
+        with self._audit.viewing(caller, "datasets", roles=MAY, pipeline=None):
             return [item for item in self._store.list() if caller.may(MAY, item.pipeline)]
 
     def receipt(self, caller: Caller, receipt_id: str) -> Receipt:
         """The receipt of a complete stream. Raises UnknownName."""
-        with self._audit.viewing(caller, "receipts", roles=MAY):
+        with self._audit.viewing(caller, "receipts", roles=MAY, pipeline=None):
             with self._warehouse.transaction() as connection:
                 receipt = receipts.find(connection, receipt_id)
             caller.require(MAY, pipeline_of(receipt.dataset))
@@ -89,11 +89,11 @@ class DatasetStream:
         self.pieces.close()
 
     def _run(self) -> Generator[bytes]:
-        access = self._audit.access(
+        attempt = self._audit.attempt(
             self._caller, "read", self._name, roles=MAY, pipeline=pipeline_of(self._name)
         )
         with (
-            access as entry,
+            attempt as entry,
             self._store.open(self._name, self._query, caller=self._caller.name) as read,
         ):
             self._enter_opened(entry, read)
@@ -105,8 +105,9 @@ class DatasetStream:
                 entry.rows = sent
                 counter("dataapi_dataset_rows_total").labels(self._name).inc(batch.num_rows)
                 yield encoder.batch(batch)
+            end = encoder.end()
             self._enter_end(entry, read.finish())
-            yield encoder.end()
+        yield end  # outside: the read is entered as complete, whatever becomes of its last bytes
 
     def _enter_opened(self, entry: Entry, read: DatasetRead) -> None:
         entry.columns, entry.lsn = list(read.columns), read.lsn
@@ -118,7 +119,6 @@ class DatasetStream:
         with self._warehouse.transaction() as connection:
             receipts.add(connection, receipt)
             ledger.enter(connection, entry)
-        entry.entered = True
 
 
 def pipeline_of(dataset: str) -> str:

@@ -65,9 +65,8 @@ class Labels:
         """
         accepted = 0
         refused: list[LabelRefusal] = []
-        with self._audit.access(
-            caller, "label", f"{pipeline}.labels" if pipeline else "labels", roles=MAY
-        ) as entry:
+        subject = f"{pipeline}.labels" if pipeline else "labels"
+        with self._audit.attempt(caller, "label", subject, roles=MAY, pipeline=None) as entry:
             definitions = self._definitions()
             for first in range(0, len(items), CHUNK):
                 good, bad = self._chunk(
@@ -75,9 +74,10 @@ class Labels:
                 )
                 accepted += good
                 refused += bad
-            entry.rows = accepted
-            entry.detail = {"refused": len(refused)}
-            entry.entered = bool(items)  # per pipeline, in the transactions of the labels
+            if not items:  # others are entered per pipeline, in the transactions of the labels
+                entry.rows = 0
+                entry.detail = {"refused": 0}
+                self._audit.write(entry)
         return LabelsResult(accepted=accepted, refused=refused)
 
     def _definitions(self) -> dict[str, PipelineDefinition]:

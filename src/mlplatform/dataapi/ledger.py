@@ -20,7 +20,9 @@ class Ledger:
 
     def latest(self, caller: Caller, *, subject: str | None, limit: int) -> Sequence[LedgerEntry]:
         """The newest entries, newest first."""
-        with self._audit.access(caller, "read", "ledger", roles=[Role.ADMIN]) as entry:
+        with self._audit.access(
+            caller, "read", "ledger", roles=[Role.ADMIN], pipeline=None
+        ) as entry:
             with self._warehouse.transaction() as connection:
                 found = ledger.latest(connection, limit=limit, subject=subject)
             entry.rows = len(found)

@@ -76,52 +76,44 @@ class Models:
 
         The same facts again are no error; others of the same version are refused.
         """
-        with self._audit.access(
+        with self._audit.change(
             caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline
-        ) as entry:
+        ) as (entry, connection):
             entry.detail = {"version": facts.version, "receipt": facts.receipt_id}
-            with self._warehouse.transaction() as connection:
-                pipelines.find(connection, pipeline, lock=True)
-                version = _registered(connection, pipeline, facts)
-                ledger.enter(connection, entry)
-            entry.entered = True
-        return version
+            pipelines.find(connection, pipeline, lock=True)
+            return _registered(connection, pipeline, facts)
 
     def verify(
         self, caller: Caller, pipeline: str, number: str, manifest_sha256: str
     ) -> ModelVersion:
         """A version's files were downloaded again and are what the manifest says."""
-        with self._audit.access(
+        with self._audit.change(
             caller, "verify", pipeline, roles=[Role.TRAINER], pipeline=pipeline
-        ) as entry:
+        ) as (entry, connection):
             entry.detail = {"version": number}
-            with self._warehouse.transaction() as connection:
-                pipelines.find(connection, pipeline, lock=True)
-                version = _pick(promotions.versions(connection, pipeline), number)
-                if manifest_sha256 != version.manifest_sha256:
-                    raise Refused(
-                        f"version {number} was registered with another manifest",
-                        field="manifest_sha256",
-                    )
-                if version.state == "registered":
-                    promotions.set_state(connection, pipeline, number, "verified")
-                ledger.enter(connection, entry)
-                version = _pick(promotions.versions(connection, pipeline), number)
-            entry.entered = True
-        return version
+            pipelines.find(connection, pipeline, lock=True)
+            version = _pick(promotions.versions(connection, pipeline), number)
+            if manifest_sha256 != version.manifest_sha256:
+                raise Refused(
+                    f"version {number} was registered with another manifest",
+                    field="manifest_sha256",
+                )
+            if version.state == "registered":
+                promotions.set_state(connection, pipeline, number, "verified")
+            return _pick(promotions.versions(connection, pipeline), number)
 
     def act(self, caller: Caller, pipeline: str, request: PromotionRequest) -> Promotion:
-        """Carry out a step and return its entry in the record; of a proposal that is promoted at once, the promotion's."""
-        with self._audit.access(
+        """Carry out a step and return its entry in the record.
+
+        Of a proposal that is promoted at once, the promotion's.
+        """
+        with self._audit.change(
             caller, request.action, pipeline, roles=MAY[request.action], pipeline=pipeline
-        ) as entry:
+        ) as (entry, connection):
             entry.detail = {"version": request.version, "why": request.why}
-            with self._warehouse.transaction() as connection:
-                done = self._act(connection, caller, pipeline, request)
-                entry.detail |= {"version": done.version, "record": done.id, "state": done.state}
-                ledger.enter(connection, entry)
-            entry.entered = True
-        return done
+            done = self._act(connection, caller, pipeline, request)
+            entry.detail |= {"version": done.version, "record": done.id, "state": done.state}
+            return done
 
     def _act(
         self, connection: Connection, caller: Caller, pipeline: str, request: PromotionRequest

@@ -19,7 +19,7 @@ class Outboxes:
     def report(self, caller: Caller, outbox_id: str, report: OutboxReport) -> None:
         """Keep what an outbox says of itself."""
         with (
-            self._audit.viewing(caller, "outboxes", roles=[Role.SERVING]),
+            self._audit.viewing(caller, "outboxes", roles=[Role.SERVING], pipeline=None),
             self._raw.transaction() as connection,
         ):
             outboxes.record(connection, outbox_id, report)

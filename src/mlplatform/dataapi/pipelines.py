@@ -9,7 +9,7 @@ from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import feature_sets, ledger, marks, pipelines, progress, raw_requests
+from mlplatform.database import feature_sets, marks, pipelines, progress, raw_requests
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
@@ -27,28 +27,21 @@ class Pipelines:
 
     def apply(self, caller: Caller, name: str, request: ApplyRequest) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
-        with self._audit.access(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as entry:
+        with self._audit.change(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as (
+            entry,
+            connection,
+        ):
             definition = PipelineDefinition.parse(request.definition, where="definition")
             if definition.name != name:
                 raise InvalidInput(
                     f"the definition is of '{definition.name}'", field="definition.name"
                 )
-            entry.detail = {
-                "commit": request.commit,
-                "features_digest": request.features_digest,
-            }
-            with self._warehouse.transaction() as connection:
-                pipelines.apply(
-                    connection,
-                    definition,
-                    commit=request.commit,
-                    digest=request.features_digest,
-                    caller=caller.name,
-                )
-                ledger.enter(connection, entry)
-                applied = pipelines.find(connection, name)
-            entry.entered = True
-        return applied
+            commit, digest = request.commit, request.features_digest
+            entry.detail = {"commit": commit, "features_digest": digest}
+            pipelines.apply(
+                connection, definition, commit=commit, digest=digest, caller=caller.name
+            )
+            return pipelines.find(connection, name)
 
     def find(self, caller: Caller, name: str) -> AppliedPipeline:
         """One pipeline."""
@@ -61,7 +54,7 @@ class Pipelines:
     def all(self, caller: Caller) -> Sequence[AppliedPipeline]:
         """The pipelines that the caller may touch."""
         with (
-            self._audit.viewing(caller, "pipelines", roles=LOOK),
+            self._audit.viewing(caller, "pipelines", roles=LOOK, pipeline=None),
             self._warehouse.transaction() as connection,
         ):
             return [

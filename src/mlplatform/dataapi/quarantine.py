@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.quarantine import Quarantined, Redriven, RedriveRequest, Skipped
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import ledger, quarantine
+from mlplatform.database import quarantine
 from mlplatform.database.pools import PrimaryPool
 
 
@@ -21,7 +21,7 @@ class Quarantine:
     def unresolved(
         self, caller: Caller, *, pipeline: str | None, limit: int
     ) -> Sequence[Quarantined]:
-        """What waits for a person, newest first; without a pipeline, of all that the caller may touch."""
+        """What waits for a person, newest first; None: of all pipelines that the caller may touch."""
         subject = f"{pipeline}.quarantine" if pipeline else "quarantine"
         with self._audit.access(
             caller,
@@ -39,19 +39,19 @@ class Quarantine:
         return found
 
     def redrive(self, caller: Caller, request: RedriveRequest) -> Redriven:
-        """Ask etl to try rows again: all that can be, or those named; says which of the named can't."""
+        """Ask etl to try rows again: all that can be, or those named.
+
+        Says which of the named can't be.
+        """
         pipeline, ids = request.pipeline, request.ids
-        with self._audit.access(
-            caller, "redrive", f"{pipeline}.quarantine", roles=[Role.WRITER], pipeline=pipeline
-        ) as entry:
-            with self._warehouse.transaction() as connection:
-                redriven = quarantine.redrive(connection, pipeline, ids)
-                skipped = quarantine.why_not(
-                    connection, pipeline, sorted(set(ids or ()) - set(redriven))
-                )
-                entry.rows = len(redriven)
-                ledger.enter(connection, entry)
-            entry.entered = True
+        subject = f"{pipeline}.quarantine"
+        with self._audit.change(
+            caller, "redrive", subject, roles=[Role.WRITER], pipeline=pipeline
+        ) as (entry, connection):
+            redriven = quarantine.redrive(connection, pipeline, ids)
+            others = sorted(set(ids or ()) - set(redriven))
+            skipped = quarantine.why_not(connection, pipeline, others)
+            entry.rows = len(redriven)
         return Redriven(
             redriven=len(redriven),
             skipped=[Skipped(id=number, reason=reason) for number, reason in skipped.items()],

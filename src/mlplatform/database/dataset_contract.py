@@ -15,9 +15,9 @@ from psycopg import sql
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.dataset import DatasetColumn, DatasetDescription, DatasetKind
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.pipeline_status import AppliedPipeline
 from mlplatform.database import feature_sets, pipelines
 from mlplatform.database.feature_sets import RecordedSet
-from mlplatform.database.pipelines import AppliedPipeline
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, Unavailable, UnknownName
 

@@ -18,7 +18,10 @@ LONGEST = 2_000
 """Bytes of a text label in UTF-8: it must fit an entry of the index labels_read."""
 
 LabelSource = Literal["import", "feedback"]
-CORRECTS: dict[LabelSource, list[LabelSource]] = {"import": ["import"], "feedback": ["import", "feedback"]}
+CORRECTS: dict[LabelSource, list[LabelSource]] = {
+    "import": ["import"],
+    "feedback": ["import", "feedback"],
+}
 """Whose labels may be corrected: what feedback said stays, whatever is imported later."""
 
 
@@ -55,7 +58,9 @@ def add_imported(warehouse: Connection, labels: Sequence[Label], *, mark: int) -
         _hold(warehouse, labels, source="import", mark=mark)
 
 
-def _hold(warehouse: Connection, labels: Sequence[Label], *, source: LabelSource, mark: int) -> None:
+def _hold(
+    warehouse: Connection, labels: Sequence[Label], *, source: LabelSource, mark: int
+) -> None:
     values = {
         "mark": mark,
         "source": source,

@@ -35,7 +35,6 @@ class Entry:
     lsn: str | None = None
     outcome: str = "ok"
     detail: dict[str, Any] = field(default_factory=dict)
-    entered: bool = False  # written already, in the transaction of the work it describes
 
 
 def enter(connection: Connection, entry: Entry) -> None:

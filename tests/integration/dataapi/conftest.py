@@ -28,6 +28,7 @@ from mlplatform.dataapi.main import build
 from mlplatform.database import feature_rows, feature_sets, progress, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.labels import Label
+from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.quarantine import BadRow
 from mlplatform.settings import AccessSettings, DataApiSettings, Settings
@@ -252,6 +253,15 @@ def collaborate(
     return build(
         settings, cluster=LocalCluster(environment, folder / "logs", argv=argv), registry=None
     )
+
+
+@pytest.fixture
+def pool(databases: Any) -> Iterator[PrimaryPool]:
+    """The data API's warehouse."""
+    settings = databases.settings("dataapi")
+    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
+    yield pool
+    pool.close()
 
 
 @pytest.fixture

@@ -19,3 +19,21 @@ def test_the_ledger_is_for_admins(api: Any) -> None:
     )
     with pytest.raises(Forbidden):
         api.call("reader", "GET", "/v1/ledger")
+
+
+def test_entries_of_earlier_versions_stay_readable(api: Any) -> None:
+    """What admission refused was once entered as `knock`: such a row is shown as it was written."""
+    with api.databases.connect("dataapi", "warehouse") as connection:
+        connection.execute(
+            "INSERT INTO control.ledger (caller, action, subject, outcome, detail)"
+            " VALUES ('unknown', 'knock', 'dataapi', 'Unauthenticated', %s)",
+            ('{"times": 3, "path": "/v1/ledger"}',),
+        )
+    with api.client("nobody") as client:
+        client.http.get("/v1/balance", headers={"Authorization": ""})
+    assert 1 == api.refused("Unauthenticated")
+    new, old = api.call("admin", "GET", "/v1/ledger", params={"subject": "dataapi"})
+
+    assert ("refused", 1) == (new["action"], new["detail"]["times"])
+    assert ("knock", 3) == (old["action"], old["detail"]["times"])
+    assert ("unknown", "Unauthenticated") == (old["caller"], old["outcome"])

@@ -5,24 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from prometheus_client import REGISTRY
 
 from mlplatform.dataapi.mirror import Mirror
-from mlplatform.database.pools import PrimaryPool
 from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
 
 NAME = "mirrored-one"
-
-
-@pytest.fixture
-def pool(databases: Any) -> Any:
-    """The data API's warehouse."""
-    settings = databases.settings("dataapi")
-    pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
-    yield pool
-    pool.close()
 
 
 def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
