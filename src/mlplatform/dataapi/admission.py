@@ -1,8 +1,8 @@
-"""The door: an ASGI middleware that every request passes before the framework reads a byte of its body.
+"""Admission: an ASGI middleware that every request passes before FastAPI reads a byte of its body.
 
 It finds the caller, takes a token of its rate limit, and counts the body while it is read. FastAPI
-parses bodies before it asks its dependencies, so none of this could be one. What is refused here
-for want of a token or for its size is told to the ledger.
+parses bodies before it calls its dependencies, so none of this could be one. What is refused here
+for want of a token or for its size is noted for the ledger.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ from uuid_utils import uuid7
 from mlplatform.access import AccessList
 from mlplatform.dataapi.limits import RateLimit
 from mlplatform.errors import PlatformError, TooLarge, Unauthenticated
-from mlplatform.telemetry import counter, histogram, logger
+from mlplatform.telemetry import counter, histogram
 from mlplatform.web import problem
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
-"""Pages that ask for no token: they show no data."""
+"""Pages that need no token: they show no data."""
 
-_log = logger("dataapi")
+Note = Callable[[str, str, PlatformError], None]
+"""Takes (caller, path, error) of what was refused; must not block."""
 
 
 class AdmissionMiddleware:
-    """Wraps the application.
-
-    `on_refusal` is told (caller, path, error) of what ended here; it must not block.
-    """
+    """Wraps the application."""
 
     def __init__(
         self,
@@ -39,7 +37,7 @@ class AdmissionMiddleware:
         access: AccessList,
         limit: RateLimit,
         max_body_bytes: int,
-        on_refusal: Callable[[str, str, PlatformError], None],
+        on_refusal: Note,
     ) -> None:
         self._app = app
         self._access = access
@@ -52,50 +50,46 @@ class AdmissionMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, receive, send, self._max_body_bytes, self._on_refusal)
+        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._on_refusal)
         with structlog.contextvars.bound_contextvars(request_id=str(uuid7())):
             try:
-                self._admit(scope, visit)
+                self._admit(scope, exchange)
             except PlatformError as error:
-                await visit.answer(error)
+                await exchange.answer(error)
             else:
-                await visit.run(self._app)
+                await exchange.run(self._app)
 
-    def _admit(self, scope: Scope, visit: _Visit) -> None:
+    def _admit(self, scope: Scope, exchange: _Exchange) -> None:
         if scope["path"] in OPEN:
             return
         try:
-            caller = self._access.authenticate(visit.header(b"authorization"))
+            caller = self._access.authenticate(exchange.header(b"authorization"))
         except Unauthenticated as error:
             peer = (scope.get("client") or ("unknown",))[0]
             self._limit.take(f"address {peer}")
             self._on_refusal("unknown", scope["path"], error)
             raise
         self._limit.take(caller.name)
-        visit.caller = caller.name
-        visit.refuse_announced_size()
+        exchange.caller = caller.name
+        exchange.refuse_announced_size()
         scope.setdefault("state", {})["caller"] = caller
         structlog.contextvars.bind_contextvars(caller=caller.name)
 
 
-class _Visit:
-    """One request: counts its body, measures it, and answers 413 in the framework's place when the body is too large."""
+class _Exchange:
+    """One request and its response: counts the body, measures the time.
+
+    Answers 413 in the framework's place when the body is too large.
+    """
 
     def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        limit: int,
-        on_refusal: Callable[[str, str, PlatformError], None],
+        self, scope: Scope, receive: Receive, send: Send, limit: int, on_refusal: Note
     ) -> None:
-        self._scope, self._receive, self._send, self._limit, self._on_refusal = (
-            scope,
-            receive,
-            send,
-            limit,
-            on_refusal,
-        )
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._on_refusal = on_refusal
         self.caller = ""
         self._began = time.perf_counter()
         self._read = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -25,21 +26,16 @@ from mlplatform.dataapi.routes import (
 )
 from mlplatform.web import pages, problem
 
-SUBJECTS = (
-    datasets,
-    imports,
-    labels,
-    pipelines,
-    models,
-    quarantine,
-    outboxes,
-    balance,
-    ledger,
+SUBJECTS = (datasets, imports, labels, pipelines, models, quarantine, outboxes, balance, ledger)
+"""In the order in which the description lists them."""
+DESCRIPTION = (
+    "The only way to the data: datasets out, rows and labels in, quarantine, pipelines, promotions,"
+    " balance, ledger."
 )
 
 
 def create_app(collaborators: Collaborators) -> ASGIApp:
-    """The door with the application behind it.
+    """The application behind its admission.
 
     It starts and stops the background work and closes the collaborators.
     """
@@ -53,16 +49,7 @@ def create_app(collaborators: Collaborators) -> ASGIApp:
 
 
 def inside(collaborators: Collaborators) -> FastAPI:
-    """The application without the door: every route, top to bottom."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        for work in collaborators.background:
-            work.start()
-        yield
-        for work in collaborators.background:
-            await run_in_threadpool(work.stop)
-        await run_in_threadpool(collaborators.close)
+    """The application without admission: every route, top to bottom."""
 
     async def ready() -> None:
         await run_in_threadpool(collaborators.ready)
@@ -70,8 +57,8 @@ def inside(collaborators: Collaborators) -> FastAPI:
     app = FastAPI(
         title="mlplatform data API",
         version=__version__,
-        description="The only door to the data: datasets out, rows and labels in, quarantine, pipelines, promotions, balance, ledger.",
-        lifespan=lifespan,
+        description=DESCRIPTION,
+        lifespan=partial(_lifespan, collaborators),
         redoc_url=None,
     )
     app.state.collaborators = collaborators
@@ -80,3 +67,13 @@ def inside(collaborators: Collaborators) -> FastAPI:
         app.include_router(subject.router)
     app.include_router(pages.router(ready))
     return app
+
+
+@asynccontextmanager
+async def _lifespan(collaborators: Collaborators, _: FastAPI) -> AsyncGenerator[None]:
+    for work in collaborators.background:
+        work.start()
+    yield
+    for work in collaborators.background:
+        await run_in_threadpool(work.stop)
+    await run_in_threadpool(collaborators.close)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlplatform.access import AccessList
@@ -11,7 +12,7 @@ from mlplatform.cluster.interface import Cluster
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.audit import AuditLog, RefusalLog
 from mlplatform.dataapi.balance import Balance
-from mlplatform.dataapi.collaborators import Background, Collaborators
+from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.datasets import Datasets
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -26,9 +27,33 @@ from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
 from mlplatform.database.pools import PrimaryPool, ReplicaPool
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import Settings, require
+from mlplatform.settings import PostgresSettings, Settings, require
 from mlplatform.web.server import Config
 from mlplatform.web.server import run as serve
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Both databases, on the primary and on a standby."""
+
+    raw: PrimaryPool
+    warehouse: PrimaryPool
+    raw_replica: ReplicaPool
+    warehouse_replica: ReplicaPool
+
+    def ready(self) -> None:
+        """Both primaries answer, or this raises.
+
+        A standby that is away fails datasets only, each with its own clear answer.
+        """
+        for pool in (self.raw, self.warehouse):
+            with pool.transaction() as connection:
+                connection.execute("SELECT 1")
+
+    def close(self) -> None:
+        """Close all of them."""
+        for pool in (self.raw, self.warehouse, self.raw_replica, self.warehouse_replica):
+            pool.close()
 
 
 def run(settings: Settings) -> None:
@@ -36,15 +61,15 @@ def run(settings: Settings) -> None:
     cluster = open_cluster(settings.cluster)
     registry = ModelStore(settings.registry.url, credentials=settings.registry.credentials)
     collaborators = build(settings, cluster=cluster, registry=registry)
-    knobs = settings.dataapi
+    dataapi = settings.dataapi
     serve(
         Config(
             create_app(collaborators),
-            host=knobs.host,
-            port=knobs.port,
-            drain_s=knobs.drain_s,
-            receive_s=knobs.receive_s,
-            max_connections=knobs.max_connections,
+            host=dataapi.host,
+            port=dataapi.port,
+            drain_s=dataapi.drain_s,
+            receive_s=dataapi.receive_s,
+            max_connections=dataapi.max_connections,
         )
     )
 
@@ -54,27 +79,25 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
 
     Connections open on first use. Without a registry there is no mirror (tests).
     """
-    access = AccessList.load(Path(require(settings.access.tokens_file, "access", "tokens_file")))
-    raw, warehouse, raw_replica, warehouse_replica = pools(settings)
+    tokens = require(settings.access.tokens_file, "access", "tokens_file")
+    dataapi, pools, closing = settings.dataapi, _pools(settings.postgres), ExitStack()
+    raw, warehouse = pools.raw, pools.warehouse
     audit = AuditLog(warehouse)
     refusal_log = RefusalLog(audit)
-    background: list[Background] = [refusal_log]
+    store = DatasetStore(pools.warehouse_replica, pools.raw_replica)
+    mirrors = []
     if registry is not None:
-        background.append(
-            Mirror(warehouse, registry, interval_s=settings.dataapi.mirror_interval_s)
-        )
-    closing: list[Callable[[], None]] = [
-        cluster.close,
-        *(pool.close for pool in (raw, warehouse, raw_replica, warehouse_replica)),
-    ]
-    closing += [registry.close] if registry is not None else []
+        mirrors.append(Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s))
+        closing.callback(registry.close)
+    closing.callback(pools.close)
+    closing.callback(cluster.close)
     return Collaborators(
-        access=access,
-        limit=RateLimit(rate_per_s=settings.dataapi.rate_per_s, burst=settings.dataapi.burst),
-        max_body_bytes=settings.dataapi.max_body_bytes,
-        stall_s=settings.dataapi.stall_s,
+        access=AccessList.load(Path(tokens)),
+        limit=RateLimit(rate_per_s=dataapi.rate_per_s, burst=dataapi.burst),
+        max_body_bytes=dataapi.max_body_bytes,
+        stall_s=dataapi.stall_s,
         refusal_log=refusal_log,
-        datasets=Datasets(DatasetStore(warehouse_replica, raw_replica), warehouse, audit),
+        datasets=Datasets(store, warehouse, audit),
         imports=Imports(raw, warehouse, audit),
         labels=Labels(raw, warehouse, audit),
         quarantine=Quarantine(warehouse, audit),
@@ -83,53 +106,29 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         models=Models(warehouse, audit),
         outboxes=Outboxes(raw, audit),
         balance=Balance(
-            raw, raw_replica, warehouse_replica, audit, silent_s=settings.dataapi.outbox_silent_s
+            raw,
+            pools.raw_replica,
+            pools.warehouse_replica,
+            audit,
+            silent_s=dataapi.outbox_silent_s,
         ),
         ledger=Ledger(warehouse, audit),
-        ready=_ready(raw, warehouse),
-        close=_all(closing),
-        background=tuple(background),
+        ready=pools.ready,
+        close=closing.close,
+        background=(refusal_log, *mirrors),
     )
 
 
-def pools(settings: Settings) -> tuple[PrimaryPool, PrimaryPool, ReplicaPool, ReplicaPool]:
-    """Pools of raw and warehouse on the primary, then raw and warehouse on the standby."""
-    postgres = settings.postgres
-    return (
-        PrimaryPool(require(postgres.raw_dsn, "postgres", "raw_dsn"), postgres, name="raw"),
-        PrimaryPool(
-            require(postgres.warehouse_dsn, "postgres", "warehouse_dsn"), postgres, name="warehouse"
-        ),
-        ReplicaPool(
-            require(postgres.raw_replica_dsn, "postgres", "raw_replica_dsn"),
-            postgres,
-            name="raw-replica",
-        ),
-        ReplicaPool(
-            require(postgres.warehouse_replica_dsn, "postgres", "warehouse_replica_dsn"),
-            postgres,
-            name="warehouse-replica",
+def _pools(postgres: PostgresSettings) -> Pools:
+    dsns = {
+        name: require(getattr(postgres, f"{name}_dsn"), "postgres", f"{name}_dsn")
+        for name in ("raw", "warehouse", "raw_replica", "warehouse_replica")
+    }
+    return Pools(
+        raw=PrimaryPool(dsns["raw"], postgres, name="raw"),
+        warehouse=PrimaryPool(dsns["warehouse"], postgres, name="warehouse"),
+        raw_replica=ReplicaPool(dsns["raw_replica"], postgres, name="raw-replica"),
+        warehouse_replica=ReplicaPool(
+            dsns["warehouse_replica"], postgres, name="warehouse-replica"
         ),
     )
-
-
-def _ready(*primaries: PrimaryPool) -> Callable[[], None]:
-    """Ready: both primaries answer.
-
-    A standby that is away fails datasets only, each with its own clear answer.
-    """
-
-    def ready() -> None:
-        for pool in primaries:
-            with pool.transaction() as connection:
-                connection.execute("SELECT 1")
-
-    return ready
-
-
-def _all(closing: Sequence[Callable[[], None]]) -> Callable[[], None]:
-    def close() -> None:
-        for one in closing:
-            one()
-
-    return close
