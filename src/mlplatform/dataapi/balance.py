@@ -1,4 +1,8 @@
-"""The balance: what was accepted is stored, dead-lettered or still on the road; what is raw is featured, quarantined or waiting."""
+"""The balance.
+
+What was accepted is stored, dead-lettered or in flight; what is raw is featured, quarantined or
+waiting.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from threading import Lock
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 from mlplatform.dataapi.audit import AuditLog
+from mlplatform.dataapi.pools import Pools
 from mlplatform.database import balance
 from mlplatform.database.balance import Gap, OutboxCount, RawRows, Warehouse
-from mlplatform.database.pools import PrimaryPool, ReplicaPool, StandbyRead
+from mlplatform.database.pools import StandbyRead
 from mlplatform.database.progress import Cursor
 from mlplatform.errors import Overloaded, StandbyLagging
 
@@ -21,24 +26,16 @@ MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
 class Balance:
     """Handler of the balance. Safe to share between threads."""
 
-    def __init__(
-        self,
-        raw: PrimaryPool,
-        raw_replica: ReplicaPool,
-        warehouse_replica: ReplicaPool,
-        audit: AuditLog,
-        *,
-        silent_s: float,
-    ) -> None:
-        self._raw = raw
-        self._raw_replica = raw_replica
-        self._warehouse_replica = warehouse_replica
+    def __init__(self, pools: Pools, audit: AuditLog, *, silent_s: float) -> None:
+        self._pools = pools
         self._audit = audit
         self._silent = timedelta(seconds=silent_s)
         self._counting = Lock()
 
     def take(self, caller: Caller, *, pipeline: str | None) -> BalanceSheet:
-        """Count everything. `pipeline` bounds the rows; outboxes carry the requests of all pipelines.
+        """Count everything.
+
+        `pipeline` bounds the rows; outboxes carry the requests of all pipelines.
 
         It reads all rows, so this process counts one at a time: raises Overloaded for the others.
         StandbyLagging when the standby of the raw database has not replayed what etl has passed.
@@ -54,33 +51,29 @@ class Balance:
         return sheet.model_copy(update={"rows": mine})
 
     def _count(self, pipeline: str | None) -> BalanceSheet:
-        with self._warehouse_replica.read() as read:
+        with self._pools.warehouse_replica.read() as read:
             warehouse, passed = balance.warehouse(read, pipeline)
-        with self._raw_replica.read() as read:
+        with self._pools.raw_replica.read() as read:
             self._require(read, passed)
             rows = balance.raw_rows(read.connection, pipeline, passed)
-            outboxes, gaps, totals = (
-                balance.outboxes(read.connection),
-                balance.gaps(read.connection),
-                balance.totals(read.connection),
-            )
+            outboxes = balance.outboxes(read.connection)
+            gaps = balance.gaps(read.connection)
+            totals = balance.totals(read.connection)
         now = datetime.now(UTC)
-        per_outbox = [
+        lines = [
             outbox_balance(
                 item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now, self._silent
             )
             for item in outboxes
         ]
-        return BalanceSheet(
-            outboxes=per_outbox, requests=totals, rows=rows_balance(rows, warehouse)
-        )
+        return BalanceSheet(outboxes=lines, requests=totals, rows=rows_balance(rows, warehouse))
 
     def _require(self, read: StandbyRead, passed: Sequence[Cursor]) -> None:
-        """Raise StandbyLagging when rows that etl has passed are missing here and not on the primary."""
+        """Raises StandbyLagging when rows that etl has passed are missing here only."""
         missing = balance.beyond(read.connection, passed)
         if not missing:
             return
-        with self._raw.transaction() as primary:
+        with self._pools.raw.transaction() as primary:
             lost = balance.beyond(primary, passed)
         if lost < missing:
             raise StandbyLagging(
@@ -94,37 +87,29 @@ def outbox_balance(
 ) -> OutboxBalance:
     """The line of one outbox.
 
-    Numbers above the highest stored one are on the road. Of an outbox that has said nothing for
+    Numbers above the highest stored one are in flight. Of an outbox that has said nothing for
     `silent`, those that the queue had not acknowledged are missing: what wrote them is gone, and
     its disk with it, until it is heard of again.
     """
     missing = [(gap.first, gap.last) for gap in gaps]
-    on_the_road = count.accepted - count.highest
+    in_flight = count.accepted - count.highest
     held = count.accepted - max(count.highest, count.acknowledged)
     if held > 0 and (count.seen_at is None or now - count.seen_at > silent):
         missing.append((count.accepted - held + 1, count.accepted))
-        on_the_road -= held
+        in_flight -= held
     return OutboxBalance(
-        outbox_id=count.outbox_id,
-        host=count.host,
-        accepted=count.accepted,
-        acknowledged=count.acknowledged,
-        stored=count.stored,
-        dead_lettered=count.dead_lettered,
-        in_flight=on_the_road,
+        **vars(count),  # but `highest`, which is not part of the answer
+        in_flight=in_flight,
         missing=missing,
         oldest_gap_s=max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
-        versions=count.versions,
-        closed=count.closed,
-        seen_at=count.seen_at,
     )
 
 
 def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, RowsBalance]:
-    """The line of each pipeline. Rows of a pipeline that was never applied are not applicable. `unaccounted` must be 0.
+    """The line of each pipeline; `unaccounted` must be 0.
 
-    Rows that etl reads again (the target changed) are behind its place and have their feature rows
-    already: these don't wait.
+    Rows of a pipeline that was never applied are not applicable. Rows that etl reads again (the
+    target changed) lie behind its cursor and have their feature rows already: these don't wait.
     """
     applied = {item.pipeline: item for item in warehouse}
     counts = {item.pipeline: item for item in raw}

@@ -33,7 +33,7 @@ def accepted(accept: str | None) -> Format:
         if quality > 0 and media in by_media:
             return by_media[media]
     raise UnsupportedMedia(
-        f"'{accept}' is not spoken here",
+        f"'{accept}' is not supported",
         field="accept",
         fix=f"ask for one of {', '.join(MEDIA.values())}",
     )

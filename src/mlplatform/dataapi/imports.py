@@ -1,6 +1,6 @@
-"""Rows in: what can be read goes onto the road, what can't goes to quarantine with its reason; nothing is dropped.
+"""Rows in: what can be read becomes a raw request, what can't goes to quarantine; nothing is dropped.
 
-A body is dealt with in chunks. Each chunk is one transaction that also records how far the import
+A body is read in chunks. Each chunk is one transaction that also records how far the import
 is, so a retry with the same key goes on behind the last one, and one that had ended gets its old
 answer.
 """
@@ -36,7 +36,7 @@ FIRST_REASONS = 10
 
 
 @dataclass(frozen=True)
-class Body:
+class Upload:
     """What was sent, whole and counted: a seekable file at its beginning."""
 
     file: BinaryIO
@@ -52,8 +52,8 @@ class Imports:
         self._warehouse = warehouse
         self._audit = audit
 
-    def run(self, caller: Caller, dataset: str, body: Body, *, key: str | None) -> ImportResult:
-        """Bring in all records of `body`.
+    def run(self, caller: Caller, dataset: str, upload: Upload, *, key: str | None) -> ImportResult:
+        """Bring in all records of `upload`.
 
         Raises Refused when `key` was used with another body, TryLater when it ends half way.
         """
@@ -68,10 +68,10 @@ class Imports:
                     fix="add them to <pipeline>.requests",
                 )
             definition = self._definition(pipeline)
-            state = self._begin(pipeline, key or new_request_id(), caller, body)
+            state = self._begin(pipeline, key or new_request_id(), caller, upload)
             entry.detail = {"import": state.key}
             if not state.finished:
-                state = self._all_chunks(caller, definition, body, state)
+                state = self._all_chunks(caller, definition, upload, state)
             entry.rows = state.accepted
             entry.detail["quarantined"] = state.quarantined
             return _answer(pipeline, state)
@@ -80,12 +80,12 @@ class Imports:
         with self._warehouse.transaction() as connection:
             return pipelines.find(connection, pipeline).parsed()
 
-    def _begin(self, pipeline: str, key: str, caller: Caller, body: Body) -> ImportState:
+    def _begin(self, pipeline: str, key: str, caller: Caller, upload: Upload) -> ImportState:
         with self._raw.transaction() as connection:
             state = imports.begin(
-                connection, pipeline, key, caller=caller.name, body_sha256=body.sha256
+                connection, pipeline, key, caller=caller.name, body_sha256=upload.sha256
             )
-        if state.body_sha256 != body.sha256:
+        if state.body_sha256 != upload.sha256:
             raise Refused(
                 "this key was used with another body",
                 field="Idempotency-Key",
@@ -94,10 +94,10 @@ class Imports:
         return state
 
     def _all_chunks(
-        self, caller: Caller, definition: PipelineDefinition, body: Body, state: ImportState
+        self, caller: Caller, definition: PipelineDefinition, upload: Upload, state: ImportState
     ) -> ImportState:
         try:
-            for chunk in _chunks(_records(body, definition)):
+            for chunk in _chunks(_records(upload, definition)):
                 if chunk[-1].number > state.records:
                     self._refuse(
                         definition.name, state.key, [record for record in chunk if record.reason]
@@ -110,7 +110,10 @@ class Imports:
             raise
 
     def _refuse(self, pipeline: str, key: str, records: Sequence[Record]) -> None:
-        """Quarantine unreadable records, before the import moves past them: a retry may enter them again, and they are then there already."""
+        """Quarantine unreadable records, before the import moves past them.
+
+        A retry may send them again; they are there already then.
+        """
         refusals = [
             quarantine.Refusal(
                 pipeline,
@@ -128,9 +131,8 @@ class Imports:
         self, caller: Caller, pipeline: str, key: str, chunk: Sequence[Record]
     ) -> ImportState:
         with self._raw.transaction() as connection:
-            state = imports.lock(
-                connection, pipeline, key
-            )  # another request with this key may have brought some of the chunk in
+            # Another request with this key may have brought some of the chunk in.
+            state = imports.lock(connection, pipeline, key)
             ahead = [record for record in chunk if record.number > state.records]
             refused = [record for record in ahead if record.reason]
             inputs = [record.inputs for record in ahead if not record.reason]
@@ -148,12 +150,12 @@ class Imports:
         return state
 
 
-def _records(body: Body, definition: PipelineDefinition) -> Iterator[Record]:
-    if body.kind == "ndjson":
-        return ndjson.read(body.file)
-    if body.kind == "csv":
-        return csv.read(body.file, definition)
-    return arrow.read(body.file, definition)
+def _records(upload: Upload, definition: PipelineDefinition) -> Iterator[Record]:
+    if upload.kind == "ndjson":
+        return ndjson.read(upload.file)
+    if upload.kind == "csv":
+        return csv.read(upload.file, definition)
+    return arrow.read(upload.file, definition)
 
 
 def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlplatform.access import AccessList
@@ -22,38 +21,14 @@ from mlplatform.dataapi.mirror import Mirror
 from mlplatform.dataapi.models import Models
 from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
+from mlplatform.dataapi.pools import Pools
 from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
-from mlplatform.database.pools import PrimaryPool, ReplicaPool
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import PostgresSettings, Settings, require
+from mlplatform.settings import Settings, require
 from mlplatform.web.server import Config
 from mlplatform.web.server import run as serve
-
-
-@dataclass(frozen=True)
-class Pools:
-    """Both databases, on the primary and on a standby."""
-
-    raw: PrimaryPool
-    warehouse: PrimaryPool
-    raw_replica: ReplicaPool
-    warehouse_replica: ReplicaPool
-
-    def ready(self) -> None:
-        """Both primaries answer, or this raises.
-
-        A standby that is away fails datasets only, each with its own clear answer.
-        """
-        for pool in (self.raw, self.warehouse):
-            with pool.transaction() as connection:
-                connection.execute("SELECT 1")
-
-    def close(self) -> None:
-        """Close all of them."""
-        for pool in (self.raw, self.warehouse, self.raw_replica, self.warehouse_replica):
-            pool.close()
 
 
 def run(settings: Settings) -> None:
@@ -80,7 +55,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
     Connections open on first use. Without a registry there is no mirror (tests).
     """
     tokens = require(settings.access.tokens_file, "access", "tokens_file")
-    dataapi, pools, closing = settings.dataapi, _pools(settings.postgres), ExitStack()
+    dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
     raw, warehouse = pools.raw, pools.warehouse
     audit = AuditLog(warehouse)
     refusal_log = RefusalLog(audit)
@@ -105,30 +80,9 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit),
         outboxes=Outboxes(raw, audit),
-        balance=Balance(
-            raw,
-            pools.raw_replica,
-            pools.warehouse_replica,
-            audit,
-            silent_s=dataapi.outbox_silent_s,
-        ),
+        balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
         ledger=Ledger(warehouse, audit),
         ready=pools.ready,
         close=closing.close,
         background=(refusal_log, *mirrors),
-    )
-
-
-def _pools(postgres: PostgresSettings) -> Pools:
-    dsns = {
-        name: require(getattr(postgres, f"{name}_dsn"), "postgres", f"{name}_dsn")
-        for name in ("raw", "warehouse", "raw_replica", "warehouse_replica")
-    }
-    return Pools(
-        raw=PrimaryPool(dsns["raw"], postgres, name="raw"),
-        warehouse=PrimaryPool(dsns["warehouse"], postgres, name="warehouse"),
-        raw_replica=ReplicaPool(dsns["raw_replica"], postgres, name="raw-replica"),
-        warehouse_replica=ReplicaPool(
-            dsns["warehouse_replica"], postgres, name="warehouse-replica"
-        ),
     )

@@ -1,6 +1,7 @@
-"""Model versions and promotions: facts from the database, the decision from `promotion`, the outcome back in one transaction.
+"""Model versions and promotions.
 
-All changes of one pipeline's versions take the lock of the pipeline's row, so decisions are made
+Facts come from the database and the decision from `promotion`; what follows from it is written in
+the same transaction. All changes of one pipeline's versions take the lock of the pipeline's row, so decisions are made
 one after the other on what is true.
 """
 
@@ -125,36 +126,28 @@ class Models:
         done = _carry_out(connection, pipeline, request, by=caller.name)
         if request.action == "propose" and _approved(connection, applied, done.version):
             why = f"approval is auto; proposed by {caller.name}: {request.why}"
+            # Unchecked: the reason is longer than a person may give.
             at_once = PromotionRequest.model_construct(
                 action="promote", version=done.version, why=why
-            )  # unchecked: the reason is longer than a person may give
-            done = _carry_out(connection, pipeline, at_once, by=promotion.AUTO)
-            ledger.enter(
-                connection,
-                Entry(
-                    promotion.AUTO,
-                    "promote",
-                    pipeline,
-                    detail={"version": done.version, "record": done.id},
-                ),
             )
+            done = _carry_out(connection, pipeline, at_once, by=promotion.AUTO)
+            detail = {"version": done.version, "record": done.id}
+            entry = Entry(promotion.AUTO, "promote", pipeline, detail=detail)
+            ledger.enter(connection, entry)
         return done
 
 
 def status(connection: Connection, pipeline: str) -> ModelStatus:
     """Champion, latest candidate, and the version that a rollback would bring back."""
-    versions, history = (
-        promotions.versions(connection, pipeline),
-        promotions.history(connection, pipeline),
-    )
-    by_number = {version.version: version for version in versions}
+    versions = promotions.versions(connection, pipeline)
+    history = promotions.history(connection, pipeline)
     back = promotion.previous(history, versions)
     return ModelStatus(
         pipeline=pipeline,
         record=history[-1].id if history else 0,
         champion=_in_state(versions, "champion"),
         candidate=_in_state(versions, "candidate"),
-        previous=by_number[back] if back is not None else None,
+        previous=None if back is None else _pick(versions, back),
     )
 
 
@@ -162,12 +155,7 @@ def _carry_out(
     connection: Connection, pipeline: str, request: PromotionRequest, *, by: str
 ) -> Promotion:
     versions = promotions.versions(connection, pipeline)
-    version = _pick(
-        versions,
-        request.version
-        if request.version is not None
-        else _way_back(connection, pipeline, request, versions),
-    )
+    version = _pick(versions, request.version or _way_back(connection, pipeline, request, versions))
     decision = promotion.decide(
         request.action,
         version,
@@ -175,24 +163,16 @@ def _carry_out(
         gate_digest=request.gate_digest,
         compared_with=request.champion,
     )
-    champion = _in_state(versions, "champion")
-    for (
-        other,
-        state,
-    ) in decision.others:  # before the new state: the database allows one champion at any moment
+    # The others first: the database allows one champion at any moment.
+    for other, state in decision.others:
         promotions.set_state(connection, pipeline, other, state)
     promotions.set_state(
         connection, pipeline, version.version, decision.state, gate_digest=request.gate_digest
     )
+    champion = _in_state(versions, "champion")
+    previous = champion.version if champion else None
     return promotions.add_promotion(
-        connection,
-        version,
-        action=request.action,
-        state=decision.state,
-        by=by,
-        why=request.why,
-        gate_digest=request.gate_digest or version.gate_digest,
-        previous=champion.version if champion else None,
+        connection, version, request, state=decision.state, by=by, previous=previous
     )
 
 
@@ -212,7 +192,7 @@ def _way_back(
     versions: Sequence[ModelVersion],
 ) -> str:
     if request.action != "rollback":
-        raise InvalidInput("which version?", field="version")
+        raise InvalidInput("the version is missing", field="version")
     back = promotion.previous(promotions.history(connection, pipeline), versions)
     if back is None:
         raise Refused(

@@ -14,7 +14,8 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
 LOOK = tuple(role for role in Role if role is not Role.PREDICT)
-"""Definitions, states and progress are for everybody who works with the data API; clients of serving have no business here."""
+"""Definitions, states and progress are for everybody who works with the data API, which clients of
+serving do not."""
 
 
 class Pipelines:
@@ -64,7 +65,9 @@ class Pipelines:
     def features(
         self, caller: Caller, name: str, digest: str, *, stored_before: datetime | None
     ) -> FeaturesProgress:
-        """How far etl is with a features digest. Ready: it has passed every request stored at or before `stored_before` (empty: by now).
+        """How far etl is with a features digest.
+
+        Ready: it has passed every request stored at or before `stored_before` (None: by now).
 
         Under steady traffic there is always a request that waits; who waits for readiness therefore
         names the moment that it needs. `mark` holds all that etl has passed: a dataset read as of

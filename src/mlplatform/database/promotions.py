@@ -11,7 +11,13 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from mlplatform.contracts.promotion import Action, ModelFacts, ModelVersion, Promotion, State
+from mlplatform.contracts.promotion import (
+    ModelFacts,
+    ModelVersion,
+    Promotion,
+    PromotionRequest,
+    State,
+)
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
@@ -50,30 +56,27 @@ def set_state(
 def add_promotion(
     connection: Connection,
     version: ModelVersion,
+    request: PromotionRequest,
     *,
-    action: Action,
     state: State,
     by: str,
-    why: str,
-    gate_digest: str | None,
     previous: str | None,
 ) -> Promotion:
-    """Add an entry to the promotion record."""
+    """Add an entry to the promotion record.
+
+    `state` is the version's new one, `previous` the champion before.
+    """
     values = {
         "pipeline": version.pipeline,
         "version": version.version,
-        "action": action,
+        "action": request.action,
         "state": state,
+        "by": by,
+        "why": request.why,
+        "gate_digest": request.gate_digest or version.gate_digest,
+        "previous": previous,
     }
-    (row,) = _rows(
-        connection,
-        "add_promotion",
-        **values,
-        by=by,
-        why=why,
-        gate_digest=gate_digest,
-        previous=previous,
-    )
+    (row,) = _rows(connection, "add_promotion", **values)
     return Promotion.model_validate(row)
 
 

@@ -222,7 +222,7 @@ def test_refused_steps_say_what_is_missing(api: Any, receipts: Any) -> None:
         api.call("trainer", "POST", "/v1/models/manual-one/promotions", json=body)
     with pytest.raises(Refused, match="no champion before"):
         act(api, "approver", "manual-one", "rollback")
-    with pytest.raises(InvalidInput, match="which version"):
+    with pytest.raises(InvalidInput, match="version is missing"):
         act(api, "approver", "manual-one", "reject")
     with pytest.raises(UnknownName, match="no version 7"):
         act(api, "approver", "manual-one", "promote", "7")

@@ -47,7 +47,10 @@ def test_an_outbox_adds_up(
 
 
 def test_what_a_silent_outbox_held_is_missing() -> None:
-    """Numbers that the queue acknowledged are on the road; the rest is, as long as the outbox is heard of, and missing afterwards."""
+    """What the queue has is in flight.
+
+    So is the rest as long as the outbox is heard of; afterwards it is missing.
+    """
     heard = outbox_balance(_count(10, 6, {1, 2, 3, 4}, NOW - SILENT), [], NOW, SILENT)
     silent = outbox_balance(_count(10, 6, {1, 2, 3, 4}, NOW - SILENT * 1.01), [], NOW, SILENT)
     stored = outbox_balance(_count(10, 6, set(range(1, 9)), NOW - SILENT * 1.01), [], NOW, SILENT)
@@ -58,7 +61,7 @@ def test_what_a_silent_outbox_held_is_missing() -> None:
 
 
 def test_rows_that_are_read_again_do_not_wait() -> None:
-    """Behind etl's place with feature rows from before, they count as featured; what raw lost still shows."""
+    """They lie behind etl's cursor and are featured already; what raw lost still shows."""
     read_again = rows_balance([RawRows("a-b", 10, 2)], [Warehouse("a-b", 8, 1)])["a-b"]
     lost = rows_balance([RawRows("a-b", 10, 10)], [Warehouse("a-b", 12, 0)])["a-b"]
 

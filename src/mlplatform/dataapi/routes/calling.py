@@ -46,7 +46,7 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
         404: "There is nothing of that name.",
         409: "The present state does not allow this; says what is missing.",
         413: "The body is too large.",
-        415: "This format is not spoken here.",
+        415: "This format is not supported.",
         422: "The input breaks its contract; names the field.",
         429: "Too many requests; see Retry-After.",
         503: "A collaborator is away, or no standby could be proven; see Retry-After.",

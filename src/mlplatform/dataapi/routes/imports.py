@@ -15,7 +15,6 @@ from mlplatform.errors import UnsupportedMedia
 
 router = APIRouter(prefix="/v1", tags=["imports"], dependencies=BEARER)
 
-
 KINDS: dict[str, imports.Kind] = {
     "application/x-ndjson": "ndjson",
     "application/jsonl": "ndjson",
@@ -27,7 +26,8 @@ _ROWS = {
         "required": True,
         "content": {
             "application/x-ndjson": {
-                "example": '{"bmi":0.06,"age":59,"progression":151}\n{"bmi":-0.05,"age":48,"progression":75}\n'
+                "example": '{"bmi":0.06,"age":59,"progression":151}\n'
+                '{"bmi":-0.05,"age":48,"progression":75}\n'
             },
             "text/csv": {"example": "bmi,age,progression\n0.06,59,151\n-0.05,48,75\n"},
             "application/vnd.apache.arrow.stream": {
@@ -54,14 +54,17 @@ async def add_rows(
         Header(max_length=200, pattern=r"^[\x21-\x7e]+$", description="Makes a retry safe."),
     ] = None,
 ) -> ImportResult:
-    """Records that can't be read go to quarantine with the reason; whether values fit their columns is checked by etl."""
+    """Records that can't be read go to quarantine with the reason.
+
+    Whether values fit their columns is checked by etl.
+    """
     kind = KINDS.get(media(request))
     if kind is None:
         raise UnsupportedMedia(
-            f"'{media(request)}' is not spoken here",
+            f"'{media(request)}' is not supported",
             field="content-type",
             fix=f"send one of {', '.join(KINDS)}",
         )
     async with spooled(request) as (file, sha256):
-        body = imports.Body(file, kind, sha256)  # type: ignore[arg-type]  # IO[bytes] that is BinaryIO in all but name
-        return await run_in_threadpool(parts.imports.run, caller, name, body, key=idempotency_key)
+        upload = imports.Upload(file, kind, sha256)  # type: ignore[arg-type]  # IO[bytes] that is BinaryIO in all but name
+        return await run_in_threadpool(parts.imports.run, caller, name, upload, key=idempotency_key)

@@ -10,9 +10,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from mlplatform.contracts.labels import LabelsResult
 from mlplatform.contracts.pipeline import PIPELINE_NAME
-from mlplatform.dataapi.labels import Unreadable
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
 from mlplatform.dataapi.routes.spool import media, spooled
+from mlplatform.dataapi.rows.labels import Unreadable
 from mlplatform.errors import InvalidInput, UnsupportedMedia
 
 router = APIRouter(prefix="/v1", tags=["labels"], dependencies=BEARER)
@@ -61,17 +61,20 @@ async def add_labels(
     """
     async with spooled(request) as (file, _):
         data = await run_in_threadpool(file.read)
-    if media(request) in ("application/x-ndjson", "application/jsonl"):
-        items = [_line(line) for line in data.splitlines() if line.strip()]
-    elif media(request) == "application/json":
-        items, pipeline = _document(data, pipeline)
-    else:
-        raise UnsupportedMedia(
-            f"'{media(request)}' is not spoken here",
-            field="content-type",
-            fix="send application/json or application/x-ndjson",
-        )
+    items, pipeline = _items(media(request), data, pipeline)
     return await run_in_threadpool(parts.labels.add, caller, items, pipeline=pipeline)
+
+
+def _items(kind: str, data: bytes, pipeline: str | None) -> tuple[list[Any], str | None]:
+    if kind in ("application/x-ndjson", "application/jsonl"):
+        return [_line(line) for line in data.splitlines() if line.strip()], pipeline
+    if kind == "application/json":
+        return _document(data, pipeline)
+    raise UnsupportedMedia(
+        f"'{kind}' is not supported",
+        field="content-type",
+        fix="send application/json or application/x-ndjson",
+    )
 
 
 def _line(line: bytes) -> Any:

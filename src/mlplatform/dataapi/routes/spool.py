@@ -27,7 +27,7 @@ async def spooled(request: Request) -> AsyncGenerator[tuple[IO[bytes], str]]:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnsupportedMedia(
-            f"content encoding '{encoding}' is not spoken here",
+            f"content encoding '{encoding}' is not supported",
             field="content-encoding",
             fix="send it plain",
         )
