@@ -176,7 +176,7 @@ class RefusalLog:
             entry = Entry(caller, "refused", "dataapi", outcome=outcome, detail=detail)
             try:
                 self._audit.write(entry)
-            except Exception as error:  # noqa: BLE001  (the thread must outlive whatever is wrong with one entry)
+            except Exception as error:  # noqa: BLE001  (one bad entry must not end the thread)
                 _log.error(
                     "a refusal is missing in the ledger",
                     caller=caller,

@@ -1,4 +1,7 @@
-"""Datasets out: rows from a proven standby, and a receipt that exists only if the stream was complete."""
+"""Datasets out: rows from a proven standby.
+
+A receipt exists only if the stream was complete.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ class Datasets:
     ) -> DatasetStream:
         """Begin to read.
 
-        Raises what is refused; from here on the caller of this must close the stream.
+        Raises what is refused. The caller must close the stream that it gets.
         """
         return DatasetStream(
             self._store,
@@ -58,7 +61,9 @@ class Datasets:
 
 
 class DatasetStream:
-    """An open stream: iterate over `pieces` to its end, and `close` it whatever happens. One thread at a time.
+    """An open stream: iterate over `pieces` to the end, and `close` it whatever happens.
+
+    One thread at a time.
 
     The ledger has `opened` before the first byte leaves, and the rows and the outcome at the end.
     The receipt is written after the last row, when the standby was proven again, and before the end

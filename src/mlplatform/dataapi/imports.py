@@ -1,7 +1,9 @@
-"""Rows in: what can be read becomes a raw request, what can't goes to quarantine; nothing is dropped.
+"""Rows in: what can be read becomes a raw request, the rest goes to quarantine.
 
-A body is read in chunks. Each chunk is one transaction that also records how far the import
-is, so a retry with the same key goes on behind the last one, and one that had ended gets its old
+Nothing is dropped.
+
+A body is read in chunks. Each chunk is one transaction that also records how far the import is, so
+a retry with the same key goes on behind the last one, and an import that had ended gets its old
 answer.
 """
 
@@ -105,7 +107,7 @@ class Imports:
                     state = self._store(caller, definition.name, state.key, chunk)
             return self._finish(definition.name, state.key)
         except TryLater as error:
-            error.message += f"; {state.records} records of this body are dealt with"
+            error.message += f"; {state.records} records of this body are done"
             error.fix = f"send the same body again with the header 'Idempotency-Key: {state.key}'"
             raise
 

@@ -1,8 +1,8 @@
-"""The mirror: MLflow's aliases follow the promotion record, so that people see in MLflow what serves.
+"""The mirror: MLflow's aliases follow the promotion record.
 
-It compares both every few seconds and repairs what differs. Nothing waits for it: promotions happen
-in the database, and MLflow may be away for as long as it likes. Several data APIs may mirror at
-once; they write the same.
+So people see in MLflow what serves. It compares both every few seconds and repairs what differs.
+Nothing waits for it: promotions happen in the database, and MLflow may be away for as long as it
+likes. Several data APIs may mirror at once; they write the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlplatform.telemetry import counter, logger
 ALIASES = ("champion", "candidate", "previous")
 """The aliases that are ours; any other is left alone."""
 JITTER = 0.25
-"""Share of the interval by which a pause varies, so that several data APIs don't ask MLflow at the same moment."""
+"""Share of the interval by which a pause varies: several data APIs must not call MLflow at once."""
 
 _log = logger("mirror")
 
@@ -33,18 +33,17 @@ class Mirror:
         self._warehouse = warehouse
         self._store = store
         self._interval_s = interval_s
-        self._failing: dict[
-            str, str
-        ] = {}  # pipeline -> what was logged: a long outage is one line, not one per round
+        # pipeline -> what was logged: a long outage is one line, not one per round
+        self._failing: dict[str, str] = {}
         self._ended = Event()
         self._thread = Thread(target=self._run, name="mirror", daemon=True)
 
     def start(self) -> None:
-        """Begin to mirror."""
+        """Start to mirror."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the round that goes on."""
+        """End after the present round."""
         self._ended.set()
         self._thread.join()
 
@@ -92,7 +91,10 @@ class Mirror:
         return 1
 
     def _run(self) -> None:
-        while not self._ended.wait(self._interval_s * random.uniform(1 - JITTER, 1 + JITTER)):  # noqa: S311  (spreads load, guards nothing)
+        while True:
+            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  (spreads load only)
+            if self._ended.wait(self._interval_s * spread):
+                return
             self.once()
 
 

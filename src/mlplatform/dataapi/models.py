@@ -1,8 +1,8 @@
 """Model versions and promotions.
 
 Facts come from the database and the decision from `promotion`; what follows from it is written in
-the same transaction. All changes of one pipeline's versions take the lock of the pipeline's row, so decisions are made
-one after the other on what is true.
+the same transaction. All changes of one pipeline's versions take the lock of the pipeline's row, so
+decisions are made one after the other, on what is true.
 """
 
 from __future__ import annotations

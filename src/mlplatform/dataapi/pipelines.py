@@ -74,16 +74,14 @@ class Pipelines:
         it lacks none of that, on however late a standby.
         """
         with self._audit.viewing(caller, name, roles=LOOK, pipeline=name):
-            # The progress before the count: what etl passes in between only makes `waiting` smaller.
+            # The progress first: what etl passes in between only makes `waiting` smaller.
             with self._warehouse.transaction() as connection:
                 known = feature_sets.find(connection, name, digest)
                 passed = progress.of_digest(connection, name, digest)
                 # After the progress: what is committed in between only makes the mark newer.
                 mark = marks.closed(connection)
-            with self._raw.transaction() as connection:
-                waiting = raw_requests.count_waiting(
-                    connection, name, passed, stored_before=stored_before
-                )
+            with self._raw.transaction() as raw:
+                waiting = raw_requests.count_waiting(raw, name, passed, stored_before=stored_before)
         return FeaturesProgress(
             digest=digest,
             ready=waiting == 0 and known.table_name is not None and known.failure is None,

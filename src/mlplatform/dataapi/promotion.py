@@ -24,7 +24,7 @@ AUTO = "pipeline:auto"
 
 @dataclass(frozen=True)
 class Decision:
-    """What a permitted action changes: the version it is about, its new state, and the states of others (version -> state)."""
+    """What a permitted action changes: a version's state, and those of others."""
 
     version: str
     state: State
@@ -39,7 +39,9 @@ def decide(
     gate_digest: str | None,
     compared_with: str | None = None,
 ) -> Decision:
-    """The decision on `action` for `version`. Raises Refused that says what is missing. For a rollback, `version` is the one to return to.
+    """The decision on `action` for `version`; for a rollback, the one to return to.
+
+    Raises Refused that says what is missing.
 
     A proposal counts against the champion that it was `compared_with` (None: there was none), and
     no other.
@@ -52,10 +54,10 @@ def decide(
 
 
 def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
-    """The line of champions, oldest first, out of the whole promotion record (in order of id); the last one reigns.
+    """The line of champions, oldest first; the last one reigns.
 
-    A rollback shortens the line, so that a second rollback goes one further back instead of forth
-    again.
+    `history` is the whole promotion record, in order of id. A rollback shortens the line, so that a
+    second rollback goes one further back instead of forth again.
     """
     line: list[str] = []
     for entry in history:
@@ -69,7 +71,10 @@ def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
 
 
 def previous(history: Sequence[Promotion], versions: Sequence[ModelVersion]) -> str | None:
-    """The version that a rollback would bring back: the nearest earlier champion that was not rejected since."""
+    """The version that a rollback would bring back.
+
+    It is the nearest earlier champion that was not rejected since.
+    """
     states = {version.version: version.state for version in versions}
     return next(
         (name for name in reversed(champions(history)[:-1]) if states.get(name) == "retired"), None
@@ -82,17 +87,7 @@ def _propose(
     gate_digest: str | None,
     compared_with: str | None,
 ) -> Decision:
-    if version.state == "registered":
-        raise Refused(
-            f"version {version.version} is not verified",
-            field="version",
-            fix="download its files, compare, and report it verified",
-        )
-    if version.state != "verified":
-        raise Refused(
-            f"version {version.version} is {version.state}; only a verified version can be proposed",
-            field="version",
-        )
+    _require_verified(version)
     if not gate_digest:
         raise Refused(
             "the digest of the gate report is missing",
@@ -102,7 +97,8 @@ def _propose(
     champion = next((other.version for other in all_versions if other.state == "champion"), None)
     if compared_with != champion:
         raise Refused(
-            f"version {version.version} was compared with {_named(compared_with)}, and the champion is {_named(champion)} now",
+            f"version {version.version} was compared with {_named(compared_with)},"
+            f" and the champion is {_named(champion)} now",
             field="champion",
             fix="train again: the gates must be judged against the present champion",
         )
@@ -110,6 +106,20 @@ def _propose(
         (other.version, _RETIRED) for other in all_versions if other.state == "candidate"
     )
     return Decision(version.version, "candidate", superseded)
+
+
+def _require_verified(version: ModelVersion) -> None:
+    if version.state == "registered":
+        raise Refused(
+            f"version {version.version} is not verified",
+            field="version",
+            fix="download its files, compare, and report it verified",
+        )
+    if version.state != "verified":
+        raise Refused(
+            f"version {version.version} is {version.state}; only a verified one can be proposed",
+            field="version",
+        )
 
 
 def _crown(action: Action, version: ModelVersion, all_versions: Sequence[ModelVersion]) -> Decision:

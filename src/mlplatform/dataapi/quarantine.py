@@ -21,7 +21,10 @@ class Quarantine:
     def unresolved(
         self, caller: Caller, *, pipeline: str | None, limit: int
     ) -> Sequence[Quarantined]:
-        """What waits for a person, newest first; None: of all pipelines that the caller may touch."""
+        """What waits for a person, newest first.
+
+        Without a pipeline, of all that the caller may touch.
+        """
         subject = f"{pipeline}.quarantine" if pipeline else "quarantine"
         with self._audit.access(
             caller,

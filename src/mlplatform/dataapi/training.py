@@ -1,4 +1,4 @@
-"""Trainings: the lease that lets only one go on per pipeline, and the runs that the cluster makes."""
+"""Trainings: the lease that allows one at a time per pipeline, and the runs on the cluster."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Training:
             if lease is not None:
                 raise _taken(pipeline, lease)
             run = self._cluster.start_training(
-                pipeline, reason=f"{reason} (asked by {caller.name})"
+                pipeline, reason=f"{reason} (started by {caller.name})"
             )
             entry.detail["run"] = run
         return run

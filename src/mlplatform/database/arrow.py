@@ -48,7 +48,7 @@ class ArrowSession:
             return row
 
     def stream(self, statement: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """Schema and batches of a large result, as the server sends them; empty batches are left out."""
+        """Schema and batches of a large result as the server sends them, without empty batches."""
         with self._translated():
             cursor = self._connection.cursor()
             cursor.adbc_statement.set_options(

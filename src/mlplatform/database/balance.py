@@ -1,9 +1,10 @@
-"""Counts for the balance, all of them of real rows: no counter of a process that can die is a source.
+"""Counts for the balance, all of them of real rows.
 
-Both databases are counted on standbys, the warehouse in one snapshot and the raw database in a
-later one: etl's cursor is then one that it had, and the rows below it can't change any more, so the
-balance is exact under traffic too. The standby of the raw database may be another server and
-further behind, so it is asked whether it holds all that etl had passed.
+No counter of a process that can die is a source. Both databases are counted on standbys, the
+warehouse in one snapshot and the raw database in a later one: etl's cursor is then one that it had,
+and the rows below it can't change any more, so the balance is exact under traffic too. The standby
+of the raw database may be another server and further behind, so it is asked whether it holds all
+that etl had passed.
 """
 
 from __future__ import annotations

@@ -111,24 +111,17 @@ def _features(found: RecordedSet, kind: DatasetKind) -> DatasetSource:
     ]
     if definition.key:
         columns.append(_column(definition.key, "string", "f.key", "The client's own id."))
-    features = [Feature.model_validate(feature) for feature in found.features or ()]
-    columns += [
-        (DatasetColumn(name=feature.name, dtype=feature.dtype), sql.Identifier("f", feature.name))
-        for feature in features
-    ]
+    for feature in map(Feature.model_validate, found.features or ()):
+        column = DatasetColumn(name=feature.name, dtype=feature.dtype)
+        columns.append((column, sql.Identifier("f", feature.name)))
     if kind == "training":
         columns.append(_target(definition))
     source = _dataset(definition.name, kind, columns, alias="f", time="event_time")
-    twice = _twice(columns)
-    return replace(
-        source,
-        description=source.description.model_copy(update={"digest": found.digest}),
-        table=None if twice else found.table_name,
-        # Refused when it is read; the other datasets can still be listed.
-        failure=f"it would have two columns '{twice}': rename the feature"
-        if twice
-        else found.failure,
-    )
+    description = source.description.model_copy(update={"digest": found.digest})
+    if twice := _twice(columns):  # refused when it is read; the others can still be listed
+        failure = f"it would have two columns '{twice}': rename the feature"
+        return replace(source, description=description, failure=failure)
+    return replace(source, description=description, table=found.table_name, failure=found.failure)
 
 
 def _labels(definition: PipelineDefinition) -> DatasetSource:
@@ -160,7 +153,7 @@ def _requests(pipeline: str) -> DatasetSource:
 
 
 def _target(definition: PipelineDefinition) -> Described:
-    """The label under the target's name, in the target's type (numbers are stored as double precision)."""
+    """The label under the target's name and in its type; numbers are stored as double precision."""
     expressions = {
         "float64": "l.number",
         "int64": "l.number::bigint",

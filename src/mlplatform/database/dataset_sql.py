@@ -7,6 +7,7 @@ contract, never from a request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from psycopg import sql
@@ -54,19 +55,22 @@ def statement(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
     }
     if query.limit is None:
         return _text(sql.SQL(SQL["select_all"].rstrip(";")).format(**parts))
-    keys = [
-        sql.Identifier(f"__{number}") for number in range(len(source.order))
-    ]  # no column's name begins so
-    parts["names"] = sql.SQL(", ").join(sql.Identifier(name) for name in names)
-    parts["keys"] = sql.SQL(", ").join(
-        sql.SQL("{} AS {}").format(*pair) for pair in zip(source.order, keys, strict=True)
-    )
-    parts["key_names"] = sql.SQL(", ").join(keys)
-    parts["latest"] = sql.SQL(", ").join(
-        sql.SQL("{} DESC").format(part) for part in (source.time, *source.order)
-    )
-    parts["limit"] = sql.Literal(query.limit)
+    parts |= _latest(source, names, query.limit)
     return _text(sql.SQL(SQL["select_latest"].rstrip(";")).format(**parts))
+
+
+def _latest(source: DatasetSource, names: Sequence[str], limit: int) -> dict[str, sql.Composable]:
+    """The inner select also gives the dataset's order, under names that no column begins with."""
+    keys = [sql.Identifier(f"__{number}") for number in range(len(source.order))]
+    ordered = zip(source.order, keys, strict=True)
+    newest = (source.time, *source.order)
+    return {
+        "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        "keys": sql.SQL(", ").join(sql.SQL("{} AS {}").format(*pair) for pair in ordered),
+        "key_names": sql.SQL(", ").join(keys),
+        "latest": sql.SQL(", ").join(sql.SQL("{} DESC").format(part) for part in newest),
+        "limit": sql.Literal(limit),
+    }
 
 
 def _rows(source: DatasetSource, as_of: int) -> sql.Composed:

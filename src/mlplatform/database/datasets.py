@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -132,17 +132,11 @@ class DatasetStore:
         if not self._slots.acquire(timeout=replica.settings.connect_timeout_s):
             raise Overloaded("too many datasets are being read", retry_after_s=5.0)
         try:
-            session = ArrowSession(
-                pools.streaming_conninfo(replica.dsn, replica.settings, name="dataset"),
-                name=replica.name,
-            )
-            try:
-                position = standby.judge(
-                    session.row(standby.PROOF), max_lag_bytes=replica.settings.max_lag_bytes
-                )
+            address = pools.streaming_conninfo(replica.dsn, replica.settings, name="dataset")
+            with closing(ArrowSession(address, name=replica.name)) as session:
+                proof = session.row(standby.PROOF)
+                position = standby.judge(proof, max_lag_bytes=replica.settings.max_lag_bytes)
                 yield DatasetRead(session, source, query, position, caller=caller)
-            finally:
-                session.close()
         finally:
             self._slots.release()
 
@@ -152,7 +146,10 @@ class DatasetStore:
 
 
 def _as_of(session: ArrowSession, source: DatasetSource, query: DatasetQuery) -> int:
-    """The mark to read at: the newest that is closed in this snapshot, or the query's if that is not above it."""
+    """The mark to read at: the query's, or the newest that is closed in this snapshot.
+
+    Raises Unavailable for one that is not closed here yet.
+    """
     row = session.row(
         marks.SQL["closed_raw" if source.description.kind == "requests" else "closed"]
     )

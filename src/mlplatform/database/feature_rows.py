@@ -125,5 +125,5 @@ def _storable(array: NDArray[Any]) -> list[Any]:
     """NaN is a null in the table."""
     values = array.tolist()
     if array.dtype.kind == "f" and np.isnan(array).any():
-        return [None if value != value else value for value in values]  # noqa: PLR0124  (NaN differs from itself)
+        return [None if value != value else value for value in values]  # noqa: PLR0124  (finds NaN)
     return values  # type: ignore[no-any-return]  # a list, for a 1-D array

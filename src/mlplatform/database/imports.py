@@ -1,4 +1,4 @@
-"""Rows that come in through the data API: onto the road `import:<pipeline>`, in order, exactly once per import key."""
+"""Imported rows: raw requests of the topic `import:<pipeline>`, exactly once per import key."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ImportState:
 
 
 def topic(pipeline: str) -> str:
-    """The road of a pipeline's imports; it has one partition, 0."""
+    """The topic of a pipeline's imports; it has one partition, 0."""
     return f"import:{pipeline}"
 
 
@@ -68,34 +68,22 @@ def lock(raw: Connection, pipeline: str, key: str) -> ImportState:
 
 
 def store(raw: Connection, pipeline: str, inputs: Sequence[str], *, caller: str) -> int | None:
-    """Add rows (`inputs`: columnar JSON of one row each) to the road, in order.
+    """Add rows (`inputs`: columnar JSON of one row each), in order.
 
     Returns the last offset, None for no rows.
     """
     if not inputs:
         return None
-    road = {"topic": topic(pipeline)}
-    raw.execute(SQL["make_offset"], road)
-    row = raw.execute(SQL["lock_offset"], road).fetchone()
+    position = {"topic": topic(pipeline)}
+    raw.execute(SQL["make_offset"], position)
+    row = raw.execute(SQL["lock_offset"], position).fetchone()
     assert row is not None
     first, now = int(row[0]), datetime.now(UTC)
+    common = (pipeline, "import", position["topic"], 0)
     with raw.cursor() as cursor, cursor.copy(SQL["copy_rows"]) as copy:
-        for place, document in enumerate(inputs, start=first):
-            copy.write_row(
-                (
-                    new_request_id(),
-                    pipeline,
-                    "import",
-                    road["topic"],
-                    0,
-                    place,
-                    caller,
-                    now,
-                    1,
-                    document,
-                )
-            )
-    raw.execute(SQL["set_offset"], {**road, "next": first + len(inputs)})
+        for offset, document in enumerate(inputs, start=first):
+            copy.write_row((new_request_id(), *common, offset, caller, now, 1, document))
+    raw.execute(SQL["set_offset"], {**position, "next": first + len(inputs)})
     return first + len(inputs) - 1
 
 

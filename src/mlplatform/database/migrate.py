@@ -2,7 +2,7 @@
 
 Every process may call it at its start: an advisory lock lets one do the work, the others find it
 done. All of it is one transaction, so a migration that fails leaves nothing behind. Alembic keeps
-the books (table `public.alembic_version`); a migration is a numbered .sql file and a version file
+the record (table `public.alembic_version`); a migration is a numbered .sql file and a version file
 of the same name.
 """
 
@@ -30,10 +30,10 @@ _log = telemetry.logger("database")
 
 
 def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
-    """Upgrade to the newest version and apply the grants; blocks while another process does. The role must own the database.
+    """Upgrade to the newest version and apply the grants; waits while another process does.
 
-    A database that newer code has migrated is left as it is, grants and all: this code was rolled
-    back, and migrations only add.
+    The role must own the database. A database that newer code has migrated is left as it is, grants
+    and all: this code was rolled back, and migrations only add.
 
     Raises Unavailable when the server is away. A missing role or right comes through as psycopg's
     own error: it is no passing state.
@@ -47,19 +47,16 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         assert isinstance(driver, psycopg.Connection)
         driver.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         before = MigrationContext.configure(connection).get_current_revision()
-        if before is not None and before not in _versions(which):
-            _log.warning(
-                "the database is of a newer version than this code; it is left as it is",
-                database=which,
-                found=before,
-                known=head(which),
-            )
-            return
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        roles.grant(driver, which)
-        roles.allow_connections(driver, driver.info.dbname, which)
-    if before != (now := head(which)):
+        newer = before is not None and before not in _versions(which)
+        if not newer:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            roles.grant(driver, which)
+            roles.allow_connections(driver, driver.info.dbname, which)
+    now = head(which)
+    if newer:
+        _log.warning("the database is newer than this code", database=which, found=before, own=now)
+    elif before != now:
         _log.info("database migrated", database=which, before=before, now=now)
 
 

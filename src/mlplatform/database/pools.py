@@ -25,7 +25,7 @@ QUIET_MS = 30_000
 """Milliseconds that sent bytes may stay unanswered. Keepalives watch idle links only; without this
 the kernel retries for a quarter of an hour."""
 IDLE_IN_TRANSACTION_S = 600
-"""Longest pause between two statements of a transaction: far above what etl computes on one batch."""
+"""Longest pause between two statements of a transaction: far above etl's work on one batch."""
 # A client whose node vanishes says no goodbye. By the kernel's own settings the server would keep
 # its session, and the row locks of its open transaction (the progress row, the offsets, the mark),
 # for two hours, and all others would wait for them.
@@ -47,7 +47,7 @@ _FOR_DATASETS: dict[str, object] = {"jit": "off", "statement_timeout": 0}
 class PrimaryPool:
     """Connections to the primary, under this process's own role.
 
-    A server that only reads is refused at the door.
+    A server that only reads is refused at login.
     """
 
     def __init__(self, dsn: SecretStr, settings: PostgresSettings, *, name: str) -> None:
@@ -164,10 +164,10 @@ def conninfo(dsn: SecretStr, settings: PostgresSettings, *, name: str, **extra: 
 
 
 def streaming_conninfo(dsn: SecretStr, settings: PostgresSettings, *, name: str) -> str:
-    """A connection string for one dataset on a standby, which may take as long as its reader does: who stalls is cut off by the data API.
+    """A connection string for one dataset on a standby.
 
-    The server's end has no tcp_user_timeout: to it a reader that is slow looks like one that is
-    gone.
+    A read may take as long as its reader does; the data API cuts a stalled one off. The server's
+    end has no tcp_user_timeout: to it a reader that is slow looks like one that is gone.
     """
     return _address(dsn, settings, name, _FOR_DATASETS, {})
 
@@ -198,7 +198,7 @@ def options(server: Mapping[str, object]) -> str:
 
 
 def away(name: str, error: Exception) -> Unavailable:
-    """The error for a standby that can't be read: refused by the login trigger, or away, or gave the read up."""
+    """The error for a standby that refused the login, is away, or gave the read up."""
     if standby.TRIGGER_MARK in str(error):
         return standby.refusal(
             "primary", f"standby {name}: the address leads to a primary, which refuses readers"

@@ -1,4 +1,7 @@
-"""Texts from outside as PostgreSQL can store them: it takes neither NUL nor lone surrogates, and JSON only so deep."""
+"""Texts from outside as PostgreSQL can store them.
+
+It takes neither NUL nor lone surrogates, and JSON only down to a depth.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def printable(text: str) -> str:
 
 
 def printable_value(value: Any, *, deepest: int = DEEPEST) -> Any:
-    """`value`, a JSON document, with every text in it made printable, and cut below `deepest` levels."""
+    """A JSON document with every text in it made printable, cut below `deepest` levels."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):

@@ -60,7 +60,7 @@ def begin(connection: Connection, new: Sequence[Cursor]) -> None:
 
 
 def claim(connection: Connection, cursor: Cursor) -> int | None:
-    """Hold a cursor until the transaction ends: its next offset, or None when another etl has it."""
+    """Hold a cursor until the transaction ends; None when another etl has it, else its offset."""
     row = connection.execute(SQL["claim"], _key(cursor)).fetchone()
     return None if row is None else int(row[0])
 

@@ -23,7 +23,7 @@ SQL = queries.load("quarantine")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that the data API refused. `pipeline` is empty when it is not known whose it was."""
+    """Something that the data API refused. `pipeline` is empty when it belongs to none."""
 
     pipeline: str
     reason: str

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -20,7 +19,7 @@ from pydantic import SecretStr
 
 from mlplatform.database import queries
 from mlplatform.database.pools import conninfo
-from mlplatform.database.sessions import one_line
+from mlplatform.database.sessions import Connection, one_line
 from mlplatform.errors import Refused, Unavailable
 from mlplatform.settings import PostgresSettings
 
@@ -95,7 +94,9 @@ class RegistryRows:
         """
         with self._transaction(snapshot=True) as connection:
             self._revision(connection)
-            return bool(connection.execute(self._queries["occupied"]).fetchone()[0])  # type: ignore[index]  # EXISTS gives a row
+            row = connection.execute(self._queries["occupied"]).fetchone()
+            assert row is not None
+            return bool(row[0])
 
     def restore_mlflow(
         self,
@@ -105,11 +106,11 @@ class RegistryRows:
         *,
         highest: Mapping[str, int],
     ) -> None:
-        """Replace all rows of MLflow's database by those of a dump, in one transaction. Raises Refused when the schemas differ.
+        """Replace all rows of MLflow's database by those of a dump, in one transaction.
 
-        `highest` is the last number that each model's versions have ever had: MLflow goes on behind
-        it. It counts from the rows that it has, and would otherwise give a number again that the
-        promotion record knows.
+        Raises Refused when the schemas differ. `highest` is the last number that each model's
+        versions have ever had: MLflow goes on behind it. It counts from the rows that it has, and
+        would otherwise give a number again that the promotion record knows.
         """
         with self._transaction() as connection:
             if (found := self._revision(connection)) != revision:
@@ -118,25 +119,23 @@ class RegistryRows:
                     fix="start the MLflow version that made it, once",
                 )
             present = dict(self._tables(connection, "public"))
-            ordered = [
-                table
-                for table in self._in_order(connection, "public", tables)
-                if table.name != "alembic_version"
-            ]
+            own = [table for table in tables if table.name != "alembic_version"]
+            ordered = self._in_order(connection, "public", own)
             _refuse_unknown(ordered, present)
-            emptied = sql.SQL(", ").join(
-                sql.Identifier("public", name) for name in present if name != "alembic_version"
-            )
+            names = [name for name in present if name != "alembic_version"]
+            emptied = sql.SQL(", ").join(sql.Identifier("public", name) for name in names)
             connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
             self._fill(connection, "public", ordered, folder)
             for model, version in highest.items():
-                connection.execute(self._queries["keep_model"], {"model": model})
-                connection.execute(
-                    self._queries["keep_number"], {"model": model, "version": version}
-                )
+                values = {"model": model, "version": version}
+                connection.execute(self._queries["keep_model"], values)
+                connection.execute(self._queries["keep_number"], values)
 
     def restore_control(self, folder: Path, tables: Sequence[TableDump]) -> None:
-        """Replace versions, promotions and receipts by those of a dump, in one transaction; pipelines that are missing are added."""
+        """Replace versions, promotions and receipts by those of a dump, in one transaction.
+
+        Pipelines that are missing are added.
+        """
         with self._transaction() as connection:
             by_name = {table.name: table for table in tables}
             emptied = sql.SQL(", ").join(
@@ -153,7 +152,7 @@ class RegistryRows:
 
     def _fill(
         self,
-        connection: psycopg.Connection[Any],
+        connection: Connection,
         schema: str,
         tables: Sequence[TableDump],
         folder: Path,
@@ -172,7 +171,7 @@ class RegistryRows:
                     (sequence,),
                 )
 
-    def _revision(self, connection: psycopg.Connection[Any]) -> str:
+    def _revision(self, connection: Connection) -> str:
         exists = connection.execute(self._queries["revision_table"]).fetchone()
         row = (
             connection.execute(self._queries["revision"]).fetchone()
@@ -186,17 +185,15 @@ class RegistryRows:
             )
         return str(row[0])
 
-    def _tables(
-        self, connection: psycopg.Connection[Any], schema: str
-    ) -> list[tuple[str, tuple[str, ...]]]:
+    def _tables(self, connection: Connection, schema: str) -> list[tuple[str, tuple[str, ...]]]:
         rows = connection.execute(self._queries["tables"], {"schema": schema}).fetchall()
         return [(name, tuple(columns)) for name, columns in rows]
 
-    def _versions(self, connection: psycopg.Connection[Any]) -> list[Version]:
+    def _versions(self, connection: Connection) -> list[Version]:
         return [Version(*row) for row in connection.execute(self._queries["versions"]).fetchall()]
 
     def _in_order(
-        self, connection: psycopg.Connection[Any], schema: str, tables: Sequence[TableDump]
+        self, connection: Connection, schema: str, tables: Sequence[TableDump]
     ) -> list[TableDump]:
         """Such that a table comes after those that it refers to."""
         graph: TopologicalSorter[str] = TopologicalSorter({table.name: () for table in tables})
@@ -208,7 +205,7 @@ class RegistryRows:
         return sorted(tables, key=lambda table: place[table.name])
 
     @contextmanager
-    def _transaction(self, *, snapshot: bool = False) -> Iterator[psycopg.Connection[Any]]:
+    def _transaction(self, *, snapshot: bool = False) -> Iterator[Connection]:
         try:
             with psycopg.connect(self._conninfo) as connection:
                 if snapshot:
@@ -219,7 +216,7 @@ class RegistryRows:
 
 
 def _copy_out(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     schema: str,
     name: str,
     columns: tuple[str, ...],
@@ -237,7 +234,7 @@ def _copy_out(
 
 
 def _copy_in(
-    connection: psycopg.Connection[Any], target: sql.Identifier, table: TableDump, folder: Path
+    connection: Connection, target: sql.Identifier, table: TableDump, folder: Path
 ) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(target, _identifiers(table.columns))
     with connection.cursor() as cursor:
@@ -250,7 +247,7 @@ def _copy_in(
             )
 
 
-def _merge(connection: psycopg.Connection[Any], table: TableDump, folder: Path) -> None:
+def _merge(connection: Connection, table: TableDump, folder: Path) -> None:
     """Add the rows whose key is not there yet."""
     connection.execute("CREATE TEMPORARY TABLE merged (LIKE control.pipelines) ON COMMIT DROP")
     _copy_in(connection, sql.Identifier("merged"), table, folder)

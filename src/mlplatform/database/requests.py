@@ -1,8 +1,9 @@
-"""The consumer's side of the raw database: records and the position behind them, in one transaction.
+"""Raw requests, written by the consumer: records and the position behind them.
 
-`raw.offsets.next_offset` is the one truth of how far a partition is stored. Its row is locked for
-the whole transaction, so two members that both believe to own a partition (one was slow, its lease
-is gone) store one after the other, and the second skips what it finds done.
+Both are one transaction. `raw.offsets.next_offset` is the one truth of how far a partition is
+stored. Its row is locked for the whole transaction, so two members that both believe to own a
+partition (one was slow, its lease is gone) store one after the other, and the second skips what it
+finds done.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +19,14 @@ import psycopg
 
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.queries import load
+from mlplatform.database.sessions import Connection, one_line
 from mlplatform.errors import InvalidInput
+
+# In the order of the statement `copy_incoming`.
+_INCOMING = attrgetter(
+    "request_id", "pipeline", "partition", "offset", "outbox_id", "sequence", "version", "caller",
+    "client_id", "received_at", "rows", "inputs", "outputs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +113,14 @@ class RequestStore:
             )
 
     def store(self, entries: Sequence[Entry], *, holes: Mapping[int, int]) -> Stored:
-        """Store entries and positions, all or nothing; entries of a partition must be in its order and without gaps.
+        """Store entries and positions, all or nothing.
 
-        Entries that are stored already are skipped. A batch that begins above the stored position
-        would leave records out: nothing is stored, and `behind` says where to read again (a
-        failover of an asynchronous primary can set positions back). `holes` names positions
-        (partition -> next_offset) from which the queue was read again: if it holds no record there,
-        the jump is right. Raises InvalidInput when the database refuses a value of some entry;
-        nothing is stored then.
+        Entries of a partition must be in its order and without gaps. Entries that are stored
+        already are skipped. A batch that begins above the stored position would leave records out:
+        nothing is stored, and `behind` says where to read again (a failover of an asynchronous
+        primary can set positions back). `holes` names positions (partition -> next_offset) from
+        which the queue was read again: if it holds no record there, the jump is right. Raises
+        InvalidInput when the database refuses a value of some entry; nothing is stored then.
         """
         try:
             with self._pool.transaction() as connection:
@@ -125,9 +134,7 @@ class RequestStore:
                     positions,
                 )
         except psycopg.IntegrityError as error:
-            raise InvalidInput(
-                f"the database refuses a record: {' '.join(str(error).split())}"
-            ) from error
+            raise InvalidInput(f"the database refuses a record: {one_line(error)}") from error
 
     def dead_letters_in_a_row(self, partition: int, next_offset: int, *, limit: int) -> int:
         """How many records right before `next_offset` are dead letters; counts up to `limit`."""
@@ -146,9 +153,7 @@ class RequestStore:
         with self._pool.transaction() as connection:
             connection.execute(self._sql["make_partitions"].encode(), {"months": months})
 
-    def _lock(
-        self, connection: psycopg.Connection[Any], partitions: Sequence[int]
-    ) -> dict[int, int]:
+    def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, int]:
         values = {"topic": self._topic, "partitions": list(partitions)}
         found = dict(connection.execute(self._sql["lock_positions"].encode(), values).fetchall())
         if len(found) < len(partitions):
@@ -160,7 +165,7 @@ class RequestStore:
 
     def _keep(
         self,
-        connection: psycopg.Connection[Any],
+        connection: Connection,
         entries: Sequence[Entry],
         positions: dict[int, int],
     ) -> Stored:
@@ -183,16 +188,11 @@ class RequestStore:
                 cursor.executemany(self._sql["move_position"].encode(), values)
         return Stored(next_offsets=positions | moved, rows=new, kept=entries)
 
-    def _keep_rows(self, connection: psycopg.Connection[Any], rows: Sequence[RequestRow]) -> int:
+    def _keep_rows(self, connection: Connection, rows: Sequence[RequestRow]) -> int:
         connection.execute(self._sql["make_incoming"].encode())
         with connection.cursor().copy(self._sql["copy_incoming"].encode()) as copy:
             for row in rows:
-                copy.write_row(
-                    (
-                        row.request_id, row.pipeline, row.partition, row.offset, row.outbox_id, row.sequence, row.version, row.caller,
-                        row.client_id, row.received_at, row.rows, row.inputs, row.outputs,
-                    )
-                )  # fmt: skip
+                copy.write_row(_INCOMING(row))
         return connection.execute(
             self._sql["keep_incoming"].encode(), {"topic": self._topic}
         ).rowcount

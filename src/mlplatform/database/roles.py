@@ -1,4 +1,6 @@
-"""Roles, and what each may do (sql/roles.sql). All of it may run again; local mode and the chart use the same statements.
+"""Roles, and what each may do (sql/roles.sql).
+
+All of it may run again; local mode and the chart use the same statements.
 
 A role of the server has no password of ours: local mode sets generated ones, on a cluster the
 operator does.

@@ -21,7 +21,10 @@ Connection = psycopg.Connection[Any]
 
 
 class Sessions:
-    """At most `most` sessions at a time; idle ones are kept if `keep`, and tried before they are used again. Safe between threads."""
+    """At most `most` sessions at a time; idle ones are kept if `keep`.
+
+    They are tried before they are used again. Safe to share between threads.
+    """
 
     def __init__(
         self, connect: Callable[[], Connection], *, most: int, wait_s: float, keep: bool, name: str
@@ -63,7 +66,7 @@ class Sessions:
             connection.close()
 
     def _take(self) -> Connection | None:
-        """An idle session that answers; those that a restarted server has left behind are closed."""
+        """An idle session that answers; those that a restarted server left behind are closed."""
         while True:
             with self._lock:
                 if not self._idle:

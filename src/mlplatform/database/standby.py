@@ -18,7 +18,7 @@ from mlplatform.errors import StandbyLagging, StandbyUnproven
 PROOF = queries.load("standby")["proof"]
 STILL_STANDBY = queries.load("standby")["still_standby"]
 TRIGGER_MARK = "mlplatform_reader is refused on a primary"
-"""Part of the login trigger's message (sql/roles.sql), by which its refusal is told from other failed logins."""
+"""Part of the login trigger's message (sql/roles.sql): no other failed login has it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What routes need of a request: the caller that the door let in, the collaborators, the bearer scheme for OpenAPI."""
+"""What routes need of a request: its caller, the collaborators, the bearer scheme for OpenAPI."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PipelineFilter = Annotated[str | None, Query(pattern=PIPELINE_NAME)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 BEARER = [Security(HTTPBearer(auto_error=False, description="Token of the token file."))]
-"""Only shows the scheme in OpenAPI: the door has found the caller before."""
+"""Only shows the scheme in OpenAPI: admission has found the caller before."""
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -19,7 +19,8 @@ router = APIRouter(prefix="/v1", tags=["datasets"], dependencies=BEARER)
 
 _STREAMS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The rows, in the order of (request_id, row). The receipt named by X-Receipt-Id exists once the stream is complete.",
+        "description": "The rows, in the order of (request_id, row). The receipt named by"
+        " X-Receipt-Id exists once the stream is complete.",
         "headers": {
             "X-Receipt-Id": {
                 "description": "Ask GET /v1/receipts/{id} for it after the last byte.",
@@ -35,7 +36,8 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
                 "schema": {"type": "string", "format": "binary"}
             },
             "text/csv": {
-                "example": "request_id,row,event_time,bmi,progression\n0198…,0,2025-01-01 00:00:00Z,0.06,151\n"
+                "example": "request_id,row,event_time,bmi,progression\n"
+                "0198…,0,2025-01-01 00:00:00Z,0.06,151\n"
             },
             "application/x-ndjson": {
                 "example": '{"request_id":"0198…","row":0,"bmi":0.06,"progression":151.0}\n'
@@ -47,7 +49,7 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
 
 @router.get("/datasets", summary="Contracts of all datasets.", responses=problems())
 def list_datasets(caller: Calling, parts: Parts) -> list[DatasetDescription]:
-    """What may be asked for: names, columns, types."""
+    """What can be read: names, columns, types."""
     return list(parts.datasets.all(caller))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, BinaryIO, cast
 
 from fastapi import APIRouter, Header, Request
 from fastapi.concurrency import run_in_threadpool
@@ -66,5 +66,5 @@ async def add_rows(
             fix=f"send one of {', '.join(KINDS)}",
         )
     async with spooled(request) as (file, sha256):
-        upload = imports.Upload(file, kind, sha256)  # type: ignore[arg-type]  # IO[bytes] that is BinaryIO in all but name
+        upload = imports.Upload(cast("BinaryIO", file), kind, sha256)  # IO[bytes] is BinaryIO here
         return await run_in_threadpool(parts.imports.run, caller, name, upload, key=idempotency_key)

@@ -33,7 +33,8 @@ _LABELS = {
                 }
             },
             "application/x-ndjson": {
-                "example": '{"request_id":"01985d2e-7c4a-7b11-9c62-0d6f5a0c1e11","row":0,"label":151.0}\n'
+                "example": '{"request_id":"01985d2e-7c4a-7b11-9c62-0d6f5a0c1e11",'
+                '"row":0,"label":151.0}\n'
             },
         },
     }

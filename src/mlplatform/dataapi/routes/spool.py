@@ -1,4 +1,7 @@
-"""Bodies that may be large: read whole into a temporary file (memory up to a bound), counted and hashed, before anything is done."""
+"""Bodies that may be large: read whole into a temporary file before anything is done with them.
+
+Up to a bound the file stays in memory; the body is hashed on the way.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from mlplatform.errors import InvalidInput, UnsupportedMedia
 
 IN_MEMORY = 4 * 1024 * 1024
-"""Bytes of a body that stay in memory; the rest of it goes to disk, so that many senders at once can't fill memory."""
+"""Bytes of a body that stay in memory; more go to disk, so that many senders can't fill memory."""
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
-"""A dataset as an HTTP response. A stream that breaks off breaks the connection off: there is no clean end without a receipt.
+"""A dataset as an HTTP response.
 
-It is broken off by returning without the last message of the body: the server then closes the
+A stream that breaks off closes the connection: there is no clean end without a receipt. It is
+broken off by returning without the last message of the body: the server then closes the
 connection, and the client sees an unfinished body. (Raising would do the same, with two tracebacks
 in the log for a client that merely stalled.)
 """
@@ -22,10 +23,10 @@ _log = logger("dataapi")
 
 
 class DatasetResponse(Response):
-    """Sends the pieces of `stream`, one ahead: the next is made while one is on its way. Closes the stream in any case.
+    """Sends the pieces of `stream`; the next one is made while one is on its way.
 
-    A client that takes nothing for `stall_s` seconds is cut off, since it holds a snapshot of the
-    standby.
+    Closes the stream in any case. A client that takes nothing for `stall_s` seconds is cut off,
+    since it holds a snapshot of the standby.
     """
 
     def __init__(self, stream: DatasetStream, *, stall_s: float) -> None:
@@ -37,7 +38,12 @@ class DatasetResponse(Response):
         )
         del self.headers["content-length"]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002  (ASGI's signature)
+        receive: Receive,
+        send: Send,
+    ) -> None:
         """Send it all, or leave the body unfinished."""
         try:
             await send(

@@ -1,1 +1,1 @@
-"""Rows that people send: NDJSON, CSV or an Arrow stream in; records with their place in the body out."""
+"""What people send, read: rows as NDJSON, CSV or an Arrow stream, and labels."""

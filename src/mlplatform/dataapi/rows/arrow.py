@@ -15,7 +15,7 @@ from mlplatform.dataapi.rows.record import Record, check_header, row
 from mlplatform.errors import InvalidInput
 
 ROWS = 5_000
-"""Rows turned into Python objects at once: bounds memory when somebody sends one batch of millions."""
+"""Rows turned into Python objects at once; bounds memory for one batch of millions."""
 
 _TYPES = (
     pa.types.is_boolean,

@@ -14,10 +14,13 @@ from mlplatform.errors import InvalidInput
 
 
 class _Lines:
-    """Lines of a body, remembering those since the last record: a record that can't be read is kept as it was sent."""
+    """Lines of a body, remembering those since the last record.
+
+    So a record that can't be read is kept as it was sent.
+    """
 
     def __init__(self, body: BinaryIO) -> None:
-        # Bytes that are no UTF-8 become lone surrogates, which are found again in the fields; an
+        # Bytes that are not UTF-8 become lone surrogates, which are found again in the fields; an
         # error here would end the whole body.
         self._text = io.TextIOWrapper(
             body, encoding="utf-8-sig", errors="surrogateescape", newline=""

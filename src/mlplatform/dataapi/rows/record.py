@@ -60,7 +60,7 @@ def row(number: int, values: Mapping[str, Any], text: str) -> Record:
 
 
 def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
-    """Raise InvalidInput when a body with these columns would bring nothing but quarantined rows."""
+    """Raise InvalidInput for columns with which every row would be quarantined."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"column '{twice[0]}' is there twice", field=twice[0])
@@ -78,7 +78,10 @@ def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
 
 
 def converters(definition: PipelineDefinition) -> dict[str, DType | None]:
-    """How the texts of a CSV column are read: its declared type, None for the time column, which may be a number or ISO 8601."""
+    """How the texts of each CSV column are read: by its declared type.
+
+    None for the time column, which may be a number or ISO 8601.
+    """
     types: dict[str, DType | None] = {column.name: column.dtype for column in definition.columns}
     types[definition.target.name] = definition.target.dtype
     if definition.time is not None:

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs inside the transaction that `mlplatform.database.migrate` has opened and locked."""
+"""Alembic's entry: runs inside the transaction that `database.migrate` has opened and locked."""
 
 from __future__ import annotations
 

@@ -21,17 +21,17 @@ SET records = %(records)s, accepted = %(accepted)s, quarantined = %(quarantined)
 WHERE pipeline = %(pipeline)s AND key = %(key)s;
 
 -- name: make_offset
--- The road of this pipeline's imports, on its first use.
+-- The position of this pipeline's imports, on its first use.
 INSERT INTO raw.offsets (topic, partition, next_offset) VALUES (%(topic)s, 0, 0) ON CONFLICT DO NOTHING;
 
 -- name: lock_offset
--- The next place on the road, locked until commit: rows become visible in the order of their offsets. At least the clock in microseconds,
--- so that a failover that lost commits can't give a place twice.
+-- The next offset, locked until commit: rows become visible in the order of their offsets. At least the clock in microseconds, so that a
+-- failover that lost commits can't give an offset twice.
 SELECT greatest(next_offset, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 FROM raw.offsets WHERE topic = %(topic)s AND partition = 0 FOR UPDATE;
 
 -- name: set_offset
--- The place behind the rows of this transaction.
+-- The offset behind the rows of this transaction.
 UPDATE raw.offsets SET next_offset = %(next)s, updated_at = now() WHERE topic = %(topic)s AND partition = 0;
 
 -- name: copy_rows
