@@ -38,7 +38,7 @@ class Background(Protocol):
 
 @dataclass(frozen=True)
 class Collaborators:
-    """Handlers of all subjects, and what guards the door.
+    """Handlers of all subjects, and what decides who is let in.
 
     `ready` raises what is missing; `close` frees it all, in the end.
     """

@@ -71,13 +71,13 @@ class Mirror:
         return failed
 
     def _equalise(self, status: ModelStatus) -> None:
-        wanted, present = wanted_aliases(status), self._store.aliases(status.pipeline)
-        for alias, version in wanted.items():
+        due, present = due_aliases(status), self._store.aliases(status.pipeline)
+        for alias, version in due.items():
             if present.get(alias) != version:
                 self._store.set_alias(status.pipeline, alias, version)
                 _log.info("alias set", pipeline=status.pipeline, alias=alias, version=version)
         for alias in ALIASES:
-            if alias in present and alias not in wanted:
+            if alias in present and alias not in due:
                 self._store.delete_alias(status.pipeline, alias)
                 _log.info("alias removed", pipeline=status.pipeline, alias=alias)
         with self._warehouse.transaction() as connection:
@@ -98,7 +98,7 @@ class Mirror:
             self.once()
 
 
-def wanted_aliases(status: ModelStatus) -> dict[str, str]:
+def due_aliases(status: ModelStatus) -> dict[str, str]:
     """The aliases that a model should have."""
     versions: dict[str, ModelVersion | None] = {
         "champion": status.champion,

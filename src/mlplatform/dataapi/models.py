@@ -22,7 +22,7 @@ from mlplatform.contracts.promotion import (
 )
 from mlplatform.dataapi import promotion
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.dataapi.pipelines import LOOK
+from mlplatform.dataapi.pipelines import VIEWERS
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
@@ -48,7 +48,7 @@ class Models:
     def status(self, caller: Caller, pipeline: str) -> ModelStatus:
         """What serves and what waits."""
         with (
-            self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -57,7 +57,7 @@ class Models:
     def versions(self, caller: Caller, pipeline: str) -> Sequence[ModelVersion]:
         """All versions, oldest first."""
         with (
-            self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -66,7 +66,7 @@ class Models:
     def history(self, caller: Caller, pipeline: str) -> Sequence[Promotion]:
         """The promotion record, latest first."""
         with (
-            self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)

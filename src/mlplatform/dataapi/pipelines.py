@@ -13,7 +13,7 @@ from mlplatform.database import feature_sets, marks, pipelines, progress, raw_re
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
-LOOK = tuple(role for role in Role if role is not Role.PREDICT)
+VIEWERS = tuple(role for role in Role if role is not Role.PREDICT)
 """Definitions, states and progress are for everybody who works with the data API, which clients of
 serving do not."""
 
@@ -47,7 +47,7 @@ class Pipelines:
     def find(self, caller: Caller, name: str) -> AppliedPipeline:
         """One pipeline."""
         with (
-            self._audit.viewing(caller, name, roles=LOOK, pipeline=name),
+            self._audit.viewing(caller, name, roles=VIEWERS, pipeline=name),
             self._warehouse.transaction() as connection,
         ):
             return pipelines.find(connection, name)
@@ -55,11 +55,11 @@ class Pipelines:
     def all(self, caller: Caller) -> Sequence[AppliedPipeline]:
         """The pipelines that the caller may touch."""
         with (
-            self._audit.viewing(caller, "pipelines", roles=LOOK, pipeline=None),
+            self._audit.viewing(caller, "pipelines", roles=VIEWERS, pipeline=None),
             self._warehouse.transaction() as connection,
         ):
             return [
-                item for item in pipelines.all_applied(connection) if caller.may(LOOK, item.name)
+                item for item in pipelines.all_applied(connection) if caller.may(VIEWERS, item.name)
             ]
 
     def features(
@@ -73,7 +73,7 @@ class Pipelines:
         names the moment that it needs. `mark` holds all that etl has passed: a dataset read as of
         it lacks none of that, on however late a standby.
         """
-        with self._audit.viewing(caller, name, roles=LOOK, pipeline=name):
+        with self._audit.viewing(caller, name, roles=VIEWERS, pipeline=name):
             # The progress first: what etl passes in between only makes `waiting` smaller.
             with self._warehouse.transaction() as connection:
                 known = feature_sets.find(connection, name, digest)

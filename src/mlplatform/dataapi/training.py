@@ -9,7 +9,7 @@ from mlplatform.cluster.interface import Cluster
 from mlplatform.contracts.lease import Lease, LeaseRequest
 from mlplatform.contracts.run import Run
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.dataapi.pipelines import LOOK
+from mlplatform.dataapi.pipelines import VIEWERS
 from mlplatform.database import leases, pipelines
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import Refused
@@ -67,7 +67,7 @@ class Training:
 
     def runs(self, caller: Caller, pipeline: str) -> Sequence[Run]:
         """The runs that the cluster still knows, latest first."""
-        with self._audit.viewing(caller, pipeline, roles=LOOK, pipeline=pipeline):
+        with self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline):
             return self._cluster.runs(pipeline)
 
 

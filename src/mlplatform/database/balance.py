@@ -3,7 +3,7 @@
 No counter of a process that can die is a source. Both databases are counted on standbys, the
 warehouse in one snapshot and the raw database in a later one: etl's cursor is then one that it had,
 and the rows below it can't change any more, so the balance is exact under traffic too. The standby
-of the raw database may be another server and further behind, so it is asked whether it holds all
+of the raw database may be another server and further behind, so the reads check that it holds all
 that etl had passed.
 """
 

@@ -21,14 +21,14 @@ SQL = queries.load("datasets")
 
 
 def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
-    """The columns that a query asks for, in its order.
+    """The columns of a query, in its order.
 
-    Raises InvalidInput for one that the contract has not, or asked for twice.
+    Raises InvalidInput for one that the contract does not have, or named twice.
     """
     if query.columns is None:
         return tuple(source.expressions)
     if not query.columns:
-        raise InvalidInput("no column was asked for", field="columns")
+        raise InvalidInput("no column was named", field="columns")
     for name in query.columns:
         if name not in source.expressions:
             raise InvalidInput(
@@ -37,7 +37,7 @@ def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
                 fix=f"one of {', '.join(source.expressions)}",
             )
         if query.columns.count(name) > 1:
-            raise InvalidInput(f"column '{name}' was asked for twice", field="columns")
+            raise InvalidInput(f"column '{name}' was named twice", field="columns")
     return query.columns
 
 

@@ -18,13 +18,13 @@ from mlplatform.errors import (
     UnsupportedMedia,
 )
 
-ROADS = "SELECT topic, partition, log_offset, source, caller, rows, inputs::text FROM raw.requests ORDER BY log_offset"
+STORED = "SELECT topic, partition, log_offset, source, caller, rows, inputs::text FROM raw.requests ORDER BY log_offset"
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 def _stored(api: Any) -> list[dict[str, Any]]:
     with api.databases.connect("dataapi", "raw") as connection:
-        found = connection.execute(ROADS).fetchall()
+        found = connection.execute(STORED).fetchall()
     names = ("topic", "partition", "log_offset", "source", "caller", "rows", "inputs")
     return [dict(zip(names, row, strict=True)) for row in found]
 

@@ -23,7 +23,7 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
         " X-Receipt-Id exists once the stream is complete.",
         "headers": {
             "X-Receipt-Id": {
-                "description": "Ask GET /v1/receipts/{id} for it after the last byte.",
+                "description": "Get it from /v1/receipts/{id} after the last byte.",
                 "schema": {"type": "string"},
             },
             "X-As-Of": {
