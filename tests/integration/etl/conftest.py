@@ -61,7 +61,7 @@ RUN = "from mlplatform import settings, telemetry; from mlplatform.etl.main impo
 
 
 @dataclass
-class Road:
+class Scene:
     """Everything around etl in one test.
 
     Rows are `{"income": …, "city": …, "children": …, "member": …}`.
@@ -279,12 +279,12 @@ def insert_raw(
 
 
 @pytest.fixture
-def road(databases: Any, tmp_path: Path) -> Iterator[Road]:
+def scene(databases: Any, tmp_path: Path) -> Iterator[Scene]:
     """A repository without a commit, and fresh databases."""
     repository = tmp_path / "repository"
     repository.mkdir()
     porcelain.init(repository)
-    world = Road(databases, repository)
+    world = Scene(databases, repository)
     yield world
     for process in world.processes:
         process.kill()

@@ -29,65 +29,65 @@ SET = "SELECT failure, table_name, features FROM control.feature_sets WHERE dige
     ],
 )
 def test_features_that_can_not_be_loaded_stop_only_themselves(
-    road: Any, good: Good, features: str, told: str
+    scene: Any, good: Good, features: str, told: str
 ) -> None:
     """The reason stands in the feature set for people; the other digests and pipelines go on."""
-    old = road.apply()
-    road.propose(old)
-    broken = road.apply(features)
-    road.serve([good()])
-    road.drain()
+    old = scene.apply()
+    scene.propose(old)
+    broken = scene.apply(features)
+    scene.serve([good()])
+    scene.drain()
 
-    assert told in road.rows(SET, broken)[0]["failure"]
-    assert road.rows(SET, broken)[0]["table_name"] is None
-    assert len(road.features(old)) == 1
-    assert road.rows(SET, old)[0]["failure"] is None
+    assert told in scene.rows(SET, broken)[0]["failure"]
+    assert scene.rows(SET, broken)[0]["table_name"] is None
+    assert len(scene.features(old)) == 1
+    assert scene.rows(SET, old)[0]["failure"] is None
 
 
-def test_the_commit_must_have_the_recorded_digest(road: Any, good: Good) -> None:
+def test_the_commit_must_have_the_recorded_digest(scene: Any, good: Good) -> None:
     """Code at the recorded commit that is not the recorded code is refused; once the right commit is recorded it is used."""
-    road.apply(FEATURES_OF_OLD)
-    wrong = road.rows("SELECT commit FROM control.pipelines")[0]["commit"]
-    digest = road.apply(commit=wrong)
-    road.serve([good()])
-    worker = road.worker()
+    scene.apply(FEATURES_OF_OLD)
+    wrong = scene.rows("SELECT commit FROM control.pipelines")[0]["commit"]
+    digest = scene.apply(commit=wrong)
+    scene.serve([good()])
+    worker = scene.worker()
     worker.step()
 
-    assert "recorded was " + digest[:12] in road.rows(SET, digest)[0]["failure"]
-    road.apply()
-    road.drain(worker)
+    assert "recorded was " + digest[:12] in scene.rows(SET, digest)[0]["failure"]
+    scene.apply()
+    scene.drain(worker)
 
-    assert road.rows(SET, digest)[0]["failure"] is None
-    assert len(road.features(digest)) == 1
+    assert scene.rows(SET, digest)[0]["failure"] is None
+    assert len(scene.features(digest)) == 1
 
 
-def test_a_commit_that_is_not_there_is_told(road: Any) -> None:
+def test_a_commit_that_is_not_there_is_told(scene: Any) -> None:
     """A recorded commit that the repository does not have is the reason that people read."""
-    digest = road.apply(commit="0" * 40)
-    road.worker().step()
+    digest = scene.apply(commit="0" * 40)
+    scene.worker().step()
 
-    assert "no branch, tag or commit of that name" in road.rows(SET, digest)[0]["failure"]
+    assert "no branch, tag or commit of that name" in scene.rows(SET, digest)[0]["failure"]
 
 
-def test_more_features_than_postgres_can_hold_are_told(road: Any, good: Good) -> None:
+def test_more_features_than_postgres_can_hold_are_told(scene: Any, good: Good) -> None:
     """A table of 1,700 columns can't be made and that is a failure; rows of 1,100 numbers are too long and that is their reason."""
     wide = "def engineer(columns):\n    return {f'f{n}': columns['income'] for n in range(%d)}\n"
-    table, rows = road.apply(wide % 1_700), road.apply(wide % 1_100)
-    road.propose(table)
-    road.serve([good()], [good(income=None)])
-    road.drain()
+    table, rows = scene.apply(wide % 1_700), scene.apply(wide % 1_100)
+    scene.propose(table)
+    scene.serve([good()], [good(income=None)])
+    scene.drain()
 
-    assert "tables can have at most 1600 columns" in road.rows(SET, table)[0]["failure"]
-    reasons = [row["reason"] for row in road.quarantine(rows)]
+    assert "tables can have at most 1600 columns" in scene.rows(SET, table)[0]["failure"]
+    reasons = [row["reason"] for row in scene.quarantine(rows)]
     assert ["row is too big" in reasons[0], "is null" in reasons[1]] == [True, True]
 
 
-def test_the_feature_set_says_what_it_gives(road: Any) -> None:
+def test_the_feature_set_says_what_it_gives(scene: Any) -> None:
     """When etl has made the table, the set holds its name and the typed features, and readers may select from it."""
-    digest = road.apply()
-    road.drain()
+    digest = scene.apply()
+    scene.drain()
 
-    (found,) = road.rows(SET, digest)
+    (found,) = scene.rows(SET, digest)
     assert found["table_name"] == f"loans_{digest[:12]}"
     assert found["features"] == [
         {"name": "income", "dtype": "float64"},
@@ -95,85 +95,85 @@ def test_the_feature_set_says_what_it_gives(road: Any) -> None:
         {"name": "heads", "dtype": "int64"},
         {"name": "member", "dtype": "bool"},
     ]
-    road.databases.catch_up()
-    with road.databases.connect("reader", "warehouse", standby=True) as connection:
+    scene.databases.catch_up()
+    with scene.databases.connect("reader", "warehouse", standby=True) as connection:
         assert connection.execute(
             f"SELECT count(*) FROM features.{found['table_name']}"
         ).fetchone() == (0,)
 
 
-def test_what_only_the_database_refuses_is_found_and_put_aside(road: Any, good: Good) -> None:
+def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good: Good) -> None:
     """A row that every check lets pass and PostgreSQL does not blocks nobody; after the cause is gone a redrive brings it in."""
-    digest = road.apply()
-    road.drain()
-    table = road.rows(SET, digest)[0]["table_name"]
-    with road.databases.connect("etl", "warehouse") as connection:
+    digest = scene.apply()
+    scene.drain()
+    table = scene.rows(SET, digest)[0]["table_name"]
+    with scene.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.{table} ADD CONSTRAINT odd CHECK (income <> 13)")
-    ids = road.serve(
+    ids = scene.serve(
         *([good(income=13 if number in {7, 21} else number + 100)] for number in range(30))
     )
-    worker = road.worker(batch_requests=8)
-    road.drain(worker)
+    worker = scene.worker(batch_requests=8)
+    scene.drain(worker)
 
-    entries = road.quarantine(digest)
+    entries = scene.quarantine(digest)
     assert [ids[7], ids[21]] == [row["request_id"] for row in entries]
     assert "violates check constraint" in entries[0]["reason"]
-    assert road.balance(digest) == {"raw": 30, "waiting": 0, "featured": 28, "quarantined": 2}
-    _ask(road)
-    road.drain(worker)
+    assert scene.balance(digest) == {"raw": 30, "waiting": 0, "featured": 28, "quarantined": 2}
+    _ask(scene)
+    scene.drain(worker)
 
     assert [(None, None)] * 2 == [
-        (row["resolved_at"], row["redrive_at"]) for row in road.quarantine(digest)
+        (row["resolved_at"], row["redrive_at"]) for row in scene.quarantine(digest)
     ]
-    with road.databases.connect("etl", "warehouse") as connection:
+    with scene.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.{table} DROP CONSTRAINT odd")
-    _ask(road)
-    road.drain(worker)
+    _ask(scene)
+    scene.drain(worker)
 
-    assert road.balance(digest) == {"raw": 30, "waiting": 0, "featured": 30, "quarantined": 0}
-    assert ids == [str(row["request_id"]) for row in road.features(digest)]
+    assert scene.balance(digest) == {"raw": 30, "waiting": 0, "featured": 30, "quarantined": 0}
+    assert ids == [str(row["request_id"]) for row in scene.features(digest)]
 
 
-def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(road: Any, good: Good) -> None:
+def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(scene: Any, good: Good) -> None:
     """The entry stays, is no longer asked for, and says what is wrong now; good rows of the same request are not touched."""
-    digest = road.apply()
-    road.serve([good(), good(income=-5)])
-    road.drain()
-    with road.databases.connect("owner", "warehouse") as connection:
+    digest = scene.apply()
+    scene.serve([good(), good(income=-5)])
+    scene.drain()
+    with scene.databases.connect("owner", "warehouse") as connection:
         connection.execute("UPDATE warehouse.quarantine SET reason = 'something older'")
-    _ask(road)
-    road.drain()
+    _ask(scene)
+    scene.drain()
 
-    (entry,) = road.quarantine(digest)
+    (entry,) = scene.quarantine(digest)
     assert (entry["row"], entry["reason"], entry["redrive_at"]) == (1, "-5 is below 0", None)
-    assert road.balance(digest) == {"raw": 2, "waiting": 0, "featured": 1, "quarantined": 1}
+    assert scene.balance(digest) == {"raw": 2, "waiting": 0, "featured": 1, "quarantined": 1}
 
 
-def test_a_wider_definition_takes_the_bad_rows_in(road: Any, good: Good) -> None:
+def test_a_wider_definition_takes_the_bad_rows_in(scene: Any, good: Good) -> None:
     """Rows that one definition quarantined become feature rows under the next, by its backfill, with their labels."""
-    strict = road.apply()
-    road.bring(good(income=-5, paid="yes"))
-    road.drain()
-    wide = road.apply(columns=[{"name": "income", "dtype": "float64"}, *_columns()[1:]])
-    road.drain()
+    strict = scene.apply()
+    scene.bring(good(income=-5, paid="yes"))
+    scene.drain()
+    wide = scene.apply(columns=[{"name": "income", "dtype": "float64"}, *_columns()[1:]])
+    scene.drain()
 
-    assert ["-5 is below 0"] == [row["reason"] for row in road.quarantine(strict)]
-    assert road.quarantine(wide) == []
-    assert [-5.0] == [row["income"] for row in road.features(wide)]
-    assert ["yes"] == [row["text"] for row in road.rows("SELECT text FROM warehouse.labels")]
+    assert ["-5 is below 0"] == [row["reason"] for row in scene.quarantine(strict)]
+    assert scene.quarantine(wide) == []
+    assert [-5.0] == [row["income"] for row in scene.features(wide)]
+    assert ["yes"] == [row["text"] for row in scene.rows("SELECT text FROM warehouse.labels")]
 
 
-def test_a_redrive_of_a_request_that_is_gone_says_so(road: Any, good: Good) -> None:
+def test_a_redrive_of_a_request_that_is_gone_says_so(scene: Any, good: Good) -> None:
     """When the raw row was removed, the entry keeps what it knows of the row."""
-    digest = road.apply()
-    road.serve([good(income=-5)])
-    road.drain()
-    with road.databases.connect("owner", "raw") as connection:
+    digest = scene.apply()
+    scene.serve([good(income=-5)])
+    scene.drain()
+    with scene.databases.connect("owner", "raw") as connection:
         connection.execute("DELETE FROM raw.requests")
-    _ask(road)
-    road.drain()
+    _ask(scene)
+    scene.drain()
 
-    (entry,) = road.quarantine(digest)
+    (entry,) = scene.quarantine(digest)
     assert entry["reason"] == "the request is not in the raw database any more"
     assert (entry["payload"]["income"], entry["redrive_at"], entry["resolved_at"]) == (
         -5,
@@ -182,32 +182,32 @@ def test_a_redrive_of_a_request_that_is_gone_says_so(road: Any, good: Good) -> N
     )
 
 
-def test_a_table_that_can_not_be_written_stops_only_its_digest(road: Any, good: Good) -> None:
+def test_a_table_that_can_not_be_written_stops_only_its_digest(scene: Any, good: Good) -> None:
     """A feature table that somebody dropped is told as a failure; the other digest goes on, and so does this one when it is back."""
-    first, second = road.apply(), road.apply(None)
-    road.propose(first)
-    worker = road.worker()
-    road.drain(worker)
-    table = road.rows(SET, first)[0]["table_name"]
-    with road.databases.connect("etl", "warehouse") as connection:
+    first, second = scene.apply(), scene.apply(None)
+    scene.propose(first)
+    worker = scene.worker()
+    scene.drain(worker)
+    table = scene.rows(SET, first)[0]["table_name"]
+    with scene.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.{table} RENAME TO away")
-    road.serve([good()])
+    scene.serve([good()])
     for _ in range(3):
         worker.step()
 
-    assert len(road.features(second)) == 1
-    assert "can't be written" in road.rows(SET, first)[0]["failure"]
-    with road.databases.connect("etl", "warehouse") as connection:
+    assert len(scene.features(second)) == 1
+    assert "can't be written" in scene.rows(SET, first)[0]["failure"]
+    with scene.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.away RENAME TO {table}")
     for _ in range(3):
         worker.step()
 
-    assert len(road.features(first)) == 1
-    assert road.rows(SET, first)[0]["failure"] is None
+    assert len(scene.features(first)) == 1
+    assert scene.rows(SET, first)[0]["failure"] is None
 
 
-def _ask(road: Any) -> None:
-    with road.databases.connect("dataapi", "warehouse") as connection:
+def _ask(scene: Any) -> None:
+    with scene.databases.connect("dataapi", "warehouse") as connection:
         connection.execute("UPDATE warehouse.quarantine SET redrive_at = now()")
 
 

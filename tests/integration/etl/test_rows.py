@@ -9,18 +9,18 @@ from typing import Any
 Good = Callable[..., dict[str, Any]]
 
 
-def test_a_served_row_becomes_a_feature_row(road: Any, good: Good) -> None:
+def test_a_served_row_becomes_a_feature_row(scene: Any, good: Good) -> None:
     """Each row of a request is a typed feature row under the digest, with its key and time."""
-    digest = road.apply()
-    (request,) = road.serve(
+    digest = scene.apply()
+    (request,) = scene.serve(
         [
             good(loan="L1", asked_at="2026-02-03T04:05:06+02:00"),
             good(city=None, income=0, children=0, member=False),
         ]
     )
-    road.drain()
+    scene.drain()
 
-    first, second = road.features(digest)
+    first, second = scene.features(digest)
     assert first.pop("batch") == second.pop("batch") > 0
     assert (str(first.pop("request_id")), str(second.pop("request_id"))) == (request, request)
     assert first == {
@@ -31,13 +31,13 @@ def test_a_served_row_becomes_a_feature_row(road: Any, good: Good) -> None:
         "row": 1, "event_time": datetime(2026, 3, 1, 12, tzinfo=UTC), "key": None,
         "income": 0.0, "city": None, "heads": 1, "member": False,
     }  # fmt: skip
-    assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 0
+    assert scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 0
 
 
-def test_bad_rows_go_to_quarantine_alone(road: Any, good: Good) -> None:
+def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
     """Bad values, raising features, broken requests: each is kept with column, reason and what was sent; all others are feature rows."""
-    digest = road.apply()
-    requests = road.serve(
+    digest = scene.apply()
+    requests = scene.serve(
         [good(), good(income="much"), good()],
         [good(children=-1)],
         [good(city="Bo\0nn", income=-1)],
@@ -45,15 +45,15 @@ def test_bad_rows_go_to_quarantine_alone(road: Any, good: Good) -> None:
         [good(children=2**63)],
         [good()],
     )
-    broken = road.store_text(
+    broken = scene.store_text(
         '{"income": [1, 2], "city": ["\\u0000"], "children": [1], "member": [true]}',
         rows=1,
         offset=30,
     )
-    road.store_text(
+    scene.store_text(
         '{"income": [1], "city": ["a"], "children": [1], "member": [true]}', rows=1, offset=31
     )
-    road.drain()
+    scene.drain()
 
     assert [
         (requests[0], 1, "income", "'much' is a string, not a number"),
@@ -79,43 +79,43 @@ def test_bad_rows_go_to_quarantine_alone(road: Any, good: Good) -> None:
         (broken, 0, "income", "has 2 values, and the request has 1 rows"),
     ] == [
         (row["request_id"], row["row"], row["column_name"], row["reason"])
-        for row in road.quarantine(digest)
+        for row in scene.quarantine(digest)
     ]
-    assert road.quarantine(digest)[2]["payload"] == {
+    assert scene.quarantine(digest)[2]["payload"] == {
         "income": -1,
         "city": "Bo\\u0000nn",
         "children": 2,
         "member": True,
     }
-    assert road.balance(digest) == {"raw": 10, "waiting": 0, "featured": 4, "quarantined": 6}
+    assert scene.balance(digest) == {"raw": 10, "waiting": 0, "featured": 4, "quarantined": 6}
 
 
-def test_rows_of_an_older_definition_fit_when_they_can(road: Any, good: Good) -> None:
+def test_rows_of_an_older_definition_fit_when_they_can(scene: Any, good: Good) -> None:
     """A column that was dropped is ignored, one that was added and is nullable is null; one that was added otherwise is a fault."""
-    road.serve([good(height=3)])
-    columns = road_columns = [
+    scene.serve([good(height=3)])
+    columns = earlier = [
         {"name": "income", "dtype": "float64"},
         {"name": "region", "dtype": "string", "nullable": True},
     ]
-    lenient = road.apply(None, columns=columns)
-    road.drain()
-    strict = road.apply(None, columns=[*road_columns, {"name": "age", "dtype": "int64"}])
-    road.drain()
+    lenient = scene.apply(None, columns=columns)
+    scene.drain()
+    strict = scene.apply(None, columns=[*earlier, {"name": "age", "dtype": "int64"}])
+    scene.drain()
 
-    assert [{"income": 30.5, "region": None}] == road.features(lenient, "income, region")
+    assert [{"income": 30.5, "region": None}] == scene.features(lenient, "income, region")
     assert [("age", "is missing")] == [
-        (row["column_name"], row["reason"]) for row in road.quarantine(strict)
+        (row["column_name"], row["reason"]) for row in scene.quarantine(strict)
     ]
 
 
-def test_a_history_row_brings_its_label(road: Any, good: Good) -> None:
+def test_a_history_row_brings_its_label(scene: Any, good: Good) -> None:
     """The target of an imported row becomes a label under the mark of its batch; a bad one keeps the row out, a missing one does not."""
-    digest = road.apply()
-    road.bring(good(paid="yes"), good(paid=None), good(), good(paid="perhaps"))
-    road.drain()
+    digest = scene.apply()
+    scene.bring(good(paid="yes"), good(paid=None), good(), good(paid="perhaps"))
+    scene.drain()
 
-    first = road.features(digest)[0]
-    labels = road.rows(
+    first = scene.features(digest)[0]
+    labels = scene.rows(
         "SELECT request_id, row, number, text, source, valid_from FROM warehouse.labels"
     )
     assert labels == [
@@ -129,17 +129,17 @@ def test_a_history_row_brings_its_label(road: Any, good: Good) -> None:
         }
     ]
     assert [("paid", "'perhaps' is not one of no, yes")] == [
-        (row["column_name"], row["reason"]) for row in road.quarantine(digest)
+        (row["column_name"], row["reason"]) for row in scene.quarantine(digest)
     ]
-    assert road.balance(digest) == {"raw": 4, "waiting": 0, "featured": 3, "quarantined": 1}
+    assert scene.balance(digest) == {"raw": 4, "waiting": 0, "featured": 3, "quarantined": 1}
 
 
-def test_numbers_and_flags_are_number_labels(road: Any, good: Good) -> None:
+def test_numbers_and_flags_are_number_labels(scene: Any, good: Good) -> None:
     """A bool target is stored as 0 or 1; served requests can't label themselves."""
-    road.apply(target={"name": "paid", "dtype": "bool"})
-    road.bring(good(paid=True), good(paid=False))
-    road.serve([good(paid=True)])
-    road.drain()
+    scene.apply(target={"name": "paid", "dtype": "bool"})
+    scene.bring(good(paid=True), good(paid=False))
+    scene.serve([good(paid=True)])
+    scene.drain()
 
-    labels = road.rows("SELECT number, text FROM warehouse.labels ORDER BY request_id")
+    labels = scene.rows("SELECT number, text FROM warehouse.labels ORDER BY request_id")
     assert labels == [{"number": 1.0, "text": None}, {"number": 0.0, "text": None}]

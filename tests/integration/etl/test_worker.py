@@ -22,220 +22,220 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _featured(road: Any, digest: str) -> int:
+def _featured(scene: Any, digest: str) -> int:
     query = "SELECT coalesce(sum(featured), 0)::int AS n FROM warehouse.progress WHERE digest = %s"
-    return int(road.rows(query, digest)[0]["n"])
+    return int(scene.rows(query, digest)[0]["n"])
 
 
-def test_small_batches_give_the_same_as_one(road: Any, good: Good) -> None:
+def test_small_batches_give_the_same_as_one(scene: Any, good: Good) -> None:
     """Where a batch ends, by requests or by rows, does not matter; a request larger than the limit goes alone."""
-    digest = road.apply()
-    ids = road.serve(*([good()] * random.Random(number).randint(1, 7) for number in range(40)))
-    road.drain(batch_requests=3, batch_rows=5)
+    digest = scene.apply()
+    ids = scene.serve(*([good()] * random.Random(number).randint(1, 7) for number in range(40)))
+    scene.drain(batch_requests=3, batch_rows=5)
 
-    found = road.features(digest)
+    found = scene.features(digest)
     assert ids == list(dict.fromkeys(str(row["request_id"]) for row in found))
     assert len({row["batch"] for row in found}) > 10
-    assert road.balance(digest)["waiting"] == 0
+    assert scene.balance(digest)["waiting"] == 0
 
 
-def test_a_late_transaction_is_not_skipped(road: Any, good: Good) -> None:
+def test_a_late_transaction_is_not_skipped(scene: Any, good: Good) -> None:
     """Rows that commit long after etl has looked, and after rows of another partition, become feature rows all the same."""
-    digest = road.apply()
-    worker = road.worker()
-    with road.stored([good()], [good()], partition=1) as late:
-        early = road.serve([good()], partition=0)
-        road.drain(worker)
+    digest = scene.apply()
+    worker = scene.worker()
+    with scene.stored([good()], [good()], partition=1) as late:
+        early = scene.serve([good()], partition=0)
+        scene.drain(worker)
 
-        assert early == [str(row["request_id"]) for row in road.features(digest)]
-    road.drain(worker)
+        assert early == [str(row["request_id"]) for row in scene.features(digest)]
+    scene.drain(worker)
 
-    assert sorted([*early, *late]) == [str(row["request_id"]) for row in road.features(digest)]
+    assert sorted([*early, *late]) == [str(row["request_id"]) for row in scene.features(digest)]
 
 
-def test_marks_grow_with_the_commits(road: Any, good: Good) -> None:
+def test_marks_grow_with_the_commits(scene: Any, good: Good) -> None:
     """A later batch has a higher mark, and its labels have the same."""
-    digest = road.apply()
-    worker = road.worker()
+    digest = scene.apply()
+    worker = scene.worker()
     for _ in range(3):
-        road.bring(good(paid="no"))
-        road.drain(worker)
+        scene.bring(good(paid="no"))
+        scene.drain(worker)
 
-    marks = [row["batch"] for row in road.features(digest)]
-    labels = road.rows("SELECT valid_from FROM warehouse.labels ORDER BY request_id")
+    marks = [row["batch"] for row in scene.features(digest)]
+    labels = scene.rows("SELECT valid_from FROM warehouse.labels ORDER BY request_id")
     assert marks == sorted(set(marks)) == [label["valid_from"] for label in labels]
 
 
-def test_a_new_digest_is_backfilled_beside_the_old_one(road: Any, good: Good) -> None:
+def test_a_new_digest_is_backfilled_beside_the_old_one(scene: Any, good: Good) -> None:
     """The new definition's rows come from the first raw row on, the old one goes on with new rows, and labels are not doubled."""
-    old = road.apply()
-    road.propose(old)
-    road.bring(good(paid="yes"), good(paid="no"))
-    road.drain()
-    new = road.apply(None)
-    road.serve([good()])
-    road.drain()
+    old = scene.apply()
+    scene.propose(old)
+    scene.bring(good(paid="yes"), good(paid="no"))
+    scene.drain()
+    new = scene.apply(None)
+    scene.serve([good()])
+    scene.drain()
 
-    assert (3, 3) == (len(road.features(old)), len(road.features(new)))
+    assert (3, 3) == (len(scene.features(old)), len(scene.features(new)))
     assert [["city", "heads", "income", "member"], ["children", "city", "income", "member"]] == [
-        sorted(set(road.features(digest)[0]) - {"request_id", "row", "batch", "event_time", "key"})
+        sorted(set(scene.features(digest)[0]) - {"request_id", "row", "batch", "event_time", "key"})
         for digest in (old, new)
     ]
-    assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 2
+    assert scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 2
     assert (
-        road.balance(old)
-        == road.balance(new)
+        scene.balance(old)
+        == scene.balance(new)
         == {"raw": 3, "waiting": 0, "featured": 3, "quarantined": 0}
     )
 
 
-def test_a_digest_that_nobody_uses_rests(road: Any, good: Good) -> None:
+def test_a_digest_that_nobody_uses_rests(scene: Any, good: Good) -> None:
     """An earlier digest costs nothing unless a version of it serves or waits for its approval; in use again it catches up."""
-    old = road.apply()
-    road.serve([good()])
-    road.drain()
-    road.apply(None)
-    road.serve([good()])
-    road.drain()
-    resting = len(road.features(old))
-    road.propose(old)
-    road.drain()
+    old = scene.apply()
+    scene.serve([good()])
+    scene.drain()
+    scene.apply(None)
+    scene.serve([good()])
+    scene.drain()
+    resting = len(scene.features(old))
+    scene.propose(old)
+    scene.drain()
 
-    assert (1, 2) == (resting, len(road.features(old)))
+    assert (1, 2) == (resting, len(scene.features(old)))
 
 
-def test_another_target_relabels_the_history(road: Any, good: Good) -> None:
+def test_another_target_relabels_the_history(scene: Any, good: Good) -> None:
     """When the target becomes another field, its backfill closes the old labels and opens new ones; a person's correction stays."""
-    road.apply()
-    road.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
-    road.drain()
-    first = road.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0][
+    scene.apply()
+    scene.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
+    scene.drain()
+    first = scene.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0][
         "request_id"
     ]
-    with road.databases.connect("owner", "warehouse") as connection:
+    with scene.databases.connect("owner", "warehouse") as connection:
         connection.execute(
             "UPDATE warehouse.labels SET source = 'feedback' WHERE request_id = %s", (first,)
         )
-    road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
-    road.drain()
+    scene.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
+    scene.drain()
 
-    assert ["yes", "no"] == _open_labels(road)
-    assert road.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 3
+    assert ["yes", "no"] == _open_labels(scene)
+    assert scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 3
 
 
-def test_an_earlier_target_relabels_the_history_again(road: Any, good: Good) -> None:
+def test_an_earlier_target_relabels_the_history_again(scene: Any, good: Good) -> None:
     """Going back to a digest that was current before, with its own target, brings back its labels, and drops the other's where it has none."""
     late = {"name": "late", "dtype": "string", "values": ["no", "yes"]}
-    digest = road.apply()
-    road.bring(good(paid="yes", late="no"), good(paid=None, late="no"))
-    road.drain()
-    road.apply(target=late)
-    road.drain()
-    assert ["no", "no"] == _open_labels(road)
-    road.apply()
+    digest = scene.apply()
+    scene.bring(good(paid="yes", late="no"), good(paid=None, late="no"))
+    scene.drain()
+    scene.apply(target=late)
+    scene.drain()
+    assert ["no", "no"] == _open_labels(scene)
+    scene.apply()
     assert [0] == [
         place["next_offset"]
-        for place in road.rows(
+        for place in scene.rows(
             "SELECT next_offset FROM warehouse.progress WHERE digest = %s", digest
         )
     ]
-    road.drain()
+    scene.drain()
 
-    assert ["yes"] == _open_labels(road)
-    assert road.balance(digest) == {"raw": 2, "waiting": 0, "featured": 2, "quarantined": 0}
+    assert ["yes"] == _open_labels(scene)
+    assert scene.balance(digest) == {"raw": 2, "waiting": 0, "featured": 2, "quarantined": 0}
 
 
-def test_only_the_target_that_holds_labels(road: Any, good: Good) -> None:
+def test_only_the_target_that_holds_labels(scene: Any, good: Good) -> None:
     """A digest of an earlier target goes on making features of new imports, and leaves their labels alone."""
-    road.propose(road.apply())
-    road.drain()
-    road.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
-    road.bring(good(paid="yes"), good(paid="yes", late="no"))
-    road.drain()
+    scene.propose(scene.apply())
+    scene.drain()
+    scene.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
+    scene.bring(good(paid="yes"), good(paid="yes", late="no"))
+    scene.drain()
 
-    assert ["no"] == _open_labels(road)
+    assert ["no"] == _open_labels(scene)
 
 
-def _open_labels(road: Any) -> list[str]:
+def _open_labels(scene: Any) -> list[str]:
     query = (
         "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
     )
-    return [row["text"] for row in road.rows(query)]
+    return [row["text"] for row in scene.rows(query)]
 
 
-def test_a_killed_etl_loses_and_doubles_nothing(road: Any, good: Good, tmp_path: Path) -> None:
+def test_a_killed_etl_loses_and_doubles_nothing(scene: Any, good: Good, tmp_path: Path) -> None:
     """Killed with SIGKILL again and again in the middle of its work, the rows come out exactly once."""
-    digest = road.apply()
-    ids = road.serve(*([good(children=number - 1)] for number in range(600)))
-    road.bring(*(good(paid="yes", asked_at=number) for number in range(200)))
+    digest = scene.apply()
+    ids = scene.serve(*([good(children=number - 1)] for number in range(600)))
+    scene.bring(*(good(paid="yes", asked_at=number) for number in range(200)))
     for kill in range(3):
-        done = _featured(road, digest)
-        process = road.spawn(tmp_path / "etl.log", batch_requests=4)
-        _until(lambda done=done: _featured(road, digest) > done)
+        done = _featured(scene, digest)
+        process = scene.spawn(tmp_path / "etl.log", batch_requests=4)
+        _until(lambda done=done: _featured(scene, digest) > done)
         time.sleep(0.01 * kill)
         process.kill()
         process.wait()
-    left = road.balance(digest)["waiting"]
-    road.drain()
+    left = scene.balance(digest)["waiting"]
+    scene.drain()
 
-    found = [str(row["request_id"]) for row in road.features(digest)]
+    found = [str(row["request_id"]) for row in scene.features(digest)]
     assert left > 0
-    assert set(ids) - set(found) == {road.quarantine(digest)[0]["request_id"]} == {ids[0]}
-    assert road.balance(digest) == {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1}
-    assert road.rows(
+    assert set(ids) - set(found) == {scene.quarantine(digest)[0]["request_id"]} == {ids[0]}
+    assert scene.balance(digest) == {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1}
+    assert scene.rows(
         "SELECT count(*) AS n, count(DISTINCT request_id) AS d FROM warehouse.labels"
     ) == [{"n": 200, "d": 200}]
 
 
-def test_two_processes_share_the_work(road: Any, good: Good, tmp_path: Path) -> None:
-    """Several etl processes on the same roads finish them together, and SIGTERM ends each cleanly."""
-    old, new = road.apply(), road.apply(None)
-    road.propose(old)
+def test_two_processes_share_the_work(scene: Any, good: Good, tmp_path: Path) -> None:
+    """Several etl processes on the same partitions finish them together, and SIGTERM ends each cleanly."""
+    old, new = scene.apply(), scene.apply(None)
+    scene.propose(old)
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
-    processes = [road.spawn(log, batch_requests=5) for log in logs]
+    processes = [scene.spawn(log, batch_requests=5) for log in logs]
     _until(lambda: all('"event": "features loaded"' in log.read_text() for log in logs))
     for partition in range(4):
-        road.serve(*([good()] for _ in range(150)), partition=partition)
-    _until(lambda: _featured(road, old) == _featured(road, new) == 600)
+        scene.serve(*([good()] for _ in range(150)), partition=partition)
+    _until(lambda: _featured(scene, old) == _featured(scene, new) == 600)
     for process in processes:
         process.terminate()
 
     assert [0, 0] == [process.wait(timeout=30) for process in processes]
     assert all('"event": "batch"' in log.read_text() for log in logs)
     assert (
-        road.balance(old)
-        == road.balance(new)
+        scene.balance(old)
+        == scene.balance(new)
         == {"raw": 600, "waiting": 0, "featured": 600, "quarantined": 0}
     )
 
 
-def test_requests_of_other_pipelines_are_left_alone(road: Any, good: Good) -> None:
+def test_requests_of_other_pipelines_are_left_alone(scene: Any, good: Good) -> None:
     """A topic carries many pipelines; each is read under its own digests, an unknown one waits."""
-    loans = road.apply()
-    others = road.apply(None, name="others")
-    (one,) = road.serve([good()])
-    (other,) = road.serve([good()], pipeline="others")
-    road.serve([good()], pipeline="unknown")
-    road.bring(good(), pipeline="others")
-    road.drain()
+    loans = scene.apply()
+    others = scene.apply(None, name="others")
+    (one,) = scene.serve([good()])
+    (other,) = scene.serve([good()], pipeline="others")
+    scene.serve([good()], pipeline="unknown")
+    scene.bring(good(), pipeline="others")
+    scene.drain()
 
-    assert [one] == [str(row["request_id"]) for row in road.features(loans)]
-    assert other in {str(row["request_id"]) for row in road.features(others)}
-    assert len(road.features(others)) == 2
+    assert [one] == [str(row["request_id"]) for row in scene.features(loans)]
+    assert other in {str(row["request_id"]) for row in scene.features(others)}
+    assert len(scene.features(others)) == 2
 
 
-def test_a_database_that_is_away_is_told_so(road: Any, good: Good) -> None:
+def test_a_database_that_is_away_is_told_so(scene: Any, good: Good) -> None:
     """A step without its database raises Unavailable, writes nothing, and the next one goes on."""
-    digest = road.apply()
-    road.serve([good()])
-    settings = road.databases.settings("etl")
-    worker = road.worker(
+    digest = scene.apply()
+    scene.serve([good()])
+    settings = scene.databases.settings("etl")
+    worker = scene.worker(
         postgres=settings.model_copy(
             update={"raw_dsn": type(settings.raw_dsn)("host=127.0.0.1 port=1 dbname=raw")}
         )
     )
     with pytest.raises(Unavailable):
         worker.step()
-    road.drain()
+    scene.drain()
 
-    assert len(road.features(digest)) == 1
+    assert len(scene.features(digest)) == 1
