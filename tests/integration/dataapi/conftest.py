@@ -120,7 +120,10 @@ class Api:
         )
 
     def featurise(self, name: str, *, requests: int = 1_000_000) -> None:
-        """What etl does with what is stored: rows without a width are bad, all others become feature rows."""
+        """What etl does with what is stored.
+
+        Rows without a width are bad, all others become feature rows.
+        """
         with (
             self.databases.connect("etl", "raw") as raw,
             self.databases.connect("etl", "warehouse") as warehouse,
@@ -266,7 +269,11 @@ def pool(databases: Any) -> Iterator[PrimaryPool]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Api]]:
-    """Start data APIs with other limits: `start(databases, folder, argv=…, postgres=…, **settings of dataapi)`; the pipelines are applied."""
+    """Start data APIs with other limits.
+
+    `start(databases, folder, argv=…, postgres=…, **settings of dataapi)`; the pipelines are
+    applied.
+    """
     with ExitStack() as stack:
 
         def begin(databases: Any, folder: Path, **options: Any) -> Api:

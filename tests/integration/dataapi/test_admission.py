@@ -10,7 +10,10 @@ from mlplatform.errors import Overloaded, Unauthenticated
 
 
 def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
-    """Every route but the open pages asks for a token; refusals before a handler reach the ledger, gathered."""
+    """Every route but the open pages asks for a token.
+
+    Refusals before a handler reach the ledger, gathered.
+    """
     with api.client("nobody") as client:
         for path in ("/v1/datasets", "/v1/pipelines", "/v1/ledger", "/nonsense"):
             with pytest.raises(Unauthenticated):
@@ -22,13 +25,17 @@ def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
 
 
 def test_any_character_may_be_sent(api: Any) -> None:
-    """NUL in a path, a name, a column or a holder is the caller's mistake: entered in the ledger, and no end of what comes after it."""
+    """NUL in a path, a name, a column or a holder is the caller's mistake.
+
+    It is entered in the ledger, and requests after it are served.
+    """
     with api.client("nobody") as client:
         for path in ("/x%00", "/y"):
             assert 401 == client.http.get(path).status_code
         assert 2 == api.refused("Unauthenticated")
     asked = [
-        "/v1/datasets/manual-one%00.training", "/v1/datasets/manual-one.labels?columns=%00", "/v1/receipts/%00",
+        "/v1/datasets/manual-one%00.training", "/v1/datasets/manual-one.labels?columns=%00",
+        "/v1/receipts/%00",
         "/v1/ledger?subject=%00", "/v1/datasets/manual-one.requests%00",
     ]  # fmt: skip
 

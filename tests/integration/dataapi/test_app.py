@@ -6,7 +6,7 @@ from typing import Any
 
 
 def test_pages_of_operation_are_open_and_true(api: Any) -> None:
-    """Alive, ready, metrics by route template, and a description of every route with its refusals, without a token."""
+    """Alive, ready, metrics by route, and every route with its refusals, without a token."""
     api.raw("reader", "GET", "/v1/pipelines/manual-one")
     api.raw("reader", "GET", "/v1/something/else")
     with api.client("nobody") as client:

@@ -16,8 +16,10 @@ def _store(api: Any, outbox: str, *sequences: int, pipeline: str = "manual-one")
     with api.databases.connect("consumer", "raw") as connection:
         for sequence in sequences:
             connection.execute(
-                "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version, caller,"
-                " received_at, rows, inputs, outputs) VALUES (%s, %s, 'serving', 'requests', 0, %s, %s, %s, '1', 'client', now(), 1, %s, '{}')",
+                "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, "
+                "log_offset, outbox_id, sequence, version, caller,"
+                " received_at, rows, inputs, outputs) VALUES (%s, %s, 'serving', 'requests', "
+                "0, %s, %s, %s, '1', 'client', now(), 1, %s, '{}')",
                 (
                     new_request_id(),
                     pipeline,
@@ -28,7 +30,8 @@ def _store(api: Any, outbox: str, *sequences: int, pipeline: str = "manual-one")
                 ),
             )
         connection.execute(
-            "INSERT INTO raw.offsets (topic, partition, next_offset) VALUES ('requests', 0, %s) ON CONFLICT (topic, partition) DO UPDATE"
+            "INSERT INTO raw.offsets (topic, partition, next_offset) VALUES ('requests', 0, "
+            "%s) ON CONFLICT (topic, partition) DO UPDATE"
             " SET next_offset = greatest(offsets.next_offset, excluded.next_offset)",
             (max(sequences) + 1,),
         )
@@ -52,14 +55,18 @@ def _outbox(api: Any) -> dict[str, Any]:
 
 
 def test_a_gap_in_the_numbers_is_found(api: Any) -> None:
-    """Numbers that are neither stored nor dead letters are missing; those above the highest are in flight, also when the outbox is closed."""
+    """Numbers that are neither stored nor dead letters are missing.
+
+    Those above the highest are in flight, also when the outbox is closed.
+    """
     outbox = str(uuid4())
     _heartbeat(api, outbox, 12)
     _store(api, outbox, 1, 2, 5, 9)
     with api.databases.connect("consumer", "raw") as connection:
         for place in (7, 8):  # sent twice: two dead letters, one record
             connection.execute(
-                "INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, reason, payload)"
+                "INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, "
+                "sequence, reason, payload)"
                 " VALUES ('requests', 0, %s, %s, 7, 'x', '')",
                 (place, outbox),
             )
@@ -82,7 +89,7 @@ def test_a_gap_in_the_numbers_is_found(api: Any) -> None:
 
 
 def test_what_a_silent_outbox_held_is_missing(api: Any) -> None:
-    """An outbox that was not heard of for two minutes has lost what it had not shipped, until it speaks again."""
+    """After two silent minutes what an outbox had not shipped is lost, until it reports again."""
     outbox = str(uuid4())
     _heartbeat(api, outbox, 12, acknowledged=10)
     _store(api, outbox, *range(1, 10))
@@ -100,7 +107,7 @@ def test_what_a_silent_outbox_held_is_missing(api: Any) -> None:
 
 
 def test_numbers_of_late_heartbeats_are_not_taken_back(api: Any) -> None:
-    """A heartbeat with lower numbers than before, or than the rows, does not lower what was accepted."""
+    """A report with lower numbers than before, or than the rows, lowers nothing."""
     outbox = str(uuid4())
     _heartbeat(api, outbox, 5)
     _heartbeat(api, outbox, 3)
@@ -118,7 +125,10 @@ def test_numbers_of_late_heartbeats_are_not_taken_back(api: Any) -> None:
 
 
 def test_rows_add_up_at_every_stage(api: Any) -> None:
-    """Raw = featured + quarantined + waiting + not applicable, before etl, half way, and after; from imports and serving."""
+    """Raw = featured + quarantined + waiting + not applicable, before etl, half way, and after.
+
+    For rows of imports and of serving.
+    """
     _store(api, str(uuid4()), 1, 2, 3, 4)
     _store(api, str(uuid4()), 5, pipeline="never-applied")
     api.send("manual-one", [{"width": 1}, {"width": 2}, {"width": "wide"}])
@@ -145,7 +155,7 @@ def test_rows_add_up_at_every_stage(api: Any) -> None:
 
 
 def test_a_lost_feature_row_is_unaccounted(api: Any) -> None:
-    """A feature row that is gone shows as unaccounted, though etl's own counters still say that it was written."""
+    """A feature row that is gone is unaccounted, though etl's own counters still include it."""
     api.send("manual-one", [{"width": 1}, {"width": 2}])
     api.featurise("manual-one")
     with api.databases.cluster.superuser(api.databases.warehouse) as connection:
@@ -161,7 +171,10 @@ def test_a_lost_feature_row_is_unaccounted(api: Any) -> None:
 def test_the_balance_waits_for_what_etl_has_passed(
     databases: Any, throwaway: Any, tmp_path: Any, start: Any, wait: Any
 ) -> None:
-    """A standby of the raw database that lacks rows which etl has passed is no source; what the primary lacks too is shown, not hidden."""
+    """A standby of the raw database that lacks rows which etl has passed is no source.
+
+    What the primary lacks too is shown, not hidden.
+    """
     theirs = throwaway.servers.settings("dataapi", raw="raw", warehouse="warehouse")
     api = start(
         databases,
@@ -178,7 +191,8 @@ def test_the_balance_waits_for_what_etl_has_passed(
         last = api.send("manual-one", [{"width": 1}])["last_offset"]
         with databases.connect("etl", "warehouse") as etl:
             etl.execute(
-                "INSERT INTO warehouse.progress VALUES ('manual-one', %s, 'import:manual-one', 0, %s)",
+                "INSERT INTO warehouse.progress VALUES ('manual-one', %s, 'import:manual-one', "
+                "0, %s)",
                 ("d" * 64, last + 1),
             )
         databases.catch_up()

@@ -56,7 +56,7 @@ def filled(api: Any) -> Any:
 
 
 def test_a_downloaded_dataset_matches_its_receipt(filled: Any) -> None:
-    """The client gets every row, and a receipt from a standby with its position, mark, rows and hash."""
+    """The client gets every row, and a receipt of a standby with position, mark, rows and hash."""
     with filled.client("trainer") as client:
         found = download(client, "manual-one.training", DatasetQuery())
     proof = ContentHash()
@@ -96,7 +96,10 @@ def test_a_receipt_is_reproducible(filled: Any) -> None:
 
 
 def test_formats_columns_and_limits_agree(filled: Any) -> None:
-    """CSV and NDJSON carry the rows of the Arrow stream; columns come in the order asked for; a limit keeps the latest."""
+    """CSV and NDJSON carry the rows of the Arrow stream; columns come in the order asked for.
+
+    A limit keeps the latest.
+    """
     query = {"columns": "colour,width", "limit": 5}
     with filled.client("reader") as client:
         arrow = read_dataset(
@@ -149,7 +152,10 @@ def test_an_empty_dataset_is_whole_too(api: Any) -> None:
 
 
 def test_every_read_is_in_the_ledger(filled: Any) -> None:
-    """A read is entered when it opens and when it ends, with columns, rows and position; refusals with their class."""
+    """A read is entered when it opens and when it ends, with columns, rows and position.
+
+    Refusals are entered with their class.
+    """
     with filled.client("trainer") as client:
         found = download(client, "manual-one.training", DatasetQuery(columns=("width",)))
         with pytest.raises(UnknownName):
@@ -203,7 +209,10 @@ def test_contracts_are_listed_for_those_who_may_read(api: Any) -> None:
 
 
 def test_a_stream_cut_between_batches_is_noticed(filled: Any) -> None:
-    """A stream that ends properly, but lacks its last batch, is refused by the client: it is not what the receipt says."""
+    """A stream that ends properly, but lacks its last batch, is refused by the client.
+
+    It is not what the receipt says.
+    """
     with (
         _relay(filled.url, _without_last_row) as client,
         pytest.raises(DatasetIncomplete, match="19 rows came, it names 20"),
@@ -223,7 +232,10 @@ def test_a_body_cut_before_its_end_is_noticed(filled: Any) -> None:
 def test_a_stream_that_ends_early_leaves_no_receipt(
     databases: Any, tmp_path: Any, start: Any, wait: Callable[..., Any]
 ) -> None:
-    """A dead session breaks the body off; a reader that hangs up or stalls is noticed; none of them leaves a receipt or a session behind."""
+    """A dead session breaks the body off; a reader that hangs up or stalls is noticed.
+
+    None of them leaves a receipt or a session behind.
+    """
     api = start(databases, tmp_path, stall_s=2.0)
     _fill(api)
     receipts = [end(api, wait) for end in (_session_dies, _reader_hangs_up, _reader_stalls)]
@@ -240,7 +252,7 @@ def test_a_stream_that_ends_early_leaves_no_receipt(
 def test_a_primary_behind_the_reading_address_is_refused(
     databases: Any, tmp_path: Any, start: Any
 ) -> None:
-    """An address that leads to a primary gives 503 with Retry-After, no row, and an entry in the ledger."""
+    """The address of a primary gives 503 with Retry-After, no row, and an entry in the ledger."""
     to_primary = {
         "warehouse_replica_dsn": databases.dsn("reader", "warehouse"),
         "raw_replica_dsn": databases.dsn("reader", "raw"),
@@ -258,7 +270,10 @@ def test_a_primary_behind_the_reading_address_is_refused(
 def test_a_lagging_standby_is_waited_for(
     databases: Any, throwaway: Any, tmp_path: Any, start: Any
 ) -> None:
-    """A standby that is further behind than allowed gives 503; the client reads again and succeeds when it has caught up."""
+    """A standby that is further behind than allowed gives 503.
+
+    The client reads again and succeeds when it has caught up.
+    """
     behind = type(databases)(throwaway, "raw", "warehouse")
     api = start(behind, tmp_path, postgres={"max_lag_bytes": 200_000})
     api.send("manual-one", ROWS)

@@ -18,7 +18,10 @@ from mlplatform.errors import (
     UnsupportedMedia,
 )
 
-STORED = "SELECT topic, partition, log_offset, source, caller, rows, inputs::text FROM raw.requests ORDER BY log_offset"
+STORED = (
+    "SELECT topic, partition, log_offset, source, caller, rows, inputs::text FROM "
+    "raw.requests ORDER BY log_offset"
+)
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
@@ -59,7 +62,7 @@ def test_rows_lie_on_the_road_in_order(api: Any) -> None:
 
 
 def test_csv_is_converted_by_declared_types(api: Any) -> None:
-    """CSV fields get their declared type, empty ones are null, and what can't be converted is left for etl to refuse."""
+    """CSV fields get their declared type, empty ones are null; etl refuses the rest."""
     body = b"width,colour,kind,seen_at\n1.5,red,rose,2025-01-02T03:04:05Z\nwide,,daisy,1700000000\n"
     answer = _post(api, body, "text/csv")
 
@@ -85,7 +88,10 @@ def test_arrow_rows_are_taken(api: Any) -> None:
 
 
 def test_a_cut_arrow_stream_stores_nothing(api: Any) -> None:
-    """A stream that breaks off in its second batch is refused whole: no row of the first one is stored."""
+    """A stream that breaks off in its second batch is refused whole.
+
+    No row of the first one is stored.
+    """
     table = pa.table({"width": list(range(2000))})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -130,7 +136,10 @@ def test_unreadable_lines_go_to_quarantine(api: Any) -> None:
 
 
 def test_broken_csv_lines_go_to_quarantine_as_they_were(api: Any) -> None:
-    """Too few fields, bad quoting and bytes that are no UTF-8 are kept; the other lines are stored."""
+    """Too few fields, bad quoting and bytes that are not UTF-8 are kept.
+
+    The other lines are stored.
+    """
     body = b'width,colour\n1,red\n2\n3,"re"d\n4,\xe9\n5,"two\nlines"\n'
     answer = _post(api, body, "text/csv")
     kept = api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"})
@@ -141,7 +150,10 @@ def test_broken_csv_lines_go_to_quarantine_as_they_were(api: Any) -> None:
 
 
 def test_letters_of_all_scripts_arrive(api: Any) -> None:
-    """Texts beyond ASCII come through CSV and NDJSON as they are; a byte order mark is no part of the header."""
+    """Texts beyond ASCII come through CSV and NDJSON as they are.
+
+    A byte order mark is no part of the header.
+    """
     answers = [
         _post(api, "\ufeffwidth,colour\r\n1,żółty\r\n".encode(), "text/csv"),
         api.send("manual-one", [{"colour": "黄色"}]),
@@ -152,7 +164,7 @@ def test_letters_of_all_scripts_arrive(api: Any) -> None:
 
 
 def test_a_header_that_fits_no_row_is_refused(api: Any) -> None:
-    """A CSV without a needed column, with one twice, or without a header is refused and names the column."""
+    """A CSV that lacks a column or a header, or has one twice, is refused; the column is named."""
     for body, field in [
         (b"colour\nred\n", "width"),
         (b"width,width\n1,2\n", "width"),
@@ -176,7 +188,7 @@ def test_a_retry_with_its_key_stores_nothing_twice(api: Any) -> None:
 
 
 def test_an_import_goes_on_where_it_ended(api: Any) -> None:
-    """A body whose first chunk is stored already is brought in from the second on, without doubling quarantined lines."""
+    """After a stored first chunk the second is brought in, without doubling quarantined lines."""
     rows = [b'{"width": %d}' % number for number in range(7_000)]
     rows[10] = b"nonsense"
     body = b"\n".join(rows)
@@ -200,7 +212,7 @@ def test_an_import_goes_on_where_it_ended(api: Any) -> None:
 
 
 def test_requests_with_one_key_take_turns(api: Any) -> None:
-    """The same body sent three times at once is stored once, in its order, and all three get the same answer."""
+    """The same body sent three times at once is stored once; all get the same answer."""
     body = b"\n".join(b'{"width": %d}' % number for number in range(11_000))
     with ThreadPoolExecutor(3) as pool:
         answers = list(
@@ -252,7 +264,7 @@ def test_refusals_are_named_and_entered(api: Any) -> None:
 def test_a_body_above_the_limit_is_refused_while_it_comes(
     databases: Any, tmp_path: Any, start: Any
 ) -> None:
-    """413 for an announced size and for a chunked body that grows beyond the limit, of rows or of JSON; nothing of it is stored."""
+    """413 for an announced size and for a chunked body above the limit; nothing of it is stored."""
     api = start(databases, tmp_path, max_body_bytes=4096)
     line = b'{"width": 1}\n'
     with pytest.raises(TooLarge):

@@ -1,4 +1,7 @@
-"""Labels in: what is true of a request, now or later corrected; what can't be a label is named and kept."""
+"""Labels in: what is true of a request, now or later corrected.
+
+What can't be a label is named and kept.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ def _ids(api: Any) -> list[str]:
 def _labels(api: Any) -> list[tuple[Any, ...]]:
     with api.databases.connect("dataapi", "warehouse") as connection:
         return connection.execute(
-            "SELECT text, source, valid_to = 9223372036854775807 FROM warehouse.labels ORDER BY valid_from, text"
+            "SELECT text, source, valid_to = 9223372036854775807 FROM warehouse.labels ORDER "
+            "BY valid_from, text"
         ).fetchall()
 
 
@@ -35,7 +39,10 @@ def _send(api: Any, *labels: Any, **body: Any) -> Any:
 
 
 def test_a_correction_closes_the_old_label(api: Any) -> None:
-    """A new label for a row ends the old one; the same label again changes nothing; the last of one body counts."""
+    """A new label for a row ends the old one; the same label again changes nothing.
+
+    The last of one body counts.
+    """
     api.send("manual-one", [{"width": 1}])
     (request_id,) = _ids(api)
     label = {"request_id": request_id, "row": 0}
@@ -64,7 +71,7 @@ def test_a_correction_of_history_shows_in_the_training_data(api: Any) -> None:
 
 
 def test_a_label_may_come_before_its_request(api: Any) -> None:
-    """With its pipeline named, per label or for all, the label of a request that is still on the road is taken; without, it is refused."""
+    """A label of a request that is not stored yet is taken when its pipeline is named."""
     early, other = new_request_id(), new_request_id()
     refused = _send(api, {"request_id": early, "label": "rose"})
     taken = _send(
@@ -82,7 +89,10 @@ def test_a_label_may_come_before_its_request(api: Any) -> None:
 
 
 def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
-    """Every refused item is listed with index, field and reason, and lies in quarantine; the good ones count."""
+    """Every refused item is listed with index, field and reason, and lies in quarantine.
+
+    The good ones count.
+    """
     api.apply(
         "numbers",
         target={"name": "size", "dtype": "int64"},
@@ -117,8 +127,10 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
 
     assert 2 == answer["accepted"]
     assert [
-        (1, "row"), (2, "row"), (3, "label"), (4, "label"), (5, "label"), (6, "pipeline"), (7, "request_id"), (8, "lable"), (9, ""),
-        (10, "label"), (11, "label"), (13, "pipeline"), (14, "label"), (15, "label"), (16, "pipeline"),
+        (1, "row"), (2, "row"), (3, "label"), (4, "label"), (5, "label"), (6, "pipeline"),
+        (7, "request_id"), (8, "lable"), (9, ""),
+        (10, "label"), (11, "label"), (13, "pipeline"), (14, "label"), (15, "label"),
+        (16, "pipeline"),
     ] == [(item["index"], item["field"]) for item in answer["refused"]]  # fmt: skip
     items[16]["pipeline"] = "a\\u0000"
     assert [items[item["index"]] for item in answer["refused"]] == [
@@ -130,7 +142,10 @@ def test_what_is_no_label_is_named_and_kept(api: Any) -> None:
 
 
 def test_a_label_under_a_wrong_name_hides_nothing(api: Any) -> None:
-    """Sent before its request, for another pipeline, a label is that pipeline's; the right one counts when it comes."""
+    """Sent before its request, for another pipeline, a label is that pipeline's.
+
+    The right one counts when it comes.
+    """
     early = new_request_id()
     _send(api, {"request_id": early, "label": "rose"}, pipeline="auto-one")
     _send(api, {"request_id": early, "label": "rose"}, pipeline="manual-one")
@@ -152,7 +167,7 @@ def test_a_refused_label_is_kept_once(api: Any) -> None:
 
 
 def test_a_limited_writer_learns_and_leaves_nothing_elsewhere(api: Any) -> None:
-    """A writer of one pipeline is told neither whose a request is nor how many rows it has, and fills no other pipeline's quarantine."""
+    """A writer learns nothing of other pipelines' requests, and does not fill their quarantine."""
     api.send("manual-one", [{"width": 1}])
     (known,) = _ids(api)
     items = [
@@ -181,7 +196,8 @@ def test_a_text_must_fit_the_index(api: Any) -> None:
     )
 
     assert (1, [(1, "label", "longer than 2000 bytes")]) == (
-        answer["accepted"], [(item["index"], item["field"], item["reason"]) for item in answer["refused"]]
+        answer["accepted"],
+        [(item["index"], item["field"], item["reason"]) for item in answer["refused"]],
     )  # fmt: skip
 
 
@@ -226,7 +242,10 @@ def test_a_body_that_is_no_list_of_labels_is_refused(api: Any) -> None:
 
 
 def test_who_labelled_what_is_in_the_ledger(api: Any) -> None:
-    """One entry per pipeline in the transaction of the labels; a caller without the role is refused and entered."""
+    """One entry per pipeline in the transaction of the labels.
+
+    A caller without the role is refused and entered.
+    """
     _send(
         api,
         {"request_id": new_request_id(), "label": "rose"},

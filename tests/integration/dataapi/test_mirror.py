@@ -18,7 +18,8 @@ def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
     """Write versions with their states, and the record's entries that made them so."""
     with databases.connect("dataapi", "warehouse") as connection:
         connection.execute(
-            "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) VALUES (%s, %s, 'c', 'd', 'test')"
+            "INSERT INTO control.pipelines (name, definition, commit, features_digest, "
+            "applied_by) VALUES (%s, %s, 'c', 'd', 'test')"
             " ON CONFLICT DO NOTHING",
             (NAME, json.dumps({})),
         )
@@ -26,7 +27,8 @@ def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
             states, key=lambda item: item[1] == "champion"
         ):  # never two champions at once
             connection.execute(
-                "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, commit,"
+                "INSERT INTO control.model_versions (pipeline, version, state, run_id, "
+                "artifacts, manifest_sha256, features_digest, commit,"
                 " format, receipt_id) VALUES (%s, %s, %s, 'r', 'a', %s, %s, 'c', 'onnx', 'x')"
                 " ON CONFLICT (pipeline, version) DO UPDATE SET state = excluded.state",
                 (NAME, version, state, "1" * 64, "2" * 64),
@@ -35,7 +37,8 @@ def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
             if action:
                 became = "champion" if action in ("promote", "rollback") else state
                 connection.execute(
-                    "INSERT INTO control.promotions (pipeline, version, action, state, by, why) VALUES (%s, %s, %s, %s, 'test', 'test')",
+                    "INSERT INTO control.promotions (pipeline, version, action, state, by, "
+                    "why) VALUES (%s, %s, %s, %s, 'test', 'test')",
                     (NAME, version, action, became),
                 )
 
@@ -51,7 +54,10 @@ def _mirrored(databases: Any) -> list[bool]:
 
 
 def test_aliases_follow_the_record_and_are_repaired(databases: Any, pool: Any, mlflow: Any) -> None:
-    """champion, candidate and previous are set, moved and removed with the record; what people change is put right; others' aliases stay."""
+    """champion, candidate and previous are set, moved and removed with the record.
+
+    What people change is put right; others' aliases stay.
+    """
     publisher = Publisher(mlflow.url)
     for _ in range(3):
         run = publisher.start(NAME, name="run", tags={})
@@ -77,7 +83,7 @@ def test_aliases_follow_the_record_and_are_repaired(databases: Any, pool: Any, m
 
 
 def test_an_absent_registry_is_counted_and_holds_nothing_up(databases: Any, pool: Any) -> None:
-    """While MLflow is away each round counts a failure, and the record is not marked as mirrored."""
+    """While MLflow is away each round counts a failure, and nothing is marked as mirrored."""
     _promote(databases, ("1", "champion", "promote"))
     before = REGISTRY.get_sample_value("mlplatform_dataapi_mirror_failures_total") or 0.0
     with ModelStore("http://127.0.0.1:1") as store:

@@ -70,7 +70,10 @@ def status(api: Any, name: str) -> tuple[Any, ...]:
 
 
 def test_a_version_goes_from_registered_to_champion_and_back(api: Any, receipts: Any) -> None:
-    """Register, verify, propose, approve; a second one promoted; a rollback brings the first one back; the record tells it all."""
+    """Register, verify, propose, approve; a second one promoted.
+
+    A rollback brings the first one back; the record holds it all.
+    """
     verified(api, "manual-one", receipts["manual-one"], "1", "2")
     seen = [status(api, "manual-one")]
     for caller, action, version in [
@@ -85,7 +88,8 @@ def test_a_version_goes_from_registered_to_champion_and_back(api: Any, receipts:
     record = api.call("reader", "GET", "/v1/models/manual-one/promotions")
 
     assert [
-        (None, None, None), (None, "1", None), ("1", None, None), ("1", "2", None), ("2", None, "1"), ("1", None, None),
+        (None, None, None), (None, "1", None), ("1", None, None), ("1", "2", None),
+        ("2", None, "1"), ("1", None, None),
     ] == seen  # fmt: skip
     assert [
         ("rollback", "1", "2"),
@@ -101,7 +105,7 @@ def test_a_version_goes_from_registered_to_champion_and_back(api: Any, receipts:
 
 
 def test_auto_approval_promotes_what_is_proposed(api: Any, receipts: Any) -> None:
-    """With `approval: auto` a proposal becomes champion at once, by the pipeline's name, also when its answer was lost and it is sent again."""
+    """With `approval: auto` a proposal becomes champion at once, also when it is sent twice."""
     verified(api, "auto-one", receipts["auto-one"], "1")
     done = act(api, "trainer", "auto-one", "propose", "1")
     again = act(api, "trainer", "auto-one", "propose", "1")
@@ -119,7 +123,10 @@ def test_auto_approval_promotes_what_is_proposed(api: Any, receipts: Any) -> Non
 def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(
     api: Any, receipts: Any
 ) -> None:
-    """Of two runs that met the same champion the later one is refused, and so is one that met none; repeating the first is no error."""
+    """Of two runs that met the same champion the later one is refused, and so is one that met none.
+
+    Repeating the first is no error.
+    """
     verified(api, "auto-one", receipts["auto-one"], "1", "2", "3")
     path, body = (
         "/v1/models/auto-one/promotions",
@@ -137,7 +144,7 @@ def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(
 
 
 def test_what_was_judged_by_another_definition_waits_for_a_person(api: Any, receipts: Any) -> None:
-    """When a new commit was applied during the run, the version stays a candidate although the pipeline approves by itself."""
+    """A version of an earlier commit stays a candidate, although approval is auto."""
     api.call(
         "trainer",
         "POST",
@@ -157,7 +164,10 @@ def test_what_was_judged_by_another_definition_waits_for_a_person(api: Any, rece
 
 
 def test_a_trainer_cannot_promote(api: Any, receipts: Any) -> None:
-    """With manual approval a trainer proposes and no more: approve, promote, rollback and reject need the role approver."""
+    """With manual approval a trainer proposes and no more.
+
+    Approve, promote, rollback and reject need the role approver.
+    """
     verified(api, "manual-one", receipts["manual-one"], "1")
     act(api, "trainer", "manual-one", "propose", "1")
     for action in ("approve", "promote", "rollback", "reject"):
@@ -173,7 +183,7 @@ def test_a_trainer_cannot_promote(api: Any, receipts: Any) -> None:
 
 
 def test_of_two_at_once_one_becomes_champion(api: Any, receipts: Any) -> None:
-    """Promotions at the same moment leave exactly one champion, and the record agrees with the versions."""
+    """Promotions at the same moment leave one champion, and the record agrees with the versions."""
     numbers = [str(number) for number in range(1, 7)]
     verified(api, "manual-one", receipts["manual-one"], *numbers)
     for number in numbers:
@@ -237,7 +247,10 @@ def test_refused_steps_say_what_is_missing(api: Any, receipts: Any) -> None:
 
 
 def test_a_version_is_registered_once_with_one_set_of_facts(api: Any, receipts: Any) -> None:
-    """The same facts again are no error; other facts, an unknown receipt, or one of another pipeline are refused."""
+    """The same facts again are no error.
+
+    Other facts, an unknown receipt, or one of another pipeline are refused.
+    """
     path, receipt = "/v1/models/manual-one/versions", receipts["manual-one"]
     first = api.call("trainer", "POST", path, json=facts("1", receipt))
 

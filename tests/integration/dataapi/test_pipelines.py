@@ -14,7 +14,10 @@ DIGEST = "d" * 64
 
 
 def test_a_definition_is_applied_by_admins_only(api: Any) -> None:
-    """PUT records definition, commit and digest; others are refused; what makes no sense names its key."""
+    """PUT records definition, commit and digest; others are refused.
+
+    What makes no sense names its key.
+    """
     found = api.call("trainer", "GET", "/v1/pipelines/manual-one")
     body = {"definition": found["definition"], "commit": "beef", "features_digest": "e" * 64}
     with pytest.raises(Forbidden, match="role admin"):
@@ -83,7 +86,8 @@ def test_a_failure_of_etl_is_shown_until_the_pipeline_is_applied_again(api: Any)
     """What keeps etl from a digest is passed on; applying again clears it, for another try."""
     with api.databases.connect("etl", "warehouse") as connection:
         connection.execute(
-            "UPDATE control.feature_sets SET failure = 'no such commit' WHERE pipeline = 'manual-one'"
+            "UPDATE control.feature_sets SET failure = 'no such commit' WHERE pipeline = "
+            "'manual-one'"
         )
     before = api.call("trainer", "GET", f"/v1/pipelines/manual-one/features/{DIGEST}")
     api.apply("manual-one")
@@ -93,7 +97,10 @@ def test_a_failure_of_etl_is_shown_until_the_pipeline_is_applied_again(api: Any)
 
 
 def test_one_training_at_a_time(api: Any) -> None:
-    """A lease is for one holder until it ends or is given back; its holder may renew it; a run is refused while it lasts."""
+    """A lease is for one holder until it ends or is given back; its holder may renew it.
+
+    A run is refused while it lasts.
+    """
     path = "/v1/pipelines/manual-one/lease"
     first = api.call("trainer", "POST", path, json={"holder": "a", "ttl_s": 60})
     renewed = api.call("trainer", "POST", path, json={"holder": "a", "ttl_s": 120})
@@ -114,7 +121,10 @@ def test_one_training_at_a_time(api: Any) -> None:
 
 
 def test_a_run_is_started_and_seen(databases: Any, tmp_path: Any, start: Any, wait: Any) -> None:
-    """A run becomes a child process with the trainer's own environment, and its end is seen; its log holds what it wrote."""
+    """A run becomes a child process with the trainer's own environment, and its end is seen.
+
+    Its log holds what it wrote.
+    """
     script = "import os, sys; print(sys.argv[1:], sorted(os.environ)); sys.exit(3)"
     api = start(databases, tmp_path, argv=(sys.executable, "-I", "-c", script))
     run = api.call(

@@ -10,7 +10,10 @@ from mlplatform.errors import Forbidden
 
 
 def test_quarantined_rows_can_be_tried_again(api: Any) -> None:
-    """A redrive marks unresolved rows, all or by id; what can't be tried again is named with the reason."""
+    """A redrive marks unresolved rows, all or by id.
+
+    What can't be tried again is named with the reason.
+    """
     api.send("manual-one", [{"width": "wide"}, {"width": "wider"}])
     api.featurise("manual-one")
     api.call(

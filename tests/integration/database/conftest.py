@@ -50,8 +50,10 @@ class Warehouse:
             mark = connection.execute("SELECT warehouse.next_mark()").fetchone()[0]
             for number, request_id in enumerate(ids):
                 connection.execute(
-                    "INSERT INTO features.churn_a (request_id, row, batch, event_time, key, age, city, old) VALUES "
-                    "(%s, 0, %s, '2026-01-01Z'::timestamptz + make_interval(days => %s), %s, %s, %s, %s)",
+                    "INSERT INTO features.churn_a (request_id, row, batch, event_time, key, "
+                    "age, city, old) VALUES "
+                    "(%s, 0, %s, '2026-01-01Z'::timestamptz + make_interval(days => %s), %s, "
+                    "%s, %s, %s)",
                     (
                         request_id,
                         mark,
@@ -72,7 +74,8 @@ class Warehouse:
         with self.databases.connect("dataapi", "warehouse") as connection, connection.transaction():
             mark = connection.execute("SELECT warehouse.next_mark()").fetchone()[0]
             connection.execute(
-                "UPDATE warehouse.labels SET valid_to = %s WHERE request_id = %s AND valid_to = 9223372036854775807",
+                "UPDATE warehouse.labels SET valid_to = %s WHERE request_id = %s AND valid_to "
+                "= 9223372036854775807",
                 (mark, request_id),
             )
             self.label(connection, request_id, value=value, mark=mark)
@@ -81,7 +84,8 @@ class Warehouse:
     def label(self, connection: Any, request_id: str, *, value: int, mark: int) -> None:
         """One label, valid from a mark on."""
         connection.execute(
-            "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, valid_from) VALUES (%s, %s, 0, %s, 'import', %s)",
+            "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, "
+            "valid_from) VALUES (%s, %s, 0, %s, 'import', %s)",
             (PIPELINE, request_id, value, mark),
         )
 
@@ -117,8 +121,10 @@ def make_table(databases: Any) -> None:
     """What etl does on first sight of a digest."""
     with databases.connect("etl", "warehouse") as connection:
         connection.execute(
-            "CREATE TABLE features.churn_a (request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL, "
-            "event_time timestamptz NOT NULL, key text, age double precision, city text, old boolean, PRIMARY KEY (request_id, row))"
+            "CREATE TABLE features.churn_a (request_id uuid NOT NULL, row integer NOT NULL, "
+            "batch bigint NOT NULL, "
+            "event_time timestamptz NOT NULL, key text, age double precision, city text, old "
+            "boolean, PRIMARY KEY (request_id, row))"
         )
         connection.execute(
             "UPDATE control.feature_sets SET table_name = 'churn_a', features = %s",

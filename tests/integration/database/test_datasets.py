@@ -27,7 +27,7 @@ def _read(datasets: DatasetStore, name: str, query: DatasetQuery = ALL) -> tuple
 
 
 def test_training_gives_features_and_labels_under_contract_names_and_types(warehouse) -> None:
-    """A training dataset has the contract's columns in its types, in the order of request ids, and a receipt of the standby."""
+    """A training dataset has the contract's columns and types, by request id, and a receipt."""
     ids = warehouse.add(10)
     table, receipt = _read(warehouse.datasets(), "churn.training")
     servers = warehouse.databases.cluster.servers
@@ -61,7 +61,10 @@ def test_training_gives_features_and_labels_under_contract_names_and_types(wareh
 
 
 def test_the_same_mark_gives_the_same_hash_while_rows_and_corrections_come(warehouse) -> None:
-    """A receipt's query gives its rows and hash again, whatever was added since; without a mark the new rows show."""
+    """A receipt's query gives its rows and hash again, whatever was added since.
+
+    Without a mark the new rows show.
+    """
     ids = warehouse.add(20)
     datasets = warehouse.datasets()
     _, first = _read(datasets, "churn.training")
@@ -92,7 +95,10 @@ def test_rows_without_label_are_features_but_no_training(warehouse) -> None:
 
 
 def test_columns_window_and_limit(warehouse) -> None:
-    """Columns come in the order asked for; the window is half open; a limit keeps the latest rows, in the order of request ids."""
+    """Columns come in the order asked for; the window is half open.
+
+    A limit keeps the latest rows, in the order of request ids.
+    """
     warehouse.add(10)
     datasets = warehouse.datasets()
     window = DatasetQuery(
@@ -116,9 +122,13 @@ def test_an_empty_dataset_has_a_schema_and_a_receipt(warehouse) -> None:
 
 
 def test_raw_requests_are_a_reproducible_dataset(warehouse) -> None:
-    """Raw requests have marks of their own: an open transaction is above them, and a mark gives the same hash again."""
+    """Raw requests have marks of their own.
+
+    An open transaction is above them, and a mark gives the same hash again.
+    """
     insert = (
-        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs) "
+        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, "
+        "caller, received_at, rows, inputs) "
         "VALUES (%s, 'churn', 'serving', 't', 0, %s, 'c', now(), 1, %s)"
     )
     databases, datasets = warehouse.databases, warehouse.datasets()
@@ -174,7 +184,7 @@ def test_a_mark_that_is_not_closed_here_is_refused(warehouse) -> None:
 def test_what_the_contract_has_not_is_refused_by_name(
     warehouse, name: str, query: DatasetQuery, error: Any, field: str
 ) -> None:
-    """Unknown names, digests and columns are refused with the field at fault, before anything is read."""
+    """Unknown names, digests and columns are refused, with the field, before anything is read."""
     with pytest.raises(error) as refused, warehouse.datasets().open(name, query, caller="t"):
         pass
 
@@ -188,7 +198,8 @@ def test_features_that_etl_has_not_made_are_awaited_or_refused(warehouse) -> Non
         connection.execute(
             "INSERT INTO control.feature_sets (pipeline, digest, commit, definition, failure) "
             "SELECT pipeline, repeat('b', 64), commit, definition, NULL FROM control.feature_sets "
-            "UNION ALL SELECT pipeline, repeat('c', 64), commit, definition, 'no engineer()' FROM control.feature_sets"
+            "UNION ALL SELECT pipeline, repeat('c', 64), commit, definition, 'no engineer()' "
+            "FROM control.feature_sets"
         )
     databases.catch_up()
 
@@ -229,11 +240,12 @@ def test_a_read_that_was_not_ended_has_no_receipt(warehouse) -> None:
 
 
 def test_a_session_that_the_standby_ends_fails_the_whole_dataset(warehouse) -> None:
-    """When the standby cancels the session, the read ends with Unavailable and without a receipt."""
+    """When the standby cancels a session, the read ends with Unavailable and without a receipt."""
     warehouse.add(1)
     with warehouse.databases.connect("etl", "warehouse") as connection:
         connection.execute(
-            "INSERT INTO features.churn_a SELECT gen_random_uuid(), 0, 1, now(), 'k', 1, repeat('x', 200), true FROM generate_series(1, 60000)"
+            "INSERT INTO features.churn_a SELECT gen_random_uuid(), 0, 1, now(), 'k', 1, "
+            "repeat('x', 200), true FROM generate_series(1, 60000)"
         )
     warehouse.databases.catch_up()
     with warehouse.datasets().open("churn.features", ALL, caller="t") as read:
@@ -241,7 +253,8 @@ def test_a_session_that_the_standby_ends_fails_the_whole_dataset(warehouse) -> N
         next(batches)
         with warehouse.databases.cluster.superuser(standby=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'dataset'"
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE "
+                "application_name = 'dataset'"
             )
         with pytest.raises(Unavailable):
             list(batches)
@@ -272,7 +285,10 @@ def test_the_reader_writes_nothing_even_if_it_turns_read_only_off(warehouse) -> 
 
 
 def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else(warehouse) -> None:
-    """Two columns of one name make a dataset unreadable, with the name; the list still shows all contracts."""
+    """Two columns of one name make a dataset unreadable, with the name.
+
+    The list still shows all contracts.
+    """
     features = json.dumps([{"name": "left", "dtype": "float64"}])
     with warehouse.databases.connect("etl", "warehouse") as connection:
         connection.execute("UPDATE control.feature_sets SET features = %s", (features,))

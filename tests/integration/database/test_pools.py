@@ -48,7 +48,7 @@ def test_a_write_is_all_or_nothing(databases) -> None:
     """An exception in the block takes everything back; the session serves the next transaction."""
     settings = databases.settings("dataapi")
     pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
-    with pytest.raises(ZeroDivisionError), pool.transaction() as connection:  # noqa: PT012  (the write before the error is the point)
+    with pytest.raises(ZeroDivisionError), pool.transaction() as connection:  # noqa: PT012
         connection.execute(LEDGER)
         raise ZeroDivisionError
     with pool.transaction() as connection:
@@ -59,7 +59,10 @@ def test_a_write_is_all_or_nothing(databases) -> None:
 
 
 def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
-    """Pooled sessions that died while idle fail no caller; one that dies in a transaction is Unavailable."""
+    """Pooled sessions that died while idle fail no caller.
+
+    One that dies in a transaction is Unavailable.
+    """
     settings = databases.settings("dataapi").model_copy(update={"pool_max": 1})
     pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
     with pool.transaction() as connection:
@@ -68,7 +71,10 @@ def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
         superuser.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
         with pool.transaction() as connection:
             second = connection.info.backend_pid
-        with pytest.raises(Unavailable, match="terminating"), pool.transaction() as connection:  # noqa: PT012
+        with (  # noqa: PT012
+            pytest.raises(Unavailable, match="terminating"),
+            pool.transaction() as connection,
+        ):
             superuser.execute("SELECT pg_terminate_backend(%s, 5000)", (second,))
             connection.execute("SELECT 1")
     with pool.transaction() as connection:
@@ -81,7 +87,10 @@ def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
 
 
 def test_a_pool_that_is_full_says_so(databases) -> None:
-    """More transactions than sessions wait for their turn, then are told to come later; no session is lost by it."""
+    """More transactions than sessions wait for their turn, then are told to come later.
+
+    No session is lost by it.
+    """
     settings = databases.settings("dataapi").model_copy(
         update={"pool_max": 1, "connect_timeout_s": 0.1}
     )
@@ -105,7 +114,7 @@ WATCHED = (
 
 
 def test_the_server_gives_up_on_a_client_that_vanished(databases) -> None:
-    """The server's end of every pooled session watches its link and its idle transactions, so that locks don't outlive who took them."""
+    """The server watches every pooled session's link and idle time, so that no lock is orphaned."""
     settings = databases.settings("dataapi")
     pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
     with pool.transaction() as connection:
@@ -124,7 +133,10 @@ def test_a_transaction_that_rests_too_long_is_given_up(
     monkeypatch.setattr(pools, "IDLE_IN_TRANSACTION_S", 0.05)
     settings = databases.settings("dataapi")
     pool = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
-    with pytest.raises(Unavailable, match="idle-in-transaction"), pool.transaction() as connection:  # noqa: PT012
+    with (  # noqa: PT012
+        pytest.raises(Unavailable, match="idle-in-transaction"),
+        pool.transaction() as connection,
+    ):
         connection.execute(LEDGER)
         time.sleep(0.3)
         connection.execute(LEDGER)

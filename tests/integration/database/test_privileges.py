@@ -7,7 +7,8 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 REQUEST = """
-INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs)
+INSERT INTO raw.requests
+    (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs)
 VALUES (gen_random_uuid(), 'p', 'serving', 't', 0, 1, 'c', now(), 1, '{}')
 """
 FORBIDDEN = [
@@ -23,7 +24,10 @@ FORBIDDEN = [
     (
         "etl",
         "warehouse",
-        "INSERT INTO control.promotions (pipeline, version, action, state, by, why) VALUES ('p', '1', 'promote', 'c', 'e', 'w')",
+        (
+            "INSERT INTO control.promotions (pipeline, version, action, state, by, why) VALUES "
+            "('p', '1', 'promote', 'c', 'e', 'w')"
+        ),
     ),
     ("etl", "warehouse", "UPDATE control.feature_sets SET commit = 'x'"),
     ("etl", "warehouse", "SELECT * FROM control.ledger"),
@@ -57,7 +61,10 @@ ALLOWED = [
     (
         "dataapi",
         "warehouse",
-        "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', 'b', 'ok')",
+        (
+            "INSERT INTO control.ledger (caller, action, subject, outcome) VALUES ('a', 'read', "
+            "'b', 'ok')"
+        ),
     ),
     ("dataapi", "warehouse", "UPDATE control.promotions SET mirrored_at = now()"),
     ("dataapi", "raw", "INSERT INTO raw.offsets VALUES ('import:p', 0, 5)"),
@@ -89,8 +96,18 @@ def test_a_role_may(postgres, role: str, database: str, statement: str) -> None:
     assert postgres.supervisor.status()["postgres-primary"].state == "ready"
 
 
-@pytest.mark.parametrize(("role", "database"), [("consumer", "warehouse"), ("backup", "raw"), ("mlflow", "raw"), ("mlflow", "warehouse"),
-                                                ("consumer", "mlflow"), ("etl", "mlflow"), ("dataapi", "mlflow")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("role", "database"),
+    [
+        ("consumer", "warehouse"),
+        ("backup", "raw"),
+        ("mlflow", "raw"),
+        ("mlflow", "warehouse"),
+        ("consumer", "mlflow"),
+        ("etl", "mlflow"),
+        ("dataapi", "mlflow"),
+    ],
+)
 def test_a_role_may_not_even_connect(postgres, role: str, database: str) -> None:
     """Each role gets into the databases it works on and no other."""
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
@@ -98,7 +115,10 @@ def test_a_role_may_not_even_connect(postgres, role: str, database: str) -> None
 
 
 def test_offsets_of_the_queue_are_the_consumers(databases) -> None:
-    """The data API can neither set the queue's offsets back nor forward, and still sees them; the same for the consumer and imports."""
+    """The data API can neither set the queue's offsets back nor forward, and still sees them.
+
+    The same for the consumer and imports.
+    """
     with (
         databases.connect("consumer", "raw") as consumer,
         databases.connect("dataapi", "raw") as dataapi,

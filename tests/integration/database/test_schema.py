@@ -35,7 +35,10 @@ def empty(postgres) -> Any:
 
 @pytest.mark.parametrize("kind", ["raw", "warehouse"])
 def test_four_processes_may_migrate_at_once(empty, kind: str) -> None:
-    """One does the work, the others wait and find it done; none fails, and a fifth changes nothing."""
+    """One does the work, the others wait and find it done.
+
+    None fails, and a fifth changes nothing.
+    """
     dsn = empty.servers.dsn("owner", f"empty_{kind}")
     processes = [
         subprocess.Popen(
@@ -60,7 +63,10 @@ def test_four_processes_may_migrate_at_once(empty, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["raw", "warehouse"])
 def test_a_newer_schema_is_left_alone(databases, kind: str) -> None:
-    """Code that was rolled back starts on the schema of its successor: it migrates nothing, and takes no right back or gives one."""
+    """Code that was rolled back starts on the schema of its successor.
+
+    It migrates nothing, and takes no right back or gives one.
+    """
     with databases.connect("owner", kind) as owner:
         owner.execute("UPDATE public.alembic_version SET version_num = '9999'")
         owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {kind} FROM mlplatform_reader")
@@ -95,7 +101,8 @@ def test_a_migration_that_fails_leaves_nothing(empty) -> None:
 
 def _insert(connection: Any, request_id: str, offset: int) -> None:
     connection.execute(
-        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs) "
+        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, "
+        "caller, received_at, rows, inputs) "
         "VALUES (%s, 'p', 'serving', 't', 0, %s, 'c', now(), 1, '{}')",
         (request_id, offset),
     )
@@ -107,7 +114,10 @@ def _at(moment: datetime) -> str:
 
 
 def test_requests_lie_in_the_partition_of_their_month(databases) -> None:
-    """Ids carry their time: the row of now lies in this month's partition, made by the migration."""
+    """Ids carry their time.
+
+    The row of now lies in this month's partition, made by the migration.
+    """
     with databases.connect("owner", "raw") as connection:
         _insert(connection, new_request_id(), 1)
         place = connection.execute("SELECT tableoid::regclass::text FROM raw.requests").fetchone()
@@ -116,7 +126,10 @@ def test_requests_lie_in_the_partition_of_their_month(databases) -> None:
 
 
 def test_a_partition_made_late_takes_its_rows_out_of_the_default_one(databases) -> None:
-    """A month without partition loses nothing: rows wait in the default one and move when theirs is made; borders are exact."""
+    """A month without partition loses nothing.
+
+    Rows wait in the default one and move when theirs is made; borders are exact.
+    """
     first = (
         datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         + timedelta(days=32 * 6)
@@ -143,7 +156,10 @@ def test_a_partition_made_late_takes_its_rows_out_of_the_default_one(databases) 
 
 
 def test_rows_copied_twice_are_stored_once(databases) -> None:
-    """The fast write path: COPY into a temporary table, then insert what is new; a batch sent again changes nothing."""
+    """The fast write path: COPY into a temporary table, then insert what is new.
+
+    A batch sent again changes nothing.
+    """
     rows = [(new_request_id(), offset) for offset in range(500)]
     with databases.connect("consumer", "raw") as connection:
         counts = [_copy(connection, rows) for _ in range(2)]
@@ -156,14 +172,18 @@ def test_rows_copied_twice_are_stored_once(databases) -> None:
 
 INCOMING = """
 CREATE TEMPORARY TABLE incoming (
-    request_id uuid, pipeline text, source text, topic text, partition integer, log_offset bigint, caller text,
+    request_id uuid, pipeline text, source text, topic text, partition integer,
+    log_offset bigint, caller text,
     received_at timestamptz, rows integer, inputs json
 ) ON COMMIT DROP
 """
 
 
 def _copy(connection: Any, rows: list[tuple[str, int]]) -> int:
-    columns = "request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs"
+    columns = (
+        "request_id, pipeline, source, topic, partition, log_offset, caller, received_at, "
+        "rows, inputs"
+    )
     with connection.transaction():
         connection.execute(INCOMING)
         with connection.cursor().copy(f"COPY incoming ({columns}) FROM STDIN") as copy:
@@ -172,12 +192,16 @@ def _copy(connection: Any, rows: list[tuple[str, int]]) -> int:
                     (request_id, "p", "serving", "t", 0, offset, "c", datetime.now(UTC), 1, "{}")
                 )
         return connection.execute(
-            f"INSERT INTO raw.requests ({columns}) SELECT {columns} FROM incoming ON CONFLICT (request_id) DO NOTHING"
+            f"INSERT INTO raw.requests ({columns}) SELECT {columns} FROM incoming ON CONFLICT "
+            "(request_id) DO NOTHING"
         ).rowcount
 
 
 def test_a_transaction_id_from_before_a_restore_is_not_taken_for_it(databases) -> None:
-    """In a server filled from a dump ids begin anew: a batch under one that has a mark is refused, and the next one gets through."""
+    """In a server filled from a dump ids begin anew.
+
+    A batch under one that has a mark is refused, and the next one gets through.
+    """
     with databases.connect("owner", "raw") as connection:
         (now,) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
         connection.execute(
@@ -200,7 +224,10 @@ def test_a_transaction_id_from_before_a_restore_is_not_taken_for_it(databases) -
 
 
 def test_marks_commit_in_their_order(databases) -> None:
-    """Two writers of the warehouse can't commit marks out of order: the second waits for the first."""
+    """Two writers of the warehouse can't commit marks out of order.
+
+    The second waits for the first.
+    """
     with (
         databases.connect("etl", "warehouse") as first,
         databases.connect("dataapi", "warehouse") as second,

@@ -22,7 +22,10 @@ DEFINITION = {
     "tuning": {"metric": "r2"},
     "gates": [{"metric": "r2", "min": 0}],
 }
-LEDGER = "INSERT INTO control.ledger (caller, action, subject, outcome) SELECT 'a', 'read', repeat('b', 1000), 'ok' FROM generate_series(1, 500)"
+LEDGER = (
+    "INSERT INTO control.ledger (caller, action, subject, outcome) SELECT 'a', 'read', "
+    "repeat('b', 1000), 'ok' FROM generate_series(1, 500)"
+)
 
 
 def _pool(cluster: Any, **changes: Any) -> ReplicaPool:
@@ -33,7 +36,10 @@ def _pool(cluster: Any, **changes: Any) -> ReplicaPool:
 def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_before_the_next(
     throwaway,
 ) -> None:
-    """Sessions survive a promotion: rows and datasets read across it are thrown away, and no new read begins."""
+    """Sessions survive a promotion.
+
+    Rows and datasets read across it are thrown away, and no new read begins.
+    """
     replica = _pool(throwaway)
     settings = throwaway.servers.settings("dataapi")
     with throwaway.superuser("warehouse") as connection:
@@ -90,7 +96,10 @@ def test_a_standby_behind_its_limit_is_refused_until_it_has_caught_up(throwaway)
 
 
 def test_a_standby_without_its_primary_is_refused(throwaway) -> None:
-    """A standby that receives nothing can't say how far behind it is; the write pool says that the primary is away. Both recover."""
+    """A standby that receives nothing can't say how far behind it is.
+
+    The write pool says that the primary is away. Both recover.
+    """
     settings = throwaway.servers.settings("dataapi").model_copy(update={"connect_timeout_s": 1.0})
     replica = _pool(throwaway)
     primary = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
@@ -126,7 +135,10 @@ def test_a_write_pool_does_not_accept_a_standby(postgres) -> None:
 
 
 def test_a_standby_that_fell_behind_or_was_promoted_is_built_anew(throwaway) -> None:
-    """A copy that can't follow its primary any more is replaced at the next start; one that can is kept."""
+    """A copy that can't follow its primary any more is replaced at the next start.
+
+    One that can is kept.
+    """
     servers, supervisor = throwaway.servers, throwaway.supervisor
     marker = servers.standby / "kept"
     supervisor.stop("postgres-standby")

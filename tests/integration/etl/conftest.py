@@ -1,4 +1,4 @@
-"""A git repository with a pipeline, raw rows as consumer and data API write them, and etl itself."""
+"""A git repository with a pipeline, raw rows as others write them, and etl itself."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def engineer(columns):
         "member": columns["member"],
     }
 """
-RUN = "from mlplatform import settings, telemetry; from mlplatform.etl.main import run; s = settings.load(); telemetry.configure(s.telemetry, process='etl'); run(s)"
+RUN = (
+    "from mlplatform import settings, telemetry; from mlplatform.etl.main import run; s = "
+    "settings.load(); telemetry.configure(s.telemetry, process='etl'); run(s)"
+)
 
 
 @dataclass
@@ -105,9 +108,15 @@ class Scene:
 
     def propose(self, digest: str) -> None:
         """A model version of that digest that waits for its approval: its features stay in use."""
-        columns = "pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, commit, format, receipt_id"
+        columns = (
+            "pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, "
+            "commit, format, receipt_id"
+        )
         with self.databases.connect("dataapi", "warehouse") as connection:
-            query = f"INSERT INTO control.model_versions ({columns}) VALUES ('loans', %s, 'candidate', '', '', '', %s, '', '', '')"
+            query = (
+                f"INSERT INTO control.model_versions ({columns}) VALUES ('loans', %s, "
+                "'candidate', '', '', '', %s, '', '', '')"
+            )
             connection.execute(query, (digest[:8], digest))
 
     def serve(
@@ -232,12 +241,18 @@ class Scene:
 
     def quarantine(self, digest: str) -> list[dict[str, Any]]:
         """What is in quarantine under a digest."""
-        query = "SELECT request_id::text, row, column_name, reason, payload, redrive_at, resolved_at FROM warehouse.quarantine WHERE digest = %s"
+        query = (
+            "SELECT request_id::text, row, column_name, reason, payload, redrive_at, "
+            "resolved_at FROM warehouse.quarantine WHERE digest = %s"
+        )
         return self.rows(query + " ORDER BY request_id, row", digest)
 
     def balance(self, digest: str) -> dict[str, int]:
         """Rows by where they are, counted from the rows themselves."""
-        query = "SELECT sum(featured)::int AS featured, sum(quarantined)::int AS quarantined FROM warehouse.progress WHERE digest = %s"
+        query = (
+            "SELECT sum(featured)::int AS featured, sum(quarantined)::int AS quarantined FROM "
+            "warehouse.progress WHERE digest = %s"
+        )
         counted = self.rows(query, digest)[0]
         places = self.rows(
             "SELECT topic, partition, next_offset FROM warehouse.progress WHERE digest = %s", digest
@@ -272,7 +287,8 @@ def insert_raw(
 ) -> None:
     """One row of raw.requests."""
     connection.execute(
-        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at, rows, inputs) "
+        "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, "
+        "caller, received_at, rows, inputs) "
         "VALUES (%s, %s, 'serving', %s, %s, %s, 'client', %s, %s, %s)",
         (request_id, pipeline, *place, offset, datetime(2026, 3, 1, 12, tzinfo=UTC), rows, inputs),
     )

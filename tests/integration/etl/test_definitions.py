@@ -45,7 +45,10 @@ def test_features_that_can_not_be_loaded_stop_only_themselves(
 
 
 def test_the_commit_must_have_the_recorded_digest(scene: Any, good: Good) -> None:
-    """Code at the recorded commit that is not the recorded code is refused; once the right commit is recorded it is used."""
+    """Code at the recorded commit that is not the recorded code is refused.
+
+    Once the right commit is recorded it is used.
+    """
     scene.apply(FEATURES_OF_OLD)
     wrong = scene.rows("SELECT commit FROM control.pipelines")[0]["commit"]
     digest = scene.apply(commit=wrong)
@@ -70,7 +73,10 @@ def test_a_commit_that_is_not_there_is_told(scene: Any) -> None:
 
 
 def test_more_features_than_postgres_can_hold_are_told(scene: Any, good: Good) -> None:
-    """A table of 1,700 columns can't be made and that is a failure; rows of 1,100 numbers are too long and that is their reason."""
+    """A table of 1,700 columns can't be made and that is a failure.
+
+    Rows of 1,100 numbers are too long and that is their reason.
+    """
     wide = "def engineer(columns):\n    return {f'f{n}': columns['income'] for n in range(%d)}\n"
     table, rows = scene.apply(wide % 1_700), scene.apply(wide % 1_100)
     scene.propose(table)
@@ -83,7 +89,7 @@ def test_more_features_than_postgres_can_hold_are_told(scene: Any, good: Good) -
 
 
 def test_the_feature_set_says_what_it_gives(scene: Any) -> None:
-    """When etl has made the table, the set holds its name and the typed features, and readers may select from it."""
+    """When etl has made the table, the set holds its name and features, and readers may read it."""
     digest = scene.apply()
     scene.drain()
 
@@ -103,7 +109,10 @@ def test_the_feature_set_says_what_it_gives(scene: Any) -> None:
 
 
 def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good: Good) -> None:
-    """A row that every check lets pass and PostgreSQL does not blocks nobody; after the cause is gone a redrive brings it in."""
+    """A row that every check lets pass and PostgreSQL does not blocks nobody.
+
+    After the cause is gone a redrive brings it in.
+    """
     digest = scene.apply()
     scene.drain()
     table = scene.rows(SET, digest)[0]["table_name"]
@@ -135,7 +144,10 @@ def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good:
 
 
 def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(scene: Any, good: Good) -> None:
-    """The entry stays, is no longer asked for, and says what is wrong now; good rows of the same request are not touched."""
+    """The entry stays, is no longer asked for, and says what is wrong now.
+
+    Good rows of the same request are not touched.
+    """
     digest = scene.apply()
     scene.serve([good(), good(income=-5)])
     scene.drain()
@@ -150,7 +162,7 @@ def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(scene: Any, goo
 
 
 def test_a_wider_definition_takes_the_bad_rows_in(scene: Any, good: Good) -> None:
-    """Rows that one definition quarantined become feature rows under the next, by its backfill, with their labels."""
+    """Rows that one definition quarantined become feature rows of the next, with labels."""
     strict = scene.apply()
     scene.bring(good(income=-5, paid="yes"))
     scene.drain()
@@ -183,7 +195,10 @@ def test_a_redrive_of_a_request_that_is_gone_says_so(scene: Any, good: Good) -> 
 
 
 def test_a_table_that_can_not_be_written_stops_only_its_digest(scene: Any, good: Good) -> None:
-    """A feature table that somebody dropped is told as a failure; the other digest goes on, and so does this one when it is back."""
+    """A feature table that somebody dropped is a recorded failure.
+
+    The other digest goes on, and so does this one when it is back.
+    """
     first, second = scene.apply(), scene.apply(None)
     scene.propose(first)
     worker = scene.worker()

@@ -35,7 +35,10 @@ def test_a_served_row_becomes_a_feature_row(scene: Any, good: Good) -> None:
 
 
 def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
-    """Bad values, raising features, broken requests: each is kept with column, reason and what was sent; all others are feature rows."""
+    """Bad values, raising features, broken requests.
+
+    Each is kept with column, reason and what was sent; all others are feature rows.
+    """
     digest = scene.apply()
     requests = scene.serve(
         [good(), good(income="much"), good()],
@@ -67,7 +70,10 @@ def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
             requests[2],
             0,
             "city",
-            "city: 'Bo\\x00nn' holds a NUL character or half a surrogate pair; income: -1 is below 0",
+            (
+                "city: 'Bo\\x00nn' holds a NUL character or half a surrogate pair; income: -1 is "
+                "below 0"
+            ),
         ),
         (
             requests[3],
@@ -91,7 +97,10 @@ def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
 
 
 def test_rows_of_an_older_definition_fit_when_they_can(scene: Any, good: Good) -> None:
-    """A column that was dropped is ignored, one that was added and is nullable is null; one that was added otherwise is a fault."""
+    """A column that was dropped is ignored, one that was added and is nullable is null.
+
+    One that was added otherwise is a fault.
+    """
     scene.serve([good(height=3)])
     columns = earlier = [
         {"name": "income", "dtype": "float64"},
@@ -109,7 +118,10 @@ def test_rows_of_an_older_definition_fit_when_they_can(scene: Any, good: Good) -
 
 
 def test_a_history_row_brings_its_label(scene: Any, good: Good) -> None:
-    """The target of an imported row becomes a label under the mark of its batch; a bad one keeps the row out, a missing one does not."""
+    """The target of an imported row becomes a label under the mark of its batch.
+
+    A bad one keeps the row out, a missing one does not.
+    """
     digest = scene.apply()
     scene.bring(good(paid="yes"), good(paid=None), good(), good(paid="perhaps"))
     scene.drain()

@@ -28,7 +28,10 @@ def _featured(scene: Any, digest: str) -> int:
 
 
 def test_small_batches_give_the_same_as_one(scene: Any, good: Good) -> None:
-    """Where a batch ends, by requests or by rows, does not matter; a request larger than the limit goes alone."""
+    """Where a batch ends, by requests or by rows, does not matter.
+
+    A request larger than the limit goes alone.
+    """
     digest = scene.apply()
     ids = scene.serve(*([good()] * random.Random(number).randint(1, 7) for number in range(40)))
     scene.drain(batch_requests=3, batch_rows=5)
@@ -40,7 +43,7 @@ def test_small_batches_give_the_same_as_one(scene: Any, good: Good) -> None:
 
 
 def test_a_late_transaction_is_not_skipped(scene: Any, good: Good) -> None:
-    """Rows that commit long after etl has looked, and after rows of another partition, become feature rows all the same."""
+    """Rows that commit long after etl's last read become feature rows all the same."""
     digest = scene.apply()
     worker = scene.worker()
     with scene.stored([good()], [good()], partition=1) as late:
@@ -67,7 +70,7 @@ def test_marks_grow_with_the_commits(scene: Any, good: Good) -> None:
 
 
 def test_a_new_digest_is_backfilled_beside_the_old_one(scene: Any, good: Good) -> None:
-    """The new definition's rows come from the first raw row on, the old one goes on with new rows, and labels are not doubled."""
+    """The new digest starts at the first raw row, the old one goes on; labels are not doubled."""
     old = scene.apply()
     scene.propose(old)
     scene.bring(good(paid="yes"), good(paid="no"))
@@ -90,7 +93,10 @@ def test_a_new_digest_is_backfilled_beside_the_old_one(scene: Any, good: Good) -
 
 
 def test_a_digest_that_nobody_uses_rests(scene: Any, good: Good) -> None:
-    """An earlier digest costs nothing unless a version of it serves or waits for its approval; in use again it catches up."""
+    """An earlier digest costs nothing unless a version of it serves or waits for its approval.
+
+    In use again it catches up.
+    """
     old = scene.apply()
     scene.serve([good()])
     scene.drain()
@@ -105,7 +111,10 @@ def test_a_digest_that_nobody_uses_rests(scene: Any, good: Good) -> None:
 
 
 def test_another_target_relabels_the_history(scene: Any, good: Good) -> None:
-    """When the target becomes another field, its backfill closes the old labels and opens new ones; a person's correction stays."""
+    """When the target becomes another field, its backfill closes the old labels and opens new ones.
+
+    A person's correction stays.
+    """
     scene.apply()
     scene.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
     scene.drain()
@@ -124,7 +133,7 @@ def test_another_target_relabels_the_history(scene: Any, good: Good) -> None:
 
 
 def test_an_earlier_target_relabels_the_history_again(scene: Any, good: Good) -> None:
-    """Going back to a digest that was current before, with its own target, brings back its labels, and drops the other's where it has none."""
+    """An earlier digest with its own target brings its labels back, and ends those of the other."""
     late = {"name": "late", "dtype": "string", "values": ["no", "yes"]}
     digest = scene.apply()
     scene.bring(good(paid="yes", late="no"), good(paid=None, late="no"))
@@ -146,7 +155,7 @@ def test_an_earlier_target_relabels_the_history_again(scene: Any, good: Good) ->
 
 
 def test_only_the_target_that_holds_labels(scene: Any, good: Good) -> None:
-    """A digest of an earlier target goes on making features of new imports, and leaves their labels alone."""
+    """A digest of an earlier target goes on featuring imports, and leaves labels alone."""
     scene.propose(scene.apply())
     scene.drain()
     scene.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
@@ -164,7 +173,7 @@ def _open_labels(scene: Any) -> list[str]:
 
 
 def test_a_killed_etl_loses_and_doubles_nothing(scene: Any, good: Good, tmp_path: Path) -> None:
-    """Killed with SIGKILL again and again in the middle of its work, the rows come out exactly once."""
+    """Killed with SIGKILL again and again in the middle of its work, it writes every row once."""
     digest = scene.apply()
     ids = scene.serve(*([good(children=number - 1)] for number in range(600)))
     scene.bring(*(good(paid="yes", asked_at=number) for number in range(200)))
@@ -188,7 +197,7 @@ def test_a_killed_etl_loses_and_doubles_nothing(scene: Any, good: Good, tmp_path
 
 
 def test_two_processes_share_the_work(scene: Any, good: Good, tmp_path: Path) -> None:
-    """Several etl processes on the same partitions finish them together, and SIGTERM ends each cleanly."""
+    """Several etl processes finish the same partitions together, and SIGTERM ends each cleanly."""
     old, new = scene.apply(), scene.apply(None)
     scene.propose(old)
     logs = [tmp_path / "one.log", tmp_path / "two.log"]

@@ -31,7 +31,7 @@ def _count(accepted: int, acknowledged: int, seen: set[int], heard: datetime | N
 def test_an_outbox_adds_up(
     seen: set[int], said: int, acknowledged: int, heard: datetime | None
 ) -> None:
-    """Accepted = stored + missing + in flight, whatever arrived and whenever the outbox was last heard of."""
+    """Accepted = stored + missing + in flight, whatever arrived and was reported when."""
     highest = max(seen, default=0)
     holes = [
         Gap("o", number, number, NOW - timedelta(seconds=number))
@@ -70,7 +70,10 @@ def test_rows_that_are_read_again_do_not_wait() -> None:
 
 
 def test_rows_of_every_kind_are_counted() -> None:
-    """Applied pipelines have waiting rows and what is unaccounted; of one never applied nothing is applicable."""
+    """Applied pipelines have waiting rows and what is unaccounted.
+
+    Of one never applied nothing is applicable.
+    """
     raw = [RawRows("a-b", 10, 8), RawRows("c-d", 5, 0)]
     found = rows_balance(raw, [Warehouse("a-b", 6, 1), Warehouse("e-f", 0, 0)])
 

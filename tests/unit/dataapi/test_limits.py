@@ -44,7 +44,7 @@ def test_refused_requests_cost_nothing() -> None:
 
 
 def test_callers_have_buckets_of_their_own() -> None:
-    """One caller's flood does not touch another, and a long pause does not fill a bucket above its burst."""
+    """One caller's flood does not touch another; a long pause fills no bucket above its burst."""
     clock = _Clock()
     limit = RateLimit(rate_per_s=1, burst=1, clock=clock)
     limit.take("ann")

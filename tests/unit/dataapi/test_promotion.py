@@ -58,7 +58,7 @@ def _record(*steps: tuple[Action, str]) -> list[Promotion]:
 @pytest.mark.parametrize("action", get_args(Action))
 @pytest.mark.parametrize("state", get_args(State))
 def test_only_listed_steps_are_allowed(action: Action, state: State) -> None:
-    """Every action on every state either leads to the listed state or is refused with a reason that names the version."""
+    """Every action on every state leads to the listed state or is refused; the version is named."""
     version = _version("1", state)
     if (action, state) in ALLOWED:
         assert (
@@ -95,7 +95,7 @@ def test_a_new_candidate_retires_the_old_one() -> None:
 
 @pytest.mark.parametrize("compared_with", [None, "3"])
 def test_a_proposal_names_the_present_champion(compared_with: str | None) -> None:
-    """What was compared with another version than the present champion, or with none, was not proven better: it is refused."""
+    """What was not compared with the present champion is not proven better, and is refused."""
     versions = [_version("1", "champion"), _version("2", "verified"), _version("3", "retired")]
     with pytest.raises(Refused, match="the champion is version 1 now"):
         decide(
@@ -148,7 +148,10 @@ def test_a_rejected_version_is_passed_over() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(get_args(Action)), st.sampled_from("123")), max_size=40))
 def test_there_is_never_a_second_champion(steps: list[tuple[Action, str]]) -> None:
-    """Whatever is asked in whatever order: at most one champion, at most one candidate, and a rejected version stays rejected."""
+    """Whatever is asked in whatever order.
+
+    At most one champion, at most one candidate, and a rejected version stays rejected.
+    """
     states: dict[str, State] = dict.fromkeys("123", "verified")
     for action, number in steps:
         versions = [_version(name, state) for name, state in states.items()]

@@ -34,7 +34,10 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=20))
 def test_csv_brings_every_text_through(rows: list[tuple[str, str]]) -> None:
-    """Texts with commas, quotes, line breaks and any letter arrive as they were; an empty one is null."""
+    """Texts with commas, quotes, line breaks and any letter arrive as they were.
+
+    An empty one is null.
+    """
     body = io.StringIO()
     writer = stdlib_csv.writer(body, quoting=stdlib_csv.QUOTE_ALL)
     writer.writerows([("a", "b"), *rows])
@@ -54,7 +57,10 @@ def test_csv_brings_every_text_through(rows: list[tuple[str, str]]) -> None:
     )
 )
 def test_ndjson_loses_no_line(lines: list[bytes]) -> None:
-    """Every line that is not empty is a record: readable with inputs, or with a reason and what was sent."""
+    """Every line that is not empty is a record.
+
+    Readable with inputs, or with a reason and what was sent.
+    """
     records = list(ndjson.read(io.BytesIO(b"\n".join(lines))))
     sent = [line.strip() for line in lines if line.strip()]
 

@@ -43,7 +43,7 @@ def _hash(batches: list[pa.RecordBatch]) -> str:
 def test_the_hash_does_not_depend_on_batch_borders(
     rows: list[dict[str, Any]], borders: list[int]
 ) -> None:
-    """However rows are cut, empty batches among them, and whatever buffer they are a slice of, the hash is that of the rows."""
+    """However rows are cut into batches and sliced out of buffers, the hash is that of the rows."""
     table = pa.Table.from_pylist(rows, schema=SCHEMA).combine_chunks()
     whole = table.to_batches()
     cuts = sorted({0, len(rows), *(min(border, len(rows)) for border in borders)})

@@ -35,13 +35,13 @@ def test_a_plain_read_is_one_ordered_select() -> None:
     text = dataset_sql.statement(_source(), DatasetQuery(columns=("b",)), as_of=7)
 
     assert (
-        text
-        == 'SELECT "f"."b" AS "b" FROM features."t" AS f WHERE f.batch <= 7  ORDER BY f.request_id, f.row'
+        text == 'SELECT "f"."b" AS "b" FROM features."t" AS f WHERE f.batch <= 7'
+        "  ORDER BY f.request_id, f.row"
     )
 
 
 def test_a_limited_read_takes_the_latest_and_orders_them_again() -> None:
-    """The inner select keeps the latest rows, the outer one gives the dataset's order and its columns only."""
+    """The inner select keeps the latest rows, the outer one gives order and columns."""
     text = " ".join(
         dataset_sql.statement(_source(), DatasetQuery(columns=("a",), limit=5), as_of=7).split()
     )

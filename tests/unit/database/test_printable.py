@@ -10,7 +10,10 @@ from mlplatform.database.printable import DEEPEST, printable, printable_value
 
 
 def test_what_can_not_be_stored_is_shown() -> None:
-    """NUL and halves of surrogate pairs become escapes, in keys too; everything else stays as it is."""
+    """NUL and halves of surrogate pairs become escapes, in keys too.
+
+    Everything else stays as it is.
+    """
     value = {"a\0": ["x\ud800", 1, None, True, 10**400], "ä": "日本"}
 
     assert {"a\\u0000": ["x\\ud800", 1, None, True, 10**400], "ä": "日本"} == printable_value(value)

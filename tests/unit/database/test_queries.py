@@ -6,7 +6,18 @@ import pytest
 
 from mlplatform.database import queries
 
-GOOD = "-- name: one\n-- Gives one.\nSELECT 1;\n\n-- name: two\n-- Gives\n-- two.\nSELECT\n    -- inside\n    2;\n"
+GOOD = """\
+-- name: one
+-- Gives one.
+SELECT 1;
+
+-- name: two
+-- Gives
+-- two.
+SELECT
+    -- inside
+    2;
+"""
 
 
 def test_statements_are_found_by_name() -> None:
