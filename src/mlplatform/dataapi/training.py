@@ -60,7 +60,7 @@ class Training:
             if lease is not None:
                 raise _taken(pipeline, lease)
             run = self._cluster.start_training(
-                pipeline, reason=f"{reason} (started by {caller.name})"
+                pipeline, reason=f"{reason} (requested by {caller.name})"
             )
             entry.detail["run"] = run
         return run

@@ -139,10 +139,10 @@ def test_a_run_is_started_and_seen(databases: Any, tmp_path: Any, start: Any, wa
     )
     log = (tmp_path / "logs" / f"trainer-{run}.log").read_text()
 
-    assert [(run, "new labels (asked by approver)")] == [
+    assert [(run, "new labels (requested by approver)")] == [
         (item["name"], item["reason"]) for item in ended
     ]
-    assert "['manual-one', '--why=new labels (asked by approver)']" in log
+    assert "['manual-one', '--why=new labels (requested by approver)']" in log
     assert "MLPLATFORM_DATAAPI__URL" in log
     assert "PATH" not in log
     with pytest.raises(Forbidden):

@@ -3,20 +3,24 @@
 features.{table} AS f WHERE f.batch <= {mark};
 
 -- name: from_training
--- Feature rows with the label that held at the mark. The features' primary key and the index labels_read give (request_id, row) in order, so it
--- is a merge of two index scans, which come in the order we want.
+-- Feature rows with the label that held at the mark. The features' primary key and the index
+-- labels_read give (request_id, row) in order, so it is a merge of two index scans, which come in
+-- the order we want.
 features.{table} AS f
 JOIN warehouse.labels AS l
-    ON l.request_id = f.request_id AND l.row = f.row AND l.pipeline = {pipeline} AND l.valid_from <= {mark} AND l.valid_to > {mark}
+    ON l.request_id = f.request_id AND l.row = f.row AND l.pipeline = {pipeline}
+        AND l.valid_from <= {mark} AND l.valid_to > {mark}
 WHERE f.batch <= {mark};
 
 -- name: from_labels
 -- Labels that held at the mark, with or without a feature row.
-warehouse.labels AS l WHERE l.pipeline = {pipeline} AND l.valid_from <= {mark} AND l.valid_to > {mark};
+warehouse.labels AS l WHERE l.pipeline = {pipeline} AND l.valid_from <= {mark}
+    AND l.valid_to > {mark};
 
 -- name: from_requests
 -- Raw requests as of a mark.
-raw.requests AS r JOIN raw.batches AS b ON b.xact = r.xact WHERE r.pipeline = {pipeline} AND b.mark <= {mark};
+raw.requests AS r JOIN raw.batches AS b ON b.xact = r.xact WHERE r.pipeline = {pipeline}
+    AND b.mark <= {mark};
 
 -- name: select_all
 -- All rows, in the order of a dataset.

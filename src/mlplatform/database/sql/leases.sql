@@ -8,7 +8,8 @@ RETURNING pipeline, holder, expires_at;
 
 -- name: find
 -- The lease of a pipeline that has not expired.
-SELECT pipeline, holder, expires_at FROM control.leases WHERE pipeline = %(pipeline)s AND expires_at > now();
+SELECT pipeline, holder, expires_at FROM control.leases WHERE pipeline = %(pipeline)s
+    AND expires_at > now();
 
 -- name: release
 -- Give the lease back; another holder's lease stays.

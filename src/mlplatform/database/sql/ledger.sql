@@ -1,7 +1,8 @@
 -- name: enter
 -- One access: who, what, which columns and rows, and how it ended.
 INSERT INTO control.ledger (caller, action, subject, columns, rows, lsn, outcome, detail)
-VALUES (%(caller)s, %(action)s, %(subject)s, %(columns)s, %(rows)s, %(lsn)s, %(outcome)s, %(detail)s);
+VALUES (%(caller)s, %(action)s, %(subject)s, %(columns)s, %(rows)s, %(lsn)s, %(outcome)s,
+    %(detail)s);
 
 -- name: latest
 -- The newest entries, newest first.

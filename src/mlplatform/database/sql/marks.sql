@@ -1,5 +1,6 @@
 -- name: next_mark
--- The next mark. It locks the counter until commit, so it is taken late; and before reading rows that another writer may have added.
+-- The next mark. It locks the counter until commit, so it is taken late; and before reading rows
+-- that another writer may have added.
 SELECT warehouse.next_mark();
 
 -- name: closed

@@ -1,8 +1,10 @@
 -- name: refuse
--- What the data API refused. A line of an import, or a label, is entered once, however often it is sent again.
+-- What the data API refused. A line of an import, or a label, is entered once, however often it is
+-- sent again.
 INSERT INTO warehouse.quarantine (pipeline, digest, request_id, row, column_name, reason, payload)
 SELECT new.pipeline, NULL, new.request_id, new.row, new.column_name, new.reason, new.payload
-FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[])
+FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[],
+    %(reasons)s::text[], %(payloads)s::jsonb[])
      AS new (pipeline, request_id, row, column_name, reason, payload)
 ON CONFLICT DO NOTHING;
 
@@ -10,37 +12,43 @@ ON CONFLICT DO NOTHING;
 -- Rows that broke their contract. A row that is there already gets the newest reason.
 INSERT INTO warehouse.quarantine (pipeline, digest, request_id, row, column_name, reason, payload)
 SELECT %(pipeline)s, %(digest)s, bad.* FROM
-    unnest(%(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[]) AS bad
+    unnest(%(ids)s::uuid[], %(rows)s::integer[], %(columns)s::text[], %(reasons)s::text[],
+        %(payloads)s::jsonb[]) AS bad
 ON CONFLICT (pipeline, digest, request_id, row) WHERE request_id IS NOT NULL DO UPDATE
-SET column_name = excluded.column_name, reason = excluded.reason, payload = excluded.payload, at = now(), redrive_at = NULL,
-    resolved_at = NULL;
+SET column_name = excluded.column_name, reason = excluded.reason, payload = excluded.payload,
+    at = now(), redrive_at = NULL, resolved_at = NULL;
 
 -- name: unresolved
 -- What waits for a person, newest first.
 SELECT id, pipeline, digest, request_id, row, column_name, reason, payload, at, redrive_at
 FROM warehouse.quarantine
-WHERE resolved_at IS NULL AND (%(pipelines)s::text[] IS NULL OR pipeline = ANY(%(pipelines)s::text[]))
+WHERE resolved_at IS NULL
+  AND (%(pipelines)s::text[] IS NULL OR pipeline = ANY(%(pipelines)s::text[]))
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: redrive
 -- Ask etl to try these rows again: all unresolved ones of the pipeline, or those named.
 UPDATE warehouse.quarantine SET redrive_at = now()
-WHERE pipeline = %(pipeline)s AND resolved_at IS NULL AND digest IS NOT NULL AND request_id IS NOT NULL
+WHERE pipeline = %(pipeline)s AND resolved_at IS NULL AND digest IS NOT NULL
+    AND request_id IS NOT NULL
   AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
 RETURNING id;
 
 -- name: why_not
 -- Of the named entries, those that can't be tried again, and what they are.
-SELECT id, pipeline, digest, resolved_at FROM warehouse.quarantine WHERE id = ANY(%(ids)s::bigint[]);
+SELECT id, pipeline, digest, resolved_at FROM warehouse.quarantine
+    WHERE id = ANY(%(ids)s::bigint[]);
 
 -- name: digests_to_redrive
 -- Digests with rows that a person asked to have tried again.
-SELECT DISTINCT pipeline, digest FROM warehouse.quarantine WHERE redrive_at IS NOT NULL AND resolved_at IS NULL AND digest IS NOT NULL;
+SELECT DISTINCT pipeline, digest FROM warehouse.quarantine WHERE redrive_at IS NOT NULL
+    AND resolved_at IS NULL AND digest IS NOT NULL;
 
 -- name: claim_redrives
 -- Rows that a person asked to have tried again, taken for this transaction.
 SELECT id, request_id::text, row FROM warehouse.quarantine
-WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL AND redrive_at IS NOT NULL AND resolved_at IS NULL
+WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
+    AND redrive_at IS NOT NULL AND resolved_at IS NULL
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- name: resolve
@@ -60,4 +68,5 @@ WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
 -- name: count_unresolved
 -- Rows in quarantine under a digest that no later try has made a feature row.
 SELECT count(*) FROM warehouse.quarantine
-WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL AND resolved_at IS NULL;
+WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
+    AND resolved_at IS NULL;

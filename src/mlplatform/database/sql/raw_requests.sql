@@ -4,21 +4,27 @@ SELECT topic, partition FROM raw.offsets;
 
 -- name: waiting
 -- Which of these cursors have requests to read.
-SELECT cursor.number FROM unnest(%(pipelines)s::text[], %(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[])
+SELECT cursor.number
+FROM unnest(%(pipelines)s::text[], %(topics)s::text[], %(partitions)s::integer[],
+            %(nexts)s::bigint[])
     WITH ORDINALITY AS cursor (pipeline, topic, partition, next_offset, number)
 WHERE EXISTS (
     SELECT FROM raw.requests AS request
-    WHERE request.pipeline = cursor.pipeline AND request.topic = cursor.topic AND request.partition = cursor.partition
+    WHERE request.pipeline = cursor.pipeline AND request.topic = cursor.topic
+        AND request.partition = cursor.partition
       AND request.log_offset >= cursor.next_offset
 );
 
 -- name: read
--- The next requests of a partition, at most so many, and at most so many rows (but at least one request).
+-- The next requests of a partition, at most so many, and at most so many rows (but at least one
+-- request).
 SELECT request_id, source, topic, partition, log_offset, received_at, rows, inputs FROM (
     SELECT next.*, sum(rows) OVER (ORDER BY log_offset) AS upto FROM (
-        SELECT request_id::text, source, topic, partition, log_offset, received_at, rows, inputs::text
+        SELECT request_id::text, source, topic, partition, log_offset, received_at, rows,
+            inputs::text
         FROM raw.requests
-        WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s AND log_offset >= %(next)s
+        WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
+            AND log_offset >= %(next)s
         ORDER BY log_offset LIMIT %(requests)s
     ) AS next
 ) AS summed
@@ -35,17 +41,20 @@ FROM raw.requests WHERE request_id = ANY(%(ids)s::uuid[]);
 SELECT request_id, pipeline, rows FROM raw.requests WHERE request_id = ANY(%(ids)s::uuid[]);
 
 -- name: count_waiting
--- Requests of a pipeline that etl has not passed, stored at or before a moment. `topics`, `partitions`, `nexts` are its progress. Partition by
--- partition, so that only what waits is read (index requests_road), however much lies behind; and no more than `most` of each, since it is asked
--- every second.
+-- Requests of a pipeline that etl has not passed, stored at or before a moment. `topics`,
+-- `partitions`, `nexts` are its progress. Partition by partition, so that only what waits is read
+-- (index requests_road), however much lies behind; and no more than `most` of each, since it is
+-- asked every second.
 SELECT coalesce(sum(unread.waiting), 0)
 FROM raw.offsets AS offsets
-LEFT JOIN unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[]) AS progress (topic, partition, next_offset)
+LEFT JOIN unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[])
+       AS progress (topic, partition, next_offset)
        ON progress.topic = offsets.topic AND progress.partition = offsets.partition
 CROSS JOIN LATERAL (
     SELECT count(*) AS waiting FROM (
         SELECT FROM raw.requests AS request
-        WHERE request.pipeline = %(pipeline)s AND request.topic = offsets.topic AND request.partition = offsets.partition
+        WHERE request.pipeline = %(pipeline)s AND request.topic = offsets.topic
+            AND request.partition = offsets.partition
           AND request.log_offset >= coalesce(progress.next_offset, 0)
           AND request.stored_at <= coalesce(%(stored_before)s::timestamptz, 'infinity')
         ORDER BY request.log_offset LIMIT %(most)s

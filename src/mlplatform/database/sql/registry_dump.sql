@@ -11,9 +11,11 @@ SELECT version_num FROM public.alembic_version;
 SELECT to_regclass('public.alembic_version') IS NOT NULL;
 
 -- name: tables
--- Tables of a schema with the columns that can be written (generated ones can't), in the order of the columns.
+-- Tables of a schema with the columns that can be written (generated ones can't), in the order of
+-- the columns.
 SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    AND a.attgenerated = ''
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
 GROUP BY c.relname ORDER BY c.relname;
 
@@ -42,7 +44,8 @@ WHERE v.current_stage IS DISTINCT FROM 'Deleted_Internal'
 ORDER BY r.artifact_uri;
 
 -- name: occupied
--- Whether MLflow's database holds anything that a restore would overwrite: its first start makes one empty experiment.
+-- Whether MLflow's database holds anything that a restore would overwrite: its first start makes
+-- one empty experiment.
 SELECT EXISTS (SELECT FROM public.runs) OR EXISTS (SELECT FROM public.registered_models);
 
 -- name: versions
@@ -53,12 +56,16 @@ FROM control.model_versions ORDER BY pipeline, created_at, version;
 -- name: keep_model
 -- A model that the dump does not know yet, for the number that follows.
 INSERT INTO public.registered_models (name, creation_time, last_updated_time)
-SELECT %(model)s::text, moment, moment FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
+SELECT %(model)s::text, moment, moment
+FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
 ON CONFLICT DO NOTHING;
 
 -- name: keep_number
 -- What MLflow leaves of a deleted version: a row that nobody sees, from which it goes on counting.
-INSERT INTO public.model_versions (name, version, creation_time, last_updated_time, current_stage, source, run_id, run_link, status)
-SELECT %(model)s::text, %(version)s::integer, moment, moment, 'Deleted_Internal', 'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'REDACTED-RUN-LINK', 'READY'
+INSERT INTO public.model_versions (name, version, creation_time, last_updated_time, current_stage,
+    source, run_id, run_link, status)
+SELECT %(model)s::text, %(version)s::integer, moment, moment, 'Deleted_Internal',
+    'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'REDACTED-RUN-LINK', 'READY'
 FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
-WHERE NOT EXISTS (SELECT FROM public.model_versions WHERE name = %(model)s::text AND version >= %(version)s::integer);
+WHERE NOT EXISTS (SELECT FROM public.model_versions WHERE name = %(model)s::text
+    AND version >= %(version)s::integer);

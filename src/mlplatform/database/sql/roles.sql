@@ -1,13 +1,13 @@
 -- name: roles
--- The roles, without passwords (whoever runs the server sets those). Superuser; may run again. The owner is above etl, so that it may set
--- default privileges for the tables that etl makes.
+-- The roles, without passwords (whoever runs the server sets those). Superuser; may run again. The
+-- owner is above etl, so that it may set default privileges for the tables that etl makes.
 DO $$
 DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY[
-        'mlplatform_owner', 'mlplatform_consumer', 'mlplatform_etl', 'mlplatform_dataapi', 'mlplatform_reader', 'mlplatform_mlflow',
-        'mlplatform_backup'
+        'mlplatform_owner', 'mlplatform_consumer', 'mlplatform_etl', 'mlplatform_dataapi',
+        'mlplatform_reader', 'mlplatform_mlflow', 'mlplatform_backup'
     ] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', name);
@@ -20,8 +20,8 @@ END
 $$;
 
 -- name: database_raw
--- Who may connect to the raw database. Not copied by CREATE DATABASE … TEMPLATE, so it has a statement of its own. Writers need TEMPORARY:
--- they COPY into a temporary table first.
+-- Who may connect to the raw database. Not copied by CREATE DATABASE … TEMPLATE, so it has a
+-- statement of its own. Writers need TEMPORARY: they COPY into a temporary table first.
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {database} TO mlplatform_etl, mlplatform_reader;
 GRANT CONNECT, TEMPORARY ON DATABASE {database} TO mlplatform_consumer, mlplatform_dataapi;
@@ -38,27 +38,34 @@ REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {database} TO mlplatform_backup;
 
 -- name: login_trigger
--- PostgreSQL 17+, superuser, once per database: a primary refuses the reader role, a standby lets it in. Event triggers fire for the login
--- itself, so a promoted standby refuses new sessions at once. Without it a wrong address is noticed by the reader only.
+-- PostgreSQL 17+, superuser, once per database: a primary refuses the reader role, a standby lets
+-- it in. Event triggers fire for the login itself, so a promoted standby refuses new sessions at
+-- once. Without it a wrong address is noticed by the reader only.
 CREATE SCHEMA IF NOT EXISTS mlplatform_guard;
-CREATE OR REPLACE FUNCTION mlplatform_guard.refuse_reader() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE OR REPLACE FUNCTION mlplatform_guard.refuse_reader() RETURNS event_trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog AS $$
 BEGIN
     IF session_user = 'mlplatform_reader' AND NOT pg_is_in_recovery() THEN
         RAISE EXCEPTION 'mlplatform_reader is refused on a primary'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Give readers the address of a standby.';
+            USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Give readers the address of a standby.';
     END IF;
 END
 $$;
 DROP EVENT TRIGGER IF EXISTS mlplatform_refuse_reader;
-CREATE EVENT TRIGGER mlplatform_refuse_reader ON login EXECUTE FUNCTION mlplatform_guard.refuse_reader();
+CREATE EVENT TRIGGER mlplatform_refuse_reader
+    ON login EXECUTE FUNCTION mlplatform_guard.refuse_reader();
 ALTER EVENT TRIGGER mlplatform_refuse_reader ENABLE ALWAYS;
 
 -- name: grants_raw
 -- Rights in the raw database; the owner runs it after every migration.
-GRANT USAGE ON SCHEMA raw TO mlplatform_consumer, mlplatform_etl, mlplatform_dataapi, mlplatform_reader;
+GRANT USAGE ON SCHEMA raw TO mlplatform_consumer, mlplatform_etl, mlplatform_dataapi,
+    mlplatform_reader;
 -- The consumer can't read back what people sent, only its position and identity.
-GRANT INSERT, SELECT (request_id, pipeline, topic, partition, log_offset, outbox_id, sequence) ON raw.requests TO mlplatform_consumer;
-GRANT INSERT, SELECT (topic, partition, log_offset, outbox_id, sequence, request_id) ON raw.dead_letters TO mlplatform_consumer;
+GRANT INSERT, SELECT (request_id, pipeline, topic, partition, log_offset, outbox_id, sequence)
+    ON raw.requests TO mlplatform_consumer;
+GRANT INSERT, SELECT (topic, partition, log_offset, outbox_id, sequence, request_id)
+    ON raw.dead_letters TO mlplatform_consumer;
 -- Of the offsets each writes its own rows only (row level security, migrations/raw/0003).
 GRANT SELECT, INSERT, UPDATE ON raw.offsets TO mlplatform_consumer, mlplatform_dataapi;
 GRANT EXECUTE ON FUNCTION raw.make_partitions(integer) TO mlplatform_consumer, mlplatform_dataapi;
@@ -71,35 +78,45 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT SELECT ON TABLES TO mlplatform_read
 
 -- name: grants_warehouse
 -- Rights in the warehouse; the owner runs it after every migration.
-GRANT USAGE ON SCHEMA warehouse, features, control TO mlplatform_etl, mlplatform_dataapi, mlplatform_reader;
+GRANT USAGE ON SCHEMA warehouse, features, control TO mlplatform_etl, mlplatform_dataapi,
+    mlplatform_reader;
 GRANT USAGE ON SCHEMA control TO mlplatform_backup;
 GRANT EXECUTE ON FUNCTION warehouse.next_mark() TO mlplatform_etl, mlplatform_dataapi;
 GRANT SELECT, UPDATE ON warehouse.mark TO mlplatform_etl, mlplatform_dataapi;
--- What is written stays as it is: a label is ended, never changed, and who asks for a redrive changes nothing else. Rights of earlier versions go.
+-- What is written stays as it is: a label is ended, never changed, and who asks for a redrive
+-- changes nothing else. Rights of earlier versions go.
 REVOKE UPDATE ON warehouse.labels, warehouse.quarantine FROM mlplatform_etl, mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (valid_to) ON warehouse.labels TO mlplatform_etl, mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (redrive_at) ON warehouse.quarantine TO mlplatform_dataapi;
-GRANT SELECT, INSERT, UPDATE (column_name, reason, payload, at, redrive_at, resolved_at) ON warehouse.quarantine TO mlplatform_etl;
+GRANT SELECT, INSERT, UPDATE (column_name, reason, payload, at, redrive_at, resolved_at)
+    ON warehouse.quarantine TO mlplatform_etl;
 GRANT CREATE ON SCHEMA features TO mlplatform_etl;
 GRANT SELECT, INSERT, UPDATE ON warehouse.progress TO mlplatform_etl;
 GRANT SELECT ON control.pipelines, control.feature_sets TO mlplatform_etl;
 GRANT UPDATE (table_name, features, failure) ON control.feature_sets TO mlplatform_etl;
-GRANT SELECT (pipeline, version, state, features_digest) ON control.model_versions TO mlplatform_etl;
+GRANT SELECT (pipeline, version, state, features_digest) ON control.model_versions
+    TO mlplatform_etl;
 GRANT SELECT (id, pipeline, state, previous) ON control.promotions TO mlplatform_etl;
 -- The data API sets progress back when a pipeline's target changes; where etl writes is etl's.
-GRANT SELECT, UPDATE (next_offset, featured, quarantined, updated_at) ON warehouse.progress TO mlplatform_dataapi;
+GRANT SELECT, UPDATE (next_offset, featured, quarantined, updated_at) ON warehouse.progress
+    TO mlplatform_dataapi;
 -- Which bytes a version is stays as it was registered; only its state moves on.
-REVOKE UPDATE ON control.pipelines, control.feature_sets, control.model_versions FROM mlplatform_dataapi;
-GRANT SELECT, INSERT, UPDATE (definition, commit, features_digest, applied_at, applied_by) ON control.pipelines TO mlplatform_dataapi;
-GRANT SELECT, INSERT, UPDATE (commit, definition, failure) ON control.feature_sets TO mlplatform_dataapi;
+REVOKE UPDATE ON control.pipelines, control.feature_sets, control.model_versions
+    FROM mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (definition, commit, features_digest, applied_at, applied_by)
+    ON control.pipelines TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (commit, definition, failure) ON control.feature_sets
+    TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (state, gate_digest) ON control.model_versions TO mlplatform_dataapi;
--- The promotion record, the ledger and the receipts only grow; of a promotion only the mirror's time may be set later.
+-- The promotion record, the ledger and the receipts only grow; of a promotion only the mirror's
+-- time may be set later.
 GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO mlplatform_dataapi;
 GRANT UPDATE (mirrored_at) ON control.promotions TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE, DELETE ON control.leases TO mlplatform_dataapi;
 GRANT SELECT ON ALL TABLES IN SCHEMA warehouse, features, control TO mlplatform_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA warehouse, control GRANT SELECT ON TABLES TO mlplatform_reader;
-ALTER DEFAULT PRIVILEGES FOR ROLE mlplatform_etl IN SCHEMA features GRANT SELECT ON TABLES TO mlplatform_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE mlplatform_etl IN SCHEMA features GRANT SELECT ON TABLES
+    TO mlplatform_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA control TO mlplatform_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA control GRANT SELECT ON TABLES TO mlplatform_backup;
 
