@@ -165,7 +165,7 @@ CATALOGUE: dict[MetricName, Metric] = {
 }
 
 _wound: dict[str, float] = {}  # the timer of `watch`; empty when nobody is watched
-_instruments: dict[tuple[int, str], Counter | Gauge | Histogram] = {}
+_instruments: dict[tuple[CollectorRegistry, str], Counter | Gauge | Histogram] = {}
 _making = (
     threading.Lock()
 )  # two threads that use a metric for the first time at once must not both register it
@@ -273,7 +273,8 @@ def turned() -> None:
 
 
 def _instrument(name: MetricName, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    key = (id(registry), name)
+    # The registry itself, not its id: an id is used again once its owner is gone.
+    key = (registry, name)
     if key not in _instruments:
         with _making:
             if key not in _instruments:
