@@ -8,11 +8,11 @@ from mlplatform.contracts.columns import Columns
 
 
 class Engine(Protocol):
-    """A loaded model. Immutable and safe to call from several threads; rows never influence each other.
+    """A loaded model.
 
-    ONNX Runtime may choose another kernel for one row than for many, so the last bits of a number
-    may depend on how many rows come together; whoever needs equal bytes asks with a fixed number of
-    rows.
+    Immutable and safe to call from several threads; rows never influence each other. But ONNX
+    Runtime may choose another kernel for one row than for many, so the last bits of a number may
+    depend on how many rows come together: for equal bytes, call with a fixed number of rows.
     """
 
     def predict(self, features: Columns) -> Columns:

@@ -1,4 +1,4 @@
-"""From a model folder to an engine, after proof that the model file's bytes are those of the manifest."""
+"""From a model folder to an engine, after proof that the file's bytes are those of the manifest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load(folder: Path, signature: Signature, *, trusted: Sequence[str]) -> Engin
 
 
 def read_signature(folder: Path) -> Signature:
-    """signature.json of a model folder. Raises ManifestMismatch when it is none."""
+    """signature.json of a model folder. Raises ManifestMismatch when it can't be read."""
     try:
         return Signature.model_validate_json((folder / "signature.json").read_bytes())
     except (OSError, ValidationError) as error:

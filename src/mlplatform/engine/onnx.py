@@ -24,7 +24,10 @@ _TENSORS: dict[str, Any] = {
 
 
 class OnnxEngine:
-    """One ONNX Runtime session with one thread: concurrency is the caller's, and small batches are slower on more threads."""
+    """One ONNX Runtime session with one thread.
+
+    Concurrency is the caller's, and small batches are slower on more threads.
+    """
 
     def __init__(self, session: onnxruntime.InferenceSession, signature: Signature) -> None:
         self._session = session
@@ -53,14 +56,13 @@ def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngin
     """
     del trusted
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = 1  # see OnnxEngine
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 3  # errors only: it would write past our logging
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except (
-        Exception
-    ) as error:  # ONNX Runtime raises half a dozen unrelated classes for a model that it can't run
+    except Exception as error:
+        # ONNX Runtime raises half a dozen unrelated classes for a model that it can't run.
         raise IntegrityFailure(
             f"ONNX Runtime can't load the model: {error}", field=signature.model_file
         ) from error
@@ -78,7 +80,8 @@ def _agree(session: onnxruntime.InferenceSession, signature: Signature) -> None:
     absent = sorted({output.name for output in signature.outputs} - outputs)
     if strange or absent:
         raise IntegrityFailure(
-            f"the model and its signature disagree: unknown inputs {strange}, missing outputs {absent}",
+            f"the model and its signature disagree: unknown inputs {strange}, "
+            f"missing outputs {absent}",
             field="signature.json",
         )
 

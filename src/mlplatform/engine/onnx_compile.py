@@ -22,7 +22,8 @@ from mlplatform.contracts.columns import Feature
 from mlplatform.errors import InvalidInput
 
 Precision = Literal["float32", "float64"]
-_NAME = "model"  # a fixed name for the graph: skl2onnx would draw one, and equal models would have different bytes
+_NAME = "model"
+"""A fixed name for the graph: skl2onnx would draw one, and equal models would have other bytes."""
 _FIXED: dict[str, Any] = {
     "int64": Int64TensorType,
     "bool": BooleanTensorType,
@@ -34,20 +35,19 @@ _FLOAT: dict[Precision, Any] = {"float32": FloatTensorType, "float64": DoubleTen
 def compile_onnx(
     estimator: Any, features: Sequence[Feature], outputs: Sequence[str], *, precision: Precision
 ) -> bytes:
-    """The bytes of a model.onnx with one input per feature and these output names, in the order label, probabilities.
+    """The bytes of a model.onnx with one input per feature and these outputs: label, probabilities.
 
     float64 features are computed in `precision`. Raises InvalidInput when skl2onnx has no
     translation for this estimator.
     """
     inputs = [(feature.name, _tensor(feature, precision)([None, 1])) for feature in features]
-    options = (
-        {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
-    )  # an array instead of a list of dicts
+    classifies = hasattr(estimator, "predict_proba")
+    # Without zipmap the probabilities are an array instead of a list of dicts.
+    options = {id(estimator): {"zipmap": False}} if classifies else None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # skl2onnx gives protobuf booleans for whole numbers
+            # skl2onnx gives protobuf booleans for whole numbers.
+            warnings.simplefilter("ignore", DeprecationWarning)
             model = convert_sklearn(estimator, _NAME, initial_types=inputs, options=options)
     except Exception as error:  # skl2onnx raises whatever its converters run into
         root = error.__cause__ or error

@@ -1,4 +1,4 @@
-"""Models that can't be compiled: scikit-learn, out of a skops file whose types are on the allow-list of the settings.
+"""Models that can't be compiled: scikit-learn, out of a skops file whose types settings allow.
 
 Imported only when a model has this format; brings scikit-learn and pandas.
 """
@@ -42,7 +42,7 @@ class SkopsEngine:
 
 
 def frame(features: Columns, declared: Sequence[Feature]) -> pd.DataFrame:
-    """The table that an estimator is fitted on and asked with: one column per declared feature, text as Python strings."""
+    """The table for fit and predict: one column per declared feature, text as Python strings."""
     return pd.DataFrame(
         {
             name: pd.Series(values, dtype=values.dtype)

@@ -1,4 +1,4 @@
-"""Feature columns in the one form that every model is fitted on and asked with."""
+"""Feature columns in the one form in which every model gets them, in fit and predict."""
 
 from __future__ import annotations
 

@@ -36,9 +36,8 @@ def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
     return []
 
 
-_PANDAS: dict[str, Any] = {
-    "string": object
-}  # pandas would make a string type of its own out of str and None
+# pandas would make a string type of its own out of str and None.
+_PANDAS: dict[str, Any] = {"string": object}
 
 
 @lru_cache(maxsize=64)
@@ -52,7 +51,7 @@ def _schema(declared: tuple[Column, ...]) -> pa.DataFrameSchema:
 
 
 def _checks(column: Column) -> list[pa.Check]:
-    """The text given as `error` comes back in the failure cases, and `_reason` reads it."""
+    """Checks of a column. The text given as `error` comes back in the cases that `_reason` reads."""
     allowed = column.values  # noqa: PD011  (no data frame)
     checks = []
     if column.min is not None:
@@ -73,7 +72,8 @@ def _faults(cases: pd.DataFrame, declared: dict[str, Column]) -> list[Fault]:
 
 
 def _plain(value: Any) -> Any:
-    return None if value is None or value != value else value  # noqa: PLR0124  (NaN differs from itself)
+    """The value, with NaN as None."""
+    return None if value != value else value  # noqa: PLR0124  (NaN differs from itself)
 
 
 def _reason(check: str, value: Any, column: Column) -> str:
@@ -83,5 +83,6 @@ def _reason(check: str, value: Any, column: Column) -> str:
     if check == "max":
         return f"{value:g} is above {column.max:g}{unit}"
     if check == "values":
-        return f"{shown(value)} is not one of {', '.join(column.values or ())}"  # noqa: PD011  (no data frame)
+        allowed = ", ".join(column.values or ())  # noqa: PD011  (no data frame)
+        return f"{shown(value)} is not one of {allowed}"
     return "is null, and the column allows no nulls"

@@ -26,6 +26,8 @@ from mlplatform.features.outcome import differing, feature_types, normalised, pl
 from mlplatform.features.probe import probes
 
 Engineer = Callable[[dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
+_UNSTEADY = "is not the same each time it is computed: no random numbers, no clock, no state"
+_DEPENDENT = "of a row depends on the rows beside it: no mean, no rank, nothing of other rows"
 
 
 class FeatureSet:
@@ -94,7 +96,7 @@ def _engineer(source: bytes, where: str, digest: str) -> Engineer:
     module.__file__ = where
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up there
     try:
-        exec(compile(source, where, "exec"), module.__dict__)  # noqa: S102  (running the pipeline's own code is the purpose)
+        exec(compile(source, where, "exec"), module.__dict__)  # noqa: S102  (the purpose of the file)
     except SyntaxError as error:
         raise InvalidInput(f"{where}, line {error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:  # a script that ends itself must not end the process
@@ -106,7 +108,11 @@ def _engineer(source: bytes, where: str, digest: str) -> Engineer:
 
 
 def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[Feature, ...]:
-    """The features' types: equal for every probe that has rows, as the values of a row are for each company it comes in, or it is refused."""
+    """The features' types, after a trial on generated rows.
+
+    Raises InvalidInput unless every probe with rows gives the same types, and every row the same
+    values in each table that it comes in.
+    """
     found: tuple[Feature, ...] = ()
     answers = []
     for columns in probes(inputs):
@@ -115,7 +121,8 @@ def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[
         found = found or features
         if length(columns) and features != found:
             raise InvalidInput(
-                f"{where}: the features' names or types depend on the data: {_told(found)} and {_told(features)}"
+                f"{where}: the features' names or types depend on the data: "
+                f"{_listed(found)} and {_listed(features)}"
             )
         answers.append((columns, normalised(made, found, rows=length(columns), where=where)))
     for columns, whole in answers:
@@ -126,21 +133,13 @@ def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[
 def _repeat(
     engineer: Engineer, columns: Columns, whole: Columns, features: tuple[Feature, ...], where: str
 ) -> None:
-    """Refuse code that gives other values the second time, or for a row alone: serving and training would not see the same."""
+    """Refuse code that gives other values the second time, or for a row alone.
+
+    With such code serving and training would not see the same.
+    """
     rows = length(columns)
-    tries = [
-        (
-            slice(0, rows),
-            "is not the same each time it is computed: no random numbers, no clock, no state",
-        )
-    ]
-    tries += [
-        (
-            slice(row, row + 1),
-            "of a row depends on the rows beside it: no mean, no rank, nothing of other rows",
-        )
-        for row in range(rows)
-    ]
+    tries = [(slice(0, rows), _UNSTEADY)]
+    tries += [(slice(row, row + 1), _DEPENDENT) for row in range(rows)]
     for part, fault in tries:
         some = {name: array[part] for name, array in columns.items()}
         made = normalised(_call(engineer, some, where), features, rows=length(some), where=where)
@@ -148,7 +147,7 @@ def _repeat(
             raise InvalidInput(f"{where}: feature {name} {fault}", field=name)
 
 
-def _told(features: tuple[Feature, ...]) -> str:
+def _listed(features: tuple[Feature, ...]) -> str:
     return ", ".join(f"{feature.name} {feature.dtype}" for feature in features)
 
 
@@ -159,9 +158,8 @@ def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDAr
     for view in views.values():
         view.flags.writeable = False
     try:
-        with np.errstate(
-            all="ignore"
-        ):  # what comes of a division by zero is judged in the result, not on stderr
+        # A division by zero shows in the result, which is checked; NumPy would warn on stderr.
+        with np.errstate(all="ignore"):
             return engineer(views)
     except (Exception, SystemExit) as error:
         raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

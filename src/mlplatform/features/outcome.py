@@ -1,4 +1,4 @@
-"""What features.py gave back, brought to our four types or refused."""
+"""What features.py returned, as arrays of our four types, or refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
                 else f"a {type(array).__name__}"
             )
             raise InvalidInput(
-                f"{where}: feature {name} is {kind}, not a NumPy array of numbers, strings or bools",
+                f"{where}: feature {name} is {kind}, "
+                "not a NumPy array of numbers, strings or bools",
                 field=name,
             )
         features.append(Feature(name=name, dtype=_KINDS[array.dtype.kind]))
@@ -74,9 +75,8 @@ def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
         raise InvalidInput(
             f"{where}: feature {feature.name} has shape {shape}, not ({rows},)", field=feature.name
         )
-    if (
-        rows == 0
-    ):  # np.array([]) of a list comprehension is float64, whatever its items would have been
+    if rows == 0:
+        # np.array([]) of a list comprehension is float64, whatever its items would have been.
         return array.astype(NUMPY[feature.dtype])
     if _KINDS.get(array.dtype.kind) != feature.dtype:
         raise InvalidInput(
@@ -92,7 +92,7 @@ def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
 
 
 def _any_infinite(array: NDArray[Any]) -> bool:
-    """For the few rows of a usual request Python's own test is several times faster than NumPy's."""
+    """For the few rows of most requests Python's own test is several times faster than NumPy's."""
     return any(map(math.isinf, array.tolist())) if len(array) <= 16 else bool(np.isinf(array).any())
 
 

@@ -1,8 +1,8 @@
 """Lists of JSON values to typed columns.
 
-Strict: a bool is no number, a string is no number, a number is no string. Each column is converted
-whole; only when that can't be right are its values looked at one by one, to name the row. Used for
-every request, so it imports NumPy and nothing heavier.
+Strict: a bool is not a number, a string is not a number, a number is not a string. Each column is
+converted whole; only when that can't be right are its values checked one by one, to name the row.
+Used for every request, so it imports NumPy and nothing heavier.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INT64 = 2**63
 EXACT = 2**53
 """Above this a float no longer tells neighbouring whole numbers apart."""
 _FEW = 16
-"""Up to here Python looks at a column's numbers faster than NumPy does: requests of few rows are the usual ones."""
+"""Up to here Python checks numbers faster than NumPy does: most requests have few rows."""
 _PLACEHOLDER: dict[DType, Any] = {"float64": np.nan, "int64": 0, "string": None, "bool": False}
 _NUMBER_KINDS: dict[DType, str] = {"float64": "fiu", "int64": "iu", "bool": "b", "string": ""}
 
@@ -74,7 +74,7 @@ def _same_lengths(inputs: Mapping[str, Sequence[Any]]) -> None:
 
 
 def _whole(values: Sequence[Any], column: Column) -> NDArray[Any] | None:
-    """The column converted at once, or None when any value needs a closer look."""
+    """The column converted at once, or None when its values must be checked one by one."""
     if isinstance(values, np.ndarray):
         return _from_array(values, column)
     kinds = set(map(type, values))
@@ -83,9 +83,8 @@ def _whole(values: Sequence[Any], column: Column) -> NDArray[Any] | None:
     if not kinds <= _PLAIN[column.dtype]:
         return None
     try:
-        if (
-            column.dtype == "float64" and len(values) <= _FEW and None not in values
-        ):  # NumPy's own test costs 2 us a column
+        if column.dtype == "float64" and len(values) <= _FEW and None not in values:
+            # NumPy's own test costs 2 us a column.
             return np.array(values, dtype=np.float64) if all(map(math.isfinite, values)) else None
         array = np.array(values, dtype=NUMPY[column.dtype])
     except OverflowError:
@@ -102,9 +101,9 @@ _PLAIN: dict[DType, frozenset[type]] = {
 
 
 def _from_array(values: NDArray[Any], column: Column) -> NDArray[Any] | None:
-    """An array whose type fits needs no look at its values' types.
+    """The array converted at once, or None when its type doesn't fit the column's.
 
-    A uint64 may not fit an int64.
+    A uint64 may be too large for an int64, so its values are checked one by one.
     """
     if (
         values.ndim != 1

@@ -12,7 +12,10 @@ from mlplatform.contracts.columns import NUMPY, Column, Columns
 
 
 def probes(columns: Sequence[Column]) -> Iterator[Columns]:
-    """Tables of two rows, one row and none, with values inside the declared ranges; nulls come in one more, where they are allowed."""
+    """Tables of two rows, one row and none, with values inside the declared ranges.
+
+    Where nulls are allowed there is one more table with them.
+    """
     low = {column.name: _value(column, 0.25) for column in columns}
     high = {column.name: _value(column, 0.75) for column in columns}
     yield _table(columns, [low, high])

@@ -1,1 +1,1 @@
-"""Answer predictions with the promoted version, and have every answered request on disk before the answer leaves."""
+"""Predict with the promoted version; every request is on disk before its response leaves."""

@@ -162,7 +162,8 @@ def _call(model: LoadedModel, batch: list[PendingRequest]) -> tuple[dict[int, Ex
         outputs = model.answer([pending.request for pending in batch])
         for pending, own in zip(batch, outputs, strict=True):
             pending.outputs = own
-    except Exception as error:  # noqa: BLE001  (a model is foreign code: whatever it raises belongs to the request that caused it)
+    except Exception as error:  # noqa: BLE001  (a model is foreign code)
+        # Whatever it raises belongs to the request that caused it.
         failed = {0: _explained(model, error)} if len(batch) == 1 else _each_alone(model, batch)
     return failed, time.perf_counter() - started
 

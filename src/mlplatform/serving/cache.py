@@ -1,12 +1,13 @@
-"""The last good models on disk, so that a restart can answer while data API, MLflow or git are away.
+"""The last good models on disk: a restart can serve while data API, MLflow or git are away.
 
-    <pipeline>/champion.json                    the version that answered last, with the id of its
-    promotion record, and the one before <pipeline>/<version>-<manifest>/            its model
-    folder, as it was downloaded <pipeline>/features-<digest>.py             its features code
+    <pipeline>/champion.json                   the version that served last, the id of its promotion
+                                               record, and the version that served before it
+    <pipeline>/<version>-<manifest>/           its model folder, as it was downloaded
+    <pipeline>/features-<digest>.py            its features code
 
-Nothing here is believed: manifest and digest are checked again before every load, against
-champion.json's facts. Whoever may write this folder could also change champion.json; it must belong
-to the process alone.
+Nothing here is trusted: manifest and digest are checked again before every load, against the facts
+in champion.json. Whoever may write this folder could also change champion.json; it must belong to
+the process alone.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _CHAMPION = "champion.json"
 
 
 class Remembered(BaseModel):
-    """The version that answered last, and the one that answered before it.
+    """The version that served last, and the one that served before it.
 
-    What a newer release notes besides is left out.
+    Fields that a newer release has added are ignored.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -48,7 +49,7 @@ class ModelCache:
         return self._folder / version.pipeline / _model_name(version)
 
     def remembered(self, pipeline: str) -> Remembered | None:
-        """The version that answered last; None when there is none, or when the note can't be read."""
+        """The version that served last; None when there is no note, or an unreadable one."""
         path = self._folder / pipeline / _CHAMPION
         try:
             return Remembered.model_validate_json(path.read_bytes())
@@ -61,15 +62,14 @@ class ModelCache:
             return None
 
     def remember(self, record: int, version: ModelVersion) -> None:
-        """Note the version that answers now, durably, and remove what no restart will need: all but it and the one before."""
+        """Note durably the version that serves now.
+
+        Removes what no restart will need: all but it and the one before.
+        """
         last = self.remembered(version.pipeline)
-        before = None
-        if (
-            last is not None
-        ):  # after a restart the same version answers again, and the one before it stays the one before
-            before = (
-                last.before if _model_name(last.version) == _model_name(version) else last.version
-            )
+        before = last.version if last is not None else None
+        if last is not None and _model_name(last.version) == _model_name(version):
+            before = last.before  # the same version again, after a restart
         note = Remembered(record=record, version=version, before=before)
         _write(self._folder / version.pipeline / _CHAMPION, note.model_dump_json(indent=1).encode())
         self._prune(version.pipeline, [version, *([before] if before else [])])
@@ -86,17 +86,14 @@ class ModelCache:
         _write(self._folder / pipeline / _features_name(digest), source)
 
     def drop(self, version: ModelVersion) -> None:
-        """Remove a model folder that is not what its manifest says."""
+        """Remove a model folder that doesn't match its manifest."""
         shutil.rmtree(self.model_folder(version), ignore_errors=True)
 
     def _prune(self, pipeline: str, keep: list[ModelVersion]) -> None:
-        wanted = (
-            {_CHAMPION}
-            | {_model_name(version) for version in keep}
-            | {_features_name(version.features_digest) for version in keep}
-        )
+        names = {_CHAMPION, *map(_model_name, keep)}
+        names |= {_features_name(version.features_digest) for version in keep}
         for path in (self._folder / pipeline).iterdir():
-            if path.name in wanted:
+            if path.name in names:
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""Follow one pipeline's promotion record: when another version becomes champion, load it beside the old one and let it answer.
+"""Follow one pipeline's promotion record: when another version becomes champion, load and serve it.
 
-A version that can't be loaded changes nothing: the old one keeps answering, an error is logged,
-`serving_load_failures_total` counts it, and it is tried again with growing pauses. At a start
-without a record that can be read, or with a promoted version that can't be loaded, the last good
-model of the cache answers.
+It is loaded beside the old one, which serves until then. A version that can't be loaded changes
+nothing: the old one keeps serving, an error is logged, `serving_load_failures_total` counts it, and
+it is tried again with growing pauses. At a start without a record that can be read, or with a
+promoted version that can't be loaded, the last good model of the cache serves.
 """
 
 from __future__ import annotations
@@ -12,32 +12,21 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from pydantic import ValidationError
-
+from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.promotion import ModelStatus, ModelVersion
-from mlplatform.errors import InvalidInput, PlatformError, UnknownName
+from mlplatform.errors import PlatformError, UnknownName
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.loader import Loader
-from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.slot import Slot
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
 _JITTER = 0.25
-"""Share by which a pause varies, so that pods which started together don't ask together for ever."""
-_MOST_BACKOFF_S = 60.0
+"""Share by which a pause varies, so that pods which started together don't poll together."""
+_MAX_BACKOFF_S = 60.0
 """Longest pause between two tries of a version that can't be loaded: long enough to be no load on
 the registry, short enough that nobody waits for long after the cause is gone."""
-
-
-class Asks(Protocol):
-    """The part of DataApi that is needed here."""
-
-    def get(self, path: str) -> object:
-        """The JSON document at `path`."""
-        ...
 
 
 class Follower:
@@ -47,7 +36,7 @@ class Follower:
         self,
         slot: Slot,
         *,
-        api: Asks,
+        api: DataApi,
         loader: Loader,
         cache: ModelCache,
         poll_s: float,
@@ -60,49 +49,36 @@ class Follower:
         self._cache = cache
         self._poll_s = poll_s
         self._swapped = swapped
-        self._clock = clock
-        self._tried: ModelVersion | None = None  # the version that failed last
-        self._failures = 0
-        self._retry_at = 0.0
+        self._backoff = _Backoff(poll_s, clock)
         self._read = False  # the record has been read since the start
-        self._told = ""  # last complaint about the record: told once, not with every poll
+        self._complaint = ""  # the last one about the record: logged once, not with every poll
 
     async def run(self) -> None:
         """Poll for ever."""
         while True:
             await self.step()
-            await asyncio.sleep(self._poll_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  (spreads load, guards nothing)
+            spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  (guards nothing)
+            await asyncio.sleep(self._poll_s * spread)
 
     async def step(self) -> None:
-        """One look at the promotion record, and what follows from it.
-
-        Raises nothing that the platform foresaw.
-        """
+        """Read the promotion record once, and do what follows from it. Raises no error."""
         try:
-            status = await asyncio.to_thread(self._ask)
+            status = await asyncio.to_thread(self._api.model_status, self._slot.pipeline)
         except PlatformError as error:
             await self._without_record(error)
-            return
-        except Exception as error:  # noqa: BLE001  (a bug in a poll must not end the following: the old model answers, the next poll tries again)
+        except Exception as error:  # noqa: BLE001  (a bug in a poll must not end the following)
+            # The old model serves, and the next poll tries again.
             _log.error(
-                "reading the promotion record failed unforeseen",
+                "reading the promotion record failed with an unexpected error",
                 pipeline=self._slot.pipeline,
                 exc_info=error,
             )
-            return
-        self._read = True
-        await self._follow(status)
-
-    def _ask(self) -> ModelStatus:
-        try:
-            return ModelStatus.model_validate(self._api.get(f"/v1/models/{self._slot.pipeline}"))
-        except ValidationError as error:
-            raise InvalidInput(
-                f"the data API's answer is no promotion record: {error.errors()[0]['msg']}"
-            ) from error
+        else:
+            self._read = True
+            await self._follow(status)
 
     async def _without_record(self, error: PlatformError) -> None:
-        if self._news(str(error)):
+        if self._is_news(str(error)):
             _log.warning(
                 "the promotion record can't be read", pipeline=self._slot.pipeline, error=str(error)
             )
@@ -111,88 +87,84 @@ class Follower:
         self._slot.state = f"the promotion record can't be read: {error}"
         if isinstance(error, UnknownName):  # the data API doesn't know the pipeline yet
             self._slot.vacant = True
-        elif not self._read:  # else the record has told whether there is something to load, and this poll tells nothing else
-            await self._without_any_record()
+        elif not self._read:
+            # Only until the record has been read for the first time: from then on it is known
+            # whether there is something to load, and a poll that fails changes nothing about it.
+            await self._serve_last_good()
 
-    async def _without_any_record(self) -> None:
-        """At a start without a record, answer with what answered before.
+    async def _serve_last_good(self) -> None:
+        """At a start without a record, serve what served before.
 
-        It is tried until it can be loaded or the record is read.
+        Every poll tries again, until it can be loaded or the record is read.
         """
-        remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
-        if (
-            remembered is None
-        ):  # of no use to this pipeline while nobody can tell the version, but of use to the others
+        last = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
+        if last is None:
+            # Nobody can say what to load, so this pipeline is not ready; the others must not wait.
             self._slot.vacant = True
             return
-        await self._load(remembered.record, remembered.version)
+        await self._load(last.record, last.version)
         if self._slot.champion is not None:
             _log.warning(
                 "starting with the last good model",
                 pipeline=self._slot.pipeline,
-                version=remembered.version.version,
+                version=last.version.version,
             )
 
     async def _follow(self, status: ModelStatus) -> None:
         current = self._slot.champion
-        if status.champion is None:
-            self._no_champion(current)
-            return
-        self._told = ""
-        if current is None or not _same(current.facts, status.champion):
-            await self._load(status.record, status.champion)
-
-    def _no_champion(self, current: LoadedModel | None) -> None:
-        """The state machine has no step that takes a champion away: a fault of the record must not take the service down."""
-        if current is None:
-            self._slot.state, self._slot.vacant, self._told = (
-                "no version has been promoted yet",
-                True,
-                "",
-            )
-        elif self._news("gone"):
+        if status.champion is not None:
+            self._complaint = ""
+            if current is None or not _same(current.facts, status.champion):
+                await self._load(status.record, status.champion)
+        elif current is None:
+            self._slot.state, self._slot.vacant = "no version has been promoted yet", True
+            self._complaint = ""
+        # No step of the state machine takes a champion away: this is a fault of the record, and it
+        # must not take the service down.
+        elif self._is_news("gone"):
             _log.error(
-                "the promotion record names no champion; the old one keeps answering",
+                "the promotion record names no champion; the old one keeps serving",
                 pipeline=self._slot.pipeline,
             )
 
-    def _news(self, complaint: str) -> bool:
-        """Whether the last look complained of something else."""
-        news, self._told = complaint != self._told, complaint
+    def _is_news(self, complaint: str) -> bool:
+        """Whether the last poll had another complaint, or none."""
+        news, self._complaint = complaint != self._complaint, complaint
         return news
 
     async def _load(self, record: int, version: ModelVersion) -> None:
-        if (
-            self._tried is not None
-            and _same(self._tried, version)
-            and self._clock() < self._retry_at
-        ):
+        if not self._backoff.is_due(version):
             return
         if self._slot.champion is None:
             self._slot.state, self._slot.vacant = f"loading version {version.version}", False
         try:
             model = await asyncio.to_thread(self._loader.load, version)
-        except Exception as error:  # noqa: BLE001  (whatever a version does while it is loaded, it must not end the one that answers)
-            self._failed(version, error)
+        except Exception as error:  # noqa: BLE001  (a model is foreign code)
+            # Whatever a version does while it is loaded, it must not end the one that serves.
+            self._load_failed(version, error)
             if self._slot.champion is None:
                 await self._fall_back(version)
             return
-        self._tried, self._failures = None, 0
+        self._backoff.reset()
         self._slot.swap(model)
         _log.info(
-            "version answers", pipeline=version.pipeline, version=version.version, record=record
+            "version serves", pipeline=version.pipeline, version=version.version, record=record
         )
+        # Noted after the swap: what is noted as good has been loaded and warmed up here.
         await self._remember(record, version)
         self._swapped()
 
     async def _fall_back(self, failed: ModelVersion) -> None:
-        """After a restart, answer with what answered before it until the promoted version can be loaded: it is tried again all the same."""
-        remembered = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
-        if remembered is None or _same(remembered.version, failed):
+        """After a restart, serve what served before it while the promoted version can't be loaded.
+
+        The promoted version is tried again all the same.
+        """
+        last = await asyncio.to_thread(self._cache.remembered, self._slot.pipeline)
+        if last is None or _same(last.version, failed):
             return
         try:
-            self._slot.swap(await asyncio.to_thread(self._loader.load, remembered.version))
-        except Exception as error:  # noqa: BLE001  (then nothing answers, as before, and both failures are told)
+            self._slot.swap(await asyncio.to_thread(self._loader.load, last.version))
+        except Exception as error:  # noqa: BLE001  (then nothing serves, as before)
             _log.error(
                 "the last good model could not be loaded either",
                 pipeline=failed.pipeline,
@@ -200,9 +172,9 @@ class Follower:
             )
             return
         _log.warning(
-            "the last good model answers",
+            "the last good model serves",
             pipeline=failed.pipeline,
-            version=remembered.version.version,
+            version=last.version.version,
             instead_of=failed.version,
         )
         self._swapped()
@@ -210,40 +182,77 @@ class Follower:
     async def _remember(self, record: int, version: ModelVersion) -> None:
         try:
             await asyncio.to_thread(self._cache.remember, record, version)
-        except OSError as error:  # it answers; only a restart without data API would miss it
+        except OSError as error:  # it serves; only a restart without data API would miss the note
             _log.error(
                 "the last good model could not be noted",
                 pipeline=version.pipeline,
                 error=str(error),
             )
 
-    def _failed(self, version: ModelVersion, error: Exception) -> None:
-        self._failures = (
-            self._failures + 1 if self._tried is not None and _same(self._tried, version) else 1
-        )
-        self._tried = version
-        pause = min(_MOST_BACKOFF_S, self._poll_s * 2 ** min(self._failures, 10))
-        self._retry_at = self._clock() + pause
+    def _load_failed(self, version: ModelVersion, error: Exception) -> None:
+        pause_s = self._backoff.failed(version)
         old = self._slot.champion
-        foreseen = isinstance(error, PlatformError)
+        expected = isinstance(error, PlatformError)
         _log.error(
             "version could not be loaded",
             pipeline=version.pipeline,
             version=version.version,
-            answers=old.version if old else None,
+            serves=old.version if old else None,
             error=str(error),
-            retry_after_s=pause,
-            **({} if foreseen else {"exc_info": error}),
+            retry_after_s=pause_s,
+            **({} if expected else {"exc_info": error}),
         )
         self._slot.meters.load_failed(type(error).__name__)
         if old is None:
             self._slot.state = f"version {version.version} could not be loaded: {error}"
 
 
+class _Backoff:
+    """When a version that could not be loaded is due for another try; any other version is at once.
+
+    The pause is twice the poll's at first and doubles with every failure.
+    """
+
+    def __init__(self, poll_s: float, clock: Callable[[], float]) -> None:
+        self._poll_s = poll_s
+        self._clock = clock
+        self._version: ModelVersion | None = None  # the one that failed last
+        self._failures = 0
+        self._due_at = 0.0
+
+    def is_due(self, version: ModelVersion) -> bool:
+        """Whether to try that version now."""
+        return not self._is_known(version) or self._clock() >= self._due_at
+
+    def failed(self, version: ModelVersion) -> float:
+        """Note a failure; returns the seconds until the version is due again."""
+        self._failures = self._failures + 1 if self._is_known(version) else 1
+        self._version = version
+        # The exponent has a bound too: the version may fail for days.
+        pause_s = min(_MAX_BACKOFF_S, self._poll_s * 2.0 ** min(self._failures, 10))
+        self._due_at = self._clock() + pause_s
+        return pause_s
+
+    def reset(self) -> None:
+        """Forget the failures."""
+        self._version = None
+
+    def _is_known(self, version: ModelVersion) -> bool:
+        return self._version is not None and _same(self._version, version)
+
+
 def _same(one: ModelVersion, other: ModelVersion) -> bool:
-    return (one.version, one.manifest_sha256, one.features_digest, one.commit) == (
-        other.version,
-        other.manifest_sha256,
-        other.features_digest,
-        other.commit,
-    )
+    """Whether two records of a version stand for the same bytes.
+
+    Not whether they are equal: a version's state changes when it is promoted.
+    """
+
+    def identity(version: ModelVersion) -> tuple[str, str, str, str]:
+        return (
+            version.version,
+            version.manifest_sha256,
+            version.features_digest,
+            version.commit,
+        )
+
+    return identity(one) == identity(other)

@@ -1,4 +1,4 @@
-"""Report to the data API what this outbox holds, so that the balance counts it after a crash too."""
+"""Report to the data API what this outbox holds: the balance counts it after a crash too."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import random
 import socket
 from contextlib import suppress
-from typing import Protocol
 
+from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.outbox_report import OutboxReport
 from mlplatform.errors import PlatformError
 from mlplatform.serving.recorder import RequestRecorder
@@ -23,19 +23,11 @@ of some milliseconds."""
 _POLL_S = 0.05
 
 
-class Reports(Protocol):
-    """The part of DataApi that is needed here."""
-
-    def post(self, path: str, body: object) -> object:
-        """Send a JSON document."""
-        ...
-
-
 class Heartbeat:
     """`run` reports until it is cancelled; `last` is the farewell."""
 
     def __init__(
-        self, recorder: RequestRecorder, slots: Slots, *, api: Reports, every_s: float
+        self, recorder: RequestRecorder, slots: Slots, *, api: DataApi, every_s: float
     ) -> None:
         self._recorder = recorder
         self._slots = slots
@@ -55,11 +47,11 @@ class Heartbeat:
             self._now.clear()
             try:
                 await self.beat(closed=False)
-            except Exception as error:  # noqa: BLE001  (a bug in a report must not stop the reports)
+            except Exception as error:  # noqa: BLE001  (a bug must not stop the reports)
                 _log.error("the heartbeat failed with an unexpected error", exc_info=error)
-            pause = self._every_s * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  (spreads load)
+            spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  (guards nothing)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), pause)
+                await asyncio.wait_for(self._now.wait(), self._every_s * spread)
 
     async def last(self, *, within_s: float) -> None:
         """The farewell: wait until the shipper has acknowledged everything, then report.
@@ -74,7 +66,7 @@ class Heartbeat:
             _log.error("leaving without a farewell", error=str(error))
 
     async def beat(self, *, closed: bool) -> None:
-        """One report. A data API that can't be reached is logged once; the next beat tries again."""
+        """One report. When the data API can't be reached, that is logged, and once only."""
         try:
             status = await self._recorder.status()
             gauge("outbox_acknowledged_sequence").set(status.acknowledged)
@@ -86,9 +78,7 @@ class Heartbeat:
                 versions=self._slots.versions(),
                 closed=closed,
             )
-            await asyncio.to_thread(
-                self._api.post, f"/v1/outboxes/{status.outbox_id}", report.model_dump()
-            )
+            await asyncio.to_thread(self._api.report_outbox, status.outbox_id, report)
         except PlatformError as error:
             if str(error) != self._complaint:
                 _log.warning("the outbox could not be reported", error=str(error))

@@ -61,7 +61,8 @@ class Loader:
         features = self._features(version, definition)
         if (features.inputs, features.features) != (signature.inputs, signature.features):
             raise IntegrityFailure(
-                f"features of {version.pipeline} at {version.commit} are not those that version {version.version} was trained on",
+                f"features of {version.pipeline} at {version.commit} are not those that version "
+                f"{version.version} was trained on",
                 field="signature.json",
             )
         engine = load_engine(folder, signature, trusted=self._trusted)
@@ -72,7 +73,7 @@ class Loader:
     def _verified(self, version: ModelVersion) -> Path:
         """The model folder, after its bytes were proven.
 
-        A damaged copy in the cache is refused, told, and downloaded again.
+        A damaged copy in the cache is dropped, and downloaded again.
         """
         folder = self._cache.model_folder(version)
         if folder.exists():
@@ -80,7 +81,7 @@ class Loader:
                 manifest.verify(folder, version.manifest_sha256)
             except ManifestMismatch as error:
                 _log.error(
-                    "the cached model is damaged; it is thrown away",
+                    "the cached model is damaged; it is downloaded again",
                     pipeline=version.pipeline,
                     error=str(error),
                 )
@@ -112,12 +113,12 @@ class Loader:
 
 
 def _agree(version: ModelVersion, signature: Signature) -> None:
-    """The folder must be the one that the promotion record speaks of, not merely an intact one."""
-    told = (version.pipeline, version.features_digest, version.format)
+    """The folder must be the one that the promotion record names, not merely an intact one."""
+    recorded = (version.pipeline, version.features_digest, version.format)
     found = (signature.pipeline, signature.features_digest, signature.format)
-    if told != found:
+    if recorded != found:
         raise IntegrityFailure(
-            f"the promotion record speaks of {told}, the model's signature of {found}",
+            f"the promotion record says {recorded}, the model's signature {found}",
             field="signature.json",
         )
 

@@ -27,10 +27,7 @@ waits to be used."""
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
-
-    Raises SettingsError when something needed is not set.
-    """
+    """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError for a missing setting."""
     serving = settings.serving
     models = require(serving.models, "serving", "models")
     cache = ModelCache(require(serving.cache, "serving", "cache"))

@@ -1,6 +1,11 @@
-"""Serving's metrics of one pipeline, with their labels bound once: looking a label up costs more than counting."""
+"""Serving's metrics of one pipeline.
+
+Labels are bound once: looking one up costs more than counting.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sized
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
@@ -25,14 +30,14 @@ class Meters:
         self._by_version: dict[str, Counter] = {}
 
     def replied(self, code: int, seconds: float) -> None:
-        """One HTTP answer."""
+        """One response."""
         if code not in self._by_code:
             self._by_code[code] = self._requests.labels(self._pipeline, str(code))
         self._by_code[code].inc()
         self._seconds.observe(seconds)
 
     def predicted(self, version: str, rows: int) -> None:
-        """Rows of one answered request."""
+        """Rows of one prediction."""
         if version not in self._by_version:
             self._by_version[version] = self._rows.labels(self._pipeline, version)
         self._by_version[version].inc(rows)
@@ -42,12 +47,12 @@ class Meters:
         self._batch.observe(requests)
         self._model_seconds.observe(seconds)
 
-    def watch(self, waiting: object) -> None:
-        """Read the number of waiting requests from `len(waiting)` whenever metrics are asked for."""
-        self._waiting.set_function(lambda: len(waiting))  # type: ignore[arg-type]
+    def watch(self, waiting: Sized) -> None:
+        """Read the number of waiting requests from `len(waiting)` whenever metrics are read."""
+        self._waiting.set_function(lambda: len(waiting))
 
     def serves(self, version: str, kind: str, *, instead_of: tuple[str, str] | None) -> None:
-        """Another version answers from now on."""
+        """Another version serves from now on."""
         if instead_of is not None:
             self._info.remove(self._pipeline, *instead_of)
         self._info.labels(self._pipeline, version, kind).set(1)

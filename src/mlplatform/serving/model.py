@@ -1,4 +1,4 @@
-"""A version in memory, ready to answer: features code, engine and dialects of one model folder."""
+"""A version in memory, ready to serve: features code, engine and dialects of one model folder."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mlplatform.serving.request import DecodedRequest, Outputs
 
 SLOW_S = 0.001
 """A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms,
-so below this it would cost more than it saves; above it, other requests on the event loop would
-feel the wait."""
+so below this it would cost more than it saves; above it, other requests on the event loop would be
+delayed noticeably."""
 SHARED = 8
 """A batch whose rows cost this many times a call's fixed cost is closed: sharing would save a tenth
 at most, and every request in it would wait for all the others, while separate calls overlap with
@@ -32,9 +32,9 @@ class LoadedModel:
     """Immutable once it serves; safe to share between threads.
 
     Rows are given to the engine in multiples of `multiple`, the last one repeated: matrix kernels
-    take another road for a single row than for several, with another rounding, and an answer must
-    not depend on who else asked in the same moment. Where no padding helps, `multiple` is 0 and
-    every request gets a call of its own. `mlplatform.serving.warmup` finds the number.
+    compute a single row in another order than several, with another rounding, and a prediction must
+    not depend on which requests arrived in the same moment. Where no padding helps, `multiple` is 0
+    and every request gets a call of its own. `mlplatform.serving.warmup` finds the number.
     """
 
     def __init__(
@@ -61,15 +61,18 @@ class LoadedModel:
         return self._call_s * (1 if self.multiple else requests) + self._row_s * rows
 
     def padding(self, rows: int) -> int:
-        """How many rows are added to so many."""
+        """Rows to append to `rows` so that the sum is a multiple of `multiple`."""
         return -rows % self.multiple if self.multiple else 0
 
     def worth_joining(self, rows: int) -> bool:
-        """True while a batch of so many rows gains from another request: while the fixed cost of a call is a noticeable part of it."""
+        """Whether a batch of `rows` still gains from another request.
+
+        It does while the fixed cost of a call is a noticeable part of the batch's cost.
+        """
         return self._row_s * rows <= self._call_s * SHARED
 
     def answer(self, requests: Sequence[DecodedRequest]) -> list[Outputs]:
-        """The outputs of every request, by one call of the model where it can be.
+        """The outputs of every request, by one call of the model unless `multiple` is 0.
 
         Raises whatever the model raises.
         """
@@ -82,9 +85,8 @@ class LoadedModel:
 
         Raises PlatformError when the model does not give a row for each row.
         """
-        with np.errstate(
-            all="ignore"
-        ):  # the answer is the model's to give; stderr is no place for a row's arithmetic
+        # Overflows and the like show in the outputs; NumPy would warn of them on stderr.
+        with np.errstate(all="ignore"):
             outputs = self._engine.predict(self._features.apply(table))
         for name in self._outputs:
             if len(outputs[name]) != rows:

@@ -38,7 +38,7 @@ _HEADERS = frozenset(
 _TYPE = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
 _UNREAD = frozenset((401, 403, 404, 413, 415))
-"""Codes of refusals that leave the body unread: the connection can't be used for another request."""
+"""Codes of refusals that leave the body unread: the connection can't take another request."""
 _UNEXPECTED = b'{"type":"about:blank","title":"Unexpected error","status":500}'
 GONE = 499
 """Counted for a client that went away before its response, or whose body arrived too slowly."""
@@ -97,7 +97,7 @@ async def predict(
         response = await _answer(handler, route, scope, receive)
     except _Gone:
         return GONE
-    except Exception as error:  # noqa: BLE001  (a bug becomes a 500 and a log line, and the process goes on)
+    except Exception as error:  # noqa: BLE001  (a bug becomes a 500, and the process goes on)
         code = handler.failed(error, scope["path"])
         headers, body = _problem(error)
         await _send(send, code, [*headers, *([_CLOSE] if code in _UNREAD else closing)], body)

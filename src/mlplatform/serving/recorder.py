@@ -1,9 +1,9 @@
-"""The way from an answered request to the disk: one writer thread, group commit, and only then the answer.
+"""Record every answered request on disk before its response leaves: a thread with group commit.
 
 The event loop hands over requests and goes on. The thread takes whatever has been handed over
-meanwhile, numbers and encodes it, appends it to the outbox in one durable write, and tells the
-loop. A request whose record can't be stored gets an error instead of its answer: a 200 means that the
-request is on disk.
+meanwhile, numbers and encodes it, appends it to the outbox in one durable write, and lets the loop
+send the responses. A request whose record can't be stored gets an error instead: a 200 means that
+the request is on disk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,8 +26,10 @@ GROUP_BYTES = 4 * 1024 * 1024
 """Most bytes in one append. A group is what waited during the last append; above a few MiB a sync
 costs more than it shares, and the first requests of the group would wait for the last."""
 _GRACE_S = 10.0
-_SILENT_S = 5.0
-"""A disk that takes longer for one group is taken as one that hangs: a sync takes milliseconds, on a bad day tenths of a second."""
+"""Longest that `close` waits for the disk."""
+_HUNG_S = 5.0
+"""A disk that takes longer for one group is taken as hung: a sync takes milliseconds, on a bad day
+tenths of a second."""
 _log = logger("serving")
 
 
@@ -38,9 +40,9 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Status:
-    """Asks the thread for the outbox's status: the writer belongs to that thread."""
+    """A request for the outbox's status. The thread reads it: the writer belongs to that thread."""
 
-    answer: asyncio.Future[OutboxStatus]
+    result: asyncio.Future[OutboxStatus]
 
 
 class _Stop:
@@ -61,12 +63,12 @@ class RequestRecorder:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._since: float | None = (
-            None  # when the group began that is being stored; written by the thread only
-        )
+        # When the append began that is running; None between appends. Set by the thread and read by
+        # the loop without a lock: one assignment, and a value that is a moment old does no harm.
+        self._appending_since: float | None = None
 
     def start(self) -> None:
-        """Start the thread; answers will be delivered on the running loop."""
+        """Start the thread; it will resolve requests on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
@@ -79,57 +81,61 @@ class RequestRecorder:
         self._queue.put([_Entry(pending, names) for pending in requests])
 
     def refuse_if_hung(self) -> None:
-        """Raise Unavailable when the disk has been silent for so long that it is taken as one that hangs."""
-        since = self._since
-        if since is not None and time.monotonic() - since > _SILENT_S:
+        """Raise Unavailable when one append has taken so long that the disk is taken as hung."""
+        since = self._appending_since
+        if since is None:
+            return
+        seconds = time.monotonic() - since
+        if seconds > _HUNG_S:
             raise Unavailable(
-                f"the outbox's disk has not answered for {time.monotonic() - since:.0f} s",
-                retry_after_s=_SILENT_S,
+                f"writing to the outbox has taken {seconds:.0f} s so far; its disk may hang",
+                retry_after_s=_HUNG_S,
             )
 
     async def status(self) -> OutboxStatus:
         """The outbox's numbers, within seconds.
 
-        Raises Unavailable when the recorder is closed or its disk fails or hangs.
+        Raises Unavailable when the outbox is closed or its disk fails or hangs.
         """
         if not self._thread.is_alive():
             raise Unavailable("the outbox is closed")
-        answer: asyncio.Future[OutboxStatus] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Status(answer))
+        result: asyncio.Future[OutboxStatus] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Status(result))
         try:
-            return await asyncio.wait_for(answer, _SILENT_S)
+            return await asyncio.wait_for(result, _HUNG_S)
         except TimeoutError:
-            raise Unavailable(
-                "the outbox's disk does not answer", retry_after_s=_SILENT_S
-            ) from None
+            raise Unavailable("reading the outbox timed out", retry_after_s=_HUNG_S) from None
 
     async def close(self) -> None:
         """Store what was handed over, then close the outbox."""
         self._queue.put(_Stop())
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join, _GRACE_S)
+        # Closing it under a thread that still writes would lose the lock that keeps others out.
         if self._thread.is_alive():
-            _log.error("the outbox's disk does not answer; leaving it as it is")
+            _log.error("writing to the outbox timed out; it is left as it is")
             return
         self._writer.close()
 
     def _run(self) -> None:
         running = True
         while running:
+            # Blocks for the first item only. Whatever else has been handed over by now goes into
+            # the same group: the longer a sync takes, the more requests share the next one.
             entries: list[_Entry] = []
             item: _Item | None = self._queue.get()
             while item is not None:
                 if isinstance(item, _Status):
-                    self._tell_status(item)
+                    self._read_status(item)
                 elif isinstance(item, _Stop):
                     running = False
                 else:
                     entries.extend(item)
-                item = self._waiting()
+                item = self._next_waiting()
             while entries:
                 entries = self._commit(entries)
 
-    def _waiting(self) -> _Item | None:
+    def _next_waiting(self) -> _Item | None:
         try:
             return self._queue.get_nowait()
         except queue.Empty:
@@ -142,6 +148,7 @@ class RequestRecorder:
         settled: list[tuple[PendingRequest, Exception | None]] = []
         size = taken = 0
         for pending, names in entries:
+            # Numbers have no gaps: a request that can't be recorded takes none.
             payload = self._encoded(pending, names, self._writer.next_sequence + len(payloads))
             if isinstance(payload, PlatformError):
                 settled.append((pending, payload))
@@ -171,20 +178,18 @@ class RequestRecorder:
                 "a request could not be recorded", request_id=pending.request_id, exc_info=error
             )
             return PlatformError("the request could not be recorded")
-        return (
-            payload
-            if len(payload) <= self.max_record_bytes
-            else too_large(len(payload), self.max_record_bytes)
-        )
+        if len(payload) > self.max_record_bytes:
+            return too_large(len(payload), self.max_record_bytes)
+        return payload
 
     def _stored(self, payloads: Sequence[bytes]) -> PlatformError | None:
         """Append; returns why it failed. Never raises: a request without an outcome would hang."""
-        self._since = time.monotonic()
+        self._appending_since = time.monotonic()
         try:
             self._writer.append(payloads)
         except PlatformError as error:
             _log.error(
-                "requests were refused: the outbox takes nothing",
+                "requests were refused: the outbox takes no records",
                 requests=len(payloads),
                 error=str(error),
             )
@@ -195,27 +200,28 @@ class RequestRecorder:
             )
             return Unavailable("the outbox failed")
         finally:
-            self._since = None
+            self._appending_since = None
         return None
 
-    def _tell_status(self, item: _Status) -> None:
+    def _read_status(self, item: _Status) -> None:
         try:
             status = self._writer.status()
         except (OSError, PlatformError) as error:
             failure = Unavailable(f"the outbox can't be read: {error}")
-            self._call(_fail, item.answer, failure)
+            self._call(_fail, item.result, failure)
         else:
-            self._call(_resolve, item.answer, status)
+            self._call(_resolve, item.result, status)
 
-    def _call(self, function: object, *arguments: object) -> None:
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call it on the loop: futures are not safe to touch from this thread."""
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(function, *arguments)  # type: ignore[arg-type]
+        self._loop.call_soon_threadsafe(function, *arguments)
 
 
 def too_large(size: int, limit: int) -> TooLarge:
     """The refusal of a request whose record the queue would not take."""
     return TooLarge(
-        f"with its answer the request takes {size} bytes, and the queue takes {limit}",
+        f"request and prediction take {size} bytes in a record, more than the {limit} allowed",
         field="body",
         fix="send fewer rows per request",
     )
@@ -229,11 +235,11 @@ def _settle(settled: Sequence[tuple[PendingRequest, Exception | None]]) -> None:
             pending.fail(error)
 
 
-def _resolve(answer: asyncio.Future[OutboxStatus], status: OutboxStatus) -> None:
-    if not answer.done():
-        answer.set_result(status)
+def _resolve(result: asyncio.Future[OutboxStatus], status: OutboxStatus) -> None:
+    if not result.done():
+        result.set_result(status)
 
 
-def _fail(answer: asyncio.Future[OutboxStatus], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def _fail(result: asyncio.Future[OutboxStatus], error: Exception) -> None:
+    if not result.done():
+        result.set_exception(error)

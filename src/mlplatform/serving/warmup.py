@@ -1,9 +1,8 @@
-"""Run a fresh model on generated rows before it may answer.
+"""Run a fresh model on generated rows before it may serve.
 
-It must work, its memory is touched, we learn what a call costs, and how rows must be padded so that
-an answer does not depend on the others in the batch (measured: with ONNX Runtime on x86, a float32
-linear model answers half of all rows differently in the last bit when they come alone; in pairs,
-never).
+It must work, its memory is touched, the cost of a call is measured, and so is how rows must be
+padded for a prediction not to depend on the others in the batch (with ONNX Runtime on x86, a
+float32 linear model gave half of all rows another last bit when they came alone; in pairs, none).
 """
 
 from __future__ import annotations
@@ -21,10 +20,12 @@ from mlplatform.serving.request import DecodedRequest
 from mlplatform.telemetry import logger
 
 SIZES = (1, 16, 256)
-"""Rows per call: the single row that most requests are, a usual batch, and a large one for the cost per row."""
+"""Rows per call: the single row of most requests, a usual batch, and a large one for the cost per
+row."""
 _TRIES = 3  # the first call allocates; the best of three is what a warm call costs
 _MULTIPLES = (2, 4, 8, 16)
-"""Paddings that are tried. 2 is the least, also where nothing shows: some models differ on one row of 200 only, which a trial may miss."""
+"""Paddings that are tried. 2 is the least, also where no difference shows: some models differ on
+one row of 200 only, which a trial may miss."""
 _ROWS = 96
 _BATCHES = (2, 3, 5, 8, 17, 33, 96)
 _BUDGET_S = 2.0
@@ -52,7 +53,7 @@ def warm_up(model: LoadedModel) -> None:
     )
     if not model.multiple:
         _log.warning(
-            "this model answers a row differently in company: every request gets a call of its own",
+            "the model predicts a row differently in a batch: each request gets a call of its own",
             pipeline=model.signature.pipeline,
         )
     costs = {size: _cost(model, drawn, size) for size in SIZES}
@@ -77,7 +78,7 @@ def _drawn(columns: tuple[Column, ...], rows: int) -> Table:
 
 
 def _steady(model: LoadedModel, drawn: Table, multiple: int) -> bool:
-    """True when every row got the same bytes alone and in batches of several sizes, padded to `multiple`."""
+    """Whether every row gets the same bytes alone and in batches, padded to `multiple`."""
     end = time.perf_counter() + _BUDGET_S
     alone: list[tuple[bytes, ...]] = []
     while len(alone) < _ROWS and time.perf_counter() < end - _BUDGET_S / 2:
@@ -110,7 +111,10 @@ def _part(drawn: Table, start: int, end: int, padding: int) -> dict[str, NDArray
 
 
 def _cost(model: LoadedModel, drawn: Table, rows: int) -> float:
-    """Seconds from a decoded request to its answer: for a fast model most of it is the way from lists to arrays and back."""
+    """Seconds from a decoded request to its outputs.
+
+    For a fast model most of them go into turning lists into arrays and back.
+    """
     request = DecodedRequest([drawn[name][:rows].tolist() for name in model.names], rows)
     best = float("inf")
     for _ in range(_TRIES):

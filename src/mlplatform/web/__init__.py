@@ -1,1 +1,1 @@
-"""HTTP as all our servers speak it: problem+json errors, bearer tokens, health and metrics pages, one way to run uvicorn."""
+"""What all our HTTP servers share: problem+json errors, health and metrics pages, uvicorn."""

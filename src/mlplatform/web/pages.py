@@ -1,4 +1,4 @@
-"""The three pages that every HTTP process has: /healthz (alive), /readyz (can do its work), /metrics."""
+"""The three pages of every HTTP process: /healthz (alive), /readyz (can do its work), /metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def router(ready: Callable[[], Awaitable[object]]) -> APIRouter:
-    """Routes of the pages. `ready` raises a PlatformError that says what is missing, or returns."""
+    """Routes of the pages.
+
+    `ready` raises a PlatformError that says what is missing; what it returns is ignored.
+    """
     pages = APIRouter(tags=["operation"])
 
     @pages.get("/healthz", summary="The process is alive.")

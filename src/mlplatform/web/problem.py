@@ -1,4 +1,4 @@
-"""Errors at the edge: `application/problem+json` (RFC 9457) out of our exception tree, and back again for our own clients.
+"""Our exceptions as `application/problem+json` (RFC 9457), and back again for our own clients.
 
 Each problem carries `type` (urn:mlplatform:<class>), `title`, `status`, `detail`, `field`, `fix`,
 and `retry_after_s` where another try makes sense (also as the Retry-After header, whole seconds).
@@ -84,7 +84,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.PlatformError, _platform)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def restore(body: Any, code: int) -> errors.PlatformError:
@@ -144,11 +144,11 @@ async def _http(_: Request, error: Exception) -> Response:
     )
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
-    _log.error("request failed unforeseen", path=request.url.path, exc_info=error)
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("request failed with an unexpected error", path=request.url.path, exc_info=error)
     body = {
         "type": "about:blank",
-        "title": "An error that nobody foresaw",
+        "title": "Unexpected error",
         "status": 500,
         "detail": type(error).__name__,
     }

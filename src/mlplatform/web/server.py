@@ -1,7 +1,7 @@
-"""How all our servers take requests: under uvicorn, with an end to what arrives too slowly and a bound to how much arrives at once.
+"""uvicorn for all our servers, with limits to how slowly and how many requests may arrive.
 
 uvicorn bounds neither the time of a request's head nor that of its body, and closes only
-connections that are idle after an answer.
+connections that are idle after a response.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from mlplatform.errors import PlatformError, TooSlow, Unavailable
 from mlplatform.web import pages, problem
 
 _LAST_S = 1.0
-"""What a body that is on its way may still take when the server leaves: most arrive in milliseconds, and the drain has other work."""
+"""What a body that is on its way may still take when the server shuts down: most arrive in
+milliseconds, and the drain has other work."""
 _RETRY_AFTER_S = 1.0
 
 
@@ -60,17 +61,19 @@ def run(config: Config) -> None:
 
 
 class Connection(HttpToolsProtocol):
-    """A head, and then a body, must arrive in `receive_s`: else the connection is closed, after a 408 where a request is known.
+    """A head, and then a body, must arrive in `receive_s`, or the connection is closed.
 
-    A timer runs only while something is awaited. A request in one piece, as nearly all are, sets
-    none. With more than `max_connections` open, requests get 503; the pages of operation are
-    answered all the same, or overload would restart the process.
+    When the head is there, the client gets a 408 first. A timer runs only while something is
+    awaited: a request in one piece, as nearly all are, sets none. With more than `max_connections`
+    open, requests get 503; the pages of `mlplatform.web.pages` are answered all the same, or
+    overload would restart the process.
     """
 
     config: Config
     _late: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+    # The parameter's type is the one that uvicorn gives it.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A head is awaited from now on."""
         super().connection_made(transport)
         self._await()
@@ -83,6 +86,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come, and see whether something is missing."""
         super().data_received(data)
+        # uvicorn has parsed it by now: without a cycle no head is complete, and `more_body` says
+        # whether the body is.
         if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
             self._await_nothing()
         elif self._late is None:
@@ -91,6 +96,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The body has a time of its own. Here uvicorn decides which application answers."""
         self._await_nothing()
+        # Set for every request: connections are reused, and may come when there is room again.
         full = (
             len(self.connections) > self.config.max_connections
             and self.url.split(b"?")[0].decode("latin-1") not in pages.PATHS
@@ -99,7 +105,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def shutdown(self) -> None:
-        """The server leaves: idle connections are closed at once, and a request that has not arrived yet has to hurry."""
+        """Close idle connections at once; a request that still arrives gets `_LAST_S` at most."""
         super().shutdown()
         if self._late is not None:
             at = min(self._late.when(), self.loop.time() + _LAST_S)
@@ -115,26 +121,20 @@ class Connection(HttpToolsProtocol):
             self._late = None
 
     def _too_late(self) -> None:
-        if (
-            self.pipeline
-        ):  # it waits behind another request of its connection: the client is not to blame
+        if self.pipeline:
+            # It waits behind another request of its connection: the client is not to blame.
             self._await()
             return
         if self.cycle is not None and not self.cycle.response_complete:
             if not self.cycle.response_started:
-                self.transport.write(
-                    _answer(
-                        TooSlow(
-                            f"the body did not arrive within {self.config.receive_s:g} s",
-                            field="body",
-                        )
-                    )
-                )
-            self.cycle.disconnected = True  # the application is told that the client has gone, and what it may still send is dropped
+                reason = f"the body did not arrive within {self.config.receive_s:g} s"
+                self.transport.write(_response(TooSlow(reason, field="body")))
+            # The application learns that the client has gone; what it may still send is dropped.
+            self.cycle.disconnected = True
         self.transport.close()
 
 
-def _answer(error: PlatformError) -> bytes:
+def _response(error: PlatformError) -> bytes:
     """The whole HTTP response of an error, for where no application can send it."""
     response = problem.response(error)
     headers = [*response.raw_headers, (b"connection", b"close")]

@@ -1,4 +1,4 @@
-"""What follows from one look at the promotion record."""
+"""What follows from reading the promotion record once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.client.json_http import parse
+from mlplatform.contracts.promotion import ModelStatus, ModelVersion
 from mlplatform.errors import (
     Forbidden,
     InvalidInput,
@@ -31,7 +32,7 @@ Scene = Mapping[str, Callable[..., Any]]
 
 
 class Rig:
-    """A follower over a data API and a loader that are plain objects: what they answer is set by the test."""
+    """A follower whose data API and loader return what the test sets."""
 
     def __init__(self, scene: Scene, folder: Path) -> None:
         self._scene = scene
@@ -51,21 +52,25 @@ class Rig:
         )
         self.follower = Follower(
             self.slot,
-            api=self,
-            loader=self,
+            api=self,  # type: ignore[arg-type]
+            loader=self,  # type: ignore[arg-type]
             cache=self.cache,
             poll_s=1.0,
             swapped=self._swapped,
-            clock=lambda: self.now,  # type: ignore[arg-type]
+            clock=lambda: self.now,
         )
 
-    def get(self, path: str) -> object:
-        """The data API's answer."""
+    def model_status(self, name: str) -> ModelStatus:
+        """The data API's record, parsed as the client does it."""
         if self.failure:
             raise self.failure
+        return parse(ModelStatus, self.document(name))
+
+    def document(self, name: str) -> dict[str, Any]:
+        """The record as JSON."""
         champion = self.champion.model_dump(mode="json") if self.champion else None
         return {
-            "pipeline": path.split("/")[3],
+            "pipeline": name,
             "record": 1,
             "champion": champion,
             "candidate": None,
@@ -80,7 +85,7 @@ class Rig:
         return self._scene["model"](number=version.version)
 
     def step(self) -> str | None:
-        """One look; the version that answers after it."""
+        """Read the record once; the version that serves after it."""
         asyncio.run(self.follower.step())
         return self.slot.champion.version if self.slot.champion else None
 
@@ -95,12 +100,12 @@ class Rig:
 
 @pytest.fixture
 def rig(scene: Scene, tmp_path: Path) -> Rig:
-    """A follower that has not looked yet."""
+    """A follower that has not read the record yet."""
     return Rig(scene, tmp_path)
 
 
 def test_a_new_champion_is_loaded_once(rig: Rig, scene: Scene) -> None:
-    """The version of the record answers; an unchanged record costs nothing."""
+    """The version of the record serves; an unchanged record costs nothing."""
     rig.champion = scene["version"]("1")
     found = [rig.step(), rig.step()]
     rig.champion = scene["version"]("2")
@@ -140,7 +145,7 @@ def test_a_repaired_promotion_is_not_held_back(rig: Rig, scene: Scene) -> None:
 def test_the_last_good_model_answers_only_without_a_data_api(
     rig: Rig, scene: Scene, tmp_path: Path
 ) -> None:
-    """At a start the record decides; the cache is for when there is no record to be had."""
+    """At a start the record decides; the cache is for when it can't be read."""
     rig.cache.remember(1, scene["version"]("1"))
     away, there = Rig(scene, tmp_path), Rig(scene, tmp_path)
     away.failure = Unavailable("no answer")
@@ -161,7 +166,7 @@ def test_the_last_good_model_answers_only_without_a_data_api(
 def test_the_last_good_model_answers_whatever_keeps_the_record_away(
     rig: Rig, scene: Scene, tmp_path: Path, failure: PlatformError
 ) -> None:
-    """A revoked token or an answer that is no record is no reason to answer nothing after a restart."""
+    """A revoked token or an unreadable record is no reason to serve nothing after a restart."""
     rig.cache.remember(1, scene["version"]("1"))
     restarted = Rig(scene, tmp_path)
     restarted.failure = failure
@@ -173,7 +178,7 @@ def test_the_last_good_model_answers_whatever_keeps_the_record_away(
 def test_a_pipeline_that_the_data_api_does_not_know_is_not_served_from_the_cache(
     rig: Rig, scene: Scene, tmp_path: Path
 ) -> None:
-    """That there is no such pipeline is an answer, and what is on disk doesn't overrule it."""
+    """That there is no such pipeline is known then, and what is on disk doesn't overrule it."""
     rig.cache.remember(1, scene["version"]("1"))
     restarted = Rig(scene, tmp_path)
     restarted.failure = UnknownName("no such pipeline")
@@ -184,7 +189,7 @@ def test_a_pipeline_that_the_data_api_does_not_know_is_not_served_from_the_cache
 def test_the_last_good_model_is_tried_again_while_there_is_no_record(
     rig: Rig, scene: Scene, tmp_path: Path
 ) -> None:
-    """What kept it from loading may pass before the data API is back; meanwhile the process is not ready for that pipeline."""
+    """Until it can be loaded the process is not ready for that pipeline."""
     rig.cache.remember(1, scene["version"]("1"))
     restarted = Rig(scene, tmp_path)
     restarted.failure, restarted.broken = Unavailable("no answer"), {"1"}
@@ -196,8 +201,8 @@ def test_the_last_good_model_is_tried_again_while_there_is_no_record(
 
 
 @pytest.mark.parametrize("first", [None, Unavailable("no answer")])
-def test_a_failed_look_does_not_fill_a_vacant_slot(rig: Rig, first: PlatformError | None) -> None:
-    """A pipeline without a promotion, or one that was never served here, holds nobody up, however often the data API is away."""
+def test_a_failed_poll_does_not_fill_a_vacant_slot(rig: Rig, first: PlatformError | None) -> None:
+    """A pipeline that never served here holds nobody up, however often the data API is away."""
     vacant = []
     for failure in (first, Unavailable("no answer"), Forbidden("not yours")):
         rig.failure = failure
@@ -207,8 +212,8 @@ def test_a_failed_look_does_not_fill_a_vacant_slot(rig: Rig, first: PlatformErro
     assert [True, True, True] == vacant
 
 
-def test_a_failed_look_does_not_empty_a_slot_that_should_answer(rig: Rig, scene: Scene) -> None:
-    """A version that was promoted and can't be loaded keeps the process from being ready, with or without a data API."""
+def test_a_failed_poll_does_not_empty_a_slot_that_should_answer(rig: Rig, scene: Scene) -> None:
+    """With a promoted version that can't be loaded the process is not ready, with or without a data API."""
     rig.champion, rig.broken = scene["version"]("1"), {"1"}
     rig.step()
     rig.failure = Unavailable("no answer")
@@ -217,7 +222,7 @@ def test_a_failed_look_does_not_empty_a_slot_that_should_answer(rig: Rig, scene:
 
 
 def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
-    """No step of the state machine takes a champion away without another: the old one goes on, and the fault is told once."""
+    """The state machine has no such step: the old one goes on, and the fault is logged once."""
     rig.champion = scene["version"]("1")
     rig.step()
     rig.champion = None
@@ -225,7 +230,7 @@ def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
         found = [rig.step() for _ in range(3)]
 
     assert ["1", "1", "1"] == found
-    assert ["the promotion record names no champion; the old one keeps answering"] == [
+    assert ["the promotion record names no champion; the old one keeps serving"] == [
         line["event"] for line in logs
     ]
 
@@ -233,27 +238,21 @@ def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
 def test_an_answer_of_a_newer_data_api_is_understood(
     rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fields that this version doesn't know are no reason to follow no more: the data API is upgraded before serving."""
-    champion = scene["version"]("1").model_dump(mode="json") | {"field_of_tomorrow": 1}
-    record = {
-        "pipeline": "ward",
-        "record": 1,
-        "champion": champion,
-        "candidate": None,
-        "previous": None,
-        "field_of_tomorrow": 1,
-    }
-    monkeypatch.setattr(rig, "get", lambda _: record)
+    """The data API is upgraded before serving, so fields that serving doesn't know are ignored."""
+    rig.champion = scene["version"]("1")
+    record = rig.document("ward") | {"field_of_tomorrow": 1}
+    record["champion"] |= {"field_of_tomorrow": 1}
+    monkeypatch.setattr(rig, "document", lambda _: record)
 
     assert "1" == rig.step()
 
 
-def test_an_answer_that_is_no_record_changes_nothing(
+def test_an_answer_that_is_not_a_record_changes_nothing(
     rig: Rig, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the data API sends, the version that answers goes on."""
+    """Whatever the data API sends, the version that serves goes on."""
     rig.champion = scene["version"]("1")
     rig.step()
-    monkeypatch.setattr(rig, "get", lambda path: {"nonsense": path})
+    monkeypatch.setattr(rig, "document", lambda name: {"nonsense": name})
 
     assert "1" == rig.step()

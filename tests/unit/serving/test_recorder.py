@@ -135,17 +135,17 @@ def test_closing_stores_what_was_handed_over(scene: Scene, tmp_path: Path) -> No
 
 
 class HangingDisk:
-    """A disk whose syncs wait until it is let go. Seconds of silence that count are shortened."""
+    """A disk whose syncs wait until it is released; it is taken as hung after a moment."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.go_on = threading.Event()
-        monkeypatch.setattr(recorder_module, "_SILENT_S", 0.2)
-        monkeypatch.setattr(writer_module.os, "fdatasync", lambda _: self.go_on.wait())
+        self.released = threading.Event()
+        monkeypatch.setattr(recorder_module, "_HUNG_S", 0.2)
+        monkeypatch.setattr(writer_module.os, "fdatasync", lambda _: self.released.wait())
         writer = OutboxWriter.open(folder, segment_bytes=1 << 16, capacity_bytes=1 << 20)
         self.recorder = RequestRecorder(writer, max_record_bytes=10_000, capacity_bytes=1 << 20)
 
     async def hang(self, pending: Any) -> None:
-        """Start, hand a request over, and return when the silence has been noticed."""
+        """Start, hand a request over, and return when the recorder refuses more of them."""
         self.recorder.start()
         self.recorder.submit([pending], NAMES)
         while True:
@@ -153,22 +153,22 @@ class HangingDisk:
             try:
                 self.recorder.refuse_if_hung()
             except Unavailable as error:
-                assert "the outbox's disk has not answered for" in str(error)  # noqa: PT017  (the first of many looks that raises)
+                assert "writing to the outbox has taken" in str(error)  # noqa: PT017  (the first of many calls that raises)
                 return
 
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingDisk]:
-    """A disk that hangs, let go at the end."""
+    """A disk that hangs, released at the end."""
     made = HangingDisk(tmp_path, monkeypatch)
     yield made
-    made.go_on.set()
+    made.released.set()
 
 
-def test_a_disk_that_hangs_is_told_until_it_answers_again(
+def test_while_the_disk_hangs_requests_are_refused(
     scene: Scene, disk: HangingDisk, tmp_path: Path
 ) -> None:
-    """Readiness answers 503 and so do new requests, also with as many waiting as may; what waited is answered in the end."""
+    """503 for readiness and for new requests, also at the limit of waiting ones; what waited is answered in the end."""
     limits = ServingSettings(max_waiting=1)
     slot = Slot(
         "ward",
@@ -190,7 +190,7 @@ def test_a_disk_that_hangs_is_told_until_it_answers_again(
             await disk.hang(pending)
             answers = [await client.get(page) for page in ("/readyz", "/v2/health/ready")]
             answers.append(await client.post("/v1/models/ward/predict", json={"rows": [row]}))
-            disk.go_on.set()
+            disk.released.set()
             await pending.done
             slot.waiting.clear()
             answers.append(await client.get("/readyz"))
@@ -198,25 +198,26 @@ def test_a_disk_that_hangs_is_told_until_it_answers_again(
         await disk.recorder.close()
         return [(answer.status_code, answer.json().get("detail", "")[:40]) for answer in answers]
 
-    hangs = (503, "the outbox's disk has not answered for 0")
+    hangs = (503, "writing to the outbox has taken 0 s so f")
     assert [hangs, hangs, hangs, (200, ""), (200, "")] == asyncio.run(run())
     assert [1, 2] == [record.sequence for record in stored(tmp_path)]
 
 
 def test_a_disk_that_hangs_does_not_hold_up_the_farewell(scene: Scene, disk: HangingDisk) -> None:
-    """The outbox's numbers are not to be had: that is told, nothing is reported as closed, and the end goes on."""
+    """Without the outbox's numbers nothing is reported as closed: that is logged, and the shutdown goes on."""
     reported: list[object] = []
 
     class Api:
-        def post(self, path: str, body: object) -> None:
-            reported.append((path, body))
+        def report_outbox(self, outbox_id: str, report: object) -> None:
+            reported.append((outbox_id, report))
 
     async def run() -> float:
         await disk.hang(scene["pending"]())
         started = time.monotonic()
-        await Heartbeat(disk.recorder, Slots([]), api=Api(), every_s=1.0).last(within_s=60.0)
+        heartbeat = Heartbeat(disk.recorder, Slots([]), api=Api(), every_s=1.0)  # type: ignore[arg-type]
+        await heartbeat.last(within_s=60.0)
         seconds = time.monotonic() - started
-        disk.go_on.set()
+        disk.released.set()
         await disk.recorder.close()
         return seconds
 

@@ -13,10 +13,10 @@ from mlplatform.features.fault import Fault, shown
 from mlplatform.features.parse import to_columns
 
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What msgspec raises for bytes that a decoder does not accept; UnicodeDecodeError is a ValueError."""
+"""What msgspec raises for bytes that a decoder rejects; UnicodeDecodeError is a ValueError."""
 NUL = b"\\u0000"
-"""How JSON writes the one character that Postgres can't store in text. As a raw control character it
-is not JSON anyway."""
+"""How JSON writes the one character that Postgres can't store in text. As a raw control character
+it is not JSON anyway."""
 CLIENT_ID_CHARACTERS = 256
 
 
