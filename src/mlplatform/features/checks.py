@@ -51,7 +51,7 @@ def _schema(declared: tuple[Column, ...]) -> pa.DataFrameSchema:
 
 
 def _checks(column: Column) -> list[pa.Check]:
-    """Checks of a column. The text given as `error` comes back in the cases that `_reason` reads."""
+    """Checks of a column. The text given as `error` comes back in the cases for `_reason`."""
     allowed = column.values  # noqa: PD011  (no data frame)
     checks = []
     if column.min is not None:

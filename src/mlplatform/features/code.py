@@ -96,7 +96,7 @@ def _engineer(source: bytes, where: str, digest: str) -> Engineer:
     module.__file__ = where
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up there
     try:
-        exec(compile(source, where, "exec"), module.__dict__)  # noqa: S102  (the purpose of the file)
+        exec(compile(source, where, "exec"), module.__dict__)  # noqa: S102  (its purpose)
     except SyntaxError as error:
         raise InvalidInput(f"{where}, line {error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:  # a script that ends itself must not end the process

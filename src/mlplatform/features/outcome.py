@@ -40,11 +40,8 @@ def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:
         if not isinstance(name, str) or not _name.match(name) or name in RESERVED:
             raise InvalidInput(f"{where}: '{name}' can't be the name of a feature", field=str(name))
         if not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS:
-            kind = (
-                f"an array of {array.dtype}"
-                if isinstance(array, np.ndarray)
-                else f"a {type(array).__name__}"
-            )
+            is_array = isinstance(array, np.ndarray)
+            kind = f"an array of {array.dtype}" if is_array else f"a {type(array).__name__}"
             raise InvalidInput(
                 f"{where}: feature {name} is {kind}, "
                 "not a NumPy array of numbers, strings or bools",

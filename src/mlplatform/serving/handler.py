@@ -1,8 +1,8 @@
-"""Answer one request: who sends it, which model takes it, is it stored, what goes back.
+"""Answer one request: check the caller, choose the model, predict, record, encode.
 
-Knows no transport: one hands over a route, a token and the body's bytes, and gets a Response or a
-PlatformError. What remains for it is to read the body, to write the response, and to turn the
-status of `failed` into its own code.
+Independent of the transport, which hands over a route, a token and the body's bytes, and gets a
+Response or an exception. What is left to it: read the body, write the response, and turn the status
+that `failed` returns into a code of its own.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class OutboxView:
 class Handler:
     """Used on the event loop, from `start` to `close`.
 
-    `access` None means that everybody may ask (auth: none). While `draining`, requests are still
-    answered, but the process is no longer ready.
+    `access` None lets everybody in (auth: none). While `draining`, requests are still answered, but
+    the process is no longer ready.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Handler:
         )
 
     def _refuse_overload(self, slot: Slot) -> None:
-        # The disk first: behind one that hangs everybody waits, and that is no overload.
+        # The disk first: behind one that hangs everybody waits, which is not an overload.
         self._recorder.refuse_if_hung()
         if len(slot.waiting) >= self._limits.max_waiting:
             raise Overloaded(

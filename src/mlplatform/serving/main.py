@@ -93,7 +93,7 @@ def open_recorder(settings: Settings) -> RequestRecorder:
 def features_from(source: SourceSettings) -> FetchFeatures:
     """Features code out of git.
 
-    A pipeline that the commit lacks has none; the digest then tells that something is wrong.
+    A pipeline that is not in that commit has none; then the digests differ, and loading fails.
     """
 
     def fetch(pipeline: str, commit: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol tells of a model: its inputs, outputs and loaded version."""
+"""A model's metadata in the Open Inference Protocol: inputs, outputs and loaded version."""
 
 from __future__ import annotations
 

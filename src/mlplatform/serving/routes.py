@@ -93,7 +93,7 @@ async def describe(
 @metadata.get("/v2/models/{model}/ready", summary="This model serves; 503 says why not.")
 @metadata.get("/v2/models/{model}/versions/{version}/ready", summary="The same for one version.")
 async def model_ready(handler: Answering, model: str, version: str | None = None) -> dict[str, Any]:
-    """Needs no token: load balancers ask."""
+    """Needs no token, so that load balancers can use it."""
     handler.model_ready(model, version)
     return {"name": model, "ready": True}
 
