@@ -104,6 +104,10 @@ kafka-jars: setup
 lock: ## Resolve the dependencies anew (ARGS=--upgrade for the newest that fit)
 	@PYTHON=$(PYTHON) tools/lock $(ARGS)
 
+.PHONY: docs
+docs: setup ## Make the reference pages from the code
+	@$(BIN)/python tools/reference.py
+
 .PHONY: clean
 clean: ## Remove the local stack's data and what builds left (not the virtual environment)
 	@if test -x $(BIN)/mlplatform; then $(BIN)/mlplatform down; $(BIN)/mlplatform clean --yes; fi

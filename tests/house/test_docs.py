@@ -110,6 +110,16 @@ def test_documents_name_real_metrics() -> None:
     }
 
 
+def test_documents_name_real_targets() -> None:
+    """`make something` in a document is a target of the Makefile."""
+    makefiles = "".join((ROOT / name).read_text() for name in ("Makefile", "k8s/kind.mk"))
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefiles, re.MULTILINE))
+    found = set(_named(r"(?m)(?:`|\$ |^)make ([a-z][a-z-]*)(?=[`;]|  |$)"))
+
+    assert {"up", "test", "docs", "chart-docs"} <= {name for _, name in found}
+    assert set() == {(page, name) for page, name in found if name not in targets}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_paths_lead_somewhere(page: Path) -> None:
     """Links point at files and headings that exist, and so do paths and modules in the text."""
