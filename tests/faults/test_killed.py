@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from whole import NAME, Platform
 
@@ -37,7 +39,7 @@ def test_no_dataset_while_the_standby_is_away(platform: Platform) -> None:
     with platform.load() as load:
         processes.stop("postgres-standby")
         with pytest.raises(TryLater):
-            traffic.stored(platform.admin, NAME, "2000-01-01T00:00:00Z")
+            traffic.stored(platform.admin, NAME, datetime(2000, 1, 1, tzinfo=UTC))
         processes.start("postgres-standby")
 
     assert load.refused == []

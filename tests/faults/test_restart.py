@@ -11,7 +11,7 @@ from whole import NAME, Platform
 
 def test_a_flipped_byte_in_the_registry_never_serves(platform: Platform) -> None:
     """A model file that changed after its registration is refused by its digest; the version of before goes on answering."""
-    before = platform.admin.get(f"/v1/models/{NAME}")["champion"]["version"]
+    before = platform.champion()
     platform.stack.supervisor.stop("serving")
     version = platform.train("a second version")
     file = _model_file(platform, version)
@@ -19,7 +19,7 @@ def test_a_flipped_byte_in_the_registry_never_serves(platform: Platform) -> None
     file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     platform.stack.supervisor.start("serving")
     platform.await_version(before)
-    answered = platform.serving.predict(NAME, [platform.row])["version"]
+    answered = platform.serving.predict(NAME, [platform.row]).version
     file.write_bytes(good)
 
     assert version != before
@@ -29,12 +29,9 @@ def test_a_flipped_byte_in_the_registry_never_serves(platform: Platform) -> None
 
 def test_rollback_brings_the_version_of_before_back(platform: Platform) -> None:
     """After a rollback the previous champion answers, without a training and without a restart."""
-    status = platform.admin.get(f"/v1/models/{NAME}")
-    newer, older = status["champion"]["version"], status["previous"]["version"]
+    newer, older = platform.champion(), platform.admin.model_status(NAME).previous.version
     with platform.load() as load:
-        platform.admin.post(
-            f"/v1/models/{NAME}/promotions", {"action": "rollback", "why": "a test"}
-        )
+        platform.admin.decide(NAME, "rollback", why="a test")
         platform.await_version(older)
 
     assert newer != older
@@ -63,21 +60,17 @@ def test_a_stopped_stack_starts_again_with_its_data(platform: Platform) -> None:
     """An orderly stop leaves no request half way; another start finds requests, versions and promotion record as they were."""
     with platform.load() as load:
         load.await_answers(20)
-    record = platform.admin.get(f"/v1/models/{NAME}")
+    record = platform.admin.model_status(NAME)
     platform.stack.supervisor.stop()
     platform.stack.supervisor.start()
-    platform.await_version(record["champion"]["version"])
+    platform.await_version(record.champion.version)
 
-    assert platform.admin.get(f"/v1/models/{NAME}") == record
+    assert platform.admin.model_status(NAME) == record
     platform.await_stored(load)
 
 
 def _model_file(platform: Platform, version: str) -> Path:
-    versions = platform.admin.get(f"/v1/models/{NAME}/versions")
-    run = next(
-        each["run_id"]
-        for each in (versions["versions"] if isinstance(versions, dict) else versions)
-        if each["version"] == version
-    )
+    versions = platform.admin.versions(NAME)
+    run = next(each.run_id for each in versions if each.version == version)
     (found,) = (platform.stack.options.home / "mlflow").rglob(f"{run}/artifacts/model/model.onnx")
     return found

@@ -50,7 +50,7 @@ class Load:
     def _send(self) -> None:
         while not self._over.is_set():
             try:
-                self.answered.append(self._serving.predict(self._pipeline, [self._row])["id"])
+                self.answered.append(self._serving.predict(self._pipeline, [self._row]).id)
             except PlatformError as error:
                 self.refused.append(error)
                 self._over.wait(0.02)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from load import Load, until
@@ -47,7 +48,13 @@ class Platform:
             why=why,
             on_event=lambda _: None,
         )
-        return str(self.admin.get(f"/v1/models/{NAME}")["champion"]["version"])
+        return self.champion()
+
+    def champion(self) -> str:
+        """The version that is champion now."""
+        champion = self.admin.model_status(NAME).champion
+        assert champion is not None
+        return champion.version
 
     def await_version(self, version: str) -> None:
         """Wait until serving answers with that version."""
@@ -86,38 +93,33 @@ class Platform:
         Accepted = stored + dead letters for every outbox, without a missing number; raw rows =
         featured + quarantined + not applicable.
         """
-        found = self._ask("/v1/balance")
-        if found is None:
+        try:
+            found = self.admin.balance()
+        except PlatformError:  # the data API or its database is on its way back; tried again
             return False
         outboxes = all(
-            not box["missing"] and box["accepted"] == box["stored"] + box["dead_lettered"]
-            for box in found["outboxes"]
+            not box.missing and box.accepted == box.stored + box.dead_lettered
+            for box in found.outboxes
         )
-        rows = found["rows"][NAME]
+        rows = found.rows[NAME]
         return (
             outboxes
-            and rows["raw"] == rows["featured"] + rows["quarantined"] + rows["not_applicable"]
-            and not rows["waiting"]
+            and rows.raw == rows.featured + rows.quarantined + rows.not_applicable
+            and not rows.waiting
         )
 
     def _stored(self) -> set[str]:
         try:
-            return set(traffic.stored(self.admin, NAME, "2000-01-01T00:00:00Z"))
+            return set(traffic.stored(self.admin, NAME, datetime(2000, 1, 1, tzinfo=UTC)))
         except PlatformError:  # the standby or the data API is on its way back; asked again
             return set()
 
     def _answers(self, version: str) -> bool:
         try:
-            return bool(self.serving.predict(NAME, [self.row])["version"] == version)
+            return bool(self.serving.predict(NAME, [self.row]).version == version)
         except PlatformError:  # no version yet, or restarting; asked again
             return False
 
     def _back(self, name: str, restarts: int) -> bool:
         status = self.stack.supervisor.status()[name]
         return status.restarts > restarts and status.state == "ready"
-
-    def _ask(self, path: str) -> Any:
-        try:
-            return self.admin.get(path)
-        except PlatformError:  # the data API or its database is on its way back; asked again
-            return None

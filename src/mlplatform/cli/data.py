@@ -56,13 +56,13 @@ def predict(
     if as_json:
         emit(answer)
         return
-    chances = answer.get("probabilities") or [None] * len(rows)
+    chances = answer.probabilities or [{} for _ in rows]
     lines = [
         [index, value, _chance(chance)]
-        for index, (value, chance) in enumerate(zip(answer["predictions"], chances, strict=True))
+        for index, (value, chance) in enumerate(zip(answer.predictions, chances, strict=True))
     ]
     table(("ROW", "PREDICTION", "PROBABILITIES"), lines)
-    print(f"\nanswered by {name} version {answer['version']}, request {answer['id']}")
+    print(f"\nanswered by {name} version {answer.version}, request {answer.id}")
 
 
 @app.command("import")
@@ -74,13 +74,13 @@ def import_file(
     Rows that break their contract go to quarantine with the reason.
     """
     with connect(home).dataapi("client") as api:
-        total = send_file(api, name, file, told=_show_progress)
+        total = send_file(api, name, file, on_progress=_show_progress)
     if as_json:
         emit(total)
         return
-    print(f"{total['accepted']:,} rows accepted, {total['quarantined']:,} quarantined")
-    for reason in total["first_reasons"]:
-        print(f"  record {reason['record']}: {reason['field']}: {reason['reason']}")
+    print(f"{total.accepted:,} rows accepted, {total.quarantined:,} quarantined")
+    for reason in total.first_reasons:
+        print(f"  record {reason.record}: {reason.field}: {reason.reason}")
 
 
 @app.command()
@@ -145,5 +145,5 @@ def _print_rows(rows: Mapping[str, RowsBalance]) -> None:
     table(("ROWS OF", *headings), lines)
 
 
-def _chance(chance: Mapping[str, float] | None) -> str:
-    return "  ".join(f"{label} {value:.3f}" for label, value in chance.items()) if chance else ""
+def _chance(chance: Mapping[str, float]) -> str:
+    return "  ".join(f"{label} {value:.3f}" for label, value in chance.items())

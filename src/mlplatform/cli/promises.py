@@ -14,6 +14,7 @@ from mlplatform.cli.connection import Platform
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.pipelines import sample_row
 from mlplatform.contracts.dataset import DatasetQuery
+from mlplatform.contracts.predicted_rows import PredictedRows
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.errors import (
     Forbidden,
@@ -86,8 +87,8 @@ class ModelPromises:
         """It answers a row that keeps its contract."""
         row = sample_row(self._api.pipeline(self._name).parsed())
         answer = self._predict(row)
-        self._request_id = answer["id"]
-        return f"version {answer['version']} predicts {answer['predictions'][0]}"
+        self._request_id = answer.id
+        return f"version {answer.version} predicts {answer.predictions[0]}"
 
     def bad_rows_are_refused(self) -> str:
         """It refuses a row that breaks its contract."""
@@ -133,7 +134,7 @@ class ModelPromises:
         manifest = champion.manifest_sha256[:12]
         return f"version {champion.version}: {files} files, manifest {manifest}"
 
-    def _predict(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _predict(self, row: dict[str, Any]) -> PredictedRows:
         with self._platform.serving() as serving:
             return serving.predict(self._name, [row], client_id="mlplatform-check")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mlplatform.cli.output import figures
+from mlplatform.contracts.balance import OutboxBalance
 from mlplatform.local.tour.summary import PipelineSummary, Summary
 
 MIB = 1024 * 1024
@@ -23,7 +22,7 @@ def show(summary: Summary, *, home: Path | None) -> None:
             print(f"{'':<{width}}  {line}")
     if summary.pipelines:
         print()
-    for outbox in summary.balance.get("outboxes", ()):
+    for outbox in summary.balance.outboxes if summary.balance else ():
         print(f"balance   {_balance(outbox)}")
     if summary.first_prediction_s and summary.first_start:
         first = f"{summary.first_prediction_s:.1f} s to the first answered prediction"
@@ -35,10 +34,10 @@ def show(summary: Summary, *, home: Path | None) -> None:
         _how_to_go_on(summary, home)
 
 
-def _balance(outbox: Mapping[str, Any]) -> str:
-    accounted = f"{outbox['stored']} stored + {outbox['dead_lettered']} dead letters"
-    missing = f"missing: {outbox['missing'] or 'none'} (outbox {outbox['outbox_id'][:8]})"
-    return f"{outbox['accepted']} accepted = {accounted}, {missing}"
+def _balance(outbox: OutboxBalance) -> str:
+    accounted = f"{outbox.stored} stored + {outbox.dead_lettered} dead letters"
+    missing = f"missing: {outbox.missing or 'none'} (outbox {outbox.outbox_id[:8]})"
+    return f"{outbox.accepted} accepted = {accounted}, {missing}"
 
 
 def _lines(pipeline: PipelineSummary) -> list[str]:

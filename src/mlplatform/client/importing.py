@@ -10,21 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.frozen import Frozen
+from mlplatform.contracts.imports import ImportRefusal
 from mlplatform.errors import InvalidInput, SettingsError
 
 PIECE_BYTES = 8 * 1024 * 1024
-"""Far below the server's limit, and a word to the person who waits every second or so."""
+"""Far below the server's limit; whoever waits hears of the progress every second or so."""
+MOST_REASONS = 10
+"""Reasons that are returned: enough to see what is wrong; the quarantine has all of them."""
 MEDIA = {
     ".csv": "text/csv",
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
     ".arrow": "application/vnd.apache.arrow.stream",
 }
-Told = Callable[[int], None]
 
 
-def send_file(client: DataApi, pipeline: str, file: Path, *, told: Told) -> dict[str, Any]:
-    """Import a file: {"accepted", "quarantined", "first_reasons"} of all its pieces. `told` hears how many rows are through.
+class ImportedFile(Frozen):
+    """What became of the rows of a file."""
+
+    accepted: int
+    quarantined: int
+    first_reasons: list[ImportRefusal]
+
+
+def send_file(
+    api: DataApi, pipeline: str, file: Path, *, on_progress: Callable[[int], None]
+) -> ImportedFile:
+    """Import a file as history of a pipeline. `on_progress` gets the number of rows that are through.
 
     Each piece has a key made of its content, so a file that was sent in part can be sent again:
     nothing is stored twice. Raises InvalidInput for an unknown ending, and what the data API
@@ -37,18 +50,18 @@ def send_file(client: DataApi, pipeline: str, file: Path, *, told: Told) -> dict
             field="FILE",
             fix=f"name it with one of {', '.join(MEDIA)}",
         )
-    total: dict[str, Any] = {"accepted": 0, "quarantined": 0, "first_reasons": []}
+    accepted = quarantined = 0
+    reasons: list[ImportRefusal] = []
     for number, piece in enumerate(_pieces(file)):
         key = hashlib.sha256(f"{pipeline}\0{number}\0".encode() + piece).hexdigest()
-        headers = {"Content-Type": media, "Idempotency-Key": key}
-        answer = client.call(
-            "POST", f"/v1/datasets/{pipeline}.requests/rows", content=piece, headers=headers
-        )
-        total["accepted"] += answer["accepted"]
-        total["quarantined"] += answer["quarantined"]
-        total["first_reasons"] = (total["first_reasons"] + list(answer["first_reasons"]))[:10]
-        told(total["accepted"] + total["quarantined"])
-    return total
+        result = api.import_rows(pipeline, piece, media=media, key=key)
+        accepted += result.accepted
+        quarantined += result.quarantined
+        reasons += result.first_reasons
+        on_progress(accepted + quarantined)
+    return ImportedFile(
+        accepted=accepted, quarantined=quarantined, first_reasons=reasons[:MOST_REASONS]
+    )
 
 
 def _pieces(file: Path) -> Iterator[bytes]:

@@ -4,50 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
+from urllib.parse import quote
 
-import httpx
+from pydantic import SecretStr
 
-from mlplatform.client.json_http import raise_for
-from mlplatform.errors import Unavailable
+from mlplatform.client.json_http import JsonHttp, parse
+from mlplatform.contracts.predicted_rows import PredictedRows
 
 
 class ServingClient:
     """A blocking client with one connection pool; use as a context manager.
 
-    Safe to share between threads.
+    Nothing is repeated: every answered request is stored. Safe to share between threads.
     """
 
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 30.0) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout_s)
+        secret = SecretStr(token) if token else None
+        self._http = JsonHttp("serving", url, secret, timeout_s=timeout_s)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+    def __exit__(self, *error: object) -> None:
+        self._http.__exit__(*error)
 
     def predict(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, client_id: str | None = None
-    ) -> dict[str, Any]:
-        """Ask for predictions of rows (column -> value): {"id", "model", "version", "predictions", "probabilities"?}.
+    ) -> PredictedRows:
+        """Predictions of rows (column -> value); `client_id` is stored with the request.
 
         Raises the server's error (InvalidInput names column and row), or Unavailable when there is
         no answer.
         """
         body = {"rows": list(rows)} | ({"id": client_id} if client_id else {})
-        return dict(self._call("POST", f"/v1/models/{name}/predict", json=body))
-
-    def outbox(self) -> dict[str, Any]:
-        """What the outbox says of itself: {"outbox_id", "accepted", "acknowledged", "bytes", "versions"}."""
-        return dict(self._call("GET", "/v1/outbox"))
-
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        try:
-            answer = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"no answer from serving at {self._http.base_url}: {error}"
-            ) from error
-        raise_for(answer)
-        return answer.json()
+        path = f"/v1/models/{quote(name, safe='')}/predict"
+        return parse(PredictedRows, self._http.post(path, json=body))

@@ -3,32 +3,34 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mlplatform.client import importing
+from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.errors import InvalidInput, SettingsError
 
 
-class Door:
-    """Takes what a data API would take, and remembers it."""
+class Server:
+    """Accepts what a data API would accept, and remembers it."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.keys: list[str] = []
 
-    def call(
-        self, _method: str, _path: str, *, content: bytes, headers: dict[str, str]
-    ) -> dict[str, Any]:
-        """What DataApi.call does."""
-        self.bodies.append(content)
-        self.keys.append(headers["Idempotency-Key"])
-        return {
-            "accepted": 2,
-            "quarantined": 1,
-            "first_reasons": [{"record": 1, "field": "a", "reason": "no number"}],
-        }
+    def import_rows(self, _name: str, body: bytes, *, media: str, key: str) -> ImportResult:  # noqa: ARG002  (the method of DataApi)
+        """Two rows are good, one is not."""
+        self.bodies.append(body)
+        self.keys.append(key)
+        refusal = ImportRefusal(record=1, field="a", reason="no number")
+        return ImportResult(
+            key=key,
+            accepted=2,
+            quarantined=1,
+            first_reasons=[refusal],
+            topic="import:p",
+            last_offset=1,
+        )
 
 
 @pytest.fixture
@@ -44,9 +46,9 @@ def test_csv_is_cut_between_rows(tmp_path: Path) -> None:
     rows = [["1", "two\nlines"], ["2", 'a "quoted" word'], ["3", "plain"], ["4", "last"]]
     with file.open("w", newline="") as text:
         csv.writer(text).writerows([["a", "b"], *rows])
-    door = Door()
-    importing.send_file(door, "p", file, told=lambda _: None)  # type: ignore[arg-type]
-    parts = [list(csv.reader(io.StringIO(body.decode()))) for body in door.bodies]
+    server = Server()
+    importing.send_file(server, "p", file, on_progress=lambda _: None)  # type: ignore[arg-type]
+    parts = [list(csv.reader(io.StringIO(body.decode()))) for body in server.bodies]
 
     assert len(parts) > 1
     assert {tuple(part[0]) for part in parts} == {("a", "b")}
@@ -58,15 +60,15 @@ def test_lines_are_cut_between_lines(tmp_path: Path) -> None:
     """Pieces of an NDJSON file end with whole lines and together are the file."""
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b"".join(b'{"a": %d}\n' % number for number in range(9)))
-    door = Door()
-    told: list[int] = []
-    total = importing.send_file(door, "p", file, told=told.append)  # type: ignore[arg-type]
+    server = Server()
+    progress: list[int] = []
+    total = importing.send_file(server, "p", file, on_progress=progress.append)  # type: ignore[arg-type]
 
-    assert len(door.bodies) > 1
-    assert all(body.endswith(b"}\n") for body in door.bodies)
-    assert b"".join(door.bodies) == file.read_bytes()
-    assert total["accepted"] == 2 * len(door.bodies)
-    assert told[-1] == 3 * len(door.bodies)
+    assert len(server.bodies) > 1
+    assert all(body.endswith(b"}\n") for body in server.bodies)
+    assert b"".join(server.bodies) == file.read_bytes()
+    assert total.accepted == 2 * len(server.bodies)
+    assert progress[-1] == 3 * len(server.bodies)
 
 
 @pytest.mark.usefixtures("small")
@@ -74,9 +76,9 @@ def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
     """The same file sent again carries the same keys, so that nothing is stored twice; pieces of equal content have different ones."""
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 6)
-    first, second = Door(), Door()
-    importing.send_file(first, "p", file, told=lambda _: None)  # type: ignore[arg-type]
-    importing.send_file(second, "p", file, told=lambda _: None)  # type: ignore[arg-type]
+    first, second = Server(), Server()
+    importing.send_file(first, "p", file, on_progress=lambda _: None)  # type: ignore[arg-type]
+    importing.send_file(second, "p", file, on_progress=lambda _: None)  # type: ignore[arg-type]
 
     assert first.keys == second.keys
     assert len(set(first.keys)) == len(first.keys) > 1
@@ -85,6 +87,6 @@ def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
 def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
     """A format that can't be told from the name, and a file that is not there, are errors that say so."""
     with pytest.raises(InvalidInput, match=r"format of rows\.xls.*\.csv"):
-        importing.send_file(Door(), "p", tmp_path / "rows.xls", told=lambda _: None)  # type: ignore[arg-type]
+        importing.send_file(Server(), "p", tmp_path / "rows.xls", on_progress=lambda _: None)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"can't read .*rows\.csv"):
-        importing.send_file(Door(), "p", tmp_path / "rows.csv", told=lambda _: None)  # type: ignore[arg-type]
+        importing.send_file(Server(), "p", tmp_path / "rows.csv", on_progress=lambda _: None)  # type: ignore[arg-type]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mlplatform.contracts.balance import BalanceSheet
+
 
 @dataclass
 class PipelineSummary:
@@ -36,9 +38,12 @@ class Summary:
     first_prediction_s: float = 0.0
     total_s: float = 0.0
     pipelines: dict[str, PipelineSummary] = field(default_factory=dict)
-    balance: Mapping[str, Any] = field(default_factory=dict)
+    balance: BalanceSheet | None = None
     memory_bytes: Mapping[str, int] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """For --json."""
-        return asdict(self) | {"memory_total_bytes": sum(self.memory_bytes.values())}
+        return asdict(self) | {
+            "balance": {} if self.balance is None else self.balance.model_dump(mode="json"),
+            "memory_total_bytes": sum(self.memory_bytes.values()),
+        }

@@ -19,7 +19,10 @@ from pydantic import SecretStr
 from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
+from mlplatform.contracts.balance import BalanceSheet
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.predicted_rows import PredictedRows
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.errors import PlatformError, TryLater, Unavailable
 from mlplatform.local.stack import LocalStack
 from mlplatform.local.tour import history, traffic
@@ -116,16 +119,16 @@ class Tour:
     def _first_version(self, name: str) -> None:
         if name in history.names() and not self._progress.done("history", name):
             self._import(name)
-        status = self._admin.get(f"/v1/models/{name}")
-        if status["champion"] is None and self._has_rows(name):
+        champion = self._admin.model_status(name).champion
+        if champion is None and self._has_rows(name):
             self._train(name)
-        elif status["champion"] is None:
+        elif champion is None:
             self._report.note(
                 f"{name}: no version yet; import rows, then `mlplatform train {name}`"
             )
             return
         else:
-            self._check_receipt(name, status["champion"])
+            self._check_receipt(name, champion)
         self._answers(name)
 
     def _import(self, name: str) -> None:
@@ -133,7 +136,7 @@ class Tour:
             rows = self._examples.rows(name, live=False)
             answer = traffic.import_rows(self._client, name, rows, key=f"example-history-{name}")
             expect(
-                answer["accepted"] == len(rows) and not answer["quarantined"],
+                answer.accepted == len(rows) and not answer.quarantined,
                 f"{name}: the import refused rows: {answer}",
             )
             self.summary.pipelines[name].imported = len(rows)
@@ -156,8 +159,8 @@ class Tour:
             version = self._newest(name)
             self._check_receipt(name, version)
             say(
-                f"version {version['version']} ({version['format']}) "
-                + _figures(self._gated(name, version["metrics"]))
+                f"version {version.version} ({version.format}) "
+                + _figures(self._gated(name, version.metrics))
             )
         self._approve(name)
 
@@ -166,48 +169,47 @@ class Tour:
         self.summary.ready_s = time.monotonic() - self._began
 
     def _approve(self, name: str) -> None:
-        waiting = self._admin.get(f"/v1/models/{name}")["candidate"]
+        waiting = self._admin.model_status(name).candidate
         if waiting is None:
             return
         manual = self._definitions[name].approval == "manual"
         expect(
             manual,
-            f"{name}: version {waiting['version']} was not promoted, though its pipeline says approval: auto",
+            f"{name}: version {waiting.version} was not promoted, though its pipeline says approval: auto",
         )
         with self._report.step(
-            f"{name}: approve version {waiting['version']} (its pipeline says approval: manual)"
+            f"{name}: approve version {waiting.version} (its pipeline says approval: manual)"
         ):
-            body = {
-                "action": "approve",
-                "version": waiting["version"],
-                "why": "the tour stands in for the person who decides",
-            }
-            self._admin.post(f"/v1/models/{name}/promotions", body)
+            why = "the tour stands in for the person who decides"
+            self._admin.decide(name, "approve", version=waiting.version, why=why)
             self.summary.pipelines[name].approved_by_hand = True
 
     def _answers(self, name: str) -> None:
         """Wait until serving answers with the champion, and ask it for a prediction."""
-        champion = self._admin.get(f"/v1/models/{name}")["champion"]
-        expect(champion is not None, f"{name}: training ended, but no version is promoted")
-        with self._report.step(f"{name}: version {champion['version']} answers") as say:
+        champion = self._admin.model_status(name).champion
+        if champion is None:
+            raise PlatformError(
+                f"{name}: training ended, but no version is promoted", field="the tour"
+            )
+        with self._report.step(f"{name}: version {champion.version} answers") as say:
             row = pipelines.sample_row(self._definitions[name])
             answer = self._until(
-                lambda: self._answer_of(name, row, champion["version"]),
+                lambda: self._answer_of(name, row, champion.version),
                 f"{name}: serving does not pick up the version",
             )
             if not self.summary.first_prediction_s:
                 self.summary.first_prediction_s = time.monotonic() - self._began
             line = self.summary.pipelines[name]
-            line.versions.append(answer["version"])
-            line.metrics, line.format = self._gated(name, champion["metrics"]), champion["format"]
-            say(f"predicts {answer['predictions'][0]}")
+            line.versions.append(answer.version)
+            line.metrics, line.format = self._gated(name, champion.metrics), champion.format
+            say(f"predicts {answer.predictions[0]}")
 
     def _live(self, name: str) -> None:
         if name not in history.names():
             return
         line, definition = self.summary.pipelines[name], self._definitions[name]
         with self._report.step(f"{name}: live requests") as say:
-            since = datetime.now(UTC).isoformat()
+            since = datetime.now(UTC)
             rows = self._examples.rows(name, live=True)[:LIVE_ROWS]
             sent = self._sent[name] = []
             for each in traffic.send(self._serving, definition, rows):
@@ -221,10 +223,10 @@ class Tour:
         with self._report.step(f"{name}: labels for them") as say:
             answer = traffic.label(self._client, name, sent)
             expect(
-                answer["accepted"] == line.sent and not answer["refused"],
+                answer.accepted == line.sent and not answer.refused,
                 f"{name}: labels were refused: {answer}",
             )
-            line.labelled = answer["accepted"]
+            line.labelled = answer.accepted
             say(f"{line.labelled} accepted")
 
     def _retrain(self, name: str) -> None:
@@ -248,8 +250,8 @@ class Tour:
         with self._report.step("the balance of requests") as say:
             found = self._until(self._closed_balance, "the balance does not close")
             self.summary.balance = found
-            stored = sum(outbox["stored"] for outbox in found["outboxes"])
-            accepted = sum(outbox["accepted"] for outbox in found["outboxes"])
+            stored = sum(outbox.stored for outbox in found.outboxes)
+            accepted = sum(outbox.accepted for outbox in found.outboxes)
             say(f"{accepted} accepted = {stored} stored, none missing")
 
     # -- what they are made of
@@ -257,36 +259,34 @@ class Tour:
 
     def _await_features(self, name: str, rows: int, say: Say) -> None:
         def ready() -> bool | None:
-            state = self._admin.get(f"/v1/pipelines/{name}/features/{self._digests[name]}")
-            expect(not state["failure"], f"{name}: etl can't make features: {state['failure']}")
-            say(f"{state['featured']} of {rows} rows are features")
+            progress = self._admin.features_progress(name, self._digests[name])
+            expect(not progress.failure, f"{name}: etl can't make features: {progress.failure}")
+            say(f"{progress.featured} of {rows} rows are features")
             expect(
-                not state["quarantined"],
-                f"{name}: {state['quarantined']} rows of the example went to quarantine",
+                not progress.quarantined,
+                f"{name}: {progress.quarantined} rows of the example went to quarantine",
             )
-            return state["featured"] >= rows or None
+            return progress.featured >= rows or None
 
         self._until(ready, f"{name}: the features are not ready")
 
     def _has_rows(self, name: str) -> bool:
-        return bool(
-            self._admin.get(f"/v1/pipelines/{name}/features/{self._digests[name]}")["featured"]
-        )
+        return self._admin.features_progress(name, self._digests[name]).featured > 0
 
-    def _newest(self, name: str) -> dict[str, Any]:
-        versions = self._admin.get(f"/v1/models/{name}/versions")
+    def _newest(self, name: str) -> ModelVersion:
+        versions = self._admin.versions(name)
         expect(bool(versions), f"{name}: training ended, but no version is registered")
-        return dict(max(versions, key=lambda version: int(version["version"])))
+        return max(versions, key=lambda version: int(version.version))
 
-    def _check_receipt(self, name: str, version: dict[str, Any]) -> None:
-        receipt = self._admin.get(f"/v1/receipts/{version['receipt_id']}")
+    def _check_receipt(self, name: str, version: ModelVersion) -> None:
+        receipt = self._admin.receipt(version.receipt_id)
         expect(
-            receipt["server_role"] == "standby",
+            receipt.server_role == "standby",
             f"{name}: the dataset did not come from a standby: {receipt}",
         )
         line = self.summary.pipelines[name]
-        line.trained_on = f"{receipt['server_role']} at {receipt['lsn']}"
-        line.training_rows.append(receipt["rows"])
+        line.trained_on = f"{receipt.server_role} at {receipt.lsn}"
+        line.training_rows.append(receipt.rows)
 
     def _gated(self, name: str, metrics: dict[str, float]) -> dict[str, float]:
         """Those that the pipeline's gates are about, in their order."""
@@ -296,11 +296,11 @@ class Tour:
             if gate.metric in metrics
         }
 
-    def _answer_of(self, name: str, row: dict[str, Any], version: str) -> dict[str, Any] | None:
+    def _answer_of(self, name: str, row: dict[str, Any], version: str) -> PredictedRows | None:
         answer = self._serving.predict(name, [row])
-        return answer if answer["version"] == version else None
+        return answer if answer.version == version else None
 
-    def _await_stored(self, name: str, sent: Sequence[Sent], since: str) -> int:
+    def _await_stored(self, name: str, sent: Sequence[Sent], since: datetime) -> int:
         def found() -> dict[str, list[Any]] | None:
             known = traffic.stored(self._client, name, since)
             return known if all(each.id in known for each in sent) else None
@@ -314,14 +314,14 @@ class Tour:
             )
         return sum(len(known[each.id]) for each in sent)
 
-    def _closed_balance(self) -> dict[str, Any] | None:
-        found = dict(self._admin.get("/v1/balance"))
+    def _closed_balance(self) -> BalanceSheet | None:
+        found = self._admin.balance()
         settled = all(
-            each["accepted"] == each["stored"] + each["dead_lettered"] and not each["missing"]
-            for each in found["outboxes"]
+            each.accepted == each.stored + each.dead_lettered and not each.missing
+            for each in found.outboxes
         )
-        waiting = sum(each["waiting"] + each["unaccounted"] for each in found["rows"].values())
-        return found if settled and not waiting and found["outboxes"] else None
+        waiting = sum(each.waiting + each.unaccounted for each in found.rows.values())
+        return found if settled and not waiting and found.outboxes else None
 
     def _until(self, condition: Callable[[], Any], otherwise: str) -> Any:
         """What `condition` gives once it gives something.

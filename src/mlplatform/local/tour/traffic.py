@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from mlplatform.client.dataapi import DataApi
-from mlplatform.client.json_http import raise_for
+from mlplatform.client.dataapi import NDJSON, DataApi
 from mlplatform.client.serving import ServingClient
+from mlplatform.contracts.dataset import DatasetQuery
+from mlplatform.contracts.imports import ImportResult
+from mlplatform.contracts.labels import LabelsResult, RowLabel
 from mlplatform.contracts.pipeline import PipelineDefinition
 
 Row = Mapping[str, Any]
@@ -27,13 +30,10 @@ class Sent:
     labels: Sequence[Any]
 
 
-def import_rows(client: DataApi, name: str, rows: Sequence[Row], *, key: str) -> dict[str, Any]:
+def import_rows(api: DataApi, name: str, rows: Sequence[Row], *, key: str) -> ImportResult:
     """Import rows; the same key again imports nothing a second time."""
     body = "\n".join(json.dumps(row) for row in rows).encode()
-    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
-    return dict(
-        client.call("POST", f"/v1/datasets/{name}.requests/rows", content=body, headers=headers)
-    )
+    return api.import_rows(name, body, media=NDJSON, key=key)
 
 
 def send(
@@ -51,36 +51,30 @@ def send(
             [{key: value for key, value in row.items() if key != target} for row in part],
         )
         yield Sent(
-            answer["id"],
-            answer["version"],
+            answer.id,
+            answer.version,
             part,
-            answer["predictions"],
+            answer.predictions,
             [row[target] for row in part],
         )
 
 
-def label(client: DataApi, name: str, sent: Sequence[Sent]) -> dict[str, Any]:
-    """Tell what turned out to be true."""
+def label(api: DataApi, name: str, sent: Sequence[Sent]) -> LabelsResult:
+    """Send what turned out to be true."""
     labels = [
-        {"request_id": each.id, "row": row, "label": value, "pipeline": name}
+        RowLabel(request_id=each.id, row=row, label=value, pipeline=name)
         for each in sent
         for row, value in enumerate(each.labels)
     ]
-    return dict(client.post("/v1/feedback", {"labels": labels}))
+    return api.add_labels(labels)
 
 
-def stored(client: DataApi, name: str, since: str) -> dict[str, list[Any]]:
+def stored(api: DataApi, name: str, since: datetime) -> dict[str, list[Any]]:
     """What the requests dataset, read from the standby, says was answered from `since` on: request id -> predictions."""
-    answer = client.http.get(
-        f"/v1/datasets/{name}.requests",
-        params={"since": since},
-        headers={"Accept": "application/x-ndjson"},
-    )
-    raise_for(answer)
-    rows = [json.loads(line) for line in answer.text.splitlines()]
+    found = api.dataset_rows(f"{name}.requests", DatasetQuery(since=since))
     return {
         row["request_id"]: _document(row["outputs"])["prediction"]
-        for row in rows
+        for row in found.rows
         if row["source"] == "serving"
     }
 
