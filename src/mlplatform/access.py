@@ -24,7 +24,7 @@ from mlplatform.errors import Forbidden, SettingsError, Unauthenticated
 
 
 class Role(StrEnum):
-    """What a caller is. A role holds only what its line says; `admin` holds all."""
+    """What a caller may do. A role allows only what its line says; `admin` allows everything."""
 
     PREDICT = "predict"  # ask serving for predictions
     READER = "reader"  # read datasets, models, quarantine
@@ -50,17 +50,17 @@ class Caller(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hex SHA-256 of the token.")
 
     def may(self, roles: Sequence[Role], pipeline: str | None = None) -> bool:
-        """True when the caller has one of `roles` (or is admin), for `pipeline` where one is named."""
+        """Whether the caller has one of `roles` (or is admin), for `pipeline` where one is named."""
         holds = Role.ADMIN in self.roles or any(role in self.roles for role in roles)
         return holds and (pipeline is None or "*" in self.pipelines or pipeline in self.pipelines)
 
     def require(self, roles: Sequence[Role], pipeline: str | None = None) -> None:
         """Raise Forbidden unless `may`."""
         if not self.may(roles, pipeline):
-            wanted = " or ".join(roles)
+            needed = " or ".join(roles)
             on = f" on pipeline '{pipeline}'" if pipeline else ""
             raise Forbidden(
-                f"'{self.name}' may not do this: it needs role {wanted}{on}", field="authorization"
+                f"'{self.name}' may not do this: it needs role {needed}{on}", field="authorization"
             )
 
 
@@ -100,14 +100,12 @@ class AccessList:
             )
         caller = self._find(digest(token.strip()))
         if caller is None:
-            raise Unauthenticated("nobody issued this token", field="authorization")
+            raise Unauthenticated("this token is unknown", field="authorization")
         return caller
 
     def _search(self, sha256: str) -> Caller | None:
         found = None
-        for (
-            caller
-        ) in self._callers:  # no early exit: the time taken must not tell which entry matched
+        for caller in self._callers:  # no early exit: its timing would show which entry matched
             if hmac.compare_digest(caller.sha256, sha256):
                 found = caller
         return found

@@ -1,4 +1,7 @@
-"""What must be there after a power failure: a file's bytes, and the names in its folder, which the kernel writes down separately."""
+"""Files that survive a power failure.
+
+A file's bytes and the names in its folder are written by the kernel separately, so both are synced.
+"""
 
 from __future__ import annotations
 
@@ -32,5 +35,5 @@ def write_whole(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    beside.rename(path)
+    beside.rename(path)  # only now: the name must never point at bytes that are not on the disk
     sync(path.parent)

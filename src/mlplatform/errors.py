@@ -2,21 +2,21 @@
 
     PlatformError
     ├── SettingsError            a setting is missing, unknown or makes no sense
-    ├── InvalidInput             a request, row, file or definition breaks its contract
+    ├── InvalidInput             a request, row, file or definition does not match its contract
     │   ├── UnknownName          no pipeline, dataset, model or version of that name
     │   ├── TooLarge             above a documented size limit
     │   ├── TooSlow              the body did not arrive in time
-    │   └── UnsupportedMedia     a content type or encoding that is not spoken here
-    ├── Unauthenticated          no token, or one that nobody issued
+    │   └── UnsupportedMedia     a content type or encoding that is not supported
+    ├── Unauthenticated          no token, or an unknown one
     ├── Forbidden                the token is known, its role does not allow this
     ├── Refused                  the state does not allow the step; says what is missing
     ├── TryLater                 another try makes sense after `retry_after_s`
     │   ├── Overloaded           a bounded queue or a rate limit is full
-    │   └── Unavailable          a collaborator is away
+    │   └── Unavailable          something that is needed is not available
     │       ├── StandbyUnproven  a read could not be proven to come from a standby
     │       ├── StandbyLagging   the standby is further behind than the limit
     │       └── OutboxFull       the durable outbox has no room for another request
-    └── IntegrityFailure         bytes are not what their digest says
+    └── IntegrityFailure         bytes do not match their digest
         ├── ManifestMismatch     a model file differs from its SHA-256 manifest
         ├── DigestMismatch       features code differs from the digest that was recorded
         ├── DatasetIncomplete    a dataset stream does not match its receipt
@@ -29,9 +29,9 @@ from __future__ import annotations
 
 
 class PlatformError(Exception):
-    """Something went wrong that the platform foresaw.
+    """The platform failed or refused for a known reason.
 
-    `field` names the request field, column, setting or flag at fault; `fix` tells what to do about
+    `field` names the request field, column, setting or flag at fault; `fix` says what to do about
     it. Both may be empty.
     """
 
@@ -51,11 +51,11 @@ class SettingsError(PlatformError):
 
 
 class InvalidInput(PlatformError):
-    """The input breaks its contract."""
+    """The input does not match its contract."""
 
 
 class UnknownName(InvalidInput):
-    """There is nothing of that name."""
+    """There is nothing with that name."""
 
 
 class TooLarge(InvalidInput):
@@ -67,7 +67,7 @@ class TooSlow(InvalidInput):
 
 
 class UnsupportedMedia(InvalidInput):
-    """A content type or encoding that is not spoken here."""
+    """The content type or encoding is not supported."""
 
 
 class Unauthenticated(PlatformError):
@@ -79,11 +79,11 @@ class Forbidden(PlatformError):
 
 
 class Refused(PlatformError):
-    """The present state does not allow this step."""
+    """The current state does not allow this step."""
 
 
 class TryLater(PlatformError):
-    """Carries `retry_after_s` (seconds), after which another try makes sense."""
+    """Another try makes sense after `retry_after_s` seconds."""
 
     def __init__(
         self, message: str, *, field: str = "", fix: str = "", retry_after_s: float = 1.0
@@ -97,11 +97,11 @@ class Overloaded(TryLater):
 
 
 class Unavailable(TryLater):
-    """A collaborator is away."""
+    """Something that is needed is not available."""
 
 
 class StandbyUnproven(Unavailable):
-    """A read could not be proven to come from a standby, so its rows were thrown away."""
+    """A read could not be proven to come from a standby, so its rows were discarded."""
 
 
 class StandbyLagging(Unavailable):
@@ -113,7 +113,7 @@ class OutboxFull(Unavailable):
 
 
 class IntegrityFailure(PlatformError):
-    """Bytes are not what their digest says."""
+    """The bytes do not match their digest."""
 
 
 class ManifestMismatch(IntegrityFailure):
@@ -121,7 +121,7 @@ class ManifestMismatch(IntegrityFailure):
 
 
 class DigestMismatch(IntegrityFailure):
-    """The features code at this commit is not the code that was recorded."""
+    """The features code at this commit differs from the code that was recorded."""
 
 
 class DatasetIncomplete(IntegrityFailure):
@@ -129,4 +129,4 @@ class DatasetIncomplete(IntegrityFailure):
 
 
 class RecordsGone(IntegrityFailure):
-    """The queue does not hold the records that come next after what is stored."""
+    """The queue no longer holds the records that come next after what is stored."""

@@ -164,25 +164,24 @@ CATALOGUE: dict[MetricName, Metric] = {
     "backup_bytes": Metric("gauge", "Size of the last snapshot."),
 }
 
-_wound: dict[str, float] = {}  # the timer of `watch`; empty when nobody is watched
+_timer: dict[str, float] = {}  # of `watch`; empty in a process that is not watched
 _instruments: dict[tuple[CollectorRegistry, str], Counter | Gauge | Histogram] = {}
-_making = (
-    threading.Lock()
-)  # two threads that use a metric for the first time at once must not both register it
+# Two threads that use a metric for the first time at once must not both register it.
+_making = threading.Lock()
 
 
-class _Lines:
+class _LogStream:
     """Where log lines go.
 
-    A log that can't be written (its reader is gone, the disk is full) must not break the work it
-    tells of.
+    A log that can't be written (its reader is gone, the disk is full) must not break the work that
+    it is about.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # and there is nobody left to tell
+        with contextlib.suppress(OSError, ValueError):  # there is nowhere left to report it
             self._stream.write(text)
 
     def flush(self) -> None:
@@ -192,38 +191,32 @@ class _Lines:
 
 def configure(settings: TelemetrySettings, *, process: str) -> None:
     """Set up logging of this process to stderr. Called once, by the command line."""
-    levels = {
-        "debug": logging.DEBUG,
-        "info": logging.INFO,
-        "warning": logging.WARNING,
-        "error": logging.ERROR,
-    }
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: list[Any] = (
+    renderers: list[Any] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(levels[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lines(sys.stderr))),
+        processors=[*shared, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _LogStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    logging.basicConfig(
-        level=max(levels[settings.log_level], logging.WARNING), handlers=[handler], force=True
-    )
+    # Libraries are heard from WARNING on: what they say below that is not for whoever runs us.
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
 
 
 def logger(component: str) -> structlog.typing.FilteringBoundLogger:
@@ -247,7 +240,10 @@ def histogram(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Histo
 
 
 def serve_metrics(settings: TelemetrySettings) -> None:
-    """Start the /metrics page in a thread, for processes without an HTTP server; does nothing when the port is 0."""
+    """Start the /metrics page in a thread, for processes without an HTTP server.
+
+    Does nothing when the port is 0.
+    """
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr=settings.metrics_host)
 
@@ -260,15 +256,15 @@ def watch(longest_s: float = 900.0) -> None:
     reached by a loop that backs off; a process that hangs would otherwise look alive to a probe of
     /metrics, a thread of its own.
     """
-    _wound.update(longest_s=longest_s, at=float("-inf"))
+    _timer.update(longest_s=longest_s, at=float("-inf"))
     turned()
 
 
 def turned() -> None:
-    """Say that the loop has come round. Does nothing in a process that nobody watches."""
-    longest_s, now = _wound.get("longest_s"), time.monotonic()
-    if longest_s and now - _wound["at"] > longest_s / 100:  # winding the timer up starts a thread
-        _wound["at"] = now
+    """Report that the loop has come round. Does nothing in a process that is not watched."""
+    longest_s, now = _timer.get("longest_s"), time.monotonic()
+    if longest_s and now - _timer["at"] > longest_s / 100:  # setting the timer starts a thread
+        _timer["at"] = now
         faulthandler.dump_traceback_later(longest_s, exit=True)
 
 
