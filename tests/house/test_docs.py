@@ -152,6 +152,17 @@ def test_a_decision_is_whole(page: Path) -> None:
     assert [] == [part for part in PARTS_OF_A_DECISION if f"**{part}.**" not in text]
 
 
+def test_the_tour_knows_every_folder() -> None:
+    """CONTRIBUTING.md has a line for each folder of the package, and names no file that is gone."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    package = ROOT / "src" / "mlplatform"
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    named = re.findall(rf"`((?:{'|'.join(folders)})/[\w./]+)`", text)
+
+    assert set() == {name for name in folders if f"`{name}/`" not in text}
+    assert [] == [name for name in named if not (package / name).exists()]
+
+
 def test_readme_is_short() -> None:
     """The README is not the manual: 150 lines at most, and the first command in the first 40."""
     lines = (ROOT / "README.md").read_text().splitlines()
