@@ -22,7 +22,7 @@ chart: setup ## Test the chart without a cluster
 image: ## Build the four images, tagged `dev`
 	k8s/images.sh dev
 
-kind: ## A cluster with operators, images and one release (NODES=3 for three nodes)
+kind: ## A cluster with operators, images and one release, ready for data (NODES=3 for three nodes)
 	$(KIND) k8s/up.sh
 
 kind-test: setup ## Install, use, break and upgrade the platform on a cluster made for it

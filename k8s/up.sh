@@ -1,22 +1,28 @@
 #!/bin/sh
-# A kind cluster with the operators, our images and one release. Runs again and again; what is done is skipped. Settings: see k8s/kind.mk.
+# A kind cluster with the operators, our images and one release that can be used. Runs again and
+# again; what is done is skipped. Settings: see k8s/kind.mk.
 set -eu
 cd "$(dirname "$0")/.."
 name=${KIND_NAME:-mlplatform}
 context=kind-$name
 
 if ! kind get clusters 2> /dev/null | grep -qx "$name"; then
-  { cat k8s/kind.yaml; for _ in $(seq 2 "${NODES:-1}"); do echo '  - role: worker'; done; } |
-    kind create cluster --name "$name" --image "$KIND_IMAGE" --wait 120s --quiet --config -
+  {
+    cat k8s/kind.yaml
+    for _ in $(seq 2 "${NODES:-1}"); do echo '  - role: worker'; done
+  } | kind create cluster --name "$name" --image "$KIND_IMAGE" --wait 120s --quiet --config -
 fi
 k8s/operators/install.sh "$context"
 
 k8s/images.sh dev >&2
-# One tag for the content of all four images: when none has changed, every pod stays; else all of ours are replaced.
-tag=$(docker image inspect --format '{{.Id}}' mlplatform:dev mlplatform-serving:dev mlplatform-serving-sklearn:dev mlplatform-source:dev | sha256sum | cut -c1-12)
+ours='mlplatform mlplatform-serving mlplatform-serving-sklearn mlplatform-source'
+# One tag for the content of all four images: when none has changed, every pod stays; else all of
+# ours are replaced.
+# shellcheck disable=SC2086,SC2046  (one word per image)
+tag=$(docker image inspect --format '{{.Id}}' $(printf '%s:dev ' $ours) | sha256sum | cut -c1-12)
 prefix=${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}
 images=
-for image in mlplatform mlplatform-serving mlplatform-serving-sklearn mlplatform-source; do
+for image in $ours; do
   docker tag $image:dev "$prefix$image:$tag"
   images="$images $prefix$image:$tag"
 done
@@ -32,5 +38,4 @@ if [ -n "${NO_RELEASE:-}" ]; then
   echo "$tag"
   exit
 fi
-helm upgrade --install mlplatform charts/mlplatform --kube-context "$context" -n mlplatform -f "${KIND_VALUES:-charts/mlplatform/ci/kind-values.yaml}" \
-  --set image.tag="$tag",image.registry="${IMAGE_REGISTRY:-}"
+k8s/release.sh "$context" "$tag"
