@@ -7,5 +7,6 @@ shift
 for target in ${*:-full serving serving-sklearn source}; do
   case $target in full) name=mlplatform ;; *) name=mlplatform-$target ;; esac
   DOCKER_BUILDKIT=1 docker build -q --target "$target" -t "$name:$tag" . > /dev/null
-  echo "$name:$tag $(docker image inspect --format '{{.Size}}' "$name:$tag" | awk '{printf "%d MB", $1 / 1e6}')"
+  size=$(docker image inspect --format '{{.Size}}' "$name:$tag")
+  echo "$name:$tag $((size / 1000000)) MB"
 done

@@ -6,10 +6,14 @@ NODES ?= 1
 CNPG_MANIFEST ?= https://github.com/cloudnative-pg/cloudnative-pg/releases/download/v1.30.0/cnpg-1.30.0.yaml
 METRICS_SERVER_MANIFEST ?= https://github.com/kubernetes-sigs/metrics-server/releases/download/v0.9.0/components.yaml
 KIND_VALUES ?= charts/mlplatform/ci/kind-values.yaml
-# A registry that both docker and the nodes reach, e.g. localhost:5000; empty: `kind load`, which is slower the second time.
+# A registry that both docker and the nodes reach, e.g. localhost:5000; empty: `kind load`, which is
+# slower the second time.
 IMAGE_REGISTRY ?=
-KIND = KIND_NAME=$(KIND_NAME) KIND_IMAGE=$(KIND_IMAGE) NODES=$(NODES) CNPG_MANIFEST=$(CNPG_MANIFEST) \
-	METRICS_SERVER_MANIFEST=$(METRICS_SERVER_MANIFEST) KIND_VALUES=$(KIND_VALUES) IMAGE_REGISTRY=$(IMAGE_REGISTRY)
+# How long `make kind` waits until the platform can be used, in seconds.
+WAIT_S ?= 900
+KIND = WAIT_S=$(WAIT_S) KIND_NAME=$(KIND_NAME) KIND_IMAGE=$(KIND_IMAGE) NODES=$(NODES) \
+	CNPG_MANIFEST=$(CNPG_MANIFEST) METRICS_SERVER_MANIFEST=$(METRICS_SERVER_MANIFEST) \
+	KIND_VALUES=$(KIND_VALUES) IMAGE_REGISTRY=$(IMAGE_REGISTRY)
 
 .PHONY: chart-docs chart image kind kind-test kind-down
 

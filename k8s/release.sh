@@ -23,12 +23,15 @@ for server in $(names clusters.postgresql.cnpg.io --selector "$ours"); do
   echo "waiting for $server" >&2
   kube wait "$server" --for condition=Ready --timeout "$(left)" > /dev/null || late="$late $server"
 done
-for workload in $(names deployments,statefulsets --selector "$ours,app.kubernetes.io/component!=serving"); do
+but_serving="$ours,app.kubernetes.io/component!=serving"
+for workload in $(names deployments,statefulsets --selector "$but_serving"); do
   echo "waiting for $workload" >&2
   kube rollout status "$workload" --timeout "$(left)" > /dev/null || late="$late $workload"
 done
 # The newest: each upgrade reads the pipelines again.
-job=$(names jobs --selector "$ours,app.kubernetes.io/component=apply" --sort-by .metadata.creationTimestamp | tail -1)
+by_age='--sort-by .metadata.creationTimestamp'
+# shellcheck disable=SC2086  (two words)
+job=$(names jobs --selector "$ours,app.kubernetes.io/component=apply" $by_age | tail -1)
 echo "waiting for the pipelines ($job)" >&2
 kube wait "$job" --for condition=Complete --timeout "$(left)" > /dev/null || late="$late $job"
 

@@ -1,4 +1,7 @@
-"""The chart, rendered without a cluster and without a helm program; what every test of this folder starts from."""
+"""The chart, rendered without a cluster and without a helm program.
+
+Every test of this folder starts from it.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,8 @@ def chart_on(folder: Path, found: dict[str, Object]) -> Path:
         f'{{{{- if eq $asked "{key}" }}}}{{{{ {json.dumps(json.dumps(each))} }}}}{{{{ end }}}}'
         for key, each in found.items()
     )
-    text = f'{{{{- define "mlplatform.found" }}}}{{{{- $asked := printf "%s/%s" .kind .name -}}}}{cases}{{{{- end }}}}'
+    key = '{{- $asked := printf "%s/%s" .kind .name -}}'
+    text = f'{{{{- define "mlplatform.found" }}}}{key}{cases}{{{{- end }}}}'
     (made / "templates" / "_found.tpl").write_text(text)
     return made
 

@@ -15,7 +15,7 @@ from mlplatform.database import queries
 
 
 def test_digests_belong_to_the_tokens(tmp_path: pytest.TempPathFactory) -> None:
-    """What dataapi and serving mount lets in exactly the tokens that callers get, with their roles."""
+    """The mounted digests let in exactly the tokens that callers get, with their roles."""
     secret = next(
         each
         for each in objects_in(files("kind"))
@@ -58,7 +58,10 @@ def test_an_upgrade_keeps_passwords_and_tokens(tmp_path: Path) -> None:
 
 
 def test_a_caller_that_is_taken_away_is_gone_after_the_upgrade() -> None:
-    """The processes read the digests at their start: another list of callers replaces their pods, the same one does not."""
+    """The processes read the digests at their start.
+
+    Another list of callers replaces their pods, the same one does not.
+    """
 
     def pods(*callers: str) -> list[object]:
         values = SMALLEST | {

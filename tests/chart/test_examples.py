@@ -1,4 +1,7 @@
-"""k8s/examples fit what the chart renders: a name that drifted apart would be noticed in the hour of need only."""
+"""k8s/examples fit what the chart renders.
+
+A name that no longer matches would be noticed only when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def patched(target: Any, patch: Any) -> Any:
 
 
 def addresses(pod: Object) -> dict[str, str]:
-    """Variable -> value of the first container, whatever the variables with the passwords are called."""
+    """Variable -> value of the first container, whatever the names of the password variables."""
     return {
         each["name"]: re.sub(r"\$\(\w+\)", "$()", each["value"])
         for each in pod["containers"][0]["env"]
@@ -44,7 +47,10 @@ def addresses(pod: Object) -> dict[str, str]:
 
 
 def test_the_registry_is_restored_where_the_backup_lies() -> None:
-    """The Job has the backup's account, labels and volume, the owners' addresses and passwords, and no name that the chart does not make."""
+    """The Job has the backup's account, labels and volume, the owners' addresses and passwords.
+
+    It holds no name that the chart does not make.
+    """
     job = yaml.safe_load((EXAMPLES / "restore-registry.yaml").read_text())
     made = objects_in(files("kind"))
     pods = {
@@ -79,7 +85,10 @@ def test_the_registry_is_restored_where_the_backup_lies() -> None:
 
 
 def test_rows_are_restored_under_the_name_of_the_chart(tmp_path: Path) -> None:
-    """The chart's own Cluster with the patch is one that the operator takes, and the next upgrade leaves its beginning alone."""
+    """The chart's own Cluster with the patch is one that the operator takes.
+
+    The next upgrade leaves its beginning alone.
+    """
     values = SMALLEST | {"postgres": {"plugins": [PLUGIN]}}
     cluster = next(each for each in objects_in(rendered(values)) if each["kind"] == "Cluster")
     restored = patched(cluster, json.loads((EXAMPLES / "restore-rows.json").read_text()))
@@ -100,7 +109,10 @@ def test_rows_are_restored_under_the_name_of_the_chart(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_database_has_a_base() -> None:
-    """Where a plugin archives the log, it takes whole backups of every Cluster as well; without a plugin there is nothing to schedule."""
+    """Where a plugin archives the log, it takes whole backups of every Cluster as well.
+
+    Without a plugin there is nothing to schedule.
+    """
     backups = {
         each["metadata"]["name"]: each["spec"]
         for each in objects_in(files("ha"))
@@ -116,7 +128,10 @@ def test_the_log_of_a_database_has_a_base() -> None:
 
 
 def test_secrets_of_your_own_are_left_alone() -> None:
-    """With Secrets that somebody else makes, the chart renders none, so that each rendering is the same."""
+    """With Secrets that somebody else makes, the chart renders none.
+
+    Each rendering is then the same.
+    """
     values = SMALLEST | {
         "postgres": {"existingSecrets": True},
         "access": {"existingSecret": "tokens"},

@@ -15,7 +15,11 @@ def cpu(resources: Object) -> float:
 
 
 def of_pod(pod: Object) -> float:
-    """Cores that the scheduler counts: containers and sidecars, or the largest init container beside the sidecars before it."""
+    """Cores that the scheduler counts.
+
+    They are those of containers and sidecars, or the largest init container beside the sidecars
+    before it.
+    """
     sidecars, most = 0.0, 0.0
     for container in pod.get("initContainers", ()):
         if container.get("restartPolicy") == "Always":
@@ -26,7 +30,10 @@ def of_pod(pod: Object) -> float:
 
 
 def test_cpu_requests_of_the_kind_profile() -> None:
-    """Everything that runs for good, with three serving pods, one that surges and one training, asks for 0.7 cores at most."""
+    """All requests together stay within 0.7 cores.
+
+    Counted are the processes that run for good, three serving pods, one that surges, one training.
+    """
     total = 0.0
     for found in objects_in(files("kind")):
         pod = pod_of(found)

@@ -52,7 +52,10 @@ def test_egress_is_the_arrows() -> None:
 
 
 def test_ingress_answers_the_arrows() -> None:
-    """Each component lets in exactly those that have an arrow to it; serving and the data API let in clients as well."""
+    """Each component lets in exactly those that have an arrow to it.
+
+    Serving and the data API let in clients as well.
+    """
     expected = {
         target: {origin for origin, targets in ARROWS.items() if target in targets}
         for target in ARROWS
@@ -67,7 +70,7 @@ def test_ingress_answers_the_arrows() -> None:
 
 
 def test_nobody_else_reaches_postgres() -> None:
-    """Only the data API, consumer, etl, mlflow, backup and the servers themselves may open a database connection."""
+    """Only processes with a database role, and the servers themselves, may reach the servers."""
     assert {"dataapi", "consumer", "etl", "mlflow", "backup", "postgres"} == {
         component
         for component, spec in policies("kind").items()
@@ -91,7 +94,10 @@ def test_all_pods_are_denied_first() -> None:
 
 
 def test_the_outside_is_open_only_where_it_is_outside() -> None:
-    """With everything in the cluster, no egress but the API server's leaves it; each external server opens only its own connections."""
+    """With everything in the cluster, no egress but the API server's leaves it.
+
+    Each external server opens only its own connections.
+    """
     inside = {
         component
         for component, spec in policies("kind").items()
@@ -123,7 +129,10 @@ def test_no_default_reaches_the_metadata_service() -> None:
 
 
 def test_scrapers_come_in_by_number() -> None:
-    """The port of /metrics is given by number: some plugins resolve no names of a sidecar's ports."""
+    """The port of /metrics is given by number.
+
+    Some plugins resolve no names of a sidecar's ports.
+    """
     found = policies("small")
     ports = [
         rule["ports"]

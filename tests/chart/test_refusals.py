@@ -16,7 +16,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"pipelines": [{"name": LONG}]},
         (
-            f"pipelines: 'mlplatform-trainer-{LONG}' is longer than the 52 characters of a CronJob's name: shorten the pipeline's name, "
+            f"pipelines: 'mlplatform-trainer-{LONG}' is longer than the 52 characters of a "
+            f"CronJob's name: shorten the pipeline's name, "
             "the release's or fullnameOverride"
         ),
     ),
@@ -55,11 +56,17 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"source": {"url": ""}},
-        "source.url: name the git repository with your pipelines (or source.builtin: true for a trial)",
+        (
+            "source.url: name the git repository with your pipelines (or source.builtin: true "
+            "for a trial)"
+        ),
     ),
     (
         {"source": {"existingSecret": "token"}},
-        "source.existingSecret: settings.source.username is missing (many hosts take any, e.g. 'git')",
+        (
+            "source.existingSecret: settings.source.username is missing (many hosts take any, "
+            "e.g. 'git')"
+        ),
     ),
     (
         {"postgres": {"enabled": False}},
@@ -71,7 +78,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"postgres": {"synchronous": "required"}},
-        "postgres.synchronous: required needs postgres.instances of 3 or more: with one standby, its restart would stop every write",
+        (
+            "postgres.synchronous: required needs postgres.instances of 3 or more: with one "
+            "standby, its restart would stop every write"
+        ),
     ),
     (
         {"postgres": {"smartShutdownSeconds": 120}},
@@ -86,7 +96,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
             "kafka": {"mode": "external", "external": {"bootstrapServers": "k:9092"}},
             "settings": {"queue": {"security_protocol": "SASL_SSL"}},
         },
-        "settings.queue.security_protocol: SASL needs kafka.external.saslSecret and settings.queue.sasl_mechanism",
+        (
+            "settings.queue.security_protocol: SASL needs kafka.external.saslSecret and "
+            "settings.queue.sasl_mechanism"
+        ),
     ),
     (
         {"kafka": {"external": {"bootstrapServers": "k:9092"}}},
@@ -94,7 +107,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"settings": {"queue": {"security_protocol": "SSL"}}},
-        "settings.queue.security_protocol: the builtin Kafka offers only PLAINTEXT, inside NetworkPolicies; take kafka.mode: external for more",
+        (
+            "settings.queue.security_protocol: the builtin Kafka offers only PLAINTEXT, inside "
+            "NetworkPolicies; take kafka.mode: external for more"
+        ),
     ),
     (
         {"settings": {"queue": {"replication_factor": 3}}},
@@ -106,21 +122,33 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"consumer": {"replicas": 7}},
-        "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the rest would be idle",
+        (
+            "consumer.replicas: 7 pods share 6 partitions (settings.queue.partitions); the "
+            "rest would be idle"
+        ),
     ),
     ({"mlflow": {"enabled": False}}, "mlflow.url: needed with mlflow.enabled: false"),
     (
         {"mlflow": {"existingSecret": "user"}},
-        "mlflow.existingSecret: only with mlflow.enabled: false; the chart's own server needs no password, inside NetworkPolicies",
+        (
+            "mlflow.existingSecret: only with mlflow.enabled: false; the chart's own server "
+            "needs no password, inside NetworkPolicies"
+        ),
     ),
     ({"mlflow": {"url": "http://mlflow"}}, "mlflow.url: only with mlflow.enabled: false"),
     (
         {"mlflow": {"enabled": False, "url": "http://mlflow"}},
-        "backup.enabled: snapshots are made of the chart's own MLflow; with mlflow.enabled: false, set it to false and back up yours",
+        (
+            "backup.enabled: snapshots are made of the chart's own MLflow; with "
+            "mlflow.enabled: false, set it to false and back up yours"
+        ),
     ),
     (
         {"dataapi": {"ingress": {"enabled": True}}},
-        "dataapi.ingress: host and tlsSecret are needed, since bearer tokens must not travel in the clear",
+        (
+            "dataapi.ingress: host and tlsSecret are needed, since bearer tokens must not "
+            "travel in the clear"
+        ),
     ),
     (
         {"serving": {"httpRoute": {"enabled": True}}},
@@ -143,11 +171,17 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"networkPolicy": {"externalCIDR": "192.0.2.0/24"}},
-        "networkPolicy.externalCIDR -> networkPolicy.external: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]",
+        (
+            "networkPolicy.externalCIDR -> networkPolicy.external: a list of egress rules, "
+            "e.g. [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]"
+        ),
     ),
     (
         {"networkPolicy": {"apiServerCIDR": "192.0.2.7/32"}},
-        "networkPolicy.apiServerCIDR -> networkPolicy.apiServer: a list of egress rules, e.g. [{to: [{ipBlock: {cidr: 192.0.2.7/32}}]}]",
+        (
+            "networkPolicy.apiServerCIDR -> networkPolicy.apiServer: a list of egress rules, "
+            "e.g. [{to: [{ipBlock: {cidr: 192.0.2.7/32}}]}]"
+        ),
     ),
     (
         {"settings": {"outbox": {"segment_bytes": 400_000_000}}},
@@ -167,7 +201,8 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
         ONE_BROKER,
         {"kafka": {"nodes": 3}},
         (
-            "kafka.nodes: is decided by the first install. There are volumes of 1 broker(s), and a quorum of 3 beside them could begin "
+            "kafka.nodes: is decided by the first install. There are volumes of 1 "
+            "broker(s), and a quorum of 3 beside them could begin "
             "without their records: keep 1, or move the queue as docs/start/cluster.md says"
         ),
     ),
@@ -175,7 +210,8 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
         {"StatefulSet/mlplatform-kafka": {"kind": "StatefulSet"}},
         {"kafka": EXTERNAL},
         (
-            "kafka.mode: the builtin Kafka would be deleted with the records that nobody has read yet: keep builtin, or move the queue as "
+            "kafka.mode: the builtin Kafka would be deleted with the records that nobody "
+            "has read yet: keep builtin, or move the queue as "
             "docs/start/cluster.md says and delete the StatefulSet mlplatform-kafka"
         ),
     ),
@@ -183,15 +219,18 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
         {"Cluster/mlplatform-postgres": CLUSTER},
         {"postgres": {"separateRaw": True}},
         (
-            "postgres.separateRaw: is decided by the first install. The rows of raw lie in the Cluster mlplatform-postgres, and one of "
-            "their own would begin empty: keep false, or make the Cluster mlplatform-raw with these rows first"
+            "postgres.separateRaw: is decided by the first install. The rows of raw lie in "
+            "the Cluster mlplatform-postgres, and one of "
+            "their own would begin empty: keep false, or make the Cluster mlplatform-raw "
+            "with these rows first"
         ),
     ),
     (
         {"Cluster/mlplatform-postgres": CLUSTER, "Cluster/mlplatform-raw": CLUSTER},
         {},
         (
-            "postgres.separateRaw: is decided by the first install. The rows of raw lie in the Cluster mlplatform-raw: keep true, or "
+            "postgres.separateRaw: is decided by the first install. The rows of raw lie in "
+            "the Cluster mlplatform-raw: keep true, or "
             "delete that Cluster when nobody needs them"
         ),
     ),
@@ -225,7 +264,7 @@ def test_switches_that_lose_something_are_refused(
     said: str,
     refusal: Callable[..., str],
 ) -> None:
-    """What the first install decided can't be changed by an upgrade that would leave records or rows behind."""
+    """An upgrade can't change what the first install decided: records or rows would stay behind."""
     assert said == refusal(SMALLEST | values, chart_on(tmp_path, found)).split("): ", 1)[-1]
 
 

@@ -28,7 +28,10 @@ def serving(values: dict[str, Any]) -> dict[str, Object]:
 
 
 def test_a_group_may_switch_off_what_the_main_one_has() -> None:
-    """`sklearn: false` of a group counts, though the main Deployment's is true; what a group does not say it inherits."""
+    """`sklearn: false` of a group counts, though the main Deployment's is true.
+
+    What a group does not say it inherits.
+    """
     group = {
         "name": "g",
         "models": ["a1"],
@@ -45,7 +48,10 @@ def test_a_group_may_switch_off_what_the_main_one_has() -> None:
 
 
 def test_without_a_pipeline_no_serving_pod_is_made() -> None:
-    """A pod without a pipeline would end at its start again and again: there is none, and no Ingress to it, and the notes say what comes next."""
+    """A pod without a pipeline would end at its start again and again: there is none.
+
+    There is no Ingress to it either, and the notes say what comes next.
+    """
     made = rendered({"source": {"builtin": True}, "serving": OUTSIDE})
     kinds = {
         each["kind"]

@@ -71,7 +71,10 @@ def test_knobs_reach_their_own_component() -> None:
 
 
 def test_serving_knows_what_the_shipper_can_send() -> None:
-    """A request that no Kafka record could hold is refused by serving, which knows the bound; other knobs of the queue are not its own."""
+    """A request that no Kafka record could hold is refused by serving, which knows the bound.
+
+    The queue's other settings are not serving's own.
+    """
     found = environment("every-key")
 
     assert {"MLPLATFORM_QUEUE__MAX_RECORD_BYTES"} == {
@@ -82,7 +85,7 @@ def test_serving_knows_what_the_shipper_can_send() -> None:
 
 
 def test_rendered_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the chart renders for a process is what its settings accept: types, bounds, JSON lists."""
+    """What the chart renders for a process, its settings accept: types, bounds, JSON lists."""
     for each in objects_in(files("every-key")):
         pod = pod_of(each)
         for container in containers(pod) if pod else ():

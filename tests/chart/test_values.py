@@ -42,7 +42,11 @@ TEMPLATES = "".join(
 
 
 def test_generated_files_are_fresh() -> None:
-    """values.schema.json, the README's tables, the settings block and the database's first statements follow from their sources."""
+    """What is generated follows from its sources.
+
+    That is values.schema.json, the README's tables, the settings block, and the database's first
+    statements.
+    """
     done = subprocess.run(
         [sys.executable, "tools/chart_docs.py", "--check"],
         cwd=ROOT,
@@ -100,7 +104,10 @@ def test_every_key_that_a_template_reads_exists() -> None:
 
 
 def test_one_file_sets_every_key() -> None:
-    """ci/every-key-values.yaml holds every key, so that each is rendered and validated at least once."""
+    """ci/every-key-values.yaml holds every key.
+
+    Each is rendered and validated at least once that way.
+    """
     given = values_of("every-key")
 
     def holds(path: str) -> bool:

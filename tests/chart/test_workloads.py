@@ -46,7 +46,10 @@ def test_only_the_data_api_gets_an_account_token(workloads: Workloads) -> None:
 
 
 def test_memory_is_limited_and_cpu_is_not(workloads: Workloads) -> None:
-    """Each container asks for CPU and memory, has a limit on memory, and none on CPU, which would throttle it."""
+    """Each container asks for CPU and memory, has a limit on memory.
+
+    It has none on CPU, which would throttle it.
+    """
     for found, pod in workloads:
         for container in containers(pod):
             resources = container["resources"]
@@ -143,7 +146,7 @@ def test_replicas_and_autoscaler_do_not_fight(objects: list[Object]) -> None:
 
 
 def test_serving_drains_within_its_grace_period(workloads: Workloads) -> None:
-    """Lingering, running requests and the rest of the outbox fit into the grace period, one after the other."""
+    """Lingering, running requests, then the rest of the outbox fit into the grace period."""
     for found, pod in workloads:
         if found["metadata"]["labels"]["app.kubernetes.io/component"] == "serving":
             values = {
@@ -161,7 +164,10 @@ def test_serving_drains_within_its_grace_period(workloads: Workloads) -> None:
 
 
 def test_no_bound_kills_a_serving_pod_before_its_outbox_is_empty(workloads: Workloads) -> None:
-    """The kubelet evicts a pod whose disk outgrows a limit at once, without a drain: serving asks for disk, and limits none."""
+    """The kubelet evicts a pod whose disk outgrows a limit at once, without a drain.
+
+    Serving asks for disk, and limits none.
+    """
     for found, pod in workloads:
         if found["metadata"]["labels"]["app.kubernetes.io/component"] == "serving":
             asked = {
@@ -182,7 +188,10 @@ def test_no_bound_kills_a_serving_pod_before_its_outbox_is_empty(workloads: Work
 
 
 def test_pods_that_are_not_ready_hold_no_node(objects: list[Object]) -> None:
-    """A drain may take pods of serving and dataapi that are not ready; a broker that is not ready stays until it is."""
+    """A drain may take pods of serving and dataapi that are not ready.
+
+    A broker that is not ready stays until it is.
+    """
     budgets = {
         found["metadata"]["labels"]["app.kubernetes.io/component"]: found["spec"].get(
             "unhealthyPodEvictionPolicy"

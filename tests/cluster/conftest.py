@@ -14,17 +14,20 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kind_cluster import ROOT, Cluster, until
+from kind_cluster import ROOT, Cluster, Ended, until
 from platform_user import PIPELINES, User
+
+COMPONENTS = ("dataapi", "consumer", "etl", "mlflow", "kafka", "source")
+"""All but serving, whose pods become ready with the first promoted version."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """All of this folder needs a cluster, is no part of `make test`, and runs only when it is asked for by its mark."""
-    wanted = "cluster" in (config.option.markexpr or "")
+    """All of this folder needs a cluster: `make test` leaves it out, only its mark runs it."""
+    by_mark = "cluster" in (config.option.markexpr or "")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
-            if not wanted:
+            if not by_mark:
                 item.add_marker(pytest.mark.skip(reason="`make kind-test` runs it"))
             item.add_marker(
                 pytest.mark.filterwarnings("default")
@@ -33,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A cluster with operators and images, without a release; deleted afterwards, unless it was there before.
+    """A cluster with operators and images, without a release; deleted afterwards if made here.
 
     Skipped where there is no engine to make one.
     """
@@ -58,7 +61,8 @@ def cluster() -> Iterator[Cluster]:
     found = Cluster(f"kind-{name}", made.stdout.strip().splitlines()[-1])
     if found.helm("list", "-q").strip():
         pytest.fail(
-            f"cluster {name} has a release already, which these tests would break: make kind-down, or another KIND_NAME"
+            f"cluster {name} has a release already, which these tests would break: make kind-down, "
+            "or another KIND_NAME"
         )
     yield found
     if not existed and not os.environ.get("KEEP"):
@@ -72,35 +76,32 @@ def user(cluster: Cluster) -> User:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster, user: User) -> dict[str, float]:
+def ended(cluster: Cluster, user: User) -> Ended:
+    """The release as the last step of `make kind` leaves it. Nothing is waited for."""
+    begun = time.monotonic()
+    subprocess.run(["k8s/release.sh", cluster.context, cluster.tag], cwd=ROOT, check=True)
+    seconds = time.monotonic() - begun
+    late = [component for component in COMPONENTS if not cluster.ready(component)]
+    if not cluster.database_is_healthy():
+        late.append("postgres")
+    with user.dataapi() as api:
+        return Ended(seconds, late, [pipeline.name for pipeline in api.pipelines()])
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster, user: User, ended: Ended) -> dict[str, float]:
     """The release, with history imported and first versions promoted.
 
     Seconds from `helm install` to each milestone.
     """
-    begun = time.monotonic()
-    seconds = {}
-    cluster.release()
-    for component in ("dataapi", "consumer", "etl", "mlflow", "kafka", "source"):
-        until(
-            f"{component} is ready",
-            lambda component=component: cluster.ready(component),
-            seconds=480,
-        )
-    until("the pipelines are known", lambda: _known(user), seconds=120)
-    cluster.healthy_database(seconds=240)
-    seconds["everything but serving ready"] = time.monotonic() - begun
+    begun = time.monotonic() - ended.seconds
+    seconds = {"everything but serving ready": ended.seconds}
     for pipeline in PIPELINES:
         user.import_history(pipeline)
-    outcome = user.retrain("breast-cancer", "first-breast-cancer")
-    assert "Complete" == outcome
+    assert "Complete" == user.retrain("breast-cancer", "first-breast-cancer")
     until("the first answer", user.served, seconds=120, every=0.5)
     seconds["first answer"] = time.monotonic() - begun
     assert "Complete" == user.retrain("diabetes", "first-diabetes")
     for name, took in seconds.items():
         print(f"\n  from helm install to {name}: {took:.0f} s")
     return seconds
-
-
-def _known(user: User) -> bool:
-    with user.dataapi() as client:
-        return {each["name"] for each in client.get("/v1/pipelines")} >= set(PIPELINES)

@@ -21,6 +21,15 @@ KIND = (CI / "kind-values.yaml",)
 HA = (CI / "ha-values.yaml", Path(__file__).parent / "ha-on-kind-values.yaml")
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What was found at the moment when `make kind` had installed the release and ended."""
+
+    seconds: float
+    late: list[str]  # what was not ready
+    pipelines: list[str]  # that were applied
+
+
 def until(what: str, ask: Callable[[], T], *, seconds: float, every: float = 1.0) -> T:
     """The first true answer of `ask`.
 
@@ -31,7 +40,7 @@ def until(what: str, ask: Callable[[], T], *, seconds: float, every: float = 1.0
         try:
             if answer := ask():
                 return answer
-        except Exception as error:  # noqa: BLE001  (told at the deadline; a platform that is being broken fails in many ways)
+        except Exception as error:  # noqa: BLE001  (what is being broken fails in many ways)
             last = f": {error}"
         time.sleep(every)
     raise AssertionError(f"not within {seconds:g} s: {what}{last}")
@@ -90,7 +99,10 @@ class Cluster:
         return [pod["metadata"]["name"] for pod in self.pods(component) if _condition(pod, "Ready")]
 
     def ready_uids(self, component: str) -> set[str]:
-        """Identities of the pods of a component that are ready: a pod of a StatefulSet keeps its name when it is made anew."""
+        """Identities of the pods of a component that are ready.
+
+        A pod of a StatefulSet keeps its name when it is made anew.
+        """
         return {pod["metadata"]["uid"] for pod in self.pods(component) if _condition(pod, "Ready")}
 
     def rolled_out(self, *, seconds: float = 240) -> None:
@@ -130,12 +142,12 @@ class Cluster:
 
     def healthy_database(self, *, seconds: float = 240) -> None:
         """Wait until every PostgreSQL server of every Cluster is ready and the standbys stream."""
+        until("the database is whole", self.database_is_healthy, seconds=seconds)
 
-        def healthy() -> bool:
-            found = self.get("cluster.postgresql.cnpg.io")["items"]
-            return bool(found) and all(_whole(item["spec"], item["status"]) for item in found)
-
-        until("the database is whole", healthy, seconds=seconds)
+    def database_is_healthy(self) -> bool:
+        """Whether every PostgreSQL server of every Cluster is ready."""
+        found = self.get("cluster.postgresql.cnpg.io")["items"]
+        return bool(found) and all(_whole(item["spec"], item["status"]) for item in found)
 
 
 def _whole(spec: dict[str, Any], status: dict[str, Any]) -> bool:

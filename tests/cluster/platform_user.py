@@ -91,7 +91,8 @@ class Load:
         """Codes and times, for people."""
         times = sorted(answer.seconds for answer in self.answers if answer.code == 200) or [0.0]
         codes = dict(Counter(answer.code for answer in self.answers))
-        return f"{len(self.answers)} requests {codes}, p50 {times[len(times) // 2] * 1e3:.0f} ms, max {times[-1] * 1e3:.0f} ms"
+        speed = f"p50 {times[len(times) // 2] * 1e3:.0f} ms, max {times[-1] * 1e3:.0f} ms"
+        return f"{len(self.answers)} requests {codes}, {speed}"
 
     def _work(self, index: int) -> None:
         pause, number = self.workers / self.per_second, index
@@ -183,7 +184,7 @@ class User:
             return dict(retry(lambda: client.get("/v1/balance"), seconds=20))
 
     def closed_balance(self, *, seconds: float = 180) -> dict[str, Any]:
-        """Wait until all that was accepted is stored and every row has its place; the books then."""
+        """The balance, once all that was accepted is stored and every row has its place."""
 
         def closed() -> dict[str, Any] | None:
             books = self.balance()
@@ -231,7 +232,10 @@ class User:
 
     @contextmanager
     def load(self, **options: Any) -> Iterator[Load]:
-        """Requests in the background while something happens; all of them are answered when it ends."""
+        """Requests in the background while something happens.
+
+        All of them are answered when it ends.
+        """
         made = Load(self.token("client"), **options)
         made.start()
         try:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import subprocess
 
-from kind_cluster import NAMESPACE, RELEASE, Cluster
+from kind_cluster import NAMESPACE, RELEASE, Cluster, Ended
 from platform_user import PIPELINES, User
 
 SQL = "select 1"
 
 
+def test_make_kind_ends_when_the_platform_can_be_used(ended: Ended) -> None:
+    """Right after it everything but serving is ready, and the pipelines are applied."""
+    assert [] == ended.late
+    assert sorted(PIPELINES) == sorted(ended.pipelines)
+
+
 def test_installs_within_five_minutes(installed: dict[str, float]) -> None:
-    """With images at hand, `helm install` leads to a platform that is ready for data in less than five minutes."""
+    """With images at hand, a release is ready for data less than five minutes after its install."""
     assert installed["everything but serving ready"] < 300
 
 
@@ -27,7 +33,7 @@ def test_helm_test_passes(cluster: Cluster, installed: dict[str, float]) -> None
 def test_a_model_that_waits_for_a_person_is_not_served(
     user: User, cluster: Cluster, installed: dict[str, float]
 ) -> None:
-    """late-delivery says approval: manual, so its version is a candidate until somebody approves it."""
+    """With `approval: manual` a version is a candidate until somebody approves it."""
     assert "Complete" == user.retrain("late-delivery", "first-late-delivery")
     assert "" == user.champion("late-delivery")
     with user.dataapi() as client:
@@ -41,11 +47,15 @@ def test_a_model_that_waits_for_a_person_is_not_served(
 
 
 def test_the_primary_refuses_the_reader(cluster: Cluster, installed: dict[str, float]) -> None:
-    """The reader's own password opens a session on -ro, and none on -rw: the login trigger says no, in each database."""
+    """The reader's own password opens a session on -ro, and none on -rw.
+
+    The login trigger says no, in each database.
+    """
     password = cluster.secret(f"{RELEASE}-postgres-reader", "password")
 
     def connect(service: str, database: str) -> str:
-        url = f"postgresql://mlplatform_reader:{password}@{RELEASE}-postgres-{service}/{database}?sslmode=require"
+        server = f"mlplatform_reader:{password}@{RELEASE}-postgres-{service}"
+        url = f"postgresql://{server}/{database}?sslmode=require"
         return cluster.kubectl(
             "exec",
             cluster.primary(),
@@ -67,7 +77,7 @@ def test_the_primary_refuses_the_reader(cluster: Cluster, installed: dict[str, f
 def test_the_namespace_takes_restricted_pods_only(
     cluster: Cluster, installed: dict[str, float]
 ) -> None:
-    """The Pod Security Standard `restricted` holds in the namespace, and everything runs under it."""
+    """The namespace enforces the Pod Security Standard `restricted`; everything runs under it."""
     said = cluster.kubectl(
         "run", "rooted", "--image=python:3.13-slim", "--dry-run=server", check=False
     )
@@ -77,7 +87,10 @@ def test_the_namespace_takes_restricted_pods_only(
 
 
 def test_footprint(cluster: Cluster, installed: dict[str, float]) -> None:
-    """What it takes is printed: memory of the node with everything, CPU and memory by container, image sizes."""
+    """What it takes is printed.
+
+    That is memory of the node with everything, CPU and memory by container, image sizes.
+    """
     print("\n" + cluster.kubectl("top", "pods", "--containers"))
     stats = subprocess.run(
         ["docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"],

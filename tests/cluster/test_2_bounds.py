@@ -11,7 +11,10 @@ from platform_user import User
 
 from mlplatform.errors import Forbidden
 
-CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5); print('connected')"
+CONNECT = (
+    "import socket, sys; "
+    "socket.create_connection((sys.argv[1], int(sys.argv[2])), 5); print('connected')"
+)
 
 
 def probe(cluster: Cluster, component: str, host: str, port: int) -> str:
@@ -84,7 +87,10 @@ def test_only_the_arrows_are_open(
     *,
     reached: bool,
 ) -> None:
-    """A pod with a component's labels reaches what the component has an arrow to, and nothing else: not even the trainer Postgres."""
+    """A pod with a component's labels reaches what the component has an arrow to, and nothing else.
+
+    The trainer does not even reach Postgres.
+    """
     said = probe(cluster, component, host, port)
 
     assert reached == (said.strip() == "connected"), said
@@ -94,7 +100,10 @@ def test_only_the_arrows_are_open(
 
 
 def test_the_data_api_starts_trainers_only(cluster: Cluster, installed: dict[str, float]) -> None:
-    """Its account may make Jobs, and the admission policy lets through the trainer's own and nothing else."""
+    """Its account may make Jobs.
+
+    The admission policy lets through the trainer's own and nothing else.
+    """
     account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}-dataapi"
     job = json.loads(
         cluster.kubectl(
@@ -146,7 +155,10 @@ def test_the_data_api_starts_trainers_only(cluster: Cluster, installed: dict[str
 
 
 def test_a_role_may_not_do_more_than_it_says(user: User, installed: dict[str, float]) -> None:
-    """The token of a client can't promote, the trainer's can't approve, and no token gets nothing."""
+    """The token of a client can't promote, the trainer's can't approve.
+
+    Without a token nothing is allowed.
+    """
     body = {"action": "promote", "version": "1", "why": "to see"}
     for caller in ("client", "trainer", "serving"):
         with user.dataapi(caller) as client, pytest.raises(Forbidden):

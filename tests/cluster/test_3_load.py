@@ -14,7 +14,10 @@ def replicas(cluster: Cluster) -> int:
 def test_serving_grows_and_shrinks(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """Load brings serving from one pod to three, its end brings it back to one, and no request fails on the way."""
+    """Load brings serving from one pod to three, its end brings it back to one.
+
+    No request fails on the way.
+    """
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
     with user.load(workers=5, per_second=200, rows=5) as heavy:
         until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
@@ -34,7 +37,10 @@ def test_serving_grows_and_shrinks(
 def test_a_retraining_by_kubectl_replaces_the_champion(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """`kubectl create job --from=cronjob/…` trains on the standby's data and ends with a new champion that answers, without a gap."""
+    """`kubectl create job --from=cronjob/…` trains on the standby's data and ends with a champion.
+
+    The new champion answers without a gap.
+    """
     before = user.champion("breast-cancer")
     with user.load(per_second=6) as load:
         assert "Complete" == user.retrain("breast-cancer", "retrain-1")
@@ -56,7 +62,10 @@ def test_the_data_api_starts_the_same_run(
 
 
 def test_upgrade_under_load(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
-    """`helm upgrade` rolls every process of ours, serving to its small image, while requests come in, and none of them fails."""
+    """`helm upgrade` replaces every process of ours while requests come in, and none fails.
+
+    Serving gets its small image.
+    """
     before = {
         pod["metadata"]["name"]
         for component in ("serving", "dataapi", "consumer", "etl")
@@ -103,9 +112,9 @@ def test_a_value_that_makes_no_sense_changes_nothing(
     said = cluster.release("--set", "consumer.replicas=99", check=False)
 
     assert (
-        "consumer.replicas: 99 pods share 6 partitions (settings.queue.partitions); the rest would stand idle"
-        in said
-    )
+        "consumer.replicas: 99 pods share 6 partitions (settings.queue.partitions); the "
+        "rest would be idle"
+    ) in said
     assert revision == cluster.helm("history", RELEASE)
 
 

@@ -17,7 +17,10 @@ COMPONENTS = ("consumer", "etl", "dataapi", "mlflow", "source", "kafka", "servin
 
 
 def test_every_pod_deleted_once(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
-    """Each component loses its pods once under load: nothing that was answered is lost, and the balance closes."""
+    """Each component loses its pods once under load: nothing that was answered is lost.
+
+    The balance closes afterwards.
+    """
     with user.load(per_second=10) as load:
         for component in COMPONENTS:
             pods = cluster.pods(component)
@@ -41,7 +44,10 @@ def test_every_pod_deleted_once(cluster: Cluster, user: User, installed: dict[st
 def test_broker_away_costs_no_request(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """While Kafka is gone altogether, every request is answered; all of them arrive when it is back."""
+    """While Kafka is gone altogether, every request is answered.
+
+    All of them arrive when it is back.
+    """
     cluster.kubectl("scale", "statefulset/mlplatform-kafka", "--replicas=0")
     until(
         "no broker",
@@ -59,7 +65,10 @@ def test_broker_away_costs_no_request(
 
 
 def test_primary_killed(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
-    """The operator promotes the standby; requests go on, writes resume; every read meanwhile is refused or comes from a standby."""
+    """The operator promotes the standby; requests go on, writes resume.
+
+    Every read meanwhile is refused or comes from a standby.
+    """
     cluster.healthy_database()
     primary = cluster.primary()
     receipts, refusals = [], []
@@ -97,7 +106,10 @@ def test_training_after_failover(user: User, installed: dict[str, float]) -> Non
 def test_serving_starts_while_data_api_and_registry_are_away(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """A container of serving that restarts answers with the last good model from its disk, although nobody tells it which."""
+    """A serving container that restarts answers with the last good model from its disk.
+
+    Nothing else could name the version to it.
+    """
     version = user.served()
     for name in ("dataapi", "mlflow"):
         cluster.kubectl("scale", f"deployment/mlplatform-{name}", "--replicas=0")

@@ -18,7 +18,10 @@ def left(cluster: Cluster, kind: str) -> set[str]:
 def test_a_second_install_finds_its_data(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """After uninstall and install, rows, versions, promotion records and tokens are the same, and the champion answers without a training."""
+    """After uninstall and install, rows, versions, promotion records and tokens are the same.
+
+    The champion answers without a training.
+    """
     before = user.closed_balance()
     champions = {pipeline: user.champion(pipeline) for pipeline in PIPELINES}
     token, stored = user.token("client"), user.stored_ids("breast-cancer")
@@ -74,12 +77,18 @@ def test_backup_runs(cluster: Cluster, installed: dict[str, float]) -> None:
 
 @pytest.mark.timeout(900)
 def test_the_registry_comes_back(cluster: Cluster, user: User, installed: dict[str, float]) -> None:
-    """With MLflow's rows and files lost, the documented Job brings the newest snapshot back, and the champions' bytes are what was promoted."""
+    """With MLflow's rows and files lost, the documented Job brings the newest snapshot back.
+
+    The champions' bytes are what was promoted.
+    """
     versions = {pipeline: user.champion(pipeline) for pipeline in PIPELINES}
     cluster.kubectl("exec", cluster.ready("mlflow")[0], "--", "sh", "-c", "rm -rf /artifacts/*")
     cluster.kubectl("scale", f"deployment/{RELEASE}-mlflow", "--replicas=0")
     until("no mlflow", lambda: not cluster.pods("mlflow"), seconds=120)
-    lose = "drop owned by mlplatform_mlflow cascade; create schema if not exists public authorization mlplatform_mlflow;"
+    lose = (
+        "drop owned by mlplatform_mlflow cascade; "
+        "create schema if not exists public authorization mlplatform_mlflow;"
+    )
     cluster.kubectl(
         "exec", cluster.primary(), "-c", "postgres", "--", "psql", "-d", "mlflow", "-c", lose
     )

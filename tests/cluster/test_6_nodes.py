@@ -33,7 +33,10 @@ def node_of(cluster: Cluster, pod: str) -> str:
 def test_a_drained_node_loses_no_request(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """`kubectl drain` of the node under serving: its pods drain their outboxes first, and no request fails or is lost."""
+    """`kubectl drain` of the node under serving: its pods drain their outboxes first.
+
+    No request fails or is lost.
+    """
     cluster.healthy_database()
     until("serving answers", user.served, seconds=240)
     cluster.release("--set", "serving.autoscaling.minReplicas=2")
@@ -61,7 +64,10 @@ def test_a_drained_node_loses_no_request(
 
 
 def on_every_worker(cluster: Cluster) -> bool:
-    """Whether each worker has a ready serving pod; else one of the many on another is made anew, which the scheduler spreads."""
+    """Whether each worker has a ready serving pod.
+
+    If not, one of several on another node is made anew, and the scheduler spreads them.
+    """
     places = {pod: node_of(cluster, pod) for pod in cluster.ready("serving")}
     bare = set(workers(cluster)) - set(places.values())
     if bare and len(places) > 1:
@@ -73,7 +79,10 @@ def on_every_worker(cluster: Cluster) -> bool:
 def test_a_stopped_node_is_what_the_balance_names(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
-    """A node dies for good while the broker is away: database and service go on, and the balance misses exactly what its outbox held."""
+    """A node dies for good while the broker is away: database and service go on.
+
+    The balance misses exactly what its outbox held.
+    """
     cluster.release("--set", "serving.autoscaling.minReplicas=2")
     cluster.healthy_database()
     until("serving on every worker", lambda: on_every_worker(cluster), seconds=300, every=15)
@@ -112,7 +121,8 @@ def test_a_stopped_node_is_what_the_balance_names(
         if box["missing"]
     }
     print(
-        f"\n  lost with the node: {len(lost)} of {len(before.ids()) + len(after.ids())} answered requests; missing: {named}"
+        f"\n  lost with the node: {len(lost)} of {len(before.ids()) + len(after.ids())} answered "
+        f"requests; missing: {named}"
     )
 
     assert lost

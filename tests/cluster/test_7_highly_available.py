@@ -1,6 +1,7 @@
-"""The profile where nothing runs once, on three nodes. `make kind-test NODES=3`; not part of the usual run.
+"""The profile where nothing runs once, on three nodes: `make kind-test NODES=3`.
 
-Three brokers, two Clusters of three servers with synchronous standbys, two serving Deployments.
+Not part of the usual run. Three brokers, two Clusters of three servers with synchronous standbys,
+two serving Deployments.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.environ.get("NODES", "1") != "3", reason="nee
 
 @pytest.fixture(scope="module")
 def ha(cluster: Cluster, user: User) -> None:
-    """The release, made anew from the profile, with history and a first version of each pipeline of one group."""
+    """The release, made anew from the profile, with history and first versions of one group."""
     cluster.helm("uninstall", RELEASE, "--wait", "--ignore-not-found")
     cluster.kubectl(
         "delete",
@@ -73,7 +74,7 @@ def test_each_group_keeps_its_promises(cluster: Cluster, ha: None) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_lost_broker_stops_nothing(cluster: Cluster, user: User, ha: None) -> None:
-    """With one of three brokers killed, requests go on to the database while it is away, since two copies are enough."""
+    """With one of three brokers killed, requests reach the database: two copies are enough."""
     stored = len(user.stored_ids("breast-cancer"))
     with user.load(per_second=10) as load:
         cluster.kubectl("delete", "pod", f"{RELEASE}-kafka-0", "--grace-period=0", "--force")
@@ -92,7 +93,10 @@ def test_a_lost_broker_stops_nothing(cluster: Cluster, user: User, ha: None) -> 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [f"{RELEASE}-raw", f"{RELEASE}-postgres"])
 def test_a_lost_primary_loses_no_commit(cluster: Cluster, user: User, ha: None, name: str) -> None:
-    """The primary of the raw rows, then of the warehouse, is killed under load: a synchronous standby takes over and the balance closes."""
+    """The primary of the raw rows, then of the warehouse, is killed under load.
+
+    A synchronous standby takes over and the balance closes.
+    """
     primary = cluster.primary(name)
     with user.load(per_second=10) as load:
         cluster.kubectl("delete", "pod", primary, "--grace-period=0", "--force")
