@@ -14,14 +14,18 @@ WORKDIR /src
 
 FROM tools AS package
 COPY requirements/build.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip python -m pip install -q --target /build --require-hashes -r requirements/build.txt
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m pip install -q --target /build --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md ./
 COPY src src
-# Installed beside the dependencies, so that a change of our code is a small layer of its own. Bytecode that trusts its source: the files
-# of an image never change, and a read-only root could not hold a fresh copy.
+# Installed beside the dependencies, so that a change of our code is a small layer of its own.
+# Bytecode that trusts its source: the files of an image never change, and a read-only root could
+# not hold a fresh copy.
 RUN PYTHONPATH=/build python -m pip wheel -q --no-deps --no-build-isolation -w /dist . \
-    && python -m pip --python /opt/mlplatform/bin/python install -q --no-deps --prefix /package /dist/*.whl \
-    && python -m compileall -q --invalidation-mode unchecked-hash -s /package -p /opt/mlplatform /package
+    && python -m pip --python /opt/mlplatform/bin/python install -q --no-deps --prefix /package \
+    /dist/*.whl \
+    && python -m compileall -q --invalidation-mode unchecked-hash \
+    -s /package -p /opt/mlplatform /package
 
 FROM tools AS install
 COPY k8s/install.sh /usr/local/bin/install-locked
@@ -47,7 +51,8 @@ RUN /opt/mlplatform/bin/python bake.py . /repository
 FROM ${PYTHON} AS base
 # HOME is the one writable folder under a read-only root. USER: libraries ask who runs them.
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin mlplatform
-ENV PATH=/opt/mlplatform/bin:$PATH HOME=/tmp USER=mlplatform PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
+ENV PATH=/opt/mlplatform/bin:$PATH HOME=/tmp USER=mlplatform \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
     ORT_DISABLE_TELEMETRY=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 WORKDIR /tmp
 USER 10001:10001

@@ -6,7 +6,9 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 STAMP := $(VENV)/.locked
 LOCKS := requirements/lock.txt requirements/build.txt
 QUEUE ?= sqlite
@@ -18,23 +20,26 @@ WORKERS ?= 3
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-zA-Z0-9_-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-zA-Z0-9_-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' \
+	$(MAKEFILE_LIST)
 
-# -- run --------------------------------------------------------------------------------------------------------------------------------
+# -- run -------------------------------------------------------------------------------------------
 
 .PHONY: setup
 setup: $(STAMP) ## Make the virtual environment from the lock (only when the lock changed)
 
-# The fast installer is a convenience: where it can't be had, pip does the same work. Both check every hash.
+# The fast installer is a convenience: where it can't be had, pip does the same work. Both check
+# every hash.
 $(STAMP): $(LOCKS) pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=…"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@if cmp -s <(cat $(LOCKS)) $(VENV)/.installed; then echo "dependencies are as the lock says"; else tools/install $(BIN)/python $(LOCKS); cat $(LOCKS) >$(VENV)/.installed; fi
+	@if cmp -s <(cat $(LOCKS)) $(VENV)/.installed; then echo "dependencies are as the lock says"; \
+	else tools/install $(BIN)/python $(LOCKS); cat $(LOCKS) >$(VENV)/.installed; fi
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: up
-up: setup ## Start the whole platform on this machine and take the tour of it (QUEUE=kafka or kafka://HOST:PORT)
+up: setup ## Start the whole platform here and take its tour (QUEUE=kafka or kafka://HOST:PORT)
 	@$(BIN)/mlplatform up --queue $(QUEUE)
 
 .PHONY: down
@@ -49,11 +54,12 @@ demo: setup ## Take the tour from nothing, check every claim, stop
 kafka: setup ## Run a Kafka broker on this machine (needs Java 17 and Maven)
 	@$(BIN)/python -m mlplatform.local.servers.kafka
 
-# -- check ------------------------------------------------------------------------------------------------------------------------------
+# -- check -----------------------------------------------------------------------------------------
 
-# Short ones first; each says what it is, so that a log can be read. `pytest` runs in parts: a part that hangs is named.
+# Short ones first; each says what it is, so that a log can be read. `pytest` runs in parts: a part
+# that hangs is named.
 .PHONY: test
-test: lint types contracts house unit integration faults acceptance chart ## Run every check of this file
+test: lint types contracts house unit integration faults acceptance chart ## Every check of this file
 
 .PHONY: lint
 lint: setup ## Style: ruff, and the formatter's opinion
@@ -92,13 +98,15 @@ acceptance: setup ## The command line, as a newcomer uses it
 bench: setup ## Measure; never part of `test`
 	@for part in tests/benchmarks/*.py; do echo "== $$part"; $(BIN)/python $$part; done
 
-# The Kafka tests need a broker's jars. Without Java and Maven they are skipped, and that must not go unseen.
+# The Kafka tests need a broker's jars. Without Java and Maven they are skipped, and that must not
+# go unseen.
 .PHONY: kafka-jars
 kafka-jars: setup
-	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m mlplatform.local.servers.kafka --fetch; \
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	$(BIN)/python -m mlplatform.local.servers.kafka --fetch; \
 	else echo "!! no Java or no Maven here: THE TESTS ON A REAL KAFKA BROKER ARE SKIPPED"; fi
 
-# -- keep -------------------------------------------------------------------------------------------------------------------------------
+# -- keep ------------------------------------------------------------------------------------------
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew (ARGS=--upgrade for the newest that fit)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import textwrap
 import types
 from typing import Any, Literal, get_args, get_origin
 
 from mlplatform import settings
+
+WIDTH = 94  # of a comment's text: four columns of indentation and the sign make it a hundred
 
 LOCAL = {"cluster": {"environment_file", "logs"}, "source": {"working_tree"}}
 """Only for processes on one machine: the chart never sets them."""
@@ -49,7 +52,8 @@ def block() -> str:
 
 
 def _field(name: str, info: Any) -> list[str]:
-    notes = [f"# {info.description}", *_choices(info.annotation), *_bounds(info.metadata)]
+    about = [f"# {line}" for line in textwrap.wrap(info.description or "", WIDTH)]
+    notes = [*about, *_choices(info.annotation), *_bounds(info.metadata)]
     default = info.default
     if isinstance(default, tuple):
         items = [f"  - {value}" for value in default]
