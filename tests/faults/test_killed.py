@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
-from whole import NAME, Platform
+from whole import EVER, NAME, Platform
 
 from mlplatform.errors import TryLater
 from mlplatform.local.tour import traffic
@@ -15,8 +13,10 @@ from mlplatform.local.tour import traffic
     "victim",
     ["shipper", "consumer", "etl", "dataapi", "mlflow", "postgres-primary", "postgres-standby"],
 )
-def test_a_killed_process_behind_serving_costs_no_answer(platform: Platform, victim: str) -> None:
-    """What lies behind the outbox may die: every request is answered all along, stored once, and the balance closes."""
+def test_a_killed_process_other_than_serving_costs_no_answer(
+    platform: Platform, victim: str
+) -> None:
+    """All requests are answered meanwhile, each is stored once, and the balance closes."""
     with platform.load() as load:
         platform.kill(victim)
         load.await_answers(20)
@@ -25,7 +25,7 @@ def test_a_killed_process_behind_serving_costs_no_answer(platform: Platform, vic
 
 
 def test_killed_serving_keeps_every_request_it_answered(platform: Platform) -> None:
-    """Serving may die in the middle of requests: those it answered are stored, and it answers again from its cache on disk."""
+    """Requests that serving answered before its end are stored; it starts again from its cache."""
     with platform.load() as load:
         platform.kill("serving")
         load.await_answers(20)
@@ -34,12 +34,12 @@ def test_killed_serving_keeps_every_request_it_answered(platform: Platform) -> N
 
 
 def test_no_dataset_while_the_standby_is_away(platform: Platform) -> None:
-    """Without a standby there is no dataset and no training: the primary is up, and is not read instead."""
+    """Without a standby no dataset is read: the primary is up, and is not read instead."""
     processes = platform.stack.supervisor
     with platform.load() as load:
         processes.stop("postgres-standby")
         with pytest.raises(TryLater):
-            traffic.stored(platform.admin, NAME, datetime(2000, 1, 1, tzinfo=UTC))
+            traffic.stored(platform.admin, NAME, EVER)
         processes.start("postgres-standby")
 
     assert load.refused == []

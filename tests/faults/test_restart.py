@@ -10,7 +10,7 @@ from whole import NAME, Platform
 
 
 def test_a_flipped_byte_in_the_registry_never_serves(platform: Platform) -> None:
-    """A model file that changed after its registration is refused by its digest; the version of before goes on answering."""
+    """A model file that changed after its registration is refused; the version before answers."""
     before = platform.champion()
     platform.stack.supervisor.stop("serving")
     version = platform.train("a second version")
@@ -29,7 +29,9 @@ def test_a_flipped_byte_in_the_registry_never_serves(platform: Platform) -> None
 
 def test_rollback_brings_the_version_of_before_back(platform: Platform) -> None:
     """After a rollback the previous champion answers, without a training and without a restart."""
-    newer, older = platform.champion(), platform.admin.model_status(NAME).previous.version
+    previous = platform.admin.model_status(NAME).previous
+    assert previous is not None
+    newer, older = platform.champion(), previous.version
     with platform.load() as load:
         platform.admin.decide(NAME, "rollback", why="a test")
         platform.await_version(older)
@@ -39,7 +41,7 @@ def test_rollback_brings_the_version_of_before_back(platform: Platform) -> None:
 
 
 def test_everything_killed_at_once_loses_nothing(platform: Platform) -> None:
-    """All processes die in the same moment, databases too: each comes back, and every answered request is stored."""
+    """Each process comes back, databases too, and every answered request is stored."""
     processes = platform.stack.supervisor
     restarts = {name: status.restarts for name, status in processes.status().items()}
     with platform.load() as load:
@@ -57,15 +59,16 @@ def test_everything_killed_at_once_loses_nothing(platform: Platform) -> None:
 
 
 def test_a_stopped_stack_starts_again_with_its_data(platform: Platform) -> None:
-    """An orderly stop leaves no request half way; another start finds requests, versions and promotion record as they were."""
+    """After an orderly stop the next start finds requests, champion and promotion record again."""
     with platform.load() as load:
         load.await_answers(20)
-    record = platform.admin.model_status(NAME)
+    version, record = platform.champion(), platform.admin.promotions(NAME)
     platform.stack.supervisor.stop()
     platform.stack.supervisor.start()
-    platform.await_version(record.champion.version)
+    platform.await_version(version)
 
-    assert platform.admin.model_status(NAME) == record
+    assert platform.champion() == version
+    assert platform.admin.promotions(NAME) == record
     platform.await_stored(load)
 
 

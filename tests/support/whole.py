@@ -22,6 +22,7 @@ from mlplatform.local.tour import traffic
 from mlplatform.local.training import train
 
 NAME = "breast-cancer"
+EVER = datetime(2000, 1, 1, tzinfo=UTC)  # before every row
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Platform:
         return self.champion()
 
     def champion(self) -> str:
-        """The version that is champion now."""
+        """The version that is to answer."""
         champion = self.admin.model_status(NAME).champion
         assert champion is not None
         return champion.version
@@ -95,29 +96,26 @@ class Platform:
         """
         try:
             found = self.admin.balance()
-        except PlatformError:  # the data API or its database is on its way back; tried again
+        except PlatformError:  # the data API or its database is restarting; tried again
             return False
         outboxes = all(
             not box.missing and box.accepted == box.stored + box.dead_lettered
             for box in found.outboxes
         )
         rows = found.rows[NAME]
-        return (
-            outboxes
-            and rows.raw == rows.featured + rows.quarantined + rows.not_applicable
-            and not rows.waiting
-        )
+        done = rows.raw == rows.featured + rows.quarantined + rows.not_applicable
+        return outboxes and done and not rows.waiting
 
     def _stored(self) -> set[str]:
         try:
-            return set(traffic.stored(self.admin, NAME, datetime(2000, 1, 1, tzinfo=UTC)))
-        except PlatformError:  # the standby or the data API is on its way back; asked again
+            return set(traffic.stored(self.admin, NAME, EVER))
+        except PlatformError:  # the standby or the data API is restarting; tried again
             return set()
 
     def _answers(self, version: str) -> bool:
         try:
             return bool(self.serving.predict(NAME, [self.row]).version == version)
-        except PlatformError:  # no version yet, or restarting; asked again
+        except PlatformError:  # no version yet, or restarting; tried again
             return False
 
     def _back(self, name: str, restarts: int) -> bool:

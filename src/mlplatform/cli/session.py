@@ -14,7 +14,7 @@ from mlplatform.cli.progress import reporter
 from mlplatform.local.stack import LocalStack, Options
 from mlplatform.local.tour.reporting import Reporter
 from mlplatform.local.tour.summary import Summary
-from mlplatform.local.tour.tour import Tour
+from mlplatform.local.tour.tour import take_tour
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, `mlplatform down`, a closed terminal."""
@@ -70,7 +70,7 @@ def _start(stack: LocalStack, report: Reporter) -> None:
 
 def _summary(stack: LocalStack, report: Reporter, *, began: float, tour: bool) -> Summary:
     if tour:  # begins while MLflow still starts
-        return Tour(stack, report, began=began).run()
+        return take_tour(stack, report, began=began)
     stack.await_registry()
     seconds = time.monotonic() - began
     return Summary(

@@ -1,6 +1,6 @@
-"""The rows of all example pipelines, made by a child process: scikit-learn's weight is gone again when they are there.
+"""The rows of all example pipelines, made by a child process, whose end gives back the memory.
 
-Run as a module it prints them: {"<pipeline>": {"history": [row, …], "live": [row, …]}, …}.
+See `mlplatform.local.tour.history`, which the child runs.
 """
 
 from __future__ import annotations
@@ -12,48 +12,44 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlplatform.errors import PlatformError
-from mlplatform.local.tour import history
 
 Rows = list[dict[str, Any]]
 
+NAMES = ("breast-cancer", "diabetes", "late-delivery")
+"""Pipelines that have example rows."""
+
 
 class Examples:
-    """Begins to make the rows at once; `rows` waits for them."""
+    """The rows, made once; `rows` waits for them."""
 
     def __init__(self) -> None:
-        argv = [sys.executable, "-m", "mlplatform.local.tour.examples"]
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process: subprocess.Popen[str] | None = None
         self._made: Mapping[str, Mapping[str, Rows]] | None = None
 
+    def begin(self) -> subprocess.Popen[str]:
+        """Have them made in the background, unless they are already."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mlplatform.local.tour.history"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        return self._process
+
     def rows(self, name: str, *, live: bool) -> Rows:
-        """Rows of one pipeline: its history, or those that play the live traffic."""
+        """Rows of one pipeline: its history, or those for live requests. Raises PlatformError."""
         if self._made is None:
-            out, errors = self._process.communicate()
-            if self._process.returncode:
+            process = self.begin()
+            out, errors = process.communicate()
+            if process.returncode:
                 raise PlatformError(f"can't make the example rows: {errors.strip()}", field=name)
             self._made = json.loads(out)
         return self._made[name]["live" if live else "history"]
 
     def close(self) -> None:
         """End the child if it still runs."""
-        self._process.kill()
-        self._process.communicate()
-
-
-def main() -> None:
-    """Print the rows."""
-    made = {
-        name: {"history": list(history.history(name)), "live": list(history.live(name))}
-        for name in history.names()
-    }
-    json.dump(made, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()

@@ -1,18 +1,25 @@
-"""Rows for the example pipelines: a history to learn from, and later rows that play the live traffic.
+"""Rows for the example pipelines: a history to train on, and later rows for live requests.
 
 `history(name)` and `live(name)` never share a row. Both give rows as a user would send them: raw
 columns, target, key and, where the pipeline has one, time; every value fits into JSON. Seeded: the
 same rows each time.
+
+Importing this takes a second and a lot of memory, for scikit-learn, so `examples` has a child
+process do it. Run as a module it prints the rows of all pipelines:
+{"<pipeline>": {"history": [row, …], "live": [row, …]}, …}.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from mlplatform.errors import UnknownName
 
@@ -23,7 +30,8 @@ DAYS = 240
 """Length of the parcels' history: from early summer into deep winter."""
 BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
 DIABETES = (
-    "age", "sex", "bmi", "blood_pressure", "total_cholesterol", "ldl", "hdl", "cholesterol_ratio", "log_triglycerides", "glucose",
+    "age", "sex", "bmi", "blood_pressure", "total_cholesterol", "ldl", "hdl", "cholesterol_ratio",
+    "log_triglycerides", "glucose",
 )  # fmt: skip
 
 
@@ -59,8 +67,6 @@ def _rows(name: str) -> tuple[list[Row], int]:
 
 
 def _breast_cancer() -> list[Row]:
-    from sklearn.datasets import load_breast_cancer  # noqa: PLC0415  (a second to import; only the demo needs it)
-
     data = load_breast_cancer()
     columns = [
         str(name).replace(" error", "_error").replace(" ", "_") for name in data.feature_names
@@ -74,8 +80,6 @@ def _breast_cancer() -> list[Row]:
 
 
 def _diabetes() -> list[Row]:
-    from sklearn.datasets import load_diabetes  # noqa: PLC0415  (a second to import; only the demo needs it)
-
     data = load_diabetes(scaled=False)
     rows = []
     for number, (values, progression) in enumerate(zip(data.data, data.target, strict=True)):
@@ -91,13 +95,17 @@ def _diabetes() -> list[Row]:
 
 
 def _shuffled(rows: list[Row]) -> list[Row]:
-    """The sources are sorted in part; what is held back as live must look like the rest."""
+    """The sources are sorted in part; the rows that are held back must look like the others."""
     order = np.random.default_rng(SEED).permutation(len(rows))
     return [rows[index] for index in order]
 
 
 def _parcels() -> list[Row]:
-    """Winter brings frost and lateness; the carrier `swift` gets worse from month to month, and gets more of the parcels."""
+    """Parcels in the order of their time.
+
+    Winter brings frost and delays. The carrier `swift` gets worse from month to month, and gets a
+    growing part of the parcels.
+    """
     random = np.random.default_rng(SEED)
     count = PARCELS + LIVE_PARCELS
     days = np.sort(random.uniform(0, DAYS * count / PARCELS, count))
@@ -105,46 +113,45 @@ def _parcels() -> list[Row]:
 
 
 def _parcel(random: Generator, number: int, day: float) -> Row:
+    """The order in which values are drawn must not change: the rows would be others."""
     ordered = BEGIN + timedelta(seconds=int(day * 86_400))
-    age = day / DAYS  # 0 at the begin of the history, 1 at its end
-    carrier = str(
-        random.choice(["north", "swift", "turtle"], p=[0.45 - 0.1 * age, 0.3 + 0.1 * age, 0.25])
-    )
-    distance = round(float(random.gamma(2.0, 150.0)), 1)
-    items = int(random.geometric(0.4))
-    temperature = round(20.0 - 22.0 * min(age, 1.2) + float(random.normal(0.0, 4.0)), 1)
-    express = bool(random.random() < 0.25)
-    region = None if random.random() < 0.08 else str(random.choice(["al", "be", "ch", "da", "em"]))
-    weight = (
-        None
-        if random.random() < 0.1
-        else round(min(150.0, 0.2 + items * float(random.gamma(1.5, 1.2))), 2)
-    )
-    worse = {"north": -0.6, "swift": -1.2 + 1.8 * age, "turtle": 0.7}[carrier] + (
-        0.5 if region == "em" else 0.0
-    )
-    score = (
-        worse
-        - 1.6
-        + distance / 260
-        + 0.22 * max(0.0, -temperature)
-        + (0.7 if ordered.weekday() >= 5 else 0.0)
-        - 1.3 * express
-    )
-    late = random.random() < 1.0 / (1.0 + np.exp(-score))
-    return {
-        "carrier": carrier,
-        "region": region,
-        "distance_km": min(distance, 3_000.0),
-        "weight_kg": weight,
-        "items": min(items, 200),
+    age = day / DAYS  # 0 at the beginning of the history, 1 at its end
+    shares = [0.45 - 0.1 * age, 0.3 + 0.1 * age, 0.25]
+    row: Row = {
+        "carrier": str(random.choice(["north", "swift", "turtle"], p=shares)),
+        "region": None,
+        "distance_km": min(round(float(random.gamma(2.0, 150.0)), 1), 3_000.0),
+        "weight_kg": None,
+        "items": min(int(random.geometric(0.4)), 200),
         "weekday": ordered.weekday(),
-        "temperature_c": temperature,
-        "express": express,
+        "temperature_c": round(20.0 - 22.0 * min(age, 1.2) + float(random.normal(0.0, 4.0)), 1),
+        "express": bool(random.random() < 0.25),
+    }
+    if random.random() >= 0.08:
+        row["region"] = str(random.choice(["al", "be", "ch", "da", "em"]))
+    if random.random() >= 0.1:
+        weight = 0.2 + row["items"] * float(random.gamma(1.5, 1.2))
+        row["weight_kg"] = round(min(150.0, weight), 2)
+    late = random.random() < 1.0 / (1.0 + np.exp(-_lateness(row, age)))
+    return row | {
         "outcome": "late" if late else "on_time",
         "parcel": f"parcel-{number:05d}",
         "ordered_at": ordered.isoformat(),
     }
+
+
+def _lateness(row: Row, age: float) -> float:
+    """Log-odds of a late arrival."""
+    carriers = {"north": -0.6, "swift": -1.2 + 1.8 * age, "turtle": 0.7}
+    return float(
+        carriers[row["carrier"]]
+        + (0.5 if row["region"] == "em" else 0.0)
+        - 1.6
+        + row["distance_km"] / 260
+        + 0.22 * max(0.0, -row["temperature_c"])
+        + (0.7 if row["weekday"] >= 5 else 0.0)
+        - 1.3 * row["express"]
+    )
 
 
 _ROWS: dict[str, tuple[Callable[[], list[Row]], int]] = {
@@ -153,3 +160,13 @@ _ROWS: dict[str, tuple[Callable[[], list[Row]], int]] = {
     "late-delivery": (_parcels, LIVE_PARCELS),
 }
 """Pipeline -> how its rows are made, and how many of the last are live."""
+
+
+def main() -> None:
+    """Print the rows."""
+    made = {name: {"history": list(history(name)), "live": list(live(name))} for name in names()}
+    json.dump(made, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

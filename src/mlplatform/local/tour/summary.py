@@ -43,7 +43,6 @@ class Summary:
 
     def document(self) -> dict[str, Any]:
         """For --json."""
-        return asdict(self) | {
-            "balance": {} if self.balance is None else self.balance.model_dump(mode="json"),
-            "memory_total_bytes": sum(self.memory_bytes.values()),
-        }
+        balance = self.balance.model_dump(mode="json") if self.balance else {}
+        total = sum(self.memory_bytes.values())
+        return asdict(self) | {"balance": balance, "memory_total_bytes": total}

@@ -1,4 +1,4 @@
-"""Rows of the example pipelines as a client sends them: history to import, requests, labels; and what came of them."""
+"""What a client of the example pipelines does: import history, request predictions, send labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZES = (1, 1, 3)  # rows per request, in turn
 
 @dataclass(frozen=True)
 class Sent:
-    """An answered request: what went in, what came out, and what later turned out to be true."""
+    """An answered request: its rows, its predictions, and what later turned out to be true."""
 
     id: str
     version: str
@@ -39,24 +39,16 @@ def import_rows(api: DataApi, name: str, rows: Sequence[Row], *, key: str) -> Im
 def send(
     serving: ServingClient, definition: PipelineDefinition, rows: Sequence[Row]
 ) -> Iterator[Sent]:
-    """Send live rows as requests of different sizes, without their target."""
+    """Send rows as requests of different sizes, without their target."""
     target = definition.target.name
     start = 0
     while start < len(rows):
-        size = SIZES[start % len(SIZES)]
-        part = rows[start : start + size]
-        start += size
-        answer = serving.predict(
-            definition.name,
-            [{key: value for key, value in row.items() if key != target} for row in part],
-        )
-        yield Sent(
-            answer.id,
-            answer.version,
-            part,
-            answer.predictions,
-            [row[target] for row in part],
-        )
+        part = rows[start : start + SIZES[start % len(SIZES)]]
+        start += len(part)
+        inputs = [{name: value for name, value in row.items() if name != target} for row in part]
+        answer = serving.predict(definition.name, inputs)
+        labels = [row[target] for row in part]
+        yield Sent(answer.id, answer.version, part, answer.predictions, labels)
 
 
 def label(api: DataApi, name: str, sent: Sequence[Sent]) -> LabelsResult:
@@ -70,15 +62,15 @@ def label(api: DataApi, name: str, sent: Sequence[Sent]) -> LabelsResult:
 
 
 def stored(api: DataApi, name: str, since: datetime) -> dict[str, list[Any]]:
-    """What the requests dataset, read from the standby, says was answered from `since` on: request id -> predictions."""
+    """Predictions that were stored since then, by request id; read from the standby."""
     found = api.dataset_rows(f"{name}.requests", DatasetQuery(since=since))
     return {
         row["request_id"]: _document(row["outputs"])["prediction"]
         for row in found.rows
-        if row["source"] == "serving"
+        if row["source"] == "serving"  # imported history has no predictions
     }
 
 
 def _document(value: Any) -> Any:
-    """A column of JSON is text in a line of NDJSON."""
+    """A JSON column is text in a line of NDJSON."""
     return json.loads(value) if isinstance(value, str) else value
