@@ -75,7 +75,7 @@ def test_every_key_is_documented() -> None:
 
 
 def test_every_key_is_used() -> None:
-    """Each key is read by a template; knobs of processes are rendered as a whole."""
+    """Each key is read by a template; settings of processes are rendered as a whole."""
     used = {
         path.rstrip(".")
         for path in re.findall(r"\.?\$?(?:v|Values|values|scale)((?:\.\w+)+)", TEMPLATES)

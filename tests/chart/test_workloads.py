@@ -227,6 +227,6 @@ def test_no_deadline_is_shorter_than_the_patience_of_what_runs(workloads: Worklo
             )
             for container in containers(pod):
                 words = container.get("args", [])
-                patience = int(words[words.index("--wait") + 1]) if "--wait" in words else 0
+                wait_s = int(words[words.index("--wait") + 1]) if "--wait" in words else 0
 
-                assert spec["activeDeadlineSeconds"] > patience, found["metadata"]["name"]
+                assert spec["activeDeadlineSeconds"] > wait_s, found["metadata"]["name"]

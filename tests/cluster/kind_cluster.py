@@ -106,7 +106,7 @@ class Cluster:
         return {pod["metadata"]["uid"] for pod in self.pods(component) if _condition(pod, "Ready")}
 
     def rolled_out(self, *, seconds: float = 240) -> None:
-        """Wait until every Deployment and StatefulSet runs what it was last told to run."""
+        """Wait until every Deployment and StatefulSet runs its latest revision."""
         for kind in ("deployment", "statefulset"):
             for item in self.get(kind)["items"]:
                 self.kubectl(

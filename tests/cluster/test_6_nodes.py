@@ -113,11 +113,11 @@ def test_a_stopped_node_is_what_the_balance_names(
     subprocess.run(["docker", "start", node], check=True, capture_output=True)
     cluster.kubectl("scale", "statefulset/mlplatform-kafka", "--replicas=1")
     cluster.healthy_database(seconds=420)
-    books = until("only the lost outbox is open", lambda: _settled(user), seconds=420, every=5)
+    sheet = until("only the lost outbox is open", lambda: _settled(user), seconds=420, every=5)
     lost = (before.ids() | after.ids()) - user.stored_ids("breast-cancer")
     named = {
         box["host"]: sum(last - first + 1 for first, last in box["missing"])
-        for box in books["outboxes"]
+        for box in sheet["outboxes"]
         if box["missing"]
     }
     print(
@@ -140,9 +140,9 @@ def _all_well(load: Load) -> bool:
 
 
 def _settled(user: User) -> dict[str, Any] | None:
-    """The books, when nothing is on its way any more and something is missing."""
-    books = user.balance()
-    moving = any(box["in_flight"] for box in books["outboxes"]) or any(
-        line["waiting"] for line in books["rows"].values()
+    """The balance, when nothing is on its way any more and something is missing."""
+    sheet = user.balance()
+    moving = any(box["in_flight"] for box in sheet["outboxes"]) or any(
+        line["waiting"] for line in sheet["rows"].values()
     )
-    return books if not moving and any(box["missing"] for box in books["outboxes"]) else None
+    return sheet if not moving and any(box["missing"] for box in sheet["outboxes"]) else None

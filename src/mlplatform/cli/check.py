@@ -81,7 +81,7 @@ def _findings(
 def _of_pipeline(
     platform: Platform, api: DataApi, name: str, timeout: float, *, must: bool
 ) -> Iterator[Finding]:
-    """What is found of one pipeline; `must`: without a version it is a fault, else it is skipped."""
+    """What is found of one pipeline; one without a version is skipped, unless it `must` answer."""
     try:
         champion = retry(lambda: api.model_status(name), seconds=REACH_S).champion
     except PlatformError as error:  # e.g. one that serving is to answer for, and nobody has applied

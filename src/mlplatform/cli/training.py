@@ -15,6 +15,7 @@ from mlplatform.cli.terminal import console
 from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import environment
+from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.errors import Refused, UnknownName
 from mlplatform.local import training
 from mlplatform.local.state import State
@@ -89,9 +90,14 @@ def train(
         newest = max(api.versions(name), key=lambda version: int(version.version))
     if as_json:
         emit(newest)
-        return
-    print(f"{name} version {newest.version} is {newest.state}: {figures(newest.metrics)}")
-    if newest.state == "candidate":
+    else:
+        _print(newest)
+
+
+def _print(version: ModelVersion) -> None:
+    name = version.pipeline
+    print(f"{name} version {version.version} is {version.state}: {figures(version.metrics)}")
+    if version.state == "candidate":
         print(f"it waits for a person: mlplatform approve {name} --why '…'")
 
 

@@ -18,6 +18,7 @@ from mlplatform.cli.session import interrupted_by_signals, running
 from mlplatform.cli.summary import show
 from mlplatform.local.stack import Options
 from mlplatform.local.state import FOLDER
+from mlplatform.local.tour.summary import Summary
 
 Queue = Annotated[
     str,
@@ -89,11 +90,7 @@ def up(
         running(options, tour=tour) as (stack, summary),
         contextlib.suppress(KeyboardInterrupt),
     ):
-        if as_json:
-            emit(summary.document())
-            sys.stdout.flush()
-        else:
-            show(summary, home=options.home)
+        _print(summary, options.home, as_json=as_json)
         stack.stay()
 
 
@@ -117,11 +114,16 @@ def demo(
     if home is None:
         remove(options.home)
     with interrupted_by_signals(), running(options, tour=True) as (_, summary):
-        if as_json:
-            emit(summary.document())
-        else:
-            show(summary, home=None)
+        _print(summary, None, as_json=as_json)
     print("every claim of the tour holds", file=sys.stderr)
+
+
+def _print(summary: Summary, home: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        emit(summary.document())
+    else:
+        show(summary, home=home)
+    sys.stdout.flush()  # `up` stays, and a script that reads it waits for this
 
 
 def _options(

@@ -25,7 +25,7 @@ Without a pipeline there is none: a pod of it would have nothing to answer with.
 {{- toYaml (dict "groups" $groups) }}
 {{- end }}
 
-{{/* Labels that tell one group's pods from another's. Input: dict of root and group. */}}
+{{/* Labels that distinguish one group's pods from another's. Input: dict of root and group. */}}
 {{- define "mlplatform.serving.selector" -}}
 {{ include "mlplatform.selector" (dict "root" .root "component" "serving") }}
 mlplatform.io/group: {{ .group | default "main" }}
