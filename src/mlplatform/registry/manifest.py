@@ -24,7 +24,16 @@ def build(folder: Path) -> Manifest:
 
     Symbolic links are refused: their target could change.
     """
-    return Manifest(files=tuple(_line(folder, path) for path in _files(folder)))
+    return Manifest(
+        files=tuple(
+            ModelFile(
+                path=path.relative_to(folder).as_posix(),
+                size=path.stat().st_size,
+                sha256=hash_file(path),
+            )
+            for path in _files(folder)
+        )
+    )
 
 
 def write(folder: Path) -> str:
@@ -48,7 +57,7 @@ def parse(data: bytes, manifest_sha256: str) -> Manifest:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ManifestMismatch(
-            f"{NAME} is no manifest: {error.errors()[0]['msg']}", field=NAME
+            f"{NAME} is not a manifest: {error.errors()[0]['msg']}", field=NAME
         ) from error
     for file in manifest.files:
         if ".." in PurePosixPath(file.path).parts or file.path == NAME:
@@ -71,7 +80,7 @@ def verify(folder: Path, manifest_sha256: str) -> Manifest:
         check(file, actual.pop(file.path, None))
     if actual:
         raise ManifestMismatch(
-            f"{', '.join(sorted(actual))} stands in no line of {NAME}",
+            f"{', '.join(sorted(actual))} is not listed in {NAME}",
             field=next(iter(sorted(actual))),
         )
     return manifest
@@ -104,9 +113,3 @@ def _files(folder: Path) -> Iterator[Path]:
             raise ManifestMismatch(f"{path} is a symbolic link", field=path.name)
         if path.is_file() and path != folder / NAME:
             yield path
-
-
-def _line(folder: Path, path: Path) -> ModelFile:
-    return ModelFile(
-        path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=hash_file(path)
-    )

@@ -124,7 +124,11 @@ def _generated(
     yield "values mixed across rows", rows(_mixed)
     yield "numbers between and around the known ones", rows(_spread)
     yield "least and greatest values", rows(_extremes)
-    nulls = {f.name: _null(f) for f in features if _nullable(f, train[f.name])}
+    nulls = {
+        f.name: None if f.dtype == "string" else np.nan
+        for f in features
+        if _nullable(f, train[f.name])
+    }
     if nulls:
         yield "nulls", _changed(rows(_mixed), nulls, random)
     unseen = {f.name: UNSEEN for f in features if f.dtype == "string"}
@@ -148,10 +152,6 @@ def _nullable(feature: Feature, known: NDArray[Any]) -> bool:
 
 def _mixed(values: NDArray[Any], _: Feature, random: np.random.Generator) -> NDArray[Any]:
     return random.choice(values, _ROWS)
-
-
-def _null(feature: Feature) -> Any:
-    return None if feature.dtype == "string" else np.nan
 
 
 def _spread(values: NDArray[Any], feature: Feature, random: np.random.Generator) -> NDArray[Any]:

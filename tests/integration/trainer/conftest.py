@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import threading
@@ -21,9 +22,10 @@ from dulwich import porcelain
 from pydantic import SecretStr
 
 from mlplatform.access import digest
-from mlplatform.client.dataapi import DataApi
+from mlplatform.client.dataapi import NDJSON, DataApi
 from mlplatform.client.pipelines import apply
 from mlplatform.cluster.local import LocalCluster
+from mlplatform.contracts.promotion import ModelStatus, ModelVersion
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.database.pools import PrimaryPool
@@ -182,10 +184,7 @@ class Bank:
         """Import rows, let etl make features of them, and wait until the standby has them."""
         body = "\n".join(json.dumps(row) for row in history).encode()
         with self.client("admin") as client:
-            headers = {"Content-Type": "application/x-ndjson"}
-            client.call(
-                "POST", f"/v1/datasets/{self.name}.requests/rows", content=body, headers=headers
-            )
+            client.import_rows(self.name, body, media=NDJSON, key=hashlib.sha256(body).hexdigest())
         self.drain(replicated=replicated)
 
     def drain(self, *, replicated: bool = True) -> None:
@@ -199,10 +198,20 @@ class Bank:
         """One run of the trainer, as its process does it."""
         return run(self.settings.model_copy(update=changes), self.name, reason="test")
 
-    def get(self, path: str) -> Any:
-        """JSON of the data API."""
+    def status(self) -> ModelStatus:
+        """What serves and what waits."""
         with self.client("admin") as client:
-            return client.get(path)
+            return client.model_status(self.name)
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions of the model."""
+        with self.client("admin") as client:
+            return client.versions(self.name)
+
+    def hold_lease(self, holder: str, *, ttl_s: float = 5) -> None:
+        """Take the lease as another run would. Raises Refused while it is held."""
+        with self.client("trainer") as client:
+            client.take_lease(self.name, holder, ttl_s=ttl_s)
 
     def runs(self) -> list[dict[str, Any]]:
         """The pipeline's MLflow runs, latest first."""

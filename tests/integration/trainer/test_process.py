@@ -87,8 +87,7 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
 
     assert child.returncode == 128 + signal.SIGTERM
     assert [run["info"]["status"] for run in bank.runs()] == ["KILLED"]
-    with bank.client("trainer") as client:
-        client.post(f"/v1/pipelines/{bank.name}/lease", {"holder": "the next one", "ttl_s": 5})
+    bank.hold_lease("the next one")  # is free
 
 
 def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_folder_is_what_its_manifest_says(folder: Path) -> None:
 CHANGES: dict[str, Callable[[Path], object]] = {
     "model.onnx": lambda folder: (folder / "model.onnx").write_bytes(b"mOdel"),
     "missing": lambda folder: (folder / "deep" / "notes.txt").unlink(),
-    "stands in no line": lambda folder: (folder / "more.py").write_text("import os"),
+    "is not listed": lambda folder: (folder / "more.py").write_text("import os"),
     "symbolic link": lambda folder: (folder / "link").symlink_to("/etc/passwd"),
     "manifest.json": lambda folder: (folder / "manifest.json").write_text("{}"),
     "can't read": lambda folder: (folder / "manifest.json").unlink(),

@@ -9,6 +9,8 @@ from importlib.metadata import distributions
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER
 from mlplatform.trainer.report.evidence import Evidence
 
+_MOST = 2_000  # characters of `contracts.text.Text`
+
 
 def environment() -> str:
     """What really runs: Python and every installed distribution, one a line, sorted."""
@@ -66,12 +68,13 @@ def description(evidence: Evidence) -> str:
 
 
 def why(evidence: Evidence) -> str:
-    """One sentence for the promotion record."""
-    return (
-        f"all {len(evidence.verdicts)} gates and {len(evidence.cases)} cases hold; "
-        f"{_compared(evidence)}"
-        + (f" Run started because: {evidence.reason}" if evidence.reason else "")
-    )
+    """One sentence for the promotion record, cut to what it takes.
+
+    Reasons may be as long themselves: a run must not fail for that after all its work.
+    """
+    gates, cases = len(evidence.verdicts), len(evidence.cases)
+    reason = f" Run started because: {evidence.reason}" if evidence.reason else ""
+    return f"all {gates} gates and {cases} cases hold; {_compared(evidence)}{reason}"[:_MOST]
 
 
 def _compared(evidence: Evidence) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.model import Format, Output, Signature
 from mlplatform.engine.load import load
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
@@ -102,15 +102,10 @@ def _ways(
     outputs = [output.name for output in signature(estimator, pinned, "onnx").outputs]
     if allowed in ("auto", "onnx"):
         for precision in _PRECISIONS:
-            yield "onnx", f"onnx {precision}", _compiling(estimator, features, outputs, precision)
+            make = partial(compile_onnx, estimator, features, outputs, precision=precision)
+            yield "onnx", f"onnx {precision}", make
     if allowed in ("auto", "skops"):
-        yield "skops", "skops", lambda: dump_skops(estimator, trusted)
-
-
-def _compiling(
-    estimator: Any, features: Sequence[Feature], outputs: Sequence[str], precision: Precision
-) -> Callable[[], bytes]:
-    return lambda: compile_onnx(estimator, features, outputs, precision=precision)
+        yield "skops", "skops", partial(dump_skops, estimator, trusted)
 
 
 @dataclass(frozen=True)

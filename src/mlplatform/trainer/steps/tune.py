@@ -97,23 +97,19 @@ class CrossValidation:
         """One trial; a combination that fails is a result with its reason."""
         begun = clock()
         try:
-            scores = self._scores(self.build(parameters))
+            scores = cross_val_score(
+                self.build(parameters),
+                self.rows,
+                self.labels,
+                cv=folds(self.definition),
+                scoring=_scorer(self.definition),
+                n_jobs=self.jobs,
+                error_score="raise",  # scikit-learn's default would go on with NaN
+            )
         except Exception as error:  # noqa: BLE001 - a combination that fails is a result
             failure = f"{type(error).__name__}: {error}"[:300]
             return Trial(parameters, seconds=clock() - begun, failure=failure)
-        return Trial(parameters, scores=scores, seconds=clock() - begun)
-
-    def _scores(self, estimator: Any) -> tuple[float, ...]:
-        scores = cross_val_score(
-            estimator,
-            self.rows,
-            self.labels,
-            cv=folds(self.definition),
-            scoring=_scorer(self.definition),
-            n_jobs=self.jobs,
-            error_score="raise",
-        )
-        return tuple(float(value) for value in scores)
+        return Trial(parameters, tuple(float(score) for score in scores), clock() - begun)
 
 
 def _scorer(definition: PipelineDefinition) -> Callable[[Any, pd.DataFrame, Any], float]:
