@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,20 +66,20 @@ def score(
     if not len(labels):
         return float("nan")
     if classes is None:
-        return _REGRESSION[name](
-            labels.astype(np.float64), predictions["prediction"].astype(np.float64)
-        )
-    truth, predicted = (
-        np.asarray(labels, dtype=str),
-        np.asarray(predictions["prediction"], dtype=str),
+        truth = labels.astype(np.float64)
+        return _REGRESSION[name](truth, predictions["prediction"].astype(np.float64))
+    found = _Classified(
+        truth=np.asarray(labels, dtype=str),
+        predicted=np.asarray(predictions["prediction"], dtype=str),
+        chances=np.asarray(predictions["probabilities"], dtype=np.float64),
+        classes=classes,
     )
-    return _CLASSIFICATION[name](
-        truth, predicted, np.asarray(predictions["probabilities"], dtype=np.float64), classes
-    )
+    return _CLASSIFICATION[name](found)
 
 
 def better(name: Metric, challenger: float, champion: float, tolerance: float) -> bool:
     """True when the challenger is at most `tolerance` worse. False when either is NaN."""
+    # Equal counts as better: the same data and code must pass, and so must a refreshed model.
     return (
         challenger <= champion + tolerance
         if name in LOWER_IS_BETTER
@@ -91,64 +92,71 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
-def _roc_auc(
-    truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classes: Classes
-) -> float:
-    present = set(truth)
-    if len(classes.names) == 2:
-        return (
-            float("nan")
-            if len(present) < 2
-            else float(sk.roc_auc_score(truth == classes.positive, chances[:, classes.positive_at]))
-        )
+@dataclass(frozen=True)
+class _Classified:
+    """Rows of a classification: their classes, the predicted ones, and a column per class."""
+
+    truth: NDArray[Any]
+    predicted: NDArray[Any]
+    chances: NDArray[np.float64]
+    classes: Classes
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes.names) == 2
+
+
+def _roc_auc(rows: _Classified) -> float:
+    present, classes = set(rows.truth), rows.classes
+    if len(present) < 2:  # nothing to rank
+        return float("nan")
+    # The positive class alone for two classes; else the mean of each one against the rest.
+    names = [classes.positive] if rows.binary else [n for n in classes.names if n in present]
     scores = [
-        sk.roc_auc_score(truth == name, chances[:, position])
-        for position, name in enumerate(classes.names)
-        if name in present and len(present) > 1
+        sk.roc_auc_score(rows.truth == name, rows.chances[:, classes.names.index(name)])
+        for name in names
     ]
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def _log_loss(
-    truth: NDArray[Any], _: NDArray[Any], chances: NDArray[Any], classes: Classes
-) -> float:
-    position = {name: at for at, name in enumerate(classes.names)}
+def _log_loss(rows: _Classified) -> float:
+    """A class that the model does not know has probability 0."""
+    position = {name: at for at, name in enumerate(rows.classes.names)}
     given = np.array(
         [
-            chances[row, position[name]] if name in position else 0.0
-            for row, name in enumerate(truth)
+            rows.chances[row, position[name]] if name in position else 0.0
+            for row, name in enumerate(rows.truth)
         ]
     )
+    # The logarithm of 0 would make one such row outweigh all others.
     return float(-np.mean(np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))))
 
 
-def _f1(truth: NDArray[Any], predicted: NDArray[Any], _: NDArray[Any], classes: Classes) -> float:
-    if len(classes.names) == 2:
-        return float(
-            sk.f1_score(truth == classes.positive, predicted == classes.positive, zero_division=0)
-        )
-    return float(sk.f1_score(truth, predicted, average="macro", zero_division=0))
+def _f1(rows: _Classified) -> float:
+    if not rows.binary:
+        return float(sk.f1_score(rows.truth, rows.predicted, average="macro", zero_division=0))
+    truth, predicted = (side == rows.classes.positive for side in (rows.truth, rows.predicted))
+    return float(sk.f1_score(truth, predicted, zero_division=0))
 
 
-def _balanced(truth: NDArray[Any], predicted: NDArray[Any], _: NDArray[Any], __: Classes) -> float:
-    return float(np.mean([np.mean(predicted[truth == name] == name) for name in np.unique(truth)]))
+def _balanced(rows: _Classified) -> float:
+    """Mean over the classes that occur of the share that was recognised."""
+    shares = [np.mean(rows.predicted[rows.truth == name] == name) for name in np.unique(rows.truth)]
+    return float(np.mean(shares))
 
 
-def _r2(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
-    return float(sk.r2_score(truth, predicted)) if len(truth) > 1 else float("nan")
-
-
-_CLASSIFICATION: Mapping[
-    str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Classes], float]
-] = {
+_CLASSIFICATION: Mapping[str, Callable[[_Classified], float]] = {
     "roc_auc": _roc_auc,
-    "accuracy": lambda truth, predicted, _, __: float(np.mean(truth == predicted)),
+    "accuracy": lambda rows: float(np.mean(rows.truth == rows.predicted)),
     "balanced_accuracy": _balanced,
     "f1": _f1,
     "log_loss": _log_loss,
 }
 _REGRESSION: Mapping[str, Callable[[NDArray[Any], NDArray[Any]], float]] = {
-    "r2": _r2,
+    # With a single row there is no variance to explain.
+    "r2": lambda truth, predicted: (
+        float(sk.r2_score(truth, predicted)) if len(truth) > 1 else float("nan")
+    ),
     "mae": lambda truth, predicted: float(np.mean(np.abs(truth - predicted))),
     "rmse": lambda truth, predicted: float(np.sqrt(np.mean((truth - predicted) ** 2))),
 }
