@@ -1,1 +1,1 @@
-"""The whole platform on one machine: the same processes as on a cluster, with real servers, under one supervisor."""
+"""The whole platform on one machine: the processes of a cluster, with real servers."""

@@ -1,4 +1,4 @@
-"""The environment of each process of a local stack: its own settings and its own credentials, and nothing else.
+"""The environment of each process of a local stack: its own settings and credentials, no others.
 
 The trainer's holds no database credential at all; serving's and the shipper's neither.
 """
@@ -33,9 +33,9 @@ INHERITED = (
     "http_proxy",
     "no_proxy",
 )
-"""What a process that fetches from a git server needs of ours."""
+"""What a process needs of our own environment to fetch from a git server."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-"""Many small processes on few cores: number libraries that start a thread per core each would stand in each other's way."""
+"""For many small processes on few cores: with a thread per core in each they would compete."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Layout:
         )
 
     def environment_file(self, process: str) -> Path:
-        """Where the environment of trainings and backups lies, for whoever starts one."""
+        """Where the environment of trainings and backups lies, for the commands that start one."""
         return self.home / "secrets" / f"{process}.json"
 
 
@@ -167,7 +167,7 @@ def _backup(layout: Layout) -> Groups:
 
 
 def _restore(layout: Layout) -> Groups:
-    """What a person who restores needs: MLflow's own role, and the owner's for the promotion record."""
+    """A restore needs MLflow's own role, and the owner's for the promotion record."""
     rights = {
         "mlflow_dsn": layout.postgres.settings("mlflow").mlflow_dsn,
         "owner_warehouse_dsn": layout.postgres.settings("owner").owner_warehouse_dsn,

@@ -28,33 +28,33 @@ DEFAULTS: Mapping[str, int] = {
 }
 
 OTHERS = range(20_000, 30_000)
-"""Below the ports that systems give to outgoing connections: one of those could take a chosen port before its server is up."""
+"""Below those of outgoing connections, which could take a port before its server is up."""
 TRIES = 200
 
 
 def choose(
-    wanted: Mapping[str, int] = DEFAULTS, *, claims: contextlib.ExitStack | None = None
+    usual: Mapping[str, int] = DEFAULTS, *, claims: contextlib.ExitStack | None = None
 ) -> dict[str, int]:
-    """A free port for each name: the wanted one, else any. Port 0 wants any.
+    """A free port for each name: the usual one, else any. Usual port 0: any.
 
-    With `claims` no other stack on this machine is given the same ports until that is closed: a
-    server binds its port seconds later, and a second stack must not find it free in between.
+    With `claims` no other stack on this machine gets the same ports until that is closed: a server
+    binds its port seconds later, and a second stack must not find it free in between. Raises
+    Unavailable when there is no free port.
     """
-    with (
-        contextlib.ExitStack() as held
-    ):  # all are held until the last is chosen, so none is given twice
-        return {name: _take(held, claims, port) for name, port in wanted.items()}
+    # All are held until the last is chosen, so that none is chosen twice.
+    with contextlib.ExitStack() as held:
+        return {name: _take(held, claims, port) for name, port in usual.items()}
 
 
 def free(port: int) -> bool:
-    """True when nobody listens on that port of this machine."""
+    """True when no process listens on that port of this machine."""
     with contextlib.ExitStack() as held:
         return _bind(held, port)
 
 
-def _take(held: contextlib.ExitStack, claims: contextlib.ExitStack | None, wanted: int) -> int:
+def _take(held: contextlib.ExitStack, claims: contextlib.ExitStack | None, usual: int) -> int:
     draw = random.SystemRandom()
-    for candidate in (*([wanted] if wanted else []), *(draw.choice(OTHERS) for _ in range(TRIES))):
+    for candidate in (*([usual] if usual else []), *(draw.choice(OTHERS) for _ in range(TRIES))):
         if _bind(held, candidate) and (claims is None or _claim(claims, candidate)):
             return candidate
     raise Unavailable(
@@ -64,14 +64,12 @@ def _take(held: contextlib.ExitStack, claims: contextlib.ExitStack | None, wante
 
 def _bind(held: contextlib.ExitStack, port: int) -> bool:
     candidate = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    candidate.setsockopt(
-        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-    )  # ports that wait out their TIME_WAIT are free for a server
+    # A server can have a port in TIME_WAIT. The option lets two sockets bind one port, though, so
+    # only listening shows that it is free.
+    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         candidate.bind((HOST, port))
-        candidate.listen(
-            1
-        )  # two sockets may be bound to one port with this option, but only one can listen
+        candidate.listen(1)
     except OSError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Passwords and tokens of a local stack: made once, kept in a folder that only its owner can read."""
+"""Passwords and tokens of a local stack: made once, in a folder that only its owner can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole platform as child processes of one program: servers, components, their order, and what is written about them.
+"""The whole platform as child processes of one program: servers and components, in their order.
 
     with LocalStack(options) as stack:
         stack.start()          # blocks until all is ready
@@ -54,16 +54,17 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "shipper": ("consumer",),
     "serving": ("shipper", "dataapi"),
 }
-PAGES = {
-    "dataapi": "/readyz",
-    "serving": "/healthz",
-}  # serving is ready only with a model, and the first one is still to be trained
-STOP_S = {"serving": 25.0, "shipper": 30.0}  # their drain, and a little
+PAGES = {"dataapi": "/readyz", "serving": "/healthz"}
+"""Where they answer when they are up; the others have a metrics page.
+
+Serving's /readyz would fail until the first model is trained, which needs the rest of the stack.
+"""
+STOP_S = {"serving": 25.0, "shipper": 30.0}  # somewhat longer than they take to drain
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `mlplatform up` was asked for."""
+    """The options of `mlplatform up`."""
 
     home: Path
     source: str  # git repository, or a folder
@@ -87,6 +88,7 @@ class LocalStack:
 
         Raises Refused when another program runs this stack.
         """
+        # First in, last out: no other stack gets the folder before all processes have stopped.
         self._held.enter_context(state.hold(self.options.home))
         try:
             self._enter()
@@ -102,19 +104,10 @@ class LocalStack:
         home = self.options.home
         before = state.read(home)
         refuse_another(before.queue_word if before else "", self.options.queue)
-        chosen = ports.choose(
-            {**ports.DEFAULTS, **(before.ports if before else {})}, claims=self._held
-        )
+        usual = {**ports.DEFAULTS, **(before.ports if before else {})}
+        chosen = ports.choose(usual, claims=self._held)
         self.secrets = secrets.ensure(home / "secrets", PASSWORDS)
-        self.postgres = LocalPostgres(
-            home / "postgres",
-            find(self.options.postgres, copies=postgres_files.OUTSIDE),
-            passwords={
-                role: SecretStr(password) for role, password in self.secrets.passwords.items()
-            },
-            primary_port=chosen["primary"],
-            standby_port=chosen["standby"],
-        )
+        self.postgres = self._local_postgres(chosen)
         self.queue = queue_of(self.options.queue, home, port=chosen["kafka"])
         self.layout = Layout(
             home=home,
@@ -131,18 +124,28 @@ class LocalStack:
         )
         self._add_processes()
         self.state = self._describe()
-        self._held.callback(self._write_state)  # after the stop: nothing runs any more
-        self.state.write()
+        self.state.write()  # from here on `_note` writes it, up to the last process that stops
+
+    def _local_postgres(self, chosen: Mapping[str, int]) -> LocalPostgres:
+        passwords = self.secrets.passwords.items()
+        return LocalPostgres(
+            self.options.home / "postgres",
+            find(self.options.postgres, copies=postgres_files.OUTSIDE),
+            passwords={role: SecretStr(password) for role, password in passwords},
+            primary_port=chosen["primary"],
+            standby_port=chosen["standby"],
+        )
 
     def start(self) -> None:
-        """Start everything and wait until it is ready, except for MLflow: that takes longest and is needed last, see `await_registry`.
+        """Start everything and wait until it is ready, except for MLflow (see `await_registry`).
 
-        Raises Unavailable, with the end of the log, when a process does not come up.
+        MLflow takes longest, and only trainings need it. Raises Unavailable, with the end of the
+        log, when a process does not come up.
         """
         self.postgres.prepare_primary()
         self.supervisor.start(PRIMARY)
         self.postgres.provision()
-        self.postgres.prepare_standby()  # now, while nobody writes: the copy takes a blink instead of seconds
+        self.postgres.prepare_standby()  # before anything writes: a small copy, made at once
         self.supervisor.begin("mlflow")
         self.supervisor.start(STANDBY, *NEEDS)
 
@@ -160,7 +163,7 @@ class LocalStack:
         self.supervisor.stay()
 
     def listen(self, on_change: OnChange | None) -> None:
-        """Have every change of a process told, in the supervisor's thread."""
+        """Have `on_change` called at every change of a process, in the supervisor's thread."""
         self._on_change = on_change
 
     def pids(self) -> dict[str, int]:
@@ -194,17 +197,14 @@ class LocalStack:
             self.supervisor.add(self._component(name))
 
     def _component(self, name: str) -> ProcessSpec:
-        behind = (
-            tuple(spec.name for spec in self.queue.processes)
-            if name in ("consumer", "shipper")
-            else ()
-        )
+        uses_queue = name in ("consumer", "shipper")
+        broker = tuple(spec.name for spec in self.queue.processes if uses_queue)
         return ProcessSpec(
             name=name,
             argv=(sys.executable, "-m", "mlplatform", name),
             environment=self.layout.environment(name),
             folder=self.layout.home,
-            needs=NEEDS[name] + behind,
+            needs=NEEDS[name] + broker,
             ready=answers(self.layout.url(name) + PAGES.get(name, "/metrics")),
             stop_timeout_s=STOP_S.get(name, 20.0),
         )

@@ -1,4 +1,4 @@
-"""state.json: where a local stack listens and what its processes do, for commands in other terminals."""
+"""state.json: the addresses and processes of a local stack, for commands in other terminals."""
 
 from __future__ import annotations
 
@@ -39,15 +39,13 @@ class State(BaseModel):
 
     home: Path
     pid: int = Field(description="Of the program that supervises; it may be gone, see `running`.")
-    born: str = Field(
-        description="When that program began, to tell it from a later one of the same pid."
-    )
+    born: str = Field(description="When that program began; a later one may have the same pid.")
     ports: dict[str, int]
     urls: dict[str, str]
     queue: str
     queue_word: str = Field(
         "",
-        description="What `--queue` said. The databases know how far they have read there, so it stays.",
+        description="The word of `--queue`. It stays: the databases hold positions in it.",
     )
     source: str = Field(description="The git repository that pipelines come from.")
     working_tree: bool
@@ -81,7 +79,7 @@ def read(home: Path) -> State | None:
 
 
 def find(home: Path | None, start: Path) -> State | None:
-    """The stack in `home`, or the nearest one in `start` and the folders above it; None when there is none."""
+    """The stack in `home`, or the nearest one in `start` and the folders above it, if any."""
     if home is not None:
         return read(home.resolve())
     for folder in (start, *start.parents):
@@ -91,7 +89,7 @@ def find(home: Path | None, start: Path) -> State | None:
 
 
 def is_home(folder: Path) -> bool:
-    """Whether a stack has ever run in that folder: it leaves its lock there before anything else."""
+    """Whether a stack ever ran in that folder: the lock is the first that it leaves there."""
     return (folder / FILE).is_file() or (folder / LOCK).is_file()
 
 
