@@ -1,4 +1,4 @@
-"""One platform for all acceptance tests, started and called as a newcomer does: the command line as child processes, nothing else."""
+"""One platform for all acceptance tests, used as a newcomer does: by the command line only."""
 
 from __future__ import annotations
 

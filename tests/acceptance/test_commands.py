@@ -43,7 +43,7 @@ def test_status_shows_all_processes(stack) -> None:
 
 
 def test_predict_answers_and_counts(stack, wait) -> None:
-    """A prediction by hand answers with the version that serves, and the balance has one request more."""
+    """A prediction by hand comes from the version that serves; the balance counts its request."""
     before = stack.json("balance")["requests"]["stored"]
     answer = stack.json("predict", "late-delivery", "--row", json.dumps(PARCEL), "--id", "order-7")
     stored = wait(lambda: (now := stack.json("balance")["requests"]["stored"]) > before and now)
@@ -55,7 +55,7 @@ def test_predict_answers_and_counts(stack, wait) -> None:
 
 
 def test_predict_without_a_row_shows_one(stack) -> None:
-    """Who does not know the columns gets a command that works."""
+    """Without rows the command shows one that works, for people who don't know the columns."""
     refused = stack.cli("predict", "late-delivery", ok=False)
     hint = refused.stderr.partition("--row '")[2].partition("'")[0]
 
@@ -75,7 +75,7 @@ def test_a_bad_row_is_refused_by_column(stack) -> None:
 
 
 def test_import_takes_the_good_and_keeps_the_bad(stack, wait, tmp_path) -> None:
-    """Rows of a file arrive as features; sent again nothing is doubled; a row that breaks its contract waits in quarantine."""
+    """Rows of a file become features, once even if sent twice; a bad row goes to quarantine."""
     rows = [json.loads(line) for line in stack_example("diabetes")][:3]
     rows[2] |= {"bmi": 1_000.0}
     file = tmp_path / "rows.ndjson"
@@ -97,7 +97,7 @@ def test_import_takes_the_good_and_keeps_the_bad(stack, wait, tmp_path) -> None:
 
 
 def test_rollback_and_promote(stack, wait) -> None:
-    """A rollback brings the version before back to the traffic, and a promotion undoes it; both stand in the record with their reason."""
+    """A rollback brings the version before back, a promotion undoes it; both are on record."""
     before = stack.json("status")["versions"]["breast-cancer"]
     stack.json("rollback", "breast-cancer", "--why", "the new one looks odd")
     row = (
@@ -114,7 +114,7 @@ def test_rollback_and_promote(stack, wait) -> None:
 
 
 def test_a_trained_version_waits_for_a_person(stack, wait) -> None:
-    """`train` ends with a version that waits where the pipeline says so; `approve` lets it answer."""
+    """`train` ends with a version that waits if its pipeline says so; `approve` lets it answer."""
     made = stack.json("train", "late-delivery", "--why", "trying it out")
     decided = stack.json("approve", "late-delivery", "--why", "looks good")
     answers = wait(lambda: stack.json("status")["versions"]["late-delivery"] == made["version"])
@@ -128,7 +128,7 @@ def test_a_trained_version_waits_for_a_person(stack, wait) -> None:
 
 
 def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
-    """With addresses and a token in the environment the commands need no folder of a stack; a training is a run of the data API then."""
+    """Addresses and a token in the environment replace a stack; the data API runs trainings."""
     state = stack.json("status")
     token = json.loads((stack.home / "secrets" / "tokens.json").read_text())["admin"]
     where = {
@@ -151,7 +151,7 @@ def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
 
 
 def test_backup_is_whole(stack) -> None:
-    """A snapshot is made and holds what it should; restoring over a registry in use is refused without --force."""
+    """A snapshot is complete; restoring over a registry in use is refused without --force."""
     made = stack.json("backup", "create")
     found = stack.json("backup", "verify")
     refused = stack.cli("backup", "restore", ok=False)

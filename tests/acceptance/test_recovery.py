@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
 @pytest.mark.parametrize("process", ["serving", "shipper", "consumer", "etl", "dataapi"])
 def test_a_killed_component_comes_back(stack, wait, process: str) -> None:
-    """After kill -9 the component runs again under another pid, the platform answers, and the balance closes."""
+    """After kill -9 the component runs again, the platform answers, and the balance closes."""
     before = stack.json("status")["processes"][process]
     os.kill(before["pid"], signal.SIGKILL)
     wait(

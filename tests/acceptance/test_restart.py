@@ -22,7 +22,7 @@ def bare(homes, make_stack, request):
 
 
 def test_down_leaves_nothing_running(stack, processes) -> None:
-    """After `down` no process of the platform is left, not even a grandchild; a second `down` has nothing to do."""
+    """After `down` no process is left, not even a grandchild; a second `down` has nothing to do."""
     tree = processes.below(stack.process.pid)
     assert len(tree) > len(stack.pids())
     stack.end()
@@ -33,7 +33,7 @@ def test_down_leaves_nothing_running(stack, processes) -> None:
 
 
 def test_a_second_start_reuses_the_first(stopped) -> None:
-    """The same versions answer again, with nothing imported or trained anew, and every request of before is still stored."""
+    """The same versions answer; nothing is imported or trained again; every request is there."""
     before = stopped.summaries[0]
     after = stopped.up()
 
@@ -57,10 +57,11 @@ def test_one_home_is_for_one_stack(stack) -> None:
 def test_killing_the_parent_leaves_nothing_and_loses_nothing(
     bare, processes, wait, tmp_path
 ) -> None:
-    """After kill -9 of `mlplatform up` all of its processes end; the next start finds the rows that were stored."""
+    """After kill -9 of `mlplatform up` its processes end; the next start finds the stored rows."""
     file = tmp_path / "rows.ndjson"
-    row = {"age": 50, "sex": 1, "bmi": 25.0, "blood_pressure": 90.0, "total_cholesterol": 180.0, "ldl": 100.0, "hdl": 50.0,
-           "cholesterol_ratio": 3.6, "log_triglycerides": 4.8, "glucose": 90.0, "progression": 120.0, "patient": "p-1"}  # fmt: skip
+    row = {"age": 50, "sex": 1, "bmi": 25.0, "blood_pressure": 90.0, "total_cholesterol": 180.0,
+           "ldl": 100.0, "hdl": 50.0, "cholesterol_ratio": 3.6, "log_triglycerides": 4.8,
+           "glucose": 90.0, "progression": 120.0, "patient": "p-1"}  # fmt: skip
     file.write_text(json.dumps(row) + "\n")
     bare.cli("import", "diabetes", str(file))
     wait(lambda: bare.json("balance")["rows"]["diabetes"]["featured"] == 1)

@@ -12,7 +12,7 @@ EXAMPLES = ["breast-cancer", "diabetes", "late-delivery"]
 
 
 def test_every_example_is_retrained_and_answers(stack) -> None:
-    """After the first start version 2 of every example answers, and it learnt from the labels that came in on the way."""
+    """After the first start version 2 of every example answers, trained on the new labels too."""
     pipelines = stack.summaries[0]["pipelines"]
 
     assert sorted(pipelines) == EXAMPLES
@@ -23,7 +23,7 @@ def test_every_example_is_retrained_and_answers(stack) -> None:
 
 
 def test_every_answered_request_is_stored(stack) -> None:
-    """Every live row that was answered is found in the data, and the balance closes without a gap."""
+    """Every live row that was answered is found in the data, and the balance closes."""
     summary = stack.summaries[0]
 
     assert [line["stored"] for line in summary["pipelines"].values()] == [
@@ -43,7 +43,7 @@ def test_training_read_a_standby(stack) -> None:
 
 
 def test_a_manual_pipeline_waited_for_a_person(stack) -> None:
-    """Only the example that says so needed an approval, and its record names the person who gave it."""
+    """Only the example that says so needed an approval; its record names who gave it."""
     pipelines = stack.summaries[0]["pipelines"]
     record = [
         entry

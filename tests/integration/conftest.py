@@ -75,7 +75,7 @@ class Databases:
     warehouse: str
 
     def dsn(self, role: str, database: str, *, standby: bool = False) -> SecretStr:
-        """Connection string of a role ("etl", "reader", …) for "raw" or "warehouse" of this pair."""
+        """Connection string of a role ("etl", …) for "raw" or "warehouse" of this pair."""
         return self.cluster.servers.dsn(
             role, {"raw": self.raw, "warehouse": self.warehouse}[database], standby=standby
         )
@@ -137,7 +137,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
-    """A temporary folder that an unprivileged user can enter (pytest's own are closed to others)."""
+    """A temporary folder that other users can enter (pytest's own are closed to them)."""
     folder = Path(tempfile.mkdtemp(prefix="mlplatform-test-"))
     folder.chmod(0o711)
     yield folder

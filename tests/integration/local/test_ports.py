@@ -7,7 +7,7 @@ from mlplatform.local import ports
 
 
 def test_taken_ports_are_replaced() -> None:
-    """A wanted port that somebody listens on is replaced by a free one; a free one is given as wanted."""
+    """A usual port that is in use is replaced by a free one; a free one is kept."""
     with socket.create_server((ports.HOST, 0)) as server:
         taken = server.getsockname()[1]
         free = ports.choose({"a": 0})["a"]

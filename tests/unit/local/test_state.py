@@ -30,7 +30,7 @@ def described(home: Path, **more: object) -> State:
 
 
 def test_state_is_found_from_below(tmp_path: Path) -> None:
-    """A command finds the stack of a folder above, or the one it is told."""
+    """A command finds the stack of a folder above, or the one that --home names."""
     home = tmp_path / state.FOLDER
     below = tmp_path / "a" / "b"
     home.mkdir()

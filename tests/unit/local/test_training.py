@@ -48,7 +48,7 @@ def test_events_are_reported_and_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     ("rest", "said"),
     [
         (
-            "print(json.dumps({'level': 'error', 'error': 'auc is 0.6'})); print('bye'); sys.exit(1)",
+            "print(json.dumps({'level': 'error', 'error': 'auc is 0.6'})); print(1); sys.exit(1)",
             "auc is 0.6",
         ),
         ("print('Traceback'); print('ValueError: no'); sys.exit(1)", "ValueError: no"),

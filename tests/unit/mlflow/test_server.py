@@ -29,7 +29,7 @@ def start(artifacts: str, folder: Path) -> tuple[str, ...]:
 def test_a_bucket_without_its_client_is_refused(
     artifacts: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLflow would start and fail at the first model; the start is refused, with what to install."""
+    """MLflow would fail at the first model; its start is refused, with what to install."""
     monkeypatch.setattr(server, "find_spec", lambda _: None)
 
     with pytest.raises(SettingsError) as refused:
@@ -58,7 +58,7 @@ def test_a_package_that_is_missing_as_a_whole_is_refused(
 
 
 def test_the_third_party_server_is_started(tmp_path: Path) -> None:
-    """`python -m mlflow` finds the package of that name, and not our folder, beside our package too."""
+    """`python -m mlflow` finds the package of that name, and never our folder of that name."""
     words = start("", tmp_path)
     where = "from importlib.util import find_spec; print(find_spec('mlflow').origin)"
     origin = subprocess.run(

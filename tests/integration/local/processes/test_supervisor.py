@@ -26,14 +26,16 @@ STUBBORN = (
 # A child with a child of its own in the same group, whose pid it writes down; it dies of SIGTERM
 # without ending its child.
 PARENT = (
-    "import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)']);"
+    "import subprocess, sys, time;"
+    " c = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)']);"
     "open(sys.argv[1], 'w').write(str(c.pid)); time.sleep(600)"
 )
 
 
 def program(name: str, code: str, *arguments: str, **more: object) -> ProcessSpec:
     """A Python one-liner as a process."""
-    return ProcessSpec(name, (sys.executable, "-I", "-S", "-c", code, *arguments), **more)  # type: ignore[arg-type]
+    argv = (sys.executable, "-I", "-S", "-c", code, *arguments)
+    return ProcessSpec(name, argv, **more)  # type: ignore[arg-type]
 
 
 def says(path: Path, text: str = "up") -> Callable[[], bool]:
@@ -111,7 +113,7 @@ def test_killed_process_comes_back(tmp_path: Path) -> None:
 
 
 def test_hopeless_process_fails_the_start_with_its_log(tmp_path: Path) -> None:
-    """A process that ends before it is ready, again and again, fails the start, and the error shows why."""
+    """A process that ends again and again before it is ready fails the start, which says why."""
     broken = program("broken", "import sys; sys.exit('the disk is on fire')", ready=lambda: False)
 
     with (
@@ -254,7 +256,7 @@ def test_environment_is_the_specs_own(tmp_path: Path) -> None:
     assert "PATH" not in names
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_child_runs_as_its_user(tmp_path: Path) -> None:
     """A child with a uid has dropped user, group and supplementary groups."""
     spec = ProcessSpec(
@@ -281,17 +283,22 @@ note, path = logs / "pid", {"PATH": "/usr/bin:/bin"}
 up = lambda: "up" in (logs / "stubborn.log").read_text()
 specs = [
     ProcessSpec("stubborn", ("/bin/sh", "-c", stubborn), environment=path, uid=uid, ready=up),
-    ProcessSpec("parent", (sys.executable, "-I", "-S", "-c", parent, str(note)), ready=lambda: note.exists() and note.read_text() != ""),
+    ProcessSpec(
+        "parent",
+        (sys.executable, "-I", "-S", "-c", parent, str(note)),
+        ready=lambda: note.exists() and note.read_text() != "",
+    ),
 ]
 supervisor = Supervisor(specs, logs=logs, orphan_grace_s=1)
 supervisor.start()
-print(json.dumps([status.pid for status in supervisor.status().values()] + [int(note.read_text()), supervisor._guard.pid]), flush=True)
+children = [status.pid for status in supervisor.status().values()]
+print(json.dumps([*children, int(note.read_text()), supervisor._guard.pid]), flush=True)
 time.sleep(600)
 """
 
 
 def holder(logs: Path, uid: int | None = None) -> tuple[subprocess.Popen[str], list[int]]:
-    """A program that holds a supervisor with an unwilling child and a child with a child; their pids."""
+    """A program that holds a supervisor; its children ignore signals or have children; all pids."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(logs), json.dumps(uid), STUBBORN, PARENT],
         stdout=subprocess.PIPE,
@@ -306,7 +313,7 @@ def holder(logs: Path, uid: int | None = None) -> tuple[subprocess.Popen[str], l
     [None, pytest.param(65534, marks=pytest.mark.skipif(os.getuid() != 0, reason="needs root"))],
 )
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, uid: int | None) -> None:
-    """After kill -9 of the program, no child, no unwilling child, no grandchild and no guard is left."""
+    """After kill -9 of the program neither children, deaf ones too, nor grandchildren are left."""
     process, pids = holder(tmp_path, uid)
     with process:
         process.kill()
@@ -359,7 +366,7 @@ def test_unknown_and_doubled_names_are_refused(tmp_path: Path) -> None:
 
 
 def test_who_stays_learns_that_the_supervisor_broke(tmp_path: Path) -> None:
-    """A full disk under state.json ends all processes, and whoever waits for a signal is told instead of waiting for ever."""
+    """A full disk under state.json ends all processes, and `stay` raises instead of blocking."""
     full, children = threading.Event(), list[int]()
 
     def note(_: ProcessStatus) -> None:

@@ -23,7 +23,7 @@ OLD = sorted(
     path for path in Path("/usr/lib/postgresql").glob("1[56]/bin") if (path / "initdb").exists()
 )
 as_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root has to run its servers as somebody else"
+    os.geteuid() != 0, reason="only root has to run its servers as another user"
 )
 
 
@@ -110,7 +110,7 @@ def test_an_interrupted_first_start_is_begun_anew(folder) -> None:
 
 @as_root
 def test_servers_under_a_closed_folder_move_out_of_it_and_are_removed_with_it(folder) -> None:
-    """Root's home is closed to the servers' user: the data goes elsewhere, closed to others, is found again, and remove() deletes it."""
+    """Below root's home the data goes elsewhere, closed to others; remove() deletes it there."""
     place = folder("closed")
     place.chmod(0o700)
     with _running(place) as servers:
@@ -158,7 +158,7 @@ def test_a_folder_without_programs_is_named(tmp_path: Path) -> None:
     not OLD, reason="needs PostgreSQL 15 or 16 in /usr/lib/postgresql, which have no login triggers"
 )
 def test_before_17_the_read_pool_alone_refuses_a_primary(folder) -> None:
-    """An older server works as well; it lets the reader into the primary, says so, and the pool's proof refuses every read there."""
+    """An older primary can't refuse readers; the pool's own proof refuses every read there."""
     with _running(folder("old"), programs=OLD[-1]) as servers:
         settings = servers.settings("dataapi")
         wrong = ReplicaPool(servers.dsn("reader", "warehouse"), settings, name="warehouse")

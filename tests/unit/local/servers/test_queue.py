@@ -24,7 +24,7 @@ def test_other_words_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_stack_keeps_its_queue() -> None:
-    """Another queue than before is refused, with the ways out; a first start and the same are not."""
+    """Another queue than before is refused, with the ways out; the same one is not."""
     refuse_another("", "kafka")
     refuse_another("kafka", "kafka")
 
