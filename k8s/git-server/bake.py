@@ -1,9 +1,10 @@
 # ruff: noqa: INP001  (scripts of an image, not a package)
-"""Make the bare repository that the trial git server shows: the history of a clone, and on top what its work tree holds.
+"""Make the bare repository that the trial git server shows.
 
-Run while the image is built: `bake.py CLONE BARE`. Commits keep their ids, so that versions trained
-from an earlier image still find their code. Uncommitted pipelines become one more commit, which the
-next image has only if it was committed by then.
+It holds the history of a clone, and on top what the clone's work tree holds. Run while the image is
+built: `bake.py CLONE BARE`. Commits keep their ids, so that versions trained from an earlier image
+still find their code. Uncommitted pipelines become one more commit, which the next image has only if
+it was committed by then.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def bake(clone: Path, bare: Path) -> str:
     source = Repo(str(clone))
     target = Repo.init_bare(str(bare), mkdir=True)
     head = source.head()
-    source.fetch(target, determine_wants=lambda refs, depth=None: [head])  # noqa: ARG005  (the hook's fixed signature)
+    # The hook's signature is fixed.
+    source.fetch(target, determine_wants=lambda refs, depth=None: [head])  # noqa: ARG005
     newest = _with_work_tree(target, head, clone / FOLDER)
     target.refs[BRANCH] = newest
     target.refs.set_symbolic_ref(b"HEAD", BRANCH)
@@ -49,7 +51,8 @@ def _with_work_tree(target: Repo, head: ObjectID, folder: Path) -> ObjectID:
     parent = target[head]
     assert isinstance(parent, Commit)
     held = target[parent.tree]
-    if FOLDER.encode() in held and held[FOLDER.encode()] == target[tree][FOLDER.encode()]:  # type: ignore[index, operator]
+    name = FOLDER.encode()
+    if name in held and held[name] == target[tree][name]:  # type: ignore[index, operator]
         return head
     made = Commit()
     made.tree, made.parents, made.author, made.committer = tree, [head], AUTHOR, AUTHOR

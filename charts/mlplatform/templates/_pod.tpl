@@ -58,8 +58,8 @@ tolerations:
 {{- end }}
 
 {{/*
-Pods of one component on different nodes where that is possible. Input: dict of root and component, or of a
-selector instead.
+Pods of one component on different nodes where that is possible. Input: dict of root and component,
+or of a selector instead.
 */}}
 {{- define "mlplatform.pod.spread" -}}
 topologySpreadConstraints:
