@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def engineer(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Ten raw values as numbers, body mass times blood pressure, and whether the patient is of the second sex times age."""
+    """Ten raw values as numbers, and two products of two of them."""
     numbers = {name: values.astype(np.float64) for name, values in columns.items()}
     return {
         **numbers,

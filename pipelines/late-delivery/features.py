@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def engineer(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Strings without nulls, the rest as float64; a missing weight stays NaN, the model fills it."""
+    """Strings without nulls, the rest as float64; a missing weight stays NaN for the model."""
     distance = columns["distance_km"].astype(np.float64)
     weight = columns["weight_kg"].astype(np.float64)
     return {

@@ -50,7 +50,7 @@ class Caller(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hex SHA-256 of the token.")
 
     def may(self, roles: Sequence[Role], pipeline: str | None = None) -> bool:
-        """Whether the caller has one of `roles` (or is admin), for `pipeline` where one is named."""
+        """Whether the caller has one of `roles` (or is admin), for `pipeline` if one is named."""
         holds = Role.ADMIN in self.roles or any(role in self.roles for role in roles)
         return holds and (pipeline is None or "*" in self.pipelines or pipeline in self.pipelines)
 

@@ -249,7 +249,7 @@ def serve_metrics(settings: TelemetrySettings) -> None:
 
 
 def watch(longest_s: float = 900.0) -> None:
-    """End this process, with the traceback of every thread on stderr, when its loop has not `turned` for that long.
+    """End this process when its loop has not `turned` for that long.
 
     Whoever runs it starts it again; for processes that may be killed at any moment. Long enough for
     three statements of the database at their longest (`postgres.statement_timeout_s`), and never

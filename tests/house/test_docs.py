@@ -176,7 +176,8 @@ def test_a_broken_link_is_found() -> None:
     """Files, and headings of this page and of others."""
     page = ROOT / "docs" / "README.md"
     text = (
-        "# A title, here\n[a](start/local.md) [b](#a-title-here) [c](https://a.b/c) [d](nowhere.md)\n"
+        "# A title, here\n[a](start/local.md) [b](#a-title-here) [c](https://a.b/c)\n"
+        "[d](nowhere.md) "
         "[e](start/local.md#nothing) [f](#nothing) [g](start/local.md#ports)"
     )
 

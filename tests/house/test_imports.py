@@ -59,7 +59,7 @@ def test_own_modules_are_imported_at_the_top() -> None:
 
 
 def test_only_the_ground_reads_the_environment() -> None:
-    """Settings are loaded once, by the command line: `os.environ` and `load()` stand in settings, cli and local only."""
+    """Settings are loaded once: only settings, cli and local read `os.environ`."""
     readers = []
     for path in SOURCE.rglob("*.py"):
         inside = path.relative_to(SOURCE)

@@ -1,4 +1,4 @@
-"""A registry with one real model in it, as a training leaves it: MLflow, its files, and the promotion record."""
+"""A registry with one real model, as a training run leaves it, and its promotion record."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Shop:
         return self.settings().model_copy(update={"postgres": postgres})
 
     def publish(self, slope: float) -> str:
-        """A version that answers `slope` times its input, registered and recorded as the champion; returns its number."""
+        """A champion that answers `slope` times its input; returns its number."""
         model = self.folder / f"model-{slope}"
         form = self._write(model, slope)
         digest = manifest.write(model)
@@ -77,8 +77,9 @@ class Shop:
                 (self.name,),
             )
             connection.execute(
-                "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, manifest_sha256, features_digest, commit, format, "
-                "receipt_id) VALUES (%s, %s, 'champion', %s, %s, %s, %s, %s, 'onnx', 'r')",
+                "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, "
+                "manifest_sha256, features_digest, commit, format, receipt_id) "
+                "VALUES (%s, %s, 'champion', %s, %s, %s, %s, %s, 'onnx', 'r')",
                 (
                     self.name,
                     version,
@@ -90,7 +91,8 @@ class Shop:
                 ),
             )
             connection.execute(
-                "INSERT INTO control.promotions (pipeline, version, action, state, by, why) VALUES (%s, %s, 'promote', 'champion', 'test', 'test')",
+                "INSERT INTO control.promotions (pipeline, version, action, state, by, why) "
+                "VALUES (%s, %s, 'promote', 'champion', 'test', 'test')",
                 (self.name, version),
             )
         with ModelStore(self.mlflow.url) as store:
@@ -122,15 +124,20 @@ class Shop:
     def record(self) -> list[Any]:
         """The promotion record as rows."""
         with self.databases.connect("owner", "warehouse") as connection:
-            query = "SELECT p.id, p.version, p.state, v.state, v.manifest_sha256 FROM control.promotions p JOIN control.model_versions v USING (pipeline, version) ORDER BY id"
+            query = (
+                "SELECT p.id, p.version, p.state, v.state, v.manifest_sha256 "
+                "FROM control.promotions p "
+                "JOIN control.model_versions v USING (pipeline, version) ORDER BY id"
+            )
             return connection.execute(query).fetchall()
 
     def answers(self) -> dict[str, float]:
-        """For every version: what it answers for 2.0, after a verified download; read by what MLflow and the record say now."""
+        """For every version: its answer for 2.0, after a verified download."""
         found = {}
         with self.databases.connect("owner", "warehouse") as connection:
             rows = connection.execute(
-                "SELECT version, artifacts, manifest_sha256 FROM control.model_versions WHERE pipeline = %s",
+                "SELECT version, artifacts, manifest_sha256 FROM control.model_versions "
+                "WHERE pipeline = %s",
                 (self.name,),
             )
             for version, artifacts, digest in rows.fetchall():
@@ -189,7 +196,8 @@ def shop(mlflow: Any, databases: Any, tmp_path: Path) -> Shop:
     found = Shop(f"shop-{next(_numbers)}", mlflow, databases, tmp_path)
     with databases.connect("owner", "warehouse") as connection:
         connection.execute(
-            "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) VALUES (%s, '{}', 'c', 'd', 'test')",
+            "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) "
+            "VALUES (%s, '{}', 'c', 'd', 'test')",
             (found.name,),
         )
         connection.execute(

@@ -34,7 +34,7 @@ def _names(shop: Any) -> list[str]:
 
 
 def test_a_lost_registry_comes_back_and_answers_as_before(shop: Any) -> None:
-    """After MLflow's rows and files are gone, a restore brings versions, words, tags, aliases, files and answers back, and counting goes on."""
+    """A restore brings versions, tags, aliases, files and answers back, and counts on."""
     before = (shop.registry(), shop.answers(), shop.record())
     main.run(shop.settings())
     shop.wipe()
@@ -48,7 +48,7 @@ def test_a_lost_registry_comes_back_and_answers_as_before(shop: Any) -> None:
 
 
 def test_a_lost_promotion_record_comes_back_too(shop: Any) -> None:
-    """With the warehouse's record lost as well, versions and promotions are restored, and new promotions get new numbers."""
+    """With the promotion record lost as well, it is restored and gets new numbers."""
     before = (shop.registry(), shop.answers(), shop.record())
     main.run(shop.settings())
     shop.wipe()
@@ -62,7 +62,7 @@ def test_a_lost_promotion_record_comes_back_too(shop: Any) -> None:
 
 
 def test_a_record_that_went_on_is_kept_and_what_is_gone_is_named(shop: Any) -> None:
-    """A version that was promoted after the snapshot stays in the record; the restore says that its files are lost."""
+    """A later version stays in the record; the restore says that its files are lost."""
     main.run(shop.settings())
     shop.publish(7.0)
     record = shop.record()
@@ -76,12 +76,13 @@ def test_a_record_that_went_on_is_kept_and_what_is_gone_is_named(shop: Any) -> N
 
 
 def test_a_model_that_the_snapshot_does_not_know_goes_on_counting_too(shop: Any) -> None:
-    """A pipeline that got its first version after the snapshot gets its second one after the restore."""
+    """A pipeline with its first version after the snapshot gets its second after the restore."""
     main.run(shop.settings())
     later = type(shop)(f"{shop.name}-later", shop.mlflow, shop.databases, shop.folder / "later")
     with shop.databases.connect("owner", "warehouse") as connection:
         connection.execute(
-            "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) VALUES (%s, '{}', 'c', 'd', 'test')",
+            "INSERT INTO control.pipelines (name, definition, commit, features_digest, applied_by) "
+            "VALUES (%s, '{}', 'c', 'd', 'test')",
             (later.name,),
         )
     later.publish(2.0)
@@ -104,7 +105,7 @@ def test_a_registry_in_use_is_not_overwritten(shop: Any) -> None:
 
 
 def test_a_record_that_contradicts_the_snapshot_is_not_overwritten(shop: Any) -> None:
-    """When the present record has another model under a version's number, the restore refuses and names it."""
+    """When the record has another model under a number, the restore refuses and names it."""
     main.run(shop.settings())
     shop.wipe()
     with shop.databases.connect("owner", "warehouse") as connection:
@@ -119,7 +120,7 @@ def test_a_record_that_contradicts_the_snapshot_is_not_overwritten(shop: Any) ->
 
 @pytest.mark.parametrize("place", ["artifacts", "mlflow", "control", "index.json", "more"])
 def test_a_harmed_snapshot_is_refused(shop: Any, place: str) -> None:
-    """One flipped byte anywhere, or a file too many, and neither verify nor restore accept the snapshot."""
+    """One flipped byte or one file too many, and neither verify nor restore accepts it."""
     path = main.create_snapshot(shop.settings())
     main.verify_snapshot(shop.settings())
     if place == "more":
@@ -150,7 +151,7 @@ def _harm(shop: Any, version: str) -> None:
 
 
 def test_a_harmed_model_is_reported_once_and_its_last_good_copy_stays(shop: Any) -> None:
-    """A model that no longer matches its manifest ends the backup in an error that names it; later runs go well, and the good copy stays."""
+    """A damaged model ends one backup with its name; later runs succeed; the good copy stays."""
     main.run(shop.settings(keep=1))
     _harm(shop, "1")
     with pytest.raises(IntegrityFailure, match=f"{shop.name} version 1"):
@@ -171,7 +172,7 @@ def test_a_harmed_model_is_reported_once_and_its_last_good_copy_stays(shop: Any)
 
 
 def test_a_snapshot_with_damaged_models_is_not_restored_by_accident(shop: Any) -> None:
-    """A restore refuses it and names the models; force alone does not change that; with it accepted, what is good comes back."""
+    """A restore refuses damaged models by name, with --force too; if accepted, the rest returns."""
     _harm(shop, "1")
     with pytest.raises(IntegrityFailure):
         main.run(shop.settings())
@@ -196,7 +197,7 @@ def test_two_runs_at_once_do_not_sweep_each_other_away(shop: Any) -> None:
 
 
 def test_only_the_newest_are_kept(shop: Any) -> None:
-    """After a good snapshot all but the newest `keep` are removed, and what a killed run left as well."""
+    """After a good snapshot all but the newest `keep` are removed, and what killed runs left."""
     for _ in range(3):
         main.run(shop.settings(keep=2))
     left = shop.folder / "backups" / ".registry-20260101T000003Z.part"
@@ -207,7 +208,7 @@ def test_only_the_newest_are_kept(shop: Any) -> None:
 
 
 def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When MLflow can't be reached the run asks again for as long as its patience, fails, and leaves neither a snapshot nor a part of one."""
+    """While MLflow is away the run retries for its time limit, fails, and leaves nothing."""
     monkeypatch.setattr(main, "PATIENCE_S", 1.5)
     begun = time.monotonic()
     away = shop.settings().model_copy(
@@ -223,7 +224,7 @@ def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.Mon
 
 
 def test_the_backup_role_can_only_read(shop: Any) -> None:
-    """A snapshot needs no right to change anything: restoring with the backup's own role is refused by Postgres."""
+    """A snapshot needs no right to write: Postgres refuses a restore under the backup's role."""
     main.run(shop.settings())
     shop.wipe()
     role = shop.databases.settings("backup")

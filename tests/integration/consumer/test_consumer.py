@@ -50,19 +50,20 @@ def test_a_record_becomes_a_row(scene: Any, consuming: Consuming) -> None:
     sent = record(7, client_id="their own", inputs={"a": [1.5, None], "b": ["x", "ü"]}, rows=2)
     send(scene, encode(sent))
     consuming.drain()
-    query = """SELECT request_id::text, pipeline, source, topic, log_offset, outbox_id::text, sequence, version, caller, client_id,
-               extract(epoch FROM received_at) * 1000000, rows, inputs, outputs FROM raw.requests"""
+    query = """SELECT request_id::text, pipeline, source, topic, log_offset, outbox_id::text,
+               sequence, version, caller, client_id, extract(epoch FROM received_at) * 1000000,
+               rows, inputs, outputs FROM raw.requests"""
 
     assert scene.rows(query) == [
         (
-            sent.request_id, "demo", "serving", scene.settings.queue.topic, 0, sent.outbox_id, 7, "3", "tester", "their own",
-            sent.received_us, 2, sent.inputs, sent.outputs,
+            sent.request_id, "demo", "serving", scene.settings.queue.topic, 0, sent.outbox_id, 7,
+            "3", "tester", "their own", sent.received_us, 2, sent.inputs, sent.outputs,
         )
     ]  # fmt: skip
 
 
 def test_a_request_that_came_twice_is_stored_once(scene: Any, consuming: Consuming) -> None:
-    """A record that the shipper sent twice is one row, within a batch and over batches, and the position moves over both."""
+    """A record that the shipper sent twice is one row, within a batch and over batches."""
     first = encode(record(1))
     send(scene, first, first, encode(record(2)))
     consuming.drain()
@@ -86,7 +87,7 @@ def test_a_request_that_came_twice_is_stored_once(scene: Any, consuming: Consumi
 def test_bytes_that_are_no_record(
     value: bytes, reason: str, scene: Any, consuming: Consuming
 ) -> None:
-    """Unreadable bytes are kept as they are, with a reason, and the records around them are stored."""
+    """Unreadable bytes are kept with a reason, and the records around them are stored."""
     send(scene, encode(record(1)), value, encode(record(3)))
     consuming.drain()
     letters = scene.rows("SELECT log_offset, payload, reason ~ %s FROM raw.dead_letters", reason)
@@ -113,7 +114,7 @@ def test_bytes_that_are_no_record(
 def test_a_record_that_can_be_no_row(
     changes: dict[str, Any], reason: str, scene: Any, consuming: Consuming
 ) -> None:
-    """A record that breaks its contract is a dead letter that names the field, and keeps the numbers that the balance counts."""
+    """A record that breaks its contract is a dead letter with the field and its number."""
     send(scene, encode(record(5, **changes)), encode(record(6)))
     consuming.drain()
     letters = scene.rows("SELECT sequence, reason FROM raw.dead_letters")
@@ -123,7 +124,7 @@ def test_a_record_that_can_be_no_row(
 
 
 def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
-    """A NUL that a client put into a value or into its own id does not stop the consumer, and costs no request."""
+    """A NUL in a client's value or id does not stop the consumer, and costs no request."""
     send(scene, encode(record(1, client_id="a\0b", inputs={"text": ["x\0y"]})))
     consuming.drain()
 
@@ -133,7 +134,7 @@ def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
 
 
 def test_what_only_the_database_refuses(scene: Any, consuming: Consuming, databases: Any) -> None:
-    """One record that the database refuses is found in its batch and set aside; the other records of the batch are stored."""
+    """A record that the database refuses is set aside; the rest of its batch is stored."""
     with databases.connect("postgres", "raw") as connection:
         connection.execute(
             "ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')"
@@ -155,7 +156,7 @@ def test_what_only_the_database_refuses(scene: Any, consuming: Consuming, databa
 
 
 def test_a_database_that_lost_commits(scene: Any, consuming: Consuming) -> None:
-    """When a failover has set rows and positions back, the consumer reads again from there and ends with every row once."""
+    """After a failover that lost rows the consumer reads again and stores every row once."""
     send(scene, *[encode(record(number)) for number in range(1, 11)])
     consuming.drain()
     with scene.inspect() as connection:
@@ -169,7 +170,7 @@ def test_a_database_that_lost_commits(scene: Any, consuming: Consuming) -> None:
 
 
 def test_a_hole_in_the_log(scene: Any, consuming: Consuming) -> None:
-    """Offsets that the queue holds no record for are stepped over after a second look, as the queue is the one to know."""
+    """Offsets without a record are skipped after a second look at the queue."""
     send(scene, *[encode(record(number)) for number in range(1, 7)])
     with sqlite3.connect(scene.settings.queue.url.removeprefix("sqlite:///")) as file:
         file.execute("DELETE FROM messages WHERE offset IN (2, 3)")
@@ -181,7 +182,7 @@ def test_a_hole_in_the_log(scene: Any, consuming: Consuming) -> None:
 
 
 def test_a_member_that_is_late(scene: Any) -> None:
-    """Two members that both believe to own a partition store every record once: the later one finds it done."""
+    """Two members that both believe to own a partition store every record once."""
     send(scene, *[encode(record(number)) for number in range(1, 6)])
     store = scene.store()
     members = [
@@ -207,13 +208,14 @@ def test_a_member_that_is_late(scene: Any) -> None:
 
 
 def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
-    """At the limit the consumer stops with a sentence, keeps what was good, and a restart opens no second door."""
+    """At the limit the consumer stops and keeps what was good; a restart starts no new count."""
     send(scene, encode(record(1)), *[b"bad"] * 8, encode(record(10)))
     for _ in range(2):
         consuming = Consuming(scene, dead_letter_limit=5)
         with pytest.raises(
             PlatformError,
-            match=r"5 records in a row of partition . can't be read or stored; the next one, at offset 6",
+            match=r"5 records in a row of partition . can't be read or stored; "
+            r"the next one, at offset 6",
         ):
             consuming.drain()
         consuming.consumer.close()
@@ -230,7 +232,7 @@ def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
 def test_records_that_the_database_refuses_stop_the_consumer_too(
     scene: Any, databases: Any
 ) -> None:
-    """A topic does not drain into dead letters because every row of a new serving is refused; a restart opens no second door."""
+    """A topic doesn't end in dead letters because a new serving's rows are all refused."""
     with databases.connect("postgres", "raw") as connection:
         connection.execute(
             "ALTER TABLE raw.requests ADD CONSTRAINT narrow CHECK (version <> 'bad')"
@@ -253,7 +255,7 @@ def test_records_that_the_database_refuses_stop_the_consumer_too(
 def test_a_database_that_is_away_does_not_count_letters_twice(
     scene: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that is tried again, stored in part, wholly or not at all the first time, counts once."""
+    """A batch that is tried again counts once, whatever was stored the first time."""
     send(scene, *[b"bad"] * 4)
     consuming = Consuming(scene, dead_letter_limit=4)
     tries = iter(["before", "after", "again"])
@@ -286,7 +288,7 @@ def test_oversize_notices_do_not_stop_the_consumer(scene: Any) -> None:
 
 
 def test_numbers_of_the_positions(scene: Any) -> None:
-    """A partition that was never stored from has no position, others the one behind their last record."""
+    """A partition without rows has no position, others the one behind their last record."""
     store = scene.store()
     before: Mapping[int, int] = store.positions([0, 1, 2])
     scene.producer().send(

@@ -27,7 +27,7 @@ def messages(numbers: range) -> list[tuple[bytes, bytes]]:
 
 
 def test_killed_between_the_database_and_the_queue(any_scene: Any) -> None:
-    """A consumer that dies after its commit in the database and before it told the queue makes no duplicates and loses nothing."""
+    """A consumer killed after its commit in the database makes no duplicates, loses nothing."""
     any_scene.producer().send(messages(range(1, 301)))
     for _ in range(2):
         assert any_scene.start("consumer", DIES_BEFORE_TELLING_THE_QUEUE).wait(60) == 9
@@ -56,7 +56,7 @@ def test_killed_at_random(any_scene: Any) -> None:
 
 
 def test_two_share_and_one_dies(any_scene: Any) -> None:
-    """When one of two consumers is killed, the other one takes over what is its, and every record is stored once."""
+    """When one of two consumers is killed, the other stores its records, each once."""
     producer = any_scene.producer()
     producer.send(messages(range(1, 201)))
     first, _ = any_scene.start("consumer"), any_scene.start("consumer")
@@ -96,7 +96,7 @@ def fragile(queue: Any, throwaway: Any, tmp_path: Path) -> Iterator[Any]:
 
 
 def test_the_database_restarts_meanwhile(fragile: Any, throwaway: Any) -> None:
-    """Through restarts of the database, one of them long, the consumer goes on by itself and stores every record once."""
+    """Through restarts of the database the consumer goes on and stores every record once."""
     producer = fragile.producer()
     sent = threading.Event()
 

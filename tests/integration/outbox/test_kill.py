@@ -22,7 +22,10 @@ from mlplatform.outbox import OutboxWriter
 writer = OutboxWriter.open(Path(sys.argv[1]), segment_bytes=65536, capacity_bytes=8 << 20)
 while True:
     first = writer.next_sequence
-    batch = [f"{first + index}:".encode() + bytes(random.randrange(4000)) for index in range(random.randrange(1, 20))]
+    batch = [
+        f"{first + index}:".encode() + bytes(random.randrange(4000))
+        for index in range(random.randrange(1, 20))
+    ]
     try:
         writer.append(batch)
     except OutboxFull:
@@ -66,7 +69,7 @@ def kill(process: subprocess.Popen[str], after_s: float) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_was_durable_survives_the_writer(seed: int, tmp_path: Path) -> None:
-    """Whatever append returned for is there after kill -9, in order, without a gap; and the next writer goes on behind it."""
+    """What append returned for survives kill -9, in order, without a gap; writing goes on."""
     folder = tmp_path / "outbox"
     chance = random.Random(seed)
     durable = 0
@@ -88,7 +91,7 @@ def test_what_was_durable_survives_the_writer(seed: int, tmp_path: Path) -> None
 
 
 def test_both_ends_killed_at_random(tmp_path: Path) -> None:
-    """With writer and reader running at once and both killed again and again, every record is read, and none after its acknowledgement."""
+    """With both ends killed again and again every record is read, and acknowledged once."""
     folder = tmp_path / "outbox"
     OutboxWriter.open(folder, segment_bytes=SEGMENT, capacity_bytes=CAPACITY).close()
     chance = random.Random(7)

@@ -1,4 +1,4 @@
-"""Kafka's retention is the end of what can be healed: records that it removed before they were stored are a loud loss."""
+"""Records that Kafka removed before they were stored are a loss, and an error."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ def read_all(consumer: Any, count: int) -> int:
 
 
 def test_gone_before_the_start(kafka: Any) -> None:
-    """A consumer that comes after the retention is told how many records are gone, and reads nothing."""
+    """A consumer that starts too late names how many records are gone, and reads nothing."""
     kafka.producer().send([(f"key {number}".encode(), b"value") for number in range(60)])
     remove(kafka, 5)
     kafka.stored.update({0: 2, 1: 5, 2: 5})
 
     with pytest.raises(
         RecordsGone,
-        match=r"3 records of .*/0 are gone: the database ends before offset 2, the queue begins at 5",
+        match=r"3 records of .*/0 are gone: "
+        r"the database ends before offset 2, the queue begins at 5",
     ):
         read_all(kafka.consumer(), 1)
 
@@ -68,7 +69,7 @@ def test_gone_under_a_running_consumer(kafka: Any) -> None:
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
 def test_a_broker_that_is_not_there() -> None:
-    """Producer and consumer of a broker that never answers say so within seconds, and may be asked again."""
+    """Clients of a broker that never answers say so within seconds, and may try again."""
     settings = QueueSettings(url="kafka://127.0.0.1:1")
     producer, consumer = open_producer(settings), open_consumer(settings, positions=lambda _: {})
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A broker that asks for TLS and a password: the same road, and refusals that say what to look at."""
+"""A broker with TLS and passwords: the same promises, and refusals that say what to check."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ pytestmark = [
 JARS = Path(__file__).parents[3] / ".mlplatform" / "kafka" / "lib"
 DEADLINE_S = 30.0
 _LISTENER = """
-listeners=PLAINTEXT://127.0.0.1:{open},SASL_SSL://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{open},SASL_SSL://127.0.0.1:{guarded},\
+CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{open},SASL_SSL://127.0.0.1:{guarded}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 ssl.keystore.location={folder}/key.p12
 ssl.keystore.password=changeit
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
-listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_road="secret";
-listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config=\
+org.apache.kafka.common.security.plain.PlainLoginModule required user_client="secret";
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
 
 Settings = Callable[..., QueueSettings]
@@ -94,7 +97,7 @@ def guarded(kafka_broker: Any) -> Iterator[Settings]:
             supervisor.start()
             admin = kafka.KafkaAdminClient(bootstrap_servers=broker.url.removeprefix("kafka://"))
             admin.alter_user_scram_credentials(
-                [UserScramCredentialUpsertion("road", ScramMechanism.SCRAM_SHA_512, b"secret")]
+                [UserScramCredentialUpsertion("client", ScramMechanism.SCRAM_SHA_512, b"secret")]
             )
             admin.close()
 
@@ -106,7 +109,7 @@ def guarded(kafka_broker: Any) -> Iterator[Settings]:
                         "url": f"kafka://127.0.0.1:{chosen['guarded']}",
                         "security_protocol": "SASL_SSL",
                         "sasl_mechanism": mechanism,
-                        "username": "road",
+                        "username": "client",
                         "password": password,
                         "ca_file": other if stranger else ca,
                         "topic": f"guarded-{mechanism}",
@@ -138,7 +141,7 @@ def test_records_travel_over_tls(guarded: Settings, mechanism: str) -> None:
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
 def test_a_wrong_password_is_named(guarded: Settings, mechanism: str) -> None:
-    """Every client says that user or password are wrong: as an error of the settings, unless it saw no more than the broker hang up."""
+    """Every client says that user or password are wrong, unless the broker just hung up."""
     settings = guarded(mechanism, password="guessed")
 
     for call in _calls(settings):
@@ -154,7 +157,11 @@ def test_a_certificate_of_a_stranger_is_not_trusted(guarded: Settings) -> None:
 
 
 def _refusal(call: Callable[[], object]) -> tuple[str, str]:
-    """Field and text of the error. kafka-python leaves the sockets of refused connections to the garbage collector, so it is called here."""
+    """Field and text of the error.
+
+    kafka-python leaves the sockets of refused connections to the garbage collector, so it is called
+    here.
+    """
     try:
         call()
     except (SettingsError, Unavailable) as error:

@@ -1,4 +1,4 @@
-"""What shipper and consumer rely on, asked of both queues: the embedded one and a real Kafka broker."""
+"""What shipper and consumer rely on, tried on both queues: the embedded one and Kafka."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def messages(count: int, start: int = 0) -> list[tuple[bytes, bytes]]:
 def poll_until(
     consumers: Sequence[Consumer], enough: Callable[[list[QueueRecord]], bool]
 ) -> list[QueueRecord]:
-    """Poll all at once, as separate processes would, until the records are enough; fail when that takes too long."""
+    """Poll all at once, as separate processes would, until the records are enough."""
     found: list[QueueRecord] = []
     deadline = time.monotonic() + DEADLINE_S
     with ThreadPoolExecutor(len(consumers)) as threads:
@@ -50,7 +50,7 @@ def values(records: Sequence[QueueRecord]) -> list[int]:
 
 
 def test_all_that_was_sent_arrives_once(scene: Any) -> None:
-    """A fresh consumer reads every record of every partition from offset 0, with key and value, in offset order."""
+    """A new consumer reads every record of every partition from offset 0, in offset order."""
     scene.producer().send(messages(200))
     found = poll_until([scene.consumer()], lambda records: len(records) >= 200)
     offsets = {
@@ -114,7 +114,7 @@ def test_reading_begins_where_the_database_says(scene: Any) -> None:
 
 
 def test_seek_reads_again(scene: Any) -> None:
-    """After a seek the records come again from there, and nothing that was fetched before it slips through."""
+    """After a seek records come again from there, and nothing fetched before it is delivered."""
     scene.producer().send(messages(60))
     consumer = scene.consumer()
     found = poll_until([consumer], lambda records: len(records) >= 60)
@@ -140,7 +140,7 @@ def test_end_offsets_are_the_next_ones(scene: Any) -> None:
 
 
 def test_two_members_share(scene: Any) -> None:
-    """A second member takes partitions over; together they read all, and each new record is read by one of them."""
+    """A second member takes partitions over; each new record is read by one of them."""
     producer, first = scene.producer(), scene.consumer()
     producer.send(messages(30))
     before = poll_until([first], lambda records: len(records) >= 30)
@@ -189,7 +189,7 @@ def test_a_member_that_left_is_replaced(scene: Any) -> None:
 
 
 def test_a_database_that_is_away_is_asked_again(scene: Any) -> None:
-    """While positions can't be told nothing is delivered; afterwards reading begins at the right place, without a loss."""
+    """While positions can't be read nothing is delivered; then the right records are."""
     scene.producer().send(messages(30))
     tries = 0
 
@@ -230,7 +230,7 @@ def test_keep_alive_reads_nothing(scene: Any) -> None:
 
 
 def test_a_position_behind_the_end_is_loud(scene: Any) -> None:
-    """A database that knows more than the queue (a topic made anew) stops the reading with a sentence, and skips nothing."""
+    """A position above the queue's end (a topic made anew) is an error, and nothing is skipped."""
     scene.producer().send(messages(30))
     scene.stored.update(dict.fromkeys(range(3), 1000))
     consumer = scene.consumer()

@@ -31,7 +31,7 @@ def await_empty(writer: Any) -> None:
 
 
 def test_the_outbox_is_emptied(any_scene: Any) -> None:
-    """What is appended while the shipper runs arrives in the raw database, each number once, and the outbox ends empty."""
+    """What is appended while the shipper runs is stored once; the outbox ends empty."""
     any_scene.start("shipper")  # before there is an outbox: it waits
     any_scene.start("consumer")
     time.sleep(0.5)
@@ -46,7 +46,7 @@ def test_the_outbox_is_emptied(any_scene: Any) -> None:
 
 
 def test_killed_between_queue_and_acknowledgement(any_scene: Any) -> None:
-    """A shipper that dies after the send and before the acknowledgement sends again: twice in the queue, once in the database."""
+    """A shipper killed before the acknowledgement sends again: twice in the queue, stored once."""
     writer = any_scene.writer()
     any_scene.append(writer, 60)
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_killed_between_queue_and_acknowledgement(any_scene: Any) -> None:
 
 
 def test_both_are_killed_at_random(any_scene: Any) -> None:
-    """With shipper and consumer killed again and again while serving appends, every accepted record is stored once."""
+    """With shipper and consumer killed again and again every accepted record is stored once."""
     chance = random.Random(11)
     writer = any_scene.writer()
     for _ in range(5):
@@ -101,7 +101,7 @@ def test_sigterm_drains(any_scene: Any) -> None:
 
 
 def test_a_record_too_large_for_the_queue(scene: Any) -> None:
-    """A record above the limit is a dead letter with its reason; its payload is kept beside the outbox, and the others pass."""
+    """A record above the limit is a dead letter; its payload stays beside the outbox."""
     writer = scene.writer()
     scene.append(writer, 1)
     scene.append(
@@ -119,7 +119,8 @@ def test_a_record_too_large_for_the_queue(scene: Any) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not (
         letters := scene.rows(
-            "SELECT sequence, request_id::text, reason, octet_length(payload) < 2000 FROM raw.dead_letters"
+            "SELECT sequence, request_id::text, reason, octet_length(payload) < 2000 "
+            "FROM raw.dead_letters"
         )
     ):
         assert time.monotonic() < deadline
@@ -137,7 +138,7 @@ def test_a_record_too_large_for_the_queue(scene: Any) -> None:
 
 
 def test_a_payload_that_is_no_record(scene: Any) -> None:
-    """The shipper judges nothing: bytes that are no record arrive as a dead letter, and the road goes on."""
+    """Bytes that are not a record become a dead letter, and the next records follow."""
     writer = scene.writer()
     writer.append([json.dumps({"outbox_id": writer.outbox_id, "sequence": 1}).encode()])
     scene.append(writer, 1)
@@ -167,7 +168,7 @@ def test_two_shippers(scene: Any) -> None:
 def test_the_broker_is_down(
     kafka_queue: Any, kafka_broker: Any, databases: Any, tmp_path: Path
 ) -> None:
-    """While the broker is down serving goes on appending until its outbox is full; when it is back, all arrives, each once."""
+    """While the broker is down serving appends; afterwards every record is stored once."""
     scene = DeliveryScene(
         kafka_queue,
         databases.settings("consumer"),
@@ -198,7 +199,7 @@ def test_the_broker_is_down(
 
 
 def test_the_outbox_is_full(scene: Any) -> None:
-    """Without a shipper the outbox refuses at its capacity, and takes again when one has caught up."""
+    """Without a shipper the outbox refuses at its capacity, until one has caught up."""
     scene.settings = scene.settings.model_copy(
         update={"outbox": scene.settings.outbox.model_copy(update={"capacity_bytes": 256 * 1024})}
     )

@@ -22,7 +22,7 @@ GET = b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
 class Counting:
-    """Answers how many bytes came, `pause_s` after the last of them; notes what it was told instead of a body."""
+    """Answers how many bytes came, `pause_s` after the last one; notes a missing body."""
 
     def __init__(self, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
@@ -115,7 +115,7 @@ def until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("part", [b"", b"ab"])
 def test_a_body_that_does_not_arrive_is_answered_408(part: bytes) -> None:
-    """The client reads a problem document, the connection ends, and the application is told that nothing more will come."""
+    """The client gets a problem document, and the application is told that nothing follows."""
     app = Counting()
     with serving(app) as server, connect(server) as client:
         client.sendall(HEAD + part)
@@ -146,7 +146,7 @@ def test_a_drop_now_and_then_buys_no_time() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"POST /count HTTP/1.1\r\nhost:", HEAD[:-2]])
 def test_a_head_that_does_not_arrive_ends_the_connection(said: bytes) -> None:
-    """Nothing at all, or half a head: there is no request to answer, and the connection is closed without a word."""
+    """Without a whole head there is no request to answer: the connection is closed."""
     with serving(Counting()) as server, connect(server) as client:
         client.sendall(said)
 
@@ -165,7 +165,7 @@ def test_a_stray_line_after_an_answer_keeps_no_connection() -> None:
 
 
 def test_what_arrives_in_time_is_answered_however_long_that_takes() -> None:
-    """A body in pieces is whole in the end, an answer may take longer than a body, and the connection serves the next request."""
+    """A body may come in pieces, an answer may take longer, and the connection is reused."""
     with serving(Counting(pause_s=1.2), receive_s=1.0) as server, connect(server) as client:
         found = []
         for _ in range(2):
@@ -178,7 +178,7 @@ def test_what_arrives_in_time_is_answered_however_long_that_takes() -> None:
 
 
 def test_above_the_limit_requests_are_refused_and_health_is_answered() -> None:
-    """503 with a problem document and Retry-After; the page that the platform asks whether to restart the process answers as ever."""
+    """503 with Retry-After; the health page is answered as usual."""
     with (
         serving(Counting(), receive_s=10.0, max_connections=2) as server,
         connect(server) as first,

@@ -72,7 +72,7 @@ def _days(folder: Path) -> list[int]:
 
 
 def test_damage_does_not_stop_the_removal_of_old_snapshots(tmp_path: Path) -> None:
-    """All but the newest go, but for the newest one in which each damaged version was good; nothing half-removed is left."""
+    """All but the newest go, except the newest good one of each damaged version."""
     _dated(tmp_path, 1, good="1")
     _dated(tmp_path, 2, good="12")
     _dated(tmp_path, 3, good="2", damaged="1")
@@ -85,7 +85,7 @@ def test_damage_does_not_stop_the_removal_of_old_snapshots(tmp_path: Path) -> No
 
 
 def test_a_snapshot_that_cannot_be_read_is_no_good_copy(tmp_path: Path) -> None:
-    """The last good copy is looked for in snapshots whose index is sound; a version that has none keeps nothing."""
+    """The last good copy is searched in sound snapshots; a version without one keeps nothing."""
     for day in (1, 2):
         _dated(tmp_path, day, good="1")
     (tmp_path / "registry-20260102T000000Z" / "index.sha256").unlink()
@@ -133,7 +133,7 @@ def test_without_index_or_seal_it_is_none(tmp_path: Path, name: str) -> None:
 
 
 def test_the_newest_is_found_and_parts_are_not(tmp_path: Path) -> None:
-    """Without a name the newest complete one is taken; unfinished and foreign folders don't count."""
+    """Without a name the newest complete one is taken; other folders don't count."""
     for name in ("registry-20260102T030405Z", "registry-20260103T030405Z"):
         _made(tmp_path, name)
     (tmp_path / ".registry-20260104T030405Z.part").mkdir()

@@ -1,4 +1,4 @@
-"""Jobs from CronJobs: what is made, what is seen, and what the API's refusals mean (shapes only; a real cluster is in tests/cluster)."""
+"""Jobs from CronJobs, and what the API's refusals mean; tests/cluster has a real cluster."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _cluster(batch: _Batch) -> KubernetesCluster:
 
 
 def test_a_job_is_what_kubectl_would_make() -> None:
-    """Template, owner and annotation come from the CronJob; the run's name is the Job's; the reason is kept."""
+    """Template, owner and annotation come from the CronJob; name and reason from the run."""
     batch = _Batch()
     name = _cluster(batch).start_training("flowers", reason="new labels")
     ((namespace, job),) = batch.made
@@ -76,7 +76,7 @@ def test_a_job_is_what_kubectl_would_make() -> None:
 
 
 def test_the_reason_reaches_the_run() -> None:
-    """It is one more argument of the trainer, in which Kubernetes finds no variable to put in; the CronJob's own template is left alone."""
+    """The reason is an argument without variables; the CronJob's template is not changed."""
     cronjob = _cronjob()
     (trainer,) = cronjob.spec.job_template.spec.template.spec.containers
     trainer.args = ["trainer", "flowers"]
@@ -91,7 +91,7 @@ def test_the_reason_reaches_the_run() -> None:
 
 
 def test_names_fit_into_a_label() -> None:
-    """The longest pipeline name still gives a Job name of at most 63 characters, and two Jobs differ."""
+    """The longest pipeline name gives a Job name of at most 63 characters; two Jobs differ."""
     cronjob = _cronjob("mlplatform-trainer-" + "a" * 41)
     names = {job_from(cronjob, pipeline="a" * 41, reason="").metadata.name for _ in range(2)}
 
@@ -100,7 +100,7 @@ def test_names_fit_into_a_label() -> None:
 
 
 def test_runs_are_seen_in_their_states() -> None:
-    """Jobs of this CronJob, latest first, with state, reason and times; Jobs of others are left out."""
+    """Jobs of this CronJob, latest first, with state, reason and times; no others."""
 
     def job(name: str, age: int, owner: str = "mlplatform-trainer-flowers", **status: Any) -> Any:
         return client.V1Job(
@@ -149,7 +149,11 @@ def test_runs_are_seen_in_their_states() -> None:
         (client.ApiException(status=403, reason="Forbidden"), Unavailable, "service account"),
         (client.ApiException(status=422, reason="Invalid"), Refused, "refuses the Job"),
         (client.ApiException(status=500, reason="Oops"), Unavailable, "500"),
-        (urllib3.exceptions.MaxRetryError(None, "/", "no route"), Unavailable, "no answer"),  # type: ignore[arg-type]
+        (
+            urllib3.exceptions.MaxRetryError(None, "/", "no route"),  # type: ignore[arg-type]
+            Unavailable,
+            "no answer",
+        ),
     ],
 )
 def test_refusals_say_what_is_wrong(

@@ -45,7 +45,7 @@ def _ended(cluster: LocalCluster) -> str:
 def test_a_run_has_its_own_environment_and_log(
     start: Callable[[str], LocalCluster], tmp_path: Path
 ) -> None:
-    """The child sees the file's variables and none of ours; what it writes is in its log; its end is seen."""
+    """The child has the file's variables and none of ours; its log and its end are seen."""
     cluster = start("import os, sys; print(dict(os.environ), sys.argv[1:])")
     name = cluster.start_training("flowers", reason="test")
 
@@ -65,7 +65,7 @@ def test_a_failed_run_is_seen_as_failed(start: Callable[[str], LocalCluster]) ->
 
 
 def test_one_run_per_pipeline_and_no_orphans(start: Callable[[str], LocalCluster]) -> None:
-    """A second run of the same pipeline is refused while the first goes on, another pipeline's is not; closing ends both."""
+    """A second run of a pipeline is refused, another pipeline's is not; closing ends both."""
     cluster = start("import time; time.sleep(60)")
     cluster.start_training("flowers", reason="test")
     cluster.start_training("trees", reason="test")
@@ -77,7 +77,7 @@ def test_one_run_per_pipeline_and_no_orphans(start: Callable[[str], LocalCluster
 
 
 def test_a_run_outlives_the_thread_that_asked_for_it(start: Callable[[str], LocalCluster]) -> None:
-    """A worker thread that ends does not take the training with it (the kernel's death signal counts threads)."""
+    """A worker thread that ends does not end the run (the kernel's death signal counts threads)."""
     cluster = start("import time; time.sleep(1)")
     thread = threading.Thread(target=lambda: cluster.start_training("flowers", reason="test"))
     thread.start()
@@ -94,8 +94,12 @@ import json, os, pathlib, signal, sys, time
 from mlplatform.cluster.local import LocalCluster
 folder = pathlib.Path(sys.argv[1])
 (folder / "environment.json").write_text(json.dumps({}))
-child = f"import os, pathlib, time; pathlib.Path({str(folder / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)"
-cluster = LocalCluster(folder / "environment.json", folder, argv=(sys.executable, "-I", "-c", child))
+child = (
+    "import os, pathlib, time; "
+    f"pathlib.Path({str(folder / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)"
+)
+argv = (sys.executable, "-I", "-c", child)
+cluster = LocalCluster(folder / "environment.json", folder, argv=argv)
 cluster.start_training("flowers", reason="test")
 while not (folder / "pid").exists() or not (folder / "pid").read_text():
     time.sleep(0.01)

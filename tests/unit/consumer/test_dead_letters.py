@@ -60,7 +60,7 @@ def test_what_precedes_the_limit_is_admitted() -> None:
 
 
 def test_a_good_record_begins_anew() -> None:
-    """One readable record of the partition, or a readable notice, ends the row; one of another partition doesn't."""
+    """A readable record of the partition, or a readable notice, ends the row; others don't."""
     guard = DeadLetterGuard(2, none_before)
 
     first = [bad(0), bad(1), good(2), bad(3), bad(4, kind=OVERSIZE), bad(5), bad(6)]

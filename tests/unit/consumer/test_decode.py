@@ -23,8 +23,8 @@ JSON = st.recursive(
 
 def make(**changes: Any) -> RequestRecord:
     values: dict[str, Any] = {
-        "outbox_id": OUTBOX, "sequence": 1, "request_id": new_request_id(), "pipeline": "demo", "version": "1", "caller": "me",
-        "received_us": 1_700_000_000_000_000, "rows": 1,
+        "outbox_id": OUTBOX, "sequence": 1, "request_id": new_request_id(), "pipeline": "demo",
+        "version": "1", "caller": "me", "received_us": 1_700_000_000_000_000, "rows": 1,
     }  # fmt: skip
     return RequestRecord(**(values | changes))
 
@@ -78,7 +78,7 @@ def test_no_json_breaks_it(values: dict[str, Any]) -> None:
 def test_any_request_of_a_client_becomes_a_row(
     client_id: str, inputs: dict[str, list[Any]]
 ) -> None:
-    """No string or number that a client sends costs its request, and nothing in the row is a NUL that PostgreSQL refuses."""
+    """No text or number of a client costs its request, and no NUL reaches PostgreSQL."""
     found = entry(QueueRecord(0, 0, b"", encode(make(client_id=client_id, inputs=inputs))))
 
     assert isinstance(found, RequestRow)

@@ -1,4 +1,4 @@
-"""Engines: equal answers in both formats, proof of bytes before load, no types that nobody trusts."""
+"""Engines: equal answers in both formats, proof of bytes before load, only allowed types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlplatform.errors import IntegrityFailure, InvalidInput, ManifestMismatch
     "classes", [("no", "yes"), (0, 1), None], ids=["strings", "numbers", "regression"]
 )
 def test_both_formats_answer_as_scikit_learn_does(toys, stored, classes: Any) -> None:
-    """ONNX and skops give the labels and numbers of the estimator that they were made of, in the declared types."""
+    """ONNX and skops give the labels and numbers of their estimator, in the declared types."""
     estimator = toys.fitted(classes=classes)
     rows = toys.table(64, seed=1)
     answers = [
@@ -43,7 +43,7 @@ def test_both_formats_answer_as_scikit_learn_does(toys, stored, classes: Any) ->
 
 
 def test_a_batch_answers_as_its_rows_do_alone(toys, stored) -> None:
-    """No row of a batch moves the answer of another one (ONNX Runtime may take another kernel for one row: last bits aside)."""
+    """No row of a batch changes the answer of another, but for the last bits of one row alone."""
     engine = load(*stored(toys.fitted(), "onnx"), trusted=())
     rows = toys.table(20, seed=2)
     alone = [
@@ -72,7 +72,7 @@ def test_a_changed_byte_is_refused_before_anything_is_loaded(toys, stored, kind:
 
 
 def test_types_beyond_the_allow_list_are_named_and_refused(toys, stored) -> None:
-    """A skops file with a type that the settings don't list is refused, and the message says which."""
+    """A skops file with a type that the settings don't list is refused by its name."""
     folder, form = stored(toys.fitted(boosted=True), "skops")
 
     with pytest.raises(IntegrityFailure, match="TreePredictor"):
@@ -100,7 +100,7 @@ def test_bytes_that_are_no_model_are_an_integrity_failure(toys, tmp_path: Path, 
 
 
 def test_a_signature_that_does_not_fit_the_model_is_refused(toys, stored) -> None:
-    """Outputs or inputs that the model does not have are found at load, not at the first request."""
+    """Outputs or inputs that the model lacks are found at load, not at the first request."""
     folder, form = stored(toys.fitted(), "onnx")
     more = form.model_copy(
         update={"outputs": (*form.outputs, Output(name="spread", dtype="float64"))}
@@ -124,7 +124,7 @@ def test_a_missing_feature_is_named(toys, stored) -> None:
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=3)), max_size=8))
 def test_null_strings_become_the_empty_string(values: list[str | None]) -> None:
-    """The one rule for null text: models see an empty string; other text is untouched, and so is the caller's array."""
+    """Models get null text as an empty string; other text and the caller's array stay."""
     given_values = np.empty(len(values), dtype=object)
     given_values[:] = values
     kept = given_values.copy()

@@ -65,7 +65,8 @@ def test_no_file_is_the_raw_columns() -> None:
 def test_types_are_brought_to_ours() -> None:
     """Narrow numbers become float64 and int64, NumPy strings become str objects."""
     features = _load(
-        "return {'a': c['income'].astype('f4'), 'b': c['children'].astype('u1'), 'd': c['member'], 'e': np.array(['x'] * len(c['income']))}"
+        "return {'a': c['income'].astype('f4'), 'b': c['children'].astype('u1'), "
+        "'d': c['member'], 'e': np.array(['x'] * len(c['income']))}"
     )
     made = features.apply(COLUMNS)
 
@@ -80,7 +81,10 @@ def test_types_are_brought_to_ours() -> None:
 
 def test_probes_stay_inside_the_declared_ranges() -> None:
     """Code that trusts its ranges is not refused for values that can't come."""
-    body = "assert (c['income'] >= 10).all() and (c['income'] <= 20).all() and (c['children'] >= 1).all(); return {'a': c['income']}"
+    body = (
+        "assert (c['income'] >= 10).all() and (c['income'] <= 20).all() "
+        "and (c['children'] >= 1).all(); return {'a': c['income']}"
+    )
 
     assert _load(body).apply(COLUMNS | {"income": np.array([15.0, 16.0])})["a"].tolist() == [
         15.0,
@@ -131,7 +135,7 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
             "feature a of a row depends on the rows beside it",
         ),
         (
-            "return {'a': np.full(len(c['city']), 'x' if None in c['city'] else 'y', dtype=object)}",
+            "return {'a': np.full(len(c['city']), 'x' if None in c['city'] else 'y', object)}",
             "feature a of a row depends on the rows",
         ),
         (
@@ -150,8 +154,11 @@ def test_code_that_breaks_the_contract_is_refused_when_loaded(body: str, told: s
 
 
 def test_nulls_and_last_digits_are_no_difference() -> None:
-    """Code that gives null for a null, and sums whose last digit depends on how many are computed at once, keep the contract."""
-    body = "n = len(c['income']); return {'a': np.where(c['city'] == None, np.nan, c['income'] * (1 + n * 1e-15)), 'b': c['city']}"
+    """Nulls for nulls, and sums whose last digit depends on the batch, keep the contract."""
+    body = (
+        "n = len(c['income']); return {'a': np.where(c['city'] == None, np.nan, "
+        "c['income'] * (1 + n * 1e-15)), 'b': c['city']}"
+    )
 
     assert [feature.name for feature in _load(body).features] == ["a", "b"]
 
@@ -207,7 +214,7 @@ def test_a_file_that_is_no_module_is_refused(source: bytes, told: str) -> None:
 def test_code_that_breaks_the_contract_later_is_refused_then(
     body: str, income: float, told: str
 ) -> None:
-    """Rows that no probe looked like can't smuggle another type, name or shape past the contract."""
+    """Rows unlike every probe can't bring another type, name or shape past the contract."""
     features = _load(body)
     with pytest.raises(InvalidInput) as refusal:
         features.apply(
@@ -228,7 +235,11 @@ def test_a_nan_is_a_null() -> None:
 
 def test_dataclasses_work() -> None:
     """The file is a module like any other: what looks its module up finds it."""
-    source = b"from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\ndef engineer(c):\n    return {'a': c['income'] + A(1).x}\n"
+    source = (
+        b"from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        b"@dataclass\nclass A:\n    x: int\n"
+        b"def engineer(c):\n    return {'a': c['income'] + A(1).x}\n"
+    )
 
     assert code.load(_definition(), source, digest=None).apply(COLUMNS)["a"].tolist() == [2.0, 3.0]
 
@@ -244,7 +255,7 @@ def test_other_code_than_recorded_is_not_run() -> None:
 
 
 def test_the_digest_covers_what_decides_about_a_row() -> None:
-    """Columns, target, key, time and code change it; descriptions, gates and tuning don't, and no file is not an empty file."""
+    """Columns, target, key, time and code change the digest; descriptions and gates don't."""
     plain = _definition()
     columns = [column.model_dump() for column in plain.columns]
     described = [columns[0] | {"description": "a month"}, *columns[1:]]

@@ -22,5 +22,5 @@ DEEP: Any = reduce(lambda inner, _: [inner], range(100_000), [])
     ],
 )
 def test_any_value_can_be_shown(value: Any, text: str) -> None:
-    """Long ones are cut, and one that is nested too deeply for Python's own text is described instead."""
+    """Long ones are cut; one that is nested too deeply for Python's text is described."""
     assert text == shown(value)

@@ -26,7 +26,7 @@ class Clock:
 
 
 def test_what_is_away_is_asked_again_until_the_patience_ends() -> None:
-    """The pause is what the error asks for, at least a second; every error but the last is told, and the last is raised."""
+    """The pause is what the error asks for, at least a second; the last error is raised."""
     clock, told = Clock(), list[TryLater]()
 
     def away() -> None:

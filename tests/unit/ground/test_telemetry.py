@@ -62,7 +62,7 @@ logging.getLogger("foreign").warning("careful")
 
 
 def test_log_lines_are_json_with_bound_ids() -> None:
-    """A line carries process, component, level, UTC time and the ids bound around it; so does one of a foreign library."""
+    """A line has process, component, level, UTC time and bound ids; so has a library's."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )  # logging is set up once a process
@@ -85,7 +85,8 @@ def test_a_log_that_nobody_reads_breaks_nothing() -> None:
     """With its standard error closed by the reader, a process goes on, and ends well."""
     program = (
         PROGRAM
-        + "\nimport os\nfor _ in range(3):\n    telemetry.logger('etl').error('x' * 100_000)\nprint('done')\nos._exit(0)"
+        + "\nimport os\nfor _ in range(3):\n    telemetry.logger('etl').error('x' * 100_000)\n"
+        "print('done')\nos._exit(0)"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -98,7 +99,7 @@ def test_a_log_that_nobody_reads_breaks_nothing() -> None:
 
 
 def test_a_loop_that_hangs_ends_its_process() -> None:
-    """A process whose loop turns is left alone; one whose loop stands still ends with the traceback of where it stands."""
+    """A loop that turns is left alone; one that stands still ends with a traceback."""
     program = """
 import time
 from mlplatform.telemetry import turned, watch

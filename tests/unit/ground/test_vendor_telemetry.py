@@ -21,7 +21,7 @@ finally:
 
 
 def test_the_command_line_silences_libraries_before_it_imports_them() -> None:
-    """Whatever command runs, the variables are set first, and `--version` imports none of the libraries."""
+    """For every command the variables are set first; `--version` imports no such library."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM % (list(vendor_telemetry.OFF),)],
         capture_output=True,

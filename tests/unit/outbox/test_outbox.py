@@ -89,7 +89,7 @@ def test_records_come_out_in_order(write: Open, read: Callable[[], OutboxReader]
 def test_records_come_again_until_acknowledged(
     write: Open, read: Callable[[], OutboxReader]
 ) -> None:
-    """A shipper that failed reads the same records; one that was told goes on behind them, also after a restart."""
+    """After a failure the same records are read; after an acknowledgement the next ones."""
     write().append([b"a", b"b", b"c"])
     reader = read()
     first = reader.read(2, 1000)
@@ -148,7 +148,7 @@ def test_a_reader_waits_for_the_outbox(folder: Path) -> None:
 
 
 def test_the_identity_stays(write: Open, read: Callable[[], OutboxReader]) -> None:
-    """An outbox keeps its UUID and goes on counting when it was emptied, closed and opened again."""
+    """An outbox keeps its UUID and its count when emptied, closed and opened again."""
     writer = write()
     identity = writer.outbox_id
     writer.append([b"a"])
@@ -165,7 +165,7 @@ def test_the_identity_stays(write: Open, read: Callable[[], OutboxReader]) -> No
 def test_acknowledged_segments_are_reused(
     write: Open, read: Callable[[], OutboxReader], folder: Path
 ) -> None:
-    """An outbox that is emptied in step never grows: its disk holds the segment in use and a spare."""
+    """An outbox that is emptied in step never grows: one segment in use, and a spare."""
     writer, reader = write(), read()
     for number in range(100):
         writer.append([bytes([number]) * 1000])
@@ -183,7 +183,7 @@ def test_acknowledged_segments_are_reused(
 
 
 def test_a_full_outbox_refuses_and_recovers(write: Open, read: Callable[[], OutboxReader]) -> None:
-    """At capacity nothing is taken and no number is used; when the shipper has caught up there is room again."""
+    """At capacity nothing is stored and no number is used, until the shipper has caught up."""
     writer = write()
     with pytest.raises(OutboxFull) as caught:
         fill(writer)
@@ -211,7 +211,7 @@ def test_a_batch_larger_than_a_segment(write: Open, read: Callable[[], OutboxRea
 
 
 def test_a_torn_tail_is_cut(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
-    """Half a record at the end is gone, its number is given again, and nothing of it comes back later."""
+    """Half a record at the end is cut off, its number is used again, and nothing returns."""
     writer = write()
     writer.append([b"whole"])
     writer.append([b"torn" * 10])
@@ -230,7 +230,7 @@ def test_a_torn_tail_is_cut(write: Open, read: Callable[[], OutboxReader], folde
 def test_what_was_written_before_a_crash_is_kept(
     write: Open, read: Callable[[], OutboxReader], folder: Path
 ) -> None:
-    """A record that lies whole in the file when the writer died counts, though nobody had published it."""
+    """A record that was whole when the writer was killed counts, though unpublished."""
     writer = write()
     writer.append([b"a", b"b"])
     writer.close()
@@ -250,7 +250,7 @@ def test_a_reader_without_a_writer(write: Open, read: Callable[[], OutboxReader]
 
 
 def test_damage_is_loud(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
-    """A durable record with a flipped bit stops reader and writer with its number; nothing behind it is taken for the next."""
+    """A flipped bit in a durable record stops reader and writer, and names the record."""
     writer = write()
     writer.append([b"one", b"two", b"three"])
     writer.close()
@@ -272,7 +272,7 @@ def test_damage_is_loud(write: Open, read: Callable[[], OutboxReader], folder: P
 def test_lost_records_that_were_sent_are_no_damage(
     write: Open, read: Callable[[], OutboxReader], folder: Path
 ) -> None:
-    """If the disk lost only what the queue has acknowledged, the outbox goes on behind it and gives no number twice."""
+    """If the disk lost only acknowledged records, the outbox goes on and repeats no number."""
     writer, reader = write(), read()
     writer.append([b"a", b"b"])
     drain(reader)
@@ -315,7 +315,7 @@ def test_a_failing_disk_leaves_nothing_behind(
     read: Callable[[], OutboxReader],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A failed append is invisible, its numbers go to the next batch, and the outbox works again when the disk does."""
+    """A failed append is invisible, and the outbox works again when the disk does."""
     call, number, kind = failure
     writer, reader = write(), read()
     writer.append([b"before"])
@@ -335,7 +335,7 @@ def test_a_failing_disk_leaves_nothing_behind(
 def test_a_failed_batch_stays_away_after_a_restart(
     write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frames of a batch that failed to sync are not found as whole records when the outbox is opened again."""
+    """Frames of a batch that failed to sync are not read when the outbox is opened again."""
     writer = write()
     writer.append([b"before"])
     with monkeypatch.context() as broken:
@@ -353,7 +353,7 @@ def test_a_failed_batch_stays_away_after_a_restart(
 def test_no_room_for_a_segment(
     call: str, write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk without room for another segment is a full outbox; smaller batches still go where there is room."""
+    """A disk without room for a segment is a full outbox; smaller batches may still fit."""
     writer = write()
     writer.append([b"x" * 3000])
     with monkeypatch.context() as full:
@@ -370,7 +370,7 @@ def test_no_room_for_a_segment(
 def test_a_segment_whose_name_may_not_be_durable_takes_nothing_and_ends_the_one_before(
     reopened: bool, write: Open, read: Callable[[], OutboxReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the folder can't be synced after a segment was begun, a batch that the old segment has room for is still found by the reader."""
+    """If a new segment's name can't be synced, later batches are still found by the reader."""
     writer = write()
     writer.append([b"x" * 3000])
     with monkeypatch.context() as broken:
@@ -387,7 +387,7 @@ def test_a_segment_whose_name_may_not_be_durable_takes_nothing_and_ends_the_one_
 
 
 def test_an_unreadable_identity_is_loud(write: Open, folder: Path) -> None:
-    """A damaged identity is never replaced by a new one: the numbers would begin again under another name."""
+    """A damaged identity is never replaced: its numbers would start again."""
     write().close()
     (folder / "identity").write_text("{}")
 
@@ -408,7 +408,7 @@ def test_an_unreadable_identity_is_loud(write: Open, folder: Path) -> None:
 def test_nothing_is_lost_or_doubled(
     steps: list[list[bytes] | str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever the order of appends, reads and restarts of either end, what comes out is what went in."""
+    """Whatever the order of appends, reads and restarts, what comes out is what went in."""
     folder = tmp_path_factory.mktemp("outbox")
     writer = OutboxWriter.open(folder, segment_bytes=1000, capacity_bytes=100_000)
     reader = OutboxReader.open(folder)

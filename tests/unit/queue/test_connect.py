@@ -76,6 +76,6 @@ def test_plain_connections_name_no_secrets() -> None:
 
 
 def test_requests_hold_the_largest_record() -> None:
-    """The request size leaves room for key and framing, and never falls below Kafka's own default."""
+    """The request size has room for key and framing, and at least Kafka's own default."""
     assert request_bytes(QueueSettings(max_record_bytes=1024)) == 1_048_588
     assert request_bytes(QueueSettings(max_record_bytes=5_000_000)) > 5_000_000

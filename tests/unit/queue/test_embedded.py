@@ -44,7 +44,7 @@ def offsets(file: sqlite3.Connection) -> list[int]:
 def test_stored_and_old_records_are_removed(
     settings: QueueSettings, file: sqlite3.Connection
 ) -> None:
-    """Clean-up removes what is both stored and above the retention's age; what is only one of it stays."""
+    """Clean-up removes what is both stored and older than the retention, nothing else."""
     send(settings, 10)
     file.execute("UPDATE messages SET at = at - 7200 WHERE offset < 6")
     consumer = open_consumer(settings, positions=start)
@@ -58,7 +58,7 @@ def test_stored_and_old_records_are_removed(
 def test_a_group_that_is_no_more_holds_nothing_back(
     settings: QueueSettings, file: sqlite3.Connection
 ) -> None:
-    """A renamed group leaves an offset behind that never moves again; the clean-up asks its own group only."""
+    """A renamed group leaves an offset that never moves again; clean-up ignores it."""
     send(settings, 10)
     file.execute("UPDATE messages SET at = 0")
     begin: dict[int, int] = {}
@@ -76,7 +76,7 @@ def test_a_group_that_is_no_more_holds_nothing_back(
 def test_cleaning_keeps_up_with_what_comes_in(
     settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A commit removes a bounded number of records, over all partitions; the next ones go on until nothing old is left, then it rests."""
+    """A commit removes a bounded number of old records; the next ones go on, then it rests."""
     monkeypatch.setattr(embedded, "_CLEAN_AT_ONCE", 4)
     producer = open_producer(settings)
     producer.send([(f"key {number}".encode(), b"value") for number in range(20)])
@@ -102,7 +102,7 @@ def test_cleaning_keeps_up_with_what_comes_in(
 def test_records_that_nobody_stored_are_kept(
     settings: QueueSettings, file: sqlite3.Connection
 ) -> None:
-    """Age alone removes nothing: the embedded queue never loses a record that no consumer has stored."""
+    """Age alone removes nothing: a record that is not stored is never lost."""
     send(settings, 5)
     file.execute("UPDATE messages SET at = 0")
     consumer = open_consumer(settings, positions=start)
@@ -114,7 +114,7 @@ def test_records_that_nobody_stored_are_kept(
 
 
 def test_a_position_below_what_is_kept(settings: QueueSettings, file: sqlite3.Connection) -> None:
-    """A database that was set back behind the clean-up is told how many records are gone, and what to do."""
+    """A position behind the clean-up is an error with the number of lost records."""
     send(settings, 10)
     file.execute("UPDATE messages SET at = 0")
     consumer = open_consumer(settings, positions=start)
@@ -154,7 +154,7 @@ def test_a_dead_member_loses_its_lease(
 def test_a_locked_file_is_unavailable(
     settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that somebody holds for too long is a queue that is away; nothing of the batch is in it."""
+    """A file that is locked for too long is a queue that is away; nothing was written."""
     monkeypatch.setattr("mlplatform.queue.sqlite._BUSY_S", 0.05)
     producer = open_producer(settings)
     file.execute("BEGIN IMMEDIATE")

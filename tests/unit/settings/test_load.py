@@ -57,7 +57,7 @@ def test_wrong_type_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lists_are_json_or_names_with_commas(
     written: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A person writes names, the chart writes JSON; both are understood, in a variable and in a file."""
+    """A list is names with commas or JSON, in a variable and in a file."""
     (tmp_path / "mlplatform_mlflow__allowed_hosts").write_text(written)
     monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path))
     monkeypatch.setenv("MLPLATFORM_SERVING__MODELS", written)

@@ -19,7 +19,7 @@ from mlplatform.shipper.loop import ShipperLoop
 
 
 class Broker:
-    """Takes batches; fails as often as told, and refuses values above its own limit as Kafka does."""
+    """Accepts batches; fails as often as told, and refuses too large values as Kafka does."""
 
     def __init__(self, *, failures: int = 0, limit: int = 10**9) -> None:
         self.failures, self.limit = failures, limit
@@ -79,7 +79,7 @@ def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Pat
 
 
 def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
-    """A broker that is away for a while gets the same records when it is back; nothing is acknowledged before."""
+    """A broker that is away gets the same records later; none is acknowledged before."""
     writer.append([b"a", b"b"])
     broker, stop = Broker(failures=3), threading.Event()
     loop = shipper_loop(reader, broker, folder, stop)
@@ -93,7 +93,7 @@ def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, fo
 
 
 def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
-    """A broker that stays away can't keep the process for longer than drain_s; the records stay in the outbox."""
+    """A broker that stays away can't delay the end beyond drain_s; the records stay."""
     writer.append([b"a"])
     stop = threading.Event()
     stop.set()
@@ -106,7 +106,7 @@ def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder
 def test_a_queue_that_was_never_reached_is_drained_into(
     reader: OutboxReader, writer: OutboxWriter, folder: Path
 ) -> None:
-    """A loop that is stopped before it has ever reached the queue goes on trying to, as long as a drain may take."""
+    """A loop that has not reached the queue when it is stopped still tries for a whole drain."""
     writer.append([b"a"])
     broker, stop, failures = (
         Broker(),
@@ -130,7 +130,7 @@ def test_a_queue_that_was_never_reached_is_drained_into(
 def test_leaving_with_something_in_the_outbox_is_told(
     reader: OutboxReader, writer: OutboxWriter, folder: Path
 ) -> None:
-    """A queue that stays away, or was never there, ends in a warning with the numbers that stay behind."""
+    """A queue that stays away ends in a warning with the numbers that stay behind."""
 
     def connect() -> Broker:
         raise Unavailable("no broker")
@@ -204,7 +204,7 @@ def test_a_broker_with_a_smaller_limit(
 def test_every_turn_is_told(
     reader: OutboxReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loop says that it turns, also while the queue is away: a process that is silent for long is ended."""
+    """The loop reports that it turns, even while the queue is away."""
     turns: list[int] = []
     monkeypatch.setattr("mlplatform.loop.turned", lambda: turns.append(1))
     stop = threading.Event()

@@ -38,6 +38,6 @@ def test_try_later_says_when() -> None:
 
 
 def test_foreign_answers_become_errors_too() -> None:
-    """A proxy's page without a problem document still raises: 5xx as Unavailable, 4xx as InvalidInput."""
+    """A page without a problem document still raises: Unavailable for 5xx, InvalidInput for 4xx."""
     assert isinstance(problem.restore(None, 502), errors.Unavailable)
     assert isinstance(problem.restore("no", 400), errors.InvalidInput)
