@@ -44,8 +44,7 @@ class State(BaseModel):
     urls: dict[str, str]
     queue: str
     queue_word: str = Field(
-        "",
-        description="The word of `--queue`. It stays: the databases hold positions in it.",
+        "", description="The word of `--queue`. It stays: the databases hold positions in it."
     )
     source: str = Field(description="The git repository that pipelines come from.")
     working_tree: bool
