@@ -51,3 +51,11 @@ def lazy_app(commands: Sequence[LazyCommand], **options: Any) -> typer.Typer:
 
 def _listed() -> None:
     """Stands for a command in the overview, and is never called."""
+
+
+def component(name: str) -> Any:
+    """The `main` module of a component, imported now.
+
+    An image holds only what its own processes import, e.g. no psycopg beside serving.
+    """
+    return import_module(f"mlplatform.{name}.main")

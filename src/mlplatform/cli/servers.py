@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import typer
 
+from mlplatform.cli.lazy import component
 from mlplatform.cli.process import begin, guarded
 
 app = typer.Typer()
 
 
 def _run(name: str) -> None:
-    # By name: an image holds only what its own processes import, e.g. no psycopg beside serving.
-    component = import_module(f"mlplatform.{name}.main")
+    main = component(name)
     settings = begin(name)
-    guarded(lambda: component.run(settings))
+    guarded(lambda: main.run(settings))
 
 
 @app.command()
