@@ -1,1 +1,4 @@
-"""Raw rows to feature rows: parse, check, engineer; what can't be used goes to quarantine with the reason."""
+"""Raw rows to feature rows: parse, check, engineer.
+
+What can't be used goes to quarantine with the reason.
+"""

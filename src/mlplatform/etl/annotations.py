@@ -15,7 +15,7 @@ from mlplatform.features.fault import Fault, shown
 from mlplatform.features.parse import EXACT, to_columns
 
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""Times outside are mistakes (milliseconds for seconds), and most of them can't be told by Arrow or pandas."""
+"""Times outside are mistakes (milliseconds for seconds), which Arrow and pandas can't hold."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,10 @@ def annotate(flat: FlatRows, definition: PipelineDefinition) -> Annotations:
 
 
 def moment(value: Any) -> datetime | str:
-    """The time that ISO 8601 text (without an offset: UTC) or seconds since the epoch stand for, or what is wrong with them."""
+    """The time of ISO 8601 text (UTC unless it says otherwise) or of seconds since the epoch.
+
+    Text that says what is wrong when it is neither.
+    """
     try:
         if isinstance(value, str):
             parsed = datetime.fromisoformat(value)
@@ -54,7 +57,7 @@ def moment(value: Any) -> datetime | str:
         else:
             return f"{shown(value)} is neither ISO 8601 text nor seconds since the epoch"
     except (ValueError, OverflowError, OSError):
-        return f"{shown(value)} is no time (ISO 8601 text or seconds since the epoch)"
+        return f"{shown(value)} is not a time (ISO 8601 text or seconds since the epoch)"
     return (
         found if FIRST <= found < LAST else f"{shown(value)} is not between the years 1900 and 2200"
     )
@@ -105,37 +108,32 @@ def _labels(flat: FlatRows, target: Target, faults: list[Fault]) -> list[Any]:
     )
     for index, value in zip(given, typed["target"].tolist(), strict=True):
         labels[index] = value
-    faults.extend(_strangers(given, values, target))
+    faults.extend(_unknown_classes(given, values, target))
     faults.extend(_too_large(labels, target))
     return labels
 
 
 def _too_large(labels: Sequence[Any], target: Target) -> list[Fault]:
-    """Numbers are stored as double precision, which can't tell larger whole ones apart; texts must fit an index."""
-    faults = []
+    """Labels that can't be stored.
+
+    Numbers become double precision, which can't tell larger whole ones apart; texts must fit an
+    index.
+    """
+    found = []
     for index, value in enumerate(labels):
-        if target.dtype == "int64" and value is not None and abs(value) > EXACT:
-            faults.append(
-                Fault(
-                    index,
-                    target.name,
-                    f"{shown(value)} is too large for a label: at most 2**53",
-                    value,
-                )
-            )
-        if target.dtype == "string" and value is not None and len(value.encode()) > LONGEST:
-            faults.append(
-                Fault(
-                    index,
-                    target.name,
-                    f"{shown(value)} is too long for a label: at most {LONGEST} bytes",
-                    value,
-                )
-            )
-    return faults
+        if value is None:
+            continue
+        reason = ""
+        if target.dtype == "int64" and abs(value) > EXACT:
+            reason = f"{shown(value)} is too large for a label: at most 2**53"
+        elif target.dtype == "string" and len(value.encode()) > LONGEST:
+            reason = f"{shown(value)} is too long for a label: at most {LONGEST} bytes"
+        if reason:
+            found.append(Fault(index, target.name, reason, value))
+    return found
 
 
-def _strangers(given: Sequence[int], values: Sequence[Any], target: Target) -> list[Fault]:
+def _unknown_classes(given: Sequence[int], values: Sequence[Any], target: Target) -> list[Fault]:
     classes = target.values
     if classes is None:
         return []

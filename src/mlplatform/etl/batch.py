@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.labels import Label
 from mlplatform.database.quarantine import BadRow
 from mlplatform.database.raw_requests import RawRequest
-from mlplatform.etl.annotations import annotate
+from mlplatform.etl.annotations import Annotations, annotate
 from mlplatform.etl.engineering import engineer
 from mlplatform.etl.unpack import FlatRows, unpack
 from mlplatform.features.checks import check
@@ -24,29 +23,25 @@ from mlplatform.features.parse import to_columns
 def process(
     requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet
 ) -> FeatureBatch:
-    """Every row of the requests, either as a feature row or as a bad one with all that is wrong with it."""
+    """Every row of the requests: a feature row, or a bad one with all that is wrong with it."""
     flat = unpack(requests, definition)
-    columns, wrong = to_columns(
-        {column.name: flat.values[column.name] for column in definition.columns}, definition.columns
-    )
+    raw = {column.name: flat.values[column.name] for column in definition.columns}
+    columns, wrong = to_columns(raw, definition.columns)
     notes = annotate(flat, definition)
     faults = _by_row(flat.faults, [*wrong, *notes.faults, *check(columns, definition.columns)])
-    usable = [row for row in range(len(flat.ids)) if row not in faults]
-    made = engineer(
-        features, {name: array[np.array(usable, dtype=np.intp)] for name, array in columns.items()}
-    )
+    # Only clean rows reach the pipeline's code, so that it may rely on its declared columns.
+    usable = np.array([row for row in range(len(flat.ids)) if row not in faults], dtype=np.intp)
+    made = engineer(features, {name: array[usable] for name, array in columns.items()})
     for fault in made.faults:
-        faults[usable[fault.row]] = [fault]
-    good = [usable[place] for place in made.good]
+        faults[int(usable[fault.row])] = [fault]
+    good = [int(usable[place]) for place in made.good]
     return FeatureBatch(
         ids=[flat.ids[row] for row in good],
         rows=[flat.rows[row] for row in good],
         times=[notes.times[row] for row in good],
         keys=[notes.keys[row] for row in good],
         features=made.features,
-        labels=[
-            _label(flat, row, notes.labels[row], definition) for row in good if flat.imported[row]
-        ],
+        labels=[_label(flat, row, notes, definition) for row in good if flat.imported[row]],
         bad=[_bad(flat, row, faults[row]) for row in sorted(faults)],
     )
 
@@ -84,9 +79,10 @@ def subset(outcome: FeatureBatch, wanted: set[tuple[str, int]]) -> FeatureBatch:
 
 
 def _by_row(whole: Sequence[Fault], others: Sequence[Fault]) -> dict[int, list[Fault]]:
-    """The faults of each row, the first one per column: what was put in the place of a bad value breaks rules of its own.
+    """The faults of each row, the first one per column.
 
-    For the same reason a row that could not be laid flat (`whole`) has no others.
+    What stands in the place of a bad value may break rules of its own, which is nobody's fault. For
+    the same reason a row that could not be laid flat (`whole`) has no others.
     """
     found: dict[int, list[Fault]] = {}
     for fault in whole:
@@ -113,7 +109,8 @@ def _reason(faults: list[Fault]) -> str:
     )
 
 
-def _label(flat: FlatRows, row: int, value: Any, definition: PipelineDefinition) -> Label:
+def _label(flat: FlatRows, row: int, notes: Annotations, definition: PipelineDefinition) -> Label:
+    value = notes.labels[row]
     if value is None or definition.target.dtype == "string":
         return Label(definition.name, flat.ids[row], flat.rows[row], None, value)
     return Label(definition.name, flat.ids[row], flat.rows[row], float(value), None)

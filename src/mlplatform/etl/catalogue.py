@@ -35,7 +35,7 @@ class Ready:
 
 
 class Catalogue:
-    """Loaded once per digest and kept: a digest stands for the same code whatever commit it came from."""
+    """The digests, loaded once and kept: a digest is the same code whatever commit it came from."""
 
     def __init__(
         self,
@@ -50,9 +50,8 @@ class Catalogue:
         self._retry_s = retry_s
         self._clock = clock
         self._loaded: dict[tuple[str, str], tuple[PipelineDefinition, FeatureSet, str]] = {}
-        self._resting: dict[
-            tuple[str, str], tuple[str, float]
-        ] = {}  # digest -> (commit that failed, when to try again)
+        # digest -> (commit that failed, when to try again)
+        self._resting: dict[tuple[str, str], tuple[str, float]] = {}
         self._log = logger("etl")
 
     def refresh(self) -> list[Ready]:
@@ -77,10 +76,8 @@ class Catalogue:
 
     def _rests(self, item: RecordedSet) -> bool:
         commit, until = self._resting.get((item.pipeline, item.digest), ("", 0.0))
-        return self._clock() < until and commit in (
-            "",
-            item.commit,
-        )  # a newer commit is tried at once
+        # A newer commit is tried at once: somebody may just have mended it.
+        return self._clock() < until and commit in ("", item.commit)
 
     def _load(self, item: RecordedSet) -> bool:
         try:
@@ -119,6 +116,6 @@ class Catalogue:
             seconds=self._retry_s,
         )
         if isinstance(error, Unavailable):
-            return  # a server is away: nothing that a person has to mend in the pipeline
+            return  # a server is away: there is nothing to mend in the pipeline
         with self._warehouse.transaction() as connection:
             feature_sets.set_failure(connection, pipeline, digest, str(error))

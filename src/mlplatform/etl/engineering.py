@@ -35,25 +35,29 @@ def engineer(features: FeatureSet, columns: Columns) -> Engineered:
         first, last = open_ranges.pop()
         if first == last:
             continue
+        part = {name: array[first:last] for name, array in columns.items()}
         try:
-            parts.append(
-                features.apply({name: array[first:last] for name, array in columns.items()})
-            )
+            parts.append(features.apply(part))
         except InvalidInput as error:
             if last - first == 1:
                 result.faults.append(Fault(first, error.field, error.message))
             else:
                 middle = (first + last) // 2
+                # The stack gives the front half next, so that parts and rows stay in order.
                 open_ranges += [(middle, last), (first, middle)]
         else:
             result.good.extend(range(first, last))
+    result.features = _joined(features, parts)
+    return _storable(features, result)
+
+
+def _joined(features: FeatureSet, parts: list[Columns]) -> Columns:
+    found = {}
     for feature in features.features:
         arrays = [part[feature.name] for part in parts]
-        result.features = {
-            **result.features,
-            feature.name: np.concatenate(arrays) if arrays else np.empty(0, NUMPY[feature.dtype]),
-        }
-    return _storable(features, result)
+        empty = np.empty(0, NUMPY[feature.dtype])
+        found[feature.name] = np.concatenate(arrays) if arrays else empty
+    return found
 
 
 def _storable(features: FeatureSet, result: Engineered) -> Engineered:
@@ -61,28 +65,20 @@ def _storable(features: FeatureSet, result: Engineered) -> Engineered:
 
     Raw columns were checked already.
     """
-    texts = [
-        feature.name
-        for feature in features.features
-        if feature.dtype == "string" and not features.identity
-    ]
+    if features.identity:
+        return result
     bad = {
-        place: name
-        for name in texts
-        for place, text in enumerate(result.features[name])
+        place: feature.name
+        for feature in features.features
+        if feature.dtype == "string"
+        for place, text in enumerate(result.features[feature.name])
         if text is not None and not storable(text)
     }
     if not bad:
         return result
     keep = np.array([place not in bad for place in range(len(result.good))])
-    faults = [
-        Fault(
-            result.good[place],
-            name,
-            f"feature {name} holds a NUL character or half a surrogate pair",
-        )
-        for place, name in bad.items()
-    ]
+    reason = "feature {} holds a NUL character or half a surrogate pair"
+    faults = [Fault(result.good[place], name, reason.format(name)) for place, name in bad.items()]
     return Engineered(
         features={name: array[keep] for name, array in result.features.items()},
         good=[row for row, kept in zip(result.good, keep, strict=True) if kept],

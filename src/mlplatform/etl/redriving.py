@@ -1,4 +1,7 @@
-"""Rows of the quarantine that a person asked to have tried again: from the raw request, under the digest that refused them."""
+"""Rows of the quarantine that a person wants to have tried again.
+
+Each is made anew from its raw request, under the digest that refused it.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,18 @@ _BATCH = 500
 
 
 class Redriver:
-    """A row that is good now becomes a feature row and its entry is resolved; else the entry gets the newest reason."""
+    """Tries quarantined rows again.
+
+    A row that is good now becomes a feature row and its entry is resolved; otherwise the entry gets
+    the newest reason.
+    """
 
     def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._log = logger("etl")
 
-    def asked(self) -> set[tuple[str, str]]:
+    def digests(self) -> set[tuple[str, str]]:
         """(pipeline, digest) with such rows. Raises Unavailable."""
         with self._warehouse.transaction() as warehouse:
             return quarantine.digests_to_redrive(warehouse)
@@ -37,9 +44,9 @@ class Redriver:
         """
         try:
             return self._try(item, limit=_BATCH)
-        except (
-            InvalidInput
-        ) as error:  # the database refuses a row of them: alone, each is tried or given up
+        except InvalidInput as error:
+            # The database refuses one of the rows. The transaction is undone, so the rows are still
+            # claimed by nobody: one at a time, each is tried or given up.
             self._log.warning(
                 "the database refused a redrive",
                 pipeline=item.pipeline,
@@ -71,13 +78,8 @@ class Redriver:
             }
         gone = [row for row in wanted if row[0] not in requests]
         if gone:
-            quarantine.give_up(
-                warehouse,
-                item.pipeline,
-                item.digest,
-                gone,
-                "the request is not in the raw database any more",
-            )
+            reason = "the request is not in the raw database any more"
+            quarantine.give_up(warehouse, item.pipeline, item.digest, gone, reason)
         if not requests:
             return
         outcome = subset(

@@ -55,8 +55,9 @@ def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> Fl
         start = len(flat.ids)
         inputs = _decoded(request.inputs)
         reasons = _reasons(inputs, request.rows, required)
+        whole = inputs if isinstance(inputs, dict) and not reasons else {}
         for name, values in flat.values.items():
-            found = inputs.get(name) if isinstance(inputs, dict) and not reasons else None
+            found = whole.get(name)
             values.extend([None] * request.rows if found is None else found)
         flat.ids.extend([request.request_id] * request.rows)
         flat.rows.extend(range(request.rows))
@@ -80,7 +81,7 @@ def _fields(definition: PipelineDefinition) -> list[str]:
 
 
 def _decoded(text: str) -> Any:
-    """The document, or its text when it is none."""
+    """The document, or its text when it can't be decoded."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -90,7 +91,7 @@ def _decoded(text: str) -> Any:
 def _reasons(inputs: Any, rows: int, required: set[str]) -> list[tuple[str, str]]:
     """(column, reason) of what keeps a whole request from being laid flat."""
     if not isinstance(inputs, dict):
-        return [("", "the inputs are no JSON object of columns")]
+        return [("", "the inputs are not a JSON object of columns")]
     for name, values in inputs.items():
         if not isinstance(values, list) or len(values) != rows:
             found = (

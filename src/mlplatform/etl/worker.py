@@ -41,15 +41,15 @@ class Worker:
         self._catalogue = catalogue
         self._settings = settings
         self._redriver = Redriver(raw, warehouse)
-        self._limits: dict[
-            Key, int
-        ] = {}  # cursors at which the database refused something: smaller batches until that is found
+        # Cursors at which the database refused something: smaller batches until that is found.
+        self._limits: dict[Key, int] = {}
         self._log = logger("etl")
 
     def step(self) -> int:
-        """One batch of every cursor that has requests, and what was asked to be redriven. Returns the number of requests dealt with.
+        """One batch of every cursor that has requests, and the rows to redrive.
 
-        Raises Unavailable when a database is away; nothing has to be remembered then.
+        Returns the number of requests dealt with. Raises Unavailable when a database is away;
+        nothing has to be remembered then.
         """
         ready = {(item.pipeline, item.digest): item for item in self._catalogue.refresh()}
         done = sum(
@@ -57,7 +57,7 @@ class Worker:
         )
         return done + sum(
             self._guarded(ready[key], self._redriver.redrive, ready[key])
-            for key in self._redriver.asked()
+            for key in self._redriver.digests()
             if key in ready
         )
 
@@ -70,7 +70,10 @@ class Worker:
             return 0
 
     def _waiting(self, ready: Mapping[tuple[str, str], Ready]) -> list[tuple[Cursor, Ready]]:
-        """Cursors with requests to read, in random order: processes should not all try the same one first."""
+        """Cursors with requests to read.
+
+        In random order: etl processes should not all try to claim the same one first.
+        """
         with self._raw.transaction() as raw:
             partitions = raw_requests.partitions(raw)
         with self._warehouse.transaction() as warehouse:
@@ -83,6 +86,8 @@ class Worker:
             ]
             new = [cursor for cursor in wanted if _key(cursor) not in known]
             if new:
+                # Committed before any batch: a cursor can only be claimed where a row is. Another
+                # etl may begin the same ones at the same time; both then find them.
                 progress.begin(warehouse, new)
         cursors = [known.get(_key(cursor), cursor) for cursor in wanted]
         with self._raw.transaction() as raw:
@@ -92,57 +97,71 @@ class Worker:
 
     def _batch(self, cursor: Cursor, item: Ready) -> int:
         started = time.perf_counter()
-        limit = self._limits.get(_key(cursor), self._settings.batch_requests)
         requests: list[RawRequest] = []
         try:
             with self._warehouse.transaction() as warehouse:
+                # The claim's row lock holds until the commit, so nobody else works on this cursor;
+                # the offset is read under it, since what `_waiting` saw may be out of date.
                 next_offset = progress.claim(warehouse, cursor)
                 if next_offset is None:
-                    return 0
-                with self._raw.transaction() as raw:
-                    requests = raw_requests.read(
-                        raw,
-                        cursor,
-                        next_offset=next_offset,
-                        requests=limit,
-                        rows=self._settings.batch_rows,
-                    )
+                    return 0  # another etl has it
+                requests = self._read(cursor, next_offset)
                 if not requests:
                     return 0
                 outcome = process(requests, item.definition, item.features)
                 feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
+                # In the same transaction as the rows: neither can be there without the other.
                 self._advance(warehouse, cursor, requests, outcome)
         except InvalidInput as error:
             return self._narrow(cursor, item, requests, error)
         self._widen(cursor)
-        self._tell(cursor, requests, outcome, time.perf_counter() - started)
+        self._report(cursor, requests, outcome, time.perf_counter() - started)
         return len(requests)
+
+    def _read(self, cursor: Cursor, next_offset: int) -> list[RawRequest]:
+        # A transaction of its own, closed at once: raw must not be kept from cleaning up while
+        # features are made.
+        with self._raw.transaction() as raw:
+            return raw_requests.read(
+                raw,
+                cursor,
+                next_offset=next_offset,
+                requests=self._limits.get(_key(cursor), self._settings.batch_requests),
+                rows=self._settings.batch_rows,
+            )
 
     def _narrow(
         self, cursor: Cursor, item: Ready, requests: list[RawRequest], error: InvalidInput
     ) -> int:
-        """The database refuses something that our checks let pass: find its request by halving the batch, then put that one aside."""
+        """The database refuses something that our checks let pass.
+
+        Its request is found by halving the batch from step to step; then all its rows are put into
+        quarantine.
+        """
         counter("etl_failures_total").labels(cursor.pipeline).inc()
+        count = len(requests)
         self._log.error(
             "the database refused a batch",
             pipeline=cursor.pipeline,
-            requests=len(requests),
+            requests=count,
             error=str(error),
         )
-        if len(requests) > 1:
-            self._limits[_key(cursor)] = len(requests) // 2
-            return len(requests)
+        if count > 1:
+            self._limits[_key(cursor)] = count // 2
+            return count
         outcome = refused(requests, item.definition, error.message)
         with self._warehouse.transaction() as warehouse:
             next_offset = progress.claim(warehouse, cursor)
+            # The refused transaction gave the claim back, so another etl may have been faster.
             if next_offset is None or next_offset > requests[0].log_offset:
-                return 0  # another etl was faster
+                return 0
             quarantine.keep(warehouse, cursor.pipeline, cursor.digest, outcome.bad)
             self._advance(warehouse, cursor, requests, outcome)
-        self._tell(cursor, requests, outcome, 0.0)
+        self._report(cursor, requests, outcome, 0.0)
         return 1
 
     def _widen(self, cursor: Cursor) -> None:
+        """After a batch that went well the next one may be twice as large, up to the setting."""
         limit = self._limits.pop(_key(cursor), None)
         if limit is not None and limit * 2 < self._settings.batch_requests:
             self._limits[_key(cursor)] = limit * 2
@@ -163,7 +182,7 @@ class Worker:
             quarantined=len(outcome.bad),
         )
 
-    def _tell(
+    def _report(
         self, cursor: Cursor, requests: list[RawRequest], outcome: FeatureBatch, seconds: float
     ) -> None:
         rows = counter("etl_rows_total")

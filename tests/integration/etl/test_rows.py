@@ -79,7 +79,7 @@ def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
             requests[3],
             0,
             "asked_at",
-            "'yesterday' is no time (ISO 8601 text or seconds since the epoch)",
+            "'yesterday' is not a time (ISO 8601 text or seconds since the epoch)",
         ),
         (requests[4], 0, "children", "9223372036854775808 is too large for 64 bits"),
         (broken, 0, "income", "has 2 values, and the request has 1 rows"),

@@ -114,7 +114,7 @@ def test_rows_come_out_in_order_with_all_they_carry() -> None:
         (
             {"asked_at": "yesterday"},
             "asked_at",
-            "'yesterday' is no time (ISO 8601 text or seconds since the epoch)",
+            "'yesterday' is not a time (ISO 8601 text or seconds since the epoch)",
         ),
         (
             {"asked_at": True},
@@ -124,7 +124,7 @@ def test_rows_come_out_in_order_with_all_they_carry() -> None:
         (
             {"asked_at": 1.7e12},
             "asked_at",
-            "1700000000000.0 is no time (ISO 8601 text or seconds since the epoch)",
+            "1700000000000.0 is not a time (ISO 8601 text or seconds since the epoch)",
         ),
         (
             {"asked_at": 10_000_000_000},
@@ -164,11 +164,11 @@ def test_a_bad_row_is_alone(changes: dict[str, Any], column: str, reason: str) -
             "has a int, and the request has 1 rows",
         ),
         ('{"income": [1], "city": ["a"], "member": [true]}', "children", "is missing"),
-        ("[1, 2]", "", "the inputs are no JSON object of columns"),
+        ("[1, 2]", "", "the inputs are not a JSON object of columns"),
         (
             '{"income": [1], "city": ["\\ud800"], "children": [1], "member": [true]}',
             "",
-            "the inputs are no JSON object of columns",
+            "the inputs are not a JSON object of columns",
         ),
     ],
 )
