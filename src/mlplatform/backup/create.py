@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from mlplatform.backup import retention, snapshot
-from mlplatform.backup.snapshot import Index, KnownVersion, Table
+from mlplatform.backup.snapshot import Index, KnownVersion, StoredTable
 from mlplatform.database.registry_dump import RegistryRows, TableDump, Version
 from mlplatform.durable import sync
 from mlplatform.errors import IntegrityFailure, Refused
@@ -65,9 +65,8 @@ def create(
         retention.sweep(folder)
         before = _harmed_before(folder)
         path, index = _create(sources, folder, now())
-    return Made(
-        path, index, tuple(line for line in index.damaged if line.partition(": ")[0] not in before)
-    )
+    newly = tuple(line for line in index.damaged if line.partition(": ")[0] not in before)
+    return Made(path, index, newly)
 
 
 @contextmanager
@@ -104,7 +103,7 @@ def _create(sources: Sources, folder: Path, begun: datetime) -> tuple[Path, Inde
         with histogram("backup_seconds").time():
             index = _fill(sources, part, begun)
             snapshot.seal(part, index)
-            part.rename(final)
+            part.rename(final)  # sealed and synced: from here on it counts as a snapshot
             sync(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -138,12 +137,17 @@ def _fill(sources: Sources, part: Path, begun: datetime) -> Index:
     )
 
 
-def _tables(dumps: Sequence[TableDump]) -> tuple[Table, ...]:
-    return tuple(Table(name=dump.name, columns=dump.columns, rows=dump.rows) for dump in dumps)
+def _tables(dumps: Sequence[TableDump]) -> tuple[StoredTable, ...]:
+    return tuple(
+        StoredTable(name=dump.name, columns=dump.columns, rows=dump.rows) for dump in dumps
+    )
 
 
 def _served(uris: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Artifact folders behind MLflow's proxy, as paths; and those elsewhere, which only their owner can back up."""
+    """Artifact folders behind MLflow's proxy, as paths, and those elsewhere.
+
+    The latter only their owner can back up.
+    """
     served = [
         urlsplit(uri).path.lstrip("/") for uri in uris if urlsplit(uri).scheme == "mlflow-artifacts"
     ]

@@ -24,14 +24,14 @@ from mlplatform.telemetry import logger
 _log = logger("backup")
 
 
-PATIENCE_S = 120.0
+WAIT_S = 120.0
 """How long a scheduled snapshot waits for its database and MLflow. A new pod is let through by
 network policies only after a moment, and a failover takes a minute; a snapshot that gives up at
 once would wait a day for its next turn."""
 
 
 REACH_S = 20.0
-"""How long a restore waits until it reaches both: somebody may be looking on, and its pod may be a second old."""
+"""How long a restore waits until it reaches both: its pod may be a second old."""
 
 
 def run(settings: Settings) -> None:
@@ -39,10 +39,10 @@ def run(settings: Settings) -> None:
 
     See `create_snapshot` for what it raises.
     """
-    retry(lambda: create_snapshot(settings), seconds=PATIENCE_S, on_retry=_tell)
+    retry(lambda: create_snapshot(settings), seconds=WAIT_S, on_retry=_log_wait)
 
 
-def _tell(error: TryLater) -> None:
+def _log_wait(error: TryLater) -> None:
     _log.warning("waiting for Postgres and MLflow", error=str(error))
 
 
@@ -57,7 +57,7 @@ def create_snapshot(settings: Settings) -> Path:
 
     Raises IntegrityFailure when it can't be proven, or, after all is done, when a stored model no
     longer matches its manifest that did in the snapshot before. Another try would only make another
-    snapshot. Damage that was told before is logged.
+    snapshot. Damage that an earlier snapshot reported is logged.
     """
     with _sources(settings, settings.postgres.warehouse_dsn, "warehouse_dsn") as sources:
         made = create(sources, _folder(settings))
@@ -95,7 +95,7 @@ def restore_snapshot(
     with _sources(
         settings, settings.postgres.owner_warehouse_dsn, "owner_warehouse_dsn"
     ) as sources:
-        retry(lambda: _reachable(sources), seconds=REACH_S, on_retry=_tell)
+        retry(lambda: _reachable(sources), seconds=REACH_S, on_retry=_log_wait)
         return restore(sources, path, force=force, accept_damaged=accept_damaged)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlplatform.backup.create import Sources
-from mlplatform.backup.snapshot import Index, KnownVersion, Table
+from mlplatform.backup.snapshot import Index, KnownVersion, StoredTable
 from mlplatform.backup.verify import verify
 from mlplatform.database.registry_dump import TableDump, Version
 from mlplatform.errors import IntegrityFailure, Refused
@@ -30,10 +30,9 @@ class Restored:
     snapshot: str
     files: int
     versions: int
-    control: bool  # the promotion record was restored too; False: the present one was left as it is
-    later: tuple[
-        str, ...
-    ]  # versions of the present promotion record that the snapshot does not have: their files are gone
+    control: bool  # the promotion record was restored too; False: the present one stayed
+    # Versions of the present promotion record that the snapshot lacks: their files are gone.
+    later: tuple[str, ...]
 
 
 def restore(
@@ -46,60 +45,72 @@ def restore(
     the snapshot. `force` replaces what is there; `accept_damaged` takes the good models.
     """
     index = verify(folder)
-    if index.damaged and not accept_damaged:
-        raise Refused(
-            f"{folder.name} holds damaged models: {'; '.join(index.damaged)}",
-            field="accept_damaged",
-            fix="restore an older snapshot, or take what is good with --accept-damaged",
-        )
+    if not accept_damaged:
+        _refuse_damaged(folder, index)
     sources.store.ping()
-    if sources.mlflow.occupied() and not force:
-        raise Refused(
-            "MLflow holds runs or models",
-            field="force",
-            fix="restore into an empty one, or replace everything with --force",
-        )
+    if not force:
+        _refuse_occupied(sources)
     with_control, later = _control(sources, index, force=force)
     highest = _highest(index.versions if with_control else sources.control.versions())
+    # Files, then rows, then the promotion record: each only names what is there already.
     files = _upload(sources, index, folder)
     sources.mlflow.restore_mlflow(
         folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow), highest=highest
     )
     if with_control:
         sources.control.restore_control(folder / "control", _dumps(index.control))
-    if later:
+    done = Restored(folder.name, files, len(index.versions), with_control, later)
+    _report(done)
+    return done
+
+
+def _report(done: Restored) -> None:
+    if done.later:
         _log.error(
             "the promotion record knows versions that are newer than the snapshot",
-            versions=list(later),
+            versions=list(done.later),
         )
     _log.info(
         "snapshot restored",
-        snapshot=folder.name,
-        files=files,
-        versions=len(index.versions),
-        control=with_control,
+        snapshot=done.snapshot,
+        files=done.files,
+        versions=done.versions,
+        control=done.control,
     )
-    return Restored(folder.name, files, len(index.versions), with_control, later)
+
+
+def _refuse_damaged(folder: Path, index: Index) -> None:
+    if index.damaged:
+        raise Refused(
+            f"{folder.name} holds damaged models: {'; '.join(index.damaged)}",
+            field="accept_damaged",
+            fix="restore an older snapshot, or take what is good with --accept-damaged",
+        )
+
+
+def _refuse_occupied(sources: Sources) -> None:
+    if sources.mlflow.occupied():
+        raise Refused(
+            "MLflow holds runs or models",
+            field="force",
+            fix="restore into an empty one, or replace everything with --force",
+        )
 
 
 def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tuple[str, ...]]:
-    """Whether the promotion record must be restored, and what of the present one the snapshot lacks.
+    """Whether to restore the promotion record, and what the snapshot lacks of the present one.
 
     An empty one is restored. One that agrees with the snapshot, and perhaps went on, is the better
     one and stays.
     """
-    present = {
-        (version.pipeline, version.version): version for version in sources.control.versions()
-    }
-    if not present:
+    present = {(each.pipeline, each.version): each for each in sources.control.versions()}
+    if force or not present:
         return True, ()
-    if force:
-        return True, ()
-    known = {(version.pipeline, version.version): version for version in index.versions}
+    known = {(each.pipeline, each.version): each for each in index.versions}
     contradicting = [
-        version.name
-        for key, version in known.items()
-        if key not in present or present[key].manifest_sha256 != version.manifest_sha256
+        each.name
+        for key, each in known.items()
+        if key not in present or present[key].manifest_sha256 != each.manifest_sha256
     ]
     if contradicting:
         raise Refused(
@@ -133,12 +144,13 @@ def _upload(sources: Sources, index: Index, folder: Path) -> int:
             size, sha256 = sources.store.fetch(path, Path(scratch) / "file")
             if (size, sha256) != (file.size, file.sha256):
                 raise IntegrityFailure(
-                    f"{path} came back from MLflow with SHA-256 {sha256}, the snapshot says {file.sha256}",
+                    f"{path} came back from MLflow with SHA-256 {sha256}, "
+                    f"the snapshot says {file.sha256}",
                     field=path,
                 )
             count += 1
     return count
 
 
-def _dumps(tables: Sequence[Table]) -> list[TableDump]:
+def _dumps(tables: Sequence[StoredTable]) -> list[TableDump]:
     return [TableDump(table.name, table.columns, table.rows) for table in tables]

@@ -14,14 +14,17 @@ _log = logger("backup")
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` snapshots, and those that hold the newest good copy of a version that is damaged since."""
+    """Remove old snapshots.
+
+    The newest `keep` stay, and those that hold the newest good copy of a version that has been
+    damaged since.
+    """
     known = snapshot.existing(folder)
     kept = set(known[-keep:]) | _last_good(known)
     for old in known:
         if old not in kept:
-            part = old.rename(
-                part_of(old)
-            )  # a removal that is cut short leaves no half of a snapshot under its name
+            # A removal that is cut short leaves no half of a snapshot under its name.
+            part = old.rename(part_of(old))
             shutil.rmtree(part)
             _log.info("old snapshot removed", snapshot=old.name)
 

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from mlplatform.contracts.frozen import Frozen
 from mlplatform.durable import sync
 from mlplatform.errors import IntegrityFailure, UnknownName
 from mlplatform.registry.manifest import hash_file
@@ -29,11 +30,7 @@ INDEX, SEAL = "index.json", "index.sha256"
 _NAME = re.compile(r"^registry-\d{8}T\d{6}Z$")
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StoredFile(_Record):
+class StoredFile(Frozen):
     """One file of a snapshot."""
 
     path: str
@@ -41,7 +38,7 @@ class StoredFile(_Record):
     sha256: str
 
 
-class Table(_Record):
+class StoredTable(Frozen):
     """One dumped table."""
 
     name: str
@@ -49,7 +46,7 @@ class Table(_Record):
     rows: int
 
 
-class KnownVersion(_Record):
+class KnownVersion(Frozen):
     """One version of the promotion record."""
 
     pipeline: str
@@ -65,19 +62,18 @@ class KnownVersion(_Record):
         return f"{self.pipeline} version {self.version}"
 
 
-class Index(_Record):
+class Index(Frozen):
     """index.json."""
 
     format: int = 1
     created_at: datetime
     mlflow_revision: str
-    mlflow: tuple[Table, ...]
-    control: tuple[Table, ...]
+    mlflow: tuple[StoredTable, ...]
+    control: tuple[StoredTable, ...]
     versions: tuple[KnownVersion, ...]
     skipped: tuple[str, ...] = ()  # artifact folders that MLflow does not serve itself
-    damaged: tuple[
-        str, ...
-    ] = ()  # versions whose files did not match their manifest when the snapshot was made
+    # Versions whose files did not match their manifest when the snapshot was made.
+    damaged: tuple[str, ...] = ()
     files: tuple[StoredFile, ...]
 
     @property
@@ -141,7 +137,7 @@ def read(folder: Path) -> Index:
         data = (folder / INDEX).read_bytes()
         sealed = (folder / SEAL).read_text().strip()
     except OSError as error:
-        raise IntegrityFailure(f"{folder.name} is no complete snapshot: {error}") from error
+        raise IntegrityFailure(f"{folder.name} is not a complete snapshot: {error}") from error
     if hashlib.sha256(data).hexdigest() != sealed:
         raise IntegrityFailure(f"{folder.name}: {INDEX} is not what {SEAL} says", field=INDEX)
     try:

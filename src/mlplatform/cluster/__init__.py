@@ -1,1 +1,1 @@
-"""Where training runs are started and seen: child processes on this machine, or Jobs on Kubernetes."""
+"""Where training runs are started: child processes on this machine, or Jobs on Kubernetes."""

@@ -26,5 +26,5 @@ class Cluster(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections and children's handles; running trainings go on where the cluster allows it."""
+        """Close connections and children's handles; trainings go on where the cluster allows it."""
         ...

@@ -1,4 +1,6 @@
-"""Training runs as Kubernetes Jobs, made from the pipeline's own CronJob exactly as `kubectl create job --from=cronjob/…` makes them.
+"""Training runs as Kubernetes Jobs, made from the pipeline's own CronJob.
+
+They are what `kubectl create job --from=cronjob/…` makes.
 
 So the data API decides nothing of what runs: image, limits and credentials come from the CronJob
 that the chart installed. The Job belongs to its CronJob (ownerReference), and history limits clean
@@ -21,7 +23,7 @@ from mlplatform.errors import PlatformError, Refused, SettingsError, Unavailable
 PIPELINE_LABEL = "mlplatform.io/pipeline"
 REASON = "mlplatform.io/reason"
 TRAINER = "trainer"
-"""The container that the reason is given to, so that it stands in the run and in the version as well."""
+"""The container that gets the reason, so that the run and the version carry it as well."""
 MANUAL = {"cronjob.kubernetes.io/instantiate": "manual"}
 """What kubectl writes on Jobs made by hand; controllers and people look for it."""
 TIMEOUT_S = 10.0
@@ -41,23 +43,26 @@ class KubernetesCluster:
     def inside(cls, *, namespace: str, cronjob_prefix: str) -> KubernetesCluster:
         """With the service account of the pod that this process runs in."""
         try:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]  # the client ships partial types
+            # The client ships partial types.
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             raise SettingsError(
-                f"cluster.kind is kubernetes, but this is no pod: {error}", field="cluster.kind"
+                f"cluster.kind is kubernetes, but this process is not in a pod: {error}",
+                field="cluster.kind",
             ) from error
         return cls(client.BatchV1Api(), namespace=namespace, cronjob_prefix=cronjob_prefix)
 
     def start_training(self, pipeline: str, *, reason: str) -> str:
         """Make a Job from the pipeline's CronJob and return its name."""
-        cronjob = self._ask(
+        cronjob = self._call(
             lambda: self._batch.read_namespaced_cron_job(
                 self._prefix + pipeline, self._namespace, _request_timeout=TIMEOUT_S
             ),
-            missing=f"there is no CronJob '{self._prefix}{pipeline}' in namespace '{self._namespace}': is the pipeline in the chart's values?",
+            missing=f"there is no CronJob '{self._prefix}{pipeline}' in namespace "
+            f"'{self._namespace}': is the pipeline in the chart's values?",
         )
         job = job_from(cronjob, pipeline=pipeline, reason=reason)
-        self._ask(
+        self._call(
             lambda: self._batch.create_namespaced_job(
                 self._namespace, job, _request_timeout=TIMEOUT_S
             ),
@@ -68,7 +73,7 @@ class KubernetesCluster:
     def runs(self, pipeline: str) -> Sequence[Run]:
         """Jobs of the pipeline's CronJob, by hand or by schedule, latest first."""
         cronjob = self._prefix + pipeline
-        jobs = self._ask(
+        jobs = self._call(
             lambda: self._batch.list_namespaced_job(
                 self._namespace,
                 label_selector=f"{PIPELINE_LABEL}={pipeline}",
@@ -85,10 +90,10 @@ class KubernetesCluster:
         return [_run(job, pipeline) for job in mine]
 
     def close(self) -> None:
-        """Let go of the connections; Jobs go on."""
+        """Close the connections; Jobs go on."""
         self._batch.api_client.close()
 
-    def _ask(self, call: Callable[[], Any], *, missing: str) -> Any:
+    def _call(self, call: Callable[[], Any], *, missing: str) -> Any:
         try:
             return call()
         except client.ApiException as error:

@@ -30,7 +30,10 @@ from mlplatform.contracts.run import Run, RunState
 from mlplatform.errors import Refused, SettingsError, Unavailable
 
 KEPT = 100
-"""Ended runs that are remembered per process: enough for a person to look back, bounded for a server that runs for months."""
+"""Ended runs that are remembered per process.
+
+Enough for a person to look back, bounded for a server that runs for months.
+"""
 STOP_S = 10.0
 """How long a child may take to end after SIGTERM before it is killed."""
 _PR_SET_PDEATHSIG = 1
@@ -83,27 +86,18 @@ class LocalCluster:
     def start_training(self, pipeline: str, *, reason: str) -> str:
         """Start a child and return the run's name."""
         with self._lock:
-            running = next(
-                (
-                    run
-                    for run in self._seen()
-                    if run.pipeline == pipeline and run.state == "running"
-                ),
-                None,
-            )
-            if running is not None:
-                raise Refused(
-                    f"training '{running.name}' is still running",
-                    field="pipeline",
-                    fix="wait for it, or end its process",
-                )
+            for run in self._seen():
+                if run.pipeline == pipeline and run.state == "running":
+                    raise Refused(
+                        f"training '{run.name}' is still running",
+                        field="pipeline",
+                        fix="wait for it, or end its process",
+                    )
             name = f"{pipeline}-{uuid7().hex[-10:]}"
-            process = self._parent.submit(
-                self._spawn,
-                name,
-                [pipeline, f"--why={reason}"],
-                environment(self._environment_file),
-            ).result()
+            variables = environment(self._environment_file)
+            words = [pipeline, f"--why={reason}"]
+            # Forked by the one thread that outlives the request: see above.
+            process = self._parent.submit(self._spawn, name, words, variables).result()
             self._children.append(_Child(name, pipeline, reason, process, datetime.now(UTC)))
             return name
 
@@ -134,7 +128,8 @@ class LocalCluster:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    preexec_fn=_end_with_parent(),  # noqa: PLW1509  (async-signal-safe: the library is loaded before the fork)
+                    # Async-signal-safe: the library is loaded before the fork.
+                    preexec_fn=_end_with_parent(),  # noqa: PLW1509
                 )
         except OSError as error:
             raise Unavailable(f"can't start a training process: {error}") from error
@@ -150,7 +145,7 @@ class LocalCluster:
 def environment(path: Path) -> dict[str, str]:
     """The environment of a trainer.
 
-    Raises SettingsError when the file is missing or no flat JSON object of strings.
+    Raises SettingsError when the file is missing or not a flat JSON object of strings.
     """
     try:
         document = json.loads(path.read_text())
@@ -185,9 +180,9 @@ def _end_with_parent() -> Callable[[], None] | None:
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
-    def ask_kernel() -> None:
+    def end_with_parent() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died between fork and prctl
             os._exit(1)
 
-    return ask_kernel
+    return end_with_parent

@@ -209,7 +209,7 @@ def test_only_the_newest_are_kept(shop: Any) -> None:
 
 def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """While MLflow is away the run retries for its time limit, fails, and leaves nothing."""
-    monkeypatch.setattr(main, "PATIENCE_S", 1.5)
+    monkeypatch.setattr(main, "WAIT_S", 1.5)
     begun = time.monotonic()
     away = shop.settings().model_copy(
         update={

@@ -124,11 +124,11 @@ def test_a_sealed_folder_is_proven_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["index.json", "index.sha256"])
 def test_without_index_or_seal_it_is_none(tmp_path: Path, name: str) -> None:
-    """A folder without index or seal is no complete snapshot."""
+    """A folder without index or seal is not a complete snapshot."""
     place = _made(tmp_path)
     (place / name).unlink()
 
-    with pytest.raises(IntegrityFailure, match="no complete snapshot"):
+    with pytest.raises(IntegrityFailure, match="not a complete snapshot"):
         verify(place)
 
 
