@@ -1,4 +1,4 @@
-"""From the bytes of a queue record to what the raw database takes: a row, or a dead letter with the reason."""
+"""From a queue record to what the raw database takes: a row, or a dead letter with the reason."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ OVERSIZE = "oversize"
 REFUSED = "refused"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_REASON = 500
-_LONGEST_NAME = (
-    250  # names are far shorter; an index of PostgreSQL takes no entry above 2,700 bytes
-)
+# Names are far shorter; an index of PostgreSQL takes no entry above 2,700 bytes.
+_LONGEST_NAME = 250
 _MOST_ROWS = 2**31 - 1
 _LAST_SEQUENCE = 2**63 - 1
 
 
 class _Numbers(msgspec.Struct):
-    """What the balance needs, and what is tried to be saved of a record that is otherwise unreadable."""
+    """What the balance needs, even of a record that is otherwise unreadable."""
 
     outbox_id: str | None = None
     sequence: int | None = None
@@ -53,7 +52,7 @@ def entry(record: QueueRecord) -> Entry:
 
 
 def dead_letter(record: QueueRecord, kind: str, reason: str) -> DeadLetter:
-    """A dead letter with whatever numbers the record still shows, so that the balance can count it."""
+    """A dead letter with whatever numbers the record still shows, for the balance to count."""
     try:
         numbers = _numbers.decode(record.value)
     except (msgspec.DecodeError, RecursionError):  # not even JSON: the outbox's gap will name it
@@ -79,7 +78,7 @@ def _row(record: QueueRecord, decoded: RequestRecord) -> RequestRow:
     if not 0 < decoded.rows <= _MOST_ROWS:
         raise InvalidInput(f"{decoded.rows} rows", field="rows")
     if not 0 < decoded.sequence <= _LAST_SEQUENCE:
-        raise InvalidInput(f"sequence {decoded.sequence} is none", field="sequence")
+        raise InvalidInput(f"{decoded.sequence} is not a sequence number", field="sequence")
     return RequestRow(
         partition=record.partition,
         offset=record.offset,
@@ -89,11 +88,7 @@ def _row(record: QueueRecord, decoded: RequestRecord) -> RequestRow:
         sequence=decoded.sequence,
         version=_text("version", decoded.version),
         caller=_text("caller", decoded.caller),
-        # The client's own id may be any string; PostgreSQL's text holds all but NUL, which is shown
-        # instead of losing the request for it.
-        client_id=None
-        if decoded.client_id is None
-        else decoded.client_id.replace("\0", "\N{SYMBOL FOR NULL}"),
+        client_id=_without_nul(decoded.client_id),
         received_at=_time(decoded.received_us),
         rows=decoded.rows,
         # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is
@@ -101,6 +96,14 @@ def _row(record: QueueRecord, decoded: RequestRecord) -> RequestRow:
         inputs=msgspec.json.encode(decoded.inputs).decode(),
         outputs=msgspec.json.encode(decoded.outputs).decode(),
     )
+
+
+def _without_nul(client_id: str | None) -> str | None:
+    """The client's own id, which may be any string.
+
+    PostgreSQL's text holds all but NUL; that is shown instead of losing the request for it.
+    """
+    return None if client_id is None else client_id.replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _text(field: str, value: str) -> str:
@@ -115,7 +118,7 @@ def _uuid(field: str, value: str) -> UUID:
     try:
         return UUID(value)
     except ValueError as error:
-        raise InvalidInput(f"{value[:60]!r} is no UUID", field=field) from error
+        raise InvalidInput(f"{value[:60]!r} is not a UUID", field=field) from error
 
 
 def _uuid_or_none(value: str | None) -> UUID | None:
@@ -129,4 +132,4 @@ def _time(microseconds: int) -> datetime:
     try:
         return _EPOCH + timedelta(microseconds=microseconds)
     except OverflowError as error:
-        raise InvalidInput(f"{microseconds} is no time", field="received_us") from error
+        raise InvalidInput(f"{microseconds} is not a time", field="received_us") from error

@@ -13,7 +13,10 @@ _EVERY_S = 5.0
 
 
 class LagGauges:
-    """Sets `consumer_next_offset` and `consumer_lag_records`; partitions that went to somebody else are taken away."""
+    """Sets `consumer_next_offset` and `consumer_lag_records`.
+
+    Those of partitions that another member has now are removed.
+    """
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer

@@ -1,11 +1,12 @@
 """The files of an outbox.
 
-    identity                   {"format": 1, "outbox_id": UUID}, written once writer.lock,
-    reader.lock   held (flock) by the one writer and the one reader durable
-    number of the last synced record, written by the writer (position.py) acknowledged
-    position of the last acknowledged record, written by the reader (position.py) <first
-    sequence>.segment   frames (record.py); a record never lies in two segments spare
-    a freed segment that the writer takes for its next one: overwriting beats making a new file
+    identity                    {"format": 1, "outbox_id": UUID}, written once
+    writer.lock, reader.lock    held (flock) by the one writer and the one reader
+    durable                     number of the last synced record, by the writer (position.py)
+    acknowledged                position of the last acknowledged one, by the reader (position.py)
+    <first sequence>.segment    frames (record.py); a record never lies in two segments
+    spare                       a freed segment that becomes the writer's next one: overwriting is
+                                faster than making a new file
 
 A segment ends where the next one begins: frames that carry the next segment's first number or a
 later one are what a failed append left behind, and nobody reads them.
@@ -46,9 +47,10 @@ def make(folder: Path) -> None:
 
 
 def lock(folder: Path, role: str) -> int:
-    """Take the exclusive lock of `role` (writer or reader) and return its descriptor; Refused when another process holds it.
+    """Take the exclusive lock of `role` (writer or reader) and return its descriptor.
 
-    The kernel drops it when the process ends, however it ends.
+    The kernel drops it when the process ends, however it ends. Raises Refused when another process
+    holds it.
     """
     descriptor = os.open(folder / f"{role}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

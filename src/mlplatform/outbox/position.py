@@ -1,4 +1,4 @@
-"""Two small files by which writer and reader tell each other how far they are.
+"""Two small files by which writer and reader know how far the other is.
 
 `durable` is written after each fdatasync of the writer and is itself never synced: it only has to
 be visible to the reader, and a value that a power failure sets back is too low, never too high. The
@@ -38,9 +38,8 @@ class DurableMark:
 
     def read(self) -> int:
         """The published number; 0 when there is none."""
-        for _ in range(
-            _TRIES
-        ):  # a read may fall into a write; the checksum tells, and the next read finds it whole
+        # A read may fall into a write: the checksum shows it, and the next read finds it whole.
+        for _ in range(_TRIES):
             data = os.pread(self._file, _DURABLE.size, 0)
             if not data:
                 return 0
@@ -58,7 +57,10 @@ class DurableMark:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The last acknowledged record and where the next one lies: in `segment` at byte `offset`, or in a later segment."""
+    """The last acknowledged record and where the next one lies.
+
+    That is in `segment` at byte `offset`, or in a later segment.
+    """
 
     sequence: int = 0
     segment: int = 0

@@ -24,7 +24,7 @@ from mlplatform.telemetry import gauge
 
 
 class OutboxReader:
-    """Reads the oldest records and forgets them when told.
+    """Reads the oldest records, and forgets those that are acknowledged.
 
     One per folder, used by one thread; methods may block on the disk.
     """
@@ -61,10 +61,10 @@ class OutboxReader:
             raise
 
     def read(self, max_records: int, max_bytes: int) -> Sequence[OutboxRecord]:
-        """The oldest unacknowledged records, at most so many of both, but at least one if there is any; the same again until acknowledged.
+        """The oldest unacknowledged records, at most so many of both, but one if there is any.
 
-        Does not wait. Raises IntegrityFailure when a durable record can't be read, Unavailable when
-        the disk fails.
+        The same again until they are acknowledged. Does not wait. Raises IntegrityFailure when a
+        durable record can't be read, Unavailable when the disk fails.
         """
         try:
             return self._collect(max_records, max_bytes)
@@ -96,9 +96,10 @@ class OutboxReader:
             ) from error
 
     def status(self) -> OutboxStatus:
-        """Numbers as of now; `bytes` counts whole segments up to the one that is written, and is 0 when all is acknowledged.
+        """Numbers as of now.
 
-        Raises Unavailable when the disk fails.
+        `bytes` counts whole segments up to the one that is written, and is 0 when all is
+        acknowledged. Raises Unavailable when the disk fails.
         """
         try:
             return self._status()
@@ -145,9 +146,8 @@ class OutboxReader:
 
     def _unacknowledged(self) -> Iterator[tuple[OutboxRecord, Acknowledged]]:
         """Every durable record behind the acknowledged position, with the position behind it."""
-        durable = (
-            self._durable.read()
-        )  # before the list of segments: every record up to here is in a segment of that list
+        # Read before the list of segments: every record up to here is in a segment of that list.
+        durable = self._durable.read()
         position = self._position
         firsts = files.segments(self._folder) if position.sequence < durable else []
         while position.sequence < durable:
@@ -179,12 +179,17 @@ class OutboxReader:
 
     def _unreadable(self, sequence: int, durable: int) -> IntegrityFailure:
         return IntegrityFailure(
-            f"record {sequence} of the outbox {self._folder} can't be read, though records up to {durable} are durable",
-            fix="the disk lost or changed data: keep the folder for a look, and start with an empty one; the balance will name what is missing",
+            f"record {sequence} of the outbox {self._folder} can't be read, "
+            f"though records up to {durable} are durable",
+            fix="the disk lost or changed data: keep the folder for inspection and start with "
+            "an empty one; the balance will name what is missing",
         )
 
     def _free(self) -> None:
-        """Give back segments that are acknowledged whole: one is kept for the writer's next segment, others are removed."""
+        """Give back segments that are acknowledged whole.
+
+        One is kept for the writer's next segment, the others are removed.
+        """
         firsts = files.segments(self._folder)
         for first, following in pairwise(firsts):  # never the last one: the writer is in it
             if following > self._position.sequence + 1:

@@ -28,7 +28,7 @@ class OutboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
-    """What an outbox says of itself: the last number accepted, the last one acknowledged by the queue, and the bytes between them."""
+    """The last number accepted, the last one that the queue acknowledged, the bytes between."""
 
     outbox_id: str
     accepted: int

@@ -11,7 +11,10 @@ _CHUNK = 1024 * 1024
 
 
 def records(file: int, offset: int, sequence: int) -> Iterator[OutboxRecord]:
-    """Whole records from `offset` on, numbered from `sequence` on, until the first frame that is not whole or not the next."""
+    """Whole records from `offset` on, numbered from `sequence` on.
+
+    Ends at the first frame that is not whole or not the next.
+    """
     data = memoryview(b"")
     while True:
         found = parse(data, sequence)

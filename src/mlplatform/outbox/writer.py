@@ -28,12 +28,10 @@ from mlplatform.telemetry import gauge, histogram
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEXT = "next"  # a segment in the making
-_LAY_BYTES = (
-    256 * 1024
-)  # hundreds of records; a larger piece would be felt by the request whose batch writes it
-_RETRY_AFTER_S = (
-    2.0  # a broker that was away is mostly back within seconds, and a retry costs the client little
-)
+# Hundreds of records; a larger piece would be felt by the request whose batch writes it.
+_LAY_BYTES = 256 * 1024
+# A broker that was away is mostly back within seconds, and a retry costs the client little.
+_RETRY_AFTER_S = 2.0
 
 
 class OutboxWriter:
@@ -61,10 +59,10 @@ class OutboxWriter:
 
     @classmethod
     def open(cls, folder: Path, *, segment_bytes: int, capacity_bytes: int) -> Self:
-        """Open or make the outbox: takes the writer's lock (Refused if taken), cuts a torn tail, keeps or makes the UUID.
+        """Open or make the outbox: take the lock, cut a torn tail, keep or make the UUID.
 
-        Raises IntegrityFailure when records that were durable can't be read, Unavailable when the
-        disk fails.
+        Raises Refused while another process writes, IntegrityFailure when records that were durable
+        can't be read, Unavailable when the disk fails.
         """
         lock = -1
         try:
@@ -156,19 +154,23 @@ class OutboxWriter:
         last = self.next_sequence - 1
         if last < published and acknowledged < published:
             raise IntegrityFailure(
-                f"the outbox {self._folder} ends at record {last}, but records up to {published} were durable",
-                fix="the disk lost or changed data: keep the folder for a look, and start with an empty one; the balance will name what is missing",
+                f"the outbox {self._folder} ends at record {last}, "
+                f"but records up to {published} were durable",
+                fix="the disk lost or changed data: keep the folder for inspection and start with "
+                "an empty one; the balance will name what is missing",
             )
-        if (
-            acknowledged > last
-        ):  # all that is lost had been sent already: go on behind it, a number is never used twice
+        if acknowledged > last:
+            # All that is lost had been sent already: go on behind it, no number is used twice.
             self._close_segment()
             self.next_sequence = acknowledged + 1
         self._durable.write(self.next_sequence - 1)
         gauge("outbox_accepted_sequence").set(self.next_sequence - 1)
 
     def _cut(self) -> None:
-        """Remove what lies behind the last whole record, so that no later crash can bring half of it back; sync the rest."""
+        """Remove what lies behind the last whole record, and sync the rest.
+
+        Otherwise a later crash could bring half of it back.
+        """
         os.ftruncate(self._file, self._offset)
         os.posix_fallocate(self._file, 0, max(self._size, self._offset + HEADER_BYTES))
         os.fsync(self._file)
@@ -188,9 +190,8 @@ class OutboxWriter:
         try:
             file = self._make_segment(size)
         except OSError as error:
-            with contextlib.suppress(
-                OSError
-            ):  # the disk is full or broken, and the first error is the one to tell
+            # The disk is full or broken, and the first error is the one to report.
+            with contextlib.suppress(OSError):
                 (self._folder / _NEXT).unlink()
             raise _failure(error, "the outbox could not begin a segment") from error
         self._file, self._first, self._offset, self._size = file, self.next_sequence, 0, size
@@ -207,7 +208,8 @@ class OutboxWriter:
             os.posix_fallocate(file, 0, size)
             os.fsync(file)
             fresh.rename(files.segment_path(self._folder, self.next_sequence))
-            self._close_segment()  # the new name ends it from now on, even if nothing ever comes under that name
+            # The new name ends the old segment, even if nothing is ever written under that name.
+            self._close_segment()
             sync(self._folder)
         except OSError:
             os.close(file)
@@ -228,18 +230,21 @@ class OutboxWriter:
             raise _failure(error, "the outbox could not store the request") from error
 
     def _lay(self, end: int) -> None:
-        """Write zeros ahead, a piece at a time: a sync over blocks that were never written costs the file system a journal entry each time."""
+        """Write zeros ahead, a piece at a time.
+
+        A sync over blocks that were never written costs the file system a journal entry each time.
+        """
         if end > self._laid:
             ahead = min(self._size, end - end % -_LAY_BYTES)
             os.pwrite(self._file, bytes(max(0, ahead - end)), end)
             self._laid = ahead
 
     def _give_up_segment(self) -> None:
-        """After a failed write or sync the kernel may call pages clean that never reached the disk: never write here again.
+        """After a failed write or sync, never write to this segment again.
 
-        What was synced before stays readable. The next segment's name hides the frames of the
-        failed batch; until there is one, their first header is wiped, so that opening the outbox
-        again doesn't find them.
+        The kernel may call pages clean that never reached the disk. What was synced before stays
+        readable. The next segment's name hides the frames of the failed batch; until there is one,
+        their first header is wiped, so that opening the outbox again doesn't find them.
         """
         with contextlib.suppress(OSError):  # best effort on a failing disk
             os.pwrite(self._file, bytes(HEADER_BYTES), self._offset)

@@ -15,11 +15,11 @@ _OPENING = Backoff(first_s=0.25, most_s=2.0)  # serving makes the outbox within 
 
 
 def run(settings: Settings) -> None:
-    """Ship from the outbox to the queue until SIGTERM or SIGINT, then until it is empty or `shipper.drain_s` has passed.
+    """Ship from the outbox to the queue until SIGTERM or SIGINT, and then drain it.
 
-    Waits for the outbox to be made (serving does); once it is there, also a queue that was never
-    reached has the drain's time. Raises IntegrityFailure when a durable record can't be read,
-    Refused when another shipper reads this outbox.
+    The drain ends when the outbox is empty or `shipper.drain_s` has passed, also for a queue that
+    was never reached. Waits for the outbox to be made (serving does). Raises IntegrityFailure when
+    a durable record can't be read, Refused when another shipper reads this outbox.
     """
     folder = Path(require(settings.outbox.folder, "outbox", "folder"))
     stop = stop_on_signals()

@@ -1,4 +1,6 @@
-"""A record that is too large for the queue: its payload stays on disk beside the outbox, and a notice goes on the road in its place.
+"""A record that is too large for the queue.
+
+Its payload stays on disk beside the outbox, and a notice is sent in its place.
 
 So the balance closes (the notice becomes a dead letter with its reason), and nothing is thrown
 away: a person finds the payload in `<outbox>/oversize/<sequence>.json` as long as the outbox's
@@ -32,15 +34,27 @@ def set_aside(folder: Path, outbox_id: str, record: OutboxRecord, reason: str) -
 
 
 def notice(outbox_id: str, record: OutboxRecord, reason: str) -> RequestRecord:
-    """The record without its inputs and outputs; all that can be known of it when the payload is unreadable."""
+    """The record without its inputs and outputs.
+
+    When the payload is unreadable, only what the outbox knows of it.
+    """
     size = len(record.payload)
     try:
         full = decode(record.payload)
-    except InvalidInput:  # not for the shipper to judge: the numbers are right all the same
+    except InvalidInput:  # the shipper rejects nothing: the numbers are right all the same
         return RequestRecord(
-            kind="oversize", outbox_id=outbox_id, sequence=record.sequence, request_id="", pipeline="", version="", caller="",
-            received_us=0, rows=0, reason=reason, size=size,
-        )  # fmt: skip
+            kind="oversize",
+            outbox_id=outbox_id,
+            sequence=record.sequence,
+            request_id="",
+            pipeline="",
+            version="",
+            caller="",
+            received_us=0,
+            rows=0,
+            reason=reason,
+            size=size,
+        )
     client_id = full.client_id[:_LONGEST_CLIENT_ID] if full.client_id else full.client_id
     return msgspec.structs.replace(
         full, kind="oversize", inputs={}, outputs={}, client_id=client_id, reason=reason, size=size

@@ -99,14 +99,14 @@ def test_bytes_that_are_no_record(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"request_id": "17"}, "request_id: '17' is no UUID"),
-        ({"outbox_id": "x"}, "outbox_id: 'x' is no UUID"),
+        ({"request_id": "17"}, "request_id: '17' is not a UUID"),
+        ({"outbox_id": "x"}, "outbox_id: 'x' is not a UUID"),
         ({"rows": 0}, "rows: 0 rows"),
         ({"rows": 2**40}, f"rows: {2**40} rows"),
         ({"pipeline": "de\0mo"}, "pipeline: has a NUL character"),
         ({"pipeline": "p" * 4000}, "pipeline: has 4000 characters"),
-        ({"received_us": 10**30}, "received_us: 1000000000000000000000000000000 is no time"),
-        ({"received_us": 10**18}, "received_us: 1000000000000000000 is no time"),
+        ({"received_us": 10**30}, "received_us: 1000000000000000000000000000000 is not a time"),
+        ({"received_us": 10**18}, "received_us: 1000000000000000000 is not a time"),
         ({"format": 2}, "format: record format 2 is not 1"),
         ({"kind": "oversize", "reason": "it is huge", "size": 9}, "it is huge"),
     ],
