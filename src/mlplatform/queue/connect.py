@@ -53,7 +53,7 @@ def embedded_path(settings: QueueSettings) -> Path | None:
     if url.startswith(_KAFKA) and url != _KAFKA:
         return None
     raise SettingsError(
-        f"{url!r} is no queue",
+        f"{url!r} is not a queue",
         field=variable("queue", "url"),
         fix="sqlite:///PATH or kafka://HOST:PORT[,HOST:PORT]",
     )

@@ -1,4 +1,4 @@
-"""The queue for one machine: topics with partitions in an SQLite file, shared by any number of processes.
+"""The queue for one machine: an SQLite file with topics that any number of processes share.
 
 Members of a group share partitions by leases: each member owns every n-th partition, gives the
 others back at its next poll, and is taken for dead when it has not polled for `_LEASE_S`. Leases
@@ -22,12 +22,16 @@ from mlplatform.queue.sqlite import QueueFile
 from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
 
-_LEASE_S = 10.0  # a member that is quiet for longer is dead; above the longest transaction, below what a person would wait for
+# A member that is quiet for longer is dead; above the longest transaction, below what a person
+# would wait for.
+_LEASE_S = 10.0
 _RENEW_S = 1.0
-_LOOK_S = 0.02  # how often a waiting poll looks whether somebody has written
+_CHECK_S = 0.02  # how often a waiting poll checks whether somebody has written
 _POLL_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 _CLEAN_EVERY_S = 60.0
-_CLEAN_AT_ONCE = 10_000  # records removed in one transaction: producers wait meanwhile; above what the commits between two bring in
+# Records removed in one transaction: producers wait meanwhile. Above what comes in between two, so
+# that a backlog shrinks.
+_CLEAN_AT_ONCE = 10_000
 
 
 def make_topic(path: Path, settings: QueueSettings) -> None:
@@ -39,7 +43,8 @@ def make_topic(path: Path, settings: QueueSettings) -> None:
     try:
         with file.writing() as connection:
             made = connection.execute(
-                "INSERT INTO topics (topic, partitions, retention_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO topics (topic, partitions, retention_s) VALUES (?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
                 (settings.topic, settings.partitions, settings.retention_h * 3600),
             ).rowcount
             if made:
@@ -68,6 +73,8 @@ class EmbeddedProducer:
                 field="queue.max_record_bytes",
             )
         topic, now = self._settings.topic, time.time()
+        # Heads are read under the write lock, so offsets are without gaps and in commit order: a
+        # reader never sees a record before one with a lower offset.
         with self._file.writing() as connection:
             heads = dict(
                 connection.execute(
@@ -98,9 +105,10 @@ class EmbeddedConsumer:
         self._file = QueueFile(path)
         self._topic, self._group = settings.topic, settings.group
         self._member = str(uuid.uuid4())
-        self._ask = positions
+        self._stored_positions = positions
         self._assigned: frozenset[int] = frozenset()
-        self._positions: dict[int, int] = {}  # assigned partitions that the database was asked for
+        # Where to read next; a partition is missing until the database has given its position.
+        self._positions: dict[int, int] = {}
         self._renewed = self._cleaned = float("-inf")
         self._turn = 0
 
@@ -115,14 +123,15 @@ class EmbeddedConsumer:
         while True:
             self._renew()
             self._place()
+            # The version before the fetch: what is written in between changes it and ends the wait.
             seen = self._file.version()
             found = self._fetch(max_records)
             if found or time.monotonic() >= deadline:
                 return found
-            while self._file.version() == seen and time.monotonic() < min(
-                deadline, self._renewed + _RENEW_S
-            ):
-                time.sleep(max(0.0, min(_LOOK_S, deadline - time.monotonic())))
+            # At most until the lease is due: a poll of any length keeps the membership.
+            until = min(deadline, self._renewed + _RENEW_S)
+            while self._file.version() == seen and time.monotonic() < until:
+                time.sleep(max(0.0, min(_CHECK_S, deadline - time.monotonic())))
 
     def keep_alive(self, timeout_s: float) -> None:
         """Stay a member for so long."""
@@ -153,7 +162,11 @@ class EmbeddedConsumer:
                 self._positions[partition] = position
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
-        """Note what is stored; once a minute, and until none is left, remove stored records that are older than the retention."""
+        """Note what is stored.
+
+        Once a minute, and until none is left, stored records that are older than the retention are
+        removed.
+        """
         rows = [
             (self._topic, self._group, partition, offset)
             for partition, offset in next_offsets.items()
@@ -199,6 +212,38 @@ class EmbeddedConsumer:
             self._file.close()
 
     def _share(self, connection: sqlite3.Connection) -> frozenset[int]:
+        """Renew this member's lease, and give back and take partitions.
+
+        A partition that another member holds is not taken, however unfair that is: that member
+        gives it back at its own next poll. So no partition is read by two at a time.
+        """
+        key = (self._topic, self._group)
+        members = self._members(connection)
+        mine = {
+            partition
+            for partition in range(_partitions(connection, self._topic))
+            if members[partition % len(members)] == self._member
+        }
+        query = "SELECT partition, member FROM leases WHERE topic = ? AND team = ?"
+        leases = dict(connection.execute(query, key))
+        released = {
+            partition
+            for partition, member in leases.items()
+            if member not in members or (member == self._member and partition not in mine)
+        }
+        free = mine - (leases.keys() - released)
+        connection.executemany(
+            "DELETE FROM leases WHERE topic = ? AND team = ? AND partition = ?",
+            [(*key, partition) for partition in released],
+        )
+        connection.executemany(
+            "INSERT INTO leases VALUES (?, ?, ?, ?)",
+            [(*key, partition, self._member) for partition in free],
+        )
+        return frozenset(free | {p for p in mine if leases.get(p) == self._member})
+
+    def _members(self, connection: sqlite3.Connection) -> list[str]:
+        """The members that live, this one among them, in an order that all of them see."""
         key, now = (self._topic, self._group), time.time()
         connection.execute(
             "DELETE FROM members WHERE topic = ? AND team = ? AND expires_at < ?", (*key, now)
@@ -207,44 +252,14 @@ class EmbeddedConsumer:
             "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)",
             (*key, self._member, now + _LEASE_S),
         )
-        members = [
-            row[0]
-            for row in connection.execute(
-                "SELECT member FROM members WHERE topic = ? AND team = ? ORDER BY member", key
-            )
-        ]
-        partitions = _partitions(connection, self._topic)
-        mine = {
-            partition
-            for partition in range(partitions)
-            if members[partition % len(members)] == self._member
-        }
-        leases = dict(
-            connection.execute(
-                "SELECT partition, member FROM leases WHERE topic = ? AND team = ?", key
-            )
-        )
-        released = [
-            p
-            for p, member in leases.items()
-            if member not in members or (member == self._member and p not in mine)
-        ]
-        connection.executemany(
-            "DELETE FROM leases WHERE topic = ? AND team = ? AND partition = ?",
-            [(*key, p) for p in released],
-        )
-        held = {p for p, member in leases.items() if p not in released and member == self._member}
-        free = mine - (leases.keys() - set(released))
-        connection.executemany(
-            "INSERT INTO leases VALUES (?, ?, ?, ?)", [(*key, p, self._member) for p in free]
-        )
-        return frozenset(held | free)
+        query = "SELECT member FROM members WHERE topic = ? AND team = ? ORDER BY member"
+        return [row[0] for row in connection.execute(query, key)]
 
     def _place(self) -> None:
         unplaced = sorted(self._assigned - self._positions.keys())
         if not unplaced:
             return
-        found = self._ask(unplaced)
+        found = self._stored_positions(unplaced)
         self.seek({partition: found.get(partition, 0) for partition in unplaced})
 
     def _check(self, partition: int, position: int) -> None:
@@ -257,13 +272,14 @@ class EmbeddedConsumer:
         found: list[QueueRecord] = []
         size = 0
         order = sorted(self._positions)
-        self._turn += (
-            1  # another partition begins each time, so that a full one can't starve the others
+        # Another partition begins each time, so that a full one can't starve the others.
+        self._turn += 1
+        first = self._turn % max(1, len(order))
+        order = order[first:] + order[:first]
+        query = (
+            "SELECT offset, key, value FROM messages "
+            "WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         )
-        order = (
-            order[self._turn % len(order) :] + order[: self._turn % len(order)] if order else order
-        )
-        query = "SELECT offset, key, value FROM messages WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         with self._file.reading() as connection:
             for partition in order:
                 for offset, key, value in connection.execute(
@@ -280,7 +296,7 @@ class EmbeddedConsumer:
     def _clean(self, connection: sqlite3.Connection) -> int:
         """Remove some of what this group has stored and is too old; returns how many.
 
-        Offsets of groups that are no more don't count.
+        Only this group's offsets count: one that no longer exists must not keep records for ever.
         """
         retention = connection.execute(
             "SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)
@@ -289,7 +305,10 @@ class EmbeddedConsumer:
         removed = 0
         for partition, below in connection.execute(query, (self._topic, self._group)).fetchall():
             old = (self._topic, partition, below, time.time() - retention, _CLEAN_AT_ONCE - removed)
-            query = "SELECT offset FROM messages WHERE topic = ? AND partition = ? AND offset < ? AND at < ? ORDER BY offset LIMIT ?"
+            query = (
+                "SELECT offset FROM messages WHERE topic = ? AND partition = ? AND offset < ? "
+                "AND at < ? ORDER BY offset LIMIT ?"
+            )
             last = max((row[0] for row in connection.execute(query, old)), default=None)
             if last is None:
                 continue

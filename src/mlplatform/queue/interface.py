@@ -1,10 +1,12 @@
 """What shipper and consumer may assume of a queue.
 
 Three numbers per partition, all of them "next", never "last":
-    position   where this consumer reads next. In memory; set on assignment from the database, and
-    by `seek`. stored     `raw.offsets.next_offset` in the database, the truth. The queue doesn't
-    know it; it asks the `positions` callback. committed  what `commit` told the queue, for
-    monitoring and for the embedded queue's clean-up. Never read back.
+    position   where this consumer reads next. In memory; set by `seek`, and on assignment from the
+               database.
+    stored     `raw.offsets.next_offset` in the database, the truth. The queue doesn't know it; it
+               calls `positions` for it.
+    committed  what `commit` noted in the queue, for monitoring and for the embedded queue's
+               clean-up. Never read back.
 
 A record is delivered at least once: after a crash, a rebalance or a `seek` it comes again, in the
 order of its partition.
@@ -37,11 +39,11 @@ class Producer(Protocol):
     """Puts records into the topic. One thread."""
 
     def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Put (key, value) pairs; equal keys go to one partition, in order. Blocks until all are durable.
+        """Put (key, value) pairs; equal keys go to one partition, in order.
 
-        Raises Unavailable when that is not certain: some may be in the queue, and all may be sent
-        again. Raises TooLarge when the queue refuses a record for its size; none of the others is
-        certain then either.
+        Blocks until all are durable. Raises Unavailable when that is not certain: some may be in
+        the queue, and all may be sent again. Raises TooLarge when the queue refuses a record for
+        its size; none of the others is certain then either.
         """
 
     def close(self) -> None:
@@ -49,11 +51,12 @@ class Producer(Protocol):
 
 
 class Consumer(Protocol):
-    """One member of the group that shares the topic's partitions. One thread at a time, and it polls without long pauses.
+    """One member of the group that shares the topic's partitions.
 
-    A partition that is newly assigned is asked for at `positions` (from within `poll`) and read
-    from there. Positions that the queue no longer holds, or does not hold yet, raise RecordsGone:
-    nothing is skipped silently, and nothing is read until a person has decided.
+    One thread at a time, and it polls without long pauses. For a partition that is newly assigned
+    `poll` calls `positions`, and reads on from there. Positions that the queue no longer holds, or
+    does not hold yet, raise RecordsGone: nothing is skipped silently, and nothing is read until a
+    person has decided.
     """
 
     @property
@@ -61,14 +64,17 @@ class Consumer(Protocol):
         """Partitions that this member reads now."""
 
     def poll(self, *, timeout_s: float, max_records: int) -> Sequence[QueueRecord]:
-        """The next records of any assigned partitions, in order within each; empty after `timeout_s` without any.
+        """The next records of any assigned partitions, in order within each.
 
-        Raises Unavailable when the queue is away or when `positions` raised it; the next poll tries
-        again. RecordsGone: see above.
+        Empty after `timeout_s` without any. Raises Unavailable when the queue is away or when
+        `positions` raised it; the next poll tries again. RecordsGone: see above.
         """
 
     def keep_alive(self, timeout_s: float) -> None:
-        """Stay a member without reading, for so long; to be called instead of sleeping while what was polled can't be stored."""
+        """Stay a member without reading, for `timeout_s` seconds.
+
+        To be called instead of sleeping while what was polled can't be stored.
+        """
 
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read these partitions from there on, as far as they are assigned.
@@ -77,7 +83,7 @@ class Consumer(Protocol):
         """
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
-        """Tell the queue what is stored. For monitoring only: a failure is logged and forgotten."""
+        """Note in the queue what is stored. For monitoring: a failure is logged and forgotten."""
 
     def end_offsets(self) -> Mapping[int, int]:
         """Per assigned partition the offset that the next record will get. Raises Unavailable."""

@@ -1,7 +1,7 @@
 """The queue on Kafka.
 
-A client is made at the first call and thrown away after an error that it may not recover from; the
-next call makes another. Offsets are the database's: the group only shares out partitions. A
+A client is made at the first call and dropped after an error that it may not recover from; the next
+call makes another. Offsets are the database's: the group only shares out partitions. A
 partition that was just assigned is paused until the database was asked where to go on, so Kafka's
 own committed offset is never used, and `auto_offset_reset` is "none": an offset outside the log is
 an error.
@@ -28,21 +28,19 @@ from mlplatform.queue.kafka_client import (
     connect,
     connection,
     request_bytes,
-    told,
+    translated,
 )
 from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
 
-_DELIVERY_MS = (
-    15_000  # how long a send may take, retries included, before the shipper is told to back off
-)
-_SESSION_MS = (
-    10_000  # a member that died is noticed after so long; heartbeats come every third of it
-)
-_POLL_INTERVAL_MS = (
-    60_000  # above the longest transaction; a rebalance waits so long for a member that hangs
-)
-_JOIN_MS = 5_000  # a join waits for the other members' next heartbeat and poll; also how long a stop may have to wait
+# How long a send may take, retries included, before the shipper backs off.
+_DELIVERY_MS = 15_000
+# A member that died is noticed after this time; heartbeats come every quarter of it.
+_SESSION_MS = 10_000
+# Above the longest transaction; a rebalance waits this long for a member that hangs.
+_POLL_INTERVAL_MS = 60_000
+# A join waits for the other members' next heartbeat and poll; a stop may have to wait for it.
+_JOIN_MS = 5_000
 _FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 
 _CUT = (
@@ -52,7 +50,7 @@ _CUT = (
 
 
 class KafkaProducer:
-    """Sends batches with acks=all; idempotent, so that the client's own retries make no duplicates."""
+    """Sends batches with acks=all; idempotent, so that its own retries make no duplicates."""
 
     def __init__(self, servers: list[str], settings: QueueSettings) -> None:
         self._servers = servers
@@ -68,7 +66,7 @@ class KafkaProducer:
                 field="queue.max_record_bytes",
             )
         try:
-            with told("take the records"):
+            with translated("take the records"):
                 self._send(messages)
         except (Unavailable, TooLarge):
             # What is still in its buffer must not arrive behind what the next try sends; and an
@@ -80,9 +78,9 @@ class KafkaProducer:
         """Drop the connection. What was sent and not acknowledged may have arrived or not."""
         client, self._client = self._client, None
         if client:
-            with contextlib.suppress(
-                kafka_errors.KafkaError
-            ):  # a flush that times out says nothing new
+            # Without waiting: what is still buffered is sent again by the next client. A flush that
+            # times out says nothing new.
+            with contextlib.suppress(kafka_errors.KafkaError):
                 client.close(timeout=0)
 
     def _send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
@@ -91,6 +89,8 @@ class KafkaProducer:
             futures = [
                 client.send(self._settings.topic, value=value, key=key) for key, value in messages
             ]
+            # After the flush each future has its result. One that failed raises here, whichever it
+            # was: the batch counts as sent only as a whole.
             client.flush(timeout=_DELIVERY_MS / 1000)
             for future in futures:
                 future.get(timeout=0)
@@ -108,10 +108,12 @@ class KafkaProducer:
             kafka.KafkaProducer,
             **connection(self._servers, self._settings),
             metrics_enabled=False,
-            acks="all",
+            acks="all",  # every replica in sync has it: a leader may die at once
             enable_idempotence=True,
             delivery_timeout_ms=_DELIVERY_MS,
             max_block_ms=REQUEST_MS,
+            # The shipper hands over a batch at once and waits for all of it: a longer linger would
+            # only add to that wait. Large batches cost the Python client far less a record.
             linger_ms=2,
             batch_size=128 * 1024,
             max_request_size=request_bytes(self._settings),
@@ -120,7 +122,7 @@ class KafkaProducer:
 
 
 class _Listener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Runs on the client's thread in the middle of a rebalance: it may not block, so it only notes what happened."""
+    """Notes what a rebalance does; runs in the middle of it and may not block."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
@@ -143,7 +145,7 @@ class KafkaConsumer:
     ) -> None:
         self._servers = servers
         self._settings = settings
-        self._ask = positions
+        self._stored_positions = positions
         self._client: Any = None
         self._unplaced: set[TopicPartition] = set()
 
@@ -162,13 +164,13 @@ class KafkaConsumer:
         See Consumer. A broker that went away after the connection looks like a topic without new
         records.
         """
-        with self._told("be read"):
+        with self._translated("be read"):
             client = self._connected()
             self._join()
         waiting = sorted(self._unplaced)
-        # Not within _told: a database that is away is no reason to leave the group.
-        stored = self._ask([tp.partition for tp in waiting]) if waiting else {}
-        with self._told("be read"):
+        # Outside of _translated: a database that is away is no reason to leave the group.
+        stored = self._stored_positions([tp.partition for tp in waiting]) if waiting else {}
+        with self._translated("be read"):
             self._go({tp: stored.get(tp.partition, 0) for tp in waiting})
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         return [
@@ -178,19 +180,25 @@ class KafkaConsumer:
         ]
 
     def keep_alive(self, timeout_s: float) -> None:
-        """Poll with everything paused, so that neither the poll interval nor a rebalance of the group throws this member out."""
+        """Poll with everything paused.
+
+        Only a poll shows Kafka that this member works: without it the poll interval would end, or a
+        rebalance would leave it out.
+        """
         if self._client is None:
             time.sleep(timeout_s)
             return
-        with self._told("keep this member"):
+        with self._translated("keep this member"):
             self._join()
             self._client.pause(*self._client.assignment())
             self._client.poll(timeout_ms=round(timeout_s * 1000))
+            # Not those that the poll may just have brought: they stay paused until `poll` has their
+            # positions, or the dummy one would be read from.
             self._client.resume(*(self._client.assignment() - self._unplaced))
 
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read on from there."""
-        with self._told("be read"):
+        with self._translated("be read"):
             self._go(
                 {
                     tp: positions[tp.partition]
@@ -200,7 +208,7 @@ class KafkaConsumer:
             )
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
-        """Tell Kafka what is stored, without waiting for its answer."""
+        """Note in Kafka what is stored, without waiting for its answer."""
         if self._client is None or not next_offsets:
             return
         offsets = {
@@ -214,7 +222,7 @@ class KafkaConsumer:
 
     def end_offsets(self) -> Mapping[int, int]:
         """Offset that the next record of each assigned partition will get. Raises Unavailable."""
-        with self._told("tell its offsets"):
+        with self._translated("report its offsets"):
             client = self._connected()
             ends = client.end_offsets(sorted(client.assignment()), timeout_ms=CONNECT_MS)
         return {tp.partition: int(offset) for tp, offset in ends.items()}
@@ -226,15 +234,15 @@ class KafkaConsumer:
         if client:
             try:
                 client.close(autocommit=False, timeout_ms=CONNECT_MS)
-            except (
-                kafka_errors.KafkaError
-            ) as error:  # the broker is away: the session runs out there by itself
+            except kafka_errors.KafkaError as error:
+                # The broker is away: the session runs out there by itself.
                 logger("queue").warning("could not leave the group", error=str(error))
 
     def hold(self, assigned: set[TopicPartition]) -> None:
-        """Called by the client: pause new partitions until `poll` has asked for them.
+        """Called by the client: pause new partitions until `poll` has read their positions.
 
-        They get a dummy position, so that Kafka's own isn't looked up.
+        They get a dummy position, so that Kafka's own isn't looked up. The database is not called
+        here: a slow answer would hold up the rebalance of the whole group.
         """
         for tp in assigned:
             self._client.pause(tp)
@@ -253,8 +261,9 @@ class KafkaConsumer:
                 **connection(self._servers, self._settings),
                 metrics_enabled=False,
                 group_id=self._settings.group,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
+                enable_auto_commit=False,  # positions are the database's
+                auto_offset_reset="none",  # a gap is an error, never skipped
+                # Members keep what they have while others join or leave: no pause for everybody.
                 partition_assignment_strategy=[CooperativeStickyAssignor],
                 session_timeout_ms=_SESSION_MS,
                 heartbeat_interval_ms=_SESSION_MS // 4,
@@ -287,19 +296,19 @@ class KafkaConsumer:
         ends = self._client.end_offsets(list(positions), timeout_ms=CONNECT_MS)
         for tp, position in positions.items():
             check_position(tp.topic, tp.partition, position, firsts[tp], ends[tp])
+            # Seek before resume: nothing may be fetched from the dummy position.
             self._client.seek(tp, position)
             self._client.resume(tp)
             self._unplaced.discard(tp)
 
     @contextlib.contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translated(self, what: str) -> Iterator[None]:
         try:
-            with told(what):
+            with translated(what):
                 try:
                     yield
-                except (
-                    kafka_errors.OffsetOutOfRangeError
-                ) as error:  # retention has overtaken a running consumer
+                except kafka_errors.OffsetOutOfRangeError as error:
+                    # Retention has overtaken a running consumer.
                     raise self._gone(error.args[0]) from error
                 except kafka_errors.LogTruncationError as error:
                     raise RecordsGone(
@@ -322,7 +331,6 @@ class KafkaConsumer:
 
 
 def _note_failure(offsets: Any, result: Any) -> None:
-    if isinstance(
-        result, Exception
-    ):  # a rebalance came between, or the broker is away: monitoring sees the next one
+    # A rebalance came between, or the broker is away: monitoring sees the next one.
+    if isinstance(result, Exception):
         logger("queue").info("offsets not noted", offsets=str(offsets), error=str(result))

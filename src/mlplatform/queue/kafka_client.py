@@ -18,9 +18,8 @@ from mlplatform.errors import PlatformError, SettingsError, Unavailable
 from mlplatform.settings import QueueSettings, require, variable
 from mlplatform.telemetry import logger
 
-CONNECT_MS = (
-    5_000  # a broker that doesn't answer for longer counts as away; callers back off and try again
-)
+# A broker that doesn't answer for longer counts as away; callers back off and try again.
+CONNECT_MS = 5_000
 REQUEST_MS = 10_000
 _RECORD_OVERHEAD = 16 * 1024  # key, headers and batch framing beside the value of one record
 _KAFKA_DEFAULT_RECORD = 1_048_588
@@ -82,7 +81,7 @@ def connect(kind: Callable[..., Any], **configs: Any) -> Any:
 
 
 def _worst(causes: list[Exception], protocol: str) -> Exception:
-    """The cause to look at: a refusal if there was one, else the latest that is more than the end of the time."""
+    """The cause to report: a refusal if there was one, else the latest that is not a timeout."""
     for cause in causes:
         for error in (cause, cause.__context__):  # a failed TLS handshake is wrapped
             if isinstance(error, _REFUSALS):
@@ -107,7 +106,10 @@ def _worst(causes: list[Exception], protocol: str) -> Exception:
 
 @contextmanager
 def _causes() -> Iterator[list[Exception]]:
-    """Why connections fail, oldest first. kafka-python tells it to its log alone and raises that the time is over; the log is kept quiet."""
+    """Why connections fail, oldest first.
+
+    kafka-python writes that to its log alone, and raises a timeout. The log is kept quiet.
+    """
     found: list[Exception] = []
 
     def note(record: logging.LogRecord) -> bool:
@@ -132,13 +134,13 @@ def _causes() -> Iterator[list[Exception]]:
 
 
 def request_bytes(settings: QueueSettings) -> int:
-    """Largest request that holds one record of the largest size; also what topic and consumer are set to."""
+    """Largest request that holds one record of the largest size; topic and consumer take it too."""
     return max(_KAFKA_DEFAULT_RECORD, settings.max_record_bytes + _RECORD_OVERHEAD)
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Kafka's errors in our words: refusals that no retry heals are told apart from a broker that is away."""
+def translated(what: str) -> Iterator[None]:
+    """Kafka's errors as ours: refusals that no retry heals differ from a broker that is away."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
@@ -166,7 +168,7 @@ def ensure_kafka_topic(servers: list[str], settings: QueueSettings) -> None:
 
     One that exists is left as it is; a shorter retention is warned about.
     """
-    with told("make the topic"):
+    with translated("make the topic"):
         admin = connect(kafka.KafkaAdminClient, **connection(servers, settings))
         try:
             try:
@@ -182,7 +184,8 @@ def ensure_kafka_topic(servers: list[str], settings: QueueSettings) -> None:
 def _topic(settings: QueueSettings) -> dict[str, Any]:
     if settings.min_insync_replicas > settings.replication_factor:
         raise SettingsError(
-            f"{settings.min_insync_replicas} copies can't be in sync of {settings.replication_factor}",
+            f"{settings.min_insync_replicas} copies can't be in sync "
+            f"of {settings.replication_factor}",
             field=variable("queue", "min_insync_replicas"),
         )
     return {
@@ -191,8 +194,10 @@ def _topic(settings: QueueSettings) -> dict[str, Any]:
         "configs": {
             "cleanup.policy": "delete",
             "retention.ms": str(settings.retention_h * _HOUR_MS),
-            "retention.bytes": "-1",  # only time may remove records: a size limit would lose them earlier than promised
+            # Only time may remove records: a size limit would lose them earlier than promised.
+            "retention.bytes": "-1",
             "min.insync.replicas": str(settings.min_insync_replicas),
+            # A replica that lacks acknowledged records must not lead, even while no other is up.
             "unclean.leader.election.enable": "false",
             "max.message.bytes": str(request_bytes(settings)),
         },
@@ -200,7 +205,8 @@ def _topic(settings: QueueSettings) -> dict[str, Any]:
 
 
 def _too_few_brokers(settings: QueueSettings) -> PlatformError:
-    return Unavailable(  # while a cluster starts this is so for a moment
+    # Not a SettingsError: while a cluster starts this is so for a moment.
+    return Unavailable(
         f"Kafka has fewer brokers than the {settings.replication_factor} copies asked for",
         field=variable("queue", "replication_factor"),
         fix="wait for the other brokers, or ask for fewer copies",
@@ -212,9 +218,8 @@ def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: QueueSettings) -
         [ConfigResource(ConfigResourceType.TOPIC, settings.topic)], config_filter="all"
     )
     for configs in found.get("topic", {}).values():
-        if (
-            "retention.ms" not in configs
-        ):  # an answer without configs is how kafka-python shows a refusal
+        # An answer without configs is how kafka-python shows a refusal.
+        if "retention.ms" not in configs:
             logger("queue").warning(
                 "the topic's retention can't be read: this user lacks DescribeConfigs",
                 topic=settings.topic,
@@ -231,7 +236,7 @@ def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: QueueSettings) -
 
 
 def answers(server: str) -> bool:
-    """True when the broker at HOST:PORT answers a client's first questions.
+    """True when the broker at HOST:PORT answers a client's first requests.
 
     Blocks for a second or two at most.
     """
@@ -244,7 +249,7 @@ def answers(server: str) -> bool:
             bootstrap_timeout_ms=1_000,
             request_timeout_ms=1_000,
         )
-    except (kafka_errors.RetriableError, OSError):  # not up yet, which is what is being asked
+    except (kafka_errors.RetriableError, OSError):  # not up yet
         return False
     try:
         return bool(client.describe_cluster().get("brokers"))

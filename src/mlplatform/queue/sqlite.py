@@ -1,4 +1,7 @@
-"""The file of the embedded queue: WAL with synchronous=FULL, so that a committed record is on disk and several processes share it."""
+"""The file of the embedded queue.
+
+WAL lets several processes share it; synchronous=FULL, that a committed record is on the disk.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from pathlib import Path
 
 from mlplatform.errors import IntegrityFailure, PlatformError, Unavailable
 
-_BUSY_S = 10.0  # one writer at a time; each holds the file for milliseconds, so waiting longer means that something is stuck
+# One writer at a time; each holds the file for milliseconds, so a longer wait means that something
+# is stuck.
+_BUSY_S = 10.0
 
 
 class QueueFile:
@@ -22,7 +27,7 @@ class QueueFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.closed = False
-        with self._told():
+        with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = sqlite3.connect(
                 path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
@@ -35,11 +40,11 @@ class QueueFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent sight of the file.
+        """One consistent view of the file.
 
         Raises Unavailable when it is busy or the disk fails.
         """
-        with self._told():
+        with self._translated():
             self.connection.execute("BEGIN")
             try:
                 yield self.connection
@@ -52,7 +57,9 @@ class QueueFile:
 
         Raises Unavailable when it is busy or the disk fails.
         """
-        with self._told():
+        with self._translated():
+            # IMMEDIATE takes the write lock now. A transaction that reads first and wants to write
+            # later fails at once when another process wrote in between, whatever the timeout.
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -64,7 +71,7 @@ class QueueFile:
 
     def version(self) -> int:
         """A number that changes when another connection has written; cheap, takes no lock."""
-        with self._told():
+        with self._translated():
             return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
@@ -73,7 +80,7 @@ class QueueFile:
         self.connection.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         """SQLite's errors in our words."""
         try:
             yield
@@ -86,8 +93,8 @@ class QueueFile:
 
 
 def damaged(path: Path, error: Exception) -> PlatformError:
-    """What to tell when the file is no queue, or broken."""
+    """The error for a file that is not a queue, or broken."""
     return IntegrityFailure(
         f"the queue file {path} is damaged: {error}",
-        fix="keep it for a look and start with a new one; the balance names what is missing",
+        fix="keep it for inspection and start with a new one; the balance names what is missing",
     )
