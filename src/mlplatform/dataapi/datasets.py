@@ -6,7 +6,7 @@ A receipt exists only if the stream was complete.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
@@ -19,6 +19,16 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.telemetry import counter
 
 MAY = (Role.READER, Role.TRAINER)
+
+
+@dataclass(frozen=True)
+class DatasetRequest:
+    """Who reads which rows of a dataset, and in which format."""
+
+    caller: Caller
+    name: str
+    query: DatasetQuery
+    kind: formats.Format
 
 
 class Datasets:
@@ -49,15 +59,8 @@ class Datasets:
 
         Raises what is refused. The caller must close the stream that it gets.
         """
-        return DatasetStream(
-            self._store,
-            self._warehouse,
-            self._audit,
-            caller=caller,
-            name=name,
-            query=query,
-            kind=kind,
-        )
+        request = DatasetRequest(caller, name, query, kind)
+        return DatasetStream(self._store, self._warehouse, self._audit, request)
 
 
 class DatasetStream:
@@ -75,15 +78,13 @@ class DatasetStream:
         store: DatasetStore,
         warehouse: PrimaryPool,
         audit: AuditLog,
-        *,
-        caller: Caller,
-        name: str,
-        query: DatasetQuery,
-        kind: formats.Format,
+        request: DatasetRequest,
     ) -> None:
-        self._store, self._warehouse, self._audit = store, warehouse, audit
-        self._caller, self._name, self._query = caller, name, query
-        self.kind = kind
+        self._store = store
+        self._warehouse = warehouse
+        self._audit = audit
+        self._request = request
+        self.kind = request.kind
         self.receipt_id = ""
         self.as_of = 0
         self.pieces = self._run()
@@ -94,12 +95,11 @@ class DatasetStream:
         self.pieces.close()
 
     def _run(self) -> Generator[bytes]:
-        attempt = self._audit.attempt(
-            self._caller, "read", self._name, roles=MAY, pipeline=pipeline_of(self._name)
-        )
+        caller, name = self._request.caller, self._request.name
+        attempt = self._audit.attempt(caller, "read", name, roles=MAY, pipeline=pipeline_of(name))
         with (
             attempt as entry,
-            self._store.open(self._name, self._query, caller=self._caller.name) as read,
+            self._store.open(name, self._request.query, caller=caller.name) as read,
         ):
             self._enter_opened(entry, read)
             yield b""
@@ -108,10 +108,13 @@ class DatasetStream:
             for batch in read.batches():
                 sent += batch.num_rows
                 entry.rows = sent
-                counter("dataapi_dataset_rows_total").labels(self._name).inc(batch.num_rows)
+                counter("dataapi_dataset_rows_total").labels(name).inc(batch.num_rows)
                 yield encoder.batch(batch)
             end = encoder.end()
-            self._enter_end(entry, read.finish())
+            receipt = read.finish()
+            with self._warehouse.transaction() as connection:
+                receipts.add(connection, receipt)
+                ledger.enter(connection, entry)
         yield end  # outside: the read is entered as complete, whatever becomes of its last bytes
 
     def _enter_opened(self, entry: Entry, read: DatasetRead) -> None:
@@ -119,11 +122,6 @@ class DatasetStream:
         entry.detail = {"receipt": read.receipt_id, "as_of": read.as_of, "format": self.kind}
         self.receipt_id, self.as_of = read.receipt_id, read.as_of
         self._audit.write(replace(entry, outcome="opened"))
-
-    def _enter_end(self, entry: Entry, receipt: Receipt) -> None:
-        with self._warehouse.transaction() as connection:
-            receipts.add(connection, receipt)
-            ledger.enter(connection, entry)
 
 
 def pipeline_of(dataset: str) -> str:

@@ -9,10 +9,9 @@ finds done.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -176,7 +175,7 @@ class RequestStore:
             with connection.cursor() as cursor:
                 cursor.executemany(
                     self._sql["keep_dead_letter"].encode(),
-                    [self._letter(letter) for letter in letters],
+                    [{"topic": self._topic, **asdict(letter)} for letter in letters],
                 )
         moved = {entry.partition: entry.offset + 1 for entry in entries}
         if moved:
@@ -196,18 +195,6 @@ class RequestStore:
         return connection.execute(
             self._sql["keep_incoming"].encode(), {"topic": self._topic}
         ).rowcount
-
-    def _letter(self, letter: DeadLetter) -> dict[str, Any]:
-        return {
-            "topic": self._topic,
-            "partition": letter.partition,
-            "offset": letter.offset,
-            "outbox_id": letter.outbox_id,
-            "sequence": letter.sequence,
-            "request_id": letter.request_id,
-            "reason": letter.reason,
-            "payload": letter.payload,
-        }
 
 
 def _behind(

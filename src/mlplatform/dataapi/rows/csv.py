@@ -13,7 +13,7 @@ from mlplatform.dataapi.rows.record import Record, check_header, convert, conver
 from mlplatform.errors import InvalidInput
 
 
-class _Lines:
+class _RecentLines:
     """Lines of a body, remembering those since the last record.
 
     So a record that can't be read is kept as it was sent.
@@ -43,14 +43,14 @@ class _Lines:
 
 def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
     """The records of a body. Raises InvalidInput when its header can't be used."""
-    lines = _Lines(body)
+    lines = _RecentLines(body)
     try:
         yield from _records(lines, definition)
     finally:
         lines.release()
 
 
-def _records(lines: _Lines, definition: PipelineDefinition) -> Iterator[Record]:
+def _records(lines: _RecentLines, definition: PipelineDefinition) -> Iterator[Record]:
     reader = csv.reader(iter(lines), strict=True)
     header = _header(reader, definition)
     types = converters(definition)
