@@ -3,7 +3,7 @@
     change   of the warehouse: the entry is written in the transaction of the change
     access   to anything else: the entry is written after the block
     attempt  the block writes its own entries
-    viewing  states and definitions, which are no data: no entry
+    viewing  states and definitions, which are not data: no entry
 
 In all of them an access that is refused or fails is an entry of its own, with the error's class.
 """
@@ -93,7 +93,7 @@ class AuditLog:
     def viewing(
         self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None
     ) -> Generator[None]:
-        """Something that is no data (states, definitions, progress).
+        """Something that is not data: states, definitions, progress.
 
         Only a refusal for want of a role is entered, as the action `look`.
         """

@@ -3,7 +3,7 @@
 Nothing is dropped.
 
 A body is read in chunks. Each chunk is one transaction that also records how far the import is, so
-a retry with the same key goes on behind the last one, and an import that had ended gets its old
+a retry with the same key continues after the last one, and a finished import gets its earlier
 answer.
 """
 
@@ -57,7 +57,7 @@ class Imports:
     def run(self, caller: Caller, dataset: str, upload: Upload, *, key: str | None) -> ImportResult:
         """Bring in all records of `upload`.
 
-        Raises Refused when `key` was used with another body, TryLater when it ends half way.
+        Raises Refused when `key` was used with another body, TryLater when it stops half way.
         """
         pipeline, _, kind = dataset.rpartition(".")
         with self._audit.access(

@@ -29,9 +29,8 @@ class RateLimit:
         self._rate = rate_per_s
         self._burst = float(burst)
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = (
-            OrderedDict()
-        )  # name -> (tokens, when they were counted)
+        # name -> (tokens, when they were counted)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = Lock()
 
     def take(self, name: str) -> None:

@@ -75,7 +75,7 @@ class Models:
     def register(self, caller: Caller, pipeline: str, facts: ModelFacts) -> ModelVersion:
         """Record a version that was stored in the registry.
 
-        The same facts again are no error; others of the same version are refused.
+        The same facts may be sent again; others of the same version are refused.
         """
         with self._audit.change(
             caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline

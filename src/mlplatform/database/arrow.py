@@ -16,14 +16,8 @@ from mlplatform.errors import Unavailable
 BATCH_BYTES = 4 * 1024 * 1024
 """Bytes of a record batch, about. Smaller ones cost more calls per row, larger ones memory on both
 ends of the stream; measured flat from 1 to 16 MiB."""
-_PASSING = (
-    "08",
-    "25",
-    "40",
-    "53",
-    "57",
-    "58",
-)  # SQLSTATE classes: connection, transaction state, conflict, resources, operator, system
+# SQLSTATE classes: connection, transaction state, conflict, resources, operator, system.
+_PASSING = ("08", "25", "40", "53", "57", "58")
 _MISSING_TABLE = "42P01"  # another standby, which has not replayed its creation yet
 
 
@@ -56,9 +50,8 @@ class ArrowSession:
             )
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
-        schema = pa.schema(
-            [pa.field(field.name, field.type) for field in reader.schema]
-        )  # without the driver's notes
+        # Without the driver's notes.
+        schema = pa.schema([pa.field(field.name, field.type) for field in reader.schema])
         return schema, self._batches(cursor, reader, schema)
 
     def close(self) -> None:

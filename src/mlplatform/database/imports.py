@@ -21,7 +21,7 @@ SQL = queries.load("imports")
 class ImportState:
     """How far an import is.
 
-    `records` counts the records of its body that are dealt with, from the first one.
+    `records` counts the records of its body that are done, from the first one.
     """
 
     key: str
@@ -36,7 +36,7 @@ class ImportState:
     def after(
         self, *, accepted: int, quarantined: int, reasons: list[dict[str, Any]]
     ) -> ImportState:
-        """The state with one more chunk dealt with."""
+        """The state after one more chunk."""
         return replace(
             self,
             records=self.records + accepted + quarantined,

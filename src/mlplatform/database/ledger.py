@@ -22,7 +22,7 @@ SQL = queries.load("ledger")
 
 @dataclass
 class Entry:
-    """One access, filled while it goes on.
+    """One access, filled while it lasts.
 
     `outcome` is `ok`, `opened` (a stream that began), or the class of the error.
     """

@@ -36,7 +36,7 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
     and all: this code was rolled back, and migrations only add.
 
     Raises Unavailable when the server is away. A missing role or right comes through as psycopg's
-    own error: it is no passing state.
+    own error: it is not a passing state.
     """
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool

@@ -34,10 +34,8 @@ SERVER_KEEPALIVES: dict[str, object] = {
     "tcp_keepalives_interval": 5,
     "tcp_keepalives_count": 4,
 }
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)  # the latter is no OperationalError to psycopg
+# To psycopg the latter is not an OperationalError.
+_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
 # Compiling costs more than it saves on one statement a session. No larger work_mem: with it the
 # planner hashes and sorts what comes in order from two indexes, three times slower, and the first
 # row waits for the last.

@@ -1,7 +1,7 @@
-"""etl's progress: per features digest and partition of raw rows, the offset to go on from.
+"""etl's progress: per features digest and partition of raw rows, the offset to continue at.
 
 A batch of etl is one warehouse transaction: `claim` a cursor, write what came of its requests,
-`advance`. So it happens wholly or not at all, and whoever claims the cursor next goes on from
+`advance`. So it happens wholly or not at all, and whoever claims the cursor next continues
 where the last commit left it.
 """
 
@@ -22,7 +22,7 @@ SQL = queries.load("progress")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a digest is in one partition: where it goes on reading, and rows counted so far."""
+    """How far a digest is in one partition: the next offset, and the rows counted so far."""
 
     pipeline: str
     digest: str

@@ -1,7 +1,7 @@
 """SQL lives in `database/sql/*.sql`: each statement has a name and a line that says what it does.
 
 -- name: next_offset
--- Where the consumer goes on reading in a partition.
+-- Where the consumer continues in a partition.
 SELECT next_offset FROM raw.offsets WHERE topic = %(topic)s AND partition = %(partition)s;
 """
 

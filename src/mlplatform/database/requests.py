@@ -80,13 +80,12 @@ class Stored:
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     rows: int = 0  # new ones: a request that came twice counts once
     kept: Sequence[Entry] = ()  # those of the batch that were not stored before
-    behind: Mapping[int, int] = field(
-        default_factory=dict
-    )  # next_offset in the database, for every partition of the batch
+    # next_offset in the database, for every partition of the batch
+    behind: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def dead_letters(self) -> Sequence[DeadLetter]:
-        """Those kept that are no rows."""
+        """Those kept that are not rows."""
         return [entry for entry in self.kept if isinstance(entry, DeadLetter)]
 
 
@@ -102,7 +101,7 @@ class RequestStore:
         self._sql = load("requests")
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Where to go on reading; a partition that was never stored from is left out."""
+        """Where to continue reading; a partition that nothing was stored from is left out."""
         with self._pool.transaction() as connection:
             return dict(
                 connection.execute(

@@ -193,9 +193,8 @@ def test_an_import_goes_on_where_it_ended(api: Any) -> None:
     rows[10] = b"nonsense"
     body = b"\n".join(rows)
     _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
-    with api.databases.cluster.superuser(
-        api.databases.raw
-    ) as connection:  # as if the second chunk had never been committed
+    # As if the second chunk had never been committed.
+    with api.databases.cluster.superuser(api.databases.raw) as connection:
         connection.execute(
             "DELETE FROM raw.requests WHERE (inputs -> 'width' ->> 0)::float >= 5000"
         )

@@ -23,9 +23,8 @@ def _promote(databases: Any, *states: tuple[str, str, str]) -> None:
             " ON CONFLICT DO NOTHING",
             (NAME, json.dumps({})),
         )
-        for version, state, _ in sorted(
-            states, key=lambda item: item[1] == "champion"
-        ):  # never two champions at once
+        # The champion last: never two at once.
+        for version, state, _ in sorted(states, key=lambda item: item[1] == "champion"):
             connection.execute(
                 "INSERT INTO control.model_versions (pipeline, version, state, run_id, "
                 "artifacts, manifest_sha256, features_digest, commit,"

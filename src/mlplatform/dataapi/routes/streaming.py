@@ -73,17 +73,15 @@ class DatasetResponse(Response):
     async def _send_pieces(self, send: Send) -> None:
         ahead = asyncio.create_task(self._next())
         try:
-            while (
-                piece := await asyncio.shield(ahead)
-            ) is not None:  # a cancelled wait must not cancel the thread
+            # Shielded: a cancelled wait must not cancel the thread.
+            while (piece := await asyncio.shield(ahead)) is not None:
                 ahead = asyncio.create_task(self._next())
                 if piece:
                     async with asyncio.timeout(self._stall_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
-            await asyncio.wait(
-                {ahead}
-            )  # a thread may still be in the generator, which can't be closed before
+            # A thread may still be in the generator, which can't be closed before.
+            await asyncio.wait({ahead})
             if not ahead.cancelled():
                 ahead.exception()  # seen here, or raised above already
 

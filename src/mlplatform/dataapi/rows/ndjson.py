@@ -16,7 +16,7 @@ _decoder = msgspec.json.Decoder()
 
 
 def read(body: BinaryIO) -> Iterator[Record]:
-    """The records of a body. Empty lines are no records."""
+    """The records of a body. Empty lines are skipped."""
     number = 0
     for line in body:
         stripped = line.strip()
