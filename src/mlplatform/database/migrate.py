@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from mlplatform import telemetry
 from mlplatform.database import pools, roles
+from mlplatform.database.sessions import Connection, one_line
 from mlplatform.errors import Unavailable
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -91,7 +92,7 @@ def configuration(which: Literal["raw", "warehouse"]) -> Config:
     return config
 
 
-def _connect(dsn: SecretStr) -> psycopg.Connection[tuple[object, ...]]:
+def _connect(dsn: SecretStr) -> Connection:
     try:
         keepalives = pools.options(pools.SERVER_KEEPALIVES)  # a migration locks whole tables
         return psycopg.connect(
@@ -101,4 +102,4 @@ def _connect(dsn: SecretStr) -> psycopg.Connection[tuple[object, ...]]:
             options=keepalives,
         )
     except psycopg.OperationalError as error:
-        raise Unavailable(f"migration: {' '.join(str(error).split())}") from error
+        raise Unavailable(f"migration: {one_line(error)}") from error

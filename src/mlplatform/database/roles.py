@@ -8,13 +8,13 @@ operator does.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
 from mlplatform.database import queries
+from mlplatform.database.sessions import Connection
 
 Database = Literal["raw", "warehouse", "mlflow"]
 ROLES = ("owner", "consumer", "etl", "dataapi", "reader", "mlflow", "backup")
@@ -29,8 +29,6 @@ TRIGGER_SINCE = 170000
 
 Before it only the readers themselves can tell a primary from a standby.
 """
-
-Connection = psycopg.Connection[Any]
 
 
 def create_roles(connection: Connection) -> None:

@@ -28,6 +28,7 @@ from pydantic import SecretStr
 
 from mlplatform import telemetry
 from mlplatform.database import migrate, roles
+from mlplatform.database.sessions import Connection
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.servers import postgres_files as files
 from mlplatform.local.servers.binaries import Programs
@@ -254,7 +255,7 @@ class LocalPostgres:
             password_file.unlink()
         files.write(self.primary / files.COMPLETE, "", uid)
 
-    def _provision_roles(self, connection: roles.Connection) -> None:
+    def _provision_roles(self, connection: Connection) -> None:
         roles.create_roles(connection)
         known = connection.execute(
             "SELECT 1 FROM pg_roles WHERE rolname = %s", (files.REPLICATION_ROLE,)
@@ -311,7 +312,7 @@ class LocalPostgres:
             return False  # the supervisor tries until its deadline, and shows the server's log then
         return bool(row and row[0])
 
-    def _superuser(self, database: str) -> psycopg.Connection[Any]:
+    def _superuser(self, database: str) -> Connection:
         return psycopg.connect(
             self.dsn(SUPERUSER, database).get_secret_value(), autocommit=True, connect_timeout=10
         )
