@@ -34,7 +34,7 @@ class AuditLog:
     """Opens accesses. Safe to share between threads.
 
     `pipeline` is the one that the caller must be allowed to touch; None for subjects that belong to
-    none, or to several. What can't be entered fails (Unavailable): nobody touches data unseen.
+    none, or to several. What can't be entered fails (Unavailable): no access goes unrecorded.
     """
 
     def __init__(self, warehouse: PrimaryPool) -> None:

@@ -28,8 +28,8 @@ def accepted(accept: str | None) -> Format:
     Raises UnsupportedMedia.
     """
     by_media: dict[str, Format] = {media: name for name, media in MEDIA.items()} | _ANY
-    wanted = sorted(_ranges(accept or "*/*"), key=lambda choice: -choice[1])
-    for media, quality in wanted:
+    ranges = sorted(_ranges(accept or "*/*"), key=lambda choice: -choice[1])
+    for media, quality in ranges:
         if quality > 0 and media in by_media:
             return by_media[media]
     raise UnsupportedMedia(

@@ -131,9 +131,9 @@ def _crown(action: Action, version: ModelVersion, all_versions: Sequence[ModelVe
     if version.state == "champion":
         raise Refused(f"version {version.version} is already the champion", field="version")
     if version.state not in allowed[action]:
-        wanted = " or ".join(allowed[action])
+        states = " or ".join(allowed[action])
         raise Refused(
-            f"version {version.version} is {version.state}; to {action} it, it must be {wanted}",
+            f"version {version.version} is {version.state}; to {action} it, it must be {states}",
             field="version",
             fix=_missing(version),
         )

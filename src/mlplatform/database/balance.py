@@ -78,7 +78,7 @@ class RawRows:
 
 
 def outboxes(raw: Connection) -> Sequence[OutboxCount]:
-    """All outboxes that were ever heard of or seen in a row, latest heartbeat first."""
+    """All outboxes that ever sent a report or a record, latest report first."""
     with raw.cursor(row_factory=class_row(OutboxCount)) as cursor:
         return cursor.execute(SQL["outboxes"]).fetchall()
 

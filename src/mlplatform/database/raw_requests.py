@@ -19,8 +19,8 @@ from mlplatform.database.sessions import Connection
 
 SQL = queries.load("raw_requests")
 MOST_WAITING = 10_000
-"""Requests that are counted per partition: whether any waits is what matters, and nobody needs to
-tell a backlog of millions from one of thousands."""
+"""Requests that are counted per partition: what matters is whether any waits, not whether a backlog
+has thousands or millions."""
 
 
 @dataclass(frozen=True, slots=True)

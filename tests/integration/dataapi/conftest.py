@@ -160,7 +160,7 @@ class Api:
             entry["detail"]["times"] for entry in self.ledger(action="refused", outcome=outcome)
         )
 
-    def ledger(self, **wanted: Any) -> list[dict[str, Any]]:
+    def ledger(self, **values: Any) -> list[dict[str, Any]]:
         """Ledger entries with these values, oldest first."""
         columns = ("caller", "action", "subject", "columns", "rows", "lsn", "outcome", "detail")
         with self.databases.connect("dataapi", "warehouse") as connection:
@@ -171,7 +171,7 @@ class Api:
         return [
             entry
             for entry in entries
-            if all(entry[name] == value for name, value in wanted.items())
+            if all(entry[name] == value for name, value in values.items())
         ]
 
 

@@ -208,7 +208,7 @@ def test_the_balance_waits_for_what_etl_has_passed(
 
 
 def test_one_balance_is_counted_at_a_time(api: Any) -> None:
-    """While one is counted, another is told to come again; afterwards it is served."""
+    """While one is counted, another gets 429; afterwards it is served."""
     with api.collaborators.balance._counting:
         busy = api.raw("reader", "GET", "/v1/balance")
 

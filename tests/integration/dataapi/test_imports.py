@@ -1,4 +1,4 @@
-"""Rows in: onto the road, or to quarantine with the reason."""
+"""Rows in: to the raw requests, or to quarantine with the reason."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_a_transaction_that_rests_too_long_is_given_up(
 
 
 def test_a_value_that_the_database_can_not_take_is_the_callers_mistake(databases) -> None:
-    """A text with NUL is InvalidInput from both pools, not an error that nobody foresaw."""
+    """A text with NUL is InvalidInput from both pools."""
     settings = databases.settings("dataapi")
     primary = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
     replica = ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse")

@@ -154,7 +154,7 @@ def test_readers_see_new_feature_tables_and_the_data_api_does_not(databases) -> 
 
 
 def test_backup_reads_tables_that_mlflow_makes_later(postgres) -> None:
-    """MLflow makes its tables itself; the backup role may read them without being told."""
+    """MLflow makes its tables itself; the backup role may read them without another grant."""
     with psycopg.connect(
         postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), autocommit=True
     ) as connection:

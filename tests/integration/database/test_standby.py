@@ -124,7 +124,7 @@ def test_a_standby_without_its_primary_is_refused(throwaway) -> None:
 
 
 def test_a_write_pool_does_not_accept_a_standby(postgres) -> None:
-    """Writers that were given a standby's address are refused at the door."""
+    """Writers that were given a standby's address are refused at login."""
     settings = postgres.servers.settings("dataapi").model_copy(update={"connect_timeout_s": 1.0})
     pool = PrimaryPool(
         postgres.servers.dsn("dataapi", "warehouse", standby=True), settings, name="warehouse"

@@ -13,7 +13,7 @@ SET = "SELECT failure, table_name, features FROM control.feature_sets WHERE dige
 
 
 @pytest.mark.parametrize(
-    ("features", "told"),
+    ("features", "reason"),
     [
         ("def engineer(columns:", "pipelines/loans/features.py, line 1: '(' was never closed"),
         (
@@ -29,7 +29,7 @@ SET = "SELECT failure, table_name, features FROM control.feature_sets WHERE dige
     ],
 )
 def test_features_that_can_not_be_loaded_stop_only_themselves(
-    scene: Any, good: Good, features: str, told: str
+    scene: Any, good: Good, features: str, reason: str
 ) -> None:
     """The reason stands in the feature set for people; the other digests and pipelines go on."""
     old = scene.apply()
@@ -38,7 +38,7 @@ def test_features_that_can_not_be_loaded_stop_only_themselves(
     scene.serve([good()])
     scene.drain()
 
-    assert told in scene.rows(SET, broken)[0]["failure"]
+    assert reason in scene.rows(SET, broken)[0]["failure"]
     assert scene.rows(SET, broken)[0]["table_name"] is None
     assert len(scene.features(old)) == 1
     assert scene.rows(SET, old)[0]["failure"] is None

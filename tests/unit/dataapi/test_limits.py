@@ -31,7 +31,7 @@ def test_a_burst_passes_and_the_rate_counts_from_then_on() -> None:
 
 
 def test_refused_requests_cost_nothing() -> None:
-    """A caller that knocks while it is refused is let in as early as one that waits."""
+    """A caller that retries while it is refused is let in as early as one that waits."""
     clock = _Clock()
     limit = RateLimit(rate_per_s=1, burst=1, clock=clock)
     limit.take("ann")

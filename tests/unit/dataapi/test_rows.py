@@ -79,7 +79,7 @@ def test_a_body_stays_open_after_reading() -> None:
 
 
 def test_a_header_in_another_encoding_is_refused() -> None:
-    """A header that is not UTF-8 is named as such: its columns can't be told."""
+    """A header that is not UTF-8 is named as such: its columns can't be named."""
     with pytest.raises(InvalidInput, match="not UTF-8"):
         list(csv.read(io.BytesIO("a,größe\n1,2\n".encode("cp1252")), DEFINITION))
 

@@ -61,7 +61,7 @@ FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
 ON CONFLICT DO NOTHING;
 
 -- name: keep_number
--- What MLflow leaves of a deleted version: a row that nobody sees, from which it goes on counting.
+-- What MLflow leaves of a deleted version: a hidden row, from which it continues to count.
 INSERT INTO public.model_versions (name, version, creation_time, last_updated_time, current_stage,
     source, run_id, run_link, status)
 SELECT %(model)s::text, %(version)s::integer, moment, moment, 'Deleted_Internal',
