@@ -7,7 +7,7 @@ FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[],
     %(numbers)s::double precision[], %(texts)s::text[])
      AS new (pipeline, request_id, row, number, text)
 WHERE label.request_id = new.request_id AND label.row = new.row AND label.pipeline = new.pipeline
-    AND label.valid_to = 9223372036854775807
+  AND label.valid_to = 9223372036854775807
   AND label.source = ANY(%(corrects)s::text[])
   AND (label.number IS DISTINCT FROM new.number OR label.text IS DISTINCT FROM new.text);
 
@@ -22,5 +22,5 @@ FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[],
 WHERE (new.number IS NULL) <> (new.text IS NULL) AND NOT EXISTS (
     SELECT FROM warehouse.labels AS label
     WHERE label.request_id = new.request_id AND label.row = new.row
-        AND label.pipeline = new.pipeline AND label.valid_to = 9223372036854775807
+      AND label.pipeline = new.pipeline AND label.valid_to = 9223372036854775807
 );

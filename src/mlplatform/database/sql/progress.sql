@@ -28,7 +28,7 @@ ON CONFLICT DO NOTHING;
 -- Take a cursor for this transaction; nothing when another etl has it.
 SELECT next_offset FROM warehouse.progress
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND topic = %(topic)s
-    AND partition = %(partition)s FOR UPDATE SKIP LOCKED;
+  AND partition = %(partition)s FOR UPDATE SKIP LOCKED;
 
 -- name: advance
 -- Move a cursor on, in the transaction of the rows before it.
@@ -36,14 +36,14 @@ UPDATE warehouse.progress
 SET next_offset = %(next_offset)s, featured = featured + %(featured)s,
     quarantined = quarantined + %(quarantined)s, updated_at = now()
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND topic = %(topic)s
-    AND partition = %(partition)s;
+  AND partition = %(partition)s;
 
 -- name: recount
 -- Rows that a redrive turned from quarantined to featured.
 UPDATE warehouse.progress SET featured = featured + %(rows)s, quarantined = quarantined - %(rows)s,
     updated_at = now()
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND topic = %(topic)s
-    AND partition = %(partition)s;
+  AND partition = %(partition)s;
 
 -- name: restart_imports
 -- Let etl read the imports of a digest again, whose labels were overwritten by those of another

@@ -30,7 +30,7 @@ ORDER BY id DESC LIMIT %(limit)s;
 -- Ask etl to try these rows again: all unresolved ones of the pipeline, or those named.
 UPDATE warehouse.quarantine SET redrive_at = now()
 WHERE pipeline = %(pipeline)s AND resolved_at IS NULL AND digest IS NOT NULL
-    AND request_id IS NOT NULL
+  AND request_id IS NOT NULL
   AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
 RETURNING id;
 
@@ -48,7 +48,7 @@ SELECT DISTINCT pipeline, digest FROM warehouse.quarantine WHERE redrive_at IS N
 -- Rows that a person asked to have tried again, taken for this transaction.
 SELECT id, request_id::text, row FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
-    AND redrive_at IS NOT NULL AND resolved_at IS NULL
+  AND redrive_at IS NOT NULL AND resolved_at IS NULL
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- name: resolve
@@ -69,4 +69,4 @@ WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
 -- Rows in quarantine under a digest that no later try has made a feature row.
 SELECT count(*) FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
-    AND resolved_at IS NULL;
+  AND resolved_at IS NULL;

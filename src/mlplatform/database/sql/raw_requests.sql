@@ -11,7 +11,7 @@ FROM unnest(%(pipelines)s::text[], %(topics)s::text[], %(partitions)s::integer[]
 WHERE EXISTS (
     SELECT FROM raw.requests AS request
     WHERE request.pipeline = cursor.pipeline AND request.topic = cursor.topic
-        AND request.partition = cursor.partition
+      AND request.partition = cursor.partition
       AND request.log_offset >= cursor.next_offset
 );
 
@@ -24,7 +24,7 @@ SELECT request_id, source, topic, partition, log_offset, received_at, rows, inpu
             inputs::text
         FROM raw.requests
         WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
-            AND log_offset >= %(next)s
+          AND log_offset >= %(next)s
         ORDER BY log_offset LIMIT %(requests)s
     ) AS next
 ) AS summed
@@ -54,7 +54,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS waiting FROM (
         SELECT FROM raw.requests AS request
         WHERE request.pipeline = %(pipeline)s AND request.topic = offsets.topic
-            AND request.partition = offsets.partition
+          AND request.partition = offsets.partition
           AND request.log_offset >= coalesce(progress.next_offset, 0)
           AND request.stored_at <= coalesce(%(stored_before)s::timestamptz, 'infinity')
         ORDER BY request.log_offset LIMIT %(most)s

@@ -68,4 +68,4 @@ SELECT %(model)s::text, %(version)s::integer, moment, moment, 'Deleted_Internal'
     'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'REDACTED-RUN-LINK', 'READY'
 FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS moment) AS at
 WHERE NOT EXISTS (SELECT FROM public.model_versions WHERE name = %(model)s::text
-    AND version >= %(version)s::integer);
+  AND version >= %(version)s::integer);

@@ -62,7 +62,7 @@ SELECT count(*) FROM (
     SELECT log_offset, row_number() OVER (ORDER BY log_offset DESC) AS back
     FROM raw.dead_letters
     WHERE topic = %(topic)s AND partition = %(partition)s
-        AND log_offset >= %(next_offset)s - %(limit)s AND log_offset < %(next_offset)s
+      AND log_offset >= %(next_offset)s - %(limit)s AND log_offset < %(next_offset)s
 ) AS recent
 WHERE log_offset = %(next_offset)s - back;
 
