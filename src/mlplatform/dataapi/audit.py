@@ -1,11 +1,12 @@
-"""Access control and the ledger: the role check and the ledger entry of every access, in one place.
+"""Access control and the ledger: the role check and the ledger entry of every access.
 
     change   of the warehouse: the entry is written in the transaction of the change
     access   to anything else: the entry is written after the block
     attempt  the block writes its own entries
     viewing  states and definitions, which are not data: no entry
 
-In all of them an access that is refused or fails is an entry of its own, with the error's class.
+An access that is refused or fails is an entry of its own, with the error's class; of `viewing` only
+a refusal for want of a role is entered.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class AuditLog:
     def viewing(
         self, caller: Caller, subject: str, *, roles: Sequence[Role], pipeline: str | None
     ) -> Generator[None]:
-        """Something that is not data: states, definitions, progress.
+        """Something that is not data: states, definitions, leases, reports of outboxes.
 
         Only a refusal for want of a role is entered, as the action `look`.
         """
