@@ -11,8 +11,8 @@ app = typer.Typer()
 
 
 def _run(name: str) -> None:
+    settings = begin(name)  # first: a wrong setting is reported before the slow import
     main = component(name)
-    settings = begin(name)
     guarded(lambda: main.run(settings))
 
 
