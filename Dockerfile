@@ -49,7 +49,7 @@ COPY pipelines pipelines
 RUN /opt/mlplatform/bin/python bake.py . /repository
 
 FROM ${PYTHON} AS base
-# HOME is the one writable folder under a read-only root. USER: libraries ask who runs them.
+# HOME is the one writable folder under a read-only root. USER: libraries look it up.
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin mlplatform
 ENV PATH=/opt/mlplatform/bin:$PATH HOME=/tmp USER=mlplatform \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \

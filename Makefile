@@ -109,7 +109,7 @@ kafka-jars: setup
 # -- keep ------------------------------------------------------------------------------------------
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew (ARGS=--upgrade for the newest that fit)
+lock: ## Resolve the dependencies again (ARGS=--upgrade for the newest that fit)
 	@PYTHON=$(PYTHON) tools/lock $(ARGS)
 
 .PHONY: docs

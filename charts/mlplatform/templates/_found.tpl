@@ -2,8 +2,8 @@
 What the cluster holds already, as YAML; "" when it holds no such object. Input: dict of root,
 apiVersion, kind and name.
 
-The cluster is asked by `helm install` and `helm upgrade` only: for `helm template` there is never
-anything. It is the one place that asks, so that tests can put their own objects here.
+Only `helm install` and `helm upgrade` read from the cluster: for `helm template` there is never
+anything. No other place reads from it, so that tests can put their own objects here.
 */}}
 {{- define "mlplatform.found" -}}
 {{- $root := .root -}}

@@ -1,5 +1,5 @@
 {{/*
-What is the same in every pod of ours. Nothing here knows a component.
+What is the same in every pod of ours, whatever its component.
 */}}
 
 {{/*
@@ -224,6 +224,6 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   {{- include "mlplatform.metadata" . | nindent 2 }}
-# A token is mounted only where a pod asks for it.
+# A token is mounted only where a pod spec says so.
 automountServiceAccountToken: false
 {{- end }}

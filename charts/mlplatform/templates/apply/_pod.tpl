@@ -1,5 +1,5 @@
 {{/*
-Pod template of `mlplatform apply`: reads the pipelines from git and tells the data API. Input:
+Pod template of `mlplatform apply`: reads the pipelines from git and applies them. Input:
 root.
 */}}
 {{- define "mlplatform.apply.template" -}}
