@@ -1,4 +1,4 @@
-"""Work until told to stop: the loop of the processes that poll.
+"""Work until stopped: the loop of the processes that poll.
 
 A step that raises Unavailable is called again after a pause; the pauses grow while it goes on
 failing, and start small again after a success. Every other error ends the loop. One thread.
@@ -55,6 +55,11 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def jittered(seconds: float) -> float:
+    """`seconds`, varied by a quarter: what started together must not go on calling together."""
+    return seconds * random.uniform(0.75, 1.25)  # noqa: S311  (spreads load, guards nothing)
 
 
 def run(

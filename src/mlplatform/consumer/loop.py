@@ -45,7 +45,7 @@ class ConsumerLoop:
         self._log = logger("consumer")
         self._guard = DeadLetterGuard(settings.dead_letter_limit, self._dead_letters_before)
         self._gauges = LagGauges(consumer)
-        # Where the queue was told to read again, per partition, until something from there is
+        # Where reading began again after a failover, per partition, until something from there is
         # stored: a jump right behind such a position is a hole in the queue, not one of ours.
         self._holes: dict[int, int] = {}
         self._assigned: frozenset[int] = frozenset()

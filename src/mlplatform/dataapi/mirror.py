@@ -7,7 +7,6 @@ likes. Several data APIs may mirror at once; they write the same.
 
 from __future__ import annotations
 
-import random
 from threading import Event, Thread
 
 from mlplatform.contracts.promotion import ModelStatus, ModelVersion
@@ -15,13 +14,12 @@ from mlplatform.dataapi import models
 from mlplatform.database import promotions
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import PlatformError, TryLater
+from mlplatform.loop import jittered
 from mlplatform.registry.store import ModelStore
 from mlplatform.telemetry import counter, logger
 
 ALIASES = ("champion", "candidate", "previous")
 """The aliases that are ours; any other is left alone."""
-JITTER = 0.25
-"""Share of the interval by which a pause varies: several data APIs must not call MLflow at once."""
 
 _log = logger("mirror")
 
@@ -91,10 +89,7 @@ class Mirror:
         return 1
 
     def _run(self) -> None:
-        while True:
-            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  (spreads load only)
-            if self._ended.wait(self._interval_s * spread):
-                return
+        while not self._ended.wait(jittered(self._interval_s)):
             self.once()
 
 

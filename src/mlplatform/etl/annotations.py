@@ -116,7 +116,7 @@ def _labels(flat: FlatRows, target: Target, faults: list[Fault]) -> list[Any]:
 def _too_large(labels: Sequence[Any], target: Target) -> list[Fault]:
     """Labels that can't be stored.
 
-    Numbers become double precision, which can't tell larger whole ones apart; texts must fit an
+    Numbers become double precision, in which larger whole ones are not exact; texts must fit an
     index.
     """
     found = []

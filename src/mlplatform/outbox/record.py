@@ -54,7 +54,7 @@ def frame_bytes(payload: bytes) -> int:
 def parse(data: memoryview, sequence: int) -> OutboxRecord | int:
     """The record at the start of `data`, if it is whole and has that number.
 
-    Otherwise how many bytes would be needed to tell (more than `data` has), or 0 when this is no
+    Otherwise how many bytes would be needed to know (more than `data` has), or 0 when this is no
     such frame.
     """
     if len(data) < HEADER_BYTES:

@@ -9,21 +9,19 @@ promoted version that can't be loaded, the last good model of the cache serves.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.promotion import ModelStatus, ModelVersion
 from mlplatform.errors import PlatformError, UnknownName
+from mlplatform.loop import jittered
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.loader import Loader
 from mlplatform.serving.slot import Slot
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
-_JITTER = 0.25
-"""Share by which a pause varies, so that pods which started together don't poll together."""
 _MAX_BACKOFF_S = 60.0
 """Longest pause between two tries of a version that can't be loaded: long enough to be no load on
 the registry, short enough that nobody waits for long after the cause is gone."""
@@ -57,8 +55,7 @@ class Follower:
         """Poll for ever."""
         while True:
             await self.step()
-            spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  (guards nothing)
-            await asyncio.sleep(self._poll_s * spread)
+            await asyncio.sleep(jittered(self._poll_s))
 
     async def step(self) -> None:
         """Read the promotion record once, and do what follows from it. Raises no error."""

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 from contextlib import suppress
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.outbox_report import OutboxReport
 from mlplatform.errors import PlatformError
+from mlplatform.loop import jittered
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slots
 from mlplatform.telemetry import gauge, logger
 
 _log = logger("serving")
-_JITTER = 0.25
-"""Share by which a pause varies, so that pods which started together don't report together."""
 _STALL_S = 1.0
 """A shipper that acknowledges nothing for this long at the end is taken as gone: it works in steps
 of some milliseconds."""
@@ -49,9 +47,8 @@ class Heartbeat:
                 await self.beat(closed=False)
             except Exception as error:  # noqa: BLE001  (a bug must not stop the reports)
                 _log.error("the heartbeat failed with an unexpected error", exc_info=error)
-            spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  (guards nothing)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), self._every_s * spread)
+                await asyncio.wait_for(self._now.wait(), jittered(self._every_s))
 
     async def last(self, *, within_s: float) -> None:
         """The farewell: wait until the shipper has acknowledged everything, then report.

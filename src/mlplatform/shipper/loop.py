@@ -104,7 +104,7 @@ class ShipperLoop:
         try:
             producer.send([(self._key(record), self._value(record)) for record in records])
         except TooLarge as error:
-            # The broker allows less than the settings say. Which record it was is not told, so each
+            # The broker allows less than the settings say. Kafka does not say which record it was, so each
             # is sent alone; those that were in the queue already come twice.
             if len(records) > 1:
                 for record in records:

@@ -191,15 +191,15 @@ def test_a_member_that_is_late(scene: Any) -> None:
         )
         for group in ("a", "b")
     ]
-    roads = [
+    loops = [
         ConsumerLoop(member, store, scene.settings.consumer, stop=threading.Event())
         for member in members
     ]
     polled = [members[1].poll(timeout_s=1.0, max_records=3)]
-    while roads[0].step():
+    while loops[0].step():
         pass
-    roads[1]._store_all(polled[0])
-    while roads[1].step():
+    loops[1]._store_all(polled[0])
+    while loops[1].step():
         pass
     for member in members:
         member.close()

@@ -75,7 +75,7 @@ def _certificate(folder: Path, name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def guarded(kafka_broker: Any) -> Iterator[Settings]:
-    """Settings for a broker of its own that knows one user, `road`.
+    """Settings for a broker of its own that knows one user, `client`.
 
     Skipped where the usual broker is: it takes the same jars.
     """

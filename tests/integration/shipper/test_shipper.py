@@ -1,4 +1,4 @@
-"""The road from outbox to raw database with real processes, over both queues."""
+"""From outbox to raw database with real processes, over both queues."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_both_are_killed_at_random(any_scene: Any) -> None:
 
 
 def test_sigterm_drains(any_scene: Any) -> None:
-    """A shipper that is told to end ships what the outbox still holds, and ends with code 0."""
+    """A shipper that is stopped ships what the outbox still holds, and ends with code 0."""
     writer = any_scene.writer()
     any_scene.append(writer, 1)
     shipper = any_scene.start("shipper")

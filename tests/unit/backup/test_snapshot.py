@@ -51,7 +51,7 @@ def _dated(folder: Path, day: int, *, good: str = "", damaged: str = "") -> Path
         )
         for number in sorted(good + damaged)
     )
-    told = tuple(f"shop version {number}: model.onnx is missing" for number in damaged)
+    lines = tuple(f"shop version {number}: model.onnx is missing" for number in damaged)
     snapshot.seal(
         place,
         Index(
@@ -60,7 +60,7 @@ def _dated(folder: Path, day: int, *, good: str = "", damaged: str = "") -> Path
             mlflow=(),
             control=(),
             versions=versions,
-            damaged=told,
+            damaged=lines,
             files=(),
         ),
     )

@@ -159,6 +159,6 @@ def test_runs_are_seen_in_their_states() -> None:
 def test_refusals_say_what_is_wrong(
     refusal: Exception, kind: type[PlatformError], text: str
 ) -> None:
-    """Each refusal of the API becomes one of our errors that tells what to look at."""
+    """Each refusal of the API becomes one of our errors that says what to check."""
     with pytest.raises(kind, match=text):
         _cluster(_Batch(refusal)).start_training("flowers", reason="test")

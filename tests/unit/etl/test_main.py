@@ -50,7 +50,7 @@ def test_a_database_that_is_away_is_waited_for() -> None:
 
 
 def test_the_loop_pauses_only_when_there_is_nothing_to_do() -> None:
-    """As long as a step has done something the next one follows at once; a stop ends an idle pause."""
+    """After a step that did something the next follows at once; a stop ends an idle pause."""
     seconds, worker = _work(*[lambda: 1] * 50, lambda: 0, idle_s=1000.0)
 
     assert worker.left == []
@@ -58,7 +58,7 @@ def test_the_loop_pauses_only_when_there_is_nothing_to_do() -> None:
 
 
 def test_every_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop says that it turns, also while a database is away: a process that is silent for long is ended."""
+    """The loop reports every turn, also while a database is away."""
     turns: list[int] = []
     monkeypatch.setattr("mlplatform.loop.turned", lambda: turns.append(1))
     _work(_away, lambda: 1, lambda: 0, idle_s=0.0)

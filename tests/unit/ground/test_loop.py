@@ -156,3 +156,11 @@ def test_signals_set_the_stop(number: signal.Signals) -> None:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def test_jitter_is_a_quarter() -> None:
+    """Intervals vary by a quarter around their length, and are not the same twice."""
+    found = [loop.jittered(4.0) for _ in range(100)]
+
+    assert 3.0 <= min(found) <= max(found) <= 5.0
+    assert len(set(found)) > 90

@@ -27,15 +27,15 @@ class Clock:
 
 def test_what_is_away_is_asked_again_until_the_patience_ends() -> None:
     """The pause is what the error asks for, at least a second; the last error is raised."""
-    clock, told = Clock(), list[TryLater]()
+    clock, errors = Clock(), list[TryLater]()
 
     def away() -> None:
         raise Unavailable(f"away at {clock.now:g} s", retry_after_s=4.0 if clock.now >= 3 else 0.1)
 
     with pytest.raises(Unavailable, match="away at 11 s"):
-        retry(away, seconds=13, on_retry=told.append, clock=clock, sleep=clock.sleep)
+        retry(away, seconds=13, on_retry=errors.append, clock=clock, sleep=clock.sleep)
     assert [1, 1, 1, 4, 4] == clock.pauses
-    assert len(clock.pauses) == len(told)
+    assert len(clock.pauses) == len(errors)
 
 
 def test_the_first_answer_ends_it() -> None:

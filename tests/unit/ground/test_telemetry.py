@@ -17,7 +17,7 @@ from mlplatform import telemetry
 
 
 def test_unlisted_metric_is_refused() -> None:
-    """A name outside of the catalogue raises, whatever the type checker was told."""
+    """A name outside of the catalogue raises, whatever the type checker accepts."""
     with pytest.raises(KeyError):
         telemetry.counter("nonsense_total")  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Libraries that would report to their makers are told not to."""
+"""Libraries don't report to their vendors."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_one_writer_and_one_reader(
 
 
 def test_a_reader_waits_for_the_outbox(folder: Path) -> None:
-    """Before serving has made the outbox the reader is told to come back."""
+    """Before serving has made the outbox the reader is refused, and may try again."""
     with pytest.raises(Unavailable, match="serving makes it"):
         OutboxReader.open(folder)
 

@@ -21,7 +21,7 @@ def test_a_whole_frame_is_its_record(sequence: int, payload: bytes) -> None:
 
 @given(SEQUENCES, PAYLOADS, st.data())
 def test_a_cut_frame_is_no_record(sequence: int, payload: bytes, data: st.DataObject) -> None:
-    """A torn tail is told apart from a record, with the number of bytes it lacks."""
+    """A torn tail differs from a record, with the number of bytes it lacks."""
     whole = frame(sequence, payload)
     length = data.draw(st.integers(0, len(whole) - 1))
     found = parse(memoryview(whole[:length]), sequence)

@@ -168,7 +168,7 @@ def test_a_locked_file_is_unavailable(
 
 
 def test_a_file_that_is_no_queue(tmp_path: Path) -> None:
-    """A damaged file is told apart from a busy one: no retry heals it."""
+    """A damaged file is another error than a busy one: no retry heals it."""
     (tmp_path / "queue.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
 
     with pytest.raises(IntegrityFailure, match="damaged"):

@@ -19,7 +19,7 @@ from mlplatform.shipper.loop import ShipperLoop
 
 
 class Broker:
-    """Accepts batches; fails as often as told, and refuses too large values as Kafka does."""
+    """Accepts batches; fails so many times before, and refuses too large values as Kafka does."""
 
     def __init__(self, *, failures: int = 0, limit: int = 10**9) -> None:
         self.failures, self.limit = failures, limit
