@@ -1,4 +1,7 @@
-"""A real serving process over a real outbox and real ONNX models; the data API and MLflow are stood in for by one small HTTP server."""
+"""A real serving process over a real outbox and real ONNX models.
+
+One small HTTP server stands in for the data API and MLflow.
+"""
 
 from __future__ import annotations
 

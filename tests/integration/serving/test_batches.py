@@ -1,4 +1,4 @@
-"""A batch of requests is answered with the bytes that each would get alone, whatever the bodies are."""
+"""A batch of requests gets the bytes that each would get alone, whatever the bodies are."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Bench:
         self._runner.close()
 
     def each_alone(self, bodies: list[tuple[str, bytes]]) -> list[bytes]:
-        """The reply bodies, or the problem documents, one request after the other."""
+        """The response bodies, or the problem documents, one request after the other."""
         return [self._runner.run(self._ask(*body)) for body in bodies]
 
     def together(self, bodies: list[tuple[str, bytes]]) -> list[bytes]:
@@ -129,7 +129,7 @@ def test_a_batch_answers_as_each_alone(bench: Bench, requests: list[list[dict[st
     )
 )
 def test_bad_requests_touch_no_other_in_the_batch(bench: Bench, bodies: list[bytes]) -> None:
-    """Whatever else is asked in the same moment, a request gets the answer or the refusal that is its own."""
+    """Whatever arrives in the same moment, a request gets its own prediction or refusal."""
     mixed = [(ROWS, body) for body in bodies]
 
     assert bench.each_alone(mixed) == bench.together(mixed)
@@ -201,7 +201,7 @@ def test_no_body_is_the_servers_fault(bench: Bench, dialect: str, body: bytes) -
     ],
 )
 def test_hostile_bodies_are_refused(bench: Bench, dialect: str, body: bytes) -> None:
-    """Depth, size, and bytes that are no JSON are the client's mistake."""
+    """Depth, size, and bytes that are not JSON are the client's mistake."""
     (answer,) = bench.together([(dialect, body)])
 
     assert 422 == json.loads(answer)["status"]

@@ -24,7 +24,8 @@ def engineer(columns):
 SLOWER = SLOW.replace(b"0.05", b"0.2")
 FEATURES = b"""
 def engineer(columns):
-    return {"age": columns["age"], "load": columns["bmi"] * columns["dose"], "class": columns["class"]}
+    load = columns["bmi"] * columns["dose"]
+    return {"age": columns["age"], "load": load, "class": columns["class"]}
 """
 
 
@@ -72,7 +73,7 @@ class Load:
 def test_a_hot_swap_under_load_fails_no_request(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """Both versions answer their requests with 200, and every answer is the one of the version that it names."""
+    """All responses are 200, and each is the prediction of the version that it names."""
     one, two = platform.publish("ward", "1", seed=1), platform.publish("ward", "2", seed=50)
     platform.promote(one)
     child = serve("ward")
@@ -97,7 +98,7 @@ def test_a_hot_swap_under_load_fails_no_request(
 def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """The damaged version is never loaded, the failure is counted and logged, and after the repair it is taken."""
+    """The damaged version is never loaded; that is counted and logged; once repaired, it serves."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
     child.until("/readyz", 200)
@@ -124,7 +125,7 @@ def test_a_flipped_byte_is_refused_and_the_old_version_keeps_answering(
 def test_without_a_promotion_a_model_says_so(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """503 with the reason on that model; with none at all the process is not ready, and one that answers is enough to be."""
+    """503 with the reason on that model; one that serves is enough for the process to be ready."""
     child = serve("ward", "unborn")
     scene.until(
         lambda: (
@@ -148,7 +149,7 @@ def test_without_a_promotion_a_model_says_so(
 def test_a_restart_answers_while_everything_else_is_away(
     platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
 ) -> None:
-    """The last good model with its features code is on disk: no data API, no registry, no git are needed."""
+    """The last good model and its features code are on disk: nothing else is needed."""
     commit = scene.repository(tmp_path / "repository", {"ward": FEATURES})
     platform.promote(platform.publish("ward", "1", source=FEATURES, commit=commit))
     child = serve("ward")
@@ -169,7 +170,7 @@ def test_a_restart_answers_while_everything_else_is_away(
 def test_a_damaged_copy_on_disk_is_refused_and_fetched_again(
     platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
 ) -> None:
-    """With everything away a damaged cache does not answer; when the registry is back, a whole copy does."""
+    """With everything away a damaged cache serves nothing; the registry's copy serves later."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
     child.until("/readyz", 200)
@@ -206,7 +207,7 @@ def test_features_that_are_not_the_recorded_ones_are_refused(
 def test_kill_9_loses_no_answered_request(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """Every request that was answered with 200 before the process died is in the outbox, and the numbers go on without a gap."""
+    """Every request answered with 200 is in the outbox, and the numbers go on without a gap."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
     child.until("/readyz", 200)
@@ -228,7 +229,7 @@ def test_kill_9_loses_no_answered_request(
 def test_a_full_outbox_is_told_never_hidden(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """503 with Retry-After while nothing is shipped; what was answered with 200 is stored; room brings answers back."""
+    """503 with Retry-After while nothing is shipped; what got 200 is stored; later 200 again."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", OUTBOX__SEGMENT_BYTES="65536", OUTBOX__CAPACITY_BYTES="131072")
     child.until("/readyz", 200)
@@ -250,7 +251,7 @@ def test_a_full_outbox_is_told_never_hidden(
 def test_overload_is_refused_at_once(
     platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
 ) -> None:
-    """More waiting requests than allowed: 429 with Retry-After, while the loop stays free for other pages."""
+    """Too many waiting requests: 429 with Retry-After; the loop stays free for other pages."""
     commit = scene.repository(tmp_path / "repository", {"ward": SLOW})
     platform.promote(platform.publish("ward", "1", source=SLOW, commit=commit))
     child = serve("ward", SERVING__MAX_WAITING="2", SERVING__MAX_BATCH="1")
@@ -291,7 +292,7 @@ def test_a_slow_model_shares_its_calls(
 def test_sigterm_finishes_running_requests_and_closes_the_outbox(
     platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path
 ) -> None:
-    """A request that runs when the signal comes is answered; the process ends with 0 and says farewell."""
+    """A request that runs at the signal is answered; the process reports and ends with 0."""
     commit = scene.repository(tmp_path / "repository", {"ward": SLOWER})
     platform.promote(platform.publish("ward", "1", source=SLOWER, commit=commit))
     child = serve("ward")
@@ -322,7 +323,7 @@ def test_sigterm_finishes_running_requests_and_closes_the_outbox(
 def test_lingering_takes_requests_while_readiness_fails(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """Between the signal and the closed door, load balancers see 503 on readiness and callers still get answers that end their connection."""
+    """Until the listener closes, readiness is 503, and responses close their connections."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", SERVING__LINGER_S="3")
     child.until("/readyz", 200)
@@ -338,7 +339,7 @@ def test_lingering_takes_requests_while_readiness_fails(
 def test_a_drained_outbox_is_reported_closed(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """The heartbeat tells numbers and versions while it runs, and at the end that nothing is left."""
+    """The heartbeat reports numbers and versions, and at the end that nothing is left."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward")
     child.until("/readyz", 200)
@@ -359,11 +360,12 @@ def test_a_drained_outbox_is_reported_closed(
 
 
 def test_half_a_body_is_sent_away(platform: Any, serve: Callable[..., Any], scene: Any) -> None:
-    """A body that does not come within the setting is answered 408 and counted as a client that went away; the next one is answered."""
+    """A body that is too slow gets 408 and counts as a client that left; the next is answered."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", SERVING__RECEIVE_S="0.5")
     child.until("/readyz", 200)
-    head = f"POST /v1/models/ward/predict HTTP/1.1\r\nhost: x\r\nauthorization: {child.http.headers['authorization']}\r\n"
+    token = child.http.headers["authorization"]
+    head = f"POST /v1/models/ward/predict HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\n"
 
     with socket.create_connection(("127.0.0.1", child.port), timeout=10) as slow:
         slow.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
@@ -379,7 +381,7 @@ def test_half_a_body_is_sent_away(platform: Any, serve: Callable[..., Any], scen
 def test_a_record_above_the_queues_limit_is_refused(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """What the queue would not take is refused as too large, before or after the model, and never answered with 200."""
+    """What the queue would not take is refused, before or after the model, and never gets 200."""
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", QUEUE__MAX_RECORD_BYTES="4096")
     child.until("/readyz", 200)
@@ -424,7 +426,7 @@ def test_the_version_before_is_kept_and_older_ones_are_removed(
 def test_another_models_folder_is_not_this_model(
     platform: Any, serve: Callable[..., Any], scene: Any
 ) -> None:
-    """An intact folder that belongs to another pipeline is refused: the promotion record decides, not the registry."""
+    """An intact folder of another pipeline is refused: the promotion record decides."""
     other = platform.publish("other", "1")
     platform.promote(other.model_copy(update={"pipeline": "ward"}))
     child = serve("ward")

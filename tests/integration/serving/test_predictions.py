@@ -45,9 +45,7 @@ def test_both_dialects_give_the_same_answer(shared: Any, scene: Any) -> None:
     assert ("mine", "mine") == (plain["client_id"], answer["id"])
 
 
-def test_an_answered_request_is_stored_as_it_was_asked_and_answered(
-    shared: Any, scene: Any
-) -> None:
+def test_an_answered_request_is_stored_as_it_was_sent_and_answered(shared: Any, scene: Any) -> None:
     """The record in the outbox holds ids, caller, inputs with key and time, and the outputs."""
     asked = [
         row | {"patient": f"p{place}", "seen_at": "2026-01-02T03:04:05Z"}
@@ -84,8 +82,8 @@ def test_numbers_of_stored_requests_have_no_gaps(shared: Any, scene: Any) -> Non
     }
 
 
-def test_wanted_outputs_only(shared: Any, scene: Any) -> None:
-    """A client that asks for one output gets that one."""
+def test_only_requested_outputs_are_sent(shared: Any, scene: Any) -> None:
+    """A client that names one output gets that one."""
     body = {"inputs": tensors(scene.rows(1)), "outputs": [{"name": "probabilities"}]}
 
     answer = shared.http.post("/v2/models/ward/infer", json=body).json()
@@ -261,7 +259,7 @@ def test_unknown_media_are_refused(shared: Any, headers: dict[str, str], code: i
 
 
 def test_sizes_are_bounded(shared: Any) -> None:
-    """Too many rows, and a body above the limit with or without a declared length, are refused as too large."""
+    """Too many rows are refused, and too large bodies with or without a declared length."""
     many = shared.predict("ward", [ROW] * 2001)
     declared = shared.http.post("/v1/models/ward/predict", content=b"[" * 600_000)
     chunked = shared.http.post(

@@ -30,7 +30,8 @@ from mlplatform.settings import AccessSettings, DataApiSettings, Settings
 NAME = "ward-real"
 FEATURES = b"""
 def engineer(columns):
-    return {"age": columns["age"], "load": columns["bmi"] * columns["dose"], "class": columns["class"]}
+    load = columns["bmi"] * columns["dose"]
+    return {"age": columns["age"], "load": load, "class": columns["class"]}
 """
 
 
@@ -50,7 +51,7 @@ class Real:
             return client.call(method, path, json=body)
 
     def publish(self, *, seed: int) -> ModelVersion:
-        """Train a version, store it in MLflow as the trainer does, and have it recorded as verified."""
+        """Train a version, store it in MLflow as the trainer does, and record it as verified."""
         made = self.platform.publish(
             NAME, f"seed-{seed}", seed=seed, source=FEATURES, commit=self.commit
         )
@@ -165,7 +166,7 @@ def prepare(real: Real, what: PipelineDefinition) -> None:
 
 
 def test_serving_follows_the_real_record(real: Real, serve: Callable[..., Any], scene: Any) -> None:
-    """Promotion, damaged files, repair and rollback: what answers is always the record's last whole champion, and the outbox is known."""
+    """Promotion, damage, repair and rollback: the last intact champion of the record serves."""
     child = serve(
         NAME, DATAAPI__URL=real.url, DATAAPI__TOKEN="token-serving", REGISTRY__URL=real.mlflow.url
     )

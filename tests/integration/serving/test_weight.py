@@ -25,7 +25,7 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
 
 
 def test_the_onnx_path_carries_no_training_weight() -> None:
-    """Serving a compiled model imports no MLflow, pandas, scikit-learn, Arrow or database driver."""
+    """Serving a compiled model imports no MLflow, pandas, scikit-learn, Arrow or database code."""
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
 
     assert set() == HEAVY & set(done.stdout.split())

@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 class Doubling:
-    """Answers twice the bmi; refuses a negative age, as foreign code might: with an error of its own."""
+    """Predicts twice the bmi; fails on a negative age with an error of its own."""
 
     def __init__(self) -> None:
         self.calls: list[int] = []

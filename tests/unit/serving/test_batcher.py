@@ -28,7 +28,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 class Rig:
-    """A batcher that lets every answered pending go at once, and remembers how they were delivered."""
+    """A batcher that lets every answered request go at once, and notes the sizes of deliveries."""
 
     def __init__(self, model: LoadedModel, executor: ThreadPoolExecutor, **limits: int) -> None:
         self.delivered: list[int] = []
@@ -59,10 +59,10 @@ class Rig:
         ]
 
 
-def test_a_lonely_request_is_answered_in_its_own_turn(
+def test_a_request_on_its_own_is_answered_in_its_own_turn(
     scene: Scene, executor: ThreadPoolExecutor
 ) -> None:
-    """Without company there is no waiting at all: the answer is there when `submit` returns."""
+    """Without others there is no waiting at all: it is answered when `submit` returns."""
 
     async def run() -> bool:
         rig, pending = Rig(scene["model"](), executor), scene["pending"](4.0)
@@ -73,7 +73,7 @@ def test_a_lonely_request_is_answered_in_its_own_turn(
 
 
 def test_requests_of_one_turn_share_a_call(scene: Scene, executor: ThreadPoolExecutor) -> None:
-    """The first goes alone as long as nobody came along before; from then on a turn's requests are one call."""
+    """The first goes alone while none came along before; from then on a turn is one call."""
 
     async def run() -> list[int]:
         rig = Rig(scene["model"](), executor)
@@ -84,7 +84,7 @@ def test_requests_of_one_turn_share_a_call(scene: Scene, executor: ThreadPoolExe
     assert [1, 4, 5] == asyncio.run(run())
 
 
-def test_every_job_gets_its_own_rows(scene: Scene, executor: ThreadPoolExecutor) -> None:
+def test_every_request_gets_its_own_rows(scene: Scene, executor: ThreadPoolExecutor) -> None:
     """Rows are joined and cut by position, whatever their numbers."""
 
     async def run() -> list[Any]:
@@ -115,7 +115,7 @@ def test_batches_are_bounded_by_requests_and_rows(
 def test_a_batch_that_gains_nothing_more_is_closed(
     scene: Scene, executor: ThreadPoolExecutor
 ) -> None:
-    """Requests of many rows are not joined: where rows cost far more than the call itself, company is only waiting."""
+    """Where rows cost far more than the call itself, joining would be only waiting."""
 
     async def run(rows: int) -> list[int]:
         model = scene["model"]()
@@ -153,7 +153,7 @@ def test_a_request_that_breaks_the_model_breaks_alone(
 def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(
     scene: Scene, executor: ThreadPoolExecutor
 ) -> None:
-    """While a slow call runs in the thread the loop goes on, and what arrives is one call afterwards."""
+    """While a slow call runs in the thread, the loop goes on; later arrivals share one call."""
     release, threads = threading.Event(), set()
 
     class Waiting(scene["engine"]):  # type: ignore[misc]
@@ -185,7 +185,7 @@ def test_a_slow_model_leaves_the_loop_free_and_collects_meanwhile(
 def test_where_no_padding_helps_each_request_has_its_own_call(
     scene: Scene, executor: ThreadPoolExecutor
 ) -> None:
-    """A model that answers differently in company is never asked in company."""
+    """A model that predicts differently in a batch never gets one."""
 
     async def run() -> list[int]:
         engine = scene["engine"]()

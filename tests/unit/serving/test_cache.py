@@ -12,7 +12,7 @@ Scene = Mapping[str, Callable[..., Any]]
 
 
 def test_the_last_version_is_remembered_and_old_ones_go(scene: Scene, tmp_path: Path) -> None:
-    """The note survives, the version before is kept for a rollback, older folders and stray files are removed, at a restart too."""
+    """The version before is kept for a rollback; older folders and stray files are removed."""
     cache = ModelCache(tmp_path)
     for number in ("1", "2", "3"):
         version = scene["version"](number)
@@ -31,7 +31,7 @@ def test_the_last_version_is_remembered_and_old_ones_go(scene: Scene, tmp_path: 
 
 
 def test_after_a_rollback_the_version_that_was_left_is_kept(scene: Scene, tmp_path: Path) -> None:
-    """Forward and back again: both folders stay, whichever answers."""
+    """Forward and back again: both folders stay, whichever serves."""
     cache = ModelCache(tmp_path)
     for record, number in enumerate(("1", "2", "1")):
         cache.model_folder(scene["version"](number)).mkdir(parents=True, exist_ok=True)

@@ -124,7 +124,7 @@ def test_the_first_of_many_faults_is_named_with_their_number() -> None:
 def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(
     value: Any, fits: bool
 ) -> None:
-    """INT64 is widened for a column of any numbers, and a fraction in it is the client's mistake."""
+    """INT64 is widened for a column of any numbers; a fraction in it is the client's mistake."""
     body = tensors([ROW])
     body["inputs"][1] |= {"datatype": "INT64", "data": [value]}
     if fits:
@@ -156,7 +156,7 @@ def test_plain_rows_are_answered_with_named_probabilities() -> None:
 
 
 def test_tensors_are_answered_flat_with_their_shape() -> None:
-    """Probabilities are one tensor of rows times classes; `id` is the client's, ours a parameter."""
+    """Probabilities are one tensor, rows times classes; `id` is the client's, ours a parameter."""
     assert {
         "model_name": "ward",
         "model_version": "3",

@@ -117,7 +117,7 @@ def test_a_new_champion_is_loaded_once(rig: Rig, scene: Scene) -> None:
 def test_a_broken_version_leaves_the_old_one_and_is_tried_with_growing_pauses(
     rig: Rig, scene: Scene
 ) -> None:
-    """1 goes on; 2 is tried after 2, 4, 8 … seconds, counted each time, and taken when it is whole."""
+    """1 goes on; 2 is tried after 2, 4, 8 … seconds, counted each time, and then serves."""
     rig.champion = scene["version"]("1")
     rig.step()
     rig.champion, rig.broken = scene["version"]("2"), {"2"}
@@ -213,7 +213,7 @@ def test_a_failed_poll_does_not_fill_a_vacant_slot(rig: Rig, first: PlatformErro
 
 
 def test_a_failed_poll_does_not_empty_a_slot_that_should_answer(rig: Rig, scene: Scene) -> None:
-    """With a promoted version that can't be loaded the process is not ready, with or without a data API."""
+    """While a promoted version can't be loaded the process is not ready, whatever a poll finds."""
     rig.champion, rig.broken = scene["version"]("1"), {"1"}
     rig.step()
     rig.failure = Unavailable("no answer")

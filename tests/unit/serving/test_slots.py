@@ -1,4 +1,4 @@
-"""Which version answers, and when the process is ready."""
+"""Which version serves, and when the process is ready."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_empty_slot_says_why_it_is_empty() -> None:
         empty.choose(None)
 
 
-def test_the_champion_answers_also_when_it_is_asked_by_name(scene: Scene) -> None:
+def test_the_champion_answers_also_when_it_is_named(scene: Scene) -> None:
     """No version, or the loaded one; any other is unknown and the loaded one is named."""
     filled = slot()
     filled.swap(scene["model"](number="1"))
@@ -46,13 +46,13 @@ def test_the_champion_answers_also_when_it_is_asked_by_name(scene: Scene) -> Non
 
 
 def test_an_unknown_model_names_the_known_ones() -> None:
-    """A caller who mistypes finds the right name in the answer."""
+    """A caller who mistypes finds the right name in the error."""
     with pytest.raises(UnknownName, match="models are ward, lab"):
         Slots([slot("ward"), slot("lab")]).find("word")
 
 
 def test_readiness_waits_for_what_should_answer(scene: Scene) -> None:
-    """Ready with every promoted model loaded; vacant ones hold nobody up; none at all is not ready."""
+    """Ready with every promoted model loaded; vacant ones hold nobody up; none is not ready."""
     ward, lab = slot("ward"), slot("lab")
     slots = Slots([ward, lab])
     refusals = []

@@ -1,4 +1,4 @@
-"""What is learned about a model before it may answer."""
+"""What is measured about a model before it may serve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Scene = Mapping[str, Callable[..., Any]]
 
 
 class Moody:
-    """Answers a row by how many rows it comes with, modulo `period`: like matrix kernels that round by shape."""
+    """Its predictions depend on the number of rows modulo `period`, as rounding may by shape."""
 
     def __init__(self, period: int) -> None:
         self._period = period
