@@ -40,7 +40,8 @@ def compile_onnx(
     float64 features are computed in `precision`. Raises InvalidInput when skl2onnx has no
     translation for this estimator.
     """
-    inputs = [(feature.name, _tensor(feature, precision)([None, 1])) for feature in features]
+    tensors = _FIXED | {"float64": _FLOAT[precision]}
+    inputs = [(feature.name, tensors[feature.dtype]([None, 1])) for feature in features]
     classifies = hasattr(estimator, "predict_proba")
     # Without zipmap the probabilities are an array instead of a list of dicts.
     options = {id(estimator): {"zipmap": False}} if classifies else None
@@ -56,10 +57,6 @@ def compile_onnx(
         ) from error
     _rename(model.graph, outputs)
     return bytes(model.SerializeToString())
-
-
-def _tensor(feature: Feature, precision: Precision) -> Any:
-    return _FIXED.get(feature.dtype, _FLOAT[precision])
 
 
 def _rename(graph: Any, names: Sequence[str]) -> None:

@@ -204,13 +204,12 @@ class RequestRecorder:
         return None
 
     def _read_status(self, item: _Status) -> None:
+        found: OutboxStatus | Exception
         try:
-            status = self._writer.status()
+            found = self._writer.status()
         except (OSError, PlatformError) as error:
-            failure = Unavailable(f"the outbox can't be read: {error}")
-            self._call(_fail, item.result, failure)
-        else:
-            self._call(_resolve, item.result, status)
+            found = Unavailable(f"the outbox can't be read: {error}")
+        self._call(_give, item.result, found)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Call it on the loop: futures are not safe to touch from this thread."""
@@ -235,11 +234,10 @@ def _settle(settled: Sequence[tuple[PendingRequest, Exception | None]]) -> None:
             pending.fail(error)
 
 
-def _resolve(result: asyncio.Future[OutboxStatus], status: OutboxStatus) -> None:
-    if not result.done():
-        result.set_result(status)
-
-
-def _fail(result: asyncio.Future[OutboxStatus], error: Exception) -> None:
-    if not result.done():
-        result.set_exception(error)
+def _give(result: asyncio.Future[OutboxStatus], found: OutboxStatus | Exception) -> None:
+    if result.done():  # nobody waits any more
+        return
+    if isinstance(found, Exception):
+        result.set_exception(found)
+    else:
+        result.set_result(found)

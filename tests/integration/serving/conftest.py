@@ -308,11 +308,11 @@ class Child:
         reader.close()
 
 
-def until(found: Callable[[], Any], told: Callable[[], str] = str) -> Any:
+def until(found: Callable[[], Any], details: Callable[[], str] = str) -> Any:
     """Poll until something is found; fail when it takes too long."""
     deadline = time.monotonic() + DEADLINE_S
     while not (result := found()):
-        assert time.monotonic() < deadline, f"it did not come true in time\n{told()}"
+        assert time.monotonic() < deadline, f"it did not come true in time\n{details()}"
         time.sleep(0.02)
     return result
 

@@ -30,7 +30,7 @@ def engineer(columns):
 
 
 class Load:
-    """Callers who ask in a closed loop until told to stop; every answer is kept."""
+    """Callers in a closed loop until they are stopped; every response is kept."""
 
     def __init__(
         self, child: Any, pipeline: str, asked: list[dict[str, Any]], *, callers: int

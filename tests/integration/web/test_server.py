@@ -26,7 +26,7 @@ class Counting:
 
     def __init__(self, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
-        self.told: list[str] = []
+        self.notices: list[str] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """See ASGI."""
@@ -39,7 +39,7 @@ class Counting:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self.told.append("disconnect")
+                self.notices.append("disconnect")
                 return
             size, more = size + len(message["body"]), message["more_body"]
         await asyncio.sleep(self.pause_s)
@@ -115,7 +115,7 @@ def until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("part", [b"", b"ab"])
 def test_a_body_that_does_not_arrive_is_answered_408(part: bytes) -> None:
-    """The client gets a problem document, and the application is told that nothing follows."""
+    """The client gets a problem document, and the application learns that nothing follows."""
     app = Counting()
     with serving(app) as server, connect(server) as client:
         client.sendall(HEAD + part)
@@ -124,7 +124,7 @@ def test_a_body_that_does_not_arrive_is_answered_408(part: bytes) -> None:
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in head
     assert "urn:mlplatform:TooSlow" == json.loads(body)["type"]
-    assert ["disconnect"] == app.told
+    assert ["disconnect"] == app.notices
 
 
 def test_a_drop_now_and_then_buys_no_time() -> None:

@@ -135,7 +135,7 @@ def test_null_strings_become_the_empty_string(values: list[str | None]) -> None:
 
 
 def test_a_signature_that_is_none_is_refused(tmp_path: Path) -> None:
-    """A folder without a readable signature.json is no model."""
+    """A folder without a readable signature.json is not a model."""
     (tmp_path / "signature.json").write_text("{}")
 
     with pytest.raises(ManifestMismatch, match="signature"):

@@ -93,7 +93,7 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reason"),
     [
         ("return {}", f"{WHERE}: engineer() must return a dict of arrays, not dict"),
         ("return c['income']", f"{WHERE}: engineer() must return a dict of arrays, not ndarray"),
@@ -145,12 +145,12 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
         ("raise SystemExit(1)", f"{WHERE}, line 3: SystemExit: 1"),
     ],
 )
-def test_code_that_breaks_the_contract_is_refused_when_loaded(body: str, told: str) -> None:
+def test_code_that_breaks_the_contract_is_refused_when_loaded(body: str, reason: str) -> None:
     """The refusal names file, line and feature."""
     with pytest.raises(InvalidInput) as refusal:
         _load(body)
 
-    assert told in str(refusal.value)
+    assert reason in str(refusal.value)
 
 
 def test_nulls_and_last_digits_are_no_difference() -> None:
@@ -164,7 +164,7 @@ def test_nulls_and_last_digits_are_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "reason"),
     [
         (b"def engineer(c):\n  return (", f"{WHERE}, line 2: '(' was never closed"),
         (b"x = 1\nx.y", f"{WHERE}, line 2: AttributeError: 'int' object has no attribute 'y'"),
@@ -177,16 +177,16 @@ def test_nulls_and_last_digits_are_no_difference() -> None:
         (b"\0", f"{WHERE}"),
     ],
 )
-def test_a_file_that_is_no_module_is_refused(source: bytes, told: str) -> None:
+def test_a_file_that_is_not_a_module_is_refused(source: bytes, reason: str) -> None:
     """Broken files are refused with file and line, whatever their bytes are."""
     with pytest.raises(InvalidInput) as refusal:
         code.load(_definition(), source, digest=None)
 
-    assert told in str(refusal.value)
+    assert reason in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("body", "income", "told"),
+    ("body", "income", "reason"),
     [
         ("return {'a': 1 / c['income']}", 0.0, "feature a is infinite"),
         (
@@ -212,7 +212,7 @@ def test_a_file_that_is_no_module_is_refused(source: bytes, told: str) -> None:
     ],
 )
 def test_code_that_breaks_the_contract_later_is_refused_then(
-    body: str, income: float, told: str
+    body: str, income: float, reason: str
 ) -> None:
     """Rows unlike every probe can't bring another type, name or shape past the contract."""
     features = _load(body)
@@ -221,11 +221,11 @@ def test_code_that_breaks_the_contract_later_is_refused_then(
             {name: array[:1] for name, array in COLUMNS.items()} | {"income": np.array([income])}
         )
 
-    assert told in str(refusal.value)
+    assert reason in str(refusal.value)
 
 
 def test_a_nan_is_a_null() -> None:
-    """Zero by zero is no fault but a null."""
+    """Zero by zero is a null, not a fault."""
     made = _load("return {'a': (c['income'] - 15) / (c['income'] - 15)}").apply(
         COLUMNS | {"income": np.array([15.0, 16.0])}
     )

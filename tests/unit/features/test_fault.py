@@ -1,4 +1,4 @@
-"""Values as a person is told of them."""
+"""Values as they are shown to a person."""
 
 from __future__ import annotations
 

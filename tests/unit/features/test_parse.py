@@ -134,16 +134,18 @@ def test_an_array_is_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "field", "told"),
+    ("inputs", "field", "reason"),
     [
         ({"x": [1]}, "y", "missing column y"),
         ({"x": [1], "y": ["a"], "z": [1]}, "z", "unknown column z"),
         ({"x": [1, 2], "y": ["a"]}, "y", "column y has 1 values, the first column has 2"),
     ],
 )
-def test_a_table_of_another_shape_is_refused(inputs: dict[str, Any], field: str, told: str) -> None:
+def test_a_table_of_another_shape_is_refused(
+    inputs: dict[str, Any], field: str, reason: str
+) -> None:
     """Missing and unknown columns and unequal lengths concern all rows."""
-    with pytest.raises(InvalidInput, match=told) as refusal:
+    with pytest.raises(InvalidInput, match=reason) as refusal:
         to_columns(inputs, [FLOAT, Column(name="y", dtype="string")])
 
     assert refusal.value.field == field

@@ -43,7 +43,7 @@ def test_after_a_rollback_the_version_that_was_left_is_kept(scene: Scene, tmp_pa
 
 
 def test_a_note_that_cannot_be_read_is_no_note(tmp_path: Path) -> None:
-    """A damaged file is told in the log, and the start goes on without it."""
+    """A damaged file is logged, and the start goes on without it."""
     (tmp_path / "ward").mkdir()
     (tmp_path / "ward" / "champion.json").write_text("{")
 
