@@ -133,7 +133,7 @@ def _translated(where: str) -> Iterator[None]:
         raise SettingsError(
             f"{where} requires a user and password, or refuses these",
             field=variable("source", "username"),
-            fix="see docs/pipelines.md",
+            fix="see docs/how-to/pipelines.md",
         ) from error
     except NotGitRepository as error:
         raise SettingsError(

@@ -106,18 +106,17 @@ def _difference(
         wrong = int(np.sum(expected.astype(str) != actual.astype(str)))
         return (0.0, "") if not wrong else (0.0, f"{wrong} of {len(expected)} labels differ")
     gap = np.abs(expected - actual) / np.maximum(1.0, np.abs(expected))
+    # A NaN on either side is a difference: what serves must be a number.
     largest = float(np.max(gap, initial=0.0)) if not np.isnan(gap).any() else np.inf
-    return (
-        largest,
-        ""
-        if largest <= tolerance
-        else f"differs by up to {largest:.3g}, tolerance is {tolerance:g}",
-    )
+    if largest <= tolerance:
+        return largest, ""
+    return largest, f"differs by up to {largest:.3g}, tolerance is {tolerance:g}"
 
 
 def _generated(
     train: Columns, features: Sequence[Feature], random: np.random.Generator
 ) -> Iterator[tuple[str, Columns]]:
+    # The order of the draws is part of what the seed stands for: new blocks come last.
     def rows(make: Callable[[NDArray[Any], Feature, np.random.Generator], NDArray[Any]]) -> Columns:
         return {f.name: make(train[f.name], f, random) for f in features}
 

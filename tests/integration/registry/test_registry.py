@@ -159,7 +159,7 @@ def test_versions_count_up_and_the_model_keeps_its_words(
     )
 
 
-def test_a_deleted_experiment_is_told(
+def test_a_deleted_experiment_is_reported(
     publisher: Publisher, mlflow: Any, published: Published
 ) -> None:
     """A run can't begin in a deleted experiment, and the refusal says how to bring it back."""

@@ -140,7 +140,7 @@ def test_branches_and_tags_follow_the_server(git: GitServer, tmp_path: Path) -> 
         _model(settings, "v1")
 
 
-def test_a_password_is_sent_and_never_told(git: GitServer, tmp_path: Path) -> None:
+def test_a_password_is_sent_and_never_shown(git: GitServer, tmp_path: Path) -> None:
     """Basic authentication works; a refusal says what to set, and never holds the password."""
     git.commit("first")
     git.password = "open sesame"
@@ -170,7 +170,7 @@ def test_a_server_that_is_away_is_unavailable(git: GitServer, tmp_path: Path) ->
     assert _model(settings, made) == "first"
 
 
-def test_something_else_than_git_is_told(git: GitServer, tmp_path: Path) -> None:
+def test_a_server_that_is_not_git_is_reported(git: GitServer, tmp_path: Path) -> None:
     """A path without a repository on a living server is a mistake of the setting."""
     with pytest.raises(
         (SettingsError, Unavailable), match=r"not a git repository|no answer from the git server"

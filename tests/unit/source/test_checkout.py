@@ -170,7 +170,7 @@ def test_without_a_cache_a_temporary_folder_is_used(repository: Path, commit: Co
         ),
     ],
 )
-def test_what_can_not_be_read_is_told(
+def test_what_can_not_be_read_is_reported(
     repository: Path, commit: Commit, changes: dict[str, Any], kind: type[Exception], words: str
 ) -> None:
     """Each refusal says what is missing and what to do."""

@@ -1,0 +1,47 @@
+"""Behavioural cases on the exported model: what will really serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.results import Parts
+from mlplatform.trainer.steps.export import export
+from mlplatform.trainer.steps.run_cases import run_cases
+from mlplatform.trainer.steps.train import train
+
+CASES = """
+rows: {typical: {age: 40, calls: 4, plan: basic}}
+cases:
+  - name: calls never keep anybody
+    kind: monotone
+    row: typical
+    column: calls
+    values: [0, 4, 8]
+    direction: up
+    of: "yes"
+  - {name: a quiet one stays, kind: exact, row: typical, with: {calls: 0, age: 20}, expect: "no"}
+  - {name: nobody ever leaves, kind: bounds, row: typical, with: {calls: 8}, of: "yes", max: 0.01}
+  - name: a plan nobody has is no error
+    kind: bounds
+    row: typical
+    with: {plan: silver}
+    of: "yes"
+    min: 0
+    max: 1
+  - {name: a call is a number, kind: exact, row: typical, with: {calls: many}, expect: "no"}
+"""
+
+
+def test_cases_judge_the_exported_model(table, pinned, tmp_path: Path) -> None:
+    """Cases that hold pass, others say what was found; rows of a wrong type fail with that."""
+    made = pinned(cases=CASES)
+    rows, receipt = table(), cast("Any", None)  # no receipt is read
+    parts = Parts(rows, rows, columns={}, receipt=receipt)
+    exported = export(train(builder(made), rows, made, {}), made, parts, tmp_path / "model", ())
+    results = run_cases(made, exported)
+
+    assert [result.passed for result in results] == [True, True, False, True, False]
+    assert "is not in" in results[2].complaint
+    assert "calls" in results[4].complaint
