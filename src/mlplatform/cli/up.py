@@ -75,7 +75,7 @@ def up(
     source: SourceAt = None,
     working_tree: WorkingTree = False,
     tour: WithTour = True,
-    _road: FormerTour = None,
+    _former: FormerTour = None,
     postgres: Programs = None,
     as_json: AsJson = False,
 ) -> None:
