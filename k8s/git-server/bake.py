@@ -3,8 +3,8 @@
 
 It holds the history of a clone, and on top what the clone's work tree holds. Run while the image is
 built: `bake.py CLONE BARE`. Commits keep their ids, so that versions trained from an earlier image
-still find their code. Uncommitted pipelines become one more commit, which the next image has only if
-it was committed by then.
+still find their code. Uncommitted pipelines become one more commit, which the next image lacks
+unless it was committed meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Cut the JSON schemas of this folder out of the operator's release manifest: `extract.py cnpg-1.30.0.yaml`.
+"""Cut the JSON schemas of this folder out of the operator's release manifest.
+
+    extract.py cnpg-1.30.0.yaml
 
 Only the fields that the chart could use are kept, without descriptions; unknown fields are refused.
 """

@@ -64,7 +64,7 @@ def test_a_pipeline_that_nobody_applied_is_a_finding() -> None:
 
 
 def test_a_pipeline_without_a_version_is_skipped_unless_it_was_named() -> None:
-    """Before the first promotion nothing can be proven; whoever names a pipeline needs an answer."""
+    """Before the first promotion nothing can be proven; a named pipeline needs an answer."""
     assert [("skipped", "no version is promoted yet")] == found("known", must=False)
     assert [("failed", "no version is promoted")] == found("known", must=True)
 

@@ -11,7 +11,7 @@ from mlplatform.local import state
 
 
 def test_clean_takes_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stack's folder goes, with a demo in it and with databases that lie elsewhere behind a link."""
+    """The stack's folder is deleted, with a demo in it and with databases behind a link."""
     outside = tmp_path / "outside"
     (tmp_path / state.FOLDER / "demo" / "logs").mkdir(parents=True)
     (outside / "primary").mkdir(parents=True)
@@ -24,7 +24,7 @@ def test_clean_takes_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_clean_asks_before_it_looks_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a folder below, the stack is found and asked about; `--yes` is meant for the folder that one is in."""
+    """From a folder below the stack is found and confirmed; `--yes` is for the folder itself."""
     asked: list[str] = []
     (tmp_path / state.FOLDER).mkdir()
     (tmp_path / state.FOLDER / state.LOCK).touch()

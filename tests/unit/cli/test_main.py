@@ -102,7 +102,7 @@ def test_help_loads_nothing_heavy(ending: str, light: Sequence[str]) -> None:
 def test_errors_are_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """An error of ours names the field, says what to do, and shows no traceback; nothing of it is on stdout."""
+    """An error of ours names field and fix, without traceback; nothing of it is on stdout."""
     monkeypatch.chdir(tmp_path)
     code = run(monkeypatch, "predict", "diabetes", "--row", "{}")
     out, err = capsys.readouterr()

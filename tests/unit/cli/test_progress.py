@@ -41,7 +41,7 @@ def test_long_plain_steps_show_that_they_live(
 
 
 def test_terminal_steps_leave_one_line() -> None:
-    """On a terminal a finished step leaves one line, and words with brackets are not taken for styles."""
+    """On a terminal a finished step leaves one line; words with brackets are not styles."""
     out = io.StringIO()
     report = progress.TerminalReporter(
         Console(file=out, force_terminal=True, width=100, color_system=None)

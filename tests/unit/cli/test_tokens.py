@@ -12,7 +12,7 @@ from mlplatform.errors import InvalidInput
 
 
 def test_new_token_opens_the_door(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The printed entry, put into a token file, lets the printed token in with the roles and pipelines that were asked for."""
+    """The printed entry in a token file admits the printed token with the roles requested."""
     tokens.new("bot", role=["predict", "reader"], pipeline=["diabetes"], as_json=True)
     made = json.loads(capsys.readouterr().out)
     (tmp_path / "access.yaml").write_text(yaml.safe_dump({"tokens": [made["entry"]]}))

@@ -28,7 +28,7 @@ def handlers() -> Iterator[Callable[[], set[Any]]]:
 def test_a_second_signal_does_not_cut_the_drain_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handlers: Callable[[], set[Any]]
 ) -> None:
-    """While the processes stop, Ctrl-C, SIGTERM and a closed terminal are deaf: what was accepted is stored first."""
+    """While the processes stop, signals are ignored: what was accepted is stored first."""
     during: list[set[Any]] = []
 
     class Stack(AbstractContextManager["Stack"]):

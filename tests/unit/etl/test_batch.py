@@ -19,7 +19,8 @@ FEATURES = b"""
 def engineer(columns):
     if (columns["children"] < 0).any():
         raise ValueError("less than no children")
-    return {"income": columns["income"], "city": columns["city"] + columns["children"].astype(str).astype(object)}
+    children = columns["children"].astype(str).astype(object)
+    return {"income": columns["income"], "city": columns["city"] + children}
 """
 
 
@@ -205,7 +206,7 @@ def test_unknown_fields_are_left_out_and_nullable_ones_may_be_missing() -> None:
 def test_only_history_rows_bring_labels(
     target: dict[str, Any], value: Any, stored: tuple[Any, Any]
 ) -> None:
-    """The target of an imported row becomes a label of its type; a request can't label itself, and a missing target is an empty one."""
+    """The target of an imported row becomes its label; a request can't label itself."""
     name = target["name"]
     rows = [
         _request(1, _row(**{name: value}), source="import"),
@@ -275,7 +276,8 @@ def test_a_text_feature_that_postgres_can_not_store_is_bad() -> None:
     source = b"""
 import numpy as np
 def engineer(columns):
-    return {"n": columns["income"], "t": np.where(columns["income"] > 10, "a\\0b", "c").astype(object)}
+    texts = np.where(columns["income"] > 10, "a\\0b", "c").astype(object)
+    return {"n": columns["income"], "t": texts}
 """
     made = _process(_request(1, _row(income=1), _row(income=20), _row(income=2)), source=source)
 
