@@ -95,8 +95,8 @@ def attempt(
 ) -> T | None:
     """What `call` returns, called again after every Unavailable; None when stopped before.
 
-    `on_failure` gets each of these errors. `on_pause` spends a pause of that many seconds, for
-    callers that have something to keep alive in it; it should return soon after `stop` is set.
+    `on_failure` gets each of these errors. `on_pause` spends a pause of that many seconds for
+    callers with something to keep alive; it should return soon after `stop` is set.
     """
     pause_s = backoff.first_s
     while not stop.is_set():

@@ -41,8 +41,8 @@ def restore(
     """Verify the snapshot, then bring it back.
 
     Raises IntegrityFailure for a damaged snapshot, Refused when models were damaged before it was
-    made, when MLflow holds runs or models, or the promotion record holds versions that contradict
-    the snapshot. `force` replaces what is there; `accept_damaged` takes the good models.
+    made, when MLflow holds runs or models, or the promotion record contradicts the snapshot.
+    `force` replaces what is there; `accept_damaged` takes the good models.
     """
     index = verify(folder)
     if not accept_damaged:
@@ -52,11 +52,10 @@ def restore(
         _refuse_occupied(sources)
     with_control, later = _control(sources, index, force=force)
     highest = _highest(index.versions if with_control else sources.control.versions())
+    mlflow = _dumps(index.mlflow)
     # Files, then rows, then the promotion record: each only names what is there already.
     files = _upload(sources, index, folder)
-    sources.mlflow.restore_mlflow(
-        folder / "mlflow", index.mlflow_revision, _dumps(index.mlflow), highest=highest
-    )
+    sources.mlflow.restore_mlflow(folder / "mlflow", index.mlflow_revision, mlflow, highest=highest)
     if with_control:
         sources.control.restore_control(folder / "control", _dumps(index.control))
     done = Restored(folder.name, files, len(index.versions), with_control, later)
@@ -118,11 +117,8 @@ def _control(sources: Sources, index: Index, *, force: bool) -> tuple[bool, tupl
             field="force",
             fix="is this the snapshot of another platform? --force replaces the record",
         )
-    return False, tuple(
-        f"{pipeline} version {version}"
-        for pipeline, version in present
-        if (pipeline, version) not in known
-    )
+    later = [f"{name} version {number}" for name, number in present if (name, number) not in known]
+    return False, tuple(later)
 
 
 def _highest(versions: Iterable[KnownVersion | Version]) -> dict[str, int]:

@@ -137,12 +137,8 @@ class ConsumerLoop:
         refused = entries[0]
         if isinstance(refused, DeadLetter):
             raise PlatformError(f"not even a dead letter could be stored: {error}") from error
-        self._log.error(
-            "the database refuses a record",
-            partition=refused.partition,
-            offset=refused.offset,
-            error=str(error),
-        )
+        at = {"partition": refused.partition, "offset": refused.offset}
+        self._log.error("the database refuses a record", **at, error=str(error))
         admitted, too_many = self._guard.admit([dead_letter(records[0], REFUSED, str(error))])
         if too_many:
             raise too_many

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,15 +25,15 @@ class Engineered:
 def engineer(features: FeatureSet, columns: Columns) -> Engineered:
     """Apply the pipeline's code to all rows.
 
-    The whole batch is one call. Only when it raises is it halved until the rows to blame are alone:
-    about 2 · log2(n) more calls for one bad row, 2 · n when all are bad.
+    The whole batch is one call. Only when it raises is it halved, until the bad rows are alone:
+    some 2 · log2(n) more calls for one of them, 2 · n when all are bad.
     """
     result = Engineered({})
     parts: list[Columns] = []
     open_ranges = [(0, length(columns))]
     while open_ranges:
         first, last = open_ranges.pop()
-        if first == last:
+        if first == last:  # an empty batch
             continue
         part = {name: array[first:last] for name, array in columns.items()}
         try:
@@ -41,14 +41,13 @@ def engineer(features: FeatureSet, columns: Columns) -> Engineered:
         except InvalidInput as error:
             if last - first == 1:
                 result.faults.append(Fault(first, error.field, error.message))
-            else:
-                middle = (first + last) // 2
-                # The stack gives the front half next, so that parts and rows stay in order.
-                open_ranges += [(middle, last), (first, middle)]
+                continue
+            middle = (first + last) // 2
+            # The stack gives the front half next, so that parts and rows stay in order.
+            open_ranges += [(middle, last), (first, middle)]
         else:
             result.good.extend(range(first, last))
-    result.features = _joined(features, parts)
-    return _storable(features, result)
+    return _storable(features, replace(result, features=_joined(features, parts)))
 
 
 def _joined(features: FeatureSet, parts: list[Columns]) -> Columns:

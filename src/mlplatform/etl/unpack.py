@@ -64,11 +64,8 @@ def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> Fl
         flat.received.extend([request.received_at] * request.rows)
         flat.imported.extend([request.source == "import"] * request.rows)
         flat._inputs.extend([inputs] * request.rows)  # noqa: SLF001  (its own builder)
-        flat.faults.extend(
-            Fault(row, column, reason)
-            for row in range(start, start + request.rows)
-            for column, reason in reasons
-        )
+        rows = range(start, start + request.rows)
+        flat.faults.extend(Fault(row, *reason) for row in rows for reason in reasons)
     return flat
 
 

@@ -140,12 +140,8 @@ class Worker:
         """
         counter("etl_failures_total").labels(cursor.pipeline).inc()
         count = len(requests)
-        self._log.error(
-            "the database refused a batch",
-            pipeline=cursor.pipeline,
-            requests=count,
-            error=str(error),
-        )
+        facts = {"pipeline": cursor.pipeline, "requests": count, "error": str(error)}
+        self._log.error("the database refused a batch", **facts)
         if count > 1:
             self._limits[_key(cursor)] = count // 2
             return count

@@ -25,6 +25,11 @@ from mlplatform.errors import IntegrityFailure, Refused
 
 FORMAT = 1
 SPARE = "spare"
+AFTER_A_LOSS = (
+    "the disk lost or changed data: keep the folder for inspection and start with an empty one; "
+    "the balance will name what is missing"
+)
+"""What to do when durable records can't be read."""
 _SUFFIX = ".segment"
 
 

@@ -181,8 +181,7 @@ class OutboxReader:
         return IntegrityFailure(
             f"record {sequence} of the outbox {self._folder} can't be read, "
             f"though records up to {durable} are durable",
-            fix="the disk lost or changed data: keep the folder for inspection and start with "
-            "an empty one; the balance will name what is missing",
+            fix=files.AFTER_A_LOSS,
         )
 
     def _free(self) -> None:

@@ -156,8 +156,7 @@ class OutboxWriter:
             raise IntegrityFailure(
                 f"the outbox {self._folder} ends at record {last}, "
                 f"but records up to {published} were durable",
-                fix="the disk lost or changed data: keep the folder for inspection and start with "
-                "an empty one; the balance will name what is missing",
+                fix=files.AFTER_A_LOSS,
             )
         if acknowledged > last:
             # All that is lost had been sent already: go on behind it, no number is used twice.

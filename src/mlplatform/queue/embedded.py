@@ -15,9 +15,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlplatform.errors import Refused, TooLarge, Unavailable
+from mlplatform.errors import Refused, Unavailable
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Positions, QueueRecord
+from mlplatform.queue.record_size import check_sizes
 from mlplatform.queue.sqlite import QueueFile
 from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
@@ -66,12 +67,7 @@ class EmbeddedProducer:
 
     def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Put the messages, all or none; durable when it returns. See Producer."""
-        largest = max((len(value) for _, value in messages), default=0)
-        if largest > self._settings.max_record_bytes:
-            raise TooLarge(
-                f"a record of {largest} bytes is above {self._settings.max_record_bytes}",
-                field="queue.max_record_bytes",
-            )
+        check_sizes(messages, self._settings)
         topic, now = self._settings.topic, time.time()
         # Heads are read under the write lock, so offsets are without gaps and in commit order: a
         # reader never sees a record before one with a lower offset.
@@ -214,32 +210,27 @@ class EmbeddedConsumer:
     def _share(self, connection: sqlite3.Connection) -> frozenset[int]:
         """Renew this member's lease, and give back and take partitions.
 
-        A partition that another member holds is not taken, however unfair that is: that member
-        gives it back at its own next poll. So no partition is read by two at a time.
+        What another member holds is not taken: it gives that back at its own next poll. So no
+        partition is read by two at a time.
         """
         key = (self._topic, self._group)
         members = self._members(connection)
-        mine = {
-            partition
-            for partition in range(_partitions(connection, self._topic))
-            if members[partition % len(members)] == self._member
-        }
+        partitions = range(_partitions(connection, self._topic))
+        mine = {p for p in partitions if members[p % len(members)] == self._member}
         query = "SELECT partition, member FROM leases WHERE topic = ? AND team = ?"
         leases = dict(connection.execute(query, key))
         released = {
-            partition
-            for partition, member in leases.items()
-            if member not in members or (member == self._member and partition not in mine)
+            p
+            for p, member in leases.items()
+            if member not in members or (member == self._member and p not in mine)
         }
         free = mine - (leases.keys() - released)
         connection.executemany(
             "DELETE FROM leases WHERE topic = ? AND team = ? AND partition = ?",
-            [(*key, partition) for partition in released],
+            [(*key, p) for p in released],
         )
-        connection.executemany(
-            "INSERT INTO leases VALUES (?, ?, ?, ?)",
-            [(*key, partition, self._member) for partition in free],
-        )
+        taken = [(*key, p, self._member) for p in free]
+        connection.executemany("INSERT INTO leases VALUES (?, ?, ?, ?)", taken)
         return frozenset(free | {p for p in mine if leases.get(p) == self._member})
 
     def _members(self, connection: sqlite3.Connection) -> list[str]:
@@ -298,9 +289,8 @@ class EmbeddedConsumer:
 
         Only this group's offsets count: one that no longer exists must not keep records for ever.
         """
-        retention = connection.execute(
-            "SELECT retention_s FROM topics WHERE topic = ?", (self._topic,)
-        ).fetchone()[0]
+        query = "SELECT retention_s FROM topics WHERE topic = ?"
+        retention = connection.execute(query, (self._topic,)).fetchone()[0]
         query = "SELECT partition, next_offset FROM committed WHERE topic = ? AND team = ?"
         removed = 0
         for partition, below in connection.execute(query, (self._topic, self._group)).fetchall():

@@ -30,6 +30,7 @@ from mlplatform.queue.kafka_client import (
     request_bytes,
     translated,
 )
+from mlplatform.queue.record_size import check_sizes
 from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
 
@@ -59,12 +60,7 @@ class KafkaProducer:
 
     def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Send, and wait until all are acknowledged. See Producer."""
-        largest = max((len(value) for _, value in messages), default=0)
-        if largest > self._settings.max_record_bytes:
-            raise TooLarge(
-                f"a record of {largest} bytes is above {self._settings.max_record_bytes}",
-                field="queue.max_record_bytes",
-            )
+        check_sizes(messages, self._settings)
         try:
             with translated("take the records"):
                 self._send(messages)

@@ -114,11 +114,8 @@ def _causes() -> Iterator[list[Exception]]:
 
     def note(record: logging.LogRecord) -> bool:
         arguments = record.args if isinstance(record.args, tuple) else ()
-        found.extend(
-            each
-            for each in arguments
-            if isinstance(each, Exception) and not isinstance(each, kafka_errors.KafkaTimeoutError)
-        )
+        errors = [each for each in arguments if isinstance(each, Exception)]
+        found.extend(e for e in errors if not isinstance(e, kafka_errors.KafkaTimeoutError))
         return False
 
     # Several lines a second while a broker is away; our callers log each back-off.

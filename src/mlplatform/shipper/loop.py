@@ -104,8 +104,8 @@ class ShipperLoop:
         try:
             producer.send([(self._key(record), self._value(record)) for record in records])
         except TooLarge as error:
-            # The broker allows less than the settings say. Kafka does not say which record it was, so each
-            # is sent alone; those that were in the queue already come twice.
+            # The broker allows less than the settings say. Kafka does not say which record it was,
+            # so each is sent alone; those that were in the queue already come twice.
             if len(records) > 1:
                 for record in records:
                     self._send([record])
