@@ -269,7 +269,7 @@ class Child:
         return (self.home / "serving.log").read_text()
 
     def predict(self, pipeline: str, asked: list[dict[str, Any]], **more: Any) -> httpx.Response:
-        """Ask for plain rows."""
+        """Send plain rows."""
         return self.http.post(f"/v1/models/{pipeline}/predict", json={"rows": asked} | more)
 
     def stop(self) -> int:

@@ -1,0 +1,95 @@
+"""The pages behind the prediction app, and the documented prediction routes among them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlplatform.outbox import OutboxWriter
+from mlplatform.serving.app import Collaborators, create_app, create_pages
+from mlplatform.serving.handler import Handler
+from mlplatform.serving.meters import Meters
+from mlplatform.serving.recorder import RequestRecorder
+from mlplatform.serving.slot import Slot, Slots
+from mlplatform.settings import ServingSettings
+
+Scene = Mapping[str, Callable[..., Any]]
+ROWS = {"rows": [{"age": 1, "bmi": 1.5, "class": "a", "smoker": True}]}
+TENSORS = {
+    "inputs": [
+        {"name": "age", "datatype": "INT64", "shape": [1], "data": [1]},
+        {"name": "bmi", "datatype": "FP64", "shape": [1], "data": [1.5]},
+        {"name": "class", "datatype": "BYTES", "shape": [1], "data": ["a"]},
+        {"name": "smoker", "datatype": "BOOL", "shape": [1], "data": [True]},
+    ]
+}
+
+
+@pytest.fixture
+def handler(scene: Scene, tmp_path: Path) -> Handler:
+    """One pipeline that serves; every request has the same id."""
+    writer = OutboxWriter.open(tmp_path, segment_bytes=1 << 16, capacity_bytes=1 << 20)
+    recorder = RequestRecorder(writer, max_record_bytes=10_000, capacity_bytes=1 << 20)
+    limits, meters = ServingSettings(), Meters("ward", CollectorRegistry())
+    slot = Slot("ward", limits=limits, deliver=recorder.submit, meters=meters)
+    slot.swap(scene["model"]())
+    return Handler(
+        slots=Slots([slot]), recorder=recorder, access=None, limits=limits, new_id=lambda: "id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("/v1/models/ward/predict", ROWS, 200),
+        ("/v2/models/ward/infer", TENSORS, 200),
+        ("/v2/models/ward/versions/1/infer", TENSORS, 200),
+        ("/v2/models/ward/versions/9/infer", TENSORS, 404),
+        ("/v1/models/nobody/predict", ROWS, 404),
+        ("/v1/models/ward/predict", {"rows": []}, 422),
+    ],
+)
+def test_the_documented_routes_answer_as_the_prediction_app_does(
+    handler: Handler, path: str, body: Any, code: int
+) -> None:
+    """Code, headers and bytes are the same with and without that application before FastAPI."""
+    parts = Collaborators(handler=handler)
+
+    async def run() -> list[httpx.Response]:
+        handler.start()
+        found = []
+        for app in (create_app(parts), create_pages(parts)):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+                found.append(await client.post(path, json=body))
+        await handler.close()
+        return found
+
+    first, second = asyncio.run(run())
+    assert code == first.status_code
+    assert (first.status_code, first.content) == (second.status_code, second.content)
+    assert first.headers == second.headers
+
+
+def test_pages_show_the_model_and_the_outbox(handler: Handler) -> None:
+    """Metadata, readiness of one version and the outbox's numbers, as JSON."""
+    paths = ("/v2/models/ward", "/v2/models/ward/versions/1/ready", "/v1/outbox")
+
+    async def run() -> list[Any]:
+        handler.start()
+        transport = httpx.ASGITransport(create_app(Collaborators(handler=handler)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            found = [(await client.get(path)).json() for path in paths]
+        await handler.close()
+        return found
+
+    model, ready, outbox = asyncio.run(run())
+    assert ["name", "versions", "platform", "inputs", "outputs", "parameters"] == list(model)
+    assert {"name": "ward", "ready": True} == ready
+    assert {"outbox_id", "accepted", "acknowledged", "bytes", "versions"} == set(outbox)
