@@ -67,11 +67,9 @@ class Pipelines:
     ) -> FeaturesProgress:
         """How far etl is with a features digest.
 
-        Ready: it has passed every request stored at or before `stored_before` (None: by now).
-
-        Under steady traffic there is always a request that waits; who waits for readiness therefore
-        names the moment that it needs. `mark` holds all that etl has passed: a dataset read as of
-        it lacks none of that, on however late a standby.
+        Ready: it has passed every request stored at or before `stored_before` (None: by now). Under
+        steady traffic a request always waits, so a caller names the moment that it needs. A dataset
+        read as of `mark` holds all that etl has passed, on however late a standby.
         """
         with self._audit.viewing(caller, name, roles=VIEWERS, pipeline=name):
             # The progress first: what etl passes in between only makes `waiting` smaller.

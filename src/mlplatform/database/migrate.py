@@ -26,6 +26,7 @@ from mlplatform.database.sessions import Connection, one_line
 from mlplatform.errors import Unavailable
 
 FOLDER = Path(__file__).parent / "migrations"
+DIALECT = "postgresql+psycopg://"
 LOCK = 0x6D6C_706C_6174  # "mlplat": any number that nobody else uses in these databases
 _log = telemetry.logger("database")
 
@@ -33,15 +34,11 @@ _log = telemetry.logger("database")
 def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
     """Upgrade to the newest version and apply the grants; waits while another process does.
 
-    The role must own the database. A database that newer code has migrated is left as it is, grants
-    and all: this code was rolled back, and migrations only add.
-
-    Raises Unavailable when the server is away. A missing role or right comes through as psycopg's
-    own error: it is not a passing state.
+    The role must own the database. One that newer code has migrated is left as it is, grants and
+    all: this code was rolled back, and migrations only add. Raises Unavailable when the server is
+    away. A missing role or right is psycopg's own error: it is not a passing state.
     """
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: _connect(dsn), poolclass=NullPool
-    )
+    engine = create_engine(DIALECT, creator=lambda: _connect(dsn), poolclass=NullPool)
     config = configuration(which)
     with engine.begin() as connection:
         driver = connection.connection.driver_connection

@@ -108,9 +108,8 @@ class RegistryRows:
     ) -> None:
         """Replace all rows of MLflow's database by those of a dump, in one transaction.
 
-        Raises Refused when the schemas differ. `highest` is the last number that each model's
-        versions have ever had: MLflow goes on behind it. It counts from the rows that it has, and
-        would otherwise give a number again that the promotion record knows.
+        `highest`: the last number that each model's versions have ever had. Raises Refused when the
+        schemas differ.
         """
         with self._transaction() as connection:
             if (found := self._revision(connection)) != revision:
@@ -126,10 +125,7 @@ class RegistryRows:
             emptied = sql.SQL(", ").join(sql.Identifier("public", name) for name in names)
             connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
             self._fill(connection, "public", ordered, folder)
-            for model, version in highest.items():
-                values = {"model": model, "version": version}
-                connection.execute(self._queries["keep_model"], values)
-                connection.execute(self._queries["keep_number"], values)
+            self._keep_numbers(connection, highest)
 
     def restore_control(self, folder: Path, tables: Sequence[TableDump]) -> None:
         """Replace versions, promotions and receipts by those of a dump, in one transaction.
@@ -191,6 +187,17 @@ class RegistryRows:
 
     def _versions(self, connection: Connection) -> list[Version]:
         return [Version(*row) for row in connection.execute(self._queries["versions"]).fetchall()]
+
+    def _keep_numbers(self, connection: Connection, highest: Mapping[str, int]) -> None:
+        """Let MLflow continue behind the last number of each model.
+
+        It counts from the rows that it has, and would otherwise give a number again that the
+        promotion record knows.
+        """
+        for model, version in highest.items():
+            values = {"model": model, "version": version}
+            connection.execute(self._queries["keep_model"], values)
+            connection.execute(self._queries["keep_number"], values)
 
     def _in_order(
         self, connection: Connection, schema: str, tables: Sequence[TableDump]
