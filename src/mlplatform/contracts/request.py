@@ -1,4 +1,4 @@
-"""One accepted request on its road from serving to the raw database.
+"""One accepted request on its way from serving to the raw database.
 
 Encoded as JSON (a person can read it with any Kafka tool). `inputs` and `outputs` are columnar,
 name -> list, one item per row; null is null, and a NaN input is null as well. `request_id` is a
