@@ -1,4 +1,4 @@
-"""A version is marked as verified only when the registry returns the very bytes that were judged."""
+"""A version is marked as verified only when the registry returns exactly the tested bytes."""
 
 from __future__ import annotations
 
