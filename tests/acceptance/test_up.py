@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
+
+from mlplatform.client.dataapi import DataApi
+from mlplatform.client.serving import ServingClient
+from mlplatform.contracts.dataset import DatasetQuery
+from mlplatform.errors import Unauthenticated
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
@@ -73,17 +77,15 @@ def test_the_promises_are_checked_from_outside(stack) -> None:
     assert len(found["findings"]) == 4 + 5 * len(EXAMPLES)
 
 
-@pytest.mark.parametrize("page", ["serving", "dataapi"])
-def test_servers_ask_for_a_token(stack, page: str) -> None:
-    """Neither server answers a caller without a token."""
-    url = stack.summaries[-1]["urls"][page]
-    path = {"serving": "/v1/models/diabetes/predict", "dataapi": "/v1/datasets/diabetes.training"}[
-        page
-    ]
-    answer = httpx.request(
-        "POST" if page == "serving" else "GET",
-        url + path,
-        json={"rows": []} if page == "serving" else None,
-    )
+def test_serving_asks_for_a_token(stack) -> None:
+    """Nobody gets a prediction without a token."""
+    url = stack.summaries[-1]["urls"]["serving"]
+    with ServingClient(url, None) as serving, pytest.raises(Unauthenticated):
+        serving.predict("diabetes", [])
 
-    assert answer.status_code == 401
+
+def test_the_data_api_asks_for_a_token(stack) -> None:
+    """Nobody gets data without a token."""
+    url = stack.summaries[-1]["urls"]["dataapi"]
+    with DataApi(url, None) as api, pytest.raises(Unauthenticated):
+        api.dataset_rows("diabetes.training", DatasetQuery())

@@ -104,7 +104,7 @@ def _await_ready(client: DataApi, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
-            client.get("/readyz")
+            client.ready()
         except Unavailable:
             assert server.poll() is None
             assert time.monotonic() < deadline

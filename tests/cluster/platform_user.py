@@ -1,4 +1,4 @@
-"""What users of the platform do over HTTP: import, train, predict, look at the books."""
+"""What users of the platform do over HTTP: import, train, predict, look at the balance."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import httpx
 from kind_cluster import RELEASE, Cluster, until
 from pydantic import SecretStr
 
-from mlplatform.client.dataapi import DataApi
-from mlplatform.errors import PlatformError
+from mlplatform.client.dataapi import NDJSON, DataApi
+from mlplatform.contracts.balance import BalanceSheet
+from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.local.tour import history
 from mlplatform.retry import retry
 
@@ -142,14 +143,14 @@ class User:
     @contextmanager
     def dataapi(self, caller: str = "admin") -> Iterator[DataApi]:
         """A client of the data API."""
-        with DataApi(DATAAPI, SecretStr(self.token(caller)), timeout_s=60) as client:
+        with DataApi(DATAAPI, SecretStr(self.token(caller)), timeout_s=120) as client:
             yield client
 
     def champion(self, pipeline: str) -> str:
         """The promoted version; "" when there is none."""
         with self.dataapi() as client:
-            found = client.get(f"/v1/models/{pipeline}")["champion"]
-        return str(found["version"]) if found else ""
+            found = client.model_status(pipeline).champion
+        return found.version if found else ""
 
     def served(self, pipeline: str = "breast-cancer") -> str:
         """The version that answers; "" when nothing does."""
@@ -165,37 +166,29 @@ class User:
         """Send the example's history through the data API."""
         lines = "\n".join(json.dumps(row) for row in history.history(pipeline))
         with self.dataapi() as client:
-            answer = client.http.post(
-                f"/v1/datasets/{pipeline}.requests/rows",
-                content=lines,
-                headers={"Content-Type": "application/x-ndjson"},
-                timeout=120,
-            )
-        answer.raise_for_status()
+            client.import_rows(pipeline, lines.encode(), media=NDJSON)
 
     def retrain(self, pipeline: str, job: str, *, seconds: float = 300) -> str:
         """Train as the documentation says, with kubectl; how the Job ended."""
         self.cluster.kubectl("create", "job", f"--from=cronjob/{RELEASE}-trainer-{pipeline}", job)
         return self.cluster.job_done(job, seconds=seconds)
 
-    def balance(self) -> dict[str, Any]:
-        """The books; asked again while others have them counted, or a standby lags."""
+    def balance(self) -> BalanceSheet:
+        """The balance; counted again while others have it counted, or a standby lags."""
         with self.dataapi() as client:
-            return dict(retry(lambda: client.get("/v1/balance"), seconds=20))
+            return retry(client.balance, seconds=20)
 
-    def closed_balance(self, *, seconds: float = 180) -> dict[str, Any]:
+    def closed_balance(self, *, seconds: float = 180) -> BalanceSheet:
         """The balance, once all that was accepted is stored and every row has its place."""
 
-        def closed() -> dict[str, Any] | None:
-            books = self.balance()
+        def closed() -> BalanceSheet | None:
+            sheet = self.balance()
             whole = all(
-                box["accepted"] == box["stored"] + box["dead_lettered"] and not box["missing"]
-                for box in books["outboxes"]
+                box.accepted == box.stored + box.dead_lettered and not box.missing
+                for box in sheet.outboxes
             )
             return (
-                books
-                if whole and not any(line["waiting"] for line in books["rows"].values())
-                else None
+                sheet if whole and not any(line.waiting for line in sheet.rows.values()) else None
             )
 
         return until("the balance closes", closed, seconds=seconds, every=2)
@@ -203,32 +196,18 @@ class User:
     def stored_ids(self, pipeline: str) -> set[str]:
         """Ids of all requests in the data, read from the standby."""
         with self.dataapi() as client:
-            answer = client.http.get(
-                f"/v1/datasets/{pipeline}.requests",
-                params={"columns": "request_id"},
-                headers={"Accept": "application/x-ndjson"},
-                timeout=120,
-            )
-        answer.raise_for_status()
-        return {json.loads(line)["request_id"] for line in answer.text.splitlines()}
+            query = DatasetQuery(columns=("request_id",))
+            found = client.dataset_rows(f"{pipeline}.requests", query)
+        return {row["request_id"] for row in found.rows}
 
-    def receipt(self, pipeline: str) -> dict[str, Any]:
+    def receipt(self, pipeline: str) -> Receipt:
         """Read a dataset to its end; its receipt.
 
         A refusal and a stream that was broken off are PlatformErrors.
         """
         with self.dataapi() as client:
-            try:
-                answer = client.http.get(
-                    f"/v1/datasets/{pipeline}.requests",
-                    params={"limit": 10},
-                    headers={"Accept": "application/x-ndjson"},
-                )
-            except httpx.HTTPError as error:
-                raise PlatformError(f"broken off: {error!r}") from error
-            if not answer.is_success:
-                raise PlatformError(answer.text)
-            return dict(client.get(f"/v1/receipts/{answer.headers['X-Receipt-Id']}"))
+            found = client.dataset_rows(f"{pipeline}.requests", DatasetQuery(limit=10))
+            return client.receipt(found.receipt_id)
 
     @contextmanager
     def load(self, **options: Any) -> Iterator[Load]:

@@ -37,13 +37,10 @@ def test_a_model_that_waits_for_a_person_is_not_served(
     assert "Complete" == user.retrain("late-delivery", "first-late-delivery")
     assert "" == user.champion("late-delivery")
     with user.dataapi() as client:
-        version = client.get("/v1/models/late-delivery")["candidate"]["version"]
-        client.post(
-            "/v1/models/late-delivery/promotions",
-            {"action": "approve", "version": version, "why": "looked at its report"},
-        )
+        version = client.model_status("late-delivery").candidate.version
+        client.decide("late-delivery", "approve", version=version, why="its report is good")
 
-    assert str(version) == user.champion("late-delivery")
+    assert version == user.champion("late-delivery")
 
 
 def test_the_primary_refuses_the_reader(cluster: Cluster, installed: dict[str, float]) -> None:

@@ -159,7 +159,6 @@ def test_a_role_may_not_do_more_than_it_says(user: User, installed: dict[str, fl
 
     Without a token nothing is allowed.
     """
-    body = {"action": "promote", "version": "1", "why": "to see"}
     for caller in ("client", "trainer", "serving"):
         with user.dataapi(caller) as client, pytest.raises(Forbidden):
-            client.post("/v1/models/breast-cancer/promotions", body)
+            client.decide("breast-cancer", "promote", version="1", why="to see")

@@ -56,7 +56,7 @@ def test_the_data_api_starts_the_same_run(
 ) -> None:
     """POST /v1/pipelines/{name}/runs makes a Job from the CronJob, which ends well."""
     with user.dataapi() as client:
-        run = client.post("/v1/pipelines/diabetes/runs", {"reason": "the cluster test"})["run"]
+        run = client.start_run("diabetes", reason="the cluster test")
 
     assert "Complete" == cluster.job_done(run, seconds=300)
 
@@ -95,10 +95,8 @@ def test_rollback_of_a_model(user: User, installed: dict[str, float]) -> None:
     """The previous version answers again within seconds of its record."""
     now = user.champion("breast-cancer")
     with user.dataapi() as client:
-        previous = str(client.get("/v1/models/breast-cancer")["previous"]["version"])
-        client.post(
-            "/v1/models/breast-cancer/promotions", {"action": "rollback", "why": "the cluster test"}
-        )
+        previous = client.model_status("breast-cancer").previous.version
+        client.decide("breast-cancer", "rollback", why="the cluster test")
     until("the previous version answers", lambda: user.served() == previous, seconds=30, every=0.5)
 
     assert previous != now

@@ -86,7 +86,7 @@ def test_primary_killed(cluster: Cluster, user: User, installed: dict[str, float
 
     assert cluster.primary() != primary
     assert [] == load.failed()[:3]
-    assert {"standby"} >= {receipt["server_role"] for receipt in receipts}
+    assert {"standby"} >= {receipt.server_role for receipt in receipts}
     assert refusals, (
         "for a moment there was no standby, and a read must not fall back to the primary"
     )

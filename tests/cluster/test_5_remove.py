@@ -61,10 +61,10 @@ def test_a_second_install_finds_its_data(
     assert token == user.token("client")
     assert champions == {pipeline: user.champion(pipeline) for pipeline in PIPELINES}
     until("the data is there", lambda: stored <= user.stored_ids("breast-cancer"), seconds=60)
-    after = user.balance()["rows"]
-    assert {
-        name: line["raw"] for name, line in before["rows"].items() if name != "breast-cancer"
-    } == {name: line["raw"] for name, line in after.items() if name != "breast-cancer"}
+    after = user.balance().rows
+    assert {name: line.raw for name, line in before.rows.items() if name != "breast-cancer"} == {
+        name: line.raw for name, line in after.items() if name != "breast-cancer"
+    }
 
 
 def test_backup_runs(cluster: Cluster, installed: dict[str, float]) -> None:

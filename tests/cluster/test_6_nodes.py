@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import Any
 
 import pytest
 from kind_cluster import Cluster, until
 from platform_user import Load, User
+
+from mlplatform.contracts.balance import BalanceSheet
 
 pytestmark = pytest.mark.skipif(os.environ.get("NODES", "1") != "3", reason="needs NODES=3")
 
@@ -116,9 +117,9 @@ def test_a_stopped_node_is_what_the_balance_names(
     sheet = until("only the lost outbox is open", lambda: _settled(user), seconds=420, every=5)
     lost = (before.ids() | after.ids()) - user.stored_ids("breast-cancer")
     named = {
-        box["host"]: sum(last - first + 1 for first, last in box["missing"])
-        for box in sheet["outboxes"]
-        if box["missing"]
+        box.host: sum(last - first + 1 for first, last in box.missing)
+        for box in sheet.outboxes
+        if box.missing
     }
     print(
         f"\n  lost with the node: {len(lost)} of {len(before.ids()) + len(after.ids())} answered "
@@ -131,7 +132,7 @@ def test_a_stopped_node_is_what_the_balance_names(
 
 
 def _in_flight(user: User) -> int:
-    return sum(int(box["in_flight"]) for box in user.balance()["outboxes"])
+    return sum(box.in_flight for box in user.balance().outboxes)
 
 
 def _all_well(load: Load) -> bool:
@@ -139,10 +140,10 @@ def _all_well(load: Load) -> bool:
     return len(load.answers) > 100 and all(answer.code == 200 for answer in load.answers[-30:])
 
 
-def _settled(user: User) -> dict[str, Any] | None:
+def _settled(user: User) -> BalanceSheet | None:
     """The balance, when nothing is on its way any more and something is missing."""
     sheet = user.balance()
-    moving = any(box["in_flight"] for box in sheet["outboxes"]) or any(
-        line["waiting"] for line in sheet["rows"].values()
+    moving = any(box.in_flight for box in sheet.outboxes) or any(
+        line.waiting for line in sheet.rows.values()
     )
-    return sheet if not moving and any(box["missing"] for box in sheet["outboxes"]) else None
+    return sheet if not moving and any(box.missing for box in sheet.outboxes) else None

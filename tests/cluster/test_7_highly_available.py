@@ -53,11 +53,8 @@ def ha(cluster: Cluster, user: User) -> None:
     assert "Complete" == user.retrain("breast-cancer", "ha-breast-cancer")
     assert "Complete" == user.retrain("late-delivery", "ha-late-delivery")
     with user.dataapi() as client:
-        version = client.get("/v1/models/late-delivery")["candidate"]["version"]
-        client.post(
-            "/v1/models/late-delivery/promotions",
-            {"action": "approve", "version": version, "why": "looked at its report"},
-        )
+        version = client.model_status("late-delivery").candidate.version
+        client.decide("late-delivery", "approve", version=version, why="its report is good")
     until("serving answers", user.served, seconds=240)
     until("all of it serves", lambda: len(cluster.ready("serving")) == 3, seconds=240)
 

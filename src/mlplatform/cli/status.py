@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from urllib.request import urlopen
-
 import typer
 
 from mlplatform.cli import local_stack
 from mlplatform.cli.options import AsJson, Home
 from mlplatform.cli.output import emit, table
+from mlplatform.client.serving import ServingClient
+from mlplatform.errors import PlatformError
 from mlplatform.local.state import State
 
 app = typer.Typer()
@@ -37,11 +36,10 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
 
 def _versions(state: State) -> dict[str, str]:
     """Pipeline -> version that serving answers with; nothing while it does not answer."""
-    url = f"{state.urls['serving']}/v1/outbox"
     try:
-        with urlopen(url, timeout=5) as answer:  # noqa: S310  (an http:// address of our own)
-            return dict(json.load(answer)["versions"])
-    except OSError:
+        with ServingClient(state.urls["serving"], None, timeout_s=5) as serving:
+            return serving.outbox().versions
+    except PlatformError:
         return {}
 
 

@@ -156,7 +156,7 @@ class DataApi:
         return parse(ModelVersion, self._http.post(f"{_model(name)}/versions", facts))
 
     def mark_verified(self, name: str, version: str, *, manifest_sha256: str) -> ModelVersion:
-        """Record that the files of a version were downloaded again and are those of its manifest."""
+        """Record that a version's files, downloaded again, are those of its manifest."""
         path = f"{_model(name)}/versions/{quote(version, safe='')}/verified"
         body = request(VerifiedFiles, manifest_sha256=manifest_sha256)
         return parse(ModelVersion, self._http.post(path, body))
@@ -170,7 +170,9 @@ class DataApi:
     def decide(
         self, name: str, action: Action, *, why: str, version: str | None = None
     ) -> Promotion:
-        """Approve, promote, roll back or reject a version (None: a rollback to the champion before).
+        """Approve, promote, roll back or reject a version.
+
+        A rollback without a version goes to the champion before this one.
 
         Raises Refused that says what is missing.
         """
@@ -188,7 +190,10 @@ class DataApi:
         return parse_list(DatasetDescription, self._http.get("/v1/datasets"))
 
     def dataset_rows(self, name: str, query: DatasetQuery) -> DatasetRows:
-        """A small dataset as rows, unproven; `mlplatform.client.dataset.download` proves what it brings."""
+        """A small dataset as rows; nothing proves that they are all.
+
+        See `mlplatform.client.dataset.download` for a proven one.
+        """
         answer = self._http.call(
             "GET", _dataset(name), params=parameters(query), headers={"Accept": NDJSON}
         )
@@ -221,21 +226,26 @@ class DataApi:
         """The proof of a complete read. Raises UnknownName for a stream that broke off."""
         return parse(Receipt, self._http.get(f"/v1/receipts/{quote(receipt_id, safe='')}"))
 
-    def import_rows(self, name: str, body: bytes, *, media: str, key: str) -> ImportResult:
-        """Add history rows of a pipeline; the same body with the same key is stored once."""
-        headers = {"Content-Type": media, "Idempotency-Key": key}
+    def import_rows(
+        self, name: str, body: bytes, *, media: str, key: str | None = None
+    ) -> ImportResult:
+        """Add history rows of a pipeline; the same body with the same key is stored once.
+
+        Without a key each call stores the rows again.
+        """
+        headers = {"Content-Type": media} | ({"Idempotency-Key": key} if key else {})
         path = f"{_dataset(f'{name}.requests')}/rows"
         return parse(ImportResult, self._http.post(path, content=body, headers=headers))
 
     def add_labels(self, labels: Sequence[RowLabel]) -> LabelsResult:
-        """Send what turned out to be true. A later label for the same row corrects an earlier one."""
+        """Send what turned out to be true. A later label of a row corrects the earlier one."""
         items = [label.model_dump(mode="json", exclude_none=True) for label in labels]
         return parse(LabelsResult, self._http.post("/v1/feedback", json={"labels": items}))
 
     # Records
 
     def quarantine(self, pipeline: str | None = None, *, limit: int = 100) -> list[Quarantined]:
-        """What broke its contract, newest first (None: of all pipelines that the caller may use)."""
+        """What broke its contract, newest first (None: of all the caller's pipelines)."""
         found = self._http.get("/v1/quarantine", pipeline=pipeline, limit=limit)
         return parse_list(Quarantined, found)
 
@@ -249,7 +259,7 @@ class DataApi:
         self._http.post(f"/v1/outboxes/{quote(outbox_id, safe='')}", report)
 
     def balance(self, pipeline: str | None = None) -> BalanceSheet:
-        """Every accepted request and every raw row, accounted for (rows: of one pipeline, None: all).
+        """Every accepted request, and every raw row of a pipeline (None: of all), accounted for.
 
         Raises Overloaded while another balance is being counted.
         """
@@ -258,30 +268,6 @@ class DataApi:
     def ledger(self, subject: str | None = None, *, limit: int = 100) -> list[LedgerEntry]:
         """Who accessed which data, newest first; needs the role admin."""
         return parse_list(LedgerEntry, self._http.get("/v1/ledger", subject=subject, limit=limit))
-
-    # Untyped calls of callers that are not converted yet
-
-    @property
-    def http(self) -> httpx.Client:
-        """The connection pool."""
-        return self._http.http
-
-    @http.setter
-    def http(self, pool: httpx.Client) -> None:
-        self._http.http = pool
-
-    def get(self, path: str, **given: Any) -> Any:
-        """The JSON document at `path`. Parameters that are None are left out."""
-        return self._http.get(path, **given)
-
-    def post(self, path: str, body: Any = None) -> Any:
-        """Send a JSON document, return the JSON answer (None for an empty one)."""
-        return self._http.post(path, json=body)
-
-    def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request."""
-        answer = self._http.call(method, path, **options)
-        return answer.json() if answer.content else None
 
 
 def parameters(query: DatasetQuery) -> dict[str, Any]:

@@ -27,7 +27,7 @@ A data API that vanishes without a word is noticed as late as that.
 """
 _LEAST_PAUSE_S = 0.05  # a stream that broke off may be read again at once
 PIECE = 1024 * 1024
-"""Bytes taken from the connection at once: larger than a socket's buffer, so that each call brings all that is there."""
+"""Bytes taken at once: larger than a socket's buffer, so that each call brings all there is."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,10 @@ def read_dataset(api: DataApi, name: str, query: DatasetQuery) -> Dataset:
 
 
 def _read(answer: httpx.Response) -> tuple[pa.Table, ContentHash]:
-    """Every batch, hashed; the connection is read to its end, so that an end without the last byte is an error."""
+    """Every batch, hashed.
+
+    The connection is read to its end, so that an end without the last byte is an error.
+    """
     source = _Source(answer.iter_raw(PIECE))
     proof, batches = ContentHash(), []
     with pa.ipc.open_stream(source) as stream:
@@ -95,33 +98,16 @@ def _proven(
         receipt = api.receipt(receipt_id)
     except UnknownName as error:
         raise _BrokenOff(f"dataset '{name}' has no receipt, so it did not end well") from error
-    found = (
-        name,
-        proof.rows,
-        proof.hexdigest(),
-        query.columns,
-        query.since,
-        query.until,
-        query.limit,
-    )
-    asked = receipt.query
-    given = (
-        receipt.dataset,
-        receipt.rows,
-        receipt.sha256,
-        asked.columns,
-        asked.since,
-        asked.until,
-        asked.limit,
-    )
-    if found != given:
+    if (name, proof.rows, proof.hexdigest()) != (receipt.dataset, receipt.rows, receipt.sha256):
         raise DatasetIncomplete(
-            f"dataset '{name}' is not what receipt {receipt_id} says: {proof.rows} rows came, it names {receipt.rows}"
+            f"dataset '{name}' is not what receipt {receipt_id} says: "
+            f"{proof.rows} rows came, it names {receipt.rows}"
         )
-    if query.as_of not in (None, receipt.as_of) or query.digest not in (None, asked.digest):
-        raise DatasetIncomplete(
-            f"receipt {receipt_id} is of another mark or features digest than was asked for"
-        )
+    # A query may leave mark and digest open; the receipt names those that were taken.
+    left_open = receipt.query.model_copy(update={"as_of": query.as_of, "digest": query.digest})
+    same = query.as_of in (None, receipt.as_of) and query.digest in (None, receipt.query.digest)
+    if query != left_open or not same:
+        raise DatasetIncomplete(f"receipt {receipt_id} is of another query than was sent")
     return receipt
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.frozen import Frozen
-from mlplatform.contracts.imports import ImportRefusal
+from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.errors import InvalidInput, SettingsError
 
 PIECE_BYTES = 8 * 1024 * 1024
@@ -33,35 +33,42 @@ class ImportedFile(Frozen):
     quarantined: int
     first_reasons: list[ImportRefusal]
 
+    def plus(self, piece: ImportResult) -> ImportedFile:
+        """With one more piece."""
+        return ImportedFile(
+            accepted=self.accepted + piece.accepted,
+            quarantined=self.quarantined + piece.quarantined,
+            first_reasons=[*self.first_reasons, *piece.first_reasons][:MOST_REASONS],
+        )
+
 
 def send_file(
     api: DataApi, pipeline: str, file: Path, *, on_progress: Callable[[int], None]
 ) -> ImportedFile:
-    """Import a file as history of a pipeline. `on_progress` gets the number of rows that are through.
+    """Import a file as history of a pipeline; `on_progress` gets the number of rows dealt with.
 
     Each piece has a key made of its content, so a file that was sent in part can be sent again:
     nothing is stored twice. Raises InvalidInput for an unknown ending, and what the data API
     refuses.
     """
+    media, total = _media(file), ImportedFile(accepted=0, quarantined=0, first_reasons=[])
+    for number, piece in enumerate(_pieces(file)):
+        # The number too: two pieces of equal content are no repetition.
+        key = hashlib.sha256(f"{pipeline}\0{number}\0".encode() + piece).hexdigest()
+        total = total.plus(api.import_rows(pipeline, piece, media=media, key=key))
+        on_progress(total.accepted + total.quarantined)
+    return total
+
+
+def _media(file: Path) -> str:
     media = MEDIA.get(file.suffix)
     if media is None:
         raise InvalidInput(
-            f"can't tell the format of {file.name}",
+            f"the name of {file.name} does not say its format",
             field="FILE",
             fix=f"name it with one of {', '.join(MEDIA)}",
         )
-    accepted = quarantined = 0
-    reasons: list[ImportRefusal] = []
-    for number, piece in enumerate(_pieces(file)):
-        key = hashlib.sha256(f"{pipeline}\0{number}\0".encode() + piece).hexdigest()
-        result = api.import_rows(pipeline, piece, media=media, key=key)
-        accepted += result.accepted
-        quarantined += result.quarantined
-        reasons += result.first_reasons
-        on_progress(accepted + quarantined)
-    return ImportedFile(
-        accepted=accepted, quarantined=quarantined, first_reasons=reasons[:MOST_REASONS]
-    )
+    return media
 
 
 def _pieces(file: Path) -> Iterator[bytes]:
@@ -79,7 +86,10 @@ def _pieces(file: Path) -> Iterator[bytes]:
 
 
 def _csv_pieces(text: io.TextIOBase) -> Iterator[bytes]:
-    """Each piece begins with the header; read and written as CSV, since a quoted cell may hold line breaks."""
+    """Pieces that begin with the header.
+
+    Read and written as CSV, since a quoted cell may hold line breaks.
+    """
     reader = csv.reader(text)
     header = next(reader, None)
     if header is None:

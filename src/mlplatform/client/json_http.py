@@ -71,7 +71,10 @@ class JsonHttp:
         return _document(self.call("DELETE", path, params=parameters))
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """A response with a code below 300. Raises the server's error, or Unavailable when there is no answer."""
+        """A response with a 2xx code.
+
+        Raises the server's error, or Unavailable when there is no answer.
+        """
         return retry(
             lambda: self._once(method, path, options),
             seconds=self._retry_s,

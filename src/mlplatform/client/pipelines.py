@@ -27,7 +27,7 @@ def apply(api: DataApi, code: Checkout, name: str) -> AppliedPipeline:
 
 
 def sample_row(pipeline: PipelineDefinition) -> dict[str, Any]:
-    """A row that the pipeline's columns allow: the middle of each range, the first of the values."""
+    """A row that the pipeline's columns allow: the middle of a range, the first of the values."""
     row: dict[str, Any] = {}
     for column in pipeline.columns:
         if column.dtype == "string":

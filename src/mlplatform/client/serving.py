@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from mlplatform.client.json_http import JsonHttp, parse
+from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.predicted_rows import PredictedRows
 
 
@@ -39,3 +40,7 @@ class ServingClient:
         body = {"rows": list(rows)} | ({"id": client_id} if client_id else {})
         path = f"/v1/models/{quote(name, safe='')}/predict"
         return parse(PredictedRows, self._http.post(path, json=body))
+
+    def outbox(self) -> OutboxView:
+        """What waits for the queue, and which versions serve. Needs no token."""
+        return parse(OutboxView, self._http.get("/v1/outbox"))

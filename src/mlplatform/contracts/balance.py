@@ -19,10 +19,12 @@ class OutboxBalance(FrozenAnswer):
     stored: int
     dead_lettered: int
     in_flight: int = Field(
-        description="Numbers above the highest one stored: in the outbox or the queue, or waiting to be stored."
+        description="Numbers above the highest one stored: in the outbox or the queue, "
+        "or waiting to be stored."
     )
     missing: list[tuple[int, int]] = Field(
-        description="Ranges that are neither stored nor dead letters, though higher ones are; and what an outbox that fell silent still held."
+        description="Ranges that are neither stored nor dead letters, though higher ones are; "
+        "and what an outbox that fell silent still held."
     )
     oldest_gap_s: float = Field(
         description="How long the longest-standing gap is there: one that stays is a loss."

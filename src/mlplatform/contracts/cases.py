@@ -10,7 +10,7 @@
       - {name: the letter case of a plan is noise, kind: invariant, row: typical, variants: [{plan:
         BASIC}], of: "yes"}
 
-A case speaks of one number per row: the prediction of a regression, or the probability of the class
+A case is about one number per row: the prediction of a regression, or the probability of the class
 `of`. `exact` alone compares the prediction itself. `inputs` gives the raw rows that a case needs
 predictions for, `verdict` judges them.
 """
@@ -100,7 +100,10 @@ class Bounds(_Numeric):
 
 
 class Monotone(_Numeric):
-    """While `column` takes `values` in this order, the number never goes against `direction` by more than `tolerance`."""
+    """While `column` takes `values` in this order, the number follows `direction`.
+
+    A step against it by at most `tolerance` is allowed.
+    """
 
     kind: Literal["monotone"]
     column: str
@@ -118,7 +121,8 @@ class Monotone(_Numeric):
         for index, (before, after) in enumerate(pairwise(values)):
             if not sign * (float(after) - float(before)) >= -self.tolerance:  # so that NaN fails
                 pair = f"{self.column} from {self.values[index]} to {self.values[index + 1]}"
-                return f"{pair} moves it from {float(before):.6g} to {float(after):.6g}, not {self.direction}"
+                step = f"{float(before):.6g} to {float(after):.6g}"
+                return f"{pair} moves it from {step}, not {self.direction}"
         return None
 
 
@@ -152,7 +156,7 @@ class CaseFile(Frozen):
     cases: tuple[Case, ...] = Field(min_length=1)
 
     def inputs(self, case: Case) -> list[Row]:
-        """Raw rows to predict for this case, in the order that `case.verdict` expects their numbers."""
+        """Raw rows to predict for this case, in the order in which `verdict` takes the numbers."""
         return [self.rows[case.row] | change for change in case.changes()]
 
     @classmethod
@@ -183,23 +187,23 @@ def _fits(case: Case, file: CaseFile, definition: PipelineDefinition, where: str
         )
     declared = {column.name for column in definition.columns}
     for row in file.inputs(case):
-        wrong = sorted(declared.symmetric_difference(row))
-        if wrong:
+        if wrong := sorted(declared.symmetric_difference(row)):
             raise InvalidInput(
                 f"{where}: case '{case.name}': missing or unknown column {', '.join(wrong)}",
                 field=wrong[0],
             )
-    needs_class = definition.task == "classification" and not isinstance(case, Exact)
-    if needs_class != (case.wants is not None):
-        hint = (
-            "name the class whose probability is meant"
-            if needs_class
-            else "only cases on probabilities have it"
-        )
-        raise InvalidInput(f"{where}: case '{case.name}': of: {hint}", field="of")
+    if problem := _misnamed_class(case, definition):
+        raise InvalidInput(f"{where}: case '{case.name}': of: {problem}", field="of")
+
+
+def _misnamed_class(case: Case, definition: PipelineDefinition) -> str | None:
+    """What is wrong with the class that a case is about, if anything."""
+    needed = definition.task == "classification" and not isinstance(case, Exact)
+    if needed and case.wants is None:
+        return "name the class whose probability is meant"
+    if case.wants is not None and not needed:
+        return "only cases on probabilities have it"
     classes = definition.target.values
     if classes is not None and case.wants is not None and case.wants not in classes:
-        raise InvalidInput(
-            f"{where}: case '{case.name}': '{case.wants}' is not one of {', '.join(classes)}",
-            field="of",
-        )
+        return f"'{case.wants}' is not one of {', '.join(classes)}"
+    return None

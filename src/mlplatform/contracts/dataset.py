@@ -48,7 +48,8 @@ class DatasetQuery(Frozen):
     until: datetime | None = Field(default=None, description="Last event time, exclusive.")
     as_of: int | None = Field(
         default=None,
-        description="Mark (microseconds): the rows as they stood then; empty: the newest closed mark.",
+        description="Mark (microseconds): the rows as they stood then; "
+        "empty: the newest closed mark.",
     )
     limit: int | None = Field(
         default=None,
@@ -76,7 +77,8 @@ class Receipt(Frozen):
     )
     rows: int
     sha256: str = Field(
-        description="Content hash, independent of batch borders (mlplatform.contracts.content_hash)."
+        description="Content hash, independent of batch borders "
+        "(mlplatform.contracts.content_hash)."
     )
     read_at: datetime
     caller: str

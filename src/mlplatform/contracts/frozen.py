@@ -1,4 +1,4 @@
-"""What all records of this package have in common: they can't be changed, and know what is unknown to them."""
+"""What all records of this package have in common: they can't be changed."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ class LedgerEntry(FrozenAnswer):
     rows: int | None
     lsn: str | None
     outcome: str = Field(
-        description="ok, opened (a stream that began), cut (its reader went away), or the class of the refusal."
+        description="ok, opened (a stream that began), cut (its reader went away), "
+        "or the class of the refusal."
     )
     detail: dict[str, Any]

@@ -1,4 +1,7 @@
-"""What an outbox says of itself. The balance compares it with the rows."""
+"""What an outbox says of itself: to the data API, whose balance compares it with the rows.
+
+Serving shows it to everybody.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from mlplatform.contracts.frozen import Frozen
+from mlplatform.contracts.frozen import Frozen, FrozenAnswer
 from mlplatform.contracts.pipeline import PIPELINE_NAME
 from mlplatform.contracts.text import Word
 
@@ -24,3 +27,13 @@ class OutboxReport(Frozen):
     closed: bool = Field(
         default=False, description="Drained and gone for good: the queue holds all of it."
     )
+
+
+class OutboxView(FrozenAnswer):
+    """The outbox's numbers, and which version of each pipeline serves."""
+
+    outbox_id: str
+    accepted: int = Field(description="Number of the last record that is durable.")
+    acknowledged: int = Field(description="Number of the last record that the queue has.")
+    bytes: int
+    versions: dict[str, str]

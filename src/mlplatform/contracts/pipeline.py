@@ -90,7 +90,8 @@ class Gate(Frozen):
     )
     slice: str | None = Field(
         default=None,
-        description="Feature or raw column: the bound holds in each of its values (numbers: quartiles).",
+        description="Feature or raw column: the bound holds in each of its values "
+        "(numbers: quartiles).",
     )
 
     @model_validator(mode="after")
@@ -129,7 +130,8 @@ class PipelineDefinition(Frozen):
     target: Target
     key: str | None = Field(
         default=None,
-        description="Raw field with the client's own id of a row; a column of datasets, no model input.",
+        description="Raw field with the client's own id of a row; "
+        "a column of datasets, no model input.",
     )
     time: str | None = Field(
         default=None,

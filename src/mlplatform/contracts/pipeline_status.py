@@ -46,5 +46,6 @@ class FeaturesProgress(FrozenAnswer):
     quarantined: int
     failure: str | None = Field(description="Why etl can't compute these features.")
     mark: int = Field(
-        description="Read the dataset as of this mark (`as_of`) to get all that etl has passed, also from a standby that lags."
+        description="Read the dataset as of this mark (`as_of`) to get all that etl has passed, "
+        "also from a standby that lags."
     )

@@ -75,7 +75,8 @@ class ModelVersion(FrozenAnswer):
     state: State
     run_id: str = Field(description="MLflow run.")
     artifacts: str = Field(
-        description="Path of the model folder below MLflow's artifact proxy: '<experiment>/<run>/artifacts/model'."
+        description="Path of the model folder below MLflow's artifact proxy: "
+        "'<experiment>/<run>/artifacts/model'."
     )
     manifest_sha256: str = Field(pattern=SHA256)
     features_digest: str = Field(pattern=SHA256)
@@ -109,7 +110,8 @@ class ModelStatus(FrozenAnswer):
 
     pipeline: str
     record: int = Field(
-        description="Id of the latest promotion; 0 when there is none. Serving follows changes of it."
+        description="Id of the latest promotion; 0 when there is none. "
+        "Serving follows changes of it."
     )
     champion: ModelVersion | None
     candidate: ModelVersion | None

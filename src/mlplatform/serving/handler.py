@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
 from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
+from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
 from mlplatform.serving.metadata import ModelMetadata, describe
@@ -28,17 +28,6 @@ from mlplatform.web import problem
 
 _OUTPUT_BYTES = 2  # a number and its comma: the least that an output takes in a record
 _log = logger("serving")
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxView:
-    """The outbox's numbers, and which version of each pipeline serves."""
-
-    outbox_id: str
-    accepted: int
-    acknowledged: int
-    bytes: int
-    versions: dict[str, str]
 
 
 class Handler:

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from mlplatform import __version__
+from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.serving import examples
 from mlplatform.serving.dialects import INFERENCE, ROWS
-from mlplatform.serving.handler import Handler, OutboxView
+from mlplatform.serving.handler import Handler
 from mlplatform.serving.metadata import ModelMetadata
 from mlplatform.serving.prediction_app import respond
 from mlplatform.serving.request import Route

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import uvicorn
@@ -20,6 +21,7 @@ from pydantic import SecretStr
 
 from mlplatform.access import digest
 from mlplatform.client.dataapi import DataApi
+from mlplatform.client.json_http import raise_for
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.columns import Feature
 from mlplatform.dataapi.app import create_app
@@ -88,15 +90,21 @@ class Api:
         """A client with the token of that caller."""
         return DataApi(self.url, SecretStr(f"token-{name}"))
 
-    def call(self, caller: str, method: str, path: str, **options: Any) -> Any:
-        """One JSON call."""
-        with self.client(caller) as client:
-            return client.call(method, path, **options)
+    def http(self, name: str) -> httpx.Client:
+        """Plain HTTP with the token of that caller: what any program could send."""
+        headers = {"Authorization": f"Bearer token-{name}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
-    def raw(self, caller: str, method: str, path: str, **options: Any) -> Any:
+    def raw(self, caller: str, method: str, path: str, **options: Any) -> httpx.Response:
         """One call; the plain HTTP answer."""
-        with self.client(caller) as client:
-            return client.http.request(method, path, **options)
+        with self.http(caller) as http:
+            return http.request(method, path, **options)
+
+    def call(self, caller: str, method: str, path: str, **options: Any) -> Any:
+        """One call; the JSON that it answers, or the error that it names."""
+        answer = self.raw(caller, method, path, **options)
+        raise_for(answer)
+        return answer.json() if answer.content else None
 
     def apply(self, name: str, **changes: Any) -> None:
         """Apply the small pipeline."""

@@ -14,11 +14,10 @@ def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
 
     Refusals before a handler reach the ledger, gathered.
     """
-    with api.client("nobody") as client:
-        for path in ("/v1/datasets", "/v1/pipelines", "/v1/ledger", "/nonsense"):
-            with pytest.raises(Unauthenticated):
-                client.get(path)
-        bare = client.http.get("/v1/balance", headers={"Authorization": ""})
+    for path in ("/v1/datasets", "/v1/pipelines", "/v1/ledger", "/nonsense"):
+        with pytest.raises(Unauthenticated):
+            api.call("nobody", "GET", path)
+    bare = api.raw("nobody", "GET", "/v1/balance", headers={"Authorization": ""})
 
     assert (401, "Bearer") == (bare.status_code, bare.headers["www-authenticate"])
     assert 5 == api.refused("Unauthenticated")
@@ -29,10 +28,9 @@ def test_any_character_may_be_sent(api: Any) -> None:
 
     It is entered in the ledger, and requests after it are served.
     """
-    with api.client("nobody") as client:
-        for path in ("/x%00", "/y"):
-            assert 401 == client.http.get(path).status_code
-        assert 2 == api.refused("Unauthenticated")
+    for path in ("/x%00", "/y"):
+        assert 401 == api.raw("nobody", "GET", path).status_code
+    assert 2 == api.refused("Unauthenticated")
     asked = [
         "/v1/datasets/manual-one%00.training", "/v1/datasets/manual-one.labels?columns=%00",
         "/v1/receipts/%00",

@@ -9,10 +9,10 @@ def test_pages_of_operation_are_open_and_true(api: Any) -> None:
     """Alive, ready, metrics by route, and every route with its refusals, without a token."""
     api.raw("reader", "GET", "/v1/pipelines/manual-one")
     api.raw("reader", "GET", "/v1/something/else")
-    with api.client("nobody") as client:
-        alive, ready = client.get("/healthz"), client.get("/readyz")
-        metrics = client.http.get("/metrics").text
-        description = client.get("/openapi.json")
+    with api.http("nobody") as http:
+        alive, ready = http.get("/healthz").json(), http.get("/readyz").json()
+        metrics = http.get("/metrics").text
+        description = http.get("/openapi.json").json()
 
     assert ({"status": "alive"}, {"status": "ready"}) == (alive, ready)
     assert (

@@ -159,7 +159,7 @@ def test_every_read_is_in_the_ledger(filled: Any) -> None:
     with filled.client("trainer") as client:
         found = download(client, "manual-one.training", DatasetQuery(columns=("width",)))
         with pytest.raises(UnknownName):
-            client.get("/v1/datasets/manual-one.nonsense")
+            client.dataset_rows("manual-one.nonsense", DatasetQuery())
     with pytest.raises(Forbidden):
         filled.call("writer", "GET", TRAINING)
     with pytest.raises(Forbidden, match="on pipeline 'manual-one'"):
@@ -307,8 +307,8 @@ def _resume(cluster: Any) -> None:
 def _stream(api: Any) -> Iterator[httpx.Response]:
     path = "/v1/datasets/manual-one.features"
     with (
-        api.client("trainer") as client,
-        client.http.stream("GET", path, headers={"Accept": ARROW}) as answer,
+        api.http("trainer") as http,
+        http.stream("GET", path, headers={"Accept": ARROW}) as answer,
     ):
         yield answer
 

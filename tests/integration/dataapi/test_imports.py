@@ -268,15 +268,17 @@ def test_a_body_above_the_limit_is_refused_while_it_comes(
     line = b'{"width": 1}\n'
     with pytest.raises(TooLarge):
         _post(api, line * 1000, "application/x-ndjson")
-    with pytest.raises(TooLarge), api.client("writer") as client:
-        client.call(
+    with pytest.raises(TooLarge):
+        api.call(
+            "writer",
             "POST",
             "/v1/datasets/manual-one.requests/rows",
             content=iter([line] * 1000),
             headers=NDJSON,
         )
-    with pytest.raises(TooLarge), api.client("admin") as client:
-        client.call(
+    with pytest.raises(TooLarge):
+        api.call(
+            "admin",
             "PUT",
             "/v1/pipelines/manual-one",
             content=iter([b"{", *[b'"a":1,'] * 1000]),

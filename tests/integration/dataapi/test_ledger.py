@@ -29,8 +29,7 @@ def test_entries_of_earlier_versions_stay_readable(api: Any) -> None:
             " VALUES ('unknown', 'knock', 'dataapi', 'Unauthenticated', %s)",
             ('{"times": 3, "path": "/v1/ledger"}',),
         )
-    with api.client("nobody") as client:
-        client.http.get("/v1/balance", headers={"Authorization": ""})
+    api.raw("nobody", "GET", "/v1/balance", headers={"Authorization": ""})
     assert 1 == api.refused("Unauthenticated")
     new, old = api.call("admin", "GET", "/v1/ledger", params={"subject": "dataapi"})
 

@@ -20,7 +20,8 @@ from mlplatform.client.dataapi import DataApi
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.contracts.pipeline_status import ApplyRequest
+from mlplatform.contracts.promotion import ModelFacts, ModelVersion, Proposal
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.features.code import load
@@ -45,10 +46,9 @@ class Real:
     platform: Any  # builds model folders
     commit: str
 
-    def call(self, caller: str, method: str, path: str, body: Any = None) -> Any:
-        """One call of the data API."""
-        with DataApi(self.url, SecretStr(f"token-{caller}")) as client:
-            return client.call(method, path, json=body)
+    def admin(self) -> DataApi:
+        """A client that may do everything."""
+        return DataApi(self.url, SecretStr("token-admin"))
 
     def publish(self, *, seed: int) -> ModelVersion:
         """Train a version, store it in MLflow as the trainer does, and record it as verified."""
@@ -65,30 +65,30 @@ class Real:
         version = made.model_copy(
             update={"version": number, "run_id": run.id, "artifacts": f"{run.artifacts}/model"}
         )
-        facts = version.model_dump(
-            mode="json", exclude={"pipeline", "state", "gate_digest", "created_at"}
-        )
-        self.call("admin", "POST", f"/v1/models/{NAME}/versions", facts)
-        self.call(
-            "admin",
-            "POST",
-            f"/v1/models/{NAME}/versions/{number}/verified",
-            {"manifest_sha256": made.manifest_sha256},
-        )
+        unknown = {"pipeline", "state", "gate_digest", "created_at"}
+        facts = ModelFacts(**version.model_dump(exclude=unknown))
+        with self.admin() as api:
+            api.register(NAME, facts)
+            api.mark_verified(NAME, number, manifest_sha256=made.manifest_sha256)
         return version
 
     def promote(self, number: str) -> None:
         """Propose and approve."""
-        self.act("propose", number)
-        self.act("approve", number)
+        with self.admin() as api:
+            champion = api.model_status(NAME).champion
+            proposal = Proposal(
+                version=number,
+                why="test",
+                gate_digest="a" * 64,
+                champion=champion and champion.version,
+            )
+            api.propose(NAME, proposal)
+            api.decide(NAME, "approve", version=number, why="test")
 
-    def act(self, action: str, number: str | None) -> None:
-        """One step of the state machine."""
-        body = {"action": action, "version": number, "why": "test"}
-        if action == "propose":
-            champion = self.call("admin", "GET", f"/v1/models/{NAME}", None)["champion"]
-            body |= {"gate_digest": "a" * 64, "champion": champion and champion["version"]}
-        self.call("admin", "POST", f"/v1/models/{NAME}/promotions", body)
+    def roll_back(self) -> None:
+        """To the champion before this one."""
+        with self.admin() as api:
+            api.decide(NAME, "rollback", why="test")
 
     def outboxes(self) -> list[Any]:
         """What the database knows of outboxes."""
@@ -137,12 +137,13 @@ def real(databases: Any, mlflow: Any, platform: Any, scene: Any, tmp_path: Path)
 def prepare(real: Real, what: PipelineDefinition) -> None:
     """Apply the pipeline, and let there be a receipt to train on."""
     features = load(what, FEATURES, digest=None).digest
-    body = {
-        "definition": what.model_dump(mode="json", exclude_none=True),
-        "commit": real.commit,
-        "features_digest": features,
-    }
-    real.call("admin", "PUT", f"/v1/pipelines/{NAME}", body)
+    request = ApplyRequest(
+        definition=what.model_dump(mode="json", exclude_none=True),
+        commit=real.commit,
+        features_digest=features,
+    )
+    with real.admin() as api:
+        api.apply(NAME, request)
     receipt = Receipt(
         id="receipt",
         dataset=f"{NAME}.training",
@@ -194,7 +195,7 @@ def test_serving_follows_the_real_record(real: Real, serve: Callable[..., Any], 
         lambda: child.predict(NAME, scene.rows(3)).json()["version"] == two.version, child.log
     )
     after = child.predict(NAME, scene.rows(3)).json()
-    real.act("rollback", None)
+    real.roll_back()
     scene.until(
         lambda: child.predict(NAME, scene.rows(3)).json()["version"] == one.version, child.log
     )

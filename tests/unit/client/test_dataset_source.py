@@ -41,7 +41,7 @@ def test_a_dataset_may_be_sorted_for_minutes() -> None:
         return httpx.Response(404, json={"type": "urn:mlplatform:UnknownName", "detail": "no"})
 
     client = DataApi("http://data.test", None, timeout_s=7.0)
-    client.http = httpx.Client(
+    client._http.http = httpx.Client(
         base_url="http://data.test", timeout=7.0, transport=httpx.MockTransport(answer)
     )
     with client, pytest.raises(UnknownName):

@@ -18,7 +18,7 @@ class Server:
         self.bodies: list[bytes] = []
         self.keys: list[str] = []
 
-    def import_rows(self, _name: str, body: bytes, *, media: str, key: str) -> ImportResult:  # noqa: ARG002  (the method of DataApi)
+    def import_rows(self, _name: str, body: bytes, *, key: str, **_: str) -> ImportResult:
         """Two rows are good, one is not."""
         self.bodies.append(body)
         self.keys.append(key)
@@ -41,13 +41,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_csv_is_cut_between_rows(tmp_path: Path) -> None:
-    """Each piece of a CSV file begins with the header, and no row is cut: not even one with line breaks in a quoted cell."""
+    """Each piece of a CSV file begins with the header, and no row is cut.
+
+    Not even one with line breaks in a quoted cell.
+    """
     file = tmp_path / "rows.csv"
     rows = [["1", "two\nlines"], ["2", 'a "quoted" word'], ["3", "plain"], ["4", "last"]]
     with file.open("w", newline="") as text:
         csv.writer(text).writerows([["a", "b"], *rows])
     server = Server()
-    importing.send_file(server, "p", file, on_progress=lambda _: None)  # type: ignore[arg-type]
+    importing.send_file(server, "p", file, on_progress=lambda _: None)
     parts = [list(csv.reader(io.StringIO(body.decode()))) for body in server.bodies]
 
     assert len(parts) > 1
@@ -62,7 +65,7 @@ def test_lines_are_cut_between_lines(tmp_path: Path) -> None:
     file.write_bytes(b"".join(b'{"a": %d}\n' % number for number in range(9)))
     server = Server()
     progress: list[int] = []
-    total = importing.send_file(server, "p", file, on_progress=progress.append)  # type: ignore[arg-type]
+    total = importing.send_file(server, "p", file, on_progress=progress.append)
 
     assert len(server.bodies) > 1
     assert all(body.endswith(b"}\n") for body in server.bodies)
@@ -73,20 +76,23 @@ def test_lines_are_cut_between_lines(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
-    """The same file sent again carries the same keys, so that nothing is stored twice; pieces of equal content have different ones."""
+    """The same file sent again has the same keys, so that nothing is stored twice.
+
+    Pieces of equal content have different ones.
+    """
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 6)
     first, second = Server(), Server()
-    importing.send_file(first, "p", file, on_progress=lambda _: None)  # type: ignore[arg-type]
-    importing.send_file(second, "p", file, on_progress=lambda _: None)  # type: ignore[arg-type]
+    importing.send_file(first, "p", file, on_progress=lambda _: None)
+    importing.send_file(second, "p", file, on_progress=lambda _: None)
 
     assert first.keys == second.keys
     assert len(set(first.keys)) == len(first.keys) > 1
 
 
 def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
-    """A format that can't be told from the name, and a file that is not there, are errors that say so."""
-    with pytest.raises(InvalidInput, match=r"format of rows\.xls.*\.csv"):
-        importing.send_file(Server(), "p", tmp_path / "rows.xls", on_progress=lambda _: None)  # type: ignore[arg-type]
+    """A format that the name does not say, and a file that is not there, are errors."""
+    with pytest.raises(InvalidInput, match=r"rows\.xls does not say its format.*\.csv"):
+        importing.send_file(Server(), "p", tmp_path / "rows.xls", on_progress=lambda _: None)
     with pytest.raises(SettingsError, match=r"can't read .*rows\.csv"):
-        importing.send_file(Server(), "p", tmp_path / "rows.csv", on_progress=lambda _: None)  # type: ignore[arg-type]
+        importing.send_file(Server(), "p", tmp_path / "rows.csv", on_progress=lambda _: None)
