@@ -1,4 +1,4 @@
-"""Our own client of the data API: what trainer, serving and the command line use.
+"""Typed clients of the data API and of serving: what trainer, serving and the command line use.
 
 Speaks HTTP and Arrow, never SQL.
 """

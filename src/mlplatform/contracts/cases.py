@@ -12,7 +12,7 @@
 
 A case is about one number per row: the prediction of a regression, or the probability of the class
 `of`. `exact` alone compares the prediction itself. `inputs` gives the raw rows that a case needs
-predictions for, `verdict` judges them.
+predictions for, `verdict` says whether the case holds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Case(Frozen):
 
     @property
     def wants(self) -> str | int | None:
-        """The class whose probability is judged; None: the prediction itself."""
+        """The class whose probability counts; None: the prediction itself."""
         return None
 
     def changes(self) -> list[dict[str, Value]]:

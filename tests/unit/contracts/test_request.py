@@ -1,4 +1,4 @@
-"""The request record on its road."""
+"""The request record on its way."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
         415: "This format is not supported.",
         422: "The input breaks its contract; names the field.",
         429: "Too many requests; see Retry-After.",
-        503: "A collaborator is away, or no standby could be proven; see Retry-After.",
+        503: "A server that is needed is away, or no standby could be proven; see Retry-After.",
     }
     return {
         code: {
