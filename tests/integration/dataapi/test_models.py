@@ -143,6 +143,16 @@ def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(
     assert ("2", None, "1") == status(api, "auto-one")
 
 
+def test_the_longest_reason_is_promoted_at_once(api: Any, receipts: Any) -> None:
+    """The entry of the promotion adds who proposed to a reason that is as long as it may be."""
+    verified(api, "auto-one", receipts["auto-one"], "1")
+    body = {"action": "propose", "version": "1", "why": "x" * 2_000, "gate_digest": GATES}
+    done = api.call("trainer", "POST", "/v1/models/auto-one/promotions", json=body)
+
+    assert ("promote", "champion") == (done["action"], done["state"])
+    assert done["why"] == "approval is auto; proposed by trainer: " + "x" * 2_000
+
+
 def test_what_was_judged_by_another_definition_waits_for_a_person(api: Any, receipts: Any) -> None:
     """A version of an earlier commit stays a candidate, although approval is auto."""
     api.call(
