@@ -101,7 +101,7 @@ def test_rendered_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_defaults_are_those_of_the_code() -> None:
-    """A knob that nobody sets has the value that docs/reference/settings.md tells."""
+    """A setting that is not set has the value that docs/reference/settings.md says."""
     chart: dict[str, dict[str, Any]] = yaml.safe_load((CHART / "values.yaml").read_text())[
         "settings"
     ]

@@ -46,9 +46,9 @@ DEADLINE_S = 30.0
 CHILD = """
 from mlplatform import settings, telemetry
 from mlplatform.serving.main import run
-knobs = settings.load()
-telemetry.configure(knobs.telemetry, process="serving")
-run(knobs)
+loaded = settings.load()
+telemetry.configure(loaded.telemetry, process="serving")
+run(loaded)
 """
 TOKENS = {"client": "token-of-client", "narrow": "token-of-narrow", "reader": "token-of-reader"}
 
@@ -405,7 +405,7 @@ def child(
     home: Path, platform: Platform, port: int, pipelines: tuple[str, ...], settings: dict[str, str]
 ) -> Child:
     """Start serving in `home`."""
-    knobs = {
+    values = {
         "SERVING__PORT": str(port),
         "SERVING__MODELS": json.dumps(pipelines),
         "SERVING__CACHE": str(home / "cache"),
@@ -420,7 +420,7 @@ def child(
         "SOURCE__CACHE": str(home / "source"),
     } | settings
     environment = {"PATH": os.environ["PATH"]} | {
-        f"MLPLATFORM_{name}": value for name, value in knobs.items()
+        f"MLPLATFORM_{name}": value for name, value in values.items()
     }
     return Child(home, environment, port)
 
