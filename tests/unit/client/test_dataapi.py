@@ -183,7 +183,7 @@ def test_a_request_that_breaks_its_contract_is_not_sent() -> None:
 
 
 def test_no_answer_is_an_error_that_names_the_server() -> None:
-    """A server that can't be reached is Unavailable, and nothing is repeated unless it is asked for."""
+    """A server out of reach is Unavailable, and nothing is repeated unless requested."""
     calls: list[str] = []
 
     def away(request: httpx.Request) -> httpx.Response:
