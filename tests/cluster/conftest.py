@@ -84,6 +84,8 @@ def ended(cluster: Cluster, user: User) -> Ended:
     late = [component for component in COMPONENTS if not cluster.ready(component)]
     if not cluster.database_is_healthy():
         late.append("postgres")
+    if "dataapi" in late:
+        return Ended(seconds, late, [])
     with user.dataapi() as api:
         return Ended(seconds, late, [pipeline.name for pipeline in api.pipelines()])
 
