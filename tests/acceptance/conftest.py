@@ -61,7 +61,7 @@ class Stack:
             env=environment(),
             timeout=200,
         )
-        assert not ok or done.returncode == 0, (
+        assert not ok or 0 == done.returncode, (
             f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         )
         return done

@@ -28,8 +28,8 @@ def test_status_shows_all_processes(stack) -> None:
     found = stack.json("status")
 
     assert found["well"]
-    assert set(found["versions"]) == {"breast-cancer", "diabetes", "late-delivery"}
-    assert {process["state"] for process in found["processes"].values()} == {"ready"}
+    assert {"breast-cancer", "diabetes", "late-delivery"} == set(found["versions"])
+    assert {"ready"} == {process["state"] for process in found["processes"].values()}
     assert {
         "serving",
         "dataapi",
@@ -49,8 +49,8 @@ def test_predict_answers_and_counts(stack, wait) -> None:
     stored = wait(lambda: (now := stack.json("balance")["requests"]["stored"]) > before and now)
 
     assert answer["predictions"][0] in ("late", "on_time")
-    assert sum(answer["probabilities"][0].values()) == pytest.approx(1.0, abs=1e-5)
-    assert answer["client_id"] == "order-7"
+    assert pytest.approx(1.0, abs=1e-5) == sum(answer["probabilities"][0].values())
+    assert "order-7" == answer["client_id"]
     assert stored == before + 1
 
 
@@ -59,8 +59,8 @@ def test_predict_without_a_row_shows_one(stack) -> None:
     refused = stack.cli("predict", "late-delivery", ok=False)
     hint = refused.stderr.partition("--row '")[2].partition("'")[0]
 
-    assert refused.returncode == 1
-    assert stack.json("predict", "late-delivery", "--row", hint)["model"] == "late-delivery"
+    assert 1 == refused.returncode
+    assert "late-delivery" == stack.json("predict", "late-delivery", "--row", hint)["model"]
 
 
 def test_a_bad_row_is_refused_by_column(stack) -> None:
@@ -69,7 +69,7 @@ def test_a_bad_row_is_refused_by_column(stack) -> None:
         "predict", "late-delivery", "--row", json.dumps(PARCEL | {"items": "many"}), ok=False
     )
 
-    assert refused.returncode == 1
+    assert 1 == refused.returncode
     assert refused.stderr.startswith("error: rows[0].items")
     assert "Traceback" not in refused.stderr
 
@@ -91,9 +91,9 @@ def test_import_takes_the_good_and_keeps_the_bad(stack, wait, tmp_path) -> None:
         )
     )
 
-    assert first["accepted"] == 3
-    assert (after["raw"] - before["raw"], after["featured"] - before["featured"]) == (3, 2)
-    assert after["quarantined"] - before["quarantined"] == 1
+    assert 3 == first["accepted"]
+    assert (3, 2) == (after["raw"] - before["raw"], after["featured"] - before["featured"])
+    assert 1 == after["quarantined"] - before["quarantined"]
 
 
 def test_rollback_and_promote(stack, wait) -> None:
@@ -110,7 +110,7 @@ def test_rollback_and_promote(stack, wait) -> None:
     wait(lambda: stack.json("predict", "breast-cancer", "--row", row)["version"] == before)
     record = stack.json("models", "breast-cancer")["promotions"]
 
-    assert [entry["why"] for entry in record[:2]] == ["it was the data", "the new one looks odd"]
+    assert ["it was the data", "the new one looks odd"] == [entry["why"] for entry in record[:2]]
 
 
 def test_a_trained_version_waits_for_a_person(stack, wait) -> None:
@@ -143,11 +143,11 @@ def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
         done = subprocess.run(
             argv, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert 0 == done.returncode, done.stderr
         return done.stdout
 
     assert json.loads(remote("check", "diabetes", "--json"))["ok"]
-    assert json.loads(remote("train", "breast-cancer", "--json"))["state"] == "champion"
+    assert "champion" == json.loads(remote("train", "breast-cancer", "--json"))["state"]
 
 
 def test_backup_is_whole(stack) -> None:
@@ -157,7 +157,7 @@ def test_backup_is_whole(stack) -> None:
     refused = stack.cli("backup", "restore", ok=False)
 
     assert (found["snapshot"], found["damaged"]) == (made["snapshot"], [])
-    assert refused.returncode == 1
+    assert 1 == refused.returncode
     assert "--force" in refused.stderr
 
 
@@ -175,7 +175,7 @@ def test_logs_are_there(stack) -> None:
     """Every process has a log, and `logs` prints it."""
     assert "diabetes version 2" in stack.cli("logs", "trainer-diabetes", "-n", "5").stdout
     assert "| " in stack.cli("logs", "-n", "1").stdout
-    assert stack.cli("logs", "nobody", ok=False).returncode == 1
+    assert 1 == stack.cli("logs", "nobody", ok=False).returncode
 
 
 def stack_example(name: str) -> list[str]:

@@ -27,9 +27,9 @@ def test_down_leaves_nothing_running(stack, processes) -> None:
     assert len(tree) > len(stack.pids())
     stack.end()
 
-    assert processes.alive(tree) == set()
-    assert stack.cli("down").stdout == "nothing is running\n"
-    assert stack.cli("status", ok=False).returncode == 1
+    assert set() == processes.alive(tree)
+    assert "nothing is running\n" == stack.cli("down").stdout
+    assert 1 == stack.cli("status", ok=False).returncode
 
 
 def test_a_second_start_reuses_the_first(stopped) -> None:
@@ -41,7 +41,7 @@ def test_a_second_start_reuses_the_first(stopped) -> None:
     assert {name: line["versions"] for name, line in after["pipelines"].items()} == {
         name: [old] for name, old in stopped.answered.items()
     }
-    assert {line["imported"] for line in after["pipelines"].values()} == {0}
+    assert {0} == {line["imported"] for line in after["pipelines"].values()}
     assert stopped.json("balance")["requests"]["stored"] >= before["balance"]["requests"]["stored"]
 
 
@@ -49,7 +49,7 @@ def test_one_home_is_for_one_stack(stack) -> None:
     """A second `up` on a running home is refused and harms nothing."""
     refused = stack.cli("up", "--no-tour", ok=False)
 
-    assert refused.returncode == 1
+    assert 1 == refused.returncode
     assert "is running in" in refused.stderr
     assert stack.json("status")["well"]
 
@@ -71,4 +71,4 @@ def test_killing_the_parent_leaves_nothing_and_loses_nothing(
     bare.process.communicate()
     bare.up("--no-tour")
 
-    assert bare.json("balance")["rows"]["diabetes"]["featured"] == 1
+    assert 1 == bare.json("balance")["rows"]["diabetes"]["featured"]

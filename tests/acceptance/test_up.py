@@ -21,7 +21,7 @@ def test_every_example_is_retrained_and_answers(stack) -> None:
 
     assert sorted(pipelines) == EXAMPLES
     for line in pipelines.values():
-        assert line["versions"] == ["1", "2"]
+        assert ["1", "2"] == line["versions"]
         assert line["training_rows"] == [line["imported"], line["imported"] + line["labelled"]]
         assert line["labelled"] == line["sent"] > 0
 
@@ -33,16 +33,16 @@ def test_every_answered_request_is_stored(stack) -> None:
     assert [line["stored"] for line in summary["pipelines"].values()] == [
         line["sent"] for line in summary["pipelines"].values()
     ]
-    assert [outbox["accepted"] - outbox["stored"] for outbox in summary["balance"]["outboxes"]] == [
-        0
+    assert [0] == [
+        outbox["accepted"] - outbox["stored"] for outbox in summary["balance"]["outboxes"]
     ]
-    assert [outbox["missing"] for outbox in summary["balance"]["outboxes"]] == [[]]
+    assert [[]] == [outbox["missing"] for outbox in summary["balance"]["outboxes"]]
 
 
 def test_training_read_a_standby(stack) -> None:
     """The receipt of every training's dataset names a standby."""
-    assert {line["trained_on"].split()[0] for line in stack.summaries[0]["pipelines"].values()} == {
-        "standby"
+    assert {"standby"} == {
+        line["trained_on"].split()[0] for line in stack.summaries[0]["pipelines"].values()
     }
 
 
@@ -55,13 +55,13 @@ def test_a_manual_pipeline_waited_for_a_person(stack) -> None:
         if entry["version"] == "2"
     ]
 
-    assert [name for name, line in pipelines.items() if line["approved_by_hand"]] == [
-        "late-delivery"
+    assert ["late-delivery"] == [
+        name for name, line in pipelines.items() if line["approved_by_hand"]
     ]
-    assert [(entry["action"], entry["by"]) for entry in record][:2] == [
+    assert [
         ("approve", "admin"),
         ("propose", "trainer"),
-    ]
+    ] == [(entry["action"], entry["by"]) for entry in record][:2]
 
 
 def test_the_whole_stack_is_small(stack) -> None:
@@ -73,7 +73,7 @@ def test_the_promises_are_checked_from_outside(stack) -> None:
     """`mlplatform check` finds every promise kept."""
     found = stack.json("check")
 
-    assert [finding for finding in found["findings"] if finding["state"] != "ok"] == []
+    assert [] == [finding for finding in found["findings"] if finding["state"] != "ok"]
     assert len(found["findings"]) == 4 + 5 * len(EXAMPLES)
 
 

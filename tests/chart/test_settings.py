@@ -32,7 +32,7 @@ def environment(name: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("name", EVERY_VALUES)
 def test_no_variable_is_unknown(name: str) -> None:
     """A process refuses an unknown variable with our prefix, so the chart renders none."""
-    assert set(environment(name)) - set(settings.fields()) == set()
+    assert set() == set(environment(name)) - set(settings.fields())
 
 
 def test_every_setting_is_rendered() -> None:
@@ -67,7 +67,7 @@ def test_knobs_reach_their_own_component() -> None:
             settings.variable("serving", "url"),
         }
 
-        assert {variable for variable in own - others if group not in found[variable]} == set()
+        assert set() == {variable for variable in own - others if group not in found[variable]}
 
 
 def test_serving_knows_what_the_shipper_can_send() -> None:
@@ -95,7 +95,7 @@ def test_rendered_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
                         patched.setenv(variable["name"], variable.get("value", "secret"))
                 loaded = settings.load()
 
-                assert loaded.telemetry.log_level == "debug" or "kafka" in container["image"], (
+                assert "debug" == loaded.telemetry.log_level or "kafka" in container["image"], (
                     container["name"]
                 )
 

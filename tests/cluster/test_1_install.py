@@ -120,7 +120,7 @@ def test_footprint(cluster: Cluster, installed: dict[str, float]) -> None:
     print(f"  CPU requests in namespace {NAMESPACE}, idle: {requests:.2f}")
 
     assert requests <= 0.7
-    assert len(PIPELINES) == 3
+    assert 3 == len(PIPELINES)
 
 
 def _cpu(text: str) -> float:

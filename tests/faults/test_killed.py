@@ -21,7 +21,7 @@ def test_a_killed_process_other_than_serving_costs_no_answer(
         platform.kill(victim)
         load.await_answers(20)
 
-    assert load.refused == []
+    assert [] == load.refused
 
 
 def test_killed_serving_keeps_every_request_it_answered(platform: Platform) -> None:
@@ -42,4 +42,4 @@ def test_no_dataset_while_the_standby_is_away(platform: Platform) -> None:
             traffic.stored(platform.admin, NAME, EVER)
         processes.start("postgres-standby")
 
-    assert load.refused == []
+    assert [] == load.refused

@@ -37,7 +37,7 @@ def test_rollback_brings_the_version_of_before_back(platform: Platform) -> None:
         platform.await_version(older)
 
     assert newer != older
-    assert load.refused == []
+    assert [] == load.refused
 
 
 def test_everything_killed_at_once_loses_nothing(platform: Platform) -> None:

@@ -39,7 +39,7 @@ def test_importing_any_module_does_nothing() -> None:
         [sys.executable, "-c", GUARD, *_modules()], capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (0, "") == (done.returncode, done.stderr)
 
 
 def test_own_modules_are_imported_at_the_top() -> None:
@@ -55,7 +55,7 @@ def test_own_modules_are_imported_at_the_top() -> None:
                     and (node.module or "").startswith("mlplatform")
                 ]
 
-    assert lazy == []
+    assert [] == lazy
 
 
 def test_only_the_ground_reads_the_environment() -> None:
@@ -66,4 +66,4 @@ def test_only_the_ground_reads_the_environment() -> None:
         if inside.parts[0] not in {"settings", "cli", "local"} and "os.environ" in path.read_text():
             readers.append(str(inside))
 
-    assert readers == []
+    assert [] == readers

@@ -63,14 +63,14 @@ def test_every_way_to_local_mode_is_seen(code: str) -> None:
     """The searches below would find each of them, also by way of another module."""
     other = {"mlplatform.other": "from mlplatform.local import state"}
 
-    assert _users_of_local(["start"], {"start": code} | other) == {"start"}
+    assert {"start"} == _users_of_local(["start"], {"start": code} | other)
 
 
 def test_the_cluster_of_local_mode_is_not_local_mode() -> None:
     """`mlplatform.cluster.local` starts trainings as child processes; it is the data API's."""
     code = {"start": "from mlplatform.cluster.local import LocalCluster"}
 
-    assert _users_of_local(["start"], code) == set()
+    assert set() == _users_of_local(["start"], code)
 
 
 def test_no_component_uses_local_mode() -> None:
@@ -79,7 +79,7 @@ def test_no_component_uses_local_mode() -> None:
     below = [name for name in sources if not name.startswith(("mlplatform.cli", LOCAL))]
 
     assert "mlplatform.dataapi.main" in below
-    assert _users_of_local(below, sources) == set()
+    assert set() == _users_of_local(below, sources)
 
 
 def test_no_command_of_a_cluster_uses_local_mode() -> None:
@@ -87,4 +87,4 @@ def test_no_command_of_a_cluster_uses_local_mode() -> None:
     started = {f"mlplatform.cli.{each.module}" for each in COMMANDS if each.panel == PROCESSES}
 
     assert "mlplatform.cli.mlflow" in started
-    assert _users_of_local({"mlplatform.cli.main", *started}, _sources()) == set()
+    assert set() == _users_of_local({"mlplatform.cli.main", *started}, _sources())

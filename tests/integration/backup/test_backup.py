@@ -42,9 +42,9 @@ def test_a_lost_registry_comes_back_and_answers_as_before(shop: Any) -> None:
     after = (shop.registry(), shop.answers(), shop.record())
 
     assert before == after
-    assert after[1] == {"1": 6.0, "2": 10.0}
-    assert (restored.versions, restored.control, restored.later) == (2, False, ())
-    assert shop.publish(7.0) == "3"
+    assert {"1": 6.0, "2": 10.0} == after[1]
+    assert (2, False, ()) == (restored.versions, restored.control, restored.later)
+    assert "3" == shop.publish(7.0)
 
 
 def test_a_lost_promotion_record_comes_back_too(shop: Any) -> None:
@@ -58,7 +58,7 @@ def test_a_lost_promotion_record_comes_back_too(shop: Any) -> None:
     assert before == (shop.registry(), shop.answers(), shop.record())
     assert restored.control
     shop.publish(7.0)
-    assert len({row[0] for row in shop.record()}) == 3
+    assert 3 == len({row[0] for row in shop.record()})
 
 
 def test_a_record_that_went_on_is_kept_and_what_is_gone_is_named(shop: Any) -> None:
@@ -71,8 +71,8 @@ def test_a_record_that_went_on_is_kept_and_what_is_gone_is_named(shop: Any) -> N
 
     assert shop.record() == record
     assert restored.later == (f"{shop.name} version 3",)
-    assert shop.publish(9.0) == "4"  # MLflow alone would count 3 again, and the record refuses that
-    assert json.loads(shop.registry()[1])[-1]["version"] == "4"
+    assert "4" == shop.publish(9.0)  # MLflow alone would count 3 again, and the record refuses that
+    assert "4" == json.loads(shop.registry()[1])[-1]["version"]
 
 
 def test_a_model_that_the_snapshot_does_not_know_goes_on_counting_too(shop: Any) -> None:
@@ -89,7 +89,7 @@ def test_a_model_that_the_snapshot_does_not_know_goes_on_counting_too(shop: Any)
     shop.wipe()
     main.restore_snapshot(shop.restoring())
 
-    assert later.publish(4.0) == "2"
+    assert "2" == later.publish(4.0)
 
 
 def test_a_registry_in_use_is_not_overwritten(shop: Any) -> None:
@@ -163,12 +163,12 @@ def test_a_harmed_model_is_reported_once_and_its_last_good_copy_stays(shop: Any)
     with pytest.raises(IntegrityFailure, match=f"{shop.name} version 2"):
         main.run(shop.settings(keep=1))
 
-    assert left == ["registry-20260101T000000Z", "registry-20260101T000003Z"]
-    assert _names(shop) == [
+    assert ["registry-20260101T000000Z", "registry-20260101T000003Z"] == left
+    assert [
         "registry-20260101T000000Z",
         "registry-20260101T000003Z",
         "registry-20260101T000004Z",
-    ]
+    ] == _names(shop)
 
 
 def test_a_snapshot_with_damaged_models_is_not_restored_by_accident(shop: Any) -> None:
@@ -180,7 +180,7 @@ def test_a_snapshot_with_damaged_models_is_not_restored_by_accident(shop: Any) -
     with pytest.raises(Refused, match=f"damaged models: {shop.name} version 1"):
         main.restore_snapshot(shop.restoring(), force=True)
 
-    assert main.restore_snapshot(shop.restoring(), accept_damaged=True).versions == 2
+    assert 2 == main.restore_snapshot(shop.restoring(), accept_damaged=True).versions
 
 
 def test_two_runs_at_once_do_not_sweep_each_other_away(shop: Any) -> None:
@@ -204,7 +204,7 @@ def test_only_the_newest_are_kept(shop: Any) -> None:
     left.mkdir()
     main.run(shop.settings(keep=2))
 
-    assert _names(shop) == ["registry-20260101T000002Z", "registry-20260101T000003Z"]
+    assert ["registry-20260101T000002Z", "registry-20260101T000003Z"] == _names(shop)
 
 
 def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_nothing_of_a_failed_snapshot_is_left(shop: Any, monkeypatch: pytest.Mon
         main.run(away)
 
     assert time.monotonic() - begun > 1
-    assert _names(shop) == []
+    assert [] == _names(shop)
 
 
 def test_the_backup_role_can_only_read(shop: Any) -> None:

@@ -70,8 +70,8 @@ def test_a_request_that_came_twice_is_stored_once(scene: Any, consuming: Consumi
     send(scene, first)
     consuming.drain()
 
-    assert scene.stored() == [1, 2]
-    assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(4,)]
+    assert [1, 2] == scene.stored()
+    assert [(4,)] == scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_bytes_that_are_no_record(
     letters = scene.rows("SELECT log_offset, payload, reason ~ %s FROM raw.dead_letters", reason)
 
     assert letters == [(1, value, True)]
-    assert scene.stored() == [1, 3]
+    assert [1, 3] == scene.stored()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_record_that_can_be_no_row(
     letters = scene.rows("SELECT sequence, reason FROM raw.dead_letters")
 
     assert [(sequence, text[: len(reason)]) for sequence, text in letters] == [(5, reason)]
-    assert scene.stored() == [6]
+    assert [6] == scene.stored()
 
 
 def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
@@ -128,9 +128,9 @@ def test_nul_characters_of_clients(scene: Any, consuming: Consuming) -> None:
     send(scene, encode(record(1, client_id="a\0b", inputs={"text": ["x\0y"]})))
     consuming.drain()
 
-    assert scene.rows("SELECT client_id, inputs FROM raw.requests") == [
-        ("a\N{SYMBOL FOR NULL}b", {"text": ["x\0y"]})
-    ]
+    assert [("a\N{SYMBOL FOR NULL}b", {"text": ["x\0y"]})] == scene.rows(
+        "SELECT client_id, inputs FROM raw.requests"
+    )
 
 
 def test_what_only_the_database_refuses(scene: Any, consuming: Consuming, databases: Any) -> None:
@@ -148,11 +148,11 @@ def test_what_only_the_database_refuses(scene: Any, consuming: Consuming, databa
     )
     consuming.drain()
 
-    assert scene.stored() == [1, 2, 4, 5, 6, 7, 9, 10]
-    assert scene.rows(
+    assert [1, 2, 4, 5, 6, 7, 9, 10] == scene.stored()
+    assert [(3, True), (8, True)] == scene.rows(
         "SELECT sequence, reason ~ 'narrow' FROM raw.dead_letters ORDER BY sequence"
-    ) == [(3, True), (8, True)]
-    assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(10,)]
+    )
+    assert [(10,)] == scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0")
 
 
 def test_a_database_that_lost_commits(scene: Any, consuming: Consuming) -> None:
@@ -166,7 +166,7 @@ def test_a_database_that_lost_commits(scene: Any, consuming: Consuming) -> None:
     consuming.drain()
 
     assert scene.stored() == list(range(1, 14))
-    assert scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0") == [(13,)]
+    assert [(13,)] == scene.rows("SELECT next_offset FROM raw.offsets WHERE next_offset > 0")
 
 
 def test_a_hole_in_the_log(scene: Any, consuming: Consuming) -> None:
@@ -178,7 +178,7 @@ def test_a_hole_in_the_log(scene: Any, consuming: Consuming) -> None:
     send(scene, encode(record(7)))
     consuming.drain()
 
-    assert scene.stored() == [1, 2, 5, 6, 7]
+    assert [1, 2, 5, 6, 7] == scene.stored()
 
 
 def test_a_member_that_is_late(scene: Any) -> None:
@@ -204,7 +204,7 @@ def test_a_member_that_is_late(scene: Any) -> None:
     for member in members:
         member.close()
 
-    assert scene.stored() == [1, 2, 3, 4, 5]
+    assert [1, 2, 3, 4, 5] == scene.stored()
 
 
 def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
@@ -224,9 +224,9 @@ def test_too_many_dead_letters_stop_the_consumer(scene: Any) -> None:
     consuming.drain()
     consuming.consumer.close()
 
-    assert counted == [(5,)]
-    assert scene.stored() == [1, 10]
-    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(8,)]
+    assert [(5,)] == counted
+    assert [1, 10] == scene.stored()
+    assert [(8,)] == scene.rows("SELECT count(*) FROM raw.dead_letters")
 
 
 def test_records_that_the_database_refuses_stop_the_consumer_too(
@@ -248,8 +248,8 @@ def test_records_that_the_database_refuses_stop_the_consumer_too(
             consuming.drain()
         consuming.consumer.close()
 
-    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(5,)]
-    assert scene.stored() == [1]
+    assert [(5,)] == scene.rows("SELECT count(*) FROM raw.dead_letters")
+    assert [1] == scene.stored()
 
 
 def test_a_database_that_is_away_does_not_count_letters_twice(
@@ -274,7 +274,7 @@ def test_a_database_that_is_away_does_not_count_letters_twice(
     consuming.loop.step()
     consuming.consumer.close()
 
-    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(4,)]
+    assert [(4,)] == scene.rows("SELECT count(*) FROM raw.dead_letters")
 
 
 def test_oversize_notices_do_not_stop_the_consumer(scene: Any) -> None:
@@ -284,7 +284,7 @@ def test_oversize_notices_do_not_stop_the_consumer(scene: Any) -> None:
     consuming.drain()
     consuming.consumer.close()
 
-    assert scene.rows("SELECT count(*) FROM raw.dead_letters") == [(8,)]
+    assert [(8,)] == scene.rows("SELECT count(*) FROM raw.dead_letters")
 
 
 def test_numbers_of_the_positions(scene: Any) -> None:
@@ -303,5 +303,5 @@ def test_numbers_of_the_positions(scene: Any) -> None:
     consuming.consumer.close()
     after: Sequence[Any] = sorted(store.positions([0, 1, 2]).items())
 
-    assert before == {}
+    assert {} == before
     assert after == sorted(ends.items())

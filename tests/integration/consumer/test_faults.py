@@ -30,7 +30,7 @@ def test_killed_between_the_database_and_the_queue(any_scene: Any) -> None:
     """A consumer killed after its commit in the database makes no duplicates, loses nothing."""
     any_scene.producer().send(messages(range(1, 301)))
     for _ in range(2):
-        assert any_scene.start("consumer", DIES_BEFORE_TELLING_THE_QUEUE).wait(60) == 9
+        assert 9 == any_scene.start("consumer", DIES_BEFORE_TELLING_THE_QUEUE).wait(60)
     between = len(any_scene.stored())
     any_scene.start("consumer")
     any_scene.await_rows(300)
@@ -78,7 +78,7 @@ def test_a_consumer_ends_well(any_scene: Any) -> None:
     any_scene.await_rows(50)
     process.terminate()
 
-    assert process.wait(20) == 0
+    assert 0 == process.wait(20)
     assert any_scene.stored() == list(range(1, 51))
 
 

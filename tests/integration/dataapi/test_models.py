@@ -150,7 +150,7 @@ def test_the_longest_reason_is_promoted_at_once(api: Any, receipts: Any) -> None
     done = api.call("trainer", "POST", "/v1/models/auto-one/promotions", json=body)
 
     assert ("promote", "champion") == (done["action"], done["state"])
-    assert done["why"] == "approval is auto; proposed by trainer: " + "x" * 2_000
+    assert "approval is auto; proposed by trainer: " + "x" * 2_000 == done["why"]
 
 
 def test_what_was_judged_by_another_definition_waits_for_a_person(api: Any, receipts: Any) -> None:

@@ -32,7 +32,7 @@ def test_training_gives_features_and_labels_under_contract_names_and_types(wareh
     table, receipt = _read(warehouse.datasets(), "churn.training")
     servers = warehouse.databases.cluster.servers
 
-    assert table.column_names == [
+    assert [
         "request_id",
         "row",
         "event_time",
@@ -41,13 +41,13 @@ def test_training_gives_features_and_labels_under_contract_names_and_types(wareh
         "city",
         "old",
         "left",
-    ]
-    assert [str(kind) for kind in table.schema.types] == [
+    ] == table.column_names
+    assert [
         "string", "int64", "timestamp[us, tz=UTC]", "string", "double", "string", "bool", "bool",
-    ]  # fmt: skip
+    ] == [str(kind) for kind in table.schema.types]  # fmt: skip
     assert table["request_id"].to_pylist() == ids
-    assert table["left"].to_pylist() == [False, True] * 5
-    assert table["city"].to_pylist()[:2] == [None, "Bonn 'ä'"]
+    assert [False, True] * 5 == table["left"].to_pylist()
+    assert [None, "Bonn 'ä'"] == table["city"].to_pylist()[:2]
     assert (receipt.server_role, receipt.server, receipt.rows) == (
         "standby",
         f"127.0.0.1:{servers.standby_port}",
@@ -74,7 +74,7 @@ def test_the_same_mark_gives_the_same_hash_while_rows_and_corrections_come(wareh
     table, newest = _read(datasets, "churn.training")
 
     assert (again.sha256, again.rows, again.as_of) == (first.sha256, 20, first.as_of)
-    assert (newest.rows, table["left"][0].as_py()) == (25, True)
+    assert (25, True) == (newest.rows, table["left"][0].as_py())
 
 
 def test_rows_without_label_are_features_but_no_training(warehouse) -> None:
@@ -83,15 +83,15 @@ def test_rows_without_label_are_features_but_no_training(warehouse) -> None:
     warehouse.add(2, labelled=False)
     datasets = warehouse.datasets()
 
-    assert _read(datasets, "churn.training")[1].rows == 3
-    assert _read(datasets, "churn.features")[1].rows == 5
-    assert _read(datasets, "churn.labels")[0].column_names == [
+    assert 3 == _read(datasets, "churn.training")[1].rows
+    assert 5 == _read(datasets, "churn.features")[1].rows
+    assert [
         "request_id",
         "row",
         "labelled_at",
         "source",
         "left",
-    ]
+    ] == _read(datasets, "churn.labels")[0].column_names
 
 
 def test_columns_window_and_limit(warehouse) -> None:
@@ -109,16 +109,16 @@ def test_columns_window_and_limit(warehouse) -> None:
     whole, _ = _read(datasets, "churn.features", window)
     latest, _ = _read(datasets, "churn.features", window.model_copy(update={"limit": 2}))
 
-    assert whole.column_names == ["age", "row"]
-    assert whole["age"].to_pylist() == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
-    assert latest["age"].to_pylist() == [3.0, 3.5]
+    assert ["age", "row"] == whole.column_names
+    assert [1.0, 1.5, 2.0, 2.5, 3.0, 3.5] == whole["age"].to_pylist()
+    assert [3.0, 3.5] == latest["age"].to_pylist()
 
 
 def test_an_empty_dataset_has_a_schema_and_a_receipt(warehouse) -> None:
     """No rows is an answer as well, with its proof."""
     table, receipt = _read(warehouse.datasets(), "churn.training")
 
-    assert (table.num_rows, table.num_columns, receipt.rows) == (0, 8, 0)
+    assert (0, 8, 0) == (table.num_rows, table.num_columns, receipt.rows)
 
 
 def test_raw_requests_are_a_reproducible_dataset(warehouse) -> None:
@@ -144,9 +144,9 @@ def test_raw_requests_are_a_reproducible_dataset(warehouse) -> None:
     _, again = _read(datasets, "churn.requests", receipt.query)
     _, newest = _read(datasets, "churn.requests")
 
-    assert table["inputs"].to_pylist() == ['{"age": [2]}', '{"age": [3]}']
+    assert ['{"age": [2]}', '{"age": [3]}'] == table["inputs"].to_pylist()
     assert (again.sha256, again.rows) == (receipt.sha256, 2)
-    assert newest.rows == 3
+    assert 3 == newest.rows
 
 
 def test_a_mark_that_is_not_closed_here_is_refused(warehouse) -> None:
@@ -219,8 +219,8 @@ def test_every_pipeline_has_four_datasets(warehouse) -> None:
     """The list names the four contracts of a pipeline with their columns."""
     found = {description.name: description for description in warehouse.datasets().list()}
 
-    assert list(found) == ["churn.training", "churn.features", "churn.labels", "churn.requests"]
-    assert [column.dtype for column in found["churn.training"].columns][-2:] == ["bool", "bool"]
+    assert ["churn.training", "churn.features", "churn.labels", "churn.requests"] == list(found)
+    assert ["bool", "bool"] == [column.dtype for column in found["churn.training"].columns][-2:]
 
 
 def test_a_read_that_was_not_ended_has_no_receipt(warehouse) -> None:
@@ -295,7 +295,7 @@ def test_a_feature_with_the_name_of_the_target_is_refused_and_hides_nothing_else
     warehouse.databases.catch_up()
     datasets = warehouse.datasets()
 
-    assert len(datasets.list()) == 4
+    assert 4 == len(datasets.list())
     with (
         pytest.raises(Refused, match="two columns 'left'"),
         datasets.open("churn.training", ALL, caller="t"),

@@ -30,9 +30,9 @@ def test_a_replica_read_is_proven_and_sees_what_the_primary_wrote(databases) -> 
         count = read.connection.execute("SELECT count(*) FROM control.ledger").fetchone()
     replica.close()
 
-    assert count == (1,)
+    assert (1,) == count
     assert f"127.0.0.1:{databases.cluster.servers.standby_port}" == read.server
-    assert (read.timeline, read.lag_bytes >= 0) == (1, True)
+    assert (1, True) == (read.timeline, read.lag_bytes >= 0)
 
 
 def test_the_primary_refuses_the_reader_role(databases) -> None:
@@ -55,7 +55,7 @@ def test_a_write_is_all_or_nothing(databases) -> None:
         count = connection.execute("SELECT count(*) FROM control.ledger").fetchone()
     pool.close()
 
-    assert count == (0,)
+    assert (0,) == count
 
 
 def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
@@ -83,7 +83,7 @@ def test_sessions_that_the_server_ended_are_replaced(databases) -> None:
         again = connection.info.backend_pid
     pool.close()
 
-    assert (first != second, kept == again) == (True, True)
+    assert (True, True) == (first != second, kept == again)
 
 
 def test_a_pool_that_is_full_says_so(databases) -> None:
@@ -101,7 +101,7 @@ def test_a_pool_that_is_full_says_so(databases) -> None:
         answer = connection.execute("SELECT 1").fetchone()
     pool.close()
 
-    assert answer == (1,)
+    assert (1,) == answer
 
 
 WATCHED = (

@@ -93,7 +93,7 @@ def test_a_role_may(postgres, role: str, database: str, statement: str) -> None:
     """The server allows what a component lives by."""
     _run(postgres, role, database, statement)
 
-    assert postgres.supervisor.status()["postgres-primary"].state == "ready"
+    assert "ready" == postgres.supervisor.status()["postgres-primary"].state
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_readers_see_new_feature_tables_and_the_data_api_does_not(databases) -> 
     ):
         connection.execute("SELECT * FROM features.mine")
 
-    assert rows == []
+    assert [] == rows
 
 
 def test_backup_reads_tables_that_mlflow_makes_later(postgres) -> None:
@@ -166,7 +166,7 @@ def test_backup_reads_tables_that_mlflow_makes_later(postgres) -> None:
     ) as connection:
         connection.execute("DROP TABLE later")
 
-    assert rows == []
+    assert [] == rows
 
 
 def test_no_password_stands_in_a_log_or_a_readable_file(postgres) -> None:
@@ -181,4 +181,4 @@ def test_no_password_stands_in_a_log_or_a_readable_file(postgres) -> None:
         servers.dsn(role, "raw").get_secret_value().split(":")[2].split("@")[0] in logs
         for role in ("owner", "reader", "postgres")
     )
-    assert (configuration.stat().st_mode & 0o077, servers.standby.stat().st_mode & 0o077) == (0, 0)
+    assert (0, 0) == (configuration.stat().st_mode & 0o077, servers.standby.stat().st_mode & 0o077)

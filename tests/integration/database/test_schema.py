@@ -54,10 +54,10 @@ def test_four_processes_may_migrate_at_once(empty, kind: str) -> None:
     with empty.superuser(f"empty_{kind}") as connection:
         versions = connection.execute("SELECT version_num FROM public.alembic_version").fetchall()
 
-    assert [
+    assert [(0, False)] * 4 == [
         (process.returncode, "Traceback" in err)
         for process, (_, err) in zip(processes, ends, strict=True)
-    ] == [(0, False)] * 4
+    ]
     assert versions == [(migrate.head(kind),)]
 
 
@@ -96,7 +96,7 @@ def test_a_migration_that_fails_leaves_nothing(empty) -> None:
             "SELECT to_regclass('raw.requests'), to_regclass('public.alembic_version')"
         ).fetchone()
 
-    assert found == (None, None)
+    assert (None, None) == found
 
 
 def _insert(connection: Any, request_id: str, offset: int) -> None:
@@ -147,7 +147,7 @@ def test_a_partition_made_late_takes_its_rows_out_of_the_default_one(databases) 
             "SELECT tableoid::regclass::text FROM raw.requests ORDER BY log_offset"
         ).fetchall()
 
-    assert (before, made[0] > 0, again) == ([("raw.requests_default",)], True, (0,))
+    assert ([("raw.requests_default",)], True, (0,)) == (before, made[0] > 0, again)
     assert after == [
         (f"raw.requests_{moments[0]:%Y%m}",),
         (f"raw.requests_{first:%Y%m}",),
@@ -167,7 +167,7 @@ def test_rows_copied_twice_are_stored_once(databases) -> None:
     with databases.connect("owner", "raw") as connection:
         marks = connection.execute("SELECT count(*) FROM raw.batches WHERE mark IS NULL").fetchone()
 
-    assert (counts, stored, marks) == ([500, 0], (500,), (0,))
+    assert ([500, 0], (500,), (0,)) == (counts, stored, marks)
 
 
 INCOMING = """

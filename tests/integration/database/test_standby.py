@@ -58,8 +58,8 @@ def test_a_standby_that_is_promoted_is_refused_in_the_middle_of_a_read_and_befor
             with throwaway.superuser(standby=True) as connection:
                 connection.execute("SELECT pg_promote(wait => true, wait_seconds => 30)")
             counted = read.connection.execute("SELECT count(*) FROM control.pipelines").fetchone()
-            assert counted == (1,)  # it goes on answering
-        assert list(dataset.batches()) == []
+            assert (1,) == counted  # it goes on answering
+        assert [] == list(dataset.batches())
         with pytest.raises(StandbyUnproven, match="promoted while it was read"):
             dataset.finish()
 
@@ -91,7 +91,7 @@ def test_a_standby_behind_its_limit_is_refused_until_it_has_caught_up(throwaway)
     with strict.read() as read:
         count = read.connection.execute("SELECT count(*) FROM control.ledger").fetchone()
 
-    assert count == (500,)
+    assert (500,) == count
     assert refused.value.retry_after_s > 0
 
 
@@ -120,7 +120,7 @@ def test_a_standby_without_its_primary_is_refused(throwaway) -> None:
     with replica.read() as read:
         streams = read.lag_bytes >= 0
 
-    assert (again, streams) == ((1,), True)
+    assert ((1,), True) == (again, streams)
 
 
 def test_a_write_pool_does_not_accept_a_standby(postgres) -> None:
@@ -153,6 +153,6 @@ def test_a_standby_that_fell_behind_or_was_promoted_is_built_anew(throwaway) -> 
     supervisor.start("postgres-standby")
     throwaway.catch_up()
 
-    assert (kept, marker.exists()) == (True, False)
+    assert (True, False) == (kept, marker.exists())
     with _pool(throwaway).read() as read:
-        assert read.timeline == 1
+        assert 1 == read.timeline

@@ -40,7 +40,7 @@ def test_features_that_can_not_be_loaded_stop_only_themselves(
 
     assert reason in scene.rows(SET, broken)[0]["failure"]
     assert scene.rows(SET, broken)[0]["table_name"] is None
-    assert len(scene.features(old)) == 1
+    assert 1 == len(scene.features(old))
     assert scene.rows(SET, old)[0]["failure"] is None
 
 
@@ -61,7 +61,7 @@ def test_the_commit_must_have_the_recorded_digest(scene: Any, good: Good) -> Non
     scene.drain(worker)
 
     assert scene.rows(SET, digest)[0]["failure"] is None
-    assert len(scene.features(digest)) == 1
+    assert 1 == len(scene.features(digest))
 
 
 def test_a_commit_that_is_not_there_is_told(scene: Any) -> None:
@@ -85,7 +85,7 @@ def test_more_features_than_postgres_can_hold_are_told(scene: Any, good: Good) -
 
     assert "tables can have at most 1600 columns" in scene.rows(SET, table)[0]["failure"]
     reasons = [row["reason"] for row in scene.quarantine(rows)]
-    assert ["row is too big" in reasons[0], "is null" in reasons[1]] == [True, True]
+    assert [True, True] == ["row is too big" in reasons[0], "is null" in reasons[1]]
 
 
 def test_the_feature_set_says_what_it_gives(scene: Any) -> None:
@@ -95,17 +95,17 @@ def test_the_feature_set_says_what_it_gives(scene: Any) -> None:
 
     (found,) = scene.rows(SET, digest)
     assert found["table_name"] == f"loans_{digest[:12]}"
-    assert found["features"] == [
+    assert [
         {"name": "income", "dtype": "float64"},
         {"name": "city", "dtype": "string"},
         {"name": "heads", "dtype": "int64"},
         {"name": "member", "dtype": "bool"},
-    ]
+    ] == found["features"]
     scene.databases.catch_up()
     with scene.databases.connect("reader", "warehouse", standby=True) as connection:
-        assert connection.execute(
+        assert (0,) == connection.execute(
             f"SELECT count(*) FROM features.{found['table_name']}"
-        ).fetchone() == (0,)
+        ).fetchone()
 
 
 def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good: Good) -> None:
@@ -127,7 +127,7 @@ def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good:
     entries = scene.quarantine(digest)
     assert [ids[7], ids[21]] == [row["request_id"] for row in entries]
     assert "violates check constraint" in entries[0]["reason"]
-    assert scene.balance(digest) == {"raw": 30, "waiting": 0, "featured": 28, "quarantined": 2}
+    assert {"raw": 30, "waiting": 0, "featured": 28, "quarantined": 2} == scene.balance(digest)
     _ask(scene)
     scene.drain(worker)
 
@@ -139,7 +139,7 @@ def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good:
     _ask(scene)
     scene.drain(worker)
 
-    assert scene.balance(digest) == {"raw": 30, "waiting": 0, "featured": 30, "quarantined": 0}
+    assert {"raw": 30, "waiting": 0, "featured": 30, "quarantined": 0} == scene.balance(digest)
     assert ids == [str(row["request_id"]) for row in scene.features(digest)]
 
 
@@ -157,8 +157,8 @@ def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(scene: Any, goo
     scene.drain()
 
     (entry,) = scene.quarantine(digest)
-    assert (entry["row"], entry["reason"], entry["redrive_at"]) == (1, "-5 is below 0", None)
-    assert scene.balance(digest) == {"raw": 2, "waiting": 0, "featured": 1, "quarantined": 1}
+    assert (1, "-5 is below 0", None) == (entry["row"], entry["reason"], entry["redrive_at"])
+    assert {"raw": 2, "waiting": 0, "featured": 1, "quarantined": 1} == scene.balance(digest)
 
 
 def test_a_wider_definition_takes_the_bad_rows_in(scene: Any, good: Good) -> None:
@@ -170,7 +170,7 @@ def test_a_wider_definition_takes_the_bad_rows_in(scene: Any, good: Good) -> Non
     scene.drain()
 
     assert ["-5 is below 0"] == [row["reason"] for row in scene.quarantine(strict)]
-    assert scene.quarantine(wide) == []
+    assert [] == scene.quarantine(wide)
     assert [-5.0] == [row["income"] for row in scene.features(wide)]
     assert ["yes"] == [row["text"] for row in scene.rows("SELECT text FROM warehouse.labels")]
 
@@ -186,12 +186,12 @@ def test_a_redrive_of_a_request_that_is_gone_says_so(scene: Any, good: Good) -> 
     scene.drain()
 
     (entry,) = scene.quarantine(digest)
-    assert entry["reason"] == "the request is not in the raw database any more"
-    assert (entry["payload"]["income"], entry["redrive_at"], entry["resolved_at"]) == (
+    assert "the request is not in the raw database any more" == entry["reason"]
+    assert (
         -5,
         None,
         None,
-    )
+    ) == (entry["payload"]["income"], entry["redrive_at"], entry["resolved_at"])
 
 
 def test_a_table_that_can_not_be_written_stops_only_its_digest(scene: Any, good: Good) -> None:
@@ -210,14 +210,14 @@ def test_a_table_that_can_not_be_written_stops_only_its_digest(scene: Any, good:
     for _ in range(3):
         worker.step()
 
-    assert len(scene.features(second)) == 1
+    assert 1 == len(scene.features(second))
     assert "can't be written" in scene.rows(SET, first)[0]["failure"]
     with scene.databases.connect("etl", "warehouse") as connection:
         connection.execute(f"ALTER TABLE features.away RENAME TO {table}")
     for _ in range(3):
         worker.step()
 
-    assert len(scene.features(first)) == 1
+    assert 1 == len(scene.features(first))
     assert scene.rows(SET, first)[0]["failure"] is None
 
 

@@ -31,7 +31,7 @@ def test_a_served_row_becomes_a_feature_row(scene: Any, good: Good) -> None:
         "row": 1, "event_time": datetime(2026, 3, 1, 12, tzinfo=UTC), "key": None,
         "income": 0.0, "city": None, "heads": 1, "member": False,
     }  # fmt: skip
-    assert scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 0
+    assert 0 == scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"]
 
 
 def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
@@ -87,13 +87,13 @@ def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
         (row["request_id"], row["row"], row["column_name"], row["reason"])
         for row in scene.quarantine(digest)
     ]
-    assert scene.quarantine(digest)[2]["payload"] == {
+    assert {
         "income": -1,
         "city": "Bo\\u0000nn",
         "children": 2,
         "member": True,
-    }
-    assert scene.balance(digest) == {"raw": 10, "waiting": 0, "featured": 4, "quarantined": 6}
+    } == scene.quarantine(digest)[2]["payload"]
+    assert {"raw": 10, "waiting": 0, "featured": 4, "quarantined": 6} == scene.balance(digest)
 
 
 def test_rows_of_an_older_definition_fit_when_they_can(scene: Any, good: Good) -> None:
@@ -143,7 +143,7 @@ def test_a_history_row_brings_its_label(scene: Any, good: Good) -> None:
     assert [("paid", "'perhaps' is not one of no, yes")] == [
         (row["column_name"], row["reason"]) for row in scene.quarantine(digest)
     ]
-    assert scene.balance(digest) == {"raw": 4, "waiting": 0, "featured": 3, "quarantined": 1}
+    assert {"raw": 4, "waiting": 0, "featured": 3, "quarantined": 1} == scene.balance(digest)
 
 
 def test_numbers_and_flags_are_number_labels(scene: Any, good: Good) -> None:
@@ -154,4 +154,4 @@ def test_numbers_and_flags_are_number_labels(scene: Any, good: Good) -> None:
     scene.drain()
 
     labels = scene.rows("SELECT number, text FROM warehouse.labels ORDER BY request_id")
-    assert labels == [{"number": 1.0, "text": None}, {"number": 0.0, "text": None}]
+    assert [{"number": 1.0, "text": None}, {"number": 0.0, "text": None}] == labels

@@ -39,7 +39,7 @@ def test_small_batches_give_the_same_as_one(scene: Any, good: Good) -> None:
     found = scene.features(digest)
     assert ids == list(dict.fromkeys(str(row["request_id"]) for row in found))
     assert len({row["batch"] for row in found}) > 10
-    assert scene.balance(digest)["waiting"] == 0
+    assert 0 == scene.balance(digest)["waiting"]
 
 
 def test_a_late_transaction_is_not_skipped(scene: Any, good: Good) -> None:
@@ -84,7 +84,7 @@ def test_a_new_digest_is_backfilled_beside_the_old_one(scene: Any, good: Good) -
         sorted(set(scene.features(digest)[0]) - {"request_id", "row", "batch", "event_time", "key"})
         for digest in (old, new)
     ]
-    assert scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 2
+    assert 2 == scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"]
     assert (
         scene.balance(old)
         == scene.balance(new)
@@ -129,7 +129,7 @@ def test_another_target_relabels_the_history(scene: Any, good: Good) -> None:
     scene.drain()
 
     assert ["yes", "no"] == _open_labels(scene)
-    assert scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"] == 3
+    assert 3 == scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"]
 
 
 def test_an_earlier_target_relabels_the_history_again(scene: Any, good: Good) -> None:
@@ -151,7 +151,7 @@ def test_an_earlier_target_relabels_the_history_again(scene: Any, good: Good) ->
     scene.drain()
 
     assert ["yes"] == _open_labels(scene)
-    assert scene.balance(digest) == {"raw": 2, "waiting": 0, "featured": 2, "quarantined": 0}
+    assert {"raw": 2, "waiting": 0, "featured": 2, "quarantined": 0} == scene.balance(digest)
 
 
 def test_only_the_target_that_holds_labels(scene: Any, good: Good) -> None:
@@ -190,10 +190,10 @@ def test_a_killed_etl_loses_and_doubles_nothing(scene: Any, good: Good, tmp_path
     found = [str(row["request_id"]) for row in scene.features(digest)]
     assert left > 0
     assert set(ids) - set(found) == {scene.quarantine(digest)[0]["request_id"]} == {ids[0]}
-    assert scene.balance(digest) == {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1}
-    assert scene.rows(
+    assert {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1} == scene.balance(digest)
+    assert [{"n": 200, "d": 200}] == scene.rows(
         "SELECT count(*) AS n, count(DISTINCT request_id) AS d FROM warehouse.labels"
-    ) == [{"n": 200, "d": 200}]
+    )
 
 
 def test_two_processes_share_the_work(scene: Any, good: Good, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_requests_of_other_pipelines_are_left_alone(scene: Any, good: Good) -> N
 
     assert [one] == [str(row["request_id"]) for row in scene.features(loans)]
     assert other in {str(row["request_id"]) for row in scene.features(others)}
-    assert len(scene.features(others)) == 2
+    assert 2 == len(scene.features(others))
 
 
 def test_a_database_that_is_away_is_told_so(scene: Any, good: Good) -> None:
@@ -247,4 +247,4 @@ def test_a_database_that_is_away_is_told_so(scene: Any, good: Good) -> None:
         worker.step()
     scene.drain()
 
-    assert len(scene.features(digest)) == 1
+    assert 1 == len(scene.features(digest))

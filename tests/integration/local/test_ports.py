@@ -35,5 +35,5 @@ def test_no_port_is_given_twice() -> None:
     chosen = ports.choose({str(number): 0 for number in range(20)})
     again = ports.choose({"a": chosen["0"], "b": chosen["0"]})
 
-    assert len(set(chosen.values())) == 20
+    assert 20 == len(set(chosen.values()))
     assert again["a"] != again["b"]

@@ -55,7 +55,7 @@ def test_gone_under_a_running_consumer(kafka: Any) -> None:
     """A consumer that retention overtakes while it waits stops as loudly."""
     producer, consumer = kafka.producer(), kafka.consumer()
     producer.send([(f"key {number}".encode(), b"value") for number in range(60)])
-    assert read_all(consumer, 60) == 60
+    assert 60 == read_all(consumer, 60)
     consumer.seek({0: 1})
     remove(kafka, 4)
 
@@ -81,4 +81,4 @@ def test_a_broker_that_is_not_there() -> None:
     consumer.close()
     gc.collect()
 
-    assert consumer.assigned == frozenset()
+    assert frozenset() == consumer.assigned

@@ -70,7 +70,7 @@ def test_equal_keys_stay_in_order(scene: Any) -> None:
     found = poll_until([scene.consumer()], lambda records: len(records) >= 10)
 
     assert [int(record.value.split()[1]) for record in found] == list(range(10))
-    assert len({record.partition for record in found}) == 1
+    assert 1 == len({record.partition for record in found})
 
 
 def test_an_empty_topic_gives_nothing(scene: Any) -> None:
@@ -80,7 +80,7 @@ def test_an_empty_topic_gives_nothing(scene: Any) -> None:
     started = time.monotonic()
     found = consumer.poll(timeout_s=0.2, max_records=10)
 
-    assert list(found) == []
+    assert [] == list(found)
     assert time.monotonic() - started < 5.0
 
 
@@ -93,7 +93,7 @@ def test_a_poll_keeps_to_its_limit(scene: Any) -> None:
     while sum(sizes) < 50 and time.monotonic() < deadline:
         sizes.append(len(consumer.poll(timeout_s=0.1, max_records=7)))
 
-    assert sum(sizes) == 50
+    assert 50 == sum(sizes)
     assert max(sizes) <= 7
 
 
@@ -110,7 +110,7 @@ def test_reading_begins_where_the_database_says(scene: Any) -> None:
     assert {(r.partition, r.offset) for r in again} == {
         (r.partition, r.offset) for r in found if r.offset >= 5
     }
-    assert len(again) == 85
+    assert 85 == len(again)
 
 
 def test_seek_reads_again(scene: Any) -> None:
@@ -209,12 +209,12 @@ def test_a_database_that_is_away_is_asked_again(scene: Any) -> None:
             found += consumer.poll(timeout_s=0.1, max_records=100)
         except Unavailable:
             failures += 1
-            assert found == []
+            assert [] == found
             consumer.keep_alive(0.02)
 
-    assert failures == 3
-    assert min(r.offset for r in found) == 2
-    assert len(found) == 24
+    assert 3 == failures
+    assert 2 == min(r.offset for r in found)
+    assert 24 == len(found)
 
 
 def test_keep_alive_reads_nothing(scene: Any) -> None:
@@ -267,4 +267,4 @@ def test_sending_nothing_is_nothing(scene: Any) -> None:
     consumer = scene.consumer()
     poll_until([consumer], lambda _: len(consumer.assigned) == 3)
 
-    assert set(consumer.end_offsets().values()) == {0}
+    assert {0} == set(consumer.end_offsets().values())

@@ -70,8 +70,8 @@ def test_a_download_is_what_was_published(
     store.download(published.artifacts, to, published.manifest_sha256)
 
     assert manifest.verify(to, published.manifest_sha256) == manifest.build(published.folder)
-    assert [path.name for path in to.parent.iterdir()] == ["model"]
-    assert store.tree(published.artifacts) == ["deep/signature.json", "manifest.json", "model.onnx"]
+    assert ["model"] == [path.name for path in to.parent.iterdir()]
+    assert ["deep/signature.json", "manifest.json", "model.onnx"] == store.tree(published.artifacts)
 
 
 @pytest.mark.parametrize("harm", ["flipped", "missing", "other manifest"])
@@ -96,7 +96,7 @@ def test_a_harmed_model_never_appears(
 
     with pytest.raises(ManifestMismatch, match=file.name):
         store.download(published.artifacts, tmp_path / "down" / "model", published.manifest_sha256)
-    assert list((tmp_path / "down").iterdir()) == []
+    assert [] == list((tmp_path / "down").iterdir())
 
 
 def test_what_is_not_there_is_unknown(store: ModelStore, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_not_there_is_unknown(store: ModelStore, tmp_path: Path) -> None
         store.download("1/nothing/artifacts/model", tmp_path / "model", "0" * 64)
     with pytest.raises(UnknownName):
         store.aliases("nobody")
-    assert store.versions("nobody") == []
+    assert [] == store.versions("nobody")
 
 
 def test_aliases_follow(store: ModelStore, published: Published) -> None:
@@ -137,8 +137,8 @@ def test_a_run_tells_its_story(
     ).json()
     (version,) = store.versions(published.name)
 
-    assert (found["info"]["status"], len(found["data"]["params"])) == ("FAILED", 120)
-    assert [point["value"] for point in history["metrics"]] == [0.5, 0.25]
+    assert ("FAILED", 120) == (found["info"]["status"], len(found["data"]["params"]))
+    assert [0.5, 0.25] == [point["value"] for point in history["metrics"]]
     assert (version["description"], version["run_id"], version["tags"]) == (
         "The first version.",
         published.run.id,
@@ -185,11 +185,11 @@ def test_strange_hosts_are_refused(mlflow: Any) -> None:
     A page in somebody's browser can't reach it by another name.
     """
     assert (
-        httpx.get(
+        403
+        == httpx.get(
             f"{mlflow.url}/api/2.0/mlflow/experiments/search?max_results=1",
             headers={"Host": "evil.example"},
         ).status_code
-        == 403
     )
 
 

@@ -142,8 +142,8 @@ def test_only_callers_with_the_role_are_answered(
     )
 
     assert code == answer.status_code
-    assert code == 200 or answer.headers["content-type"] == "application/problem+json"
-    assert code != 401 or answer.headers["www-authenticate"] == "Bearer"
+    assert 200 == code or "application/problem+json" == answer.headers["content-type"]
+    assert code != 401 or "Bearer" == answer.headers["www-authenticate"]
 
 
 ROW = {"age": 1, "bmi": 2.0, "dose": 0.0, "class": "a"}

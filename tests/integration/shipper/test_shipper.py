@@ -42,7 +42,7 @@ def test_the_outbox_is_emptied(any_scene: Any) -> None:
     await_empty(writer)
 
     assert any_scene.stored() == list(range(1, 501))
-    assert writer.status().bytes == 0
+    assert 0 == writer.status().bytes
 
 
 def test_killed_between_queue_and_acknowledgement(any_scene: Any) -> None:
@@ -50,7 +50,7 @@ def test_killed_between_queue_and_acknowledgement(any_scene: Any) -> None:
     writer = any_scene.writer()
     any_scene.append(writer, 60)
     for _ in range(2):
-        assert any_scene.start("shipper", DIES_BEFORE_ACKNOWLEDGING).wait(60) == 9
+        assert 9 == any_scene.start("shipper", DIES_BEFORE_ACKNOWLEDGING).wait(60)
     any_scene.start("shipper")
     any_scene.start("consumer")
     await_empty(writer)
@@ -60,7 +60,7 @@ def test_killed_between_queue_and_acknowledgement(any_scene: Any) -> None:
         assert time.monotonic() < deadline, read
         time.sleep(0.05)
 
-    assert read == 180
+    assert 180 == read
     assert any_scene.stored() == list(range(1, 61))
 
 
@@ -96,7 +96,7 @@ def test_sigterm_drains(any_scene: Any) -> None:
         any_scene.append(writer, 50)
     shipper.terminate()
 
-    assert shipper.wait(30) == 0
+    assert 0 == shipper.wait(30)
     assert writer.status().acknowledged == writer.status().accepted == 2001
 
 
@@ -126,7 +126,7 @@ def test_a_record_too_large_for_the_queue(scene: Any) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
-    assert scene.stored() == [1, 3]
+    assert [1, 3] == scene.stored()
     assert (2, scene.settings.queue.max_record_bytes) == (
         kept.sequence,
         len(kept.inputs["text"][0]),
@@ -146,7 +146,7 @@ def test_a_payload_that_is_no_record(scene: Any) -> None:
     scene.start("consumer")
     scene.await_rows(1)
 
-    assert scene.stored() == [2]
+    assert [2] == scene.stored()
     assert scene.rows("SELECT sequence, outbox_id::text FROM raw.dead_letters") == [
         (1, writer.outbox_id)
     ]
@@ -191,8 +191,8 @@ def test_the_broker_is_down(
         await_empty(writer)
         scene.await_rows(510)
 
-        assert (held.accepted, held.acknowledged) == (510, 10)
-        assert (shipper.poll(), consumer.poll()) == (None, None)
+        assert (510, 10) == (held.accepted, held.acknowledged)
+        assert (None, None) == (shipper.poll(), consumer.poll())
         assert scene.stored() == list(range(1, 511))
     finally:
         scene.close()

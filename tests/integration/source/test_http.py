@@ -114,10 +114,10 @@ def test_a_known_commit_asks_nobody(git: GitServer, tmp_path: Path) -> None:
     """A hash that was fetched once needs no server any more; older commits come with the clone."""
     old, new = git.commit("first"), git.commit("second")
     settings = git.settings(tmp_path / "cache")
-    assert _model(settings, new) == "second"
+    assert "second" == _model(settings, new)
     before = len(git.requests)
 
-    assert (_model(settings, old), _model(settings, new)) == ("first", "second")
+    assert ("first", "second") == (_model(settings, old), _model(settings, new))
     assert len(git.requests) == before > 0
 
 
@@ -134,8 +134,8 @@ def test_branches_and_tags_follow_the_server(git: GitServer, tmp_path: Path) -> 
         repository.refs[b"refs/heads/release"] = second.encode()
         del repository.refs[b"refs/tags/v1"]
 
-    assert before == ("first", "first")
-    assert _model(settings, "release") == "second"
+    assert ("first", "first") == before
+    assert "second" == _model(settings, "release")
     with pytest.raises(UnknownName, match="v1: no branch, tag or commit of that name"):
         _model(settings, "v1")
 
@@ -147,7 +147,7 @@ def test_a_password_is_sent_and_never_shown(git: GitServer, tmp_path: Path) -> N
     good = git.settings(tmp_path / "cache", username="robot", password=SecretStr("open sesame"))
     bad = git.settings(tmp_path / "other", username="robot", password=SecretStr("wrong-one"))
 
-    assert _model(good) == "first"
+    assert "first" == _model(good)
     with pytest.raises(SettingsError) as refusal:
         _model(bad)
     assert "MLPLATFORM_SOURCE__USERNAME: http://127.0.0.1" in str(refusal.value)
@@ -167,7 +167,7 @@ def test_a_server_that_is_away_is_unavailable(git: GitServer, tmp_path: Path) ->
     ):
         _model(away)
     git.port = port
-    assert _model(settings, made) == "first"
+    assert "first" == _model(settings, made)
 
 
 def test_a_server_that_is_not_git_is_reported(git: GitServer, tmp_path: Path) -> None:
@@ -197,4 +197,4 @@ def test_many_processes_may_fetch_at_once(git: GitServer, tmp_path: Path) -> Non
     ]
     found = [child.communicate(timeout=120)[0].strip() for child in children]
 
-    assert found == ["first"] * 4
+    assert ["first"] * 4 == found

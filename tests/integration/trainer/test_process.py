@@ -59,7 +59,7 @@ def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> No
     out, _ = child.communicate(timeout=DEADLINE_S)
     lines = (tmp_path / "log").read_text().splitlines()
 
-    assert child.returncode == 0, lines[-5:]
+    assert 0 == child.returncode, lines[-5:]
     assert out.decode().startswith(
         f"{bank.name} version 1 is champion (onnx, 297 rows for training, 103 held out)"
     )
@@ -86,7 +86,7 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
     child.communicate(timeout=DEADLINE_S)
 
     assert child.returncode == 128 + signal.SIGTERM
-    assert [run["info"]["status"] for run in bank.runs()] == ["KILLED"]
+    assert ["KILLED"] == [run["info"]["status"] for run in bank.runs()]
     bank.hold_lease("the next one")  # is free
 
 
@@ -104,4 +104,4 @@ def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path:
 
     assert child.returncode != 0
     assert "MLPLATFORM_POSTGRES__WAREHOUSE_REPLICA_DSN" in (tmp_path / "log").read_text()
-    assert bank.runs() == []
+    assert [] == bank.runs()

@@ -73,11 +73,11 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(
     }
     answer = load(tmp_path / "model", form, trusted=()).predict(features)
 
-    assert (outcome.state, outcome.format, outcome.rows) == (
+    assert (
         "champion",
         "onnx",
         {"train": 297, "test": 103},
-    )
+    ) == (outcome.state, outcome.format, outcome.rows)
     assert (champion.version, champion.receipt_id, champion.metrics) == (
         outcome.version,
         receipt["id"],
@@ -89,7 +89,7 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(
         form.features_digest,
     )
     assert champion.gate_digest == outcome.gate_digest == hashlib.sha256(gates).hexdigest()
-    assert (json.loads(gates)["passed"], json.loads(gates)["champion"]) == (True, None)
+    assert (True, None) == (json.loads(gates)["passed"], json.loads(gates)["champion"])
     assert "<h2>Gates</h2>" in report
     assert 'src="http' not in report
     assert (run["info"]["status"], run["info"]["run_id"]) == ("FINISHED", outcome.run_id)
@@ -104,7 +104,7 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(
         outcome.manifest_sha256,
     )
     assert "Whether a loan will be paid back in time." in version["description"]
-    assert answer["prediction"].tolist() == ["yes"]
+    assert ["yes"] == answer["prediction"].tolist()
 
 
 def test_the_same_data_code_and_seed_give_the_same_model(bank: Any) -> None:
@@ -134,7 +134,7 @@ def test_grown_data_make_a_new_version_that_is_compared_on_the_same_rows(
     bank.bring(history(200, seed=1))
     second = bank.train()
 
-    assert sum(second.rows.values()) == 600
+    assert 600 == sum(second.rows.values())
     assert second.rows["test"] > first.rows["test"]
     assert second.champion == first.version
     assert second.champion_metrics.keys() == second.metrics.keys()
@@ -155,7 +155,7 @@ def test_a_standby_that_is_behind_is_waited_for(bank_of_its_own: Any, history: A
         outcome = bank.train()
         resume.join()
 
-    assert sum(outcome.rows.values()) == 600
+    assert 600 == sum(outcome.rows.values())
 
 
 def test_a_failing_gate_blocks(bank: Any) -> None:
@@ -169,10 +169,10 @@ def test_a_failing_gate_blocks(bank: Any) -> None:
     (run,) = bank.runs()
     tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
 
-    assert (run["info"]["status"], tags["gates"]) == ("FAILED", "failed")
+    assert ("FAILED", "failed") == (run["info"]["status"], tags["gates"])
     assert run["info"]["run_id"] in refused.value.fix
     assert b"not passed" in bank.artifact(run["info"]["run_id"], "report/report.html")
-    assert bank.versions() == []
+    assert [] == bank.versions()
     bank.hold_lease("another run", ttl_s=5)
 
 
@@ -182,7 +182,7 @@ def test_a_failing_case_blocks(bank: Any, strict_cases: str) -> None:
     with pytest.raises(Refused, match="nobody is ever sure"):
         bank.train()
 
-    assert bank.versions() == []
+    assert [] == bank.versions()
 
 
 def test_a_manual_pipeline_waits_for_a_person(bank: Any) -> None:
@@ -220,7 +220,7 @@ def test_what_can_be_known_before_is_no_end_of_a_training(
         bank.train()
     (run,) = bank.runs()
 
-    assert {name for name in _metrics(run) if name.startswith("seconds_")} == {"seconds_pin"}
+    assert {"seconds_pin"} == {name for name in _metrics(run) if name.startswith("seconds_")}
 
 
 def test_only_one_training_at_a_time(bank: Any) -> None:
@@ -229,7 +229,7 @@ def test_only_one_training_at_a_time(bank: Any) -> None:
     with pytest.raises(Refused, match="another run"):
         bank.train()
 
-    assert bank.runs() == []
+    assert [] == bank.runs()
 
 
 def test_a_champion_of_other_features_is_fed_with_its_own(bank: Any) -> None:
@@ -262,7 +262,7 @@ def test_a_gate_may_slice_by_a_raw_column(bank: Any) -> None:
     outcome = bank.train()
     gates = json.loads(bank.artifact(outcome.run_id, "report/gates.json"))["gates"]
 
-    assert [gate["slice"] for gate in gates] == ["city=Bonn", "city=Kiel"]
+    assert ["city=Bonn", "city=Kiel"] == [gate["slice"] for gate in gates]
     assert sum(gate["rows"] for gate in gates) == outcome.rows["test"]
 
 
@@ -274,7 +274,7 @@ def test_the_applied_commit_is_trained_and_no_later_one(bank: Any) -> None:
     outcome = bank.train()
 
     assert bank.status().champion.commit == applied != later
-    assert outcome.state == "champion"
+    assert "champion" == outcome.state
 
 
 def test_features_that_are_not_ready_are_not_waited_for_for_ever(bank: Any) -> None:
@@ -285,7 +285,7 @@ def test_features_that_are_not_ready_are_not_waited_for_for_ever(bank: Any) -> N
     with pytest.raises(Unavailable, match="400 requests wait"):
         bank.train(trainer=TrainerSettings(wait_s=0.2))
 
-    assert [run["info"]["status"] for run in bank.runs()] == ["FAILED"]
+    assert ["FAILED"] == [run["info"]["status"] for run in bank.runs()]
 
 
 def test_code_that_breaks_is_the_authors_error(bank: Any) -> None:

@@ -80,8 +80,8 @@ def test_damage_does_not_stop_the_removal_of_old_snapshots(tmp_path: Path) -> No
         _dated(tmp_path, day, good="3", damaged="12")
     prune(tmp_path, 2)
 
-    assert _days(tmp_path) == [2, 3, 5, 6]
-    assert len(list(tmp_path.iterdir())) == 4
+    assert [2, 3, 5, 6] == _days(tmp_path)
+    assert 4 == len(list(tmp_path.iterdir()))
 
 
 def test_a_snapshot_that_cannot_be_read_is_no_good_copy(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_snapshot_that_cannot_be_read_is_no_good_copy(tmp_path: Path) -> None:
     _dated(tmp_path, 3, damaged="17")
     prune(tmp_path, 1)
 
-    assert _days(tmp_path) == [1, 3]
+    assert [1, 3] == _days(tmp_path)
 
 
 def test_what_killed_runs_left_goes_and_nothing_else(tmp_path: Path) -> None:
@@ -109,17 +109,17 @@ def test_names_sort_by_time_in_any_zone() -> None:
     """The name is the moment in UTC, so that names sort as moments do."""
     later = (MOMENT + timedelta(hours=1)).astimezone(timezone(timedelta(hours=-11)))
 
-    assert [snapshot.name_of(moment) for moment in (MOMENT, later)] == [
+    assert [
         "registry-20260102T030405Z",
         "registry-20260102T040405Z",
-    ]
+    ] == [snapshot.name_of(moment) for moment in (MOMENT, later)]
 
 
 def test_a_sealed_folder_is_proven_whole(tmp_path: Path) -> None:
     """Every file is in the index, whatever its name."""
     index = verify(_made(tmp_path))
 
-    assert [file.path for file in index.files] == ["artifacts/.hidden name", "mlflow/runs.copy"]
+    assert ["artifacts/.hidden name", "mlflow/runs.copy"] == [file.path for file in index.files]
 
 
 @pytest.mark.parametrize("name", ["index.json", "index.sha256"])
@@ -139,7 +139,7 @@ def test_the_newest_is_found_and_parts_are_not(tmp_path: Path) -> None:
     (tmp_path / ".registry-20260104T030405Z.part").mkdir()
     (tmp_path / "registry-of-mine").mkdir()
 
-    assert snapshot.find(tmp_path, None).name == "registry-20260103T030405Z"
-    assert len(snapshot.existing(tmp_path)) == 2
+    assert "registry-20260103T030405Z" == snapshot.find(tmp_path, None).name
+    assert 2 == len(snapshot.existing(tmp_path))
     with pytest.raises(UnknownName, match="registry-1"):
         snapshot.find(tmp_path, "registry-1")

@@ -79,5 +79,5 @@ def test_a_missing_request_breaks_a_promise() -> None:
 
     answers.missing = ()
     assert (
-        promises.nothing_is_missing() == "7 accepted, 5 stored, the rest on its way, none missing"
+        "7 accepted, 5 stored, the rest on its way, none missing" == promises.nothing_is_missing()
     )

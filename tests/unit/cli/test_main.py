@@ -62,8 +62,8 @@ def test_help_lists_every_command(
     code = run(monkeypatch, "--help")
     text = capsys.readouterr().out
 
-    assert code == 0
-    assert [command for command in NAMES if f" {command} " not in text] == []
+    assert 0 == code
+    assert [] == [command for command in NAMES if f" {command} " not in text]
 
 
 @pytest.mark.parametrize("command", commands.COMMANDS, ids=lambda command: command.name)
@@ -95,7 +95,7 @@ def test_help_loads_nothing_heavy(ending: str, light: Sequence[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stderr.split()
 
-    assert [name for name in HEAVY if name in loaded and name not in light] == []
+    assert [] == [name for name in HEAVY if name in loaded and name not in light]
     assert "mlplatform.cli.up" not in loaded
 
 
@@ -107,8 +107,8 @@ def test_errors_are_one_line(
     code = run(monkeypatch, "predict", "diabetes", "--row", "{}")
     out, err = capsys.readouterr()
 
-    assert (code, out) == (1, "")
-    assert err.splitlines()[0] == "error: --home: there is no local stack here"
+    assert (1, "") == (code, out)
+    assert "error: --home: there is no local stack here" == err.splitlines()[0]
     assert "mlplatform up" in err
     assert "Traceback" not in err
 
@@ -129,7 +129,7 @@ def test_unknown_settings_are_refused(
     monkeypatch.setenv("MLPLATFORM_DATAAPI__ULR", "http://x")
     code = run(monkeypatch, "balance")
 
-    assert code == 1
+    assert 1 == code
     assert "MLPLATFORM_DATAAPI__ULR" in capsys.readouterr().err
 
 
@@ -138,4 +138,4 @@ def test_words_that_need_no_platform(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     """Version and help work anywhere."""
-    assert run(monkeypatch, *words) == 0
+    assert 0 == run(monkeypatch, *words)

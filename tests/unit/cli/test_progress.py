@@ -18,10 +18,10 @@ def test_plain_steps_are_single_lines(capsys: pytest.CaptureFixture[str]) -> Non
         say("tune") or 1 / 0
     lines = capsys.readouterr().err.splitlines()
 
-    assert [line.rsplit("  ", 1)[0] for line in lines] == [
+    assert [
         "ok import: 2 of 2",
         "FAILED train  tune",
-    ]
+    ] == [line.rsplit("  ", 1)[0] for line in lines]
 
 
 def test_long_plain_steps_show_that_they_live(
@@ -33,11 +33,11 @@ def test_long_plain_steps_show_that_they_live(
         for word in ("1", "2", "3"):
             say(word)
 
-    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
+    assert [
         "… import: 1",
         "… import: 2",
         "ok import: 3",
-    ]
+    ] == [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()]
 
 
 def test_terminal_steps_leave_one_line() -> None:

@@ -14,8 +14,8 @@ NOWHERE = Platform(settings.Settings(), None)
 
 def test_rows_of_the_command_line() -> None:
     """A JSON object is one row, a list is several."""
-    assert rows.rows_of(NOWHERE, "p", '{"a": 1}', None) == [{"a": 1}]
-    assert rows.rows_of(NOWHERE, "p", '[{"a": 1}, {"a": 2}]', None) == [{"a": 1}, {"a": 2}]
+    assert [{"a": 1}] == rows.rows_of(NOWHERE, "p", '{"a": 1}', None)
+    assert [{"a": 1}, {"a": 2}] == rows.rows_of(NOWHERE, "p", '[{"a": 1}, {"a": 2}]', None)
 
 
 @pytest.mark.parametrize(
@@ -33,15 +33,15 @@ def test_rows_of_files(
     monkeypatch.setattr(rows, "_without_target", lambda _platform, _name, found: found)
     (tmp_path / name).write_text(text)
 
-    assert rows.rows_of(NOWHERE, "p", None, tmp_path / name) == [
-        {"a": 1.5, "b": "north", "c": True, "d": None}
-    ]
+    assert [{"a": 1.5, "b": "north", "c": True, "d": None}] == rows.rows_of(
+        NOWHERE, "p", None, tmp_path / name
+    )
 
 
 def test_lines_are_rows() -> None:
     """A row a line is read as well as a list."""
-    assert rows.from_json('{"a": 1}\n\n{"a": 2}\n', "-") == [{"a": 1}, {"a": 2}]
-    assert rows.from_json('{"a": 1}\n', "-") == [{"a": 1}]
+    assert [{"a": 1}, {"a": 2}] == rows.from_json('{"a": 1}\n\n{"a": 2}\n', "-")
+    assert [{"a": 1}] == rows.from_json('{"a": 1}\n', "-")
 
 
 @pytest.mark.parametrize("text", ["[]", "[1]", "3", '"a"'])

@@ -13,13 +13,13 @@ def test_tail_goes_on_where_it_was(tmp_path: Path) -> None:
     log.write_text("1\n2\n3\n")
     tail = Tail(log)
 
-    assert tail.last(2) == ["2", "3"]
+    assert ["2", "3"] == tail.last(2)
     with log.open("a") as file:
         file.write("4\nhal")
-    assert tail.new() == ["4"]
+    assert ["4"] == tail.new()
     with log.open("a") as file:
         file.write("f\n")
-    assert tail.new() == ["half"]
+    assert ["half"] == tail.new()
 
 
 def test_tail_follows_a_new_file(tmp_path: Path) -> None:
@@ -30,11 +30,11 @@ def test_tail_follows_a_new_file(tmp_path: Path) -> None:
     tail.last(1)
     log.write_text("new\n")
 
-    assert tail.new() == ["new"]
+    assert ["new"] == tail.new()
     log.rename(tmp_path / "a.log.1")
-    assert tail.new() == []
+    assert [] == tail.new()
     log.write_text("another\n")
-    assert tail.new() == ["another"]
+    assert ["another"] == tail.new()
 
 
 def test_names_stand_in_front_of_several(
@@ -46,4 +46,4 @@ def test_names_stand_in_front_of_several(
     print_logs({"a": tmp_path / "a.log", "long": tmp_path / "long.log"}, lines=5, follow=False)
     print_logs({"a": tmp_path / "a.log"}, lines=5, follow=False)
 
-    assert capsys.readouterr().out == "a    | x\nlong | y\nx\n"
+    assert "a    | x\nlong | y\nx\n" == capsys.readouterr().out

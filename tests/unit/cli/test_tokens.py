@@ -31,7 +31,7 @@ def test_plain_output_is_yaml_for_the_file(capsys: pytest.CaptureFixture[str]) -
     tokens.new("bot", role=["admin"])
     entry = yaml.safe_load(capsys.readouterr().out.partition("start):\n\n")[2])
 
-    assert (entry[0]["name"], entry[0]["roles"]) == ("bot", ["admin"])
+    assert ("bot", ["admin"]) == (entry[0]["name"], entry[0]["roles"])
 
 
 @pytest.mark.parametrize(

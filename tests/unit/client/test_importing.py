@@ -54,7 +54,7 @@ def test_csv_is_cut_between_rows(tmp_path: Path) -> None:
     parts = [list(csv.reader(io.StringIO(body.decode()))) for body in server.bodies]
 
     assert len(parts) > 1
-    assert {tuple(part[0]) for part in parts} == {("a", "b")}
+    assert {("a", "b")} == {tuple(part[0]) for part in parts}
     assert [row for part in parts for row in part[1:]] == rows
 
 

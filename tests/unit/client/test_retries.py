@@ -35,7 +35,7 @@ def test_a_call_survives_a_data_api_that_is_away_for_a_moment(status: int | None
 
     with _client(server, slept) as api:
         assert api.release_lease("churn", "me")
-    assert (calls, len(slept)) == (["/v1/pipelines/churn/lease"] * 2, 1)
+    assert (["/v1/pipelines/churn/lease"] * 2, 1) == (calls, len(slept))
 
 
 def test_a_refusal_is_not_tried_again() -> None:
@@ -49,4 +49,4 @@ def test_a_refusal_is_not_tried_again() -> None:
     with _client(server, []) as api, pytest.raises(InvalidInput):
         api.release_lease("churn", "me")
 
-    assert len(calls) == 1
+    assert 1 == len(calls)

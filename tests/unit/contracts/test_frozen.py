@@ -31,7 +31,7 @@ def test_every_record_is_frozen() -> None:
     names = [kind.__name__ for kind in found]
 
     assert len(found) > 40
-    assert [kind for kind in found if not issubclass(kind, Frozen)] == []
+    assert [] == [kind for kind in found if not issubclass(kind, Frozen)]
     assert len(names) == len(set(names))
 
 

@@ -26,8 +26,8 @@ def test_smallest_definition_parses() -> None:
     """Everything but the essentials has a default, and approval is manual unless said otherwise."""
     definition = PipelineDefinition.parse(_document())
 
-    assert definition.approval == "manual"
-    assert definition.split.test_share == 0.25
+    assert "manual" == definition.approval
+    assert 0.25 == definition.split.test_share
 
 
 @pytest.mark.parametrize(

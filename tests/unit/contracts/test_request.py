@@ -31,9 +31,9 @@ def test_round_trip_keeps_everything() -> None:
 
 def test_nan_becomes_null() -> None:
     """JSON knows no NaN: it travels as null."""
-    assert request.decode(request.encode(_record(inputs={"income": [float("nan")]}))).inputs == {
-        "income": [None]
-    }
+    assert {"income": [None]} == request.decode(
+        request.encode(_record(inputs={"income": [float("nan")]}))
+    ).inputs
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff", b'{"format": 1}', b"[]"])

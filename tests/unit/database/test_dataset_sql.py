@@ -35,8 +35,8 @@ def test_a_plain_read_is_one_ordered_select() -> None:
     text = dataset_sql.statement(_source(), DatasetQuery(columns=("b",)), as_of=7)
 
     assert (
-        text == 'SELECT "f"."b" AS "b" FROM features."t" AS f WHERE f.batch <= 7'
-        "  ORDER BY f.request_id, f.row"
+        'SELECT "f"."b" AS "b" FROM features."t" AS f WHERE f.batch <= 7'
+        "  ORDER BY f.request_id, f.row" == text
     )
 
 

@@ -22,10 +22,10 @@ SELECT
 
 def test_statements_are_found_by_name() -> None:
     """A file gives its statements without their descriptions, comments inside included."""
-    assert queries.parse(GOOD, where="x.sql") == {
+    assert {
         "one": "SELECT 1;",
         "two": "SELECT\n    -- inside\n    2;",
-    }
+    } == queries.parse(GOOD, where="x.sql")
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,9 @@ def test_types_beyond_the_allow_list_are_named_and_refused(toys, stored) -> None
 
     with pytest.raises(IntegrityFailure, match="TreePredictor"):
         load(folder, form, trusted=())
-    assert load(folder, form, trusted=toys.trusted).predict(toys.table(3))["prediction"].shape == (
-        3,
-    )
+    assert (3,) == load(folder, form, trusted=toys.trusted).predict(toys.table(3))[
+        "prediction"
+    ].shape
 
 
 def test_an_estimator_that_serving_would_refuse_is_not_written(toys) -> None:

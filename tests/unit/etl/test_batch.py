@@ -92,7 +92,7 @@ def test_rows_come_out_in_order_with_all_they_carry() -> None:
     assert ["7", None, None] == made.keys
     assert [30.5, 1.0, 30.5] == made.features["income"].tolist()
     assert ["Bonn2", "Bonn2", "Ulm0"] == made.features["city"].tolist()
-    assert made.bad == []
+    assert [] == made.bad
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_every_row_may_be_bad() -> None:
     """Code that raises for all rows makes all of them bad, each with the reason, in order."""
     made = _process(_request(1, *[_row(children=-1)] * 9))
 
-    assert made.ids == []
+    assert [] == made.ids
     assert list(range(9)) == [row.row for row in made.bad]
     assert [0, 0] == [len(array) for array in made.features.values()]
 
@@ -305,4 +305,4 @@ def test_a_refused_request_is_bad_in_every_row() -> None:
     made = refused([_request(1, _row(), _row())], _definition(), "no")
 
     assert [(0, "", "no"), (1, "", "no")] == [(row.row, row.column, row.reason) for row in made.bad]
-    assert made.ids == []
+    assert [] == made.ids

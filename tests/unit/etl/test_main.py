@@ -45,7 +45,7 @@ def test_a_database_that_is_away_is_waited_for() -> None:
     """Unavailable pauses the loop, longer each time, and ends nothing."""
     seconds, worker = _work(_away, _away, lambda: 1, lambda: 1, idle_s=1000.0)
 
-    assert worker.left == []
+    assert [] == worker.left
     assert seconds >= 0.1 + 0.2
 
 
@@ -53,7 +53,7 @@ def test_the_loop_pauses_only_when_there_is_nothing_to_do() -> None:
     """After a step that did something the next follows at once; a stop ends an idle pause."""
     seconds, worker = _work(*[lambda: 1] * 50, lambda: 0, idle_s=1000.0)
 
-    assert worker.left == []
+    assert [] == worker.left
     assert seconds < 60
 
 

@@ -86,10 +86,10 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
         "and (c['children'] >= 1).all(); return {'a': c['income']}"
     )
 
-    assert _load(body).apply(COLUMNS | {"income": np.array([15.0, 16.0])})["a"].tolist() == [
+    assert [
         15.0,
         16.0,
-    ]
+    ] == _load(body).apply(COLUMNS | {"income": np.array([15.0, 16.0])})["a"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_nulls_and_last_digits_are_no_difference() -> None:
         "c['income'] * (1 + n * 1e-15)), 'b': c['city']}"
     )
 
-    assert [feature.name for feature in _load(body).features] == ["a", "b"]
+    assert ["a", "b"] == [feature.name for feature in _load(body).features]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_nan_is_a_null() -> None:
         COLUMNS | {"income": np.array([15.0, 16.0])}
     )
 
-    assert repr(made["a"].tolist()) == "[nan, 1.0]"
+    assert "[nan, 1.0]" == repr(made["a"].tolist())
 
 
 def test_dataclasses_work() -> None:
@@ -241,7 +241,7 @@ def test_dataclasses_work() -> None:
         b"def engineer(c):\n    return {'a': c['income'] + A(1).x}\n"
     )
 
-    assert code.load(_definition(), source, digest=None).apply(COLUMNS)["a"].tolist() == [2.0, 3.0]
+    assert [2.0, 3.0] == code.load(_definition(), source, digest=None).apply(COLUMNS)["a"].tolist()
 
 
 def test_other_code_than_recorded_is_not_run() -> None:

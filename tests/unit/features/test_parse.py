@@ -52,7 +52,7 @@ def test_good_values_pass_unchanged(column: Column, values: Any, dtype: Any) -> 
     """The array has the column's type and holds exactly the values; nulls are NaN or None."""
     columns, faults = to_columns({"x": values}, [column])
 
-    assert faults == []
+    assert [] == faults
     assert columns["x"].dtype == dtype
     null = math.nan if column.dtype == "float64" else None
     expected = [
@@ -130,7 +130,7 @@ def test_an_array_is_copied() -> None:
     columns, _ = to_columns({"x": buffer}, [FLOAT])
     buffer[0] = 2.0
 
-    assert columns["x"][0] == 1.0
+    assert 1.0 == columns["x"][0]
 
 
 @pytest.mark.parametrize(

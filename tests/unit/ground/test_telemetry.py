@@ -78,7 +78,7 @@ def test_log_lines_are_json_with_bound_ids() -> None:
 
     assert expected.items() <= lines[0].items()
     assert lines[0]["timestamp"].endswith("Z")
-    assert lines[1]["event"] == "careful"
+    assert "careful" == lines[1]["event"]
 
 
 def test_a_log_that_nobody_reads_breaks_nothing() -> None:
@@ -95,7 +95,7 @@ def test_a_log_that_nobody_reads_breaks_nothing() -> None:
     child.stderr.close()
     said, _ = child.communicate(timeout=30)
 
-    assert said == "done\n"
+    assert "done\n" == said
 
 
 def test_a_loop_that_hangs_ends_its_process() -> None:

@@ -37,6 +37,6 @@ def test_the_images_silence_libraries_too() -> None:
     """A person who starts another program in the image gets the same."""
     text = (ROOT / "Dockerfile").read_text()
 
-    assert [
+    assert [] == [
         name for name, value in vendor_telemetry.OFF.items() if f"{name}={value}" not in text
-    ] == []
+    ]

@@ -47,7 +47,7 @@ def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
         for name, secret in (layout.secrets.passwords | layout.secrets.tokens).items()
     }
 
-    assert {name: who for name, who in holders.items() if who} == {
+    assert {
         "mlplatform_consumer": {"consumer"},
         "mlplatform_etl": {"etl"},
         "mlplatform_dataapi": {"dataapi"},
@@ -57,7 +57,7 @@ def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
         "mlplatform_owner": {"restore"},
         "serving": {"serving"},
         "trainer": {"trainer"},
-    }
+    } == {name: who for name, who in holders.items() if who}
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -72,7 +72,7 @@ def test_environments_are_valid_settings(
         monkeypatch.setenv(name, value)
     loaded = settings.load()
 
-    assert loaded.telemetry.log_format == "json"
+    assert "json" == loaded.telemetry.log_format
     assert "PYTEST_CURRENT_TEST" not in environment
 
 
@@ -80,9 +80,9 @@ def test_settings_become_variables() -> None:
     """Lists are JSON, truth values lower-case, secrets open, and what is not set is left out."""
     groups = {"a": {"b": ("x", "y"), "c": True, "d": SecretStr("s"), "e": None, "f": 3}}
 
-    assert variables(groups) == {
+    assert {
         "MLPLATFORM_A__B": '["x", "y"]',
         "MLPLATFORM_A__C": "true",
         "MLPLATFORM_A__D": "s",
         "MLPLATFORM_A__F": "3",
-    }
+    } == variables(groups)

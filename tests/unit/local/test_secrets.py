@@ -20,16 +20,16 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
         second.passwords["a"],
         second.passwords["b"],
     )
-    assert set(second.passwords) == {"a", "b", "c"}
-    assert len({*second.passwords.values(), *second.tokens.values()}) == 7
+    assert {"a", "b", "c"} == set(second.passwords)
+    assert 7 == len({*second.passwords.values(), *second.tokens.values()})
 
 
 def test_secrets_are_private(tmp_path: Path) -> None:
     """Only the owner can read the files and enter their folder."""
     secrets.ensure(tmp_path / "s", ("a",))
 
-    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "s").iterdir()} == {0o600}
+    assert 0o700 == stat.S_IMODE((tmp_path / "s").stat().st_mode)
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "s").iterdir()}
 
 
 def test_servers_know_digests_and_roles_only(tmp_path: Path) -> None:

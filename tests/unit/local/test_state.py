@@ -80,4 +80,4 @@ def test_an_ended_program_does_not_run(tmp_path: Path) -> None:
         program.kill()
         os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
 
-        assert (before, made.running) == (True, False)
+        assert (True, False) == (before, made.running)

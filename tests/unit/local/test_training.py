@@ -39,8 +39,8 @@ def test_events_are_reported_and_kept(tmp_path: Path, monkeypatch: pytest.Monkey
         on_event=events.append,
     )
 
-    assert events[0]["step"] == "pin"
-    assert events[0]["words"][-5:] == ["mlplatform", "trainer", "diabetes", "--why", "new labels"]
+    assert "pin" == events[0]["step"]
+    assert ["mlplatform", "trainer", "diabetes", "--why", "new labels"] == events[0]["words"][-5:]
     assert '"step": "pin"' in (tmp_path / "logs" / "t.log").read_text()
 
 

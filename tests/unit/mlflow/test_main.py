@@ -34,7 +34,7 @@ def test_mlflow_gets_a_buckets_credentials_and_none_of_our_settings(
 
     program, argv, environment = started
     assert program == argv[0]
-    assert environment["AWS_ACCESS_KEY_ID"] == "key"
+    assert "key" == environment["AWS_ACCESS_KEY_ID"]
     assert environment["HOME"] == str(tmp_path)
     assert not [name for name in environment if name.startswith("MLPLATFORM_")]
 
@@ -44,4 +44,4 @@ def test_a_server_without_a_place_for_files_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         main.run(Settings(postgres=PostgresSettings(mlflow_dsn=DSN)), {})
 
-    assert refused.value.field == "MLPLATFORM_MLFLOW__ARTIFACTS"
+    assert "MLPLATFORM_MLFLOW__ARTIFACTS" == refused.value.field

@@ -78,12 +78,12 @@ def test_records_come_out_in_order(write: Open, read: Callable[[], OutboxReader]
     writer.append([b"c"])
     found = read().read(10, 1000)
 
-    assert [(record.sequence, record.payload) for record in found] == [
+    assert [
         (1, b"a"),
         (2, b"b"),
         (3, b"c"),
-    ]
-    assert writer.next_sequence == 4
+    ] == [(record.sequence, record.payload) for record in found]
+    assert 4 == writer.next_sequence
 
 
 def test_records_come_again_until_acknowledged(
@@ -98,7 +98,7 @@ def test_records_come_again_until_acknowledged(
     reader.close()
 
     assert first == again
-    assert [record.payload for record in read().read(10, 1000)] == [b"b", b"c"]
+    assert [b"b", b"c"] == [record.payload for record in read().read(10, 1000)]
 
 
 def test_bounds_of_a_read(write: Open, read: Callable[[], OutboxReader]) -> None:
@@ -106,11 +106,11 @@ def test_bounds_of_a_read(write: Open, read: Callable[[], OutboxReader]) -> None
     write().append([b"x" * 100, b"y" * 100, b"z" * 100])
     reader = read()
 
-    assert [len(reader.read(2, 1000)), len(reader.read(10, 199)), len(reader.read(10, 1))] == [
+    assert [
         2,
         1,
         1,
-    ]
+    ] == [len(reader.read(2, 1000)), len(reader.read(10, 199)), len(reader.read(10, 1))]
 
 
 def test_an_acknowledgement_needs_a_read(write: Open, read: Callable[[], OutboxReader]) -> None:
@@ -123,7 +123,7 @@ def test_an_acknowledgement_needs_a_read(write: Open, read: Callable[[], OutboxR
         reader.acknowledge(2)
     reader.acknowledge(1)
     reader.acknowledge(1)
-    assert reader.status().acknowledged == 1
+    assert 1 == reader.status().acknowledged
 
 
 def test_one_writer_and_one_reader(
@@ -138,7 +138,7 @@ def test_one_writer_and_one_reader(
         OutboxReader.open(folder)
     first.close()
 
-    assert write().next_sequence == 1
+    assert 1 == write().next_sequence
 
 
 def test_a_reader_waits_for_the_outbox(folder: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_identity_stays(write: Open, read: Callable[[], OutboxReader]) -> No
     writer.append([b"b"])
 
     assert (identity, identity, 3) == (writer.outbox_id, reader.outbox_id, writer.next_sequence)
-    assert drain(reader) == [b"b"]
+    assert [b"b"] == drain(reader)
 
 
 def test_acknowledged_segments_are_reused(
@@ -194,7 +194,7 @@ def test_a_full_outbox_refuses_and_recovers(write: Open, read: Callable[[], Outb
 
     assert caught.value.retry_after_s > 0
     assert (at - 1, at + 1) == (len(found), writer.next_sequence)
-    assert drain(reader) == [b"new"]
+    assert [b"new"] == drain(reader)
 
 
 def test_a_batch_that_can_never_fit(write: Open) -> None:
@@ -224,7 +224,7 @@ def test_a_torn_tail_is_cut(write: Open, read: Callable[[], OutboxReader], folde
     writer = write()
     writer.append([b"next"])
 
-    assert drain(read()) == [b"whole", b"next"]
+    assert [b"whole", b"next"] == drain(read())
 
 
 def test_what_was_written_before_a_crash_is_kept(
@@ -235,8 +235,8 @@ def test_what_was_written_before_a_crash_is_kept(
     writer.append([b"a", b"b"])
     writer.close()
     (folder / "durable").unlink()
-    assert write().next_sequence == 3
-    assert drain(read()) == [b"a", b"b"]
+    assert 3 == write().next_sequence
+    assert [b"a", b"b"] == drain(read())
 
 
 def test_a_reader_without_a_writer(write: Open, read: Callable[[], OutboxReader]) -> None:
@@ -246,7 +246,7 @@ def test_a_reader_without_a_writer(write: Open, read: Callable[[], OutboxReader]
     writer.append([b"y" * 1000] * 3)
     writer.close()
 
-    assert len(drain(read())) == 6
+    assert 6 == len(drain(read()))
 
 
 def test_damage_is_loud(write: Open, read: Callable[[], OutboxReader], folder: Path) -> None:
@@ -282,8 +282,8 @@ def test_lost_records_that_were_sent_are_no_damage(
     writer = write()
     writer.append([b"c"])
 
-    assert writer.next_sequence == 4
-    assert drain(reader) == [b"c"]
+    assert 4 == writer.next_sequence
+    assert [b"c"] == drain(reader)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
@@ -323,13 +323,13 @@ def test_a_failing_disk_leaves_nothing_behind(
         failing(broken, call, number)
         with pytest.raises(kind) as caught:
             writer.append([b"lost 1", b"lost 2"])
-        assert [record.payload for record in reader.read(10, 1000)] == [b"before"]
+        assert [b"before"] == [record.payload for record in reader.read(10, 1000)]
     writer.append([b"after"])
 
     assert type(caught.value) is kind
-    assert drain(reader) == [b"before", b"after"]
+    assert [b"before", b"after"] == drain(reader)
     writer.append([b"later"])
-    assert drain(reader) == [b"later"]
+    assert [b"later"] == drain(reader)
 
 
 def test_a_failed_batch_stays_away_after_a_restart(
@@ -345,8 +345,8 @@ def test_a_failed_batch_stays_away_after_a_restart(
     writer.close()
     writer = write()
 
-    assert writer.next_sequence == 2
-    assert drain(read()) == [b"before"]
+    assert 2 == writer.next_sequence
+    assert [b"before"] == drain(read())
 
 
 @pytest.mark.parametrize("call", ["posix_fallocate", "fsync"])
@@ -363,7 +363,7 @@ def test_no_room_for_a_segment(
         writer.append([b"small"])
     writer.append([b"z" * 3000])
 
-    assert drain(read()) == [b"x" * 3000, b"small", b"z" * 3000]
+    assert [b"x" * 3000, b"small", b"z" * 3000] == drain(read())
 
 
 @pytest.mark.parametrize("reopened", [False, True])
@@ -383,7 +383,7 @@ def test_a_segment_whose_name_may_not_be_durable_takes_nothing_and_ends_the_one_
         writer = write()
     writer.append([b"z" * 3000])
 
-    assert drain(read()) == [b"x" * 3000, b"small", b"z" * 3000]
+    assert [b"x" * 3000, b"small", b"z" * 3000] == drain(read())
 
 
 def test_an_unreadable_identity_is_loud(write: Open, folder: Path) -> None:

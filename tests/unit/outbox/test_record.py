@@ -42,7 +42,7 @@ def test_a_flipped_bit_is_no_record(sequence: int, payload: bytes, data: st.Data
 @given(SEQUENCES, PAYLOADS)
 def test_a_frame_of_another_number_is_no_record(sequence: int, payload: bytes) -> None:
     """What an older use of the same disk blocks left behind is not read as new."""
-    assert parse(memoryview(frame(sequence, payload)), sequence + 1) == 0
+    assert 0 == parse(memoryview(frame(sequence, payload)), sequence + 1)
 
 
 @given(st.lists(PAYLOADS, max_size=5))

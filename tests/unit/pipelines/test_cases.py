@@ -130,7 +130,7 @@ def test_a_number_is_exact_within_its_tolerance() -> None:
     """Regressions compare numbers."""
     case = _parse(task="regression", kind="exact", expect=10, tolerance=0.5).cases[0]
 
-    assert (case.verdict([10.5]), case.verdict([10.6])) == (None, "expected 10, found 10.6")
+    assert (None, "expected 10, found 10.6") == (case.verdict([10.5]), case.verdict([10.6]))
 
 
 @pytest.mark.parametrize(

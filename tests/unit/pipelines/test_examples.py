@@ -37,7 +37,7 @@ def _columns(name: str, rows: list[dict[str, Any]]) -> Columns:
     columns, faults = to_columns(
         {column.name: [row[column.name] for row in rows] for column in declared}, declared
     )
-    assert faults == []
+    assert [] == faults
     return columns
 
 
@@ -59,7 +59,7 @@ def test_the_rows_keep_the_contract(name: str) -> None:
 
     assert old + new == json.loads(json.dumps(old + new))
     assert {frozenset(row) for row in old + new} == {frozenset(fields)}
-    assert check(_columns(name, old + new), definition.columns) == []
+    assert [] == check(_columns(name, old + new), definition.columns)
     assert len({row[definition.key] for row in old + new}) == len(old + new)
     assert list(islice(history(name), 5)) == old[:5]
     if definition.time:
@@ -93,7 +93,7 @@ def test_the_cases_fit_the_definition(name: str) -> None:
     rows = [dict(row) for case in cases.cases for row in cases.inputs(case)]
 
     assert len(cases.cases) >= 4
-    assert check(_columns(name, rows), files.definition.columns) == []
+    assert [] == check(_columns(name, rows), files.definition.columns)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -35,7 +35,7 @@ def test_urls_of_no_queue(url: str) -> None:
 
 def test_bootstrap_servers() -> None:
     """Brokers are listed with commas; IPv6 addresses keep their colons."""
-    assert bootstrap_servers(QueueSettings(url="kafka://a:1,[::1]:2/")) == ["a:1", "[::1]:2"]
+    assert ["a:1", "[::1]:2"] == bootstrap_servers(QueueSettings(url="kafka://a:1,[::1]:2/"))
 
 
 @pytest.mark.parametrize("url", ["kafka://a", "kafka://a:b", "kafka://:1", "kafka://a:1,,b:2"])
@@ -77,5 +77,5 @@ def test_plain_connections_name_no_secrets() -> None:
 
 def test_requests_hold_the_largest_record() -> None:
     """The request size has room for key and framing, and at least Kafka's own default."""
-    assert request_bytes(QueueSettings(max_record_bytes=1024)) == 1_048_588
+    assert 1_048_588 == request_bytes(QueueSettings(max_record_bytes=1024))
     assert request_bytes(QueueSettings(max_record_bytes=5_000_000)) > 5_000_000

@@ -110,7 +110,7 @@ def test_records_that_nobody_stored_are_kept(
     consumer.commit({})
     consumer.close()
 
-    assert offsets(file) == [0, 1, 2, 3, 4]
+    assert [0, 1, 2, 3, 4] == offsets(file)
 
 
 def test_a_position_below_what_is_kept(settings: QueueSettings, file: sqlite3.Connection) -> None:
@@ -148,7 +148,7 @@ def test_a_dead_member_loses_its_lease(
     alive.close()
     dead.close()
 
-    assert (before, after) == ({0, 1}, {0, 1})
+    assert ({0, 1}, {0, 1}) == (before, after)
 
 
 def test_a_locked_file_is_unavailable(
@@ -164,7 +164,7 @@ def test_a_locked_file_is_unavailable(
     producer.send([(b"key", b"value")])
     producer.close()
 
-    assert offsets(file) == [0]
+    assert [0] == offsets(file)
 
 
 def test_a_file_that_is_no_queue(tmp_path: Path) -> None:
@@ -187,4 +187,4 @@ def test_a_poll_of_large_records_is_bounded(
     sizes = [len(consumer.poll(timeout_s=0.5, max_records=100)) for _ in range(4)]
     consumer.close()
 
-    assert sizes == [3, 3, 3, 1]
+    assert [3, 3, 3, 1] == sizes

@@ -26,10 +26,10 @@ def test_a_folder_is_what_its_manifest_says(folder: Path) -> None:
     """Written and verified at once, the manifest lists every file but itself, sorted."""
     digest = manifest.write(folder)
 
-    assert [file.path for file in manifest.verify(folder, digest).files] == [
+    assert [
         "deep/notes.txt",
         "model.onnx",
-    ]
+    ] == [file.path for file in manifest.verify(folder, digest).files]
     assert digest == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
 
 

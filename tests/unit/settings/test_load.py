@@ -15,7 +15,7 @@ def test_environment_reaches_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable with two underscores between group and field sets that field, with its type."""
     monkeypatch.setenv("MLPLATFORM_QUEUE__PARTITIONS", "12")
 
-    assert settings.load().queue.partitions == 12
+    assert 12 == settings.load().queue.partitions
 
 
 def test_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_wrong_type_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refusal:
         settings.load()
 
-    assert refusal.value.field == "MLPLATFORM_SERVING__MAX_ROWS"
+    assert "MLPLATFORM_SERVING__MAX_ROWS" == refusal.value.field
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     token = settings.load().dataapi.token
 
     assert token is not None
-    assert token.get_secret_value() == "s3cret"
+    assert "s3cret" == token.get_secret_value()
 
 
 def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_every_field_is_documented() -> None:
     """Each setting has a sentence that says what it is for."""
     silent = [name for name, (_, _, info) in settings.fields().items() if not info.description]
 
-    assert silent == []
+    assert [] == silent
 
 
 @pytest.mark.parametrize("empty", [None, "", ()])

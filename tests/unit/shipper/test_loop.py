@@ -74,8 +74,8 @@ def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Pat
     stop.set()
     shipper_loop(reader, broker, folder, stop).run()
 
-    assert broker.batches == [[b"a", b"b", b"c"], [b"d"]]
-    assert writer.status().acknowledged == 4
+    assert [[b"a", b"b", b"c"], [b"d"]] == broker.batches
+    assert 4 == writer.status().acknowledged
 
 
 def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
@@ -85,11 +85,11 @@ def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, fo
     loop = shipper_loop(reader, broker, folder, stop)
     with pytest.raises(Unavailable):
         loop.step()
-    assert writer.status().acknowledged == 0
+    assert 0 == writer.status().acknowledged
     stop.set()
     loop.run()
 
-    assert broker.batches == [[b"a", b"b"]]
+    assert [[b"a", b"b"]] == broker.batches
 
 
 def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
@@ -99,8 +99,8 @@ def test_the_drain_has_an_end(reader: OutboxReader, writer: OutboxWriter, folder
     stop.set()
     shipper_loop(reader, Broker(failures=10**9), folder, stop, drain_s=0.3).run()
 
-    assert writer.status().acknowledged == 0
-    assert [record.payload for record in reader.read(10, 1000)] == [b"a"]
+    assert 0 == writer.status().acknowledged
+    assert [b"a"] == [record.payload for record in reader.read(10, 1000)]
 
 
 def test_a_queue_that_was_never_reached_is_drained_into(
@@ -124,7 +124,7 @@ def test_a_queue_that_was_never_reached_is_drained_into(
         reader, connect, Settings(shipper=ShipperSettings(drain_s=5.0)), folder, stop=stop
     ).run()
 
-    assert broker.batches == [[b"a"]]
+    assert [[b"a"]] == broker.batches
 
 
 def test_leaving_with_something_in_the_outbox_is_told(
@@ -183,7 +183,7 @@ def test_an_outbox_that_cannot_be_looked_at_is_waited_for(
         loop.run()
     shipper_loop(reader, broker, folder, stop).run()
 
-    assert broker.batches == [[b"a"]]
+    assert [[b"a"]] == broker.batches
 
 
 def test_a_broker_with_a_smaller_limit(
@@ -196,9 +196,9 @@ def test_a_broker_with_a_smaller_limit(
     shipper_loop(reader, broker, folder, stop).run()
     sent = [value for batch in broker.batches for value in batch]
 
-    assert (sent[0], sent[2], len(sent)) == (b"a", b"c", 3)
+    assert (b"a", b"c", 3) == (sent[0], sent[2], len(sent))
     assert b'"kind":"oversize"' in sent[1]
-    assert (folder / "oversize" / "2.json").read_bytes() == b"b" * 900
+    assert b"b" * 900 == (folder / "oversize" / "2.json").read_bytes()
 
 
 def test_every_turn_is_told(

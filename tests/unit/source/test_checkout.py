@@ -79,15 +79,15 @@ def test_a_commit_is_read_whole(repository: Path, commit: Commit) -> None:
     found = checkout(_settings(repository))
 
     assert (found.commit, found.pipelines(), found.features("loans")) == (made, ["loans"], b"x = 1")
-    assert (found.folder / "loans" / "deep" / "er.txt").read_text() == "a"
+    assert "a" == (found.folder / "loans" / "deep" / "er.txt").read_text()
     assert [found.folder.name] == [path.name for path in found.folder.parent.iterdir()]
     files = found.read("loans")
-    assert (files.definition.name, files.features, files.model.read_text(), files.cases) == (
+    assert (
         "loans",
         b"x = 1",
         "first",
         None,
-    )
+    ) == (files.definition.name, files.features, files.model.read_text(), files.cases)
 
 
 def test_branches_tags_and_hashes_lead_to_their_commit(repository: Path, commit: Commit) -> None:
@@ -108,7 +108,7 @@ def test_branches_tags_and_hashes_lead_to_their_commit(repository: Path, commit:
     with Repo(str(repository)) as repo:
         repo.refs[b"refs/heads/release"] = second.encode()
     assert (
-        checkout(_settings(repository, ref="release")).read("loans").model.read_text() == "second"
+        "second" == checkout(_settings(repository, ref="release")).read("loans").model.read_text()
     )
 
 
@@ -119,8 +119,8 @@ def test_a_commit_stays_while_the_repository_moves_on(repository: Path, commit: 
     (repository / "pipelines/loans/model.py").write_text("edited")
 
     found = checkout(_settings(repository), ref=first)
-    assert found.read("loans").model.read_text() == "first"
-    assert checkout(_settings(repository)).pipelines() == []
+    assert "first" == found.read("loans").model.read_text()
+    assert [] == checkout(_settings(repository)).pipelines()
 
 
 def test_without_a_cache_a_temporary_folder_is_used(repository: Path, commit: Commit) -> None:
@@ -128,7 +128,7 @@ def test_without_a_cache_a_temporary_folder_is_used(repository: Path, commit: Co
     commit(LOANS)
     found = checkout(_settings(repository, cache=None))
 
-    assert found.read("loans").definition.name == "loans"
+    assert "loans" == found.read("loans").definition.name
     assert not found.folder.is_relative_to(repository)
 
 
@@ -246,8 +246,8 @@ def test_a_working_tree_is_named_by_its_content(repository: Path, commit: Commit
     assert first == again
     assert first.commit.startswith("working-tree:")
     assert edited.commit != first.commit
-    assert edited.read("loans").model.read_text() == "edited"
-    assert checkout(settings, ref=first.commit).read("loans").model.read_text() == "first"
+    assert "edited" == edited.read("loans").model.read_text()
+    assert "first" == checkout(settings, ref=first.commit).read("loans").model.read_text()
     assert checkout(_settings(repository), ref=first.commit) == first
 
 
@@ -271,12 +271,12 @@ def test_dirty_names_what_is_not_committed(repository: Path, commit: Commit) -> 
     (repository / "pipelines/loans/cases.yaml").unlink()
     (repository / "other.txt").write_text("edited")
 
-    assert clean == []
-    assert dirty(_settings(repository)) == [
+    assert [] == clean
+    assert [
         "loans/cases.yaml",
         "loans/features.py",
         "loans/model.py",
-    ]
+    ] == dirty(_settings(repository))
     assert (
         dirty(_settings(repository, working_tree=True))
         == dirty(_settings(repository, url="https://git.example.org/x"))

@@ -21,7 +21,7 @@ def test_open_seeds_are_set_and_chosen_ones_kept(pinned) -> None:
     made = pinned(model=FOREST, split={"seed": 17})
     found = builder(made)({}).get_params(deep=True)
 
-    assert (found["pca__random_state"], found["randomforestclassifier__random_state"]) == (17, 5)
+    assert (17, 5) == (found["pca__random_state"], found["randomforestclassifier__random_state"])
 
 
 @pytest.mark.parametrize(

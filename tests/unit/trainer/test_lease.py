@@ -58,7 +58,7 @@ def test_a_lease_is_taken_and_given_back() -> None:
     with pytest.raises(ValueError, match="odd"):
         fail()
 
-    assert api.calls == [("take", "churn", "me", 60), ("release", "churn", "me")]
+    assert [("take", "churn", "me", 60), ("release", "churn", "me")] == api.calls
 
 
 def test_the_first_call_of_a_run_waits_longest() -> None:
@@ -76,7 +76,7 @@ def test_the_first_call_of_a_run_waits_longest() -> None:
     with pytest.raises(Unavailable):
         _lease(_Api(lambda _: answer(0)), "churn", "me", clock=late, sleep=late.sleep).__enter__()
 
-    assert (clock.now, late.now) == (79, 120)
+    assert (79, 120) == (clock.now, late.now)
 
 
 def test_a_lease_that_could_not_be_renewed_is_lost() -> None:

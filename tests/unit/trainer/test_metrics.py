@@ -72,7 +72,7 @@ def test_numbers_as_classes(definition) -> None:
     }
     found = measure(truth, answers, Classes((0, 1), made), of_task(made))
 
-    assert (found["accuracy"], found["roc_auc"]) == (0.75, 1.0)
+    assert (0.75, 1.0) == (found["accuracy"], found["roc_auc"])
 
 
 def test_what_is_not_defined_is_nan(definition) -> None:

@@ -36,7 +36,7 @@ def test_a_column_that_is_younger_than_a_request_is_null_there(table) -> None:
     """
     requests = _requests({"age": [1.0]}, {"age": [2.0], "city": ["Bonn"]})
 
-    assert of_rows(requests, table(2), [CITY])["city"].tolist() == [None, "Bonn"]
+    assert [None, "Bonn"] == of_rows(requests, table(2), [CITY])["city"].tolist()
     with pytest.raises(InvalidInput, match="raw column of a test row"):
         of_rows(requests, table(2), [CITY.model_copy(update={"nullable": False})])
 
@@ -56,8 +56,8 @@ def test_a_raw_standby_that_is_behind_is_read_again(
     reader = DatasetReader(None, 9)  # type: ignore[arg-type]  # nothing calls it
     found = slicing_columns(reader, made, table(2))
 
-    assert found["city"].tolist() == ["Kiel", "Bonn"]
-    assert found.keys() == {"age", "calls", "plan", "city"}
+    assert ["Kiel", "Bonn"] == found["city"].tolist()
+    assert {"age", "calls", "plan", "city"} == found.keys()
     assert np.array_equal(found["age"], table(2).features["age"])
 
 

@@ -22,13 +22,13 @@ def test_slices_cover_every_row_once() -> None:
             np.concatenate([part.positions for part in parts]).tolist()
         )
         assert len(parts) <= 50
-    assert [len(part.positions) for part in slices("it", numbers)] == [24, 23, 23, 24, 7]
+    assert [24, 23, 23, 24, 7] == [len(part.positions) for part in slices("it", numbers)]
     assert [
+        True,
+        False,
+    ] == [
         part.counts
         for part in slices(
             "it", np.repeat(np.array(["a", "b"], dtype=object), [LEAST_ROWS, LEAST_ROWS - 1])
         )
-    ] == [
-        True,
-        False,
     ]

@@ -45,4 +45,4 @@ def test_steps_are_timed_and_checked_before() -> None:
     with pytest.raises(Refused):
         timer.step("three").__enter__()
 
-    assert timer.seconds == {"one": 2, "two": 3}
+    assert {"one": 2, "two": 3} == timer.seconds

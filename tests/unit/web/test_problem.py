@@ -34,7 +34,7 @@ def test_try_later_says_when() -> None:
     """A refusal for now carries Retry-After in whole seconds, at least one."""
     answer = problem.response(errors.StandbyLagging("behind", retry_after_s=0.2))
 
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
 
 
 def test_foreign_answers_become_errors_too() -> None:

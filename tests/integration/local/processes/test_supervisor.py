@@ -132,7 +132,7 @@ def test_unready_process_fails_the_start(tmp_path: Path) -> None:
             supervisor.start()
         state = supervisor.wait("lazy", lambda status: status.pid is None, timeout_s=10).state
 
-    assert state == "failed"
+    assert "failed" == state
 
 
 def test_broken_probe_fails_the_start(tmp_path: Path) -> None:

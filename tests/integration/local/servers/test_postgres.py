@@ -93,7 +93,7 @@ def test_a_second_start_keeps_the_data_and_the_standby_on_other_ports(folder) ->
         answer = _ask(servers, "SELECT answer FROM control.kept", standby=True)
         still = (servers.standby / "PG_VERSION").stat().st_ino
 
-    assert answer == (42,)
+    assert (42,) == answer
     assert born == still
 
 
@@ -105,7 +105,7 @@ def test_an_interrupted_first_start_is_begun_anew(folder) -> None:
     with _running(place) as servers:
         answer = _ask(servers, "SELECT 1", standby=True)
 
-    assert answer == (1,)
+    assert (1,) == answer
 
 
 @as_root
@@ -120,7 +120,7 @@ def test_servers_under_a_closed_folder_move_out_of_it_and_are_removed_with_it(fo
     again = _servers(place)
     again.remove()
 
-    assert (answer, modes) == ((1,), [0o700, 0o700])
+    assert ((1,), [0o700, 0o700]) == (answer, modes)
     assert (
         place in outside.parents,
         again.folder,
@@ -167,4 +167,4 @@ def test_before_17_the_read_pool_alone_refuses_a_primary(folder) -> None:
         with ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse").read() as read:
             answer = read.connection.execute("SELECT 1").fetchone()
 
-    assert (servers.primary_refuses_reader, answer) == (False, (1,))
+    assert (False, (1,)) == (servers.primary_refuses_reader, answer)

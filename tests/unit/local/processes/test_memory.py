@@ -35,5 +35,5 @@ def test_children_count() -> None:
 
 def test_gone_process_has_none() -> None:
     """A process that has ended in the meantime counts nothing instead of failing."""
-    assert memory.by_root([2**22 + 1]) == {2**22 + 1: 0}
+    assert {2**22 + 1: 0} == memory.by_root([2**22 + 1])
     assert memory.own(os.getpid()) > 1024 * 1024

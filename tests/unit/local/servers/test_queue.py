@@ -11,8 +11,8 @@ from mlplatform.local.servers.queue import queue_of, refuse_another
 def test_words_of_the_queue(tmp_path: Path) -> None:
     """`sqlite` is a file of the home, an address is taken as it is, and neither needs a process."""
     assert queue_of("sqlite", tmp_path, port=0).url == f"sqlite:///{tmp_path}/queue.sqlite"
-    assert queue_of("kafka://h:9", tmp_path, port=0).url == "kafka://h:9"
-    assert queue_of("sqlite", tmp_path, port=0).processes == ()
+    assert "kafka://h:9" == queue_of("kafka://h:9", tmp_path, port=0).url
+    assert () == queue_of("sqlite", tmp_path, port=0).processes
 
 
 def test_other_words_are_refused(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_claim_may_come_true_later(monkeypatch: pytest.MonkeyPatch) -> None:
             raise answer
         return answer
 
-    assert claims.until(version, "no version") == "2"
+    assert "2" == claims.until(version, "no version")
 
 
 def test_a_claim_that_stays_untrue_names_the_last_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,8 @@ def test_a_version_of_before_answers_without_a_training(tmp_path: Path) -> None:
     taken.first_version()
     line = context.summary.pipelines["diabetes"]
 
-    assert report.lines == ["diabetes: version 7 answers"]
-    assert (line.versions, line.training_rows, line.metrics) == (["7"], [442], {"r2": 0.4})
+    assert ["diabetes: version 7 answers"] == report.lines
+    assert (["7"], [442], {"r2": 0.4}) == (line.versions, line.training_rows, line.metrics)
 
 
 def test_a_pipeline_without_rows_is_left_with_a_hint(tmp_path: Path) -> None:
@@ -135,9 +135,9 @@ def test_a_pipeline_without_rows_is_left_with_a_hint(tmp_path: Path) -> None:
     taken, _, report = tour(tmp_path, Api(champion=None))
     taken.first_version()
 
-    assert report.lines == [
+    assert [
         "diabetes: no version yet; import rows, then `mlplatform train diabetes`"
-    ]
+    ] == report.lines
 
 
 def test_an_import_that_loses_rows_ends_the_tour(tmp_path: Path) -> None:

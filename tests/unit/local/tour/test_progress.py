@@ -21,7 +21,7 @@ def test_a_home_made_under_the_former_name_goes_on(tmp_path: Path) -> None:
 
     assert Progress(tmp_path).done("whole")
     assert Progress(tmp_path).done("history", "diabetes")
-    assert [file.name for file in tmp_path.iterdir()] == ["tour.json"]
+    assert ["tour.json"] == [file.name for file in tmp_path.iterdir()]
 
 
 def test_the_former_file_never_replaces_a_newer_one(tmp_path: Path) -> None:

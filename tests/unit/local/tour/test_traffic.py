@@ -58,7 +58,7 @@ def test_each_row_is_sent_once_in_requests_of_different_sizes(serving: Serving) 
     list(traffic.send(cast("ServingClient", serving), DEFINITION, ROWS))
 
     assert [row["age"] for rows in serving.requests for row in rows] == [row["age"] for row in ROWS]
-    assert {len(rows) for rows in serving.requests} == {1, 3}
+    assert {1, 3} == {len(rows) for rows in serving.requests}
 
 
 def test_every_example_has_rows() -> None:

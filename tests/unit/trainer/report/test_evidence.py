@@ -17,7 +17,7 @@ def test_a_run_passes_when_all_gates_and_cases_hold(evidence: Callable[..., Evid
     """Nothing to complain about is a pass."""
     found = evidence()
 
-    assert (found.passed, found.complaints) == (True, [])
+    assert (True, []) == (found.passed, found.complaints)
     assert found.require_passed() is None
 
 
@@ -42,7 +42,7 @@ def test_the_digest_is_that_of_the_document(evidence: Callable[..., Evidence]) -
     document = json.loads(found.document())
 
     assert found.digest() == hashlib.sha256(found.document()).hexdigest()
-    assert document["gates"] == [
+    assert [
         {
             "metric": "f1",
             "condition": "at least 0.9",
@@ -54,8 +54,8 @@ def test_the_digest_is_that_of_the_document(evidence: Callable[..., Evidence]) -
             "note": "",
             "counts": True,
         }
-    ]
-    assert document.keys() == {
+    ] == document["gates"]
+    assert {
         "pipeline",
         "commit",
         "features_digest",
@@ -70,4 +70,4 @@ def test_the_digest_is_that_of_the_document(evidence: Callable[..., Evidence]) -
         "cases",
         "parity",
         "passed",
-    }
+    } == document.keys()

@@ -36,7 +36,7 @@ def test_a_report_needs_no_other_file(evidence: Callable[..., Evidence]) -> None
     """Plots lie in the page itself, and nothing is loaded from elsewhere."""
     addresses = re.findall(r'(?:src|href)="([^"]{20})', render(evidence()))
 
-    assert addresses == ["data:image/svg+xml;b"] * 3
+    assert ["data:image/svg+xml;b"] * 3 == addresses
 
 
 def test_a_report_says_how_the_run_ended(evidence: Callable[..., Evidence]) -> None:
@@ -45,7 +45,7 @@ def test_a_report_says_how_the_run_ended(evidence: Callable[..., Evidence]) -> N
     bad = render(evidence(verdicts=[Verdict("f1", "at least 0.9", False, None, 0.9, 50)]))
 
     assert '<span class="good">passed</span>' in good
-    assert re.findall("<h2>(.*)</h2>", good) == [
+    assert [
         "Lineage",
         "Gates",
         "Metrics on the test rows",
@@ -54,7 +54,7 @@ def test_a_report_says_how_the_run_ended(evidence: Callable[..., Evidence]) -> N
         "Cases",
         "Tuning",
         "Export",
-    ]
+    ] == re.findall("<h2>(.*)</h2>", good)
     assert "Time was up after 2 of 3 combinations." in good
     assert "0.9, 0.8" in good
     assert '<li class="bad">f1 is not measurable, required at least 0.9</li>' in bad

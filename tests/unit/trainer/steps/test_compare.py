@@ -94,7 +94,7 @@ def test_a_champion_is_evaluated_on_the_held_out_rows(
     made, rows = pinned(), table()
     found = champion(_exported(made, rows, tmp_path), made, rows)
 
-    assert (found.version, found.evaluation.classes.names, found.why) == ("7", ("no", "yes"), "")
+    assert ("7", ("no", "yes"), "") == (found.version, found.evaluation.classes.names, found.why)
     assert found.positions.tolist() == list(range(200))
     assert found.metrics["accuracy"] > 0.8
 
@@ -108,8 +108,8 @@ def test_a_champion_of_other_classes_can_not_be_compared(
 
     assert found.evaluation is None
     assert (
-        found.why
-        == "version 7 can't be compared: its classes are no, yes, the new one's no, perhaps, yes"
+        "version 7 can't be compared: its classes are no, yes, the new one's no, perhaps, yes"
+        == found.why
     )
 
 

@@ -83,14 +83,14 @@ def test_a_model_that_is_equal_leaves_as_onnx(table, pinned, tmp_path: Path) -> 
     names = [file.path for file in manifest.verify(folder, exported.manifest_sha256).files]
     answers = load(folder, exported.signature, trusted=()).predict(table(5).features)
 
-    assert names == ["cases.yaml", "model.onnx", "pipeline.yaml", "signature.json"]
-    assert (exported.signature.format, exported.signature.classes, exported.tried) == (
+    assert ["cases.yaml", "model.onnx", "pipeline.yaml", "signature.json"] == names
+    assert (
         "onnx",
         ("no", "yes"),
         (),
-    )
+    ) == (exported.signature.format, exported.signature.classes, exported.tried)
     assert answers["probabilities"].sum(axis=1) == pytest.approx(np.ones(5))
-    assert exported.parity.rows == 50 + 5 * 256  # held out, mixed, spread, extremes, nulls, unseen
+    assert 50 + 5 * 256 == exported.parity.rows  # held out, mixed, spread, extremes, nulls, unseen
 
 
 def test_numbers_too_fine_for_float32_are_computed_in_float64(
@@ -99,8 +99,8 @@ def test_numbers_too_fine_for_float32_are_computed_in_float64(
     """A linear model that float32 can't hold is compiled in float64, and the report says why."""
     exported = _export(pinned(model=LINEAR, **REGRESSION), _far_apart(table), tmp_path)
 
-    assert exported.signature.format == "onnx"
-    assert [line.split(":")[0] for line in exported.tried] == ["onnx float32"]
+    assert "onnx" == exported.signature.format
+    assert ["onnx float32"] == [line.split(":")[0] for line in exported.tried]
 
 
 def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
@@ -111,7 +111,7 @@ def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
         pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path, trusted=TRUSTED
     )
 
-    assert exported.signature.format == "skops"
+    assert "skops" == exported.signature.format
     assert "differs by up to" in exported.tried[0]
     assert exported.parity.equal
 
@@ -125,8 +125,8 @@ def test_a_model_that_onnx_runtime_cannot_compute_is_served_by_scikit_learn(
     """
     exported = _export(pinned(model=INFREQUENT), table(), tmp_path)
 
-    assert exported.signature.format == "skops"
-    assert len(exported.tried) == 2
+    assert "skops" == exported.signature.format
+    assert 2 == len(exported.tried)
     assert "can't be computed" in exported.tried[0]
 
 

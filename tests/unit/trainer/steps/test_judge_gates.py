@@ -94,7 +94,7 @@ def test_a_champion_of_other_features_is_compared_on_the_rows_it_has(definition)
     gate = {"metric": "accuracy", "against": "champion"}
     (verdict,) = _judge(definition, gate, right=70, champion=_champion(definition, 50, common))
 
-    assert (verdict.passed, verdict.value, verdict.bound, verdict.rows) == (True, 1.0, 50 / 60, 60)
+    assert (True, 1.0, 50 / 60, 60) == (verdict.passed, verdict.value, verdict.bound, verdict.rows)
     assert "on 60 of 100 rows" in verdict.note
 
 
@@ -117,7 +117,7 @@ def test_a_slice_gate_holds_in_every_value(definition) -> None:
     )
     found = {verdict.slice: (verdict.passed, verdict.rows) for verdict in verdicts}
 
-    assert found == {"plan=basic": (False, 35), "plan=gold": (True, 60), "plan=trial": (True, 5)}
+    assert {"plan=basic": (False, 35), "plan=gold": (True, 60), "plan=trial": (True, 5)} == found
     assert "does not count" in next(
         verdict.note for verdict in verdicts if verdict.slice == "plan=trial"
     )
@@ -131,7 +131,7 @@ def test_where_no_slice_counts_all_rows_do(definition, right: int, passes: bool)
         definition, {"metric": "accuracy", "min": 0.5, "slice": "town"}, right=right, town=town
     )
 
-    assert {part.passed for part in parts} == {True}
+    assert {True} == {part.passed for part in parts}
     assert (whole.slice, whole.rows, whole.passed) == ("", 100, passes)
     assert "no value of town counts" in whole.describe()
 
@@ -145,7 +145,7 @@ def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
     compared = Comparison(only, new, _champion(definition, None), {})
     (verdict,) = judge_gates(made, compared)
 
-    assert (verdict.passed, verdict.value) == (False, None)
+    assert (False, None) == (verdict.passed, verdict.value)
 
 
 def test_a_slice_by_an_unknown_column_is_refused(definition) -> None:

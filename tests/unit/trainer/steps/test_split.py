@@ -21,7 +21,7 @@ def test_a_random_split_is_the_same_each_time_and_keeps_the_shares(table, pinned
 
     assert again.identities() == test.identities() != other.identities()
     assert sorted(train.identities() + test.identities()) == rows.identities()
-    assert len(test) == pytest.approx(1000, abs=100)
+    assert pytest.approx(1000, abs=100) == len(test)
     assert np.mean(test.labels == "yes") == pytest.approx(np.mean(train.labels == "yes"), abs=0.05)
 
 
@@ -63,7 +63,7 @@ def test_a_tiny_table_has_rows_on_both_sides(table, pinned, share: float) -> Non
     rows.labels[:] = "no"
     train, test = hold_out(rows, pinned(split={"test_share": share}).definition)
 
-    assert {len(train), len(test)} == {1, 7}
+    assert {1, 7} == {len(train), len(test)}
     rows.keys[:] = "the only one"
     with pytest.raises(InvalidInput, match="one key"):
         hold_out(rows, pinned().definition)
@@ -90,4 +90,4 @@ def test_a_split_by_time_holds_out_the_latest(table, pinned) -> None:
 
     assert train.times.max() < test.times.min()
     assert (np.diff(train.times) > np.timedelta64(0)).all()
-    assert len(test) == 50
+    assert 50 == len(test)

@@ -21,9 +21,9 @@ def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
     )
 
     assert combinations(few) == combinations(few)
-    assert len({str(item) for item in combinations(few)}) == 5
+    assert 5 == len({str(item) for item in combinations(few)})
     assert len({str(item) for item in all_of_them}) == len(all_of_them) == 8
-    assert combinations(definition(tuning={"metric": "roc_auc", "space": {}})) == []
+    assert [] == combinations(definition(tuning={"metric": "roc_auc", "space": {}}))
 
 
 def _search(table: Any, pinned: Any, **more: Any) -> Any:
@@ -41,8 +41,8 @@ def test_tuning_takes_the_best_mean(table, pinned) -> None:
     )
 
     assert higher.best == max(higher.trials, key=lambda trial: trial.mean).parameters
-    assert lower.best == {"c": 1.0}
-    assert [len(trial.scores) for trial in higher.trials] == [3, 3, 3]
+    assert {"c": 1.0} == lower.best
+    assert [3, 3, 3] == [len(trial.scores) for trial in higher.trials]
 
 
 def test_no_combination_starts_after_the_time_is_up(table, pinned) -> None:
@@ -56,17 +56,17 @@ def test_no_combination_starts_after_the_time_is_up(table, pinned) -> None:
     ticks = iter(range(0, 10_000_000, 40_000))
     least = _search(table, pinned(), clock=lambda: float(next(ticks)))
 
-    assert (len(cut.trials), cut.planned) == (1, 3)
-    assert (len(least.trials), least.planned) == (1, 3)
+    assert (1, 3) == (len(cut.trials), cut.planned)
+    assert (1, 3) == (len(least.trials), least.planned)
 
 
 def test_a_combination_that_fails_is_a_result(table, pinned) -> None:
     """A combination that fails is recorded with its reason; when all fail the run says so."""
     some = _search(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0, 1.0]}}))
 
-    assert some.best == {"c": 1.0}
-    assert [bool(trial.failure) for trial in some.trials if trial.parameters == {"c": -1.0}] == [
-        True
+    assert {"c": 1.0} == some.best
+    assert [True] == [
+        bool(trial.failure) for trial in some.trials if trial.parameters == {"c": -1.0}
     ]
     with pytest.raises(InvalidInput, match="no combination"):
         _search(table, pinned(tuning={"metric": "roc_auc", "space": {"c": [-1.0]}}))

@@ -66,8 +66,8 @@ def test_it_waits_until_etl_is_done() -> None:
     """The progress is read until it is ready, for what was stored before the run began."""
     api, clock = _Api(lambda turn: _progress(ready=turn == 4, waiting=4 - turn)), _Clock()
 
-    assert _wait(api, clock).featured == 5
-    assert (len(api.calls), clock.now) == (4, 3.0)
+    assert 5 == _wait(api, clock).featured
+    assert (4, 3.0) == (len(api.calls), clock.now)
     assert api.calls[0] == ("churn", "d" * 64, NOW)
 
 
@@ -86,4 +86,4 @@ def test_broken_features_are_not_waited_for() -> None:
     with pytest.raises(Refused, match="line 3"):
         _wait(_Api(lambda _: _progress(ready=False, failure="features.py, line 3: boom")), clock)
 
-    assert clock.now == 0
+    assert 0 == clock.now
