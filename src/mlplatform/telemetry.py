@@ -189,6 +189,24 @@ class _LogStream:
             self._stream.flush()
 
 
+# Tracebacks without the local variables, which structlog shows by default: those of a request hold
+# its Authorization header.
+
+
+def _json_renderers() -> list[Any]:
+    frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [
+        structlog.processors.ExceptionRenderer(frames),
+        structlog.processors.JSONRenderer(),
+    ]
+
+
+def _console_renderers() -> list[Any]:
+    frames = structlog.dev.RichTracebackFormatter(show_locals=False)
+    colors = sys.stderr.isatty()
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=frames)]
+
+
 def configure(settings: TelemetrySettings, *, process: str) -> None:
     """Set up logging of this process to stderr. Called once, by the command line."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -198,9 +216,7 @@ def configure(settings: TelemetrySettings, *, process: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderers: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if settings.log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        _json_renderers() if settings.log_format == "json" else _console_renderers()
     )
     structlog.configure(
         processors=[*shared, *renderers],

@@ -14,7 +14,7 @@ from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger, serve_metrics, watch
 
 _log = logger("consumer")
-_JOINING = Backoff(first_s=1.0, most_s=4.0)  # making a topic takes a broker about a second
+_JOINING = Backoff(first_s=2.0, most_s=2.0)  # making a topic takes a broker about a second
 
 
 def run(settings: Settings) -> None:

@@ -23,7 +23,7 @@ predictions = APIRouter(tags=["predictions"])
 metadata = APIRouter(tags=["metadata"])
 
 
-def _handler(request: Request) -> Handler:
+async def _handler(request: Request) -> Handler:  # async: a plain one would run in a thread
     handler: Handler = request.app.state.handler
     return handler
 

@@ -57,10 +57,12 @@ class ShipperLoop:
         over = loop.Deadline(self._settings.drain_s)
         empty = threading.Event()
 
-        def drain() -> None:
-            if not self.step():
+        def drain() -> int:
+            shipped = self.step()
+            if not shipped:
                 empty.set()
                 over.set()
+            return shipped
 
         self._work(drain, over)
         if not empty.is_set():

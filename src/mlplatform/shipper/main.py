@@ -11,7 +11,7 @@ from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.shipper.loop import ShipperLoop
 from mlplatform.telemetry import logger, serve_metrics, watch
 
-_OPENING = Backoff(first_s=0.25, most_s=2.0)  # serving makes the outbox within a second or two
+_OPENING = Backoff(first_s=0.5, most_s=0.5)  # serving makes the outbox within a second or two
 
 
 def run(settings: Settings) -> None:

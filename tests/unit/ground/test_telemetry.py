@@ -61,6 +61,16 @@ logging.getLogger("foreign").warning("careful")
 """
 
 
+FAILURE = """
+def handle(authorization):
+    return 1 / 0
+try:
+    handle("Bearer s3cr" + "et")
+except ZeroDivisionError:
+    telemetry.logger("serving").exception("unexpected error")
+"""
+
+
 def test_log_lines_are_json_with_bound_ids() -> None:
     """A line has process, component, level, UTC time and bound ids; so has a library's."""
     done = subprocess.run(
@@ -79,6 +89,20 @@ def test_log_lines_are_json_with_bound_ids() -> None:
     assert expected.items() <= lines[0].items()
     assert lines[0]["timestamp"].endswith("Z")
     assert "careful" == lines[1]["event"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_shows_no_variables(log_format: str) -> None:
+    """An unexpected error is logged with its frames, without the token that a frame holds."""
+    settings = f"TelemetrySettings(log_format='{log_format}')"
+    program = PROGRAM.replace("TelemetrySettings()", settings) + FAILURE
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "ZeroDivisionError" in done.stderr
+    assert "handle" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_a_log_that_nobody_reads_breaks_nothing() -> None:

@@ -78,6 +78,18 @@ def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Pat
     assert 4 == writer.status().acknowledged
 
 
+def test_a_drain_does_not_idle(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
+    """While the outbox holds records the next batch follows at once: the time to drain is short."""
+    writer.append([b"a", b"b", b"c", b"d"])
+    broker, stop = Broker(), threading.Event()
+    stop.set()
+    begun = time.monotonic()
+    shipper_loop(reader, broker, folder, stop, batch_records=1, idle_s=5.0, drain_s=20.0).run()
+
+    assert 4 == len(broker.batches)
+    assert time.monotonic() - begun < 5.0  # not one pause
+
+
 def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
     """A broker that is away gets the same records later; none is acknowledged before."""
     writer.append([b"a", b"b"])

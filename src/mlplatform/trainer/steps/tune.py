@@ -37,6 +37,10 @@ def tune(
     check: Callable[[], None],
 ) -> Search:
     """Search for the best parameters on `rows`, noted in the MLflow run. See `search`."""
+    if not combinations(pinned.definition):  # no frame either, which is a copy of all rows
+        found = Search(trials=(), planned=0, best={})
+        _record(record, found)
+        return found
     data = frame(rows.features, pinned.features.features)
     cross_validation = CrossValidation(build, data, rows.labels, pinned.definition, jobs)
     found = search(cross_validation, check=check)
