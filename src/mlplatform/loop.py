@@ -29,6 +29,8 @@ class Backoff:
     first_s: float = 0.1
     # What comes back is used within seconds, and what is down isn't hammered.
     most_s: float = 5.0
+    log_every: int = 1
+    """A line in the log for each so many failures: more where failing at first is usual."""
 
 
 class Deadline(threading.Event):
@@ -98,14 +100,16 @@ def attempt(
     `on_failure` gets each of these errors. `on_pause` spends a pause of that many seconds for
     callers with something to keep alive; it should return soon after `stop` is set.
     """
-    pause_s = backoff.first_s
+    pause_s, failures = backoff.first_s, 0
     while not stop.is_set():
         turned()  # here, and not only after a success: a loop that backs off does not hang
         try:
             return call()
         except Unavailable as error:
             on_failure(error)
-            log.warning("backing off", error=str(error), seconds=round(pause_s, 2))
+            failures += 1
+            if failures % backoff.log_every == 0:
+                log.warning("backing off", error=str(error), seconds=round(pause_s, 2))
         # Jitter: processes that lost the same server must not come back to it in one moment.
         (on_pause or stop.wait)(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  (not a secret)
         pause_s = min(backoff.most_s, pause_s * 2)

@@ -11,7 +11,8 @@ from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.shipper.loop import ShipperLoop
 from mlplatform.telemetry import logger, serve_metrics, watch
 
-_OPENING = Backoff(first_s=0.5, most_s=0.5)  # serving makes the outbox within a second or two
+# Serving makes the outbox within a second or two of its start.
+_OPENING = Backoff(first_s=0.5, most_s=0.5, log_every=20)
 
 
 def run(settings: Settings) -> None:

@@ -78,6 +78,27 @@ def test_a_failure_is_logged_and_reported() -> None:
     )
 
 
+def test_usual_failures_are_logged_now_and_then() -> None:
+    """Where failing at first is usual, a line stands for several failures, and none for a few."""
+    answers = iter([Unavailable("not yet")] * 7 + [None])
+
+    def call() -> str:
+        if failure := next(answers):
+            raise failure
+        return "there"
+
+    with capture_logs() as lines:
+        found = loop.attempt(
+            call,
+            stop=threading.Event(),
+            log=logger("test"),
+            backoff=Backoff(first_s=0.001, most_s=0.001, log_every=3),
+        )
+
+    assert "there" == found
+    assert 2 == len(lines)
+
+
 def test_a_step_without_work_is_followed_by_a_rest() -> None:
     """Only a step that did nothing makes the loop wait for `idle_s`."""
     stop, began = threading.Event(), list[float]()
