@@ -112,7 +112,10 @@ class Export(Frozen):
         default="auto", description="auto: onnx when it is proven equal, else skops."
     )
     tolerance: float = Field(
-        default=1e-4, gt=0, description="Largest difference of a number that still counts as equal."
+        default=1e-4,
+        gt=0,
+        description="Largest difference that still counts as equal: of probabilities, or relative "
+        "to the spread of a regression's predictions.",
     )
 
 

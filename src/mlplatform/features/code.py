@@ -143,7 +143,7 @@ def _repeat(
     for part, fault in tries:
         some = {name: array[part] for name, array in columns.items()}
         made = normalised(_call(engineer, some, where), features, rows=length(some), where=where)
-        if name := differing(made, {name: array[part] for name, array in whole.items()}):
+        if name := differing(made, whole, part):
             raise InvalidInput(f"{where}: feature {name} {fault}", field=name)
 
 

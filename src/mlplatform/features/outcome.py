@@ -102,17 +102,21 @@ def _only_strings(array: NDArray[Any], feature: Feature, where: str) -> None:
             )
 
 
-def differing(some: Columns, others: Columns) -> str:
-    """The first feature whose values differ, or ''.
+def differing(some: Columns, whole: Columns, part: slice) -> str:
+    """The first feature whose values differ from that part of the whole table, or ''.
 
     Nulls equal each other; the last digits, in which vectorised and single computations may differ,
     don't count.
     """
     for name, values in some.items():
+        others = whole[name][part]
         if values.dtype.kind == "f":
-            same = np.allclose(values, others[name], rtol=1e-9, atol=1e-12, equal_nan=True)
+            # A feature of small numbers must not hide below the allowance for digits around 0.
+            largest = float(np.max(np.abs(whole[name]), initial=0.0, where=~np.isnan(whole[name])))
+            allowed = min(1e-12, 1e-6 * largest)
+            same = np.allclose(values, others, rtol=1e-9, atol=allowed, equal_nan=True)
         else:
-            same = values.tolist() == others[name].tolist()
+            same = values.tolist() == others.tolist()
         if not same:
             return name
     return ""

@@ -13,8 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Columns, Feature, length
+from mlplatform.contracts.pipeline import Metric, PipelineDefinition
 from mlplatform.engine.interface import Engine
 from mlplatform.telemetry import logger
+from mlplatform.trainer import closeness
+from mlplatform.trainer.closeness import Scale
+from mlplatform.trainer.labelled_rows import LabelledRows
+from mlplatform.trainer.metrics import Classes, measure, of_task
 
 UNSEEN = "\u2205 never seen"
 _ROWS = 256
@@ -32,12 +37,36 @@ class Block:
 
 @dataclass(frozen=True)
 class Parity:
-    """What the comparison found. `difference` is the largest one, relative to numbers above 1."""
+    """What the comparison found.
+
+    `difference` is the largest one: of probabilities, or of numbers relative to their spread.
+    """
 
     equal: bool
     rows: int
     difference: float
     complaint: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the pipeline measures predictions for the held-out rows."""
+
+    truth: NDArray[Any]
+    classes: Classes | None  # None for a regression
+    names: tuple[Metric, ...]
+
+    @classmethod
+    def by(
+        cls, definition: PipelineDefinition, rows: LabelledRows, classes: Classes | None
+    ) -> Judgement:
+        """By all metrics of the pipeline's task."""
+        return cls(rows.labels, classes, of_task(definition))
+
+    def moved(self, before: Columns, after: Columns) -> str:
+        """Which metric differs, with both values, or ''."""
+        was, now = (measure(self.truth, p, self.classes, self.names) for p in (before, after))
+        return closeness.metrics(was, now, self.truth if self.classes is None else None)
 
 
 def blocks(
@@ -66,23 +95,41 @@ def blocks(
     return found
 
 
-def compare(engine: Engine, reference: Sequence[Block], *, tolerance: float) -> Parity:
-    """Whether the engine gives what scikit-learn gives, in every block.
+def compare(
+    engine: Engine, reference: Sequence[Block], judgement: Judgement, *, tolerance: float
+) -> Parity:
+    """Whether the engine gives what scikit-learn gives, in every block. Held-out rows come first.
 
-    Labels must be equal, and numbers within `tolerance` (relative to numbers above 1). An engine
-    that raises is not equal.
+    Labels must be equal, probabilities within `tolerance`, numbers within `tolerance` times the
+    spread of scikit-learn's predictions for the held-out rows, whose metrics must hardly move. An
+    engine that raises is not equal.
     """
     worst, rows = 0.0, 0
+    scale = _scale(reference) if judgement.classes is None else None
     for block in reference:
         rows += length(block.features)
-        difference, complaint = _compared(engine, block, tolerance)
+        measured = judgement if block is reference[0] else None
+        difference, complaint = _compared(engine, block, measured, scale, tolerance)
         worst = max(worst, difference)
         if complaint:
             return Parity(equal=False, rows=rows, difference=worst, complaint=complaint)
     return Parity(equal=True, rows=rows, difference=worst)
 
 
-def _compared(engine: Engine, block: Block, tolerance: float) -> tuple[float, str]:
+def _scale(reference: Sequence[Block]) -> Scale:
+    """Of the held-out rows; of all rows where a few held-out ones have a single prediction."""
+    predictions = [block.expected["prediction"] for block in reference]
+    held_out = Scale.of(predictions[0])
+    return held_out if held_out.spread else Scale.of(np.concatenate(predictions))
+
+
+def _compared(
+    engine: Engine,
+    block: Block,
+    judgement: Judgement | None,
+    scale: Scale | None,
+    tolerance: float,
+) -> tuple[float, str]:
     """The largest difference in a block, and what is wrong with it, or ''."""
     try:
         predictions = engine.predict(block.features)
@@ -90,27 +137,22 @@ def _compared(engine: Engine, block: Block, tolerance: float) -> tuple[float, st
         return 0.0, f"{block.name} can't be computed: {str(error)[:200]}"
     worst = 0.0
     for name, expected in block.expected.items():
-        difference, complaint = _difference(expected, predictions[name], tolerance)
+        difference, complaint = _difference(expected, predictions[name], tolerance, scale)
         worst = max(worst, difference)
         if complaint:
             return worst, f"{name} of {block.name}: {complaint}"
-    return worst, ""
+    moved = judgement.moved(block.expected, predictions) if judgement else ""
+    return worst, f"{block.name}: {moved}" if moved else ""
 
 
 def _difference(
-    expected: NDArray[Any], actual: NDArray[Any], tolerance: float
+    expected: NDArray[Any], actual: NDArray[Any], tolerance: float, scale: Scale | None
 ) -> tuple[float, str]:
     if expected.shape != actual.shape:
         return np.inf, f"shape {actual.shape}, expected {expected.shape}"
-    if expected.dtype.kind in "OUib":
-        wrong = int(np.sum(expected.astype(str) != actual.astype(str)))
-        return (0.0, "") if not wrong else (0.0, f"{wrong} of {len(expected)} labels differ")
-    gap = np.abs(expected - actual) / np.maximum(1.0, np.abs(expected))
-    # A NaN on either side is a difference: what serves must be a number.
-    largest = float(np.max(gap, initial=0.0)) if not np.isnan(gap).any() else np.inf
-    if largest <= tolerance:
-        return largest, ""
-    return largest, f"differs by up to {largest:.3g}, tolerance is {tolerance:g}"
+    if expected.dtype.kind == "f":
+        return closeness.numbers(expected, actual, tolerance, scale)
+    return 0.0, closeness.labels(expected, actual)
 
 
 def _generated(

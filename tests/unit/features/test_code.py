@@ -131,6 +131,10 @@ def test_probes_stay_inside_the_declared_ranges() -> None:
             "feature b of a row depends on the rows beside it",
         ),
         (
+            "return {'a': 1e-15 * (c['income'] - c['income'].sum())}",
+            "feature a of a row depends on the rows beside it",
+        ),
+        (
             "return {'a': np.argsort(c['income'])}",
             "feature a of a row depends on the rows beside it",
         ),

@@ -133,6 +133,14 @@ def test_a_number_is_exact_within_its_tolerance() -> None:
     assert (None, "expected 10, found 10.6") == (case.verdict([10.5]), case.verdict([10.6]))
 
 
+def test_large_classes_are_exact_by_every_digit() -> None:
+    """Two classes whose numbers a float can't tell apart are two classes."""
+    case = _parse(task="regression", kind="exact", expect=2**53 + 1).cases[0]
+
+    assert f"expected {2**53 + 1}, found {2**53}" == case.verdict([2**53])
+    assert None is case.verdict([2**53 + 1])
+
+
 @pytest.mark.parametrize(
     ("case", "words"),
     [

@@ -23,7 +23,8 @@ from mlplatform.engine.skops_dump import dump_skops
 from mlplatform.errors import InvalidInput, PlatformError, Refused
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
-from mlplatform.trainer.parity import Block, blocks, compare
+from mlplatform.trainer.metrics import Classes
+from mlplatform.trainer.parity import Block, Judgement, blocks, compare
 from mlplatform.trainer.results import Parts, Pinned, TrainedModel
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "float64")  # the faster one first
@@ -38,15 +39,19 @@ def export(
     Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when
     skops would need untrusted types.
     """
-    reference = SkopsEngine(estimator, signature(estimator, pinned, "skops")).predict
-    features, seed = pinned.features.features, pinned.definition.split.seed
-    proofs = blocks(reference, parts.train.features, parts.test.features, features, seed=seed)
-    workshop, tried = _Workshop(pinned, folder, tuple(trusted), tuple(proofs)), list[str]()
+    definition, form = pinned.definition, signature(estimator, pinned, "skops")
+    reference, features = SkopsEngine(estimator, form).predict, pinned.features.features
+    train, test, seed = parts.train.features, parts.test.features, definition.split.seed
+    proofs = tuple(blocks(reference, train, test, features, seed=seed))
+    classes = Classes(form.classes, definition) if form.classes is not None else None
+    judgement = Judgement.by(definition, parts.test, classes)
+    workshop, tried = _Workshop(pinned, folder, tuple(trusted), proofs, judgement), list[str]()
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
             model = workshop.write(make(), signature(estimator, pinned, kind))
         except PlatformError as error:
             if kind == "skops":  # the last way: its complaint is what the author needs to know
+                error.message = "; ".join([error.message, *tried])
                 raise
             tried.append(f"{name}: {error.message}")
             continue
@@ -116,6 +121,7 @@ class _Workshop:
     folder: Path
     trusted: tuple[str, ...]
     proofs: tuple[Block, ...]
+    judgement: Judgement
 
     def write(self, data: bytes, form: Signature) -> TrainedModel:
         """Make the folder anew around these model bytes, load it as serving will, and compare."""
@@ -130,5 +136,6 @@ class _Workshop:
             shutil.copyfile(self.pinned.files.cases, self.folder / "cases.yaml")
         digest = manifest.write(self.folder)  # last: it lists every file that is there
         engine = load(self.folder, form, trusted=self.trusted)
-        parity = compare(engine, self.proofs, tolerance=self.pinned.definition.export.tolerance)
+        tolerance = self.pinned.definition.export.tolerance
+        parity = compare(engine, self.proofs, self.judgement, tolerance=tolerance)
         return TrainedModel(self.folder, form, engine, digest, parity)

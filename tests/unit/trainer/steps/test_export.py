@@ -103,6 +103,63 @@ def test_numbers_too_fine_for_float32_are_computed_in_float64(
     assert ["onnx float32"] == [line.split(":")[0] for line in exported.tried]
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e12])
+def test_small_and_large_targets_are_held_to_the_same_proof(
+    unit: float, table, pinned, tmp_path: Path
+) -> None:
+    """A float32 model that is wrong is not taken because its target's unit is small."""
+    rows = _far_apart(table)
+    rows = replace(rows, labels=rows.labels * unit)
+    exported = _export(pinned(model=LINEAR, **REGRESSION), rows, tmp_path)
+
+    assert "onnx float32: prediction of held-out rows: differs by up to" in exported.tried[0]
+    assert ("onnx", 1) == (exported.signature.format, len(exported.tried))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e12])
+def test_a_regression_in_any_unit_leaves_as_float32(
+    unit: float, table, pinned, tmp_path: Path
+) -> None:
+    """What float32 computes well is proven equal, whatever the target's unit."""
+    rows = table()
+    rows = replace(rows, labels=rows.features["age"] * unit)
+    exported = _export(pinned(model=LINEAR, **REGRESSION), rows, tmp_path)
+
+    assert ("onnx", ()) == (exported.signature.format, exported.tried)
+
+
+def test_a_constant_target_leaves_as_onnx(table, pinned, tmp_path: Path) -> None:
+    """A model that has learned one number has no spread, and is still proven equal."""
+    rows = replace(table(), labels=np.full(200, 0.1))
+    exported = _export(pinned(model=LINEAR, **REGRESSION), rows, tmp_path)
+
+    assert "onnx" == exported.signature.format
+
+
+def test_a_single_held_out_row_is_compared_on_the_scale_of_all(
+    table, pinned, tmp_path: Path
+) -> None:
+    """One prediction has no spread: the generated rows' predictions have."""
+    rows = table()
+    age = rows.features["age"]
+    rows = replace(rows, labels=age, features={**rows.features, "age": age + 1000})
+    split = {"by": "time", "test_share": 0.005}
+    exported = _export(pinned(model=LINEAR, split=split, **REGRESSION), rows, tmp_path)
+
+    assert ("onnx", ()) == (exported.signature.format, exported.tried)
+
+
+def test_a_metric_that_the_export_moves_refuses_it(table, pinned, tmp_path: Path) -> None:
+    """However much predictions may differ, the held-out rows' metrics stay what they were."""
+    export_within = {"format": "auto", "tolerance": 10.0}
+    exported = _export(
+        pinned(model=LINEAR, export=export_within, **REGRESSION), _far_apart(table), tmp_path
+    )
+
+    assert "onnx float32: held-out rows: r2 is " in exported.tried[0]
+    assert " after the export, 0." in exported.tried[0]
+
+
 def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
     table, pinned, tmp_path: Path
 ) -> None:
@@ -148,6 +205,12 @@ def test_types_that_serving_would_refuse_end_the_export(table, pinned, tmp_path:
             _far_apart(table),
             tmp_path,
         )
+
+
+def test_a_run_without_an_export_says_why_onnx_was_not_taken(table, pinned, tmp_path: Path) -> None:
+    """Types that are not trusted are half of the reason; the other half is in the message too."""
+    with pytest.raises(IntegrityFailure, match=r"TreePredictor.*onnx float32: .*differs by up to"):
+        _export(pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path)
 
 
 def test_the_same_rows_and_seed_give_the_same_model(table, pinned, tmp_path: Path) -> None:
