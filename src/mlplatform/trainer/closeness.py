@@ -73,6 +73,8 @@ def numbers(
     largest, (was, now) = float(found[at]), _apart(float(expected[at]), float(actual[at]))
     if largest <= tolerance:
         return largest, ""
+    if scale is not None and not scale.spread:
+        return largest, f"scikit-learn always predicts {was}, and this gives {now}"
     unit = "" if scale is None else " of the spread"
     reason = f"differs by up to {largest:.3g}{unit}, tolerance is {tolerance:g}: {now} for {was}"
     if scale is None:
