@@ -19,6 +19,7 @@ from mlplatform.dataapi.limits import RateLimit
 from mlplatform.errors import PlatformError, TooLarge, Unauthenticated
 from mlplatform.telemetry import counter, histogram
 from mlplatform.web import problem
+from mlplatform.web.authorization import authorization
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 """Pages that need no token: they show no data."""
@@ -63,7 +64,7 @@ class AdmissionMiddleware:
         if scope["path"] in OPEN:
             return
         try:
-            caller = self._access.authenticate(exchange.header(b"authorization"))
+            caller = self._access.authenticate(authorization(scope["headers"]))
         except Unauthenticated as error:
             peer = (scope.get("client") or ("unknown",))[0]
             self._limit.take(f"address {peer}")

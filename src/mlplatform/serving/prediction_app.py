@@ -18,6 +18,7 @@ from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.request import Response, Route
 from mlplatform.web import problem
+from mlplatform.web.authorization import authorization
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -109,11 +110,9 @@ async def predict(
 
 
 async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive) -> Response:
-    headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
-    authorization = headers.get(b"authorization")
-    caller = handler.admit(
-        route.pipeline, None if authorization is None else authorization.decode("latin-1")
-    )
+    ours = [header for header in scope["headers"] if header[0] in _HEADERS]
+    headers: dict[bytes, bytes] = dict(ours)
+    caller = handler.admit(route.pipeline, authorization(ours))
     _refuse_media(headers)
     body = await _body(receive, headers.get(b"content-length"), handler.max_body_bytes)
     return await handler.answer(route, caller, body)

@@ -18,6 +18,7 @@ from mlplatform.serving.handler import Handler
 from mlplatform.serving.metadata import ModelMetadata
 from mlplatform.serving.prediction_app import respond
 from mlplatform.serving.request import Route
+from mlplatform.web.authorization import authorization
 
 predictions = APIRouter(tags=["predictions"])
 metadata = APIRouter(tags=["metadata"])
@@ -88,7 +89,7 @@ async def describe(
     request: Request, handler: Answering, model: str, version: str | None = None
 ) -> ModelMetadata:
     """For callers who may use the model."""
-    return handler.describe(model, version, request.headers.get("authorization"))
+    return handler.describe(model, version, authorization(request.scope["headers"]))
 
 
 @metadata.get("/v2/models/{model}/ready", summary="This model serves; 503 says why not.")
