@@ -5,6 +5,7 @@
     ├── InvalidInput             a request, row, file or definition does not match its contract
     │   ├── UnknownName          no pipeline, dataset, model or version of that name
     │   ├── TooLarge             above a documented size limit
+    │   │   └── HeadTooLarge     request line and headers are
     │   ├── TooSlow              the body did not arrive in time
     │   └── UnsupportedMedia     a content type or encoding that is not supported
     ├── Unauthenticated          no token, or an unknown one
@@ -60,6 +61,10 @@ class UnknownName(InvalidInput):
 
 class TooLarge(InvalidInput):
     """The input is above a documented size limit."""
+
+
+class HeadTooLarge(TooLarge):
+    """The request line and headers are above the documented size limit."""
 
 
 class TooSlow(InvalidInput):

@@ -25,6 +25,7 @@ STATUS: dict[type[errors.PlatformError], int] = {
     errors.UnknownName: 404,
     errors.TooSlow: 408,
     errors.TooLarge: 413,
+    errors.HeadTooLarge: 431,
     errors.UnsupportedMedia: 415,
     errors.InvalidInput: 422,
     errors.Unauthenticated: 401,

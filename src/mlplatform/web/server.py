@@ -1,26 +1,33 @@
-"""uvicorn for all our servers, with limits to how slowly and how many requests may arrive.
+"""uvicorn for all our servers, with limits to how many requests may arrive, how slow and how large.
 
-uvicorn bounds neither the time of a request's head nor that of its body, and closes only
-connections that are idle after a response.
+uvicorn bounds neither time nor size of a request's head, nor the time of its body. It closes only
+connections that are idle after a response, and loses the body of a request that offers an upgrade
+to another protocol.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import httptools
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from mlplatform.errors import PlatformError, TooSlow, Unavailable
+from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow, Unavailable
 from mlplatform.web import pages, problem
+from mlplatform.web.forms import as_get, until_close
 
+MAX_HEAD_BYTES = 64 * 1024
+"""Request line and headers. Ours take a few hundred bytes, and proxies add less than 8 KiB."""
 _LAST_S = 1.0
-"""What a body that is on its way may still take when the server shuts down: most arrive in
-milliseconds, and the drain has other work."""
+"""What a body that is on its way may still take when the server shuts down, and what a refused
+client may still send: most arrives in milliseconds, and the drain has other work."""
 _RETRY_AFTER_S = 1.0
+_INVALID = "Invalid HTTP request received."
 
 
 class Config(uvicorn.Config):
@@ -66,11 +73,16 @@ class Connection(HttpToolsProtocol):
     When the head is there, the client gets a 408 first. A timer runs only while something is
     awaited: a request in one piece, as nearly all are, sets none. With more than `max_connections`
     open, requests get 503; the pages of `mlplatform.web.pages` are answered all the same, or
-    overload would restart the process.
+    overload would restart the process. A head above MAX_HEAD_BYTES gets 431. Upgrades are ignored,
+    as HTTP allows: Java's client offers HTTP/2 with every first request.
     """
 
     config: Config
     _late: asyncio.TimerHandle | None = None
+    _refused = False  # what still comes is dropped
+    _piece = 0  # size of the piece that is being parsed
+    _unread = 0  # size of the pieces since the one in which a head, body bytes or a message ended
+    _shared = 0  # size of that one: what came after that end in it was not counted
 
     # The parameter's type is the one that uvicorn gives it.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -85,24 +97,55 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, and see whether something is missing."""
-        super().data_received(data)
-        # uvicorn has parsed it by now: without a cycle no head is complete, and `more_body` says
-        # whether the body is.
-        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+        if self._refused:
+            return
+        self._piece = len(data)
+        self._unread += self._piece
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            if not self._refused:
+                self.logger.warning(_INVALID)
+                self.send_400_response(_INVALID)
+            return
+        if self._unread > MAX_HEAD_BYTES:
+            self._refuse()
+        # All is parsed by now: without a cycle no head is complete, and `more_body` says whether
+        # the body is.
+        elif (
+            self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        ):
             self._await_nothing()
         elif self._late is None:
             self._await()
 
     def on_headers_complete(self) -> None:
         """The body has a time of its own. Here uvicorn decides which application answers."""
+        # Nearly always the pieces are so small that the headers need not be added up.
+        if self._unread + self._shared > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
+            raise self._refuse()
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("CONNECT is for proxies")
+            return  # `_parse` brings it again, without the upgrade
         self._await_nothing()
-        # Set for every request: connections are reused, and may come when there is room again.
-        full = (
-            len(self.connections) > self.config.max_connections
-            and self.url.split(b"?")[0].decode("latin-1") not in pages.PATHS
-        )
-        self.app = _full if full else self.config.loaded_app
+        self._advance()
+        self.app = self._application()
         super().on_headers_complete()
+        # Of its own for what follows a chunked body: the application has the headers already.
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Bytes of a body are bounded by the application, not here."""
+        self._advance()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """What comes next is another head."""
+        if not self.parser.should_upgrade():
+            self._advance()
+            super().on_message_complete()
 
     def shutdown(self) -> None:
         """Close idle connections at once; a request that still arrives gets `_LAST_S` at most."""
@@ -111,6 +154,67 @@ class Connection(HttpToolsProtocol):
             at = min(self._late.when(), self.loop.time() + _LAST_S)
             self._await_nothing()
             self._late = self.loop.call_at(at, self._too_late)
+
+    def _application(self) -> Callable[..., Any]:
+        # Chosen for every request: connections are reused, and may come when there is room again.
+        full = (
+            len(self.connections) > self.config.max_connections
+            and self.url.split(b"?")[0].decode("latin-1") not in pages.PATHS
+        )
+        app = _full if full else self.config.loaded_app
+        if self.parser.get_method() == b"HEAD":
+            app = partial(as_get, app)
+        if self.parser.get_http_version() == "1.0":
+            app = partial(until_close, app)
+        return app
+
+    def _parse(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = memoryview(rest)[upgrade.args[0] :]
+            else:
+                return
+            # The parser takes what follows for another protocol, so a new one gets the head without
+            # the upgrade, and then the rest, body and all.
+            head = self._head_without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            self.parser.feed_data(head)
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _head_size(self) -> int:
+        line = len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n\r\n")
+        return line + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+
+    def _advance(self) -> None:
+        self._unread = 0
+        self._shared = self._piece
+
+    def _refuse(self) -> HeadTooLarge:
+        """Answer 431, unless that would be taken for the answer to an earlier request."""
+        self._refused = True
+        self._await_nothing()
+        error = HeadTooLarge(
+            f"the request line and headers are larger than {MAX_HEAD_BYTES} bytes",
+            field="headers",
+            fix="send shorter or fewer headers",
+        )
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_response(error))
+            self._close_softly()
+        elif self.cycle.more_body:  # chunk extensions or trailers
+            self._end(error)
+        else:
+            self.cycle.keep_alive = False
+        return error
 
     def _await(self) -> None:
         self._late = self.loop.call_later(self.config.receive_s, self._too_late)
@@ -121,17 +225,33 @@ class Connection(HttpToolsProtocol):
             self._late = None
 
     def _too_late(self) -> None:
+        if self._refused:
+            self.transport.close()
+            return
         if self.pipeline:
             # It waits behind another request of its connection: the client is not to blame.
             self._await()
             return
+        reason = f"the body did not arrive within {self.config.receive_s:g} s"
+        self._end(TooSlow(reason, field="body"))
+
+    def _end(self, error: PlatformError) -> None:
+        """Close the connection; a request that has no answer yet gets `error`."""
         if self.cycle is not None and not self.cycle.response_complete:
-            if not self.cycle.response_started:
-                reason = f"the body did not arrive within {self.config.receive_s:g} s"
-                self.transport.write(_response(TooSlow(reason, field="body")))
+            if not self.cycle.response_started and not self.pipeline:
+                self.transport.write(_response(error))
             # The application learns that the client has gone; what it may still send is dropped.
             self.cycle.disconnected = True
-        self.transport.close()
+        if self._refused and not self.pipeline:
+            self._close_softly()
+        else:
+            self.transport.close()
+
+    def _close_softly(self) -> None:
+        # Closed at once, with bytes unread, the system would reset the connection, and a client
+        # that still sends would not see the answer.
+        self.transport.write_eof()
+        self._late = self.loop.call_later(_LAST_S, self._too_late)
 
 
 def _response(error: PlatformError) -> bytes:

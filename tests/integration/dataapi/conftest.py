@@ -34,6 +34,7 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.quarantine import BadRow
 from mlplatform.settings import AccessSettings, DataApiSettings, Settings
+from mlplatform.web.server import Config
 
 CALLERS: dict[str, dict[str, Any]] = {
     "admin": {"roles": ["admin"]},
@@ -225,12 +226,16 @@ def tokens(folder: Path) -> Path:
 
 @contextmanager
 def serving(collaborators: Collaborators) -> Iterator[str]:
-    """The application under uvicorn in a thread; gives its address."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(collaborators), host="127.0.0.1", port=0, log_config=None, lifespan="on"
-        )
+    """The application under our server in a thread; gives its address."""
+    config = Config(
+        create_app(collaborators),
+        host="127.0.0.1",
+        port=0,
+        drain_s=30.0,
+        receive_s=30.0,
+        max_connections=100,
     )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

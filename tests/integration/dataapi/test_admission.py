@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from mlplatform.errors import Overloaded, Unauthenticated
@@ -21,6 +22,25 @@ def test_who_has_no_token_is_refused_and_noted(api: Any) -> None:
 
     assert (401, "Bearer") == (bare.status_code, bare.headers["www-authenticate"])
     assert 5 == api.refused("Unauthenticated")
+
+
+@pytest.mark.parametrize("tokens", [("admin", "nobody"), ("nobody", "admin"), ("admin", "admin")])
+def test_two_authorization_headers_are_refused_and_noted(api: Any, tokens: tuple[str, ...]) -> None:
+    """Whichever of them is known: a proxy in between may have looked at the other."""
+    headers = [("Authorization", f"Bearer token-{token}") for token in tokens]
+    answer = httpx.get(f"{api.url}/v1/pipelines", headers=headers)
+
+    assert 401 == answer.status_code
+    assert "there are 2 Authorization headers" == answer.json()["detail"]
+    assert 1 == api.refused("Unauthenticated")
+
+
+def test_head_is_answered_as_get_is(api: Any) -> None:
+    """The same code and length, without the body."""
+    head, got = (api.raw("reader", method, "/v1/pipelines") for method in ("HEAD", "GET"))
+
+    assert (200, b"") == (head.status_code, head.content)
+    assert got.headers["content-length"] == head.headers["content-length"]
 
 
 def test_any_character_may_be_sent(api: Any) -> None:

@@ -146,6 +146,33 @@ def test_only_callers_with_the_role_are_answered(
     assert code != 401 or "Bearer" == answer.headers["www-authenticate"]
 
 
+@pytest.mark.parametrize("known", [0, 1])
+def test_two_authorization_headers_are_refused(shared: Any, scene: Any, known: int) -> None:
+    """Whichever of them is known: predictions and metadata get the same 401."""
+    tokens = ["x", "x"]
+    tokens[known] = scene.TOKENS["client"]
+    headers = [("authorization", f"Bearer {token}") for token in tokens]
+    base = shared.http.base_url
+    answers = [
+        httpx.post(f"{base}/v1/models/ward/predict", json={"rows": scene.rows(1)}, headers=headers),
+        httpx.get(f"{base}/v2/models/ward", headers=headers),
+    ]
+
+    assert [401, 401] == [answer.status_code for answer in answers]
+    assert {"there are 2 Authorization headers"} == {answer.json()["detail"] for answer in answers}
+
+
+def test_an_offered_upgrade_loses_no_row(shared: Any, scene: Any) -> None:
+    """As Java's client and `curl --http2` send it."""
+    upgrade = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AA"}
+    answers = [
+        shared.http.post("/v1/models/ward/predict", json={"rows": scene.rows(1)}, headers=upgrade)
+        for _ in range(2)
+    ]
+
+    assert [200, 200] == [answer.status_code for answer in answers]
+
+
 ROW = {"age": 1, "bmi": 2.0, "dose": 0.0, "class": "a"}
 BAD_ROWS = [
     ({"rows": [ROW, ROW | {"bmi": "x"}]}, "rows[1].bmi", "row 1, column bmi: 'x' is a string"),
