@@ -17,10 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlplatform.errors import Forbidden, SettingsError, Unauthenticated
+from mlplatform import strict_yaml
+from mlplatform.errors import Forbidden, InvalidInput, SettingsError, Unauthenticated
 
 
 class Role(StrEnum):
@@ -82,12 +82,19 @@ class AccessList:
     def load(cls, path: Path) -> AccessList:
         """Read the token file. Raises SettingsError naming the entry at fault."""
         try:
-            document = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
+            document = strict_yaml.read(path.read_bytes(), where=str(path))
+        except OSError as error:
             raise SettingsError(
                 f"can't read the token file {path}: {error}", field="access.tokens_file"
             ) from error
-        return cls([_caller(entry, path) for entry in _entries(document, path)])
+        except InvalidInput as error:
+            raise SettingsError(
+                f"can't read the token file {error.message}",
+                field="access.tokens_file",
+                fix=error.fix,
+            ) from error
+        entries = _entries(document.content, path)
+        return cls([_caller(entry, document, index) for index, entry in enumerate(entries)])
 
     def authenticate(self, authorization: str | None) -> Caller:
         """The caller behind an `Authorization: Bearer …` header. Raises Unauthenticated."""
@@ -129,13 +136,14 @@ def _entries(document: Any, path: Path) -> list[Any]:
     return list(document["tokens"])
 
 
-def _caller(entry: Any, path: Path) -> Caller:
+def _caller(entry: Any, document: strict_yaml.YamlDocument, index: int) -> Caller:
     try:
         return Caller.model_validate(entry)
     except ValidationError as error:
         name = entry.get("name", "?") if isinstance(entry, dict) else "?"
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        place = document.place(("tokens", index, *first["loc"]))
         raise SettingsError(
-            f"{path}: token '{name}': {where}: {first['msg']}", field="access.tokens_file"
+            f"{place}: token '{name}': {where}: {first['msg']}", field="access.tokens_file"
         ) from error

@@ -25,7 +25,9 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from mlplatform.contracts.frozen import Frozen
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.refusal import refusal
 from mlplatform.errors import InvalidInput
+from mlplatform.strict_yaml import YamlDocument, place
 
 Value = str | int | float | bool | None
 Row = Mapping[str, Value]
@@ -162,22 +164,23 @@ class CaseFile(Frozen):
 
     @classmethod
     def parse(
-        cls, document: Any, definition: PipelineDefinition, *, where: str = "cases.yaml"
+        cls,
+        document: Any,
+        definition: PipelineDefinition,
+        *,
+        where: str | YamlDocument = "cases.yaml",
     ) -> CaseFile:
         """From a parsed YAML document.
 
-        Raises InvalidInput that names the case and what does not fit the definition.
+        Raises InvalidInput that names the case and what does not fit the definition, with the line
+        when `where` is the YAML document.
         """
         try:
             file = cls.model_validate(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise InvalidInput(
-                f"{where}: {key or 'document'}: {first['msg']}", field=key
-            ) from error
-        for case in file.cases:
-            _fits(case, file, definition, where)
+            raise refusal(error, where) from error
+        for index, case in enumerate(file.cases):
+            _fits(case, file, definition, place(where, ("cases", index)))
         return file
 
 
@@ -193,8 +196,21 @@ def _fits(case: Case, file: CaseFile, definition: PipelineDefinition, where: str
                 f"{where}: case '{case.name}': missing or unknown column {', '.join(wrong)}",
                 field=wrong[0],
             )
+    if isinstance(case, Exact) and (problem := _impossible(case, definition)):
+        raise InvalidInput(f"{where}: case '{case.name}': expect: {problem}", field="expect")
     if problem := _misnamed_class(case, definition):
         raise InvalidInput(f"{where}: case '{case.name}': of: {problem}", field="of")
+
+
+def _impossible(case: Exact, definition: PipelineDefinition) -> str | None:
+    """Why no model could predict what a case expects, if so."""
+    classes = definition.target.values
+    if definition.task == "regression" and isinstance(case.expect, str):
+        return f"'{case.expect}' is not a number, and a regression predicts numbers"
+    texts = definition.target.dtype == "string"  # a class 1 may be written as 1.0
+    if texts and classes is not None and str(case.expect) not in classes:
+        return f"'{case.expect}' is not one of {', '.join(classes)}"
+    return None
 
 
 def _misnamed_class(case: Case, definition: PipelineDefinition) -> str | None:

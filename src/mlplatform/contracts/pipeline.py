@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mlplatform.contracts.columns import NAME, Column, DType
 from mlplatform.contracts.frozen import Frozen
-from mlplatform.errors import InvalidInput
+from mlplatform.contracts.refusal import inconsistent, refusal
+from mlplatform.strict_yaml import YamlDocument
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{1,40}$"
 Metric = Literal["roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss", "r2", "mae", "rmse"]
@@ -164,25 +165,35 @@ class PipelineDefinition(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> PipelineDefinition:
         taken = {column.name for column in self.columns}
-        for field in (self.target.name, self.key, self.time):
+        named = {("target", "name"): self.target.name, ("key",): self.key, ("time",): self.time}
+        for field_path, field in named.items():
             if field in taken:
-                raise ValueError(f"'{field}' is target, key or time and can't be a column as well")
+                problem = f"'{field}' is target, key or time and can't be a column as well"
+                raise inconsistent(problem, *field_path)
         classification = self.task == "classification"
         if self.target.dtype == ("float64" if classification else "string"):
-            raise ValueError(f"a {self.task} can't have a target of {self.target.dtype}")
-        for metric in (self.tuning.metric, *(gate.metric for gate in self.gates)):
+            problem = f"a {self.task} can't have a target of {self.target.dtype}"
+            raise inconsistent(problem, "target", "dtype")
+        metrics: list[tuple[tuple[str | int, ...], Metric]] = [
+            (("tuning", "metric"), self.tuning.metric),
+            *((("gates", at, "metric"), gate.metric) for at, gate in enumerate(self.gates)),
+        ]
+        for path, metric in metrics:
             if (metric in CLASSIFICATION_METRICS) != classification:
-                raise ValueError(f"metric {metric} is not one of a {self.task}")
+                raise inconsistent(f"metric {metric} is not one of a {self.task}", *path)
         return self
 
     @classmethod
-    def parse(cls, document: Any, *, where: str = "pipeline.yaml") -> PipelineDefinition:
-        """From a parsed YAML or JSON document. Raises InvalidInput that names the key."""
+    def parse(
+        cls, document: Any, *, where: str | YamlDocument = "pipeline.yaml"
+    ) -> PipelineDefinition:
+        """From a parsed YAML or JSON document.
+
+        Definitions that were applied are read with this too, so a new rule for what may be applied
+        belongs into `apply_rules`. Raises InvalidInput that names the key, and its line when
+        `where` is the YAML document.
+        """
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise InvalidInput(
-                f"{where}: {key or 'document'}: {first['msg']}", field=key
-            ) from error
+            raise refusal(error, where) from error

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mlplatform.access import Caller, Role
+from mlplatform.contracts.apply_rules import check_definition, check_features
+from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.dataapi.audit import AuditLog
@@ -37,11 +39,15 @@ class Pipelines:
                 raise InvalidInput(
                     f"the definition is of '{definition.name}'", field="definition.name"
                 )
+            check_definition(definition, where="definition")
             commit, digest = request.commit, request.features_digest
             entry.detail = {"commit": commit, "features_digest": digest}
             pipelines.apply(
                 connection, definition, commit=commit, digest=digest, caller=caller.name
             )
+            # Of a digest that etl knows already: the target may have a new name.
+            known = feature_sets.find(connection, name, digest).features or ()
+            check_features(definition, [Feature.model_validate(item) for item in known])
             return pipelines.find(connection, name)
 
     def find(self, caller: Caller, name: str) -> AppliedPipeline:

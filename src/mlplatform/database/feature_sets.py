@@ -104,7 +104,7 @@ def make_table(
 ) -> str:
     """The table of a digest, made if it is missing.
 
-    Raises Refused when PostgreSQL can't make it (more than about 1,600 features).
+    Raises Refused when PostgreSQL can't make it.
     """
     row = connection.execute(SQL["lock_set"], {"pipeline": pipeline, "digest": digest}).fetchone()
     if row is not None and row[0] is not None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlplatform.contracts.apply_rules import check_features
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database import feature_sets
 from mlplatform.database.feature_sets import RecordedSet
@@ -86,6 +87,8 @@ class Catalogue:
             )
             source = checkout(self._source, ref=item.commit).features(item.pipeline)
             features = code.load(definition, source, digest=item.digest)
+            if item.table_name is None:  # a table from before this rule goes on
+                check_features(definition, features.features)
             with self._warehouse.transaction() as connection:
                 table = feature_sets.make_table(
                     connection, item.pipeline, item.digest, features.features

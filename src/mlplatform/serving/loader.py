@@ -125,6 +125,7 @@ def _agree(version: ModelVersion, signature: Signature) -> None:
 
 def _definition(folder: Path) -> PipelineDefinition:
     try:
+        # Written by a trainer with yaml.safe_dump, so read with the other half of it.
         document = yaml.safe_load((folder / "pipeline.yaml").read_text())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise IntegrityFailure(

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
 
+from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput, SettingsError, UnknownName
 from mlplatform.settings import SourceSettings, variable
 from mlplatform.source import remote, tree, working_tree
-from mlplatform.source.pipeline_files import PipelineFiles, read
+from mlplatform.source.pipeline_files import PipelineFiles, read, read_applied
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,20 @@ class Checkout:
         return path.read_bytes() if path.is_file() else None
 
     def read(self, name: str) -> PipelineFiles:
-        """The files of one pipeline.
+        """The files of one pipeline, checked as for an apply.
 
-        Raises UnknownName, or InvalidInput that names file and key.
+        Raises UnknownName, or InvalidInput that names file, line and key.
         """
         self._known(name)
         return read(self.folder / name)
+
+    def read_applied(self, applied: PipelineDefinition) -> PipelineFiles | None:
+        """The files of a pipeline that was applied, None when pipeline.yaml says something else.
+
+        Raises UnknownName, or InvalidInput when a file is missing or is no YAML.
+        """
+        self._known(applied.name)
+        return read_applied(self.folder / applied.name, applied)
 
     def _known(self, name: str) -> None:
         if name not in (there := self.pipelines()):

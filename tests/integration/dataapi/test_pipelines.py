@@ -13,6 +13,9 @@ from mlplatform.errors import Forbidden, InvalidInput, Refused, UnknownName
 DIGEST = "d" * 64
 
 
+PERCENT = {"metric": "accuracy", "min": 95}
+
+
 def test_a_definition_is_applied_by_admins_only(api: Any) -> None:
     """PUT records definition, commit and digest; others are refused.
 
@@ -31,6 +34,13 @@ def test_a_definition_is_applied_by_admins_only(api: Any) -> None:
             "/v1/pipelines/manual-one",
             json={**body, "definition": {**found["definition"], "rollout": "canary"}},
         )
+    with pytest.raises(InvalidInput, match=r"definition: gates\.0\.min: \w+ can never be 95"):
+        api.call(
+            "admin",
+            "PUT",
+            "/v1/pipelines/manual-one",
+            json={**body, "definition": {**found["definition"], "gates": [PERCENT]}},
+        )
     changed = api.call("admin", "PUT", "/v1/pipelines/manual-one", json=body)
 
     assert "rollout" == caught.value.field
@@ -47,7 +57,7 @@ def test_a_definition_is_applied_by_admins_only(api: Any) -> None:
         api.call("predictor", "GET", "/v1/pipelines")
     with pytest.raises(UnknownName):
         api.call("reader", "GET", "/v1/pipelines/nobody")
-    assert ["ok", "Forbidden", "InvalidInput", "InvalidInput", "ok"] == [
+    assert ["ok", "Forbidden", "InvalidInput", "InvalidInput", "InvalidInput", "ok"] == [
         entry["outcome"] for entry in api.ledger(action="apply") if entry["subject"] != "auto-one"
     ]
 

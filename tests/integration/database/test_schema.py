@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg.errors import SerializationFailure
+from psycopg.errors import ProgramLimitExceeded, SerializationFailure
 
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import migrate, roles
+from mlplatform.database.feature_sets import OWN_COLUMNS
 
 MIGRATE = """
 import sys
@@ -241,3 +242,15 @@ def test_marks_commit_in_their_order(databases) -> None:
         two = second.execute("SELECT warehouse.next_mark()").fetchone()[0]
 
     assert two > one > 1_700_000_000_000_000
+
+
+def test_a_row_of_features_has_the_room_that_an_apply_counts_on(postgres) -> None:
+    """996 numbers without a null fit beside the table's own columns, and 997 don't."""
+    values = "gen_random_uuid(), 0, 1, now(), NULL"
+    with postgres.superuser() as connection:
+        for count in (996, 997):
+            typed = ", ".join(f"f{n} double precision" for n in range(count))
+            connection.execute(f"CREATE TEMP TABLE wide_{count} ({OWN_COLUMNS}, {typed})")
+        connection.execute(f"INSERT INTO wide_996 VALUES ({values}{', 1' * 996})")
+        with pytest.raises(ProgramLimitExceeded, match="row is too big"):
+            connection.execute(f"INSERT INTO wide_997 VALUES ({values}{', 1' * 997})")

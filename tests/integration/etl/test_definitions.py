@@ -26,6 +26,10 @@ SET = "SELECT failure, table_name, features FROM control.feature_sets WHERE dige
             "def engineer(columns):\n    return {'x': columns['income'].sum()}",
             "feature x is a float64, not a NumPy array",
         ),
+        (
+            "def engineer(columns):\n    return {'paid': columns['income']}",
+            "features.py: feature 'paid' has the name of the target",
+        ),
     ],
 )
 def test_features_that_can_not_be_loaded_stop_only_themselves(
@@ -83,7 +87,7 @@ def test_more_features_than_postgres_can_hold_are_told(scene: Any, good: Good) -
     scene.serve([good()], [good(income=None)])
     scene.drain()
 
-    assert "tables can have at most 1600 columns" in scene.rows(SET, table)[0]["failure"]
+    assert "features, and a table holds at most 1595" in scene.rows(SET, table)[0]["failure"]
     reasons = [row["reason"] for row in scene.quarantine(rows)]
     assert [True, True] == ["row is too big" in reasons[0], "is null" in reasons[1]]
 

@@ -54,6 +54,17 @@ def test_admin_holds_every_role_but_only_on_its_pipelines() -> None:
             "tokens: [{name: ann, roles: [king], sha256: '" + "0" * 64 + "'}]",
             "token 'ann': roles.0",
         ),
+        (
+            "tokens:\n- name: ann\n  roles: [reader]\n  roles: [admin]\n  sha256: '"
+            + "0" * 64
+            + "'",
+            "tokens.yaml, line 4: roles is given twice, first in line 3",
+        ),
+        (
+            "tokens:\n- {name: ann, roles: [reader]}\n- {name: bo, role: reader}",
+            "tokens.yaml, line 2: token 'ann': sha256: Field required",
+        ),
+        ("tokens:\n- name: no", "tokens.yaml, line 2: no may mean false or the text"),
         ("tokens: [{name: ann, roles: [reader], sha256: plain-text}]", "token 'ann': sha256"),
         ("tokens: {", "can't read"),
     ],

@@ -206,7 +206,7 @@ def test_links_are_refused(repository: Path, commit: Commit) -> None:
         ),
         (
             {"pipelines/loans/pipeline.yaml": "name: loans", "pipelines/loans/model.py": ""},
-            "pipelines/loans/pipeline.yaml: description: Field required",
+            "pipelines/loans/pipeline.yaml, line 1: description: Field required",
         ),
         (
             {"pipelines/debts/pipeline.yaml": PIPELINE, "pipelines/debts/model.py": ""},

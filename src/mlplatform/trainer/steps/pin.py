@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.apply_rules import check_features
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
 from mlplatform.features.code import FeatureSet, load
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.source.checkout import Checkout
-from mlplatform.source.pipeline_files import PipelineFiles
+from mlplatform.source.pipeline_files import PipelineFiles, read_cases
 from mlplatform.trainer.results import Pinned
-from mlplatform.trainer.steps.run_cases import read_cases
 
 
 def pin(
@@ -23,13 +23,15 @@ def pin(
 
     Raises Refused when the files differ from what was applied, DigestMismatch when the features
     do. Mistakes that would only show after the training are found here as well: InvalidInput names
-    a broken case, or the slice of a gate that is not a column.
+    a broken case, a feature with the target's name, or the slice of a gate that is not a column.
     """
     applied = api.pipeline(pipeline)
     commit, digest, definition = applied.commit, applied.features_digest, applied.parsed()
     files = _files(checkout(commit), commit, definition)
     features = _features(files, digest)
-    read_cases(files.cases, definition)
+    if files.cases is not None:
+        read_cases(files.cases, definition)
+    check_features(definition, features.features)
     _check_slices(definition, features)
     pinned = Pinned(definition, commit, digest, files, features)
     record.tags({"commit": commit, "features_digest": digest})
@@ -45,8 +47,8 @@ def _files(found: Checkout, commit: str, definition: PipelineDefinition) -> Pipe
             f"the files here are {found.commit[:25]}",
             fix=apply,
         )
-    files = found.read(definition.name)
-    if files.definition != definition:
+    files = found.read_applied(definition)
+    if files is None:
         raise Refused(
             f"pipeline.yaml at {commit[:25]} is not the definition that was applied", fix=apply
         )

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from mlplatform.contracts.cases import Case, CaseFile
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Signature
-from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.features.parse import to_columns
+from mlplatform.source.pipeline_files import read_cases
 from mlplatform.trainer.results import CaseResult, Pinned, TrainedModel
-
-
-def read_cases(path: Path | None, definition: PipelineDefinition) -> CaseFile | None:
-    """The cases of a pipeline, or None when it has no cases.yaml.
-
-    Raises InvalidInput that names the case.
-    """
-    if path is None:
-        return None
-    try:
-        document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"cases.yaml: {error}", field="cases.yaml") from error
-    return CaseFile.parse(document, definition)
 
 
 def run_cases(pinned: Pinned, model: TrainedModel) -> list[CaseResult]:
@@ -36,8 +19,10 @@ def run_cases(pinned: Pinned, model: TrainedModel) -> list[CaseResult]:
 
     A case whose rows break the columns' contract fails with that as its complaint.
     """
+    if pinned.files.cases is None:
+        return []
     file = read_cases(pinned.files.cases, pinned.definition)
-    return [_run(case, file, pinned, model) for case in file.cases] if file else []
+    return [_run(case, file, pinned, model) for case in file.cases]
 
 
 def _run(case: Case, file: CaseFile, pinned: Pinned, model: TrainedModel) -> CaseResult:
