@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from mlplatform.cli.connection import connect
+from mlplatform.cli.imported import show_accepted, show_outcome
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, table
 from mlplatform.cli.rows import rows_of
 from mlplatform.cli.terminal import console
+from mlplatform.client.etl_watch import EtlWatch
 from mlplatform.client.importing import send_file
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 
@@ -34,6 +36,14 @@ ClientId = Annotated[
 HistoryFile = Annotated[
     Path, typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or an Arrow stream (.arrow).")
 ]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait until etl has checked the rows, and say what it found.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0, help="Seconds that --wait may take; empty: 120."),
+]
+WAIT_S = 120.0
 
 app = typer.Typer()
 
@@ -67,20 +77,33 @@ def predict(
 
 @app.command("import")
 def import_file(
-    name: Pipeline, file: HistoryFile, *, home: Home = None, as_json: AsJson = False
+    name: Pipeline,
+    file: HistoryFile,
+    *,
+    wait: Wait = False,
+    timeout_s: Timeout = None,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Import history: rows with target, key and time.
 
-    Rows that break their contract go to quarantine with the reason.
+    Records that can't be read go to quarantine at once; rows that break their contract when etl
+    checks them, each with the reason.
     """
+    if timeout_s is not None and not wait:
+        raise typer.BadParameter("it bounds --wait: give both", param_hint="--timeout")
     with connect(home).dataapi("client") as api:
+        watch = EtlWatch(api, name) if wait else None
         total = send_file(api, name, file, on_progress=_show_progress)
+        if not as_json:
+            show_accepted(total)
+        outcome = watch and watch.outcome(
+            total.accepted, wait_s=WAIT_S if timeout_s is None else timeout_s
+        )
     if as_json:
-        emit(total)
-        return
-    print(f"{total.accepted:,} rows accepted, {total.quarantined:,} quarantined")
-    for reason in total.first_reasons:
-        print(f"  record {reason.record}: {reason.field}: {reason.reason}")
+        emit(total.model_dump() | ({"etl": outcome} if outcome else {}))
+    elif outcome:
+        show_outcome(total.accepted, outcome)
 
 
 @app.command()

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlplatform.client import pipelines
+from mlplatform.client.etl_watch import await_etl
 from mlplatform.contracts.pipeline_status import AppliedPipeline, FeaturesProgress
 from mlplatform.contracts.predicted_rows import PredictedRows
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.errors import PlatformError
 from mlplatform.local.tour import traffic
-from mlplatform.local.tour.claims import expect, until
+from mlplatform.local.tour.claims import WAIT_S, expect, until
 from mlplatform.local.tour.context import TourContext
 from mlplatform.local.tour.examples import NAMES
 from mlplatform.local.tour.reporting import Say
@@ -91,24 +92,25 @@ class PipelineTour:
     def _import_history(self) -> None:
         name, context = self._name, self._context
         with self._report.step(f"{name}: import its history") as say:
-            rows = context.examples.rows(name, live=False)
+            rows, before = context.examples.rows(name, live=False), self._features()
             key = f"example-history-{name}"
             result = traffic.import_rows(context.api, name, rows, key=key)
             complete = result.accepted == len(rows) and not result.quarantined
             expect(complete, f"{name}: the import refused rows: {result}")
             self._summary.imported = len(rows)
-            self._await_features(len(rows), say)
+            self._await_features(before, len(rows), say)
 
-    def _await_features(self, rows: int, say: Say) -> None:
-        def ready() -> FeaturesProgress | None:
-            found = self._features()
-            expect(not found.failure, f"{self._name}: etl can't make features: {found.failure}")
+    def _await_features(self, before: FeaturesProgress, rows: int, say: Say) -> None:
+        def check(found: FeaturesProgress) -> None:
             bad = f"{self._name}: {found.quarantined} rows of the example went to quarantine"
             expect(not found.quarantined, bad)
             say(f"{found.featured} of {rows} rows are features")
-            return found if found.featured >= rows else None
 
-        until(ready, f"{self._name}: the features are not ready")
+        found = await_etl(
+            self._context.admin, self._name, before, rows, wait_s=WAIT_S, on_progress=check
+        )
+        few = f"{self._name}: only {found.featured} of {rows} imported rows became features"
+        expect(found.featured >= rows, few)
 
     def _features(self) -> FeaturesProgress:
         return self._context.admin.features_progress(self._name, self._digest)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from mlplatform.contracts.imports import ImportResult
-from mlplatform.contracts.pipeline_status import AppliedPipeline
+from mlplatform.contracts.pipeline_status import AppliedPipeline, FeaturesProgress
 from mlplatform.contracts.predicted_rows import PredictedRows
 from mlplatform.errors import PlatformError
 from mlplatform.local.tour.context import TourContext
@@ -60,19 +60,31 @@ class Report:
 class Api:
     """A data API that knows one pipeline."""
 
-    def __init__(self, *, champion: str | None, refused: int = 0) -> None:
+    def __init__(
+        self, *, champion: str | None, refused: int = 0, featured: int = 0, quarantined: int = 0
+    ) -> None:
         self._version = champion and SimpleNamespace(
             version=champion, receipt_id="r", metrics={"r2": 0.4, "mae": 3.0}, format="onnx"
         )
         self._refused = refused
+        self._made = (featured, quarantined)
 
     def model_status(self, _: str) -> Any:
         """As DataApi.model_status."""
         return SimpleNamespace(champion=self._version, candidate=None)
 
-    def features_progress(self, *_: str) -> Any:
-        """As DataApi.features_progress; etl has not seen a row."""
-        return SimpleNamespace(featured=0, quarantined=0, failure=None)
+    def features_progress(self, *_: str, **__: Any) -> FeaturesProgress:
+        """As DataApi.features_progress; nothing waits for etl."""
+        featured, quarantined = self._made
+        return FeaturesProgress(
+            digest="a" * 64,
+            ready=True,
+            waiting_requests=0,
+            featured=featured,
+            quarantined=quarantined,
+            failure=None,
+            mark=1,
+        )
 
     def receipt(self, _: str) -> Any:
         """As DataApi.receipt."""
@@ -147,3 +159,30 @@ def test_an_import_that_loses_rows_ends_the_tour(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="diabetes: the import refused rows"):
         taken.first_version()
     assert not Progress(tmp_path).done("history", "diabetes")
+
+
+@pytest.mark.parametrize(
+    ("featured", "quarantined", "broken"),
+    [
+        (1, 1, "diabetes: 1 rows of the example went to quarantine"),
+        (1, 0, "diabetes: only 1 of 2 imported rows became features"),
+    ],
+)
+def test_history_that_does_not_become_features_ends_the_tour(
+    tmp_path: Path, featured: int, quarantined: int, broken: str
+) -> None:
+    """Every row of an example has to be featured; the next start imports again."""
+    taken, _, _ = tour(tmp_path, Api(champion=None, featured=featured, quarantined=quarantined))
+
+    with pytest.raises(PlatformError, match=broken):
+        taken.first_version()
+    assert not Progress(tmp_path).done("history", "diabetes")
+
+
+def test_history_is_imported_before_a_version_answers(tmp_path: Path) -> None:
+    """The tour goes on when etl is past the import, also of rows that it had before."""
+    taken, context, _ = tour(tmp_path, Api(champion="7", featured=2))
+    taken.first_version()
+
+    assert Progress(tmp_path).done("history", "diabetes")
+    assert 2 == context.summary.pipelines["diabetes"].imported
