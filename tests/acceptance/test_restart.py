@@ -51,6 +51,7 @@ def test_one_home_is_for_one_stack(stack) -> None:
 
     assert 1 == refused.returncode
     assert "is running in" in refused.stderr
+    assert "stopped" not in refused.stderr
     assert stack.json("status")["well"]
 
 

@@ -42,11 +42,15 @@ def clean(
 def remove(home: Path) -> None:
     """Delete a stack's folder, and the databases where they lie outside of it.
 
-    Raises Refused while it runs.
+    Raises Refused while it runs, and when something could not be deleted.
     """
     with state.hold(home):
         postgres_files.remove(home / "postgres")
         shutil.rmtree(home, ignore_errors=True)
+        # The folder itself may stay: it may be a volume's.
+        left = next(home.iterdir(), None) if home.exists() else None
+    if left is not None:
+        raise Refused(f"{left} could not be deleted", field="--home", fix="delete it by hand")
 
 
 def _place(home: Path | None, *, above: bool) -> Path | None:

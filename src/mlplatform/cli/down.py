@@ -28,9 +28,16 @@ def down(*, home: Home = None) -> None:
         print("nothing is running")
         return
     os.kill(state.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_S
+    deadline, killed = time.monotonic() + STOP_S, False
     while state.running:
         if time.monotonic() > deadline:
             os.kill(state.pid, signal.SIGKILL)  # its guard ends what is left
+            killed = True
         time.sleep(0.1)
-    print(f"stopped; the data stays in {state.home}")
+    if killed:
+        print(
+            f"killed, since it had not stopped after {STOP_S:g} s; requests that are not stored yet"
+            f" wait in {state.home} for the next `mlplatform up`"
+        )
+    else:
+        print(f"stopped; the data stays in {state.home}")

@@ -27,9 +27,10 @@ def running(options: Options, *, tour: bool) -> Iterator[tuple[LocalStack, Summa
     The person who waits reads on stderr how far start and end are.
     """
     report = reporter()
-    began = time.monotonic()
+    began, taken = time.monotonic(), False
     try:
         with LocalStack(options) as stack:
+            taken = True
             try:
                 _start(stack, report)
                 yield stack, _summary(stack, report, began=began, tour=tour)
@@ -39,7 +40,8 @@ def running(options: Options, *, tour: bool) -> Iterator[tuple[LocalStack, Summa
                     signal.signal(number, signal.SIG_IGN)
                 report.note("stopping …")
     finally:
-        report.note(f"stopped; the data stays in {options.home}")
+        if taken:  # else it is not ours: another program runs it, say
+            report.note(f"stopped; the data stays in {options.home}")
 
 
 @contextmanager

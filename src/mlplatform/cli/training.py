@@ -133,7 +133,7 @@ def _train_here(stack: State, name: str, why: str) -> None:
 
 def _train_on_cluster(api: DataApi, name: str, why: str) -> None:
     run = api.start_run(name, reason=why)
-    console(stderr=True).print(f"run {run} has started")
+    console(stderr=True).print(f"waiting for run {run}")
     state = "running"
     while state in ("waiting", "running"):
         time.sleep(POLL_S)

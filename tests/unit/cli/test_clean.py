@@ -57,3 +57,17 @@ def test_clean_spares_what_runs(tmp_path: Path) -> None:
     with state.hold(tmp_path), pytest.raises(Refused, match="is running"):
         clean(home=tmp_path, yes=True)
     assert (tmp_path / "file").exists()
+
+
+def test_clean_reports_what_it_could_not_delete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of which something is left is not said to be gone."""
+    home = tmp_path / state.FOLDER
+    home.mkdir()
+    (home / state.LOCK).touch()
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+
+    with pytest.raises(Refused, match=f"{home / state.LOCK} could not be deleted"):
+        clean(home=home, yes=True)
+    assert "" == capsys.readouterr().out

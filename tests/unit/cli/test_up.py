@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from mlplatform.cli import session
 from mlplatform.cli.main import app
+from mlplatform.local import state
 from mlplatform.local.stack import Options
 
 
@@ -52,6 +55,28 @@ def test_a_second_signal_does_not_cut_the_drain_short(
         pass
 
     assert [{signal.SIG_IGN}] == during
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_home_in_use_is_refused_and_left_alone(tmp_path: Path, command: str) -> None:
+    """A second `up` prints the refusal alone: the stack that runs there has not stopped."""
+    words = (command, "--home", str(tmp_path), "--source", ".")
+    with state.hold(tmp_path):
+        before = sorted(tmp_path.iterdir())
+        ended = subprocess.run(
+            [sys.executable, "-m", "mlplatform", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        after = sorted(tmp_path.iterdir())
+
+    assert (1, "", before) == (ended.returncode, ended.stdout, after)
+    assert (
+        f"error: --home: a stack is running in {tmp_path} already"
+        " → `mlplatform status` shows it, `mlplatform down` stops it"
+    ) == " ".join(ended.stderr.split())
 
 
 @pytest.mark.parametrize(("former", "now"), [("--road", "--tour"), ("--no-road", "--no-tour")])
