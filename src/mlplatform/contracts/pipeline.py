@@ -54,8 +54,10 @@ class Split(Frozen):
     """Held-out rows."""
 
     test_share: float = Field(default=0.25, gt=0, lt=1)
-    by: Literal["random", "time"] = Field(
-        default="random", description="time: the latest rows are held out."
+    by: Literal["random", "content", "time"] = Field(
+        default="random",
+        description="random: by key; content: rows of equal features stay together; "
+        "time: the latest rows are held out.",
     )
     seed: int = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mlplatform.source.pipeline_files import PipelineFiles
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.metrics import Classes
 from mlplatform.trainer.parity import Parity
+from mlplatform.trainer.seen_rows import SeenRows, count
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Parts:
     def sizes(self) -> dict[str, int]:
         """How many rows each part has."""
         return {"train": len(self.train), "test": len(self.test)}
+
+    @cached_property
+    def seen(self) -> SeenRows:
+        """How many of the test rows equal a training row."""
+        return count(self.train, self.test)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def test_a_training_ends_in_a_version_that_serves_what_was_judged(
     assert _metrics(run).keys() >= {"test_roc_auc", "tuning_mean", "rows_train"} | {
         f"seconds_{step}" for step in STEPS
     }
+    assert 0 <= _metrics(run)["test_seen_same_label_share"] <= _metrics(run)["test_seen_share"] <= 1
     tags = {tag["key"]: tag["value"] for tag in version["tags"]}
     assert (tags["receipt_id"], tags["commit"], tags["manifest_sha256"]) == (
         receipt["id"],

@@ -97,6 +97,7 @@ class Evidence:
             "receipt": self.receipt.id,
             "dataset_sha256": self.receipt.sha256,
             "rows": self.parts.sizes,
+            "seen_rows": asdict(self.parts.seen),
             "metrics": finite(self.metrics),
             "champion": self.champion.version,
             "champion_metrics": finite(self.champion.metrics),

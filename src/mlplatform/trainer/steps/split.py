@@ -1,4 +1,4 @@
-"""Split off the held-out rows: by a hash of what a row is about, or the latest ones.
+"""Split off the held-out rows: by a hash of what a row is about or holds, or the latest ones.
 
 A champion is judged on the held-out rows of a later run. So a row must not change sides when the
 dataset grows: a champion that was trained on a row that is held out now would be judged on its own
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,15 @@ from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.registry.publish import MlflowRun
-from mlplatform.trainer import raw_columns
+from mlplatform.telemetry import logger
+from mlplatform.trainer import raw_columns, seen_rows
 from mlplatform.trainer.datasets import DatasetReader
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.results import Parts, Pinned, TrainingData
+from mlplatform.trainer.seen_rows import SeenRows
 
 _WHOLE = 2.0**64
+_log = logger("trainer")
 
 
 def split(data: TrainingData, pinned: Pinned, datasets: DatasetReader, record: MlflowRun) -> Parts:
@@ -47,7 +51,8 @@ def hold_out(
     """(train, test), neither empty. The same rows, definition and seed give the same parts.
 
     At random, a row keeps its side for as long as seed and share stay, whatever other rows come and
-    go; rows of one key are on one side. By time, train is ordered by time as well, and rows of one
+    go; rows of one key are on one side. By content, the same holds with a row's features in the
+    place of its key. By time, train is ordered by time as well, and rows of one
     instant keep the order of (request_id, row). Raises InvalidInput when a class is nowhere in
     train: no model can learn it.
     """
@@ -56,7 +61,7 @@ def hold_out(
         held = max(1, round(len(rows) * definition.split.test_share))
         train, test = rows.take(ordered[:-held]), rows.take(ordered[-held:])
     else:
-        out = _held_out(_places(rows, definition.split.seed), definition.split.test_share)
+        out = _held_out(_places(rows, definition), definition)
         train, test = (rows.take(np.flatnonzero(side).astype(np.int64)) for side in (~out, out))
     _require_all_classes(rows, train, definition)
     return train, test
@@ -90,6 +95,14 @@ def _record(record: MlflowRun, parts: Parts) -> None:
         record.files(Path(folder), "")
     record.metrics({f"rows_{part}": count for part, count in parts.sizes.items()})
     record.metrics({"dataset_lag_bytes": parts.receipt.lag_bytes})
+    _record_seen(record, parts.seen)
+
+
+def _record_seen(record: MlflowRun, seen: SeenRows) -> None:
+    same_label = seen.same_label / seen.held_out
+    record.metrics({"test_seen_share": seen.share, "test_seen_same_label_share": same_label})
+    log = _log.warning if seen.many else _log.info
+    log("held-out rows seen in training", **asdict(seen), share=round(seen.share, 4))
 
 
 def folds(definition: PipelineDefinition) -> BaseCrossValidator:
@@ -100,12 +113,14 @@ def folds(definition: PipelineDefinition) -> BaseCrossValidator:
     return kind(n_splits=definition.tuning.folds, shuffle=True, random_state=definition.split.seed)
 
 
-def _places(rows: LabelledRows, seed: int) -> NDArray[np.float64]:
+def _places(rows: LabelledRows, definition: PipelineDefinition) -> NDArray[np.float64]:
     """For each row a number in [0, 1), drawn once for all by the seed and what identifies the row.
 
-    That is its key, or (request_id, row) where it has none.
+    That is its key, or (request_id, row) where it has none; in a split by content its features.
     """
-    salt = hashlib.sha256(str(seed).encode()).hexdigest()[:16]
+    salt = hashlib.sha256(str(definition.split.seed).encode()).hexdigest()[:16]
+    if definition.split.by == "content":
+        return np.asarray(seen_rows.digests(rows.features, int(salt, 16)) / _WHOLE, np.float64)
     own = _hashed(rows.request_ids, salt) ^ pd.util.hash_array(rows.rows.astype(np.int64))
     keyless = np.fromiter((key is None for key in rows.keys), dtype=np.bool_, count=len(rows))
     drawn = np.where(
@@ -121,10 +136,12 @@ def _hashed(names: NDArray[np.object_], salt: str) -> NDArray[np.uint64]:
     )
 
 
-def _held_out(places: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+def _held_out(places: NDArray[np.float64], definition: PipelineDefinition) -> NDArray[np.bool_]:
     """Rows below the share; in a tiny dataset at least the nearest key to it on each side."""
+    share, content = definition.split.test_share, definition.split.by == "content"
     if len(np.unique(places)) < 2:
-        raise InvalidInput("all rows have one key: there is nothing to hold out", field="key")
+        what, field = ("the same features", "split.by") if content else ("one key", "key")
+        raise InvalidInput(f"all rows have {what}: there is nothing to hold out", field=field)
     return np.asarray(
         (places < share) & (places < places.max()) | (places == places.min()), dtype=np.bool_
     )

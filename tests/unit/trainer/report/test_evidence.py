@@ -63,6 +63,7 @@ def test_the_digest_is_that_of_the_document(evidence: Callable[..., Evidence]) -
         "receipt",
         "dataset_sha256",
         "rows",
+        "seen_rows",
         "metrics",
         "champion",
         "champion_metrics",

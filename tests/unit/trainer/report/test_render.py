@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from mlplatform.trainer.report.evidence import Evidence
 from mlplatform.trainer.report.render import render
 from mlplatform.trainer.results import (
     CaseResult,
+    Parts,
     Search,
     Trial,
     Verdict,
@@ -57,5 +61,20 @@ def test_a_report_says_how_the_run_ended(evidence: Callable[..., Evidence]) -> N
     ] == re.findall("<h2>(.*)</h2>", good)
     assert "Time was up after 2 of 3 combinations." in good
     assert "0.9, 0.8" in good
+    assert "held-out rows (0.0%) have all features in common with a training row" in good
+    assert "may flatter" not in good
     assert '<li class="bad">f1 is not measurable, required at least 0.9</li>' in bad
     assert '<td class="n">–</td><td class="n">0.9</td>' in bad
+
+
+def test_a_report_warns_when_held_out_rows_were_seen_in_training(
+    evidence: Callable[..., Evidence],
+) -> None:
+    """Figures on rows that the model may remember are marked, with the way out."""
+    whole = evidence()
+    old = whole.parts
+    parts = Parts(old.train, old.train.take(np.arange(51)), old.columns, old.receipt)
+    report = render(replace(whole, parts=parts))
+
+    assert '<p class="bad">51 of 51 held-out rows (100.0%) have all features in common' in report
+    assert "may flatter the model. With split.by: content such rows stay on one side." in report

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from mlplatform.errors import InvalidInput
+from mlplatform.trainer.seen_rows import SeenRows, count
 from mlplatform.trainer.steps.split import hold_out
+
+RANDOM = [2, 4, 9, 11, 16, 18, 25, 30, 35, 48, 50, 54, 58]
+LATEST = [18, 7, 34, 47, 23, 2, 0, 55, 41, 33, 51, 44, 54, 26, 59]
 
 
 def test_a_random_split_is_the_same_each_time_and_keeps_the_shares(table, pinned) -> None:
@@ -51,6 +55,50 @@ def test_rows_of_one_key_are_on_one_side(table, pinned) -> None:
     assert known[0].isdisjoint(known[1])
     assert min(len(keys) for keys in known) > 0
     assert 10 < sum(key is None for key in test.keys) < 40
+
+
+def test_a_definition_without_content_splits_as_ever(table, pinned) -> None:
+    """The first held-out rows of a seed are written down here: champions were trained on others."""
+    rows = table(60)
+    rows.keys[:20] = [f"customer {number % 7}" for number in range(20)]
+    by_key = hold_out(rows, pinned().definition)[1]
+    by_time = hold_out(rows, pinned(split={"by": "time"}).definition)[1]
+
+    assert RANDOM == [int(name) for name in by_key.request_ids]
+    assert LATEST == [int(name) for name in by_time.request_ids]
+
+
+def test_a_split_by_content_holds_equal_rows_on_one_side(table, pinned) -> None:
+    """A history that was imported three times under other keys has each row on one side only.
+
+    NaN and missing text are content too. The share is about what the definition says, rows keep
+    their side when others come, and another seed draws other rows.
+    """
+    once = table(2000)
+    once.features["age"][:100], once.features["plan"][:100] = np.nan, None
+    rows = once.take(np.tile(np.arange(2000), 3))
+    rows.keys[:] = [f"key {number}" for number in range(6000)]
+    definition = pinned(split={"by": "content"}).definition
+    train, test = hold_out(rows, definition)
+    part = set(hold_out(rows.take(np.arange(1500)), definition)[1].keys)
+
+    assert SeenRows(0, 0, len(test)) == count(train, test)
+    assert pytest.approx(1500, abs=150) == len(test)
+    assert part == {key for key in test.keys if int(key[4:]) < 1500}
+    other = hold_out(rows, pinned(split={"by": "content", "seed": 1}).definition)[1]
+    assert len(set(other.keys) & set(test.keys)) < 0.4 * len(test)
+    assert count(*hold_out(rows, pinned().definition)).share > 0.9
+
+
+def test_rows_that_are_all_equal_cannot_be_split_by_content(table, pinned) -> None:
+    """The refusal names the setting."""
+    rows = table(100).take(np.zeros(50, dtype=np.int64))
+    rows.labels[:] = "no"
+
+    with pytest.raises(InvalidInput, match="all rows have the same features") as refused:
+        hold_out(rows, pinned(split={"by": "content"}).definition)
+
+    assert "split.by" == refused.value.field
 
 
 @pytest.mark.parametrize("share", [0.001, 0.999])
