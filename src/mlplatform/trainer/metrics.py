@@ -77,6 +77,16 @@ def score(
     return _CLASSIFICATION[name](found)
 
 
+def undefined(name: str, labels: NDArray[Any]) -> str:
+    """Why a metric that is NaN over these labels can't be measured."""
+    present = set(labels.astype(str))
+    if not present:
+        return "there are no rows"
+    if name == "roc_auc" and len(present) == 1:
+        return f"only class {present.pop()} among {len(labels)} rows"
+    return "one row only" if len(labels) == 1 else "not defined for these rows"
+
+
 def better(name: Metric, challenger: float, champion: float, tolerance: float) -> bool:
     """True when the challenger is at most `tolerance` worse. False when either is NaN."""
     # Equal counts as better: the same data and code must pass, and so must a refreshed model.

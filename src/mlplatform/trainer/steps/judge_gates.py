@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.pipeline import Gate, PipelineDefinition
 from mlplatform.errors import InvalidInput
-from mlplatform.trainer.metrics import better, score
+from mlplatform.trainer.metrics import better, score, undefined
 from mlplatform.trainer.results import Comparison, Evaluation, Verdict
 from mlplatform.trainer.slices import Slice, slices
 
@@ -59,7 +59,7 @@ def _within_bounds(gate: Gate, comparison: Comparison, part: Slice) -> Verdict:
         rows=len(part.positions),
         slice=part.name,
     )
-    return _unless_too_small(measured, part)
+    return _unless_too_small(_explained(measured, comparison.labels[part.positions]), part)
 
 
 def _against_champion(gate: Gate, comparison: Comparison, part: Slice) -> Verdict:
@@ -107,7 +107,15 @@ def _on_common_rows(gate: Gate, comparison: Comparison, theirs: Evaluation, part
     if len(common) * 2 < len(part.positions):
         # Which rows lack the old features is not left to chance, so the rest is no fair sample.
         measured = replace(measured, passed=False, note=f"{measured.note}, too few to compare")
-    return _unless_too_small(measured, part)
+    return _unless_too_small(_explained(measured, labels[common]), part)
+
+
+def _explained(measured: Verdict, labels: NDArray[Any]) -> Verdict:
+    """With the reason in the note where the labels leave nothing to measure."""
+    if measured.value is not None:
+        return measured
+    notes = (undefined(measured.metric, labels), measured.note)
+    return replace(measured, note="; ".join(note for note in notes if note))
 
 
 def _unless_too_small(measured: Verdict, part: Slice) -> Verdict:
@@ -118,7 +126,7 @@ def _unless_too_small(measured: Verdict, part: Slice) -> Verdict:
     if part.name and not part.counts:
         note = f"only {len(part.positions)} rows: does not count"
     elif part.name and measured.value is None:
-        note = "not defined for these rows: does not count"
+        note = f"{measured.note}: does not count"
     else:
         return measured
     return replace(measured, passed=True, note=note, counts=False)

@@ -146,6 +146,9 @@ def test_an_undefined_metric_never_passes_on_all_rows(definition) -> None:
     (verdict,) = judge_gates(made, compared)
 
     assert (False, None) == (verdict.passed, verdict.value)
+    assert "not measurable, required at least 0 (only class no among 100 rows)" in (
+        verdict.describe()
+    )
 
 
 def test_a_slice_by_an_unknown_column_is_refused(definition) -> None:
