@@ -29,6 +29,7 @@ class DatasetRequest:
     name: str
     query: DatasetQuery
     kind: formats.Format
+    safe: formats.Safe | None
 
 
 class Datasets:
@@ -53,13 +54,19 @@ class Datasets:
             return receipt
 
     def open(
-        self, caller: Caller, name: str, query: DatasetQuery, *, kind: formats.Format
+        self,
+        caller: Caller,
+        name: str,
+        query: DatasetQuery,
+        *,
+        kind: formats.Format,
+        safe: formats.Safe | None,
     ) -> DatasetStream:
         """Begin to read.
 
         Raises what is refused. The caller must close the stream that it gets.
         """
-        request = DatasetRequest(caller, name, query, kind)
+        request = DatasetRequest(caller, name, query, kind, safe)
         return DatasetStream(self._store, self._warehouse, self._audit, request)
 
 
@@ -103,7 +110,7 @@ class DatasetStream:
         ):
             self._enter_opened(entry, read)
             yield b""
-            encoder = formats.encoder(self.kind, read.schema)
+            encoder = formats.encoder(self.kind, read.schema, self._request.safe)
             sent = 0
             for batch in read.batches():
                 sent += batch.num_rows
@@ -120,6 +127,8 @@ class DatasetStream:
     def _enter_opened(self, entry: Entry, read: DatasetRead) -> None:
         entry.columns, entry.lsn = list(read.columns), read.lsn
         entry.detail = {"receipt": read.receipt_id, "as_of": read.as_of, "format": self.kind}
+        if self._request.safe is not None:
+            entry.detail["safe"] = self._request.safe
         self.receipt_id, self.as_of = read.receipt_id, read.as_of
         self._audit.write(replace(entry, outcome="opened"))
 

@@ -7,26 +7,42 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
-from mlplatform.errors import UnsupportedMedia
+from mlplatform.errors import InvalidInput, UnsupportedMedia
 
 Format = Literal["arrow", "csv", "ndjson"]
+Safe = Literal["spreadsheet"]
 MEDIA: dict[Format, str] = {
     "arrow": "application/vnd.apache.arrow.stream",
     "csv": "text/csv",
     "ndjson": "application/x-ndjson",
 }
 _ANY: dict[str, Format] = {"*/*": "arrow", "application/*": "arrow", "text/*": "csv"}
+# Begins as a formula: OWASP's list for CSV injection, also behind blanks, which some programs skip.
+# A text that begins with ' gets another one, so that dropping the first ' always undoes it.
+_FORMULA = r"\A(\s*[=+\-@＝＋－＠]|['\t\r\n])"
 ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
 _encoder = msgspec.json.Encoder()
 
 
-def accepted(accept: str | None) -> Format:
+def accepted(accept: str | None, safe: Safe | None = None) -> Format:
     """The best format of an Accept header; Arrow when it leaves the choice.
 
-    Raises UnsupportedMedia.
+    Raises UnsupportedMedia, and InvalidInput when `safe` is asked of a format that has none.
     """
+    kind = _best(accept)
+    if safe is not None and kind != "csv":
+        raise InvalidInput(
+            f"{safe} is for CSV, and this would be {MEDIA[kind]}",
+            field="safe",
+            fix=f"send 'Accept: {MEDIA['csv']}', or leave safe out",
+        )
+    return kind
+
+
+def _best(accept: str | None) -> Format:
     by_media: dict[str, Format] = {media: name for name, media in MEDIA.items()} | _ANY
     ranges = sorted(_ranges(accept or "*/*"), key=lambda choice: -choice[1])
     for media, quality in ranges:
@@ -51,8 +67,10 @@ class Encoder(Protocol):
         ...
 
 
-def encoder(kind: Format, schema: pa.Schema) -> Encoder:
-    """A fresh encoder."""
+def encoder(kind: Format, schema: pa.Schema, safe: Safe | None = None) -> Encoder:
+    """A fresh encoder. `safe` is for CSV only."""
+    if safe is not None:
+        return SpreadsheetEncoder(schema)
     encoders: dict[Format, Callable[[pa.Schema], Encoder]] = {
         "arrow": ArrowEncoder,
         "csv": CsvEncoder,
@@ -120,6 +138,16 @@ class CsvEncoder:
         )
 
 
+class SpreadsheetEncoder(CsvEncoder):
+    """CSV in which no text runs as a formula: such texts, and such names, begin with a '."""
+
+    def batch(self, batch: pa.RecordBatch) -> bytes:
+        """Lines of the batch."""
+        columns = [_inert(column) if _is_text(column.type) else column for column in batch.columns]
+        names = _inert(pa.array(batch.schema.names, pa.string())).to_pylist()
+        return super().batch(pa.RecordBatch.from_arrays(columns, names=names))
+
+
 class NdjsonEncoder:
     """A JSON object per row; times are ISO 8601, NaN is null."""
 
@@ -133,6 +161,14 @@ class NdjsonEncoder:
     def end(self) -> bytes:
         """Nothing."""
         return b""
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _inert(texts: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(texts, pattern=_FORMULA, replacement=r"'\1")
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:

@@ -133,6 +133,32 @@ def test_formats_columns_and_limits_agree(filled: Any) -> None:
     )
 
 
+def test_a_spreadsheet_runs_no_text_of_a_stranger(api: Any) -> None:
+    """`safe=spreadsheet` quotes formulas, and only them; the default is as ever, the hash the same.
+
+    The ledger says which of both was read.
+    """
+    api.send("manual-one", [{"width": -1.5, "colour": "=1+1"}, {"width": 2.0, "colour": "red"}])
+    api.featurise("manual-one")
+    query, headers = {"columns": "width,colour"}, {"Accept": "text/csv"}
+    path = "/v1/datasets/manual-one.features"
+    plain, safe = (
+        api.raw("reader", "GET", path, params=query | extra, headers=headers)
+        for extra in ({}, {"safe": "spreadsheet"})
+    )
+    receipts = [
+        api.call("reader", "GET", f"/v1/receipts/{answer.headers['x-receipt-id']}")
+        for answer in (plain, safe)
+    ]
+
+    assert '"width","colour"\n-1.5,"=1+1"\n2,"red"\n' == plain.text
+    assert '"width","colour"\n-1.5,"\'=1+1"\n2,"red"\n' == safe.text
+    assert receipts[0]["sha256"] == receipts[1]["sha256"]
+    assert [None, "spreadsheet"] == [
+        entry["detail"].get("safe") for entry in api.ledger(action="read", outcome="ok")
+    ]
+
+
 def test_an_empty_dataset_is_whole_too(api: Any) -> None:
     """No rows in any format: a receipt of zero rows, a header line in CSV, nothing in NDJSON."""
     api.featurise("manual-one")
@@ -189,6 +215,8 @@ def test_a_query_that_makes_no_sense_names_its_field(filled: Any) -> None:
         ({"as_of": 2**63}, "as_of"),
         ({"since": "yesterday"}, "since"),
         ({"digest": "x"}, "digest"),
+        ({"safe": "spreadsheet"}, "safe"),
+        ({"safe": "csv"}, "safe"),
     ]:
         with pytest.raises(InvalidInput) as caught:
             filled.call("reader", "GET", TRAINING, params=query)

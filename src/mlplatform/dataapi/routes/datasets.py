@@ -17,6 +17,14 @@ from mlplatform.dataapi.routes.streaming import DatasetResponse
 INT64_MAX = 2**63 - 1
 router = APIRouter(prefix="/v1", tags=["datasets"], dependencies=BEARER)
 
+MadeSafe = Annotated[
+    formats.Safe | None,
+    Query(
+        description="CSV only. `spreadsheet`: texts and column names that a spreadsheet would run"
+        " as a formula (they begin with = + - @, tab or a line break), or that begin with ', get a"
+        " ' in front. Numbers stay numbers."
+    ),
+]
 _STREAMS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The rows, in the order of (request_id, row). The receipt named by"
@@ -77,10 +85,11 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
     digest: Annotated[
         str | None, Query(pattern=SHA256, description="Features digest; empty: the present one.")
     ] = None,
+    safe: MadeSafe = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Check the stream against its receipt: a stream that broke off has none."""
-    kind = formats.accepted(accept)
+    kind = formats.accepted(accept, safe)
     names = (
         None
         if columns is None
@@ -90,7 +99,7 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
         columns=names or None, since=since, until=until, as_of=as_of, limit=limit, digest=digest
     )
     return DatasetResponse(
-        parts.datasets.open(caller, name, query, kind=kind), stall_s=parts.stall_s
+        parts.datasets.open(caller, name, query, kind=kind, safe=safe), stall_s=parts.stall_s
     )
 
 
