@@ -54,7 +54,7 @@ class Counting:
 
 @contextmanager
 def serving(
-    app: Any, *, receive_s: float = RECEIVE_S, max_connections: int = 100
+    app: Any, *, receive_s: float = RECEIVE_S, max_connections: int = 100, share: float = 1.0
 ) -> Iterator[uvicorn.Server]:
     """A server in a thread, with a long drain."""
     config = Config(
@@ -64,6 +64,7 @@ def serving(
         drain_s=60.0,
         receive_s=receive_s,
         max_connections=max_connections,
+        address_share=share,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -78,11 +79,11 @@ def serving(
         thread.join()
 
 
-def connect(server: uvicorn.Server) -> Any:
-    """A connection with a deadline of its own."""
-    return closing(
-        socket.create_connection(server.servers[0].sockets[0].getsockname(), timeout=10.0)
-    )
+def connect(server: uvicorn.Server, *, of: str = "") -> Any:
+    """A connection with a deadline of its own, from the loopback address `of` if one is given."""
+    address = server.servers[0].sockets[0].getsockname()
+    source = (of, 0) if of else None
+    return closing(socket.create_connection(address, timeout=10.0, source_address=source))
 
 
 def rest(connection: socket.socket) -> bytes:

@@ -45,6 +45,7 @@ def run(settings: Settings) -> None:
             drain_s=dataapi.drain_s,
             receive_s=dataapi.receive_s,
             max_connections=dataapi.max_connections,
+            address_share=dataapi.address_share,
         )
     )
 

@@ -33,6 +33,7 @@ class Server(uvicorn.Server):
             drain_s=settings.drain_s,
             receive_s=settings.receive_s,
             max_connections=settings.max_connections,
+            address_share=settings.address_share,
         )
         super().__init__(config)
         self._handler = handler

@@ -59,6 +59,13 @@ class DataApiSettings(SettingsGroup):
         ge=1,
         description="Most open connections; above it requests get 503, health pages don't.",
     )
+    # Behind an ingress or a node port all callers have one address or a few.
+    address_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Part of max_connections that one address may have; 1 behind a single proxy.",
+    )
     drain_s: float = Field(
         20.0, ge=0, description="How long running requests may take after SIGTERM."
     )
@@ -109,6 +116,13 @@ class ServingSettings(SettingsGroup):
         4_096,
         ge=1,
         description="Most open connections; above it requests get 503, health pages don't.",
+    )
+    # Behind an ingress or a node port all callers have one address or a few.
+    address_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Part of max_connections that one address may have; 1 behind a single proxy.",
     )
     drain_s: float = Field(
         20.0, ge=0, description="How long running requests may take after SIGTERM."

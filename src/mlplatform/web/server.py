@@ -8,6 +8,7 @@ to another protocol.
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,12 +21,17 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow, Unavailable
 from mlplatform.web import pages, problem
 from mlplatform.web.forms import as_get, until_close
+from mlplatform.web.places import Places
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers. Ours take a few hundred bytes, and proxies add less than 8 KiB."""
+HEAD_S = 10.0
+"""What a head may take. It fits a few packets; a client that needs longer is gone, or holds the
+connection on purpose."""
 _LAST_S = 1.0
-"""What a body that is on its way may still take when the server shuts down, and what a refused
-client may still send: most arrives in milliseconds, and the drain has other work."""
+"""What a body that is on its way may still take when the server shuts down, what a refused client
+may still send, and what the head of a connection without a place may take: most arrives in
+milliseconds."""
 _RETRY_AFTER_S = 1.0
 _INVALID = "Invalid HTTP request received."
 
@@ -45,6 +51,7 @@ class Config(uvicorn.Config):
         drain_s: float,
         receive_s: float,
         max_connections: int,
+        address_share: float,
     ) -> None:
         super().__init__(
             app,
@@ -59,7 +66,16 @@ class Config(uvicorn.Config):
             lifespan="on",
         )
         self.receive_s = receive_s
-        self.max_connections = max_connections
+        self.places = Places(max_connections, address_share)
+        self._files = 2 * max_connections
+
+    def load(self) -> None:
+        """Prepare to serve. A usual shell allows fewer open files than we allow connections."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self._files if hard == resource.RLIM_INFINITY else min(self._files, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        super().load()
 
 
 def run(config: Config) -> None:
@@ -68,17 +84,19 @@ def run(config: Config) -> None:
 
 
 class Connection(HttpToolsProtocol):
-    """A head, and then a body, must arrive in `receive_s`, or the connection is closed.
+    """A head must arrive in HEAD_S and a body in `receive_s`, or the connection is closed.
 
     When the head is there, the client gets a 408 first. A timer runs only while something is
-    awaited: a request in one piece, as nearly all are, sets none. With more than `max_connections`
-    open, requests get 503; the pages of `mlplatform.web.pages` are answered all the same, or
-    overload would restart the process. A head above MAX_HEAD_BYTES gets 431. Upgrades are ignored,
-    as HTTP allows: Java's client offers HTTP/2 with every first request.
+    awaited: a request in one piece, as nearly all are, sets none. A connection that finds no place
+    (see Places) has little time, and its requests get 503; the pages of `mlplatform.web.pages` are
+    answered all the same, or overload would restart the process. A head above MAX_HEAD_BYTES gets
+    431. Upgrades are ignored, as HTTP allows: Java's client offers HTTP/2 with every first request.
     """
 
     config: Config
     _late: asyncio.TimerHandle | None = None
+    _address = ""
+    _placed = False
     _refused = False  # what still comes is dropped
     _piece = 0  # size of the piece that is being parsed
     _unread = 0  # size of the pieces since the one in which a head, body bytes or a message ended
@@ -88,11 +106,16 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A head is awaited from now on."""
         super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self._placed = self.config.places.take(self._address)
         self._await()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is awaited any more."""
+        """Nothing is awaited any more, and another may have the place."""
         self._await_nothing()
+        if self._placed:
+            self._placed = False
+            self.config.places.give_back(self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -156,12 +179,10 @@ class Connection(HttpToolsProtocol):
             self._late = self.loop.call_at(at, self._too_late)
 
     def _application(self) -> Callable[..., Any]:
-        # Chosen for every request: connections are reused, and may come when there is room again.
-        full = (
-            len(self.connections) > self.config.max_connections
-            and self.url.split(b"?")[0].decode("latin-1") not in pages.PATHS
-        )
-        app = _full if full else self.config.loaded_app
+        # Tried again with every request: there may be room by now.
+        self._placed = self._placed or self.config.places.take(self._address)
+        page = self._placed or self.url.split(b"?")[0].decode("latin-1") in pages.PATHS
+        app = self.config.loaded_app if page else _full
         if self.parser.get_method() == b"HEAD":
             app = partial(as_get, app)
         if self.parser.get_http_version() == "1.0":
@@ -217,7 +238,12 @@ class Connection(HttpToolsProtocol):
         return error
 
     def _await(self) -> None:
-        self._late = self.loop.call_later(self.config.receive_s, self._too_late)
+        body = self.cycle is not None and not self.cycle.response_complete
+        seconds = self.config.receive_s if body else self._head_s()
+        self._late = self.loop.call_later(seconds, self._too_late)
+
+    def _head_s(self) -> float:
+        return min(HEAD_S, self.config.receive_s) if self._placed else _LAST_S
 
     def _await_nothing(self) -> None:
         if self._late is not None:
@@ -269,7 +295,10 @@ def _response(error: PlatformError) -> bytes:
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
     """The application in place of ours when there are too many connections."""
     response = problem.response(
-        Unavailable("there are too many connections", retry_after_s=_RETRY_AFTER_S)
+        Unavailable(
+            "there are too many connections, in all or from your address",
+            retry_after_s=_RETRY_AFTER_S,
+        )
     )
     response.headers["connection"] = "close"
     await response(scope, receive, send)

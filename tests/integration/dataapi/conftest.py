@@ -234,6 +234,7 @@ def serving(collaborators: Collaborators) -> Iterator[str]:
         drain_s=30.0,
         receive_s=30.0,
         max_connections=100,
+        address_share=1.0,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from sockets import GET, HEAD, RECEIVE_S, Counting, connect, one, rest, serving
@@ -94,7 +95,6 @@ def test_above_the_limit_requests_are_refused_and_health_is_answered() -> None:
         health = one(third, b"\r\n\r\n0")
         third.sendall(HEAD + b"abcd")
         head, _, body = rest(third).partition(b"\r\n\r\n")
-        until(lambda: len(server.server_state.connections) == 2)
         first.sendall(HEAD + b"abcd")
         again = one(first, b"\r\n\r\n4")
 
@@ -103,6 +103,36 @@ def test_above_the_limit_requests_are_refused_and_health_is_answered() -> None:
     ]
     assert b"retry-after: 1" in head
     assert "urn:mlplatform:Unavailable" == json.loads(body)["type"]
+
+
+def test_one_address_cannot_take_all_connections() -> None:
+    """Silent ones above its share end within moments, and others are served meanwhile."""
+    with (
+        serving(Counting(), receive_s=60.0, max_connections=8, share=0.5) as server,
+        ExitStack() as stack,
+    ):
+        silent = [stack.enter_context(connect(server, of="127.0.0.2")) for _ in range(12)]
+        with connect(server) as other:
+            other.sendall(HEAD + b"abcd")
+            answer = one(other, b"\r\n\r\n4")
+        surplus = [rest(each) for each in silent[4:]]
+        silent[0].sendall(HEAD + b"abcd")
+        kept = one(silent[0], b"\r\n\r\n4")
+        with connect(server, of="127.0.0.2") as late:
+            late.sendall(HEAD + b"abcd")
+            refused = rest(late)
+
+    assert [b""] * 8 == surplus
+    assert [b"200", b"200", b"503"] == [each.split(b" ", 2)[1] for each in (answer, kept, refused)]
+
+
+def test_a_head_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that gives bodies long gives heads less."""
+    monkeypatch.setattr("mlplatform.web.server.HEAD_S", RECEIVE_S)
+    with serving(Counting(), receive_s=60.0) as server, connect(server) as client:
+        client.sendall(HEAD[:-2])
+
+        assert b"" == rest(client)
 
 
 def test_half_a_request_does_not_hold_up_the_end() -> None:
