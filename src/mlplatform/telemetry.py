@@ -76,6 +76,7 @@ MetricName = Literal[
     "dataapi_dataset_rows_total",
     "dataapi_standby_refusals_total",
     "dataapi_standby_lag_bytes",
+    "dataapi_standby_usable",
     "dataapi_mirror_failures_total",
     "trainer_step_seconds",
     "backup_seconds",
@@ -149,10 +150,15 @@ CATALOGUE: dict[MetricName, Metric] = {
     ),
     "dataapi_dataset_rows_total": Metric("counter", "Dataset rows sent.", ("dataset",)),
     "dataapi_standby_refusals_total": Metric(
-        "counter", "Reads refused since no standby could be proven or it lagged.", ("reason",)
+        "counter",
+        "Reads and checks refused since no standby could be proven or it lagged.",
+        ("reason",),
     ),
     "dataapi_standby_lag_bytes": Metric(
         "gauge", "WAL bytes between the standby's receive and replay positions, at the last read."
+    ),
+    "dataapi_standby_usable": Metric(
+        "gauge", "1 while datasets can be read from this database's standby, else 0.", ("database",)
     ),
     "dataapi_mirror_failures_total": Metric(
         "counter", "Failed attempts to mirror a promotion record into MLflow's aliases."

@@ -198,8 +198,11 @@ def _page(name: str, url: str) -> Finding:
         answer = httpx.get(url, timeout=10)
     except httpx.HTTPError as error:
         return Finding(name, "missing", f"no answer at {url}: {error}", fix)
-    if answer.is_success:
-        return Finding(name, "ok", url)
-    is_json = "json" in answer.headers.get("content-type", "")
-    said = answer.json().get("detail", "") if is_json else ""
-    return Finding(name, "missing", f"{url} answers {answer.status_code}: {said}", fix)
+    said = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    if not answer.is_success:
+        found = f"{url} answers {answer.status_code}: {said.get('detail', '')}"
+        return Finding(name, "missing", found, fix)
+    if degraded := said.get("degraded"):
+        found = "; ".join(f"{what}: {why}" for what, why in degraded.items())
+        return Finding(name, "missing", found, fix)
+    return Finding(name, "ok", url)

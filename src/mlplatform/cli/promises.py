@@ -40,8 +40,10 @@ class PlatformPromises:
         self.applied: list[str] = []  # the pipelines that were found
 
     def ready(self) -> str:
-        """The data API is ready."""
-        self._api.ready()
+        """The data API is ready, and datasets can be read."""
+        degraded = self._api.ready()
+        if degraded:
+            raise PlatformError("; ".join(f"{what}: {why}" for what, why in degraded.items()))
         return "ready"
 
     def callers_need_a_token(self) -> str:

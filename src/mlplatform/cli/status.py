@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import typer
 
 from mlplatform.cli import local_stack
 from mlplatform.cli.options import AsJson, Home
 from mlplatform.cli.output import emit, table
+from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
 from mlplatform.errors import PlatformError
 from mlplatform.local.state import State
@@ -24,14 +27,25 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
     if state is None:
         print("there is no local stack here; `mlplatform up` starts one")
         raise typer.Exit(1)
-    well = state.running and all(process.state == "ready" for process in state.processes.values())
+    degraded = _degraded(state) if state.running else {}
+    states = {each.state for each in state.processes.values()}
+    well = state.running and not degraded and states <= {"ready"}
     if as_json:
-        found = {"running": state.running, "well": well, "versions": _versions(state)}
-        emit(state.model_dump(mode="json") | found)
+        found = {"running": state.running, "well": well, "degraded": degraded}
+        emit(state.model_dump(mode="json") | found | {"versions": _versions(state)})
     else:
-        _print(state)
+        _print(state, degraded)
     if not well:
         raise typer.Exit(1)
+
+
+def _degraded(state: State) -> dict[str, str]:
+    """What the data API says that it can't do -> why."""
+    try:
+        with DataApi(state.urls["dataapi"], None, timeout_s=5) as dataapi:
+            return dataapi.ready()
+    except PlatformError as error:
+        return {"dataapi": error.message}
 
 
 def _versions(state: State) -> dict[str, str]:
@@ -43,7 +57,7 @@ def _versions(state: State) -> dict[str, str]:
         return {}
 
 
-def _print(state: State) -> None:
+def _print(state: State, degraded: Mapping[str, str]) -> None:
     rows = [
         [
             name,
@@ -64,3 +78,5 @@ def _print(state: State) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in _versions(state).items())
     print(f"versions  {versions or 'none answers yet'}")
     print(f"tokens    {state.home / 'secrets' / 'tokens.json'}")
+    for what, why in degraded.items():
+        print(f"degraded  {what}: {why}")

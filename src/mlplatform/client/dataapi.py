@@ -77,9 +77,13 @@ class DataApi:
     def __exit__(self, *error: object) -> None:
         self._http.__exit__(*error)
 
-    def ready(self) -> None:
-        """Return when the data API can answer. Raises Unavailable that says what is missing."""
-        self._http.call("GET", "/readyz")
+    def ready(self) -> dict[str, str]:
+        """What the data API can't do at present -> why; empty when all is well.
+
+        Raises Unavailable that says what is missing when it can do nothing.
+        """
+        degraded: dict[str, str] = self._http.get("/readyz").get("degraded", {})
+        return degraded
 
     # Pipelines
 

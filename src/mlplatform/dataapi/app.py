@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -25,6 +25,7 @@ from mlplatform.dataapi.routes import (
     quarantine,
 )
 from mlplatform.web import pages, problem
+from mlplatform.web.parameters import KNOWN
 
 SUBJECTS = (datasets, imports, labels, pipelines, models, quarantine, outboxes, balance, ledger)
 """In the order in which the description lists them."""
@@ -51,8 +52,8 @@ def create_app(collaborators: Collaborators) -> ASGIApp:
 def inside(collaborators: Collaborators) -> FastAPI:
     """The application without admission: every route, top to bottom."""
 
-    async def ready() -> None:
-        await run_in_threadpool(collaborators.ready)
+    async def ready() -> Mapping[str, str]:
+        return await run_in_threadpool(collaborators.ready)
 
     app = FastAPI(
         title="mlplatform data API",
@@ -64,7 +65,7 @@ def inside(collaborators: Collaborators) -> FastAPI:
     app.state.collaborators = collaborators
     problem.install(app)
     for subject in SUBJECTS:
-        app.include_router(subject.router)
+        app.include_router(subject.router, dependencies=KNOWN)
     app.include_router(pages.router(ready))
     return app
 

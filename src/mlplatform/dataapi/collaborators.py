@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from mlplatform.dataapi.training import Training
 
 
 class Background(Protocol):
-    """Work beside the requests: RefusalLog and Mirror."""
+    """Work beside the requests: RefusalLog, Mirror, Readiness."""
 
     def start(self) -> None:
         """Begin, when the application starts."""
@@ -40,7 +40,7 @@ class Background(Protocol):
 class Collaborators:
     """Handlers of all subjects, and what decides who is let in.
 
-    `ready` raises what is missing; `close` frees it all, in the end.
+    `ready` raises what is missing and returns what is degraded; `close` frees it all, in the end.
     """
 
     access: AccessList
@@ -58,6 +58,6 @@ class Collaborators:
     outboxes: Outboxes
     balance: Balance
     ledger: Ledger
-    ready: Callable[[], None]
+    ready: Callable[[], Mapping[str, str]]
     close: Callable[[], None]
     background: Sequence[Background] = ()

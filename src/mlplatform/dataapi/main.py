@@ -23,6 +23,7 @@ from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.pools import Pools
 from mlplatform.dataapi.quarantine import Quarantine
+from mlplatform.dataapi.readiness import Readiness
 from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
 from mlplatform.registry.store import ModelStore
@@ -65,6 +66,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
     if registry is not None:
         mirrors.append(Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s))
         closing.callback(registry.close)
+    readiness = Readiness(pools)
     closing.callback(pools.close)
     closing.callback(cluster.close)
     return Collaborators(
@@ -83,7 +85,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         outboxes=Outboxes(raw, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
         ledger=Ledger(warehouse, audit),
-        ready=pools.ready,
+        ready=readiness.ready,
         close=closing.close,
-        background=(refusal_log, *mirrors),
+        background=(refusal_log, readiness, *mirrors),
     )

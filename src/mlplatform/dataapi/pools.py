@@ -33,15 +33,6 @@ class Pools:
             ),
         )
 
-    def ready(self) -> None:
-        """Both primaries answer, or this raises.
-
-        A standby that is away fails datasets only, each with its own clear answer.
-        """
-        for pool in (self.raw, self.warehouse):
-            with pool.transaction() as connection:
-                connection.execute("SELECT 1")
-
     def close(self) -> None:
         """Close all of them."""
         for pool in (self.raw, self.warehouse, self.raw_replica, self.warehouse_replica):

@@ -69,22 +69,30 @@ class MlflowRun:
         with _translated():
             self.client.log_artifacts(self.id, str(folder), path)
 
-    def register(self, model: str, *, about: str, description: str, tags: Mapping[str, str]) -> str:
+    def register(
+        self, model: str, *, about: str, description: str, tags: Mapping[str, str], above: int = 0
+    ) -> str:
         """Make a version of the registered model out of the run's model folder; returns its number.
 
-        `about` describes the model as a whole, `description` the version, both in plain words.
+        `about` describes the model as a whole, `description` the version, both in plain words. The
+        number is larger than `above`: MLflow counts from 1 again for a model that was deleted, and
+        the promotion record must not get a number twice.
         """
         with _translated():
             _describe_model(self.client, model, about)
-            version = self.client.create_model_version(
-                model,
-                f"mlflow-artifacts:/{self.model_artifacts}",
-                run_id=self.id,
-                tags=dict(tags),
-                description=description,
-                await_creation_for=None,  # the answer comes when the version is there
-            )
-        return str(version.version)
+            while True:
+                version = self.client.create_model_version(
+                    model,
+                    f"mlflow-artifacts:/{self.model_artifacts}",
+                    run_id=self.id,
+                    tags=dict(tags),
+                    description=description,
+                    await_creation_for=None,  # the answer comes when the version is there
+                )
+                if int(version.version) > above:
+                    return str(version.version)
+                # A deleted version keeps its number, so the next one gets the next.
+                self.client.delete_model_version(model, version.version)
 
     def finish(self, status: Status) -> None:
         """End the run."""

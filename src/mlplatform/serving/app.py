@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from mlplatform.serving import routes
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import PredictionApp
 from mlplatform.web import pages, problem
+from mlplatform.web.parameters import KNOWN
 
 _ABOUT = """Answers predictions with the promoted version of each model. A 200 means that the
 request is on disk.
@@ -52,10 +53,15 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
         lifespan=_lifespan(collaborators),
     )
     app.state.handler = handler
+
+    async def ready() -> Mapping[str, str]:
+        await handler.ready()
+        return {}
+
     problem.install(app)
     app.include_router(routes.predictions)
-    app.include_router(routes.metadata)
-    app.include_router(pages.router(handler.ready))
+    app.include_router(routes.metadata, dependencies=KNOWN)
+    app.include_router(pages.router(ready))
     return app
 
 

@@ -19,6 +19,7 @@ from mlplatform.serving.handler import Handler
 from mlplatform.serving.request import Response, Route
 from mlplatform.web import problem
 from mlplatform.web.authorization import authorization
+from mlplatform.web.parameters import refuse_others
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -115,6 +116,8 @@ async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive
     caller = handler.admit(route.pipeline, authorization(ours))
     _refuse_media(headers)
     body = await _body(receive, headers.get(b"content-length"), handler.max_body_bytes)
+    if query := scope["query_string"]:
+        refuse_others(query, set())
     return await handler.answer(route, caller, body)
 
 

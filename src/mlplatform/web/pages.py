@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
@@ -11,10 +12,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def router(ready: Callable[[], Awaitable[object]]) -> APIRouter:
+def router(ready: Callable[[], Awaitable[Mapping[str, str]]]) -> APIRouter:
     """Routes of the pages.
 
-    `ready` raises a PlatformError that says what is missing; what it returns is ignored.
+    `ready` raises a PlatformError that says what is missing. What it returns is told with a 200: a
+    part that doesn't work, while the others do -> the reason.
     """
     pages = APIRouter(tags=["operation"])
 
@@ -27,9 +29,9 @@ def router(ready: Callable[[], Awaitable[object]]) -> APIRouter:
         summary="The process can do its work.",
         responses={503: {"description": "Says what is missing."}},
     )
-    async def readyz() -> dict[str, str]:
-        await ready()
-        return {"status": "ready"}
+    async def readyz() -> dict[str, Any]:
+        degraded = await ready()
+        return {"status": "degraded", "degraded": degraded} if degraded else {"status": "ready"}
 
     @pages.get("/metrics", summary="Prometheus metrics.", include_in_schema=False)
     async def metrics() -> Response:

@@ -74,6 +74,19 @@ def test_a_download_is_what_was_published(
     assert ["deep/signature.json", "manifest.json", "model.onnx"] == store.tree(published.artifacts)
 
 
+def test_a_model_that_was_deleted_goes_on_counting(store: ModelStore, published: Published) -> None:
+    """MLflow alone would begin with 1 again, and numbers must mean one version for ever."""
+    published.run.client.delete_registered_model(published.name)
+    version = published.run.register(
+        published.name, about="Toys.", description="Again.", tags={}, above=4
+    )
+
+    assert "5" == version
+    assert [("5", "Again.")] == [
+        (each["version"], each["description"]) for each in store.versions(published.name)
+    ]
+
+
 @pytest.mark.parametrize("harm", ["flipped", "missing", "other manifest"])
 def test_a_harmed_model_never_appears(
     store: ModelStore, mlflow: Any, published: Published, tmp_path: Path, harm: str

@@ -285,6 +285,19 @@ def test_unknown_media_are_refused(shared: Any, headers: dict[str, str], code: i
     )
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/models/ward/predict?verbose=1", "/v2/models/ward/infer?verbose"]
+)
+def test_query_parameters_are_refused(shared: Any, path: str) -> None:
+    """There are none, and whoever sends one expects something of it; the connection goes on."""
+    answers = [shared.http.post(path, json={"rows": [ROW]}) for _ in range(2)]
+    described = shared.http.get("/v2/models/ward?verbose=1")
+
+    assert [(422, "verbose")] * 3 == [
+        (answer.status_code, answer.json()["field"]) for answer in (*answers, described)
+    ]
+
+
 def test_sizes_are_bounded(shared: Any) -> None:
     """Too many rows are refused, and too large bodies with or without a declared length."""
     many = shared.predict("ward", [ROW] * 2001)

@@ -22,6 +22,7 @@ def register(api: DataApi, record: MlflowRun, evidence: Evidence, *, image: str)
         about=definition.description,
         description=description(evidence),
         tags=tags(evidence, image),
+        above=max((int(each.version) for each in api.versions(definition.name)), default=0),
     )
     facts = ModelFacts(
         version=number,

@@ -1,0 +1,78 @@
+"""What the data API can do at present: both primaries must answer, the standbys should.
+
+A thread proves the standbys every few seconds, so that no page waits for one that hangs. Without
+them datasets are refused, while rows are still taken and versions promoted: the data API stays
+ready, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Event, Thread
+
+from mlplatform.dataapi.pools import Pools
+from mlplatform.database.pools import ReplicaPool
+from mlplatform.errors import Overloaded, PlatformError
+from mlplatform.loop import jittered
+from mlplatform.telemetry import gauge, logger
+
+INTERVAL_S = 5.0
+"""A login each. Who looks at a status page seconds after a failover sees it."""
+
+_log = logger("readiness")
+
+
+class Readiness:
+    """`prove` is one round of the thread."""
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+        self._reasons: Mapping[str, str] = {}
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name="readiness", daemon=True)
+
+    def start(self) -> None:
+        """Start to prove the standbys."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the present round."""
+        self._ended.set()
+        self._thread.join()
+
+    def ready(self) -> dict[str, str]:
+        """What can't be done at present -> why. Raises Unavailable when nothing can be."""
+        for pool in (self._pools.raw, self._pools.warehouse):
+            with pool.transaction() as connection:
+                connection.execute("SELECT 1")
+        return {"datasets": "; ".join(self._reasons.values())} if self._reasons else {}
+
+    def prove(self) -> None:
+        """Prove each standby, and remember why one could not be."""
+        found = {}
+        for pool in (self._pools.raw_replica, self._pools.warehouse_replica):
+            reason = _refusal(pool, self._reasons.get(pool.name))
+            gauge("dataapi_standby_usable").labels(pool.name).set(reason is None)
+            if reason is not None:
+                found[pool.name] = reason
+        if found.keys() != self._reasons.keys():
+            if found:
+                _log.warning("datasets are refused", reasons=found)
+            else:
+                _log.info("datasets can be read again")
+        self._reasons = found
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self.prove()
+            self._ended.wait(jittered(INTERVAL_S))
+
+
+def _refusal(pool: ReplicaPool, before: str | None) -> str | None:
+    try:
+        with pool.read():
+            return None
+    except Overloaded:
+        return before  # all sessions are reading: nothing new is known
+    except PlatformError as error:
+        return error.message
