@@ -88,10 +88,7 @@ def train(
         else:
             _train_here(platform.state, name, why)
         newest = max(api.versions(name), key=lambda version: int(version.version))
-    if as_json:
-        emit(newest)
-    else:
-        _print(newest)
+    emit(newest) if as_json else _print(newest)
 
 
 def _print(version: ModelVersion) -> None:

@@ -15,8 +15,8 @@ PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 def router(ready: Callable[[], Awaitable[Mapping[str, str]]]) -> APIRouter:
     """Routes of the pages.
 
-    `ready` raises a PlatformError that says what is missing. What it returns is told with a 200: a
-    part that doesn't work, while the others do -> the reason.
+    `ready` raises what is missing. What it returns is told with a 200: a part that doesn't work,
+    while the others do -> the reason.
     """
     pages = APIRouter(tags=["operation"])
 

@@ -11,10 +11,7 @@ from mlplatform.trainer.report.lineage import description, tags
 
 
 def register(api: DataApi, record: MlflowRun, evidence: Evidence, *, image: str) -> ModelVersion:
-    """The new version as the data API records it.
-
-    The files come first: a version that the data API knows always has its files.
-    """
+    """The new version. Files come first: a version that the data API knows always has them."""
     definition = evidence.pinned.definition
     record.files(evidence.model.folder, "model")
     number = record.register(
@@ -22,7 +19,7 @@ def register(api: DataApi, record: MlflowRun, evidence: Evidence, *, image: str)
         about=definition.description,
         description=description(evidence),
         tags=tags(evidence, image),
-        above=max((int(each.version) for each in api.versions(definition.name)), default=0),
+        above=_highest(api, definition.name),
     )
     facts = ModelFacts(
         version=number,
@@ -36,3 +33,7 @@ def register(api: DataApi, record: MlflowRun, evidence: Evidence, *, image: str)
         metrics=finite(evidence.metrics),
     )
     return api.register(definition.name, facts)
+
+
+def _highest(api: DataApi, pipeline: str) -> int:
+    return max((int(each.version) for each in api.versions(pipeline)), default=0)
