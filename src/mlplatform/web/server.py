@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow, Unavailable
+from mlplatform.telemetry import logger
 from mlplatform.web import pages, problem
 from mlplatform.web.forms import as_get, until_close
 from mlplatform.web.places import Places
@@ -33,7 +34,10 @@ _LAST_S = 1.0
 may still send, and what the head of a connection without a place may take: most arrives in
 milliseconds."""
 _RETRY_AFTER_S = 1.0
+_OTHER_FILES = 256
+"""Databases, logs, the outbox, models; and connections without a place, for their second."""
 _INVALID = "Invalid HTTP request received."
+_log = logger("web")
 
 
 class Config(uvicorn.Config):
@@ -66,16 +70,7 @@ class Config(uvicorn.Config):
             lifespan="on",
         )
         self.receive_s = receive_s
-        self.places = Places(max_connections, address_share)
-        self._files = 2 * max_connections
-
-    def load(self) -> None:
-        """Prepare to serve. A usual shell allows fewer open files than we allow connections."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = self._files if hard == resource.RLIM_INFINITY else min(self._files, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        super().load()
+        self.places = Places(_room_for(max_connections), address_share)
 
 
 def run(config: Config) -> None:
@@ -290,6 +285,22 @@ def _response(error: PlatformError) -> bytes:
         + b"\r\n"
         + bytes(response.body)
     )
+
+
+def _room_for(connections: int) -> int:
+    """So many connections, or as many as this process may have open files.
+
+    A usual shell allows 1,024 files, and more to whoever asks.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _log.warning("fewer connections, for want of open files", files=allowed, wanted=wanted)
+    return max(1, allowed - _OTHER_FILES)
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
