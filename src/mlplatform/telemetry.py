@@ -59,6 +59,7 @@ MetricName = Literal[
     "outbox_acknowledged_sequence",
     "outbox_bytes",
     "outbox_commit_seconds",
+    "outbox_damaged_records_total",
     "shipper_records_total",
     "shipper_dead_letters_total",
     "shipper_failures_total",
@@ -120,6 +121,9 @@ CATALOGUE: dict[MetricName, Metric] = {
     ),
     "outbox_bytes": Metric("gauge", "Bytes that wait in the outbox."),
     "outbox_commit_seconds": Metric("histogram", "One group commit (write and fdatasync)."),
+    "outbox_damaged_records_total": Metric(
+        "counter", "Records of the outbox that could not be read: named, and left out."
+    ),
     "shipper_records_total": Metric("counter", "Records that the queue has acknowledged."),
     "shipper_dead_letters_total": Metric("counter", "Records sent as dead letters.", ("reason",)),
     "shipper_failures_total": Metric("counter", "Sends that failed and were tried again."),

@@ -1,12 +1,14 @@
 """The files of an outbox.
 
-    identity                    {"format": 1, "outbox_id": UUID}, written once
+    identity                    the UUID that numbers are given under (identity.py)
+    incarnation                 the run that owns it, as the data API knows (identity.py)
     writer.lock, reader.lock    held (flock) by the one writer and the one reader
     durable                     number of the last synced record, by the writer (position.py)
     acknowledged                position of the last acknowledged one, by the reader (position.py)
     <first sequence>.segment    frames (record.py); a record never lies in two segments
     spare                       a freed segment that becomes the writer's next one: overwriting is
                                 faster than making a new file
+    damaged.json, damaged/      what the disk damaged, and what was cut off (damage.py)
 
 A segment ends where the next one begins: frames that carry the next segment's first number or a
 later one are what a failed append left behind, and nobody reads them.
@@ -15,22 +17,16 @@ later one are what a failed append left behind, and nobody reads them.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import uuid
+import re
 from pathlib import Path
 
-from mlplatform.durable import sync, write_whole
-from mlplatform.errors import IntegrityFailure, Refused
+from mlplatform.durable import sync
+from mlplatform.errors import Refused
 
-FORMAT = 1
 SPARE = "spare"
-AFTER_A_LOSS = (
-    "the disk lost or changed data: keep the folder for inspection and start with an empty one; "
-    "the balance will name what is missing"
-)
-"""What to do when durable records can't be read."""
 _SUFFIX = ".segment"
+_SEGMENT = re.compile(rf"[0-9]{{20}}{re.escape(_SUFFIX)}")
 
 
 def segment_path(folder: Path, first: int) -> Path:
@@ -39,8 +35,17 @@ def segment_path(folder: Path, first: int) -> Path:
 
 
 def segments(folder: Path) -> list[int]:
-    """First numbers of all segments, ascending."""
-    return sorted(int(path.stem) for path in folder.iterdir() if path.suffix == _SUFFIX)
+    """First numbers of all segments, ascending. Other files are left alone (`strays`)."""
+    return sorted(int(path.stem) for path in folder.iterdir() if _SEGMENT.fullmatch(path.name))
+
+
+def strays(folder: Path) -> list[str]:
+    """Files that look like segments and are none: copies that somebody made."""
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if _SUFFIX in path.name and not _SEGMENT.fullmatch(path.name)
+    )
 
 
 def make(folder: Path) -> None:
@@ -67,35 +72,3 @@ def lock(folder: Path, role: str) -> int:
             fix=f"one {role} per outbox: stop the other process or use another folder",
         ) from error
     return descriptor
-
-
-def identity(folder: Path) -> str | None:
-    """The outbox's UUID, or None when it has none yet.
-
-    Raises IntegrityFailure for an unreadable file.
-    """
-    try:
-        text = (folder / "identity").read_text()
-    except FileNotFoundError:
-        return None
-    try:
-        found = json.loads(text)
-        if found["format"] != FORMAT:
-            raise IntegrityFailure(
-                f"the outbox {folder} has format {found['format']}, this version reads {FORMAT}"
-            )
-        return str(uuid.UUID(found["outbox_id"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise IntegrityFailure(
-            f"the identity file of the outbox {folder} can't be read",
-            fix="move the folder away; keep it, its requests may be unsent",
-        ) from error
-
-
-def make_identity(folder: Path) -> str:
-    """Give the outbox a new UUID, durably."""
-    outbox_id = str(uuid.uuid4())
-    write_whole(
-        folder / "identity", json.dumps({"format": FORMAT, "outbox_id": outbox_id}).encode()
-    )
-    return outbox_id

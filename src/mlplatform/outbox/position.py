@@ -17,8 +17,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplatform.errors import IntegrityFailure
-
 _DURABLE = struct.Struct("<QI")
 _SLOT = struct.Struct("<QQQQI")
 _SLOT_DISTANCE = 4096  # slots in different disk blocks: a torn write hurts one of them
@@ -36,19 +34,20 @@ class DurableMark:
         data = struct.pack("<Q", sequence)
         os.pwrite(self._file, data + struct.pack("<I", zlib.crc32(data)), 0)
 
-    def read(self) -> int:
-        """The published number; 0 when there is none."""
+    def sync(self) -> None:
+        """Bring it to the disk, so that a power failure can set it back but not remove it."""
+        os.fsync(self._file)
+
+    def read(self) -> int | None:
+        """The published number; None when the file is empty or damaged."""
         # A read may fall into a write: the checksum shows it, and the next read finds it whole.
         for _ in range(_TRIES):
             data = os.pread(self._file, _DURABLE.size, 0)
             if not data:
-                return 0
+                return None
             if len(data) == _DURABLE.size and zlib.crc32(data[:8]) == _DURABLE.unpack(data)[1]:
                 return int(_DURABLE.unpack(data)[0])
-        raise IntegrityFailure(
-            "the outbox's file `durable` is damaged",
-            fix="remove that file and restart serving, which writes it anew from the segments",
-        )
+        return None
 
     def close(self) -> None:
         """Close the file."""
@@ -74,9 +73,11 @@ class AcknowledgedFile:
         self._file = os.open(folder / "acknowledged", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._generation = self._read()[0]
 
-    def read(self) -> Acknowledged:
-        """The newest whole position."""
-        return self._read()[1]
+    def read(self) -> Acknowledged | None:
+        """The newest whole position, the first one for an empty file; None for a damaged one."""
+        generation, position = self._read()
+        empty = not os.fstat(self._file).st_size
+        return position if generation or empty else None
 
     def write(self, position: Acknowledged) -> None:
         """Store a position, durably, beside the one before."""

@@ -4,8 +4,9 @@ A batch goes into one segment with one write and one fdatasync; only then is its
 published to the reader (position.py). So a record that was written but not yet synced is invisible:
 if the process dies there, opening the outbox again finds it whole in the page cache, syncs and
 publishes it (its client got no answer and may see the request recorded all the same); if the
-machine dies there, it is gone or torn, cut away, and its number is given to the next record.
-Nothing that the queue has seen can lose its number to another.
+machine dies there, it is gone or torn, cut away (a copy is kept), and its number is given to the
+next record. Nothing that the queue has seen can lose its number to another: where the folder can't
+tell which number was its last, it takes a new identity (identity.py).
 """
 
 from __future__ import annotations
@@ -17,14 +18,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 from mlplatform.durable import sync
-from mlplatform.errors import IntegrityFailure, OutboxFull, TooLarge, Unavailable
+from mlplatform.errors import OutboxFull, TooLarge, Unavailable
+from mlplatform.outbox import damage as damages
 from mlplatform.outbox import folder as files
-from mlplatform.outbox.position import AcknowledgedFile, DurableMark
-from mlplatform.outbox.record import HEADER_BYTES, OutboxStatus, frame_bytes, frames
-from mlplatform.outbox.scan import end_of_segment
-from mlplatform.telemetry import gauge, histogram
+from mlplatform.outbox import identity as identities
+from mlplatform.outbox.identity import Identity
+from mlplatform.outbox.position import Acknowledged, AcknowledgedFile, DurableMark
+from mlplatform.outbox.record import (
+    OutboxStatus,
+    end_mark,
+    frame_bytes,
+    frames,
+)
+from mlplatform.outbox.recovery import last_segment
+from mlplatform.telemetry import gauge, histogram, logger
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEXT = "next"  # a segment in the making
@@ -32,17 +42,19 @@ _NEXT = "next"  # a segment in the making
 _LAY_BYTES = 256 * 1024
 # A broker that was away is mostly back within seconds, and a retry costs the client little.
 _RETRY_AFTER_S = 2.0
+_log = logger("outbox")
 
 
 class OutboxWriter:
     """Appends records. One per folder, used by one thread; every method may block on the disk."""
 
-    def __init__(
-        self, folder: Path, *, outbox_id: str, lock: int, segment_bytes: int, capacity_bytes: int
-    ) -> None:
+    def __init__(self, folder: Path, *, lock: int, segment_bytes: int, capacity_bytes: int) -> None:
         """Use `open`."""
-        self.outbox_id = outbox_id
-        self.next_sequence = 1
+        self.next_sequence = 1  # the folder's numbers go on through all its identities
+        self.incarnation = str(uuid4())
+        self.previous: str | None = None  # the run that owned the identity before
+        self.made = False  # whether the identity was made by this writer
+        self._identity = Identity("")
         self._folder = folder
         self._lock = lock
         # Two segments at least: the one that is written is never freed, and it must not be all the
@@ -59,22 +71,17 @@ class OutboxWriter:
 
     @classmethod
     def open(cls, folder: Path, *, segment_bytes: int, capacity_bytes: int) -> Self:
-        """Open or make the outbox: take the lock, cut a torn tail, keep or make the UUID.
+        """Open or make the outbox: take the lock, cut a torn tail, keep or make the identity.
 
-        Raises Refused while another process writes, IntegrityFailure when records that were durable
-        can't be read, Unavailable when the disk fails.
+        Raises Refused while another process writes, or for a folder of a later version;
+        IntegrityFailure for a damaged `identity`, Unavailable when the disk fails.
         """
         lock = -1
         try:
             files.make(folder)
             lock = files.lock(folder, "writer")
-            outbox_id = files.identity(folder) or files.make_identity(folder)
             writer = cls(
-                folder,
-                outbox_id=outbox_id,
-                lock=lock,
-                segment_bytes=segment_bytes,
-                capacity_bytes=capacity_bytes,
+                folder, lock=lock, segment_bytes=segment_bytes, capacity_bytes=capacity_bytes
             )
             writer._recover()
         except BaseException as error:
@@ -84,6 +91,50 @@ class OutboxWriter:
                 raise _failure(error, f"the outbox {folder} can't be opened") from error
             raise
         return writer
+
+    @property
+    def outbox_id(self) -> str:
+        """The identity that the next record is numbered under."""
+        return self._identity.outbox_id
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next record has under that identity."""
+        return self.next_sequence - self._identity.base
+
+    def renew(self, why: str) -> None:
+        """Take a new identity for all records to come. Raises Unavailable when the disk fails."""
+        before = self._identity
+        identity = before.renewed(self.next_sequence - 1)
+        try:
+            identities.save(self._folder, identity)
+        except OSError as error:
+            raise _failure(error, "the outbox could not take a new identity") from error
+        self._identity, self.made = identity, True
+        _log.error(
+            "the outbox takes a new identity",
+            why=why,
+            before=before.outbox_id,
+            last=self.next_sequence - 1 - before.base,
+            outbox_id=identity.outbox_id,
+        )
+
+    def confirm(self) -> None:
+        """Keep that the data API takes this run as the owner. Raises Unavailable."""
+        try:
+            identities.save_incarnation(self._folder, self.incarnation)
+        except OSError as error:
+            raise _failure(error, "the outbox could not store its incarnation") from error
+        self.previous = self.incarnation
+
+    def forget(self, outbox_id: str) -> None:
+        """Of a former identity nothing is left to say. Raises Unavailable."""
+        identity = self._identity.without(outbox_id)
+        try:
+            identities.save(self._folder, identity)
+        except OSError as error:
+            raise _failure(error, "the outbox could not store its identity") from error
+        self._identity = identity
 
     def append(self, payloads: Sequence[bytes]) -> None:
         """Make the payloads durable, all or none, as records next_sequence, next_sequence + 1, ….
@@ -108,7 +159,7 @@ class OutboxWriter:
         self.next_sequence += len(payloads)
         self._durable.write(self.next_sequence - 1)
         histogram("outbox_commit_seconds").observe(time.perf_counter() - started)
-        gauge("outbox_accepted_sequence").set(self.next_sequence - 1)
+        gauge("outbox_accepted_sequence").set(self.next_number - 1)
 
     def status(self) -> OutboxStatus:
         """Numbers as of now.
@@ -116,10 +167,9 @@ class OutboxWriter:
         `bytes` counts whole closed segments, so it may be a little high; it is 0 when all is
         acknowledged.
         """
-        position = self._acknowledged.read()
-        accepted = self.next_sequence - 1
+        position = self._acknowledged.read() or Acknowledged()
         waiting = 0
-        if position.sequence < accepted:
+        if position.sequence < self.next_sequence - 1:
             closed = [
                 first
                 for first in files.segments(self._folder)
@@ -127,7 +177,14 @@ class OutboxWriter:
             ]
             waiting = sum(_size(files.segment_path(self._folder, first)) for first in closed)
             waiting += self._offset - position.offset
-        return OutboxStatus(self.outbox_id, accepted, position.sequence, max(0, waiting))
+        return OutboxStatus(
+            self.outbox_id,
+            self.next_number - 1,
+            max(0, position.sequence - self._identity.base),
+            max(0, waiting),
+            damages.named(self._folder, self._identity),
+            tuple(each.status(position.sequence) for each in self._identity.former),
+        )
 
     def close(self) -> None:
         """Close the files and give the lock back. The outbox keeps its records and its UUID."""
@@ -140,40 +197,47 @@ class OutboxWriter:
         self._lock = -1
 
     def _recover(self) -> None:
-        acknowledged = self._acknowledged.read().sequence
+        acknowledged = (self._acknowledged.read() or Acknowledged()).sequence
         published = self._durable.read()
-        existing = files.segments(self._folder)
-        if existing:
-            self._first = existing[-1]
-            self._file = os.open(
-                files.segment_path(self._folder, self._first), os.O_RDWR | os.O_CLOEXEC
-            )
-            self._size = os.fstat(self._file).st_size
-            self._offset, self.next_sequence = end_of_segment(self._file, self._first)
-            self._cut()
+        known = max(published or 0, acknowledged)
+        end = last_segment(self._folder, known)
+        if end is not None:
+            self._file, self._first, self._size = end.file, end.first, end.size
+            self._offset = self._laid = end.offset
+            self.next_sequence = end.next_sequence
         last = self.next_sequence - 1
-        if last < published and acknowledged < published:
-            raise IntegrityFailure(
-                f"the outbox {self._folder} ends at record {last}, "
-                f"but records up to {published} were durable",
-                fix=files.AFTER_A_LOSS,
-            )
-        if acknowledged > last:
-            # All that is lost had been sent already: go on behind it, no number is used twice.
+        if known > last:
+            # Records were there that are not here: their numbers are not given again, and what
+            # was not acknowledged of them the reader names.
             self._close_segment()
-            self.next_sequence = acknowledged + 1
+            self.next_sequence = known + 1
+        doubt = ""
+        if published is None and (end or acknowledged):
+            doubt = "its file `durable` is lost or damaged, so it can't tell its last number"
+        elif acknowledged > max(last, published or 0):
+            doubt = f"record {acknowledged} was acknowledged and is unknown here: an older copy"
+        self._identify(doubt)
         self._durable.write(self.next_sequence - 1)
-        gauge("outbox_accepted_sequence").set(self.next_sequence - 1)
+        self._durable.sync()
+        gauge("outbox_accepted_sequence").set(self.next_number - 1)
 
-    def _cut(self) -> None:
-        """Remove what lies behind the last whole record, and sync the rest.
-
-        Otherwise a later crash could bring half of it back.
-        """
-        os.ftruncate(self._file, self._offset)
-        os.posix_fallocate(self._file, 0, max(self._size, self._offset + HEADER_BYTES))
-        os.fsync(self._file)
-        self._laid = self._offset
+    def _identify(self, doubt: str) -> None:
+        """Read the identity; make one where there is none, or where numbers may be given twice."""
+        self.previous = identities.incarnation(self._folder)
+        found = identities.load(self._folder)
+        if found is None:
+            found = identities.fresh(self.next_sequence - 1)
+            identities.save(self._folder, found)
+            self.made = True
+            if found.base:
+                _log.error(
+                    "the outbox takes a new identity",
+                    why=f"the file {self._folder / 'identity'} is lost",
+                    outbox_id=found.outbox_id,
+                )
+        self._identity = found
+        if doubt and not self.made:
+            self.renew(doubt)
 
     def _begin_segment(self, needed: int) -> None:
         size = max(self._segment_bytes, needed)
@@ -243,10 +307,11 @@ class OutboxWriter:
 
         The kernel may call pages clean that never reached the disk. What was synced before stays
         readable. The next segment's name hides the frames of the failed batch; until there is one,
-        their first header is wiped, so that opening the outbox again doesn't find them.
+        an end mark in place of their first header does, so that opening the outbox again doesn't
+        find them.
         """
         with contextlib.suppress(OSError):  # best effort on a failing disk
-            os.pwrite(self._file, bytes(HEADER_BYTES), self._offset)
+            os.pwrite(self._file, end_mark(self.next_sequence), self._offset)
         self._close_segment()
 
     def _close_segment(self) -> None:
@@ -263,6 +328,7 @@ def _size(path: Path) -> int:
 
 
 def _failure(error: OSError, what: str) -> Unavailable:
+    what = f"{what}: {error.filename}" if error.filename else what
     if error.errno in _NO_ROOM:
         return OutboxFull(f"{what}: no room on the disk", retry_after_s=_RETRY_AFTER_S)
     return Unavailable(f"{what}: {error.strerror}", retry_after_s=_RETRY_AFTER_S)

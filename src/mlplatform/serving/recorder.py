@@ -56,7 +56,6 @@ class RequestRecorder:
     """Owns the outbox writer from `start` to `close`. All methods run on the event loop."""
 
     def __init__(self, writer: OutboxWriter, *, max_record_bytes: int, capacity_bytes: int) -> None:
-        self.outbox_id = writer.outbox_id
         self.max_record_bytes = max_record_bytes
         self._writer = writer
         self._group_bytes = min(GROUP_BYTES, capacity_bytes // 4)
@@ -149,7 +148,7 @@ class RequestRecorder:
         size = taken = 0
         for pending, names in entries:
             # Numbers have no gaps: a request that can't be recorded takes none.
-            payload = self._encoded(pending, names, self._writer.next_sequence + len(payloads))
+            payload = self._encoded(pending, names, self._writer.next_number + len(payloads))
             if isinstance(payload, PlatformError):
                 settled.append((pending, payload))
             elif payloads and size + len(payload) > self._group_bytes:
@@ -172,7 +171,9 @@ class RequestRecorder:
         Never raises: one request must not harm its group.
         """
         try:
-            payload = encode(pending.record(names, outbox_id=self.outbox_id, sequence=sequence))
+            payload = encode(
+                pending.record(names, outbox_id=self._writer.outbox_id, sequence=sequence)
+            )
         except Exception as error:  # noqa: BLE001  (see above)
             _log.error(
                 "a request could not be recorded", request_id=pending.request_id, exc_info=error

@@ -47,10 +47,7 @@ class ShipperLoop:
         self._log = logger("shipper")
 
     def run(self) -> None:
-        """Until stopped and drained.
-
-        Raises IntegrityFailure when a durable record can't be read.
-        """
+        """Until stopped and drained."""
         self._work(self.step, self._stop)
         self._log.info("draining", **self._numbers())
         # In a pod serving has ended by now, so nothing comes in behind what is drained.
@@ -137,7 +134,8 @@ class ShipperLoop:
 
     def _set_aside(self, record: OutboxRecord, reason: str) -> bytes:
         try:
-            value = set_aside(self._folder, self._reader.outbox_id, record, reason)
+            outbox_id, number = self._reader.name(record.sequence)
+            value = set_aside(self._folder, outbox_id, record, reason, number=number)
         except OSError as error:
             raise Unavailable(
                 f"record {record.sequence} can't be set aside: {error.strerror}"

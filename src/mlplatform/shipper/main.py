@@ -19,8 +19,8 @@ def run(settings: Settings) -> None:
     """Ship from the outbox to the queue until SIGTERM or SIGINT, and then drain it.
 
     The drain ends when the outbox is empty or `shipper.drain_s` has passed, also for a queue that
-    was never reached. Waits for the outbox to be made (serving does). Raises IntegrityFailure when
-    a durable record can't be read, Refused when another shipper reads this outbox.
+    was never reached. Waits for the outbox to be made (serving does). Raises Refused when another
+    shipper reads this outbox.
     """
     folder = Path(require(settings.outbox.folder, "outbox", "folder"))
     stop = stop_on_signals()

@@ -22,18 +22,22 @@ from mlplatform.outbox.folder import make
 _LONGEST_CLIENT_ID = 200  # a client may have made its id the large part
 
 
-def set_aside(folder: Path, outbox_id: str, record: OutboxRecord, reason: str) -> bytes:
+def set_aside(
+    folder: Path, outbox_id: str, record: OutboxRecord, reason: str, *, number: int | None = None
+) -> bytes:
     """Keep the payload in the outbox's folder, durably, and return the notice to send.
 
+    `number` is the record's under `outbox_id`, if that is not its number in the folder.
     Raises OSError.
     """
     aside = folder / "oversize"
     make(aside)
     write_whole(aside / f"{record.sequence}.json", record.payload)
-    return encode(notice(outbox_id, record, reason))
+    of = record.sequence if number is None else number
+    return encode(notice(outbox_id, of, record, reason))
 
 
-def notice(outbox_id: str, record: OutboxRecord, reason: str) -> RequestRecord:
+def notice(outbox_id: str, number: int, record: OutboxRecord, reason: str) -> RequestRecord:
     """The record without its inputs and outputs.
 
     When the payload is unreadable, only what the outbox knows of it.
@@ -45,7 +49,7 @@ def notice(outbox_id: str, record: OutboxRecord, reason: str) -> RequestRecord:
         return RequestRecord(
             kind="oversize",
             outbox_id=outbox_id,
-            sequence=record.sequence,
+            sequence=number,
             request_id="",
             pipeline="",
             version="",

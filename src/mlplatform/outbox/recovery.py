@@ -1,0 +1,83 @@
+"""Where the records of an outbox end, when its writer opens it again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlplatform.outbox import damage as damages
+from mlplatform.outbox import folder as files
+from mlplatform.outbox.record import HEADER_BYTES, Damage
+from mlplatform.outbox.scan import LAST_SEQUENCE, judged
+from mlplatform.telemetry import logger
+
+_log = logger("outbox")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEnd:
+    """The last segment, open for writing at `offset`, where `next_sequence` belongs."""
+
+    file: int
+    first: int
+    size: int
+    offset: int
+    next_sequence: int
+
+
+def last_segment(folder: Path, known: int) -> SegmentEnd | None:
+    """Open the last segment and remove what lies behind its last whole record; None without one.
+
+    The rest is synced: otherwise a later crash could bring half of it back. Records up to `known`
+    were durable. A damaged record in front of a whole one is left to the reader, which names it.
+    Raises OSError.
+    """
+    for name in files.strays(folder):
+        _log.warning("not a file of the outbox, left alone", file=str(folder / name))
+    firsts = files.segments(folder)
+    if not firsts:
+        return None
+    path = files.segment_path(folder, firsts[-1])
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        end = _end(file, firsts[-1], path)
+        _cut(folder, path, end, known)
+    except BaseException:
+        os.close(file)
+        raise
+    return end
+
+
+def _end(file: int, first: int, path: Path) -> SegmentEnd:
+    offset, following = 0, first
+    for item, behind in judged(file, first, 0, first, LAST_SEQUENCE):
+        offset = behind
+        following = (item.last if isinstance(item, Damage) else item.sequence) + 1
+        if isinstance(item, Damage):
+            _log.error(
+                "damaged records in the outbox: those behind them are whole",
+                first=item.first,
+                last=item.last,
+                file=str(path),
+                offset=item.offset,
+            )
+    return SegmentEnd(file, first, os.fstat(file).st_size, offset, following)
+
+
+def _cut(folder: Path, path: Path, end: SegmentEnd, known: int) -> None:
+    kept = damages.keep(folder, end.first, end.offset, end.size, "cut")
+    if kept is not None:
+        # Mostly what the segment held from its use before, or a batch that a crash cut short.
+        lost = known >= end.next_sequence
+        (_log.error if lost else _log.info)(
+            "the end of a segment was cut behind its last whole record",
+            file=str(path),
+            offset=end.offset,
+            next=end.next_sequence,
+            durable=known,
+            kept=str(kept),
+        )
+    os.ftruncate(end.file, end.offset)
+    os.posix_fallocate(end.file, 0, max(end.size, end.offset + HEADER_BYTES))
+    os.fsync(end.file)
