@@ -18,11 +18,11 @@ from mlplatform.access import AccessList
 from mlplatform.dataapi.limits import RateLimit
 from mlplatform.errors import PlatformError, TooLarge, Unauthenticated
 from mlplatform.telemetry import counter, histogram
-from mlplatform.web import problem
+from mlplatform.web import docs_page, problem
 from mlplatform.web.authorization import authorization
 
-OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
-"""Pages that need no token: they show no data."""
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
+"""Pages that need no token, besides /docs: they show no data."""
 
 Note = Callable[[str, str, PlatformError], None]
 """Takes (caller, path, error) of what was refused; must not block."""
@@ -61,7 +61,7 @@ class AdmissionMiddleware:
                 await exchange.run(self._app)
 
     def _admit(self, scope: Scope, exchange: _Exchange) -> None:
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or docs_page.shows(scope["path"]):
             return
         try:
             caller = self._access.authenticate(authorization(scope["headers"]))

@@ -24,7 +24,7 @@ from mlplatform.dataapi.routes import (
     pipelines,
     quarantine,
 )
-from mlplatform.web import pages, problem
+from mlplatform.web import docs_page, pages, problem
 from mlplatform.web.parameters import KNOWN
 
 SUBJECTS = (datasets, imports, labels, pipelines, models, quarantine, outboxes, balance, ledger)
@@ -60,10 +60,12 @@ def inside(collaborators: Collaborators) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=partial(_lifespan, collaborators),
+        docs_url=None,
         redoc_url=None,
     )
     app.state.collaborators = collaborators
     problem.install(app)
+    docs_page.install(app)
     for subject in SUBJECTS:
         app.include_router(subject.router, dependencies=KNOWN)
     app.include_router(pages.router(ready))

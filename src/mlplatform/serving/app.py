@@ -13,7 +13,7 @@ from mlplatform import __version__
 from mlplatform.serving import routes
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import PredictionApp
-from mlplatform.web import pages, problem
+from mlplatform.web import docs_page, pages, problem
 from mlplatform.web.parameters import KNOWN
 
 _ABOUT = """Answers predictions with the promoted version of each model. A 200 means that the
@@ -51,6 +51,8 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
         version=__version__,
         description=_ABOUT,
         lifespan=_lifespan(collaborators),
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.handler = handler
 
@@ -59,6 +61,7 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
         return {}
 
     problem.install(app)
+    docs_page.install(app)
     app.include_router(routes.predictions)
     app.include_router(routes.metadata, dependencies=KNOWN)
     app.include_router(pages.router(ready))
