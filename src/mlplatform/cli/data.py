@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -110,7 +110,7 @@ def import_file(
 def balance(name: OnePipeline = None, *, home: Home = None, as_json: AsJson = False) -> None:
     """Show that nothing is lost: accepted = stored + dead letters + in flight, for every outbox.
 
-    Ends with 1 when a request is missing.
+    Ends with 1 when a request is missing, or a number was given to two.
     """
     with connect(home).dataapi() as api:
         found = api.balance(name)
@@ -131,11 +131,11 @@ def _show_progress(rows: int) -> None:
 
 
 def _lost(found: BalanceSheet) -> bool:
-    missing = any(outbox.missing for outbox in found.outboxes)
-    return missing or any(rows.unaccounted for rows in found.rows.values())
+    broken = not all(outbox.whole for outbox in found.outboxes)
+    return broken or any(rows.unaccounted for rows in found.rows.values())
 
 
-def _print_outboxes(outboxes: Iterable[OutboxBalance]) -> None:
+def _print_outboxes(outboxes: Sequence[OutboxBalance]) -> None:
     lines = [
         [
             each.outbox_id[:13],
@@ -149,6 +149,25 @@ def _print_outboxes(outboxes: Iterable[OutboxBalance]) -> None:
         for each in outboxes
     ]
     table(("OUTBOX", "HOST", "ACCEPTED", "IN FLIGHT", "STORED", "DEAD LETTERS", "MISSING"), lines)
+    for each in outboxes:
+        for line in _remarks(each):
+            print(f"outbox {each.outbox_id[:13]}: {line}")
+
+
+def _remarks(outbox: OutboxBalance) -> Iterator[str]:
+    for each in outbox.damaged:
+        numbers = _range((each.first, each.last))
+        yield f"{numbers} damaged on its disk, in {each.file} at byte {each.offset}"
+    if outbox.used_twice:
+        numbers = ", ".join(map(_range, outbox.used_twice))
+        yield f"{numbers} given to two requests each: an older copy of it went on numbering"
+    if outbox.copies:
+        yield "an older or second copy of it spoke, and was told to take a new identity"
+
+
+def _range(numbers: tuple[int, int]) -> str:
+    first, last = numbers
+    return f"{first}" if first == last else f"{first}-{last}"
 
 
 def _print_rows(rows: Mapping[str, RowsBalance]) -> None:

@@ -66,6 +66,10 @@ class PlatformPromises:
         for outbox in outboxes:
             if outbox.missing:
                 raise PlatformError(f"outbox {outbox.outbox_id} misses {outbox.missing}")
+            if not outbox.whole:
+                raise PlatformError(
+                    f"outbox {outbox.outbox_id} gave numbers twice: {outbox.used_twice}"
+                )
         accepted = sum(outbox.accepted for outbox in outboxes)
         stored = sum(outbox.stored for outbox in outboxes)
         return f"{accepted} accepted, {stored} stored, the rest on its way, none missing"

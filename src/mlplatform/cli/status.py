@@ -13,6 +13,7 @@ from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
 from mlplatform.errors import PlatformError
 from mlplatform.local.state import State
+from mlplatform.outbox import damage
 
 app = typer.Typer()
 
@@ -27,7 +28,7 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
     if state is None:
         print("there is no local stack here; `mlplatform up` starts one")
         raise typer.Exit(1)
-    degraded = _degraded(state) if state.running else {}
+    degraded = (_degraded(state) if state.running else {}) | _damaged(state)
     states = {each.state for each in state.processes.values()}
     well = state.running and not degraded and states <= {"ready"}
     if as_json:
@@ -46,6 +47,19 @@ def _degraded(state: State) -> dict[str, str]:
             return dataapi.ready()
     except PlatformError as error:
         return {"dataapi": error.message}
+
+
+def _damaged(state: State) -> dict[str, str]:
+    """What the outbox's disk damaged, until somebody removes the list of it."""
+    folder = state.home / "outbox"
+    found = damage.load(folder)
+    if not found:
+        return {}
+    records = sum(each.last - each.first + 1 for each in found)
+    return {
+        "outbox": f"{records} record(s) could not be read, see {folder / damage.LIST}"
+        " (remove it when you have); the balance names them"
+    }
 
 
 def _versions(state: State) -> dict[str, str]:

@@ -37,6 +37,8 @@ def show(summary: Summary, *, home: Path | None) -> None:
 def _balance(outbox: OutboxBalance) -> str:
     accounted = f"{outbox.stored} stored + {outbox.dead_lettered} dead letters"
     missing = f"missing: {outbox.missing or 'none'} (outbox {outbox.outbox_id[:8]})"
+    if outbox.used_twice:
+        missing = f"used twice: {outbox.used_twice}, {missing}"
     return f"{outbox.accepted} accepted = {accounted}, {missing}"
 
 

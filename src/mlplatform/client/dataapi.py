@@ -25,7 +25,7 @@ from mlplatform.contracts.imports import ImportResult
 from mlplatform.contracts.labels import LabelsResult, RowLabel
 from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRequest
 from mlplatform.contracts.ledger import LedgerEntry
-from mlplatform.contracts.outbox_report import OutboxReport
+from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.contracts.promotion import (
     Action,
@@ -258,9 +258,10 @@ class DataApi:
         body = request(RedriveRequest, pipeline=pipeline, ids=None if ids is None else list(ids))
         return parse(Redriven, self._http.post("/v1/quarantine/redrive", body))
 
-    def report_outbox(self, outbox_id: str, report: OutboxReport) -> None:
+    def report_outbox(self, outbox_id: str, report: OutboxReport) -> OutboxAnswer:
         """Say what an outbox holds. Lower numbers than before don't count."""
-        self._http.post(f"/v1/outboxes/{quote(outbox_id, safe='')}", report)
+        path = f"/v1/outboxes/{quote(outbox_id, safe='')}"
+        return parse(OutboxAnswer, self._http.post(path, report))
 
     def balance(self, pipeline: str | None = None) -> BalanceSheet:
         """Every accepted request, and every raw row of a pipeline (None: of all), accounted for.

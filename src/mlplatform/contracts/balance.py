@@ -7,10 +7,11 @@ from datetime import datetime
 from pydantic import Field
 
 from mlplatform.contracts.frozen import FrozenAnswer
+from mlplatform.contracts.outbox_report import DamagedRange
 
 
 class OutboxBalance(FrozenAnswer):
-    """Balance of one outbox: accepted = stored + dead_lettered + missing + in_flight."""
+    """Balance of one outbox: accepted + surplus = stored + dead_lettered + missing + in_flight."""
 
     outbox_id: str
     host: str
@@ -26,12 +27,32 @@ class OutboxBalance(FrozenAnswer):
         description="Ranges that are neither stored nor dead letters, though higher ones are; "
         "and what an outbox that fell silent still held."
     )
+    used_twice: list[tuple[int, int]] = Field(
+        default_factory=list,
+        description="Ranges of numbers that two or more requests have: an older copy of the outbox "
+        "went on numbering. What one of them lost can't be seen by its number.",
+    )
+    surplus: int = Field(default=0, description="Records above one for each number. Must be 0.")
+    damaged: list[DamagedRange] = Field(
+        default_factory=list, description="Which of the missing ones the outbox's disk damaged."
+    )
+    copies: int = Field(
+        default=0,
+        description="How often an older or second copy of this outbox spoke, and was told to take "
+        "a new identity.",
+    )
     oldest_gap_s: float = Field(
         description="How long the longest-standing gap is there: one that stays is a loss."
     )
     versions: dict[str, str]
     closed: bool
     seen_at: datetime | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing and no number was used twice."""
+        above = self.stored + self.dead_lettered > self.accepted
+        return not (self.missing or self.used_twice or self.surplus or above)
 
 
 class RequestsBalance(FrozenAnswer):

@@ -6,6 +6,7 @@ Serving shows it to everybody.
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -17,6 +18,18 @@ Name = Annotated[str, StringConstraints(pattern=PIPELINE_NAME)]
 Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
+MOST_DAMAGES = 100
+
+
+class DamagedRange(Frozen):
+    """Numbers of records that the disk damaged, and where they lie in the outbox's folder."""
+
+    first: Number
+    last: Number
+    file: Word
+    offset: Number
+
+
 class OutboxReport(Frozen):
     """What an outbox says of itself. `versions`: pipeline -> version that answers there."""
 
@@ -26,6 +39,23 @@ class OutboxReport(Frozen):
     versions: dict[Name, Word] = Field(default_factory=dict)
     closed: bool = Field(
         default=False, description="Drained and gone for good: the queue holds all of it."
+    )
+    incarnation: UUID | None = Field(
+        default=None, description="The run that numbers under this identity."
+    )
+    previous: UUID | None = Field(
+        default=None, description="The run that did before, as the folder knows."
+    )
+    damaged: list[DamagedRange] = Field(default_factory=list, max_length=MOST_DAMAGES)
+
+
+class OutboxAnswer(FrozenAnswer):
+    """What is known of an outbox: by it the outbox finds that it is an older or a second copy."""
+
+    known: int = Field(default=0, description="The highest number reported or stored.")
+    superseded: bool = Field(
+        default=False,
+        description="Another run has this identity, or was further: a report that counts nothing.",
     )
 
 

@@ -12,10 +12,11 @@ from threading import Lock
 
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
+from mlplatform.contracts.outbox_report import DamagedRange
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pools import Pools
 from mlplatform.database import balance
-from mlplatform.database.balance import Gap, OutboxCount, RawRows, Warehouse
+from mlplatform.database.balance import Doubles, Gap, OutboxCount, RawRows, Warehouse
 from mlplatform.database.pools import StandbyRead
 from mlplatform.database.progress import Cursor
 from mlplatform.errors import Overloaded, StandbyLagging
@@ -58,11 +59,16 @@ class Balance:
             rows = balance.raw_rows(read.connection, pipeline, passed)
             outboxes = balance.outboxes(read.connection)
             gaps = balance.gaps(read.connection)
+            doubles = balance.doubles(read.connection)
             totals = balance.totals(read.connection)
         now = datetime.now(UTC)
         lines = [
             outbox_balance(
-                item, [gap for gap in gaps if gap.outbox_id == item.outbox_id], now, self._silent
+                item,
+                [gap for gap in gaps if gap.outbox_id == item.outbox_id],
+                now,
+                self._silent,
+                [each for each in doubles if each.outbox_id == item.outbox_id],
             )
             for item in outboxes
         ]
@@ -83,26 +89,61 @@ class Balance:
 
 
 def outbox_balance(
-    count: OutboxCount, gaps: Sequence[Gap], now: datetime, silent: timedelta
+    count: OutboxCount,
+    gaps: Sequence[Gap],
+    now: datetime,
+    silent: timedelta,
+    doubles: Sequence[Doubles] = (),
 ) -> OutboxBalance:
     """The line of one outbox.
 
-    Numbers above the highest stored one are in flight. Of an outbox that has said nothing for
-    `silent`, those that the queue had not acknowledged are missing: what wrote them is gone, and
-    its disk with it, until it is heard of again.
+    Numbers above the highest stored one are in flight, but for those that its disk damaged. Of an
+    outbox that has said nothing for `silent`, or has ended, those that the queue had not
+    acknowledged are missing: what wrote them is gone, and its disk with it, until it is heard of
+    again.
     """
     missing = [(gap.first, gap.last) for gap in gaps]
-    in_flight = count.accepted - count.highest
+    below = _size(missing)
+    top = count.accepted
     held = count.accepted - max(count.highest, count.acknowledged)
-    if held > 0 and (count.seen_at is None or now - count.seen_at > silent):
-        missing.append((count.accepted - held + 1, count.accepted))
-        in_flight -= held
+    if held > 0 and (count.closed or count.seen_at is None or now - count.seen_at > silent):
+        top -= held
+    damaged = [DamagedRange.model_validate(each) for each in count.damaged]
+    missing += _never_to_come(damaged, count.highest, top)
+    if top < count.accepted:
+        missing.append((top + 1, count.accepted))
+    surplus = count.stored + count.dead_lettered - (count.highest - below)
     return OutboxBalance(
-        **vars(count),  # but `highest`, which is not part of the answer
-        in_flight=in_flight,
+        **vars(count)  # but `highest`, which is not part of the answer
+        | {"damaged": [each for each in damaged if _meets(each, missing)]},
+        in_flight=count.accepted - count.highest + below - _size(missing),
         missing=missing,
+        # With more gaps than are listed it can't be told; these are an alarm by themselves.
+        surplus=surplus if len(gaps) < balance.MOST_GAPS else 0,
+        used_twice=[(each.first, each.last) for each in doubles],
         oldest_gap_s=max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
     )
+
+
+def _never_to_come(
+    damaged: Sequence[DamagedRange], highest: int, top: int
+) -> list[tuple[int, int]]:
+    """The damaged ones among the numbers above `highest`, up to `top`."""
+    found: list[tuple[int, int]] = []
+    for each in sorted(damaged, key=lambda one: one.first):
+        first, last = max(each.first, highest + 1), min(each.last, top)
+        if first <= last:
+            found.append((first, last))
+            highest = last
+    return found
+
+
+def _meets(damaged: DamagedRange, missing: Sequence[tuple[int, int]]) -> bool:
+    return any(first <= damaged.last and damaged.first <= last for first, last in missing)
+
+
+def _size(ranges: Sequence[tuple[int, int]]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
 
 
 def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict[str, RowsBalance]:

@@ -10,8 +10,9 @@ that etl had passed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from psycopg.rows import class_row
 
@@ -47,6 +48,8 @@ class OutboxCount:
     stored: int
     dead_lettered: int
     highest: int
+    damaged: list[dict[str, Any]] = field(default_factory=list)
+    copies: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,15 @@ class Gap:
     first: int
     last: int
     since: datetime
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """Numbers that two or more requests have."""
+
+    outbox_id: str
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,12 @@ def gaps(raw: Connection) -> Sequence[Gap]:
     """Missing numbers below the highest stored one, per outbox, at most MOST_GAPS ranges each."""
     with raw.cursor(row_factory=class_row(Gap)) as cursor:
         return cursor.execute(SQL["gaps"], {"most": MOST_GAPS}).fetchall()
+
+
+def doubles(raw: Connection) -> Sequence[Doubles]:
+    """Numbers that were used twice, per outbox, at most MOST_GAPS ranges each."""
+    with raw.cursor(row_factory=class_row(Doubles)) as cursor:
+        return cursor.execute(SQL["doubles"], {"most": MOST_GAPS}).fetchall()
 
 
 def totals(raw: Connection) -> RequestsBalance:

@@ -20,7 +20,7 @@ from mlplatform.telemetry import logger
 
 MOST = 100
 """Damages that are listed; each may be a range. More are only logged."""
-_NAME = "damaged.json"
+LIST = "damaged.json"
 _ASIDE = "damaged"
 _MOST_BYTES = 1024 * 1024  # of one piece: more than any record that the queue takes
 _MOST_FILES = 32
@@ -30,7 +30,7 @@ _log = logger("outbox")
 def load(folder: Path) -> list[Damage]:
     """What was named so far. An unreadable file counts as none, which is logged."""
     try:
-        text = (folder / _NAME).read_bytes()
+        text = (folder / LIST).read_bytes()
     except FileNotFoundError:
         return []
     try:
@@ -40,7 +40,7 @@ def load(folder: Path) -> list[Damage]:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         _log.error(
             "the list of damaged records can't be read; remove it",
-            file=str(folder / _NAME),
+            file=str(folder / LIST),
             error=str(error),
         )
         return []
@@ -63,9 +63,7 @@ def name(folder: Path, damage: Damage) -> bool:
     if damage in known:
         return False
     if len(known) < MOST:
-        write_whole(
-            folder / _NAME, json.dumps([asdict(each) for each in [*known, damage]]).encode()
-        )
+        write_whole(folder / LIST, json.dumps([asdict(each) for each in [*known, damage]]).encode())
     return True
 
 

@@ -125,7 +125,6 @@ class OutboxWriter:
             identities.save_incarnation(self._folder, self.incarnation)
         except OSError as error:
             raise _failure(error, "the outbox could not store its incarnation") from error
-        self.previous = self.incarnation
 
     def forget(self, outbox_id: str) -> None:
         """Of a former identity nothing is left to say. Raises Unavailable."""

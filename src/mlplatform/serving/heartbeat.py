@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import suppress
+from dataclasses import replace
 
 from mlplatform.client.dataapi import DataApi
-from mlplatform.contracts.outbox_report import OutboxReport
+from mlplatform.contracts.outbox_report import OutboxAnswer
 from mlplatform.errors import PlatformError
 from mlplatform.loop import jittered
+from mlplatform.outbox import OutboxStatus
+from mlplatform.serving import ownership
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slots
 from mlplatform.telemetry import gauge, logger
@@ -32,6 +34,7 @@ class Heartbeat:
         self._api = api
         self._every_s = every_s
         self._now = asyncio.Event()
+        self._owned = ""  # the identity that the data API takes this run as the owner of
         self._complaint = ""  # of the last report: logged once, not with every report
 
     def soon(self) -> None:
@@ -68,14 +71,16 @@ class Heartbeat:
             status = await self._recorder.status()
             gauge("outbox_acknowledged_sequence").set(status.acknowledged)
             gauge("outbox_bytes").set(status.bytes)
-            report = OutboxReport(
-                host=socket.gethostname(),
-                accepted=status.accepted,
-                acknowledged=status.acknowledged,
+            report = ownership.report(
+                status,
                 versions=self._slots.versions(),
                 closed=closed,
+                incarnation=self._recorder.incarnation,
+                previous=self._recorder.previous,
             )
-            await asyncio.to_thread(self._api.report_outbox, status.outbox_id, report)
+            answer = await asyncio.to_thread(self._api.report_outbox, status.outbox_id, report)
+            await self._heed(status.outbox_id, answer)
+            await self._report_former(status)
         except PlatformError as error:
             if str(error) != self._complaint:
                 _log.warning("the outbox could not be reported", error=str(error))
@@ -83,14 +88,40 @@ class Heartbeat:
         else:
             self._complaint = ""
 
+    async def _heed(self, outbox_id: str, answer: OutboxAnswer) -> None:
+        """Take a new identity when this one is another's, or was further than it is here."""
+        # Read anew: what was stored meanwhile may be known already.
+        status = await self._recorder.status()
+        if status.outbox_id != outbox_id:
+            return
+        if why := ownership.doubt(answer, status.accepted):
+            await self._recorder.renew(why)
+        elif self._owned != outbox_id:
+            await self._recorder.confirm()
+            self._owned = outbox_id
+
+    async def _report_former(self, status: OutboxStatus) -> None:
+        """Go on reporting the identities of before until all of theirs is sent, and say so."""
+        for former in status.former:
+            sent = former.acknowledged == former.accepted
+            damaged = tuple(each for each in status.damaged if each.outbox_id == former.outbox_id)
+            report = ownership.report(replace(former, damaged=damaged), versions={}, closed=sent)
+            await asyncio.to_thread(self._api.report_outbox, former.outbox_id, report)
+            if sent:
+                await self._recorder.forget(former.outbox_id)
+
     async def _drained(self, within_s: float) -> bool:
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
         seen, moved = -1, loop.time()
         status = await self._recorder.status()
-        while status.acknowledged < status.accepted and loop.time() < min(end, moved + _STALL_S):
-            if status.acknowledged != seen:
-                seen, moved = status.acknowledged, loop.time()
+        while (left := _unsent(status)) and loop.time() < min(end, moved + _STALL_S):
+            if left != seen:
+                seen, moved = left, loop.time()
             await asyncio.sleep(_POLL_S)
             status = await self._recorder.status()
         return status.acknowledged == status.accepted
+
+
+def _unsent(status: OutboxStatus) -> int:
+    return sum(each.accepted - each.acknowledged for each in (status, *status.former))

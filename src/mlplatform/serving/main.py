@@ -15,6 +15,7 @@ from mlplatform.serving.follower import Follower
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.loader import FetchFeatures, Loader
+from mlplatform.serving.ownership import claim
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
@@ -36,7 +37,7 @@ def run(settings: Settings) -> None:
         DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S) as api,
         ModelStore(settings.registry.url, credentials=settings.registry.credentials) as store,
     ):
-        recorder = open_recorder(settings)
+        recorder = open_recorder(settings, api)
         slots = Slots(Slot(name, limits=serving, deliver=recorder.submit) for name in models)
         handler = Handler(slots=slots, recorder=recorder, access=access, limits=serving)
         heartbeat = Heartbeat(recorder, slots, api=api, every_s=serving.poll_s)
@@ -76,13 +77,14 @@ def _serve(
     server.run()
 
 
-def open_recorder(settings: Settings) -> RequestRecorder:
+def open_recorder(settings: Settings, api: DataApi) -> RequestRecorder:
     """The recorder over the configured outbox. Raises Refused when another process writes it."""
     outbox = settings.outbox
     folder = require(outbox.folder, "outbox", "folder")
     writer = OutboxWriter.open(
         folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
     )
+    claim(writer, api)
     return RequestRecorder(
         writer,
         max_record_bytes=settings.queue.max_record_bytes,

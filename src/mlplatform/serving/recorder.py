@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mlplatform.contracts.request import encode
 from mlplatform.errors import PlatformError, TooLarge, Unavailable
@@ -39,23 +39,26 @@ class _Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Status:
-    """A request for the outbox's status. The thread reads it: the writer belongs to that thread."""
+class _Task:
+    """Something else to do with the outbox. The thread does it: the writer belongs to it."""
 
-    result: asyncio.Future[OutboxStatus]
+    work: Callable[[OutboxWriter], Any]
+    result: asyncio.Future[Any]
 
 
 class _Stop:
     """Ends the thread after everything that was handed over before."""
 
 
-_Item = Sequence[_Entry] | _Status | _Stop
+_Item = Sequence[_Entry] | _Task | _Stop
+Answer = TypeVar("Answer")
 
 
 class RequestRecorder:
     """Owns the outbox writer from `start` to `close`. All methods run on the event loop."""
 
     def __init__(self, writer: OutboxWriter, *, max_record_bytes: int, capacity_bytes: int) -> None:
+        self.incarnation, self.previous = writer.incarnation, writer.previous
         self.max_record_bytes = max_record_bytes
         self._writer = writer
         self._group_bytes = min(GROUP_BYTES, capacity_bytes // 4)
@@ -96,14 +99,19 @@ class RequestRecorder:
 
         Raises Unavailable when the outbox is closed or its disk fails or hangs.
         """
-        if not self._thread.is_alive():
-            raise Unavailable("the outbox is closed")
-        result: asyncio.Future[OutboxStatus] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Status(result))
-        try:
-            return await asyncio.wait_for(result, _HUNG_S)
-        except TimeoutError:
-            raise Unavailable("reading the outbox timed out", retry_after_s=_HUNG_S) from None
+        return await self._on_thread(OutboxWriter.status)
+
+    async def renew(self, why: str) -> None:
+        """Number the next request under a new identity. Raises Unavailable, as `status` does."""
+        await self._on_thread(lambda writer: writer.renew(why))
+
+    async def confirm(self) -> None:
+        """Keep that the data API takes this run as the owner. Raises Unavailable."""
+        await self._on_thread(OutboxWriter.confirm)
+
+    async def forget(self, outbox_id: str) -> None:
+        """Of a former identity nothing is left to say. Raises Unavailable."""
+        await self._on_thread(lambda writer: writer.forget(outbox_id))
 
     async def close(self) -> None:
         """Store what was handed over, then close the outbox."""
@@ -116,6 +124,16 @@ class RequestRecorder:
             return
         self._writer.close()
 
+    async def _on_thread(self, work: Callable[[OutboxWriter], Answer]) -> Answer:
+        if not self._thread.is_alive():
+            raise Unavailable("the outbox is closed")
+        result: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Task(work, result))
+        try:
+            return await asyncio.wait_for(result, _HUNG_S)
+        except TimeoutError:
+            raise Unavailable("reading the outbox timed out", retry_after_s=_HUNG_S) from None
+
     def _run(self) -> None:
         running = True
         while running:
@@ -124,8 +142,8 @@ class RequestRecorder:
             entries: list[_Entry] = []
             item: _Item | None = self._queue.get()
             while item is not None:
-                if isinstance(item, _Status):
-                    self._read_status(item)
+                if isinstance(item, _Task):
+                    self._do(item)
                 elif isinstance(item, _Stop):
                     running = False
                 else:
@@ -204,10 +222,10 @@ class RequestRecorder:
             self._appending_since = None
         return None
 
-    def _read_status(self, item: _Status) -> None:
-        found: OutboxStatus | Exception
+    def _do(self, item: _Task) -> None:
+        found: object
         try:
-            found = self._writer.status()
+            found = item.work(self._writer)
         except (OSError, PlatformError) as error:
             found = Unavailable(f"the outbox can't be read: {error}")
         self._call(_give, item.result, found)
@@ -235,7 +253,7 @@ def _settle(settled: Sequence[tuple[PendingRequest, Exception | None]]) -> None:
             pending.fail(error)
 
 
-def _give(result: asyncio.Future[OutboxStatus], found: OutboxStatus | Exception) -> None:
+def _give(result: asyncio.Future[Any], found: object) -> None:
     if result.done():  # nobody waits any more
         return
     if isinstance(found, Exception):

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from mlplatform.contracts.balance import OutboxBalance
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Forbidden
 
@@ -104,6 +105,82 @@ def test_what_a_silent_outbox_held_is_missing(api: Any) -> None:
 
     assert (1, [[11, 12]]) == (silent["in_flight"], silent["missing"])
     assert (3, []) == (back["in_flight"], back["missing"])
+
+
+def test_numbers_that_two_requests_have_are_named(api: Any) -> None:
+    """They are an alarm, though none is missing; a record that was sent twice is none."""
+    outbox = str(uuid4())
+    _heartbeat(api, outbox, 6)
+    _store(api, outbox, *range(1, 7))
+    whole = OutboxBalance.model_validate(_outbox(api))
+    _store(api, outbox, 3, 4)
+    with api.databases.connect("consumer", "raw") as connection:
+        for place, number, request in ((7, 2, None), (8, 6, new_request_id())):
+            connection.execute(
+                "INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, "
+                "sequence, request_id, reason, payload)"
+                " VALUES ('requests', 0, %s, %s, %s, %s, 'x', '')",
+                (place, outbox, number, request),
+            )
+    twice = OutboxBalance.model_validate(_outbox(api))
+
+    assert ([], 0, True) == (whole.used_twice, whole.surplus, whole.whole)
+    assert ([(3, 4), (6, 6)], 3, []) == (twice.used_twice, twice.surplus, twice.missing)
+    assert not twice.whole
+
+
+def test_what_the_disk_damaged_is_missing_with_its_place(api: Any) -> None:
+    """Also above the highest stored number, and not once it is stored after all."""
+    outbox = str(uuid4())
+    damaged = [
+        {"first": 2, "last": 2, "file": "1.segment", "offset": 40},
+        {"first": 5, "last": 6, "file": "1.segment", "offset": 90},
+    ]
+    _heartbeat(api, outbox, 6, damaged=damaged)
+    _store(api, outbox, 1, 3, 4)
+    first = _outbox(api)
+    _heartbeat(api, outbox, 7)
+    _store(api, outbox, 2)
+    second = _outbox(api)
+
+    assert ([[2, 2], [5, 6]], damaged, 0) == tuple(
+        first[name] for name in ("missing", "damaged", "in_flight")
+    )
+    assert ([[5, 6]], damaged[1:], 1) == tuple(
+        second[name] for name in ("missing", "damaged", "in_flight")
+    )
+
+
+def test_a_copy_of_an_outbox_is_told(api: Any) -> None:
+    """A run that is not the known one and knows less gets no say, and is counted."""
+    outbox, first, second = str(uuid4()), str(uuid4()), str(uuid4())
+
+    def says(accepted: int, run: str, previous: str | None) -> dict[str, Any]:
+        body = {"host": "pod", "accepted": accepted, "acknowledged": 0, "previous": previous}
+        path = f"/v1/outboxes/{outbox}"
+        return api.call("serving", "POST", path, json={**body, "incarnation": run})
+
+    owner = says(5, first, None)
+    _store(api, outbox, *range(1, 8))
+    older = says(5, second, first)
+    newer = says(7, second, first)
+    late = says(9, first, None)
+    line = _outbox(api)
+
+    assert [(0, False), (7, True), (7, False), (7, True)] == [
+        (answer["known"], answer["superseded"]) for answer in (owner, older, newer, late)
+    ]
+    assert (7, 2) == (line["accepted"], line["copies"])
+
+
+def test_an_outbox_that_has_ended_is_not_waited_for(api: Any) -> None:
+    """What others know of it beyond its end is missing at once."""
+    outbox = str(uuid4())
+    _heartbeat(api, outbox, 8, acknowledged=3)
+    _store(api, outbox, 1, 2, 3)
+    _heartbeat(api, outbox, 3, closed=True)
+
+    assert [[4, 8]] == _outbox(api)["missing"]
 
 
 def test_numbers_of_late_heartbeats_are_not_taken_back(api: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -58,6 +59,29 @@ def test_what_a_silent_outbox_held_is_missing() -> None:
     assert (6, []) == (heard.in_flight, heard.missing)
     assert (2, [(7, 10)]) == (silent.in_flight, silent.missing)
     assert (0, [(9, 10)]) == (stored.in_flight, stored.missing)
+
+
+@given(
+    st.sets(st.integers(1, 40)),
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), max_size=4),
+    st.booleans(),
+)
+def test_damaged_numbers_are_counted_once(
+    seen: set[int], damages: list[tuple[int, int]], ended: bool
+) -> None:
+    """Whatever is named as damaged, each number is stored, missing or in flight, and one of it."""
+    gaps = [Gap("o", n, n, NOW) for n in range(1, max(seen, default=0)) if n not in seen]
+    places = [
+        {"first": first, "last": first + more, "file": "f", "offset": 0} for first, more in damages
+    ]
+    count = replace(_count(50, 10, seen, NOW), damaged=places, closed=ended)
+    line = outbox_balance(count, gaps, NOW, SILENT)
+    missing = [n for first, last in line.missing for n in range(first, last + 1)]
+
+    assert len(missing) == len(set(missing))
+    assert not seen & set(missing)
+    assert line.accepted == line.stored + len(missing) + line.in_flight
+    assert 0 == line.surplus
 
 
 def test_rows_that_are_read_again_do_not_wait() -> None:

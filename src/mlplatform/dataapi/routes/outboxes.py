@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from mlplatform.contracts.outbox_report import OutboxReport
+from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
 
 router = APIRouter(prefix="/v1", tags=["outboxes"], dependencies=BEARER)
@@ -14,10 +14,11 @@ router = APIRouter(prefix="/v1", tags=["outboxes"], dependencies=BEARER)
 
 @router.post(
     "/outboxes/{outbox_id}",
-    status_code=204,
     summary="Heartbeat of an outbox.",
     responses=problems(422),
 )
-def report_outbox(outbox_id: UUID, body: OutboxReport, caller: Calling, parts: Parts) -> None:
-    """Lower numbers than before don't count."""
-    parts.outboxes.report(caller, str(outbox_id), body)
+def report_outbox(
+    outbox_id: UUID, body: OutboxReport, caller: Calling, parts: Parts
+) -> OutboxAnswer:
+    """Lower numbers than before don't count; the answer says what was known."""
+    return parts.outboxes.report(caller, str(outbox_id), body)

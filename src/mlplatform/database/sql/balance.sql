@@ -1,13 +1,17 @@
 -- name: outboxes
 -- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records
--- are rows or dead letters. A record that was sent twice can be two dead letters, but is one
--- record.
+-- are rows or dead letters. A record that was sent twice can be two dead letters, or a dead letter
+-- and a row, but is one record.
 WITH stored AS (
     SELECT outbox_id, count(*) AS records, max(sequence) AS highest FROM raw.requests
         WHERE outbox_id IS NOT NULL GROUP BY outbox_id
 ), dead AS (
     SELECT outbox_id, count(DISTINCT sequence) AS records, max(sequence) AS highest
-        FROM raw.dead_letters WHERE outbox_id IS NOT NULL GROUP BY outbox_id
+        FROM raw.dead_letters AS letter WHERE outbox_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM raw.requests AS request
+            WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
+              AND request.request_id = coalesce(letter.request_id, request.request_id)
+        ) GROUP BY outbox_id
 ), known AS (
     SELECT outbox_id FROM raw.outboxes
     UNION SELECT outbox_id FROM stored
@@ -21,7 +25,8 @@ SELECT outbox_id::text, coalesce(outboxes.host, '') AS host,
        coalesce(outboxes.closed, false) AS closed,
        coalesce(outboxes.versions, '{}') AS versions, outboxes.seen_at,
        coalesce(stored.records, 0) AS stored, coalesce(dead.records, 0) AS dead_lettered,
-       greatest(coalesce(stored.highest, 0), coalesce(dead.highest, 0)) AS highest
+       greatest(coalesce(stored.highest, 0), coalesce(dead.highest, 0)) AS highest,
+       coalesce(outboxes.damaged, '[]') AS damaged, coalesce(outboxes.copies, 0) AS copies
 FROM known
 LEFT JOIN raw.outboxes USING (outbox_id)
 LEFT JOIN stored USING (outbox_id)
@@ -52,6 +57,29 @@ SELECT gaps.outbox_id::text, gaps.first, gaps.last,
             WHERE outbox_id = gaps.outbox_id AND sequence = gaps.last + 1)
        ) AS since
 FROM gaps WHERE place <= %(most)s ORDER BY gaps.outbox_id, gaps.first;
+
+-- name: doubles
+-- Numbers under which there are different requests, as ranges. One request has one row, however
+-- often it was sent.
+WITH doubled AS (
+    SELECT outbox_id, sequence FROM raw.requests WHERE outbox_id IS NOT NULL
+    GROUP BY outbox_id, sequence HAVING count(*) > 1
+    UNION SELECT outbox_id, sequence FROM raw.dead_letters WHERE outbox_id IS NOT NULL
+    GROUP BY outbox_id, sequence HAVING count(DISTINCT request_id) > 1
+    UNION SELECT letter.outbox_id, letter.sequence FROM raw.dead_letters AS letter
+    JOIN raw.requests AS request USING (outbox_id, sequence)
+    WHERE letter.request_id <> request.request_id
+), stepped AS (
+    SELECT outbox_id, sequence,
+           sequence - row_number() OVER (PARTITION BY outbox_id ORDER BY sequence) AS island
+    FROM doubled
+), ranges AS (
+    SELECT outbox_id, min(sequence) AS first, max(sequence) AS last,
+           row_number() OVER (PARTITION BY outbox_id ORDER BY min(sequence)) AS place
+    FROM stepped GROUP BY outbox_id, island
+)
+SELECT outbox_id::text, first, last FROM ranges WHERE place <= %(most)s
+ORDER BY outbox_id, first;
 
 -- name: totals
 -- Requests that came from serving, and dead letters: records by their numbers, and bytes that named

@@ -84,7 +84,6 @@ def _check_balance(context: TourContext) -> None:
 def _is_closed(sheet: BalanceSheet) -> bool:
     """Every accepted request is stored (or a dead letter), and etl has dealt with every row."""
     requests = all(
-        each.accepted == each.stored + each.dead_lettered and not each.missing
-        for each in sheet.outboxes
+        each.accepted == each.stored + each.dead_lettered and each.whole for each in sheet.outboxes
     )
     return requests and not any(each.waiting or each.unaccounted for each in sheet.rows.values())
