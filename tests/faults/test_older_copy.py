@@ -6,40 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from answers import answered, line, put, stored
 from load import until
-from whole import EVER, NAME, Platform
-
-from mlplatform.contracts.balance import OutboxBalance
-from mlplatform.errors import PlatformError
-from mlplatform.local.tour import traffic
+from whole import Platform
 
 LOST = 79
-
-
-def answered(platform: Platform, count: int) -> dict[str, list[object]]:
-    """So many requests, one after the other: request id -> predictions."""
-    found = [platform.serving.predict(NAME, [platform.row]) for _ in range(count)]
-    return {answer.id: list(answer.predictions) for answer in found}
-
-
-def stored(platform: Platform) -> dict[str, list[object]]:
-    try:
-        return dict(traffic.stored(platform.admin, NAME, EVER))
-    except PlatformError:  # the standby is catching up; asked again
-        return {}
-
-
-def line(platform: Platform, outbox_id: str) -> OutboxBalance | None:
-    try:
-        lines = platform.admin.balance().outboxes
-    except PlatformError:  # another one is being counted; asked again
-        return None
-    return next((each for each in lines if each.outbox_id == outbox_id), None)
-
-
-def put(folder: Path, other: Path) -> None:
-    shutil.rmtree(folder)
-    shutil.copytree(other, folder)
 
 
 @pytest.mark.parametrize("running", [True, False])
