@@ -26,7 +26,8 @@ from mlplatform.errors import Refused
 
 SPARE = "spare"
 _SUFFIX = ".segment"
-_SEGMENT = re.compile(rf"[0-9]{{20}}{re.escape(_SUFFIX)}")
+# Nineteen digits hold every number that the database does.
+_SEGMENT = re.compile(rf"0[0-9]{{19}}{re.escape(_SUFFIX)}")
 
 
 def segment_path(folder: Path, first: int) -> Path:

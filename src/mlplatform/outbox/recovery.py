@@ -36,17 +36,46 @@ def last_segment(folder: Path, known: int) -> SegmentEnd | None:
     for name in files.strays(folder):
         _log.warning("not a file of the outbox, left alone", file=str(folder / name))
     firsts = files.segments(folder)
-    if not firsts:
-        return None
-    path = files.segment_path(folder, firsts[-1])
+    while firsts:
+        end = _opened(folder, firsts.pop())
+        try:
+            if not (firsts and _is_foreign(folder, end, firsts[-1], known)):
+                _cut(folder, files.segment_path(folder, end.first), end, known)
+                return end
+            _move_away(files.segment_path(folder, end.first))
+        except BaseException:
+            os.close(end.file)
+            raise
+        os.close(end.file)
+    return None
+
+
+def _is_foreign(folder: Path, end: SegmentEnd, before: int, known: int) -> bool:
+    """Whether nothing in this segment, in front of it or in the marks fits its name.
+
+    Somebody's copy; numbers that go on from its name would leave out those between.
+    """
+    if end.offset or end.first <= known + 1:
+        return False
+    previous = _opened(folder, before)
+    os.close(previous.file)
+    return previous.next_sequence < end.first
+
+
+def _move_away(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.stray")
+    path.rename(aside)
+    _log.error("not a segment of this outbox, moved away", file=str(path), kept=str(aside))
+
+
+def _opened(folder: Path, first: int) -> SegmentEnd:
+    path = files.segment_path(folder, first)
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        end = _end(file, firsts[-1], path)
-        _cut(folder, path, end, known)
+        return _end(file, first, path)
     except BaseException:
         os.close(file)
         raise
-    return end
 
 
 def _end(file: int, first: int, path: Path) -> SegmentEnd:

@@ -266,6 +266,21 @@ def test_a_stray_file_is_left_alone(stray: str, whole: Path, tmp_path: Path) -> 
     assert (folder / stray).exists()
 
 
+@pytest.mark.parametrize("name", [2, 4, 7, 50, 10**20 - 1])
+def test_a_copy_under_the_name_of_a_segment_costs_nothing(
+    name: int, whole: Path, tmp_path: Path
+) -> None:
+    """Whatever number somebody gave it: every record is shipped once, and the numbers go on."""
+    folder = tmp_path / "outbox"
+    shutil.copytree(whole, folder)
+    source = 1 if name in (2, 4) else 6
+    shutil.copy(files.segment_path(folder, source), files.segment_path(folder, name))
+    outcome = restart(folder)
+
+    assert list(enumerate(PAYLOADS, 1))[1:] == outcome.shipped[:-2]
+    assert ([9, 10], []) == ([number for _, number in outcome.given], outcome.named)
+
+
 @pytest.mark.parametrize("garbage", [b"", b"[", b"null", b"[1]", b'[{"first": "x"}]', b"\xff" * 50])
 def test_a_list_of_damages_that_cannot_be_read_stops_nothing(
     garbage: bytes, whole: Path, tmp_path: Path
