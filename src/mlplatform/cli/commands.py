@@ -49,6 +49,9 @@ COMMANDS = (
         "Show that nothing is lost: accepted = stored + dead letters + in flight, for every "
         "outbox.",
     ),
+    LazyCommand(
+        "queue", "queue", "The queue: show how far it is stored, or give that up after a loss."
+    ),
     LazyCommand("check", "check", "Prove that the platform keeps its promises."),
     LazyCommand(
         "doctor",

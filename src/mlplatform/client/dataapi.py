@@ -38,6 +38,7 @@ from mlplatform.contracts.promotion import (
     VerifiedFiles,
 )
 from mlplatform.contracts.quarantine import Quarantined, Redriven, RedriveRequest
+from mlplatform.contracts.queue_offsets import QueueReset, QueueState
 from mlplatform.contracts.run import Run, RunRequest, RunStarted
 
 NDJSON = "application/x-ndjson"
@@ -262,6 +263,16 @@ class DataApi:
         """Say what an outbox holds. Lower numbers than before don't count."""
         path = f"/v1/outboxes/{quote(outbox_id, safe='')}"
         return parse(OutboxAnswer, self._http.post(path, report))
+
+    def queue(self) -> QueueState:
+        """How far the queue is stored; needs the role admin."""
+        return parse(QueueState, self._http.get("/v1/queue"))
+
+    def reset_queue(self, topic: str) -> QueueState:
+        """Give up the stored offsets of a topic; returns what was given up. Needs admin."""
+        return parse(
+            QueueState, self._http.post("/v1/queue/reset", request(QueueReset, topic=topic))
+        )
 
     def balance(self, pipeline: str | None = None) -> BalanceSheet:
         """Every accepted request, and every raw row of a pipeline (None: of all), accounted for.

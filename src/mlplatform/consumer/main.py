@@ -41,7 +41,7 @@ def run(settings: Settings) -> None:
 def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> None:
     def join() -> Consumer:
         ensure_topic(settings.queue)
-        return open_consumer(settings.queue, positions=store.positions)
+        return open_consumer(settings.queue, positions=store.positions, bind=store.bind)
 
     consumer = attempt(join, stop=stop, log=_log, backoff=_JOINING)
     if consumer is None:

@@ -23,11 +23,23 @@ from mlplatform.dataapi.routes import (
     outboxes,
     pipelines,
     quarantine,
+    queue_offsets,
 )
 from mlplatform.web import docs_page, pages, problem
 from mlplatform.web.parameters import KNOWN
 
-SUBJECTS = (datasets, imports, labels, pipelines, models, quarantine, outboxes, balance, ledger)
+SUBJECTS = (
+    datasets,
+    imports,
+    labels,
+    pipelines,
+    models,
+    quarantine,
+    outboxes,
+    queue_offsets,
+    balance,
+    ledger,
+)
 """In the order in which the description lists them."""
 DESCRIPTION = (
     "The only way to the data: datasets out, rows and labels in, quarantine, pipelines, promotions,"

@@ -21,6 +21,7 @@ from mlplatform.dataapi.models import Models
 from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.quarantine import Quarantine
+from mlplatform.dataapi.queue_offsets import QueueOffsets
 from mlplatform.dataapi.training import Training
 
 
@@ -56,6 +57,7 @@ class Collaborators:
     training: Training
     models: Models
     outboxes: Outboxes
+    queue_offsets: QueueOffsets
     balance: Balance
     ledger: Ledger
     ready: Callable[[], Mapping[str, str]]

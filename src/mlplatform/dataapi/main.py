@@ -23,6 +23,7 @@ from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.pools import Pools
 from mlplatform.dataapi.quarantine import Quarantine
+from mlplatform.dataapi.queue_offsets import QueueOffsets
 from mlplatform.dataapi.readiness import Readiness
 from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
@@ -83,6 +84,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit),
         outboxes=Outboxes(raw, audit),
+        queue_offsets=QueueOffsets(raw, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
         ledger=Ledger(warehouse, audit),
         ready=readiness.ready,

@@ -31,6 +31,7 @@ class Cursor:
     next_offset: int = 0
     featured: int = 0
     quarantined: int = 0
+    setbacks: int = 0  # entries of raw.setbacks that it was set back for
 
 
 def all_cursors(connection: Connection) -> list[Cursor]:
@@ -71,6 +72,14 @@ def advance(
     """Move a claimed cursor on and add to its counts."""
     moved = {"next_offset": next_offset, "featured": featured, "quarantined": quarantined}
     connection.execute(SQL["advance"], {**_key(cursor), **moved})
+
+
+def set_back(connection: Connection, cursor: Cursor, *, lowest: int, seen: int) -> None:
+    """Read from `lowest` again, since rows were stored there: entries of raw.setbacks up to `seen`.
+
+    Rows that are read again are counted again in `featured` and `quarantined`.
+    """
+    connection.execute(SQL["set_back"], {**_key(cursor), "lowest": lowest, "seen": seen})
 
 
 def recount(

@@ -2,7 +2,8 @@
 
 Within a (topic, partition) rows commit in the order of `log_offset`: their writer holds the row of
 raw.offsets until it commits. So a statement that sees one offset sees every lower one, and going on
-behind the last offset that was read skips nothing, however late a transaction commits.
+behind the last offset that was read skips nothing, however late a transaction commits. Where that
+did not hold (offsets were set back by hand), raw.setbacks says so, and etl goes back.
 """
 
 from __future__ import annotations
@@ -48,9 +49,21 @@ class Owner:
     rows: int
 
 
-def partitions(raw: Connection) -> list[tuple[str, int]]:
-    """Every (topic, partition) that ever held something."""
-    return [(topic, partition) for topic, partition in raw.execute(SQL["partitions"]).fetchall()]
+def partitions(raw: Connection) -> dict[tuple[str, int], int]:
+    """Every (topic, partition) that ever held something -> entries in raw.setbacks."""
+    found = raw.execute(SQL["partitions"]).fetchall()
+    return {(topic, partition): setbacks for topic, partition, setbacks in found}
+
+
+def lowest_since(raw: Connection, cursor: Cursor) -> int | None:
+    """Where rows were stored below others, of which the cursor doesn't know; None for nowhere."""
+    values = {
+        "topic": cursor.topic,
+        "partition": cursor.partition,
+        "setbacks": cursor.setbacks,
+    }
+    row = raw.execute(SQL["lowest_since"], values).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def waiting(raw: Connection, cursors: Sequence[Cursor]) -> list[Cursor]:

@@ -19,7 +19,7 @@ import psycopg
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.queries import load
 from mlplatform.database.sessions import Connection, one_line
-from mlplatform.errors import InvalidInput
+from mlplatform.errors import InvalidInput, RecordsGone, Refused
 
 # In the order of the statement `copy_incoming`.
 _INCOMING = attrgetter(
@@ -98,7 +98,36 @@ class RequestStore:
     def __init__(self, pool: PrimaryPool, *, topic: str) -> None:
         self._pool = pool
         self._topic = topic
+        self._topic_id: str | None = None  # of the queue that is read, once it was bound
         self._sql = load("requests")
+
+    def bind(self, topic_id: str | None, firsts: Mapping[int, int]) -> None:
+        """Note that these partitions are read from this topic; `firsts` is where each begins.
+
+        Offsets that were stored without an id take it. After `mlplatform queue reset` the reading
+        begins where the queue does. Raises RecordsGone when the stored offsets are of a topic with
+        another id: its records are not the ones behind them, however many it has.
+        """
+        with self._pool.transaction() as connection:
+            found = connection.execute(
+                self._sql["topic_ids"].encode(), {"topic": self._topic}
+            ).fetchall()
+            others = {stored for (stored,) in found if stored} - {topic_id}
+            if topic_id and others:
+                raise RecordsGone(
+                    f"topic {self._topic} was made anew: its id is {topic_id}, "
+                    f"the stored offsets are of {', '.join(sorted(others))}",
+                    fix="bring the old queue back; or `mlplatform queue reset`, which says what is "
+                    "given up",
+                )
+            values = {
+                "topic": self._topic,
+                "topic_id": topic_id,
+                "partitions": list(firsts),
+                "firsts": list(firsts.values()),
+            }
+            connection.execute(self._sql["bind"].encode(), values)
+        self._topic_id = topic_id
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Where to continue reading; a partition that nothing was stored from is left out."""
@@ -118,7 +147,8 @@ class RequestStore:
         nothing is stored, and `behind` says where to read again (a failover of an asynchronous
         primary can set positions back). `holes` names positions (partition -> next_offset) from
         which the queue was read again: if it holds no record there, the jump is right. Raises
-        InvalidInput when the database refuses a value of some entry; nothing is stored then.
+        InvalidInput when the database refuses a value of some entry, Refused when the queue was
+        reset, or bound to another topic, since these entries were read; nothing is stored then.
         """
         try:
             with self._pool.transaction() as connection:
@@ -152,14 +182,21 @@ class RequestStore:
             connection.execute(self._sql["make_partitions"].encode(), {"months": months})
 
     def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, int]:
-        values = {"topic": self._topic, "partitions": list(partitions)}
-        found = dict(connection.execute(self._sql["lock_positions"].encode(), values).fetchall())
+        values = {
+            "topic": self._topic,
+            "topic_id": self._topic_id,
+            "partitions": list(partitions),
+        }
+        found = connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
         if len(found) < len(partitions):
             connection.execute(self._sql["begin_partitions"].encode(), values)
-            found = dict(
-                connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
+            found = connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
+        if any(foreign for _, _, foreign in found):
+            raise Refused(
+                f"the offsets of topic {self._topic} were reset while this consumer read it",
+                fix="start it again: it goes on where the queue begins",
             )
-        return found
+        return {partition: at for partition, at, _ in found}
 
     def _keep(
         self,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mlplatform.database import feature_rows, progress, quarantine, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
@@ -84,16 +85,35 @@ class Worker:
                 for pair in partitions
                 if _concerns(pair[0], item)
             ]
+            wanted = [known.get(_key(cursor), cursor) for cursor in wanted]
             new = [cursor for cursor in wanted if _key(cursor) not in known]
             if new:
                 # Committed before any batch: a cursor can only be claimed where a row is. Another
                 # etl may begin the same ones at the same time; both then find them.
                 progress.begin(warehouse, new)
-        cursors = [known.get(_key(cursor), cursor) for cursor in wanted]
+        cursors = [
+            self._set_back(cursor, partitions[cursor.topic, cursor.partition]) for cursor in wanted
+        ]
         with self._raw.transaction() as raw:
             waiting = raw_requests.waiting(raw, cursors)
         random.shuffle(waiting)
         return [(cursor, ready[cursor.pipeline, cursor.digest]) for cursor in waiting]
+
+    def _set_back(self, cursor: Cursor, setbacks: int) -> Cursor:
+        """The cursor, before rows that were stored below its place since it last looked."""
+        if setbacks <= cursor.setbacks:
+            return cursor
+        with self._raw.transaction() as raw:
+            lowest = raw_requests.lowest_since(raw, cursor)
+        if lowest is None:
+            return cursor
+        with self._warehouse.transaction() as warehouse:
+            progress.set_back(warehouse, cursor, lowest=lowest, seen=setbacks)
+        if lowest < cursor.next_offset:
+            facts = {"pipeline": cursor.pipeline, "topic": cursor.topic}
+            place = {"partition": cursor.partition, "place": cursor.next_offset, "lowest": lowest}
+            self._log.warning("rows were stored below etl's place: reading again", **facts, **place)
+        return replace(cursor, next_offset=min(cursor.next_offset, lowest), setbacks=setbacks)
 
     def _batch(self, cursor: Cursor, item: Ready) -> int:
         started = time.perf_counter()

@@ -6,9 +6,10 @@ See docs/concepts/queue.md.
 from __future__ import annotations
 
 from mlplatform.queue.connect import ensure_topic, open_consumer, open_producer
-from mlplatform.queue.interface import Consumer, Positions, Producer, QueueRecord
+from mlplatform.queue.interface import Bind, Consumer, Positions, Producer, QueueRecord
 
 __all__ = [
+    "Bind",
     "Consumer",
     "Positions",
     "Producer",

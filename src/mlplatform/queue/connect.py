@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlplatform.errors import SettingsError
 from mlplatform.queue.embedded import EmbeddedConsumer, EmbeddedProducer, make_topic
-from mlplatform.queue.interface import Consumer, Positions, Producer
+from mlplatform.queue.interface import Bind, Consumer, Positions, Producer, bound_to_nothing
 from mlplatform.queue.kafka import KafkaConsumer, KafkaProducer
 from mlplatform.queue.kafka_client import ensure_kafka_topic
 from mlplatform.settings import QueueSettings, require, variable
@@ -25,12 +25,14 @@ def open_producer(settings: QueueSettings) -> Producer:
     )
 
 
-def open_consumer(settings: QueueSettings, *, positions: Positions) -> Consumer:
+def open_consumer(
+    settings: QueueSettings, *, positions: Positions, bind: Bind = bound_to_nothing
+) -> Consumer:
     """A member of the settings' group. May raise Unavailable."""
     path = embedded_path(settings)
     if path:
-        return EmbeddedConsumer(path, settings, positions=positions)
-    return KafkaConsumer(bootstrap_servers(settings), settings, positions=positions)
+        return EmbeddedConsumer(path, settings, positions=positions, bind=bind)
+    return KafkaConsumer(bootstrap_servers(settings), settings, positions=positions, bind=bind)
 
 
 def ensure_topic(settings: QueueSettings) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mlplatform.errors import Refused, Unavailable
 from mlplatform.queue.gap import check_position
-from mlplatform.queue.interface import Positions, QueueRecord
+from mlplatform.queue.interface import Bind, Positions, QueueRecord, bound_to_nothing
 from mlplatform.queue.record_size import check_sizes
 from mlplatform.queue.sqlite import QueueFile
 from mlplatform.settings import QueueSettings
@@ -48,6 +48,11 @@ def make_topic(path: Path, settings: QueueSettings) -> None:
                 "ON CONFLICT DO NOTHING",
                 (settings.topic, settings.partitions, settings.retention_h * 3600),
             ).rowcount
+            identity = "REPLACE" if made else "IGNORE"  # files of earlier versions have none
+            connection.execute(
+                f"INSERT OR {identity} INTO identities VALUES (?, ?)",  # noqa: S608  (one of two)
+                (settings.topic, str(uuid.uuid4())),
+            )
             if made:
                 heads = [(settings.topic, partition) for partition in range(settings.partitions)]
                 connection.executemany("INSERT INTO heads (topic, partition) VALUES (?, ?)", heads)
@@ -96,12 +101,19 @@ class EmbeddedProducer:
 class EmbeddedConsumer:
     """A member of the group. See Consumer for what it promises."""
 
-    def __init__(self, path: Path, settings: QueueSettings, *, positions: Positions) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: QueueSettings,
+        *,
+        positions: Positions,
+        bind: Bind = bound_to_nothing,
+    ) -> None:
         make_topic(path, settings)
         self._file = QueueFile(path)
         self._topic, self._group = settings.topic, settings.group
         self._member = str(uuid.uuid4())
-        self._stored_positions = positions
+        self._stored_positions, self._bind = positions, bind
         self._assigned: frozenset[int] = frozenset()
         # Where to read next; a partition is missing until the database has given its position.
         self._positions: dict[int, int] = {}
@@ -250,8 +262,18 @@ class EmbeddedConsumer:
         unplaced = sorted(self._assigned - self._positions.keys())
         if not unplaced:
             return
+        self._bind(*self._topic_now(unplaced))
         found = self._stored_positions(unplaced)
         self.seek({partition: found.get(partition, 0) for partition in unplaced})
+
+    def _topic_now(self, partitions: Sequence[int]) -> tuple[str, dict[int, int]]:
+        """The topic's id, and the first kept offset of each of these partitions."""
+        with self._file.reading() as connection:
+            query = "SELECT id FROM identities WHERE topic = ?"
+            identity = connection.execute(query, (self._topic,)).fetchone()[0]
+            query = "SELECT partition, first_kept FROM heads WHERE topic = ?"
+            firsts = dict(connection.execute(query, (self._topic,)))
+        return identity, {partition: firsts[partition] for partition in partitions}
 
     def _check(self, partition: int, position: int) -> None:
         with self._file.reading() as connection:

@@ -5,6 +5,12 @@ CREATE TABLE IF NOT EXISTS topics (
     retention_s INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- The topic's own id: one that was made anew has another, whatever its name.
+CREATE TABLE IF NOT EXISTS identities (
+    topic TEXT PRIMARY KEY,
+    id    TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS heads (
     topic       TEXT    NOT NULL,
     partition   INTEGER NOT NULL,

@@ -24,6 +24,17 @@ Positions = Callable[[Sequence[int]], Mapping[int, int]]
 May raise Unavailable.
 """
 
+Bind = Callable[[str | None, Mapping[int, int]], None]
+"""Told before `Positions` is asked: the topic's own id (None: the broker tells none), and for each
+partition the first offset that the queue still holds.
+
+Raises RecordsGone when what is stored came from a topic of another id. May raise Unavailable.
+"""
+
+
+def bound_to_nothing(_topic_id: str | None, _firsts: Mapping[int, int]) -> None:
+    """The `Bind` of a reader that keeps no offsets."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRecord:
@@ -54,7 +65,7 @@ class Consumer(Protocol):
     """One member of the group that shares the topic's partitions.
 
     One thread at a time, and it polls without long pauses. For a partition that is newly assigned
-    `poll` calls `positions`, and reads on from there. Positions that the queue no longer holds, or
+    `poll` calls `bind` and `positions`, and reads on from there. Positions that the queue no longer holds, or
     does not hold yet, raise RecordsGone: nothing is skipped silently, and nothing is read until a
     person has decided.
     """

@@ -21,13 +21,15 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from mlplatform.errors import RecordsGone, TooLarge, Unavailable
 from mlplatform.queue.gap import check_position
-from mlplatform.queue.interface import Positions, QueueRecord
+from mlplatform.queue.interface import Bind, Positions, QueueRecord, bound_to_nothing
 from mlplatform.queue.kafka_client import (
     CONNECT_MS,
     REQUEST_MS,
     connect,
     connection,
+    known_topic_id,
     request_bytes,
+    require_same_topic,
     translated,
 )
 from mlplatform.queue.record_size import check_sizes
@@ -45,8 +47,8 @@ _JOIN_MS = 5_000
 _FETCH_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 
 _CUT = (
-    "a broker that lacked records became leader; "
-    "see docs/concepts/queue.md before you set raw.offsets by hand"
+    "a broker that lacked records became leader; see docs/concepts/queue.md, then "
+    "`mlplatform queue reset`, which says what is given up"
 )
 
 
@@ -137,11 +139,17 @@ class KafkaConsumer:
     """A member of the group. See Consumer for what it promises."""
 
     def __init__(
-        self, servers: list[str], settings: QueueSettings, *, positions: Positions
+        self,
+        servers: list[str],
+        settings: QueueSettings,
+        *,
+        positions: Positions,
+        bind: Bind = bound_to_nothing,
     ) -> None:
         self._servers = servers
         self._settings = settings
-        self._stored_positions = positions
+        self._stored_positions, self._bind = positions, bind
+        self._bound_id: str | None = None
         self._client: Any = None
         self._unplaced: set[TopicPartition] = set()
 
@@ -163,12 +171,15 @@ class KafkaConsumer:
         with self._translated("be read"):
             client = self._connected()
             self._join()
-        waiting = sorted(self._unplaced)
+            waiting = sorted(self._unplaced)
+            firsts = client.beginning_offsets(waiting, timeout_ms=CONNECT_MS) if waiting else {}
+            topic_id = known_topic_id(client, self._settings.topic)
         # Outside of _translated: a database that is away is no reason to leave the group.
-        stored = self._stored_positions([tp.partition for tp in waiting]) if waiting else {}
+        stored = self._positions_of(topic_id, firsts) if waiting else {}
         with self._translated("be read"):
             self._go({tp: stored.get(tp.partition, 0) for tp in waiting})
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+            require_same_topic(client, self._settings.topic, self._bound_id)
         return [
             QueueRecord(r.partition, r.offset, r.key or b"", r.value or b"")
             for records in found.values()
@@ -270,6 +281,13 @@ class KafkaConsumer:
             )
             self._client.subscribe([self._settings.topic], listener=_Listener(self))
         return self._client
+
+    def _positions_of(
+        self, topic_id: str | None, firsts: Mapping[TopicPartition, int]
+    ) -> Mapping[int, int]:
+        self._bind(topic_id, {tp.partition: first for tp, first in firsts.items()})
+        self._bound_id = topic_id
+        return self._stored_positions([tp.partition for tp in firsts])
 
     def _join(self) -> None:
         """Finish a join of the group that was begun, before anything is polled.

@@ -232,6 +232,22 @@ def _warn_of_retention(admin: kafka.KafkaAdminClient, settings: QueueSettings) -
             )
 
 
+def known_topic_id(client: Any, topic: str) -> str | None:
+    """The topic's own id, as this consumer knows it; brokers before 2.8 have none."""
+    found = client._cluster.topic_id(topic)  # noqa: SLF001  (kafka-python has no public way)
+    return None if found is None or not found.int else str(found)
+
+
+def require_same_topic(client: Any, topic: str, bound: str | None) -> None:
+    """Raises KafkaError for a topic that was made anew under a running consumer.
+
+    The next poll connects again, and the stored offsets decide then.
+    """
+    now = known_topic_id(client, topic)
+    if bound and now and now != bound:
+        raise kafka_errors.UnknownTopicOrPartitionError(f"the topic's id was {bound} and is {now}")
+
+
 def answers(server: str) -> bool:
     """True when the broker at HOST:PORT answers a client's first requests.
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from mlplatform.errors import IntegrityFailure, PlatformError, Unavailable
+from mlplatform.errors import IntegrityFailure, PlatformError, Refused, Unavailable
 
 # One writer at a time; each holds the file for milliseconds, so a longer wait means that something
 # is stuck.
@@ -37,13 +37,16 @@ class QueueFile:
             self.connection.executescript(
                 files("mlplatform.queue").joinpath("embedded.sql").read_text()
             )
+            self._identity = _file_identity(path)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One consistent view of the file.
 
-        Raises Unavailable when it is busy or the disk fails.
+        Raises Unavailable when it is busy or the disk fails, Refused when the file was removed or
+        replaced since it was opened.
         """
+        self._require_same()
         with self._translated():
             self.connection.execute("BEGIN")
             try:
@@ -55,8 +58,9 @@ class QueueFile:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, durable when the block ends, undone when it raises.
 
-        Raises Unavailable when it is busy or the disk fails.
+        Raises what `reading` raises.
         """
+        self._require_same()
         with self._translated():
             # IMMEDIATE takes the write lock now. A transaction that reads first and wants to write
             # later fails at once when another process wrote in between, whatever the timeout.
@@ -79,6 +83,16 @@ class QueueFile:
         self.closed = True
         self.connection.close()
 
+    def _require_same(self) -> None:
+        """A file that is no longer in the folder takes records that nobody will ever read."""
+        with self._translated():
+            now = _file_identity(self._path)
+        if now != self._identity:
+            raise Refused(
+                f"the queue file {self._path} was removed or replaced under a running process",
+                fix="start the process again",
+            )
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """SQLite's errors in our words."""
@@ -90,6 +104,14 @@ class QueueFile:
             ) from error
         except sqlite3.DatabaseError as error:
             raise damaged(self._path, error) from error
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def damaged(path: Path, error: Exception) -> PlatformError:

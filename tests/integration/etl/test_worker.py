@@ -248,3 +248,34 @@ def test_a_database_that_is_away_is_told_so(scene: Any, good: Good) -> None:
     scene.drain()
 
     assert 1 == len(scene.features(digest))
+
+
+def test_rows_below_its_place_are_featured(scene: Any, good: Good) -> None:
+    """Rows that are stored below etl's place, after offsets were set back by hand, are featured."""
+    digest = scene.apply()
+    worker = scene.worker()
+    early = scene.serve(*([good()] for _ in range(6)))
+    scene.drain(worker)
+    with scene.databases.connect("owner", "raw") as connection:
+        connection.execute("UPDATE raw.offsets SET next_offset = 2")
+    late = scene.serve(*([good()] for _ in range(3)))
+    scene.drain(worker, batch_requests=2)
+    later = scene.serve(*([good()] for _ in range(4)))
+    scene.drain(worker)
+
+    found = [str(row["request_id"]) for row in scene.features(digest)]
+    assert sorted([*early, *late, *later]) == sorted(found)
+
+
+def test_requests_of_one_offset_come_together(scene: Any, good: Good) -> None:
+    """Where two requests share an offset, a batch that ends between them leaves none out."""
+    digest = scene.apply()
+    early = scene.serve(*([good()] for _ in range(6)))
+    with scene.databases.connect("owner", "raw") as connection:
+        connection.execute("UPDATE raw.offsets SET next_offset = 0")
+    late = scene.serve(*([good(), good()] for _ in range(6)))
+    scene.drain(batch_requests=1, batch_rows=1)
+
+    found = {str(row["request_id"]) for row in scene.features(digest)}
+    assert {*early, *late} == found
+    assert 18 == len(scene.features(digest))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlplatform.errors import IntegrityFailure, RecordsGone, Unavailable
+from mlplatform.errors import IntegrityFailure, RecordsGone, Refused, Unavailable
 from mlplatform.queue import embedded, ensure_topic, open_consumer, open_producer
+from mlplatform.queue.connect import embedded_path
 from mlplatform.settings import QueueSettings
 
 
@@ -128,7 +129,7 @@ def test_a_position_below_what_is_kept(settings: QueueSettings, file: sqlite3.Co
         again.poll(timeout_s=1.0, max_records=100)
     again.close()
 
-    assert "set next_offset to 8" in caught.value.fix
+    assert "mlplatform queue reset" in caught.value.fix
 
 
 def test_a_dead_member_loses_its_lease(
@@ -188,3 +189,25 @@ def test_a_poll_of_large_records_is_bounded(
     consumer.close()
 
     assert [3, 3, 3, 1] == sizes
+
+
+def test_a_file_that_was_replaced_takes_no_records(settings: QueueSettings) -> None:
+    """Nothing is acknowledged into a file that is no longer there for others to read."""
+    send(settings, 1)
+    producer, consumer = open_producer(settings), open_consumer(settings, positions=start)
+    path = embedded_path(settings)
+    assert path is not None
+    path.unlink()
+    with pytest.raises(Refused, match="removed or replaced"):
+        producer.send([(b"key", b"value")])
+    send(settings, 1)
+    with pytest.raises(Refused, match="removed or replaced"):
+        consumer.poll(timeout_s=0.0, max_records=1)
+    consumer._file.close()  # type: ignore[attr-defined]  # leaving the group is refused too
+    producer.close()
+    seen: list[int] = []
+    fresh = open_consumer(settings, positions=start)
+    seen.extend(record.offset for record in fresh.poll(timeout_s=1.0, max_records=10))
+    fresh.close()
+
+    assert [0] == seen

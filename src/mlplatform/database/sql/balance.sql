@@ -98,7 +98,7 @@ FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(nexts)s::bigint[])
        AS progress (topic, partition, next_offset)
 LEFT JOIN raw.offsets AS offsets ON offsets.topic = progress.topic
     AND offsets.partition = progress.partition
-WHERE progress.next_offset > coalesce(offsets.next_offset, 0);
+WHERE progress.next_offset > coalesce(offsets.next_offset + offsets.shift, 0);
 
 -- name: raw_rows
 -- Raw rows per pipeline: all, and those that etl has passed. Offsets below its cursor can't get new

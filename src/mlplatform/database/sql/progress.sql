@@ -1,6 +1,6 @@
 -- name: all
 -- How far all digests are.
-SELECT pipeline, digest, topic, partition, next_offset, featured, quarantined
+SELECT pipeline, digest, topic, partition, next_offset, featured, quarantined, setbacks
 FROM warehouse.progress;
 
 -- name: of_digest
@@ -37,6 +37,13 @@ SET next_offset = %(next_offset)s, featured = featured + %(featured)s,
     quarantined = quarantined + %(quarantined)s, updated_at = now()
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND topic = %(topic)s
   AND partition = %(partition)s;
+
+-- name: set_back
+-- Rows were stored below a cursor: it reads from there again, and finds what it has written.
+UPDATE warehouse.progress
+SET next_offset = least(next_offset, %(lowest)s), setbacks = %(seen)s, updated_at = now()
+WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND topic = %(topic)s
+  AND partition = %(partition)s AND setbacks < %(seen)s;
 
 -- name: recount
 -- Rows that a redrive turned from quarantined to featured.

@@ -1,6 +1,11 @@
 -- name: partitions
--- Every (topic, partition) that ever held something.
-SELECT topic, partition FROM raw.offsets;
+-- Every (topic, partition) that ever held something, and how often rows were stored below others.
+SELECT topic, partition, setbacks FROM raw.offsets;
+
+-- name: lowest_since
+-- The lowest place of the rows that were stored below others, of those that a cursor doesn't know.
+SELECT min(lowest) FROM raw.setbacks
+WHERE topic = %(topic)s AND partition = %(partition)s AND number > %(setbacks)s;
 
 -- name: waiting
 -- Which of these cursors have requests to read.
@@ -17,18 +22,21 @@ WHERE EXISTS (
 
 -- name: read
 -- The next requests of a partition, at most so many, and at most so many rows (but at least one
--- request).
+-- request). Requests with one log_offset (offsets that were set back by hand) come together: going
+-- on behind it must leave none out.
 SELECT request_id, source, topic, partition, log_offset, received_at, rows, inputs FROM (
-    SELECT next.*, sum(rows) OVER (ORDER BY log_offset) AS upto FROM (
+    SELECT next.*, sum(rows) OVER (ORDER BY log_offset) AS upto,
+        sum(rows) OVER (PARTITION BY log_offset) AS here
+    FROM (
         SELECT request_id::text, source, topic, partition, log_offset, received_at, rows,
             inputs::text
         FROM raw.requests
         WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
           AND log_offset >= %(next)s
-        ORDER BY log_offset LIMIT %(requests)s
+        ORDER BY log_offset FETCH FIRST %(requests)s ROWS WITH TIES
     ) AS next
 ) AS summed
-WHERE upto - rows < %(rows)s
+WHERE upto - here < %(rows)s
 ORDER BY log_offset;
 
 -- name: by_id

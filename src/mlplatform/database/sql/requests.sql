@@ -3,16 +3,35 @@
 SELECT partition, next_offset FROM raw.offsets WHERE topic = %(topic)s
     AND partition = ANY(%(partitions)s);
 
+-- name: topic_ids
+-- The ids of the topics that the stored offsets are of, and none may change them meanwhile.
+SELECT topic_id FROM raw.offsets WHERE topic = %(topic)s ORDER BY partition FOR UPDATE;
+
+-- name: bind
+-- These offsets are of this topic from now on (null: the queue tells no id). After a reset the
+-- reading begins where the queue does, and rows go on above all that were stored before.
+UPDATE raw.offsets AS offsets
+SET topic_id = coalesce(%(topic_id)s, offsets.topic_id),
+    next_offset = CASE WHEN resume_at IS NULL THEN next_offset ELSE queue.first END,
+    shift = CASE WHEN resume_at IS NULL THEN shift
+        ELSE greatest(shift, resume_at - queue.first) END,
+    resume_at = NULL
+FROM unnest(%(partitions)s::integer[], %(firsts)s::bigint[]) AS queue (partition, first)
+WHERE offsets.topic = %(topic)s AND offsets.partition = queue.partition;
+
 -- name: begin_partitions
 -- A partition that was never read begins at 0.
-INSERT INTO raw.offsets (topic, partition, next_offset)
-SELECT %(topic)s, partition, 0 FROM unnest(%(partitions)s::integer[]) AS partition
+INSERT INTO raw.offsets (topic, partition, next_offset, topic_id)
+SELECT %(topic)s, partition, 0, %(topic_id)s FROM unnest(%(partitions)s::integer[]) AS partition
 ON CONFLICT DO NOTHING;
 
 -- name: lock_positions
 -- The same as positions, and nobody else may store records of these partitions until this
--- transaction ends. Ordered against deadlocks.
-SELECT partition, next_offset FROM raw.offsets
+-- transaction ends. Ordered against deadlocks. A topic of another id is not the one that the
+-- records came from, nor is one that was reset after they were read.
+SELECT partition, next_offset,
+    topic_id IS DISTINCT FROM coalesce(%(topic_id)s, topic_id) OR resume_at IS NOT NULL
+FROM raw.offsets
 WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE;
 
 -- name: make_incoming
@@ -38,17 +57,21 @@ INSERT INTO raw.requests (
     caller, client_id, received_at, rows, inputs, outputs
 )
 SELECT
-    request_id, pipeline, 'serving', %(topic)s, partition, log_offset, outbox_id, sequence, version,
-    caller, client_id, received_at, rows, inputs, outputs
-FROM incoming ORDER BY partition, log_offset
+    request_id, pipeline, 'serving', %(topic)s, incoming.partition, log_offset + offsets.shift,
+    outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs
+FROM incoming
+JOIN raw.offsets AS offsets
+    ON offsets.topic = %(topic)s AND offsets.partition = incoming.partition
+ORDER BY incoming.partition, log_offset
 ON CONFLICT DO NOTHING;
 
 -- name: keep_dead_letter
 -- A record that can't become a row.
 INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, request_id, reason,
     payload)
-VALUES (%(topic)s, %(partition)s, %(offset)s, %(outbox_id)s, %(sequence)s, %(request_id)s,
-    %(reason)s, %(payload)s)
+SELECT topic, partition, %(offset)s + shift, %(outbox_id)s, %(sequence)s, %(request_id)s,
+    %(reason)s, %(payload)s
+FROM raw.offsets WHERE topic = %(topic)s AND partition = %(partition)s
 ON CONFLICT DO NOTHING;
 
 -- name: move_position
@@ -58,13 +81,18 @@ UPDATE raw.offsets SET next_offset = %(next_offset)s, updated_at = now() WHERE t
 
 -- name: dead_letters_in_a_row
 -- How many of the last records of a partition are dead letters, looking back over `limit` records.
-SELECT count(*) FROM (
-    SELECT log_offset, row_number() OVER (ORDER BY log_offset DESC) AS back
-    FROM raw.dead_letters
+WITH next AS (
+    SELECT topic, partition, %(next_offset)s + shift AS log_offset FROM raw.offsets
     WHERE topic = %(topic)s AND partition = %(partition)s
-      AND log_offset >= %(next_offset)s - %(limit)s AND log_offset < %(next_offset)s
+)
+SELECT count(*) FROM (
+    SELECT next.log_offset - letters.log_offset AS distance,
+        row_number() OVER (ORDER BY letters.log_offset DESC) AS back
+    FROM raw.dead_letters AS letters JOIN next USING (topic, partition)
+    WHERE letters.log_offset >= next.log_offset - %(limit)s
+      AND letters.log_offset < next.log_offset
 ) AS recent
-WHERE log_offset = %(next_offset)s - back;
+WHERE distance = back;
 
 -- name: make_partitions
 -- Partitions of raw.requests for this month and the coming ones; those that exist stay.

@@ -69,7 +69,8 @@ GRANT INSERT, SELECT (topic, partition, log_offset, outbox_id, sequence, request
 -- Of the offsets each writes its own rows only (row level security, migrations/raw/0003).
 GRANT SELECT, INSERT, UPDATE ON raw.offsets TO mlplatform_consumer, mlplatform_dataapi;
 GRANT EXECUTE ON FUNCTION raw.make_partitions(integer) TO mlplatform_consumer, mlplatform_dataapi;
-GRANT SELECT ON raw.requests, raw.offsets TO mlplatform_etl;
+GRANT EXECUTE ON FUNCTION raw.reset_queue(text, jsonb) TO mlplatform_dataapi;
+GRANT SELECT ON raw.requests, raw.offsets, raw.setbacks TO mlplatform_etl;
 GRANT SELECT, INSERT ON raw.requests TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
 GRANT SELECT ON raw.dead_letters TO mlplatform_dataapi;

@@ -1,0 +1,14 @@
+-- name: places
+-- What is stored of the queue's topics.
+SELECT topic, partition, next_offset, topic_id FROM raw.offsets
+WHERE topic NOT LIKE 'import:%%' AND topic = coalesce(%(topic)s, topic)
+ORDER BY topic, partition;
+
+-- name: etl_places
+-- Warehouse: the furthest place of etl in each partition of a topic.
+SELECT partition::text, max(next_offset) FROM warehouse.progress WHERE topic = %(topic)s
+GROUP BY partition;
+
+-- name: reset
+-- Give up the stored offsets of a topic; how many they were.
+SELECT raw.reset_queue(%(topic)s, %(places)s);
