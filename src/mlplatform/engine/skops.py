@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import NUMPY, Columns, Feature
 from mlplatform.contracts.model import Signature
+from mlplatform.engine.skops_file import build
 from mlplatform.engine.table import prepare
-from mlplatform.errors import IntegrityFailure
 
 
 class SkopsEngine:
@@ -54,18 +53,7 @@ def frame(features: Columns, declared: Sequence[Feature]) -> pd.DataFrame:
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> SkopsEngine:
     """The engine of the bytes of a model.skops.
 
-    Raises IntegrityFailure that names every type which is not on the list.
+    `trusted` names types beyond those of `skops_trust`. Raises IntegrityFailure that names every
+    type which is neither.
     """
-    refuse_untrusted(data, trusted)
-    return SkopsEngine(skops.io.loads(data, trusted=list(trusted)), signature)
-
-
-def refuse_untrusted(data: bytes, trusted: Sequence[str]) -> None:
-    """Raise IntegrityFailure when a skops file holds types beyond skops' own list and `trusted`."""
-    strange = sorted(set(skops.io.get_untrusted_types(data=data)) - set(trusted))
-    if strange:
-        raise IntegrityFailure(
-            f"the model holds types that are not trusted: {', '.join(strange)}",
-            field="MLPLATFORM_REGISTRY__SKOPS_TRUSTED",
-            fix="add them there if you know what they do, or change the estimator",
-        )
+    return SkopsEngine(build(data, trusted), signature)

@@ -7,7 +7,7 @@ from typing import Any
 
 import skops.io
 
-from mlplatform.engine.skops import refuse_untrusted
+from mlplatform.engine.skops_file import judged
 from mlplatform.errors import InvalidInput
 
 
@@ -21,5 +21,5 @@ def dump_skops(estimator: Any, trusted: Sequence[str]) -> bytes:
         data = bytes(skops.io.dumps(estimator))
     except Exception as error:  # skops raises several classes for objects without a representation
         raise InvalidInput(f"can't be written as skops: {type(error).__name__}: {error}") from error
-    refuse_untrusted(data, trusted)
+    judged(data, trusted)
     return data

@@ -34,6 +34,8 @@ INHERITED = (
     "no_proxy",
 )
 """What a process needs of our own environment to fetch from a git server."""
+TRUST = variable("registry", "skops_trusted")
+"""What trainer and serving get of our own environment, both the same."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """For many small processes on few cores: with a thread per core in each they would compete."""
 
@@ -57,7 +59,8 @@ class Layout:
 
     def environment(self, process: str) -> dict[str, str]:
         """The whole environment of a process."""
-        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        names = (*INHERITED, TRUST) if process in ("serving", "trainer") else INHERITED
+        inherited = {name: os.environ[name] for name in names if name in os.environ}
         base = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.home),

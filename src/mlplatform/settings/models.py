@@ -14,19 +14,12 @@ class RegistrySettings(SettingsGroup):
     """MLflow, and what may be loaded from it."""
 
     url: str = Field("http://127.0.0.1:5000", description="MLflow tracking server.")
-    # What the trees and histogram boosters of scikit-learn consist of: its own types, without code
-    # of the model's author.
+    # Nobody needs one by default: what scikit-learn, NumPy and SciPy consist of is trusted by rule
+    # (`mlplatform.engine.skops_trust`).
     skops_trusted: Names = Field(
-        (
-            "sklearn.tree._tree.Tree",
-            "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-            "sklearn._loss.link.LogitLink",
-            "sklearn._loss.link.IdentityLink",
-            "sklearn._loss.loss.HalfBinomialLoss",
-            "sklearn._loss.loss.HalfSquaredError",
-        ),
-        description="Types that a skops file may hold beyond skops' own list. Never taken from "
-        "the model.",
+        (),
+        description="Types that a skops file may hold beyond those of scikit-learn, NumPy and "
+        "SciPy that were read and are trusted by rule. Never taken from the model.",
     )
     username: str | None = Field(
         None, description="User for HTTP basic authentication at a server of your own."

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -28,11 +27,13 @@ FEATURES = (
     Feature(name="colour", dtype="string"),
     Feature(name="new", dtype="bool"),
 )
-TRUSTED = (
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-)
+
+
+class OwnModel(LogisticRegression):  # type: ignore[misc]
+    """A class that isn't scikit-learn's, as model.py may have one."""
+
+
+OWN = (f"{OwnModel.__module__}.{OwnModel.__name__}",)
 
 
 def table(rows: int = 200, *, seed: int = 0) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def signature(kind: str, *, classes: Any = ("no", "yes")) -> Signature:
     )
 
 
-def fitted(*, classes: Any = ("no", "yes"), boosted: bool = False) -> Any:
+def fitted(*, classes: Any = ("no", "yes"), last: Any = None) -> Any:
     """A fitted pipeline whose answers depend on every feature."""
     columns = table()
     weight = columns["size"] + columns["count"] - 4 + (columns["colour"] == "red") + columns["new"]
@@ -82,9 +83,8 @@ def fitted(*, classes: Any = ("no", "yes"), boosted: bool = False) -> Any:
     )
     if classes is None:
         return make_pipeline(encoder, Ridge()).fit(frame(columns, FEATURES), weight)
-    last = HistGradientBoostingClassifier(max_iter=5) if boosted else LogisticRegression()
     labels = np.where(weight > 0, classes[1], classes[0])
-    return make_pipeline(encoder, last).fit(
+    return make_pipeline(encoder, last or LogisticRegression()).fit(
         frame(columns, FEATURES), labels.astype(object) if labels.dtype.kind == "U" else labels
     )
 
@@ -97,7 +97,7 @@ def stored(tmp_path: Path) -> Callable[..., tuple[Path, Signature]]:
         form = signature(kind, classes=classes)
         outputs = [output.name for output in form.outputs]
         data = (
-            dump_skops(estimator, TRUSTED)
+            dump_skops(estimator, OWN)
             if kind == "skops"
             else compile_onnx(estimator, FEATURES, outputs, precision="float32")
         )
@@ -125,5 +125,11 @@ def same(left: Columns, right: Columns) -> bool:
 def toys() -> SimpleNamespace:
     """The makers above, for tests."""
     return SimpleNamespace(
-        fitted=fitted, table=table, same=same, frame=frame, features=FEATURES, trusted=TRUSTED
+        fitted=fitted,
+        table=table,
+        same=same,
+        frame=frame,
+        features=FEATURES,
+        own=OwnModel,
+        trusted=OWN,
     )

@@ -76,6 +76,21 @@ def test_environments_are_valid_settings(
     assert "PYTEST_CURRENT_TEST" not in environment
 
 
+def test_the_types_that_a_model_may_hold_are_the_same_for_trainer_and_serving(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting that an error message advises reaches both processes, and no other."""
+    monkeypatch.setenv("MLPLATFORM_REGISTRY__SKOPS_TRUSTED", "lib.Model")
+    given = {
+        process: layout.environment(process).get("MLPLATFORM_REGISTRY__SKOPS_TRUSTED")
+        for process in PROCESSES
+    }
+
+    assert {"serving": "lib.Model", "trainer": "lib.Model"} == {
+        process: value for process, value in given.items() if value is not None
+    }
+
+
 def test_settings_become_variables() -> None:
     """Lists are JSON, truth values lower-case, secrets open, and what is not set is left out."""
     groups = {"a": {"b": ("x", "y"), "c": True, "d": SecretStr("s"), "e": None, "f": 3}}

@@ -50,10 +50,10 @@ def export(
         try:
             model = workshop.write(make(), signature(estimator, pinned, kind))
         except PlatformError as error:
-            if kind == "skops":  # the last way: its complaint is what the author needs to know
-                error.message = "; ".join([error.message, *tried])
-                raise
             tried.append(f"{name}: {error.message}")
+            if kind == "skops":  # the last way: what is wrong with each is in the message
+                error.message = f"no export can serve: {'; '.join(tried)}"
+                raise
             continue
         if model.parity.equal:
             _log.info("exported", format=name, difference=model.parity.difference, tried=tried)

@@ -43,11 +43,9 @@ def build(parameters):
 LINEAR = FOREST.replace("HistGradientBoostingRegressor(max_iter=20)", "Ridge()").replace(
     "sklearn.ensemble import HistGradientBoostingRegressor", "sklearn.linear_model import Ridge"
 )
-TRUSTED = (
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.loss.HalfSquaredError",
-)
+OWN = FOREST.replace(
+    "def build", "class Own(HistGradientBoostingRegressor): ...\ndef build"
+).replace("words, HistGradientBoostingRegressor", "words, Own")
 REGRESSION = {
     "task": "regression",
     "target": {"name": "left", "dtype": "float64"},
@@ -61,11 +59,11 @@ cases:
 """
 
 
-def _export(pinned: Any, rows: Any, folder: Path, *, trusted: Any = ()) -> Any:
+def _export(pinned: Any, rows: Any, folder: Path) -> Any:
     receipt: Any = None  # not read
     parts = Parts(*hold_out(rows, pinned.definition), columns={}, receipt=receipt)
     estimator = train(builder(pinned), parts.train, pinned, {})
-    return export(estimator, pinned, parts, folder / "model", trusted)
+    return export(estimator, pinned, parts, folder / "model", ())
 
 
 def _far_apart(table: Any) -> Any:
@@ -164,9 +162,7 @@ def test_a_model_that_onnx_gets_wrong_is_served_by_scikit_learn(
     table, pinned, tmp_path: Path
 ) -> None:
     """Trees that split numbers which float32 can't tell apart differ in ONNX: skops serves."""
-    exported = _export(
-        pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path, trusted=TRUSTED
-    )
+    exported = _export(pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path)
 
     assert "skops" == exported.signature.format
     assert "differs by up to" in exported.tried[0]
@@ -198,19 +194,24 @@ def test_onnx_on_demand_is_onnx_or_nothing(table, pinned, tmp_path: Path) -> Non
 
 
 def test_types_that_serving_would_refuse_end_the_export(table, pinned, tmp_path: Path) -> None:
-    """Skops needs types that the settings don't list: the run ends and names them."""
-    with pytest.raises(IntegrityFailure, match="TreePredictor"):
+    """Skops needs a class of model.py, which serving has not: the run ends and names it."""
+    with pytest.raises(IntegrityFailure, match=r"Own") as refused:
         _export(
-            pinned(model=FOREST, export={"format": "skops"}, **REGRESSION),
-            _far_apart(table),
-            tmp_path,
+            pinned(model=OWN, export={"format": "skops"}, **REGRESSION), _far_apart(table), tmp_path
         )
 
+    assert "MLPLATFORM_REGISTRY__SKOPS_TRUSTED" == refused.value.field
 
-def test_a_run_without_an_export_says_why_onnx_was_not_taken(table, pinned, tmp_path: Path) -> None:
-    """Types that are not trusted are half of the reason; the other half is in the message too."""
-    with pytest.raises(IntegrityFailure, match=r"TreePredictor.*onnx float32: .*differs by up to"):
-        _export(pinned(model=FOREST, **REGRESSION), _far_apart(table), tmp_path)
+
+def test_a_run_without_an_export_says_what_is_wrong_with_each_way(
+    table, pinned, tmp_path: Path
+) -> None:
+    """Types that are not trusted are half of the reason; ONNX's half is in the message too."""
+    with pytest.raises(
+        IntegrityFailure,
+        match=r"onnx float32: can't be compiled.*onnx float64: .*skops: the model holds .*Own",
+    ):
+        _export(pinned(model=OWN, **REGRESSION), _far_apart(table), tmp_path)
 
 
 def test_the_same_rows_and_seed_give_the_same_model(table, pinned, tmp_path: Path) -> None:
