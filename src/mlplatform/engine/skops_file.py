@@ -42,8 +42,8 @@ def judged(data: bytes, allowed: Sequence[str]) -> Node:
         raise IntegrityFailure(
             f"the model holds types that are not trusted: {', '.join(sorted(strange))}",
             field="MLPLATFORM_REGISTRY__SKOPS_TRUSTED",
-            fix="use scikit-learn's own estimators and NumPy's functions (serving has no model.py); "
-            "or, if these types are installed in serving too and you have read what they do when "
+            fix="use scikit-learn's own estimators and NumPy's functions (serving has no model.py)"
+            "; or, if these types are installed in serving too and you have read what they do when "
             "they are loaded, list them there for trainer and serving (in local mode: set it when "
             "`mlplatform up` starts)",
         )

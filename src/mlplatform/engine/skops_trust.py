@@ -12,18 +12,18 @@ SciPy 1.17, for each kind of node at load:
   *call* the named type, with items of the file. So a name that is fine in an ObjectNode is not fine
   there, and each of these kinds has a list of its own. A DictNode also calls its key types with
   text, so they must be types, not functions.
-- TypeNode, FunctionNode and PartialNode load something callable, and FunctionTransformer and metrics
-  call it later with arguments of the file. So it may be only what computes with arrays, whatever
-  its arguments: no files, no code out of text, no state of the process.
+- TypeNode, FunctionNode and PartialNode load something callable, and FunctionTransformer and
+  metrics call it later with arguments of the file. So it may be only what computes with arrays,
+  whatever its arguments: no files, no code out of text, no state of the process.
 - MethodNode takes any attribute of an object: never. OperatorFuncNode: only `itemgetter`, since
   `attrgetter` and `methodcaller` reach any attribute. Nodes of older protocols and of unknown
   kinds: never, since nobody read them.
 
-Refused on purpose, although NumPy's, SciPy's or scikit-learn's own: `numpy.load`, `save`, `loadtxt`,
-`genfromtxt`, `fromfile`, `memmap`, `DataSource`, `ctypeslib`, `f2py`, `testing` (files, libraries,
-compilers), `lib.stride_tricks.as_strided` (memory), `seterr`, `random.seed` (state of the process);
-`scipy.stats` distributions (`rv_generic.__setstate__` runs `exec` on an attribute), `scipy.io` and
-everything else of SciPy that is not listed; `sklearn.datasets` (files, network), `externals`,
+Refused on purpose, although NumPy's, SciPy's or scikit-learn's own: `numpy.load`, `save`,
+`loadtxt`, `genfromtxt`, `fromfile`, `memmap`, `DataSource`, `ctypeslib`, `f2py`, `testing`
+(files, libraries, compilers), `lib.stride_tricks.as_strided` (memory), `seterr`, `random.seed`
+(state of the process); `scipy.stats` distributions (`rv_generic.__setstate__` runs `exec` on an
+attribute), `scipy.io` and everything else of SciPy that is not listed; `sklearn.datasets` (files, network), `externals`,
 `callback`, and functions that are not listed; and text vectorizers whose `input` is not "content",
 since they open the file that a request names.
 
@@ -76,16 +76,16 @@ DATA_TYPES = (
 )
 """Beginnings of the names of classes that estimators consist of, beside kernels and distances."""
 _ARRAY_FUNCTIONS = """
-    all amax amin angle any append argmax argmin argsort argwhere around array_equal asarray
-    atleast_1d atleast_2d atleast_3d average bincount broadcast_to clip column_stack concatenate
-    convolve copy corrcoef count_nonzero cov cross cumprod cumsum delete diff digitize dot dstack
-    ediff1d einsum expand_dims fix flip fliplr flipud full_like gradient histogram hstack imag inner
-    insert interp isclose isin isneginf isposinf kron linalg.norm max mean median min moveaxis
-    nan_to_num nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum
-    nanvar ones_like outer percentile polyval prod ptp quantile ravel real real_if_close repeat
-    reshape roll round searchsorted select sinc sort squeeze stack std sum swapaxes take tensordot
-    tile trace transpose trapezoid tri tril triu unique unwrap vander var vdot vstack where
-    zeros_like
+    all amax amin angle any append argmax argmin argsort argwhere around array array_equal
+    asanyarray asarray ascontiguousarray atleast_1d atleast_2d atleast_3d average bincount
+    broadcast_to clip column_stack concatenate convolve copy corrcoef count_nonzero cov cross
+    cumprod cumsum delete diff digitize dot dstack ediff1d einsum expand_dims fix flip fliplr flipud
+    full_like gradient histogram hstack imag inner insert interp isclose isin isneginf isposinf kron
+    linalg.norm max mean median min moveaxis nan_to_num nanmax nanmean nanmedian nanmin
+    nanpercentile nanprod nanquantile nanstd nansum nanvar ones_like outer percentile polyval prod
+    ptp quantile ravel real real_if_close repeat reshape roll round searchsorted select sinc sort
+    squeeze stack std sum swapaxes take tensordot tile trace transpose trapezoid tri tril triu
+    unique unwrap vander var vdot vstack where zeros_like
 """
 ARRAY_FUNCTIONS = frozenset(f"numpy.{name}" for name in _ARRAY_FUNCTIONS.split())
 """NumPy's functions that only compute with arrays. Its ufuncs, and SciPy's, are allowed as well."""
@@ -115,7 +115,7 @@ _FUNCTION_MODULES = (
     "sklearn.metrics.pairwise",
     "sklearn.preprocessing._data",
 )
-"""Metrics, kernels and scores: their public functions compute, and call only what they are given."""
+"""Metrics, kernels and scores: their public functions compute, and call what they are given."""
 _TYPES = "bool bytes complex dict float int list object set str tuple"
 _LOSSES = ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast.")
 _REFUSED_PARTS = (
@@ -220,7 +220,8 @@ def _function(module: str, name: str) -> bool:
 
 def _type(module: str, name: str) -> bool:
     plain = module == "builtins" and name in _TYPES.split()
-    return plain or _number(module, name)
+    # skops writes functions that are compiled, such as numpy.asarray, as types.
+    return plain or _number(module, name) or f"{module}.{name}" in ARRAY_FUNCTIONS
 
 
 def _number(module: str, name: str) -> bool:

@@ -1,8 +1,8 @@
 """The page /docs: Swagger UI from our own files.
 
 FastAPI's own page loads it from a CDN: it stays empty without internet, and tells a third party who
-reads it. Its inline script would also need a weaker Content-Security-Policy. Addresses are relative,
-so the page works below a path of a proxy.
+reads it. Its inline script would also need a weaker Content-Security-Policy. Addresses are
+relative, so the page works below a path of a proxy.
 """
 
 from __future__ import annotations
