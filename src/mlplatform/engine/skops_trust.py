@@ -20,12 +20,12 @@ SciPy 1.17, for each kind of node at load:
   kinds: never, since nobody read them.
 
 Refused on purpose, although NumPy's, SciPy's or scikit-learn's own: `numpy.load`, `save`,
-`loadtxt`, `genfromtxt`, `fromfile`, `memmap`, `DataSource`, `ctypeslib`, `f2py`, `testing`
-(files, libraries, compilers), `lib.stride_tricks.as_strided` (memory), `seterr`, `random.seed`
-(state of the process); `scipy.stats` distributions (`rv_generic.__setstate__` runs `exec` on an
-attribute), `scipy.io` and everything else of SciPy that is not listed; `sklearn.datasets` (files, network), `externals`,
-`callback`, and functions that are not listed; and text vectorizers whose `input` is not "content",
-since they open the file that a request names.
+`loadtxt`, `genfromtxt`, `fromfile`, `memmap`, `DataSource`, `ctypeslib`, `f2py`, `testing` (files,
+libraries, compilers), `lib.stride_tricks.as_strided` (memory), `seterr`, `random.seed` (state of
+the process); `scipy.stats` distributions (`rv_generic.__setstate__` runs `exec` on an attribute),
+`scipy.io` and everything else of SciPy that is not listed; `sklearn.datasets` (files, network),
+`externals`, `callback`, and functions that are not listed; and text vectorizers whose `input` is
+not "content", since they open the file that a request names.
 
 Not judged: numbers. A crafted tree, nearest-neighbour index or support vector machine can hold
 indices that lead its C code out of an array; scikit-learn checks only some of them.

@@ -1,4 +1,4 @@
-"""Every classifier, regressor and transformer of scikit-learn, from a fitted pipeline to answers."""
+"""Each classifier, regressor and transformer of scikit-learn, fitted, exported and asked."""
 
 from __future__ import annotations
 
