@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from mlplatform.cli import local_stack
 from mlplatform.cli.options import AsJson, Home
 from mlplatform.cli.output import emit
 from mlplatform.cli.process import quiet_logs
+from mlplatform.local import home_files
 
 Snapshot = Annotated[str | None, typer.Argument(help="Name of a snapshot; empty: the latest.")]
 Force = Annotated[
@@ -103,7 +103,11 @@ def _settings(
     if stack is None:
         return loaded
     local_stack.require_running(stack)
-    environment = json.loads((stack.home / "secrets" / f"{role}.json").read_text())
+    path = stack.home / "secrets" / f"{role}.json"
+    fix = "`mlplatform down`, remove it, and `mlplatform up` writes it again"
+    environment = home_files.read(path, home_files.WORDS, fix=fix)
+    if environment is None:
+        raise home_files.damaged(path, "there is no such file", fix=fix)
     argv = [sys.executable, "-m", "mlplatform", "backup", *words, *(["--json"] if as_json else [])]
     done = subprocess.run(argv, env=environment, cwd=stack.home, check=False)
     raise typer.Exit(done.returncode)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from mlplatform.access import Role, digest, new_token
-from mlplatform.errors import SettingsError
+from mlplatform.durable import write_whole
+from mlplatform.local import home_files
 
 CALLERS: Mapping[str, tuple[Role, ...]] = {
     "admin": (Role.ADMIN,),
@@ -19,6 +20,11 @@ CALLERS: Mapping[str, tuple[Role, ...]] = {
     "serving": (Role.SERVING,),
     "client": (Role.PREDICT, Role.WRITER, Role.READER),
 }
+_NEW_TOKENS = "stop the stack, remove this, and `mlplatform up` makes new tokens"
+_OLD_PASSWORDS = (
+    "bring this file back: the databases know its passwords; or `mlplatform clean`, which deletes "
+    "them with all data"
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,11 @@ def ensure(folder: Path, roles: tuple[str, ...]) -> Secrets:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     tokens_file, access_file = folder / "tokens.json", folder / "access.yaml"
-    passwords = _complete(folder / "passwords.json", roles, new_token)
-    tokens = _complete(tokens_file, tuple(CALLERS), new_token)
+    # The last of the three that a first start writes.
+    if access_file.exists() and not (folder / "passwords.json").exists():
+        raise home_files.damaged(folder / "passwords.json", "it is gone", fix=_OLD_PASSWORDS)
+    passwords = _complete(folder / "passwords.json", roles, fix=_OLD_PASSWORDS)
+    tokens = _complete(tokens_file, tuple(CALLERS), fix=_NEW_TOKENS)
     entries = [
         {
             "name": name,
@@ -53,14 +62,12 @@ def ensure(folder: Path, roles: tuple[str, ...]) -> Secrets:
 def tokens(folder: Path) -> dict[str, str]:
     """The tokens of a stack by caller. Raises SettingsError when they can't be read."""
     path = folder / "tokens.json"
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"can't read the tokens of the local stack: {error}",
-            field=str(path),
-            fix="run `mlplatform up`",
-        ) from error
+    known = home_files.read(path, home_files.WORDS, fix=_NEW_TOKENS)
+    missing = [name for name in CALLERS if name not in (known or {})]
+    if known is None or missing:
+        fault = f"'{missing[0]}' has no token" if known is not None else "there is no such file"
+        raise home_files.damaged(path, fault, fix=_NEW_TOKENS)
+    return known
 
 
 def write_private(path: Path, text: str) -> None:
@@ -72,10 +79,18 @@ def write_private(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _complete(path: Path, names: tuple[str, ...], make: Callable[[], str]) -> dict[str, str]:
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    missing = {name: make() for name in names if name not in known}
+def _complete(path: Path, names: tuple[str, ...], *, fix: str) -> dict[str, str]:
+    found = home_files.read(path, home_files.WORDS, fix=fix)
+    # A name may be new in this version. A file without any of them was never written by us, and
+    # new secrets in its place would not open what the old ones locked.
+    if found is not None and names and not any(name in found for name in names):
+        raise home_files.damaged(path, f"it holds nothing of {', '.join(names)}", fix=fix)
+    known = found or {}
+    missing = {name: new_token() for name in names if name not in known}
     if missing:
         known |= missing
-        write_private(path, json.dumps(known, indent=2) + "\n")
+        try:
+            write_whole(path, (json.dumps(known, indent=2) + "\n").encode())
+        except OSError as error:
+            raise home_files.damaged(path, f"can't write it: {error}", fix=fix) from error
     return known

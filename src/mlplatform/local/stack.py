@@ -36,7 +36,10 @@ from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.local.servers.queue import queue_of, refuse_another
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
+from mlplatform.telemetry import logger
 
+NOTES_AGAIN_S = 1.0
+_log = logger("local")
 PRIMARY, STANDBY = postgres.PRIMARY, postgres.STANDBY
 PASSWORDS = (
     postgres.SUPERUSER,
@@ -82,6 +85,7 @@ class LocalStack:
         self._held = ExitStack()
         self._writing = threading.Lock()
         self._statuses: dict[str, state.Process] = {}
+        self._state_due = False  # state.json could not be written, and a timer tries it again
 
     def __enter__(self) -> Self:
         """Take the folder and choose ports; nothing runs yet.
@@ -254,4 +258,14 @@ class LocalStack:
     def _write_state(self) -> None:
         with self._writing:
             self.state = self.state.model_copy(update={"processes": dict(self._statuses)})
-            self.state.write()
+            try:
+                self.state.write()
+            except OSError as error:  # a note for others: never a reason to end what runs
+                if not self._state_due:
+                    _log.warning("can't write state.json", error=str(error))
+                self._state_due = True
+                again = threading.Timer(NOTES_AGAIN_S, self._write_state)
+                again.daemon = True
+                again.start()
+            else:
+                self._state_due = False

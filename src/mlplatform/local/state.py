@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from mlplatform.errors import Refused, SettingsError
+from mlplatform.errors import Refused
+from mlplatform.local import home_files
 from mlplatform.local.processes import guard
 from mlplatform.local.secrets import write_private
 
@@ -61,20 +62,17 @@ class State(BaseModel):
         write_private(self.home / FILE, self.model_dump_json(indent=2) + "\n")
 
 
+SHAPE = TypeAdapter(State)
+
+
 def read(home: Path) -> State | None:
     """The state of the stack in that folder; None when there never was one.
 
     Raises SettingsError when the file is damaged.
     """
-    path = home / FILE
-    try:
-        return State.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise SettingsError(
-            f"can't read {path}: {error}", field=str(path), fix="stop the stack and remove the file"
-        ) from error
+    return home_files.read(
+        home / FILE, SHAPE, fix="stop the stack's program if it runs, and remove this"
+    )
 
 
 def find(home: Path | None, start: Path) -> State | None:
@@ -99,7 +97,12 @@ def hold(home: Path) -> Iterator[None]:
     Raises Refused when another program has it. The lock ends with the program.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / LOCK).open("w") as file:
+    try:
+        file = (home / LOCK).open("w")
+    except OSError as error:
+        fault = error.strerror or str(error)
+        raise home_files.damaged(home / LOCK, fault, fix="remove it") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from mlplatform.local.processes import guard, launch
 from mlplatform.local.processes.spec import ProcessSpec
@@ -93,7 +93,7 @@ class Child:
         self._since = time.monotonic()
         self._deadline = self._since + spec.ready_timeout_s
         argv = launch.through(spec.argv, stop_signal=spec.stop_signal, uid=spec.uid)
-        with self.log.open("ab") as log:
+        with self._open_log() as log:
             self.process = subprocess.Popen(
                 argv,
                 env=dict(spec.environment),
@@ -109,6 +109,19 @@ class Child:
         threading.Thread(
             target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True
         ).start()
+
+    def not_spawned(self, now: float, error: OSError) -> None:
+        """The machine refused to start it: it is tried again, or has failed."""
+        self.exit_code = None
+        self._restart_or_fail(now)
+        if self.state == "failed":
+            self.reason = f"could not be started: {error}"
+
+    def _open_log(self) -> BinaryIO:
+        try:
+            return self.log.open("ab")
+        except OSError:  # a full disk: its work matters more than its log
+            return Path(os.devnull).open("ab")
 
     def listed(self) -> guard.Listed | None:
         """Its line in the process file; None when it does not run."""
@@ -209,8 +222,10 @@ def bound(log: Path, most_bytes: int) -> None:
     line written between copy and cut is lost.
     """
     if log.exists() and log.stat().st_size > most_bytes:
-        shutil.copyfile(log, log.with_name(log.name + ".1"))
-        os.truncate(log, 0)
+        try:
+            shutil.copyfile(log, log.with_name(log.name + ".1"))
+        finally:  # on a full disk, this makes room
+            os.truncate(log, 0)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -45,11 +45,21 @@ def write(path: Path, children: Iterable[Listed]) -> None:
 
 
 def read(path: Path) -> list[Listed]:
-    """The children that the file lists; none when there is no file."""
+    """The children that the file lists; none when there is no file.
+
+    Raises OSError and ValueError for a file that was never written by us.
+    """
     try:
-        return [Listed(**child) for child in json.loads(path.read_text())]
+        data = path.read_bytes()
     except FileNotFoundError:
         return []
+    try:
+        found = [Listed(**child) for child in json.loads(data)]
+    except TypeError as error:
+        raise ValueError(f"no list of processes: {error}") from error
+    if not all(type(child.pid) is int and child.pid > 1 for child in found):
+        raise ValueError("no list of processes: a pid is none")
+    return found
 
 
 def born(pid: int) -> str:
@@ -100,7 +110,10 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C must not end it before the supervisor
     sys.stdin.buffer.read()
     # The children were alive a moment ago, so no other process can have got their ids yet.
-    clean(Path(sys.argv[1]), grace_s=float(sys.argv[2]), known=lambda _: True)
+    try:
+        clean(Path(sys.argv[1]), grace_s=float(sys.argv[2]), known=lambda _: True)
+    except (OSError, ValueError) as error:
+        sys.exit(f"can't read {sys.argv[1]}: {error}; processes may be left")
 
 
 if __name__ == "__main__":

@@ -25,17 +25,20 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from mlplatform.errors import Refused, Unavailable, UnknownName
+from mlplatform.errors import Refused, SettingsError, Unavailable, UnknownName
 from mlplatform.local.processes import guard
 from mlplatform.local.processes.child import Child, ProcessStatus, bound, tail
 from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.telemetry import logger
 
 TICK_S = 0.02
 LOG_CHECK_S = 5.0
+NOTES_AGAIN_S = 1.0  # after a note that could not be written
 ORPHAN_GRACE_S = 8.0
 """Time for orphans to end: enough for a drain on a small machine, bearable at the next start."""
 
 OnChange = Callable[[ProcessStatus], None]
+_log = logger("local")
 
 
 class Supervisor:
@@ -65,6 +68,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._over = False
+        self._unlisted, self._next_list = False, 0.0  # whether the process file is out of date
         self._fault: BaseException | None = None
         for spec in specs:
             self.add(spec)
@@ -183,11 +187,18 @@ class Supervisor:
             self._raise_fault()
             return
         self._logs.mkdir(parents=True, exist_ok=True)
-        guard.clean(
-            self._file,
-            grace_s=self._orphan_grace_s,
-            known=lambda child: guard.born(child.pid) == child.born,
-        )
+        try:
+            guard.clean(
+                self._file,
+                grace_s=self._orphan_grace_s,
+                known=lambda child: guard.born(child.pid) == child.born,
+            )
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"can't read {self._file}: {error}",
+                field=str(self._file),
+                fix="end what a killed stack may have left of it (`ps`), and remove this",
+            ) from error
         self._over = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
@@ -201,14 +212,20 @@ class Supervisor:
                     self._tick(time.monotonic())
                 if time.monotonic() - checked > LOG_CHECK_S:
                     checked = time.monotonic()
-                    for child in tuple(self._children.values()):
-                        bound(child.log, self._log_bytes)
+                    self._bound_logs()
                 time.sleep(TICK_S)
         except BaseException as error:  # noqa: BLE001  (the next call raises it)
             with self._changed:
                 self._fault = error
                 self._changed.notify_all()
             self._end_guard()
+
+    def _bound_logs(self) -> None:
+        for child in tuple(self._children.values()):
+            try:
+                bound(child.log, self._log_bytes)
+            except OSError as error:  # a full disk: the log is emptied all the same
+                _log.warning("can't keep the end of a log", file=str(child.log), error=str(error))
 
     def _tick(self, now: float) -> None:
         ended = [child.watch(now) for child in self._children.values()]
@@ -218,12 +235,28 @@ class Supervisor:
                 self._children[name].stop(now)
         fresh = [child for child in self._children.values() if self._may_spawn(child, now)]
         for child in fresh:
-            child.spawn()
-        if fresh or any(ended):  # the guard must know every child that may outlive us
-            guard.write(
-                self._file, [line for child in self._children.values() if (line := child.listed())]
-            )
+            try:
+                child.spawn()
+            except OSError as error:  # no memory for a fork, say: tried again like one that ended
+                child.not_spawned(now, error)
+        self._unlisted |= bool(fresh) or any(ended)
+        if self._unlisted and now >= self._next_list:
+            self._list(now)
         self._report()
+
+    def _list(self, now: float) -> None:
+        """The guard must know every child that may outlive us.
+
+        A disk that is full ends none of them: it is tried again until the file is written.
+        """
+        lines = [line for child in self._children.values() if (line := child.listed())]
+        try:
+            guard.write(self._file, lines)
+        except OSError as error:
+            self._next_list = now + NOTES_AGAIN_S
+            _log.warning("can't list the processes", file=str(self._file), error=str(error))
+            return
+        self._unlisted, self._next_list = False, 0.0
 
     def _may_spawn(self, child: Child, now: float) -> bool:
         if not child.should_run or child.spec.name in self._stopping:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mlplatform.local import home_files
 from mlplatform.local.secrets import write_private
 
 
@@ -16,7 +17,8 @@ class Progress:
         former = home / "road.json"  # its name until version 0.1
         if former.exists() and not self._path.exists():
             former.rename(self._path)
-        self._done: list[str] = json.loads(self._path.read_text()) if self._path.exists() else []
+        fix = "remove it; the tour then takes its steps again"
+        self._done = home_files.read(self._path, home_files.NAMES, fix=fix) or []
 
     def done(self, *step: str) -> bool:
         """True when that step was finished at an earlier start."""

@@ -384,3 +384,37 @@ def test_who_stays_learns_that_the_supervisor_broke(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No space left"):
         run()
     assert until(lambda: gone(children[0]))
+
+
+def test_a_list_that_can_not_be_written_ends_nobody(tmp_path: Path) -> None:
+    """The disk refuses the process file: children go on and come back, and are listed later."""
+    with Supervisor([program("one", SLEEPER), program("two", SLEEPER)], logs=tmp_path) as running:
+        running.start()
+        before = running.status()
+        (tmp_path / "processes.new").mkdir()  # what the list is written to first
+        victim = before["one"].pid
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+        running.wait("one", lambda status: status.pid not in (None, victim), timeout_s=15.0)
+        after = running.status()
+        (tmp_path / "processes.new").rmdir()
+        pids = {status.pid for status in after.values()}
+
+        assert before["two"] == after["two"]
+        assert until(lambda: pids == {one.pid for one in guard.read(tmp_path / "processes.json")})
+
+
+def test_a_log_that_can_not_be_written_ends_nobody(tmp_path: Path) -> None:
+    """A child whose log can't be opened runs without one."""
+    with Supervisor([program("one", SLEEPER)], logs=tmp_path) as running:
+        running.start()
+        before = running.status()["one"].pid
+        assert before is not None
+        (tmp_path / "one.log").unlink()
+        (tmp_path / "one.log").mkdir()
+        os.kill(before, signal.SIGKILL)
+        after = running.wait(
+            "one", lambda status: status.state == "ready" and status.pid != before, timeout_s=15.0
+        )
+
+        assert 1 == after.restarts
