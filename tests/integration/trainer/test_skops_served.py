@@ -1,0 +1,140 @@
+"""A model that ONNX can't take, from the history to an answered request."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from mlplatform.engine.load import load, read_signature
+from mlplatform.registry.store import ModelStore
+
+DEADLINE_S = 60.0
+STACKED = """
+import numpy as np
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, OneHotEncoder
+
+
+def build(parameters):
+    table = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["home"]),
+        (KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf"), ["income"]),
+        (make_pipeline(SimpleImputer(), FunctionTransformer(np.arctan)), ["income", "children"]),
+        remainder="passthrough",
+        sparse_threshold=0,
+    )
+    neighbours = KNeighborsClassifier(weights="distance")
+    boosted = HistGradientBoostingClassifier(max_iter=10)
+    return make_pipeline(
+        table,
+        StackingClassifier(
+            [("near", neighbours), ("trees", boosted)], LogisticRegression(C=parameters["c"]), cv=2
+        ),
+    )
+"""
+CHILD = """
+from mlplatform import settings
+from mlplatform.serving.main import run
+run(settings.load())
+"""
+
+
+@contextmanager
+def _serving(bank: Any, home: Path) -> Iterator[httpx.Client]:
+    """A serving process that follows the pipeline, and a client of it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    values = {
+        "SERVING__PORT": str(port),
+        "SERVING__MODELS": bank.name,
+        "SERVING__CACHE": str(home / "cache"),
+        "SERVING__AUTH": "none",
+        "SERVING__POLL_S": "0.1",
+        "OUTBOX__FOLDER": str(home / "outbox"),
+        "DATAAPI__URL": bank.settings.dataapi.url,
+        "DATAAPI__TOKEN": "token-admin",
+        "REGISTRY__URL": bank.mlflow.url,
+        "SOURCE__URL": str(bank.repository),
+        "SOURCE__CACHE": str(home / "source"),
+    }
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    environment |= {f"MLPLATFORM_{name}": value for name, value in values.items()}
+    with (home / "serving.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD], env=environment, stdout=log, stderr=log
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            _until(lambda: _ready(client), (home / "serving.log").read_text)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _until(found: Callable[[], bool], details: Callable[[], str]) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not found():
+        assert time.monotonic() < end, details()
+        time.sleep(0.05)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_model_out_of_a_skops_file_is_trained_promoted_and_answers(
+    bank: Any, tmp_path: Path
+) -> None:
+    """Without any setting: what the trainer exported is what the serving process loads.
+
+    Its answers are those of the file that was proven.
+    """
+    bank.apply(model=STACKED)
+    outcome = bank.train()
+    champion = bank.status().champion
+    with ModelStore(bank.mlflow.url) as store:
+        store.download(champion.artifacts, tmp_path / "model", champion.manifest_sha256)
+    form = read_signature(tmp_path / "model")
+    asked = [
+        {"income": income, "children": 1, "member": True, "home": home, "city": "Bonn"}
+        for income in (10.0, 45.5, 90.0)
+        for home in ("own", "rent")
+    ]
+    features = {
+        "income": np.array([row["income"] / 10 for row in asked]),
+        "children": np.full(6, 1),
+        "member": np.full(6, True),
+        "home": np.array([row["home"] for row in asked], dtype=object),
+    }
+    proven = load(tmp_path / "model", form, trusted=()).predict(features)
+    with _serving(bank, tmp_path) as client:
+        answer = client.post(f"/v1/models/{bank.name}/predict", json={"rows": asked})
+
+    assert ("champion", "skops") == (outcome.state, outcome.format)
+    assert (200, outcome.version) == (answer.status_code, answer.json()["version"])
+    assert proven["prediction"].tolist() == answer.json()["predictions"]
+    assert proven["probabilities"][:, 1] == pytest.approx(
+        np.array([of_classes["yes"] for of_classes in answer.json()["probabilities"]])
+    )
