@@ -34,7 +34,8 @@ ClientId = Annotated[
     str | None, typer.Option("--id", help="Your own id of the request; it is stored with it.")
 ]
 HistoryFile = Annotated[
-    Path, typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or an Arrow stream (.arrow).")
+    Path,
+    typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or Arrow (.arrow, .feather)."),
 ]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Wait until etl has checked the rows, and say what it found.")

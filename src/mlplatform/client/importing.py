@@ -22,7 +22,8 @@ MEDIA = {
     ".csv": "text/csv",
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
-    ".arrow": "application/vnd.apache.arrow.stream",
+    ".arrow": "application/vnd.apache.arrow.stream",  # the server tells a file from a stream
+    ".feather": "application/vnd.apache.arrow.file",
 }
 
 
@@ -73,8 +74,8 @@ def _media(file: Path) -> str:
 
 def _pieces(file: Path) -> Iterator[bytes]:
     try:
-        if file.suffix == ".arrow":
-            yield file.read_bytes()  # a stream can't be cut without reading it
+        if file.suffix in (".arrow", ".feather"):
+            yield file.read_bytes()  # it can't be cut without reading it
         elif file.suffix == ".csv":
             with file.open(newline="") as text:
                 yield from _csv_pieces(text)

@@ -153,4 +153,11 @@ async def _unexpected(request: Request, error: Exception) -> Response:
         "status": 500,
         "detail": type(error).__name__,
     }
-    return Response(msgspec.json.encode(body), status_code=500, media_type=MEDIA_TYPE)
+    # The body may not be read to its end, so that no other request can follow. Told so, the client
+    # does not find the connection reset in the middle of its next one.
+    return Response(
+        msgspec.json.encode(body),
+        status_code=500,
+        headers={"Connection": "close"},
+        media_type=MEDIA_TYPE,
+    )

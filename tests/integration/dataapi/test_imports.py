@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -85,6 +86,30 @@ def test_arrow_rows_are_taken(api: Any) -> None:
 
     assert (3, 0) == (answer["accepted"], answer["quarantined"])
     assert ["red", None, "blue"] == [json.loads(row["inputs"])["colour"][0] for row in _stored(api)]
+
+
+def test_an_arrow_file_keeps_what_it_can(api: Any) -> None:
+    """A far time and an infinity cost their own rows, which are named; the others are stored."""
+    table = pa.table(
+        {
+            "width": [1.0, math.inf, 3.0, 4.0],
+            "colour": pa.array(["red", "blue", "green", None], pa.string_view()),
+            "seen_at": pa.array([0, 0, 2**50, 86_400], pa.timestamp("s", "UTC")),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    answer = _post(api, sink.getvalue().to_pybytes(), "application/vnd.apache.arrow.file")
+
+    assert (2, 2) == (answer["accepted"], answer["quarantined"])
+    assert [(2, "width"), (3, "seen_at")] == [
+        (each["record"], each["field"]) for each in answer["first_reasons"]
+    ]
+    assert [
+        {"width": [1.0], "colour": ["red"], "seen_at": ["1970-01-01T00:00:00Z"]},
+        {"width": [4.0], "colour": [None], "seen_at": ["1970-01-02T00:00:00Z"]},
+    ] == [json.loads(row["inputs"]) for row in _stored(api)]
 
 
 def test_a_cut_arrow_stream_stores_nothing(api: Any) -> None:

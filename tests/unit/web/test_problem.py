@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
+from fastapi import FastAPI, Request
 
 from mlplatform import errors
 from mlplatform.web import problem
@@ -41,3 +43,15 @@ def test_foreign_answers_become_errors_too() -> None:
     """A page without a problem document still raises: Unavailable for 5xx, InvalidInput for 4xx."""
     assert isinstance(problem.restore(None, 502), errors.Unavailable)
     assert isinstance(problem.restore("no", 400), errors.InvalidInput)
+
+
+def test_an_unexpected_error_closes_the_connection() -> None:
+    """A client is told that its kept connection ends, and why."""
+    app = FastAPI()
+    problem.install(app)
+    request = Request({"type": "http", "method": "GET", "path": "/broken", "headers": []})
+    handler = app.exception_handlers[Exception]
+    answer = asyncio.run(handler(request, KeyError("zone")))
+
+    assert (500, "close") == (answer.status_code, answer.headers["connection"])
+    assert "KeyError" == json.loads(bytes(answer.body))["detail"]

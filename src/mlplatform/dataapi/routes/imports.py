@@ -20,6 +20,7 @@ KINDS: dict[str, imports.Kind] = {
     "application/jsonl": "ndjson",
     "text/csv": "csv",
     "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.arrow.file": "arrow",
 }
 _ROWS = {
     "requestBody": {
@@ -33,6 +34,7 @@ _ROWS = {
             "application/vnd.apache.arrow.stream": {
                 "schema": {"type": "string", "format": "binary"}
             },
+            "application/vnd.apache.arrow.file": {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }

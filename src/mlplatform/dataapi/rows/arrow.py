@@ -1,6 +1,6 @@
-"""An Arrow IPC stream.
+"""An Arrow IPC stream or file.
 
-It is read through once before its first row counts: a broken stream is refused whole.
+It is read through once before its first row counts: a broken one is refused whole.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.dataapi.rows.arrow_values import readable
 from mlplatform.dataapi.rows.record import Record, check_header, row
 from mlplatform.errors import InvalidInput
 
 ROWS = 5_000
 """Rows turned into Python objects at once; bounds memory for one batch of millions."""
+_FILE = b"ARROW1"
+"""How the file format begins; a stream never does."""
 
 _TYPES = (
     pa.types.is_boolean,
     pa.types.is_integer,
     pa.types.is_floating,
+    pa.types.is_decimal,
     pa.types.is_string,
     pa.types.is_large_string,
+    pa.types.is_string_view,
     pa.types.is_timestamp,
     pa.types.is_date,
     pa.types.is_null,
@@ -30,7 +35,7 @@ _TYPES = (
 
 
 def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
-    """The records of a stream.
+    """The records of a stream or file.
 
     Raises InvalidInput when it is broken or holds a column that no row can hold.
     """
@@ -38,27 +43,43 @@ def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
     _prove(body, definition)
     body.seek(start)
     number = 0
-    for batch in pa.ipc.open_stream(body):
+    for batch in _open(body)[1]:
         for first in range(0, batch.num_rows, ROWS):
-            for values in _plain(batch.slice(first, ROWS)).to_pylist():
+            values, faults = readable(batch.slice(first, ROWS))
+            for index, each in enumerate(values):
                 number += 1
-                yield row(number, values, str(values))
+                if index in faults:
+                    column, reason = faults[index]
+                    yield Record(number, reason=reason, column=column, text=str(each))
+                else:
+                    yield row(number, each, str(each))
+
+
+def _open(body: BinaryIO) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    start = body.tell()
+    kind = body.read(len(_FILE))
+    body.seek(start)
+    if kind != _FILE:
+        stream = pa.ipc.open_stream(body)
+        return stream.schema, iter(stream)
+    file = pa.ipc.open_file(body)
+    return file.schema, (file.get_batch(index) for index in range(file.num_record_batches))
 
 
 def _prove(body: BinaryIO, definition: PipelineDefinition) -> None:
     try:
-        stream = pa.ipc.open_stream(body)
-        _check(stream.schema, definition)
-        for batch in stream:
+        schema, batches = _open(body)
+        _check(schema, definition)
+        for batch in batches:
             batch.validate(full=True)
     except (pa.ArrowException, OSError, EOFError) as error:
-        raise InvalidInput(f"not a whole Arrow stream: {error}", field="body") from error
+        raise InvalidInput(f"not a whole Arrow stream or file: {error}", field="body") from error
 
 
 def _check(schema: pa.Schema, definition: PipelineDefinition) -> None:
     check_header(schema.names, definition)
     for field in schema:
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        kind = _value_type(field.type)
         if not any(test(kind) for test in _TYPES):
             raise InvalidInput(
                 f"a row can't hold the type {field.type}",
@@ -67,12 +88,6 @@ def _check(schema: pa.Schema, definition: PipelineDefinition) -> None:
             )
 
 
-def _plain(batch: pa.RecordBatch) -> Any:
-    """The batch with times in microseconds, which is what Python can hold."""
-    columns = [
-        column.cast(pa.timestamp("us", column.type.tz), safe=False)
-        if pa.types.is_timestamp(column.type)
-        else column
-        for column in batch.columns
-    ]
-    return pa.record_batch(columns, names=batch.schema.names)
+def _value_type(kind: Any) -> Any:
+    """The type of single values: that of a dictionary's."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind

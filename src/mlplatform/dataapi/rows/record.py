@@ -47,6 +47,9 @@ def row(number: int, values: Mapping[str, Any], text: str) -> Record:
                 column=name,
                 text=text,
             )
+        # JSON has no infinity: it would be stored as null.
+        if isinstance(value, float) and math.isinf(value):
+            return Record(number, reason="is infinite", column=name, text=text)
     if not values:
         return Record(number, reason="it has no fields", text=text)
     document = msgspec.json.encode({name: [value] for name, value in values.items()})
