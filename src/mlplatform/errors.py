@@ -16,7 +16,8 @@
     │   └── Unavailable          something that is needed is not available
     │       ├── StandbyUnproven  a read could not be proven to come from a standby
     │       ├── StandbyLagging   the standby is further behind than the limit
-    │       └── OutboxFull       the durable outbox has no room for another request
+    │       ├── OutboxFull       the durable outbox has no room for another request
+    │       └── FeaturesOverrun  features.py ran longer than its limit for these rows
     └── IntegrityFailure         bytes do not match their digest
         ├── ManifestMismatch     a model file differs from its SHA-256 manifest
         ├── DigestMismatch       features code differs from the digest that was recorded
@@ -115,6 +116,10 @@ class StandbyLagging(Unavailable):
 
 class OutboxFull(Unavailable):
     """The outbox has no room: requests are refused until the shipper has caught up."""
+
+
+class FeaturesOverrun(Unavailable):
+    """The pipeline's features.py ran longer than its limit for these rows."""
 
 
 class IntegrityFailure(PlatformError):

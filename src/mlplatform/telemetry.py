@@ -286,6 +286,12 @@ def watch(longest_s: float = 900.0) -> None:
     turned()
 
 
+def unwatch() -> None:
+    """Watch no longer: what a process does at its end has time limits of its own."""
+    if _timer.pop("longest_s", None):
+        faulthandler.cancel_dump_traceback_later()
+
+
 def turned() -> None:
     """Report that the loop has come round. Does nothing in a process that is not watched."""
     longest_s, now = _timer.get("longest_s"), time.monotonic()

@@ -48,7 +48,8 @@ def run(settings: Settings) -> None:
             receive_s=dataapi.receive_s,
             max_connections=dataapi.max_connections,
             address_share=dataapi.address_share,
-        )
+        ),
+        stuck_s=dataapi.stuck_s,
     )
 
 

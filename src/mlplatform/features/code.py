@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Column, Columns, Feature, length
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.errors import DigestMismatch, InvalidInput
+from mlplatform.errors import DigestMismatch, FeaturesOverrun, InvalidInput
 from mlplatform.features.digest import features_digest
+from mlplatform.features.limit import limited
 from mlplatform.features.outcome import differing, feature_types, normalised, place
 from mlplatform.features.probe import probes
 
@@ -57,7 +58,7 @@ class FeatureSet:
 
         With no features.py this is `columns` itself. Raises InvalidInput, naming file and line,
         when the code raises or breaks its contract for these rows; which of several rows is to
-        blame is not known.
+        blame is not known. Raises FeaturesOverrun when it was loaded with a limit and runs longer.
         """
         if self._engineer is None:
             return columns
@@ -65,11 +66,18 @@ class FeatureSet:
         return normalised(found, self.features, rows=length(columns), where=self._where)
 
 
-def load(definition: PipelineDefinition, source: bytes | None, *, digest: str | None) -> FeatureSet:
+def load(
+    definition: PipelineDefinition,
+    source: bytes | None,
+    *,
+    digest: str | None,
+    limit_s: float | None = None,
+) -> FeatureSet:
     """The features of a definition and the bytes of its features.py (None: it has none).
 
     The digest is compared before anything runs; None skips that, for code that has not been
-    recorded yet. Raises DigestMismatch, or InvalidInput that names file and line.
+    recorded yet. With `limit_s` no call of the code may run longer than so many seconds. Raises
+    DigestMismatch, FeaturesOverrun, or InvalidInput that names file and line.
     """
     found = features_digest(definition, source)
     if digest is not None and found != digest:
@@ -79,19 +87,23 @@ def load(definition: PipelineDefinition, source: bytes | None, *, digest: str | 
         )
     inputs = definition.columns
     where = f"pipelines/{definition.name}/features.py"
-    if source is None:
-        identity = tuple(Feature(name=column.name, dtype=column.dtype) for column in inputs)
-        return FeatureSet(
-            digest=found, inputs=inputs, features=identity, engineer=None, where=where
-        )
-    engineer = _engineer(source, where, found)
-    features = _tried(engineer, inputs, where)
+    engineer, features = None, tuple(Feature(name=one.name, dtype=one.dtype) for one in inputs)
+    if source is not None:
+        engineer = _engineer(source, where, found, limit_s)
+        features = _tried(engineer, inputs, where)
     return FeatureSet(
         digest=found, inputs=inputs, features=features, engineer=engineer, where=where
     )
 
 
-def _engineer(source: bytes, where: str, digest: str) -> Engineer:
+def _engineer(source: bytes, where: str, digest: str, limit_s: float | None) -> Engineer:
+    if limit_s is None:
+        return _defined(source, where, digest)
+    defined = limited(_defined, seconds=limit_s, what=where)(source, where, digest)
+    return limited(defined, seconds=limit_s, what=where)
+
+
+def _defined(source: bytes, where: str, digest: str) -> Engineer:
     module = ModuleType(f"mlplatform_features_{digest[:16]}")
     module.__file__ = where
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up there
@@ -161,5 +173,7 @@ def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDAr
         # A division by zero shows in the result, which is checked; NumPy would warn on stderr.
         with np.errstate(all="ignore"):
             return engineer(views)
+    except FeaturesOverrun:
+        raise
     except (Exception, SystemExit) as error:
         raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

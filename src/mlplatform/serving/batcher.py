@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-from mlplatform.errors import InvalidInput, PlatformError
+from mlplatform.errors import FeaturesOverrun, InvalidInput, PlatformError
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import SLOW_S, LoadedModel
 from mlplatform.serving.request import PendingRequest
@@ -164,6 +164,8 @@ def _call(model: LoadedModel, batch: list[PendingRequest]) -> tuple[dict[int, Ex
             pending.outputs = own
     except Exception as error:  # noqa: BLE001  (a model is foreign code)
         # Whatever it raises belongs to the request that caused it.
+        if isinstance(error, FeaturesOverrun):
+            model.distrust()
         failed = {0: _explained(model, error)} if len(batch) == 1 else _each_alone(model, batch)
     return failed, time.perf_counter() - started
 
@@ -181,9 +183,10 @@ def _each_alone(model: LoadedModel, batch: list[PendingRequest]) -> dict[int, Ex
 def _explained(model: LoadedModel, error: Exception) -> Exception:
     """The error that the client gets.
 
-    A row that features.py refuses is the row's fault; anything else is ours and goes to the log.
+    A row that features.py refuses, or does not come back from, is the row's fault; anything else is
+    ours and goes to the log.
     """
-    if isinstance(error, InvalidInput):
+    if isinstance(error, InvalidInput | FeaturesOverrun):
         return error
     _log.error(
         "the model failed on a request",

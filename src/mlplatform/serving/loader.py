@@ -42,11 +42,13 @@ class Loader:
         cache: ModelCache,
         store: ModelStore,
         fetch_features: FetchFeatures,
+        features_s: float | None = None,
         trusted: Sequence[str],
     ) -> None:
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
+        self._features_s = features_s
         self._trusted = tuple(trusted)
 
     def load(self, version: ModelVersion) -> LoadedModel:
@@ -92,13 +94,20 @@ class Loader:
         manifest.verify(folder, version.manifest_sha256)
         return folder
 
+    def _limited(
+        self, definition: PipelineDefinition, source: bytes | None, version: ModelVersion
+    ) -> FeatureSet:
+        return load_features(
+            definition, source, digest=version.features_digest, limit_s=self._features_s
+        )
+
     def _features(self, version: ModelVersion, definition: PipelineDefinition) -> FeatureSet:
         if features_digest(definition, None) == version.features_digest:
             return load_features(definition, None, digest=version.features_digest)
         kept = self._cache.features(version.pipeline, version.features_digest)
         if kept is not None:
             try:
-                return load_features(definition, kept, digest=version.features_digest)
+                return self._limited(definition, kept, version)
             except DigestMismatch as error:
                 _log.error(
                     "the cached features code is damaged; it is fetched again",
@@ -106,7 +115,7 @@ class Loader:
                     error=str(error),
                 )
         source = self._fetch_features(version.pipeline, version.commit)
-        features = load_features(definition, source, digest=version.features_digest)
+        features = self._limited(definition, source, version)
         if source is not None:
             self._cache.keep_features(version.pipeline, version.features_digest, source)
         return features

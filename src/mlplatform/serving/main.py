@@ -59,6 +59,7 @@ def _loader(settings: Settings, cache: ModelCache, store: ModelStore) -> Loader:
         store=store,
         fetch_features=features_from(settings.source),
         trusted=settings.registry.skops_trusted,
+        features_s=settings.serving.features_s,
     )
 
 
@@ -73,7 +74,7 @@ def _serve(
             farewell=lambda: heartbeat.last(within_s=server.remaining_s()),
         )
     )
-    server = Server(app, handler, serving)
+    server = Server(app, handler, serving, stuck_s=serving.stuck_s)
     server.run()
 
 

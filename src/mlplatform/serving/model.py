@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -29,7 +30,7 @@ the disk."""
 
 
 class LoadedModel:
-    """Immutable once it serves; safe to share between threads.
+    """Once it serves only `distrust` changes it; safe to share between threads.
 
     Rows are given to the engine in multiples of `multiple`, the last one repeated: matrix kernels
     compute a single row in another order than several, with another rounding, and a prediction must
@@ -55,6 +56,13 @@ class LoadedModel:
     def measured(self, call_s: float, row_s: float) -> None:
         """What a call costs: a fixed part and a part per row (seconds)."""
         self._call_s, self._row_s = call_s, row_s
+
+    def distrust(self) -> None:
+        """Expect every call to be slow, so that none runs on the event loop any more.
+
+        For features.py that has run into its time limit: it may do so again.
+        """
+        self._call_s = math.inf
 
     def expected_s(self, requests: int, rows: int) -> float:
         """How long a batch should take."""

@@ -11,21 +11,26 @@ from __future__ import annotations
 import time
 from types import FrameType
 
-import uvicorn
-
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import Application
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
-from mlplatform.web.server import Config
+from mlplatform.web.server import Config, WatchedServer
 
 _log = logger("serving")
 
 
-class Server(uvicorn.Server):
+class Server(WatchedServer):
     """One process; `run` returns after the drain."""
 
-    def __init__(self, app: Application, handler: Handler, settings: ServingSettings) -> None:
+    def __init__(
+        self,
+        app: Application,
+        handler: Handler,
+        settings: ServingSettings,
+        *,
+        stuck_s: float = 0.0,
+    ) -> None:
         config = Config(
             app,
             host=settings.host,
@@ -35,7 +40,7 @@ class Server(uvicorn.Server):
             max_connections=settings.max_connections,
             address_share=settings.address_share,
         )
-        super().__init__(config)
+        super().__init__(config, stuck_s=stuck_s)
         self._handler = handler
         self._linger_s = settings.linger_s
         self._drain_s = settings.drain_s

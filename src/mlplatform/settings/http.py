@@ -19,6 +19,13 @@ class DataApiSettings(SettingsGroup):
     token: SecretStr | None = Field(None, description="This process's own token for the data API.")
     # An import's chunk of 5,000 records may have 13 kB for each.
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body.")
+    # A 64 MiB body is parsed in a few seconds; a loop that stands still longer will not go on.
+    stuck_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long the event loop may stand still before the process is ended; 0: for "
+        "ever.",
+    )
     # No person and no training run comes near it; one script in a loop can't crowd out the others.
     rate_per_s: float = Field(
         200.0, gt=0, description="Requests a second per caller; above it 429."
@@ -123,6 +130,19 @@ class ServingSettings(SettingsGroup):
         gt=0,
         le=1,
         description="Part of max_connections that one address may have; 1 behind a single proxy.",
+    )
+    # A quick features.py takes microseconds; meanwhile the event loop answers nobody, once.
+    features_s: float = Field(
+        1.0,
+        gt=0,
+        description="How long features.py may take for one request or batch of requests; then 503.",
+    )
+    # Longer than any interrupt takes to arrive. What still stands is held by a call into C.
+    stuck_s: float = Field(
+        15.0,
+        ge=0,
+        description="How long the event loop may stand still before the process is ended; 0: for "
+        "ever.",
     )
     drain_s: float = Field(
         20.0, ge=0, description="How long running requests may take after SIGTERM."

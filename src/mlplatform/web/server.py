@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow, Unavailable
-from mlplatform.telemetry import logger
+from mlplatform.telemetry import logger, turned, unwatch, watch
 from mlplatform.web import pages, problem
 from mlplatform.web.forms import as_get, until_close
 from mlplatform.web.places import Places
@@ -73,9 +74,38 @@ class Config(uvicorn.Config):
         self.places = Places(_room_for(max_connections), address_share)
 
 
-def run(config: Config) -> None:
+class WatchedServer(uvicorn.Server):
+    """Ends its process when the event loop has stood still for `stuck_s` (0: never).
+
+    Whoever runs it starts it again: a loop that a call into C holds answers nobody, and no health
+    page can say so.
+    """
+
+    def __init__(self, config: Config, *, stuck_s: float) -> None:
+        super().__init__(config)
+        self._stuck_s = stuck_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Watched from the first tick on: a start may wait for others."""
+        await super().startup(sockets)
+        if self._stuck_s:
+            watch(self._stuck_s)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called about ten times a second."""
+        turned()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """The drain has time limits of its own."""
+        if self._stuck_s:
+            unwatch()
+        await super().shutdown(sockets)
+
+
+def run(config: Config, *, stuck_s: float) -> None:
     """Serve on one process until SIGTERM or SIGINT; returns after the drain."""
-    uvicorn.Server(config).run()
+    WatchedServer(config, stuck_s=stuck_s).run()
 
 
 class Connection(HttpToolsProtocol):

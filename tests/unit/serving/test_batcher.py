@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mlplatform.errors import PlatformError
+from mlplatform.errors import FeaturesOverrun, PlatformError
 from mlplatform.serving.batcher import Batcher
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import LoadedModel
@@ -221,3 +221,26 @@ def test_a_client_that_went_away_harms_nobody(scene: Scene, executor: ThreadPool
         return await rig.ask(here)
 
     assert [[4.0]] == asyncio.run(run())
+
+
+def test_only_the_request_that_runs_too_long_fails_and_later_calls_leave_the_loop(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
+    """Who shared the call with it is answered; the event loop is not held a second time."""
+
+    class Slow:
+        def predict(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
+            if (table["bmi"] == 7.0).any():
+                raise FeaturesOverrun("features.py took longer than 1 s for these rows")
+            return {"prediction": table["bmi"]}
+
+    async def run() -> tuple[list[Any], bool]:
+        model = scene["model"](Slow())
+        rig = Rig(model, executor)
+        ages = (1.0, 7.0, 3.0)
+        found = await rig.ask(*(scene["pending"](age) for age in ages))
+        return [type(one).__name__ if isinstance(one, Exception) else one for one in found], (
+            model.expected_s(1, 1) > 1.0
+        )
+
+    assert ([[1.0], "FeaturesOverrun", [3.0]], True) == asyncio.run(run())
