@@ -7,13 +7,17 @@ exists only if `CATALOGUE` lists it: `counter("nonsense")` fails the type check 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import logging
+import os
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -26,6 +30,7 @@ from prometheus_client import (
     start_http_server,
 )
 
+from mlplatform.log_writer import LogWriter
 from mlplatform.settings import TelemetrySettings
 
 SECONDS = (
@@ -82,6 +87,7 @@ MetricName = Literal[
     "trainer_step_seconds",
     "backup_seconds",
     "backup_bytes",
+    "log_dropped_lines_total",
 ]
 
 
@@ -172,6 +178,9 @@ CATALOGUE: dict[MetricName, Metric] = {
     ),
     "backup_seconds": Metric("histogram", "One snapshot of the registry."),
     "backup_bytes": Metric("gauge", "Size of the last snapshot."),
+    "log_dropped_lines_total": Metric(
+        "counter", "Log lines that were dropped, since the log could not be written in time."
+    ),
 }
 
 _timer: dict[str, float] = {}  # of `watch`; empty in a process that is not watched
@@ -181,7 +190,7 @@ _making = threading.Lock()
 
 
 class _LogStream:
-    """Where log lines go.
+    """Where log lines go when stderr is no file of the system (under a test).
 
     A log that can't be written (its reader is gone, the disk is full) must not break the work that
     it is about.
@@ -218,7 +227,11 @@ def _console_renderers() -> list[Any]:
 
 
 def configure(settings: TelemetrySettings, *, process: str) -> None:
-    """Set up logging of this process to stderr. Called once, by the command line."""
+    """Set up logging of this process to stderr. Called once, by the command line.
+
+    Lines leave through a thread (LogWriter): a full pipe or a disk that hangs blocks nobody.
+    """
+    stream = cast("TextIO", _stream())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -231,7 +244,7 @@ def configure(settings: TelemetrySettings, *, process: str) -> None:
     structlog.configure(
         processors=[*shared, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _LogStream(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(stream),  # one write a line
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
@@ -239,10 +252,33 @@ def configure(settings: TelemetrySettings, *, process: str) -> None:
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     # Libraries are heard from WARNING on: what they say below that is not for whoever runs us.
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+def _stream() -> LogWriter | _LogStream:
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return _LogStream(sys.stderr)
+    os.set_inheritable(descriptor, False)
+    writer = LogWriter(
+        descriptor,
+        on_drop=counter("log_dropped_lines_total").inc,
+        on_recovery=lambda lines: logger("log").warning("log lines were dropped", lines=lines),
+    )
+
+    def last_words(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        writer.write("".join(traceback.format_exception(kind, error, trace)))
+
+    # The end of a process waits for its last lines, but not for good.
+    sys.excepthook = last_words
+    atexit.register(writer.drain)
+    return writer
 
 
 def logger(component: str) -> structlog.typing.FilteringBoundLogger:

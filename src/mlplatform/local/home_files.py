@@ -17,7 +17,7 @@ NAMES: TypeAdapter[list[str]] = TypeAdapter(list[str])
 def read(path: Path, shape: TypeAdapter[T], *, fix: str) -> T | None:
     """What the file holds; None when there is none.
 
-    Raises SettingsError with `fix`, in one line, for a file that can't be read, is no JSON, or is
+    Raises SettingsError with `fix`, in one line, for a file that can't be read, is not JSON, or is
     of another shape.
     """
     try:

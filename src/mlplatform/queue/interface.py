@@ -66,8 +66,8 @@ class Consumer(Protocol):
 
     One thread at a time, and it polls without long pauses. For a partition that is newly assigned
     `poll` calls `bind` and `positions`, and reads on from there. Positions that the queue no longer
-    holds, or does not hold yet, raise RecordsGone: nothing is skipped silently, and nothing is read until a
-    person has decided.
+    holds, or does not hold yet, raise RecordsGone: nothing is skipped silently, and nothing is read
+    until a person has decided.
     """
 
     @property
