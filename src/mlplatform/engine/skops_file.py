@@ -15,29 +15,34 @@ from skops.io._utils import read_schema
 from mlplatform.engine.skops_trust import opens_files, trusted
 from mlplatform.errors import IntegrityFailure
 
+_GROWTH, _ROOM = 20, 1 << 20
+"""A file may unpack to 20 times its size and 1 MiB: training writes it uncompressed, and files that
+a person compressed shrink to a tenth."""
+
 
 def build(data: bytes, allowed: Sequence[str]) -> Any:
     """The estimator of a skops file. Raises IntegrityFailure as `judged` does."""
-    return judged(data, allowed).construct()
+    tree = judged(data, allowed)
+    try:
+        return tree.construct()
+    except Exception as error:
+        raise _damaged(error) from error
 
 
 def judged(data: bytes, allowed: Sequence[str]) -> Node:
     """The tree of a skops file, of which nothing has been built.
 
     `allowed` are names from settings, beyond what is trusted by rule. Raises IntegrityFailure that
-    names everything else.
+    names everything else, or says what is wrong with the file.
     """
-    with ZipFile(io.BytesIO(data)) as archive:
-        schema, context = read_schema(archive)
-        if context.protocol != PROTOCOL:
-            raise IntegrityFailure(
-                f"the model is a skops file of protocol {context.protocol}, not {PROTOCOL}",
-                field="model.skops",
-                fix="train again",
-            )
-        tree = get_tree(schema, context, trusted=None)
-    nodes = tuple(_nodes(tree))
-    strange = {why for node in nodes if (why := _complaint(node, allowed))}
+    try:
+        tree = _tree(data)
+        nodes = tuple(_nodes(tree))
+        strange = {why for node in nodes if (why := _complaint(node, allowed))}
+    except IntegrityFailure:
+        raise
+    except Exception as error:  # what a damaged file raises depends on the place of the damage
+        raise _damaged(error) from error
     if strange:
         raise IntegrityFailure(
             f"the model holds types that are not trusted: {', '.join(sorted(strange))}",
@@ -47,8 +52,59 @@ def judged(data: bytes, allowed: Sequence[str]) -> Node:
             "they are loaded, list them there for trainer and serving (in local mode: set it when "
             "`mlplatform up` starts)",
         )
-    audit_tree(tree, trusted=sorted({_name(node) for node in nodes} | set(allowed)))
+    try:
+        # skops' own audit is the second lock; it also judges the bit generator of a Generator.
+        audit_tree(tree, trusted=sorted({_name(node) for node in nodes} | set(allowed)))
+    except TypeError as error:
+        raise _damaged(error) from error
     return tree
+
+
+def _tree(data: bytes) -> Node:
+    with ZipFile(io.BytesIO(data)) as archive:
+        _refuse_growth(data, sum(entry.file_size for entry in archive.infolist()))
+        schema, context = read_schema(archive)
+        if context.protocol != PROTOCOL:
+            raise IntegrityFailure(
+                f"the model is a skops file of protocol {context.protocol}, not {PROTOCOL}",
+                field="model.skops",
+                fix="train again",
+            )
+        _refuse_growth(data, _referred(archive, schema))
+        return get_tree(schema, context, trusted=None)
+
+
+def _refuse_growth(data: bytes, unpacked: int) -> None:
+    """Nothing has been unpacked yet: sizes are those that the file declares."""
+    if unpacked > _GROWTH * len(data) + _ROOM:
+        raise IntegrityFailure(
+            f"the model's {len(data)} bytes unpack to {unpacked}; skops stores without compression",
+            field="model.skops",
+        )
+
+
+def _referred(archive: ZipFile, schema: Any) -> int:
+    """Bytes that skops reads, which reads a file once for each node that refers to it."""
+    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    total, seen, waiting = 0, set(), [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+            known, name = value.get("__id__"), value.get("file")
+            if isinstance(name, str) and (not known or known not in seen):
+                total += sizes.get(name, 0)
+                seen.add(known)
+    return total
+
+
+def _damaged(error: Exception) -> IntegrityFailure:
+    return IntegrityFailure(
+        f"the skops file can't be read: {type(error).__name__}: {str(error)[:200]}",
+        field="model.skops",
+    )
 
 
 def _nodes(tree: Node) -> Iterator[Node]:

@@ -177,7 +177,8 @@ def _resolved(module: str, name: str) -> Any:
         part in _REFUSED_PARTS for part in parts
     ):
         return None
-    return vars(sys.modules[module]).get(name) if module in sys.modules else None
+    known = sys.modules.get(module)
+    return vars(known).get(name) if known is not None else None
 
 
 def _class(module: str, name: str) -> type | None:

@@ -141,9 +141,9 @@ HOSTILE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _file(state: dict[str, Any], *, protocol: int = PROTOCOL) -> bytes:
+def _file(state: dict[str, Any], *, protocol: int = PROTOCOL, numbers: int = 3) -> bytes:
     buffer, array = io.BytesIO(), io.BytesIO()
-    np.save(array, np.arange(3))
+    np.save(array, np.arange(numbers))
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("array.npy", array.getvalue())
         archive.writestr("schema.json", json.dumps({**state, "protocol": protocol}))
@@ -199,6 +199,37 @@ def test_harmless_files_that_are_made_by_hand_load(crafted) -> None:
     engine = crafted(_object(_PIPELINE, steps=_list(_tuple(_json("a"), inside))))
 
     assert "SkopsEngine" == type(engine).__name__
+
+
+def test_a_file_that_is_read_again_and_again_is_refused_before(crafted) -> None:
+    """Each node that refers to an array reads it: what all of them read together is bounded."""
+    many = _list(*(_array() for _ in range(2000)))
+
+    with pytest.raises(IntegrityFailure, match="unpack to 1600256000"):
+        crafted(many, numbers=100_000)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        _object(_PIPELINE, steps={"__loader__": "JsonNode"}),
+        {**_array(), "file": "none.npy"},
+        {**_array(), "__module__": ["numpy"]},
+        _node("ObjectNode", _PIPELINE, content=_json(5)),
+        _node("ObjectNode", _PIPELINE, content=_list(_json(5))),
+        _node("NoSuchNode", "numpy.ndarray"),
+        _node(
+            "RandomGeneratorNode",
+            "numpy.random._generator.Generator",
+            content={"bit_generator": _dict(bit_generator=_json("seed")), "seed_seq": _dict()},
+        ),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_one_error(state: dict[str, Any], crafted) -> None:
+    """Whatever skops, NumPy or scikit-learn raise for it."""
+    with pytest.raises(IntegrityFailure, match="can't be read"):
+        crafted(state)
 
 
 def test_no_file_decides_what_is_imported(crafted) -> None:
