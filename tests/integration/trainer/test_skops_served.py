@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 import pytest
 
+from mlplatform.client.serving import ServingClient
 from mlplatform.engine.load import load, read_signature
 from mlplatform.registry.store import ModelStore
 
@@ -56,8 +57,8 @@ run(settings.load())
 
 
 @contextmanager
-def _serving(bank: Any, home: Path) -> Iterator[httpx.Client]:
-    """A serving process that follows the pipeline, and a client of it."""
+def _serving(bank: Any, home: Path) -> Iterator[str]:
+    """A serving process that follows the pipeline; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -81,17 +82,17 @@ def _serving(bank: Any, home: Path) -> Iterator[httpx.Client]:
             [sys.executable, "-c", CHILD], env=environment, stdout=log, stderr=log
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            _until(lambda: _ready(client), (home / "serving.log").read_text)
-            yield client
+        url = f"http://127.0.0.1:{port}"
+        _until(lambda: _ready(url), (home / "serving.log").read_text)
+        yield url
     finally:
         process.terminate()
         process.wait(DEADLINE_S)
 
 
-def _ready(client: httpx.Client) -> bool:
+def _ready(url: str) -> bool:
     try:
-        return client.get("/readyz").status_code == 200
+        return httpx.get(f"{url}/readyz").status_code == 200
     except httpx.TransportError:
         return False
 
@@ -129,12 +130,12 @@ def test_a_model_out_of_a_skops_file_is_trained_promoted_and_answers(
         "home": np.array([row["home"] for row in asked], dtype=object),
     }
     proven = load(tmp_path / "model", form, trusted=()).predict(features)
-    with _serving(bank, tmp_path) as client:
-        answer = client.post(f"/v1/models/{bank.name}/predict", json={"rows": asked})
+    with _serving(bank, tmp_path) as url, ServingClient(url, None) as client:
+        answer = client.predict(bank.name, asked)
 
     assert ("champion", "skops") == (outcome.state, outcome.format)
-    assert (200, outcome.version) == (answer.status_code, answer.json()["version"])
-    assert proven["prediction"].tolist() == answer.json()["predictions"]
+    assert outcome.version == answer.version
+    assert proven["prediction"].tolist() == answer.predictions
     assert proven["probabilities"][:, 1] == pytest.approx(
-        np.array([of_classes["yes"] for of_classes in answer.json()["probabilities"]])
+        np.array([of_classes["yes"] for of_classes in answer.probabilities or ()])
     )
