@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 
 from mlplatform.cli.connection import Platform
 from mlplatform.client.pipelines import sample_row
+from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.dataapi.rows import csv
 from mlplatform.errors import InvalidInput, SettingsError
 
 Row = dict[str, Any]
@@ -26,17 +28,41 @@ def rows_of(platform: Platform, name: str, row: str | None, file: Path | None) -
     if row is not None:
         return from_json(row, "--row")
     assert file is not None
-    rows = _from_csv(_read(file)) if file.suffix == ".csv" else from_json(_read(file), str(file))
-    return _without_target(platform, name, rows)
+    definition = _definition(platform, name)
+    body = _read(file)
+    if file.suffix == ".csv":
+        rows = from_csv(body, definition, str(file))
+    else:
+        rows = from_json(_text(body, file), str(file))
+    # A file may be labelled; what is to be predicted must not be sent.
+    target = definition.target.name
+    return [{key: value for key, value in row.items() if key != target} for row in rows]
+
+
+def from_csv(body: bytes, definition: PipelineDefinition, where: str) -> list[Row]:
+    """The rows of a CSV body, as the data API reads it: by the declared columns.
+
+    Raises InvalidInput that names the line of the first record that is no row.
+    """
+    rows = []
+    for record in csv.read(io.BytesIO(body), definition):
+        if record.reason:
+            column = f", column {record.column}" if record.column else ""
+            raise InvalidInput(f"line {record.line}{column}: {record.reason}", field=where)
+        rows.append({name: values[0] for name, values in json.loads(record.inputs).items()})
+    if not rows:
+        raise InvalidInput("no rows below the header", field=where)
+    return rows
 
 
 def from_json(text: str, where: str) -> list[Row]:
     """A row, a list of rows, or a row a line. Raises InvalidInput for anything else."""
     try:
-        found = json.loads(text)
+        found = _json(text)
     except ValueError as whole:
         try:
-            found = [json.loads(line) for line in text.splitlines() if line.strip()]
+            # Not splitlines: a text may hold U+2028.
+            found = [_json(line) for line in text.split("\n") if line.strip()]
         except ValueError:
             raise InvalidInput(f"not JSON: {whole}", field=where) from whole
     rows = found if isinstance(found, list) else [found]
@@ -45,42 +71,45 @@ def from_json(text: str, where: str) -> list[Row]:
     return rows
 
 
-def _from_csv(text: str) -> list[Row]:
-    return [
-        {name: _number(value) for name, value in line.items()}
-        for line in csv.DictReader(text.splitlines())
-    ]
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
 
 
-def _number(text: str | None) -> Any:
-    """A CSV cell as JSON would have it: a number, true, false or null if it reads so, else text."""
-    if not text:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float | bool) else text
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    found: Row = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key '{name}' is there twice")
+        found[name] = value
+    return found
 
 
-def _read(path: Path) -> str:
-    """The text of a file, or of standard input for `-`."""
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not a number that JSON knows; write null")
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, or of standard input for `-`."""
     if str(path) == "-":
-        return sys.stdin.read()
+        return sys.stdin.buffer.read()
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_bytes()
+    except OSError as error:
         raise SettingsError(f"can't read {path}: {error}", field="FILE") from error
 
 
-def _without_target(platform: Platform, name: str, rows: list[Row]) -> list[Row]:
-    """A file may be labelled; what is to be predicted must not be sent."""
+def _text(body: bytes, path: Path) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"can't read {path}: {error}", field="FILE") from error
+
+
+def _definition(platform: Platform, name: str) -> PipelineDefinition:
     with platform.dataapi("client") as api:
-        target = api.pipeline(name).parsed().target.name
-    return [{key: value for key, value in row.items() if key != target} for row in rows]
+        return api.pipeline(name).parsed()
 
 
 def _example(platform: Platform, name: str) -> str:
-    with platform.dataapi("client") as api:
-        row = sample_row(api.pipeline(name).parsed())
+    row = sample_row(_definition(platform, name))
     return f"mlplatform predict {name} --row '{json.dumps(row)}'"

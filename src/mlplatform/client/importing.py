@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.frozen import Frozen
@@ -77,38 +75,53 @@ def _pieces(file: Path) -> Iterator[bytes]:
         if file.suffix in (".arrow", ".feather"):
             yield file.read_bytes()  # it can't be cut without reading it
         elif file.suffix == ".csv":
-            with file.open(newline="") as text:
+            # Surrogates stand for bytes that are not UTF-8: the server judges them, not we.
+            with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
                 yield from _csv_pieces(text)
         else:
             with file.open("rb") as lines:
                 yield from iter(lambda: b"".join(lines.readlines(PIECE_BYTES)), b"")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
         raise SettingsError(f"can't read {file}: {error}", field="FILE") from error
 
 
-def _csv_pieces(text: io.TextIOBase) -> Iterator[bytes]:
-    """Pieces that begin with the header.
+def _csv_pieces(text: Iterable[str]) -> Iterator[bytes]:
+    """Pieces that begin with the header, cut between records, every byte as it is in the file.
 
-    Read and written as CSV, since a quoted cell may hold line breaks.
+    Read as CSV, since a quoted cell may hold line breaks, and in the server's way.
     """
-    reader = csv.reader(text)
-    header = next(reader, None)
-    if header is None:
+    lines: list[str] = []
+    reader = csv.reader(_remembered(text, lines), strict=True)
+    if not _next_record(reader):
         return
-    out, writer = _begin(header)
-    rows = 0
-    for row in reader:
-        writer.writerow(row)
-        rows += 1
-        if out.tell() > PIECE_BYTES:
-            yield out.getvalue().encode()
-            (out, writer), rows = _begin(header), 0
-    if rows:
-        yield out.getvalue().encode()
+    header = "".join(lines)
+    header += "" if header.endswith(("\n", "\r")) else "\n"
+    lines.clear()
+    size = measured = 0
+    while _next_record(reader):
+        size += sum(map(len, lines[measured:]))
+        measured = len(lines)
+        if size > PIECE_BYTES:
+            yield _encoded(header, lines)
+            lines.clear()
+            size = measured = 0
+    if lines:
+        yield _encoded(header, lines)
 
 
-def _begin(header: list[str]) -> tuple[io.StringIO, Any]:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    return out, writer
+def _remembered(text: Iterable[str], lines: list[str]) -> Iterator[str]:
+    for line in text:
+        lines.append(line)
+        yield line
+
+
+def _next_record(reader: Iterator[list[str]]) -> bool:
+    """Go to the end of the next record. What is not CSV is a record too: the server refuses it."""
+    try:
+        return next(reader, None) is not None
+    except csv.Error:
+        return True
+
+
+def _encoded(header: str, lines: list[str]) -> bytes:
+    return (header + "".join(lines)).encode("utf-8", "surrogateescape")

@@ -163,10 +163,13 @@ def _number(value: Any) -> tuple[float, str]:
 
 
 def _whole_number(value: Any) -> tuple[int, str]:
-    """Whole floats pass up to 2**53: clients that know only floats send 3 as 3.0."""
+    """Whole floats pass below 2**53: clients that know only floats send 3 as 3.0.
+
+    At 2**53 a float may stand for the next whole number, which it can't hold.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0, f"is a {_kind(value)}, not a whole number"
-    if isinstance(value, float) and not (value.is_integer() and abs(value) <= EXACT):
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < EXACT):
         return 0, "is not a whole number"
     return (int(value), "") if -INT64 <= value < INT64 else (0, "is too large for 64 bits")
 

@@ -7,8 +7,25 @@ import pytest
 from mlplatform import settings
 from mlplatform.cli import rows
 from mlplatform.cli.connection import Platform
+from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 
+DEFINITION = PipelineDefinition.parse(
+    {
+        "name": "flowers",
+        "description": "Size of a flower.",
+        "task": "regression",
+        "columns": [
+            {"name": "a", "dtype": "float64"},
+            {"name": "b", "dtype": "string"},
+            {"name": "c", "dtype": "bool"},
+            {"name": "d", "dtype": "float64", "nullable": True},
+        ],
+        "target": {"name": "y", "dtype": "float64", "unit": "cm"},
+        "tuning": {"metric": "r2"},
+        "gates": [{"metric": "r2", "min": 0}],
+    }
+)
 NOWHERE = Platform(settings.Settings(), None)
 
 
@@ -22,20 +39,76 @@ def test_rows_of_the_command_line() -> None:
     ("name", "text"),
     [
         ("rows.csv", "a,b,c,d\n1.5,north,true,\n"),
+        ("rows.csv", "\ufeffa,b,c,d,y\r\n\r\n1.5,north,True,NaN,3\r\n"),
         ("rows.ndjson", '{"a": 1.5, "b": "north", "c": true, "d": null}\n'),
-        ("rows.json", '[{"a": 1.5, "b": "north", "c": true, "d": null}]'),
+        ("rows.json", '\ufeff[{"a": 1.5, "b": "north", "c": true, "d": null, "y": 3}]'),
     ],
 )
 def test_rows_of_files(
     tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CSV, NDJSON and JSON files give the same rows: numbers are numbers, an empty cell is null."""
-    monkeypatch.setattr(rows, "_without_target", lambda _platform, _name, found: found)
-    (tmp_path / name).write_text(text)
+    """CSV, NDJSON and JSON files give the same rows, by the declared columns; none has a target."""
+    monkeypatch.setattr(rows, "_definition", lambda _platform, _name: DEFINITION)
+    (tmp_path / name).write_bytes(text.encode())
 
     assert [{"a": 1.5, "b": "north", "c": True, "d": None}] == rows.rows_of(
         NOWHERE, "p", None, tmp_path / name
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("01234", "01234"),
+        ("7", "7"),
+        ("true", "true"),
+        ("NaN", "NaN"),
+        ('"b\ne"', "b\ne"),
+        ('"b\r\ne"', "b\r\ne"),
+        ('"say ""so"""', 'say "so"'),
+        ("b\u2028e", "b\u2028e"),
+        ("b\x85e", "b\x85e"),
+    ],
+)
+def test_a_text_of_csv_stays_as_it_is(cell: str, text: str) -> None:
+    """A text column holds texts, whatever they look like."""
+    body = f"a,b,c\n1,{cell},false\n".encode()
+
+    assert [{"a": 1.0, "b": text, "c": False}] == rows.from_csv(body, DEFINITION, "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'a,b,c\n1,"b\ne",true\n1,2,true,4\n', "line 4: it has 4 fields, the header has 3"),
+        (b"a,b,c\n\n1,2\n", "line 3: it has 2 fields, the header has 3"),
+        (b'a,b,c\n1,"a"b,true\n', "line 2: not CSV"),
+        (b"a,b,c\n1,\xff,true\n", "line 2: not UTF-8"),
+        (b"a,b,c,a\n", "column 'a' is there twice"),
+        (b"a,b\n", "the header lacks the column c"),
+        (b"a,b,c\n", "no rows below the header"),
+        (b"", "line 1: no header can be read"),
+    ],
+)
+def test_csv_that_holds_no_rows_is_refused_with_its_line(body: bytes, message: str) -> None:
+    """A bad line is named as in the file, and never a traceback."""
+    with pytest.raises(InvalidInput, match=message):
+        rows.from_csv(body, DEFINITION, "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [('{"a": 1, "a": 2}', "the key 'a' is there twice"), ('{"a": NaN}', "NaN is not a number")],
+)
+def test_json_with_two_meanings_is_refused(text: str, message: str) -> None:
+    """A key that is there twice, and numbers that JSON doesn't know, are named."""
+    with pytest.raises(InvalidInput, match=message):
+        rows.from_json(text, "--row")
+
+
+def test_a_text_of_json_may_hold_any_line_break() -> None:
+    """Only a line feed ends a row of NDJSON."""
+    assert [{"b": "x\u2028y"}, {"b": "z"}] == rows.from_json('{"b": "x\u2028y"}\n{"b": "z"}', "-")
 
 
 def test_lines_are_rows() -> None:

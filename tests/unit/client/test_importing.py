@@ -96,3 +96,17 @@ def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
         importing.send_file(Server(), "p", tmp_path / "rows.xls", on_progress=lambda _: None)
     with pytest.raises(SettingsError, match=r"can't read .*rows\.csv"):
         importing.send_file(Server(), "p", tmp_path / "rows.csv", on_progress=lambda _: None)
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 8 * 1024 * 1024], ids=["cut", "whole"])
+def test_csv_is_sent_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    """No byte of a record changes on its way: what is not CSV is for the data API to judge."""
+    monkeypatch.setattr(importing, "PIECE_BYTES", piece_bytes)
+    records = [b'"a"b,1\n', b'"x\r\ny",2\r\n', b"\xff,3\n", b"z\xe2\x80\xa8,4,5\n", b'"open,6\n']
+    file = tmp_path / "history.csv"
+    file.write_bytes(b"name,n\n" + b"".join(records))
+    pieces = [piece.removeprefix(b"name,n\n") for piece in importing._pieces(file)]
+
+    assert (records if piece_bytes == 1 else [b"".join(records)]) == pieces

@@ -80,6 +80,7 @@ def test_good_values_pass_unchanged(column: Column, values: Any, dtype: Any) -> 
         (INT, math.nan, "nan is not a whole number"),
         (INT, math.inf, "inf is not a whole number"),
         (INT, 1e17, "1e+17 is not a whole number"),
+        (INT, float(2**53), "9007199254740992.0 is not a whole number"),
         (INT, 2**63, "9223372036854775808 is too large for 64 bits"),
         (INT, False, "False is a bool, not a whole number"),
         (INT, "1", "'1' is a string, not a whole number"),

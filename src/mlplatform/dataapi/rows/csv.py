@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from mlplatform.contracts.columns import DType
@@ -58,18 +59,21 @@ def _records(lines: _RecentLines, definition: PipelineDefinition) -> Iterator[Re
     lines.taken()
     number = 0
     while True:
+        line = reader.line_num + 1
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:  # the reader begins anew with the next line
             number += 1
-            yield Record(number, reason=f"not CSV: {error}", text=_readable(lines.taken()))
+            text = _readable(lines.taken())
+            yield Record(number, reason=f"not CSV: {error}", text=text, line=line)
             continue
         text = lines.taken()
         if fields:
             number += 1
-            yield _record(number, header, kinds, fields, text)
+            record = _record(number, header, kinds, fields, text)
+            yield replace(record, line=line) if record.reason else record
 
 
 def _record(

@@ -164,7 +164,10 @@ def _number(value: Any, target: Target) -> float:
     if not math.isfinite(number):
         raise LabelFault("label", f"'{target.name}' is a number, and this one is too large")
     if target.dtype == "int64" and (
-        number != value or not number.is_integer() or abs(number) > EXACT
+        number != value
+        or not number.is_integer()
+        # A float of 2**53 may have been the next whole number, which it can't hold.
+        or abs(number) + isinstance(value, float) > EXACT
     ):
         raise LabelFault("label", f"'{target.name}' is a whole number of at most 2**53")
     return number

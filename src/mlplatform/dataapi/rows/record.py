@@ -35,6 +35,7 @@ class Record:
     reason: str = ""
     column: str = ""
     text: str = ""  # what was sent, when it can't be read
+    line: int = 0  # of a text body: where it begins (1 is the first); 0: not known
 
 
 def row(number: int, values: Mapping[str, Any], text: str) -> Record:
