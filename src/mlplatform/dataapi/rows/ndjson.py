@@ -11,6 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from mlplatform.dataapi.rows.record import Record, row
+from mlplatform.dataapi.rows.repeated import repeated_key
 
 _decoder = msgspec.json.Decoder()
 
@@ -35,4 +36,8 @@ def _record(number: int, line: bytes) -> Record:
         return Record(number, reason="not a row: nested too deeply", text=text)
     if not isinstance(document, dict):
         return Record(number, reason="not a JSON object", text=text)
-    return row(number, document, text)
+    record = row(number, document, text)
+    # After the row is known to be flat: what is nested deeply can't be read again.
+    if not record.reason and (key := repeated_key(line, len(document))) is not None:
+        return Record(number, reason=f"the key '{key}' is there twice", column=key, text=text)
+    return record
