@@ -48,6 +48,8 @@ def moment(value: Any) -> datetime | str:
 
     Text that says what is wrong when it is neither.
     """
+    if _date_in_digits(value):
+        return f"{shown(value)} may be a date or seconds since the epoch; write it as 2025-01-02"
     try:
         if isinstance(value, str):
             parsed = datetime.fromisoformat(value)
@@ -61,6 +63,19 @@ def moment(value: Any) -> datetime | str:
     return (
         found if FIRST <= found < LAST else f"{shown(value)} is not between the years 1900 and 2200"
     )
+
+
+def _date_in_digits(value: Any) -> bool:
+    """Whether a value may be meant as YYYYMMDD, which text and number would give two meanings."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value)
+    if len(text) != 8 or not (text.isascii() and text.isdigit()):
+        return False
+    try:
+        return FIRST.year <= datetime.fromisoformat(text).year < LAST.year
+    except ValueError:
+        return False
 
 
 def _times(flat: FlatRows, name: str | None, faults: list[Fault]) -> list[datetime]:
