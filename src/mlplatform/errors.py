@@ -7,6 +7,7 @@
     │   ├── TooLarge             above a documented size limit
     │   │   └── HeadTooLarge     request line and headers are
     │   ├── TooSlow              the body did not arrive in time
+    │   ├── FeaturesEnded        features.py ran too long for these rows, or ended its process
     │   └── UnsupportedMedia     a content type or encoding that is not supported
     ├── Unauthenticated          no token, or an unknown one
     ├── Forbidden                the token is known, its role does not allow this
@@ -70,6 +71,10 @@ class HeadTooLarge(TooLarge):
 
 class TooSlow(InvalidInput):
     """The body did not arrive within the documented time."""
+
+
+class FeaturesEnded(InvalidInput):
+    """The pipeline's features.py ran too long for these rows, or ended its process."""
 
 
 class UnsupportedMedia(InvalidInput):

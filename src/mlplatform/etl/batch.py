@@ -23,7 +23,10 @@ from mlplatform.features.parse import to_columns
 def process(
     requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet
 ) -> FeatureBatch:
-    """Every row of the requests: a feature row, or a bad one with all that is wrong with it."""
+    """Every row of the requests: a feature row, or a bad one with all that is wrong with it.
+
+    Raises FeaturesEnded when there are several and features.py does not come back from their rows.
+    """
     flat = unpack(requests, definition)
     raw = {column.name: flat.values[column.name] for column in definition.columns}
     columns, wrong = to_columns(raw, definition.columns)
@@ -31,7 +34,8 @@ def process(
     faults = _by_row(flat.faults, [*wrong, *notes.faults, *check(columns, definition.columns)])
     # Only clean rows reach the pipeline's code, so that it may rely on its declared columns.
     usable = np.array([row for row in range(len(flat.ids)) if row not in faults], dtype=np.intp)
-    made = engineer(features, {name: array[usable] for name, array in columns.items()})
+    clean = {name: array[usable] for name, array in columns.items()}
+    made = engineer(features, clean, several=len(requests) > 1)
     for fault in made.faults:
         faults[int(usable[fault.row])] = [fault]
     good = [int(usable[place]) for place in made.good]

@@ -18,6 +18,7 @@ from mlplatform.database.feature_sets import RecordedSet
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.features import code
+from mlplatform.features.apart import load_apart
 from mlplatform.features.code import FeatureSet
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
@@ -44,11 +45,13 @@ class Catalogue:
         source: SourceSettings,
         *,
         retry_s: float,
+        features_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._warehouse = warehouse
         self._source = source
         self._retry_s = retry_s
+        self._features_s = features_s
         self._clock = clock
         self._loaded: dict[tuple[str, str], tuple[PipelineDefinition, FeatureSet, str]] = {}
         # digest -> (commit that failed, when to try again)
@@ -62,6 +65,8 @@ class Catalogue:
         """
         with self._warehouse.transaction() as connection:
             recorded = feature_sets.in_use(connection)
+        used = {(item.pipeline, item.digest) for item in recorded}
+        self._loaded = {key: kept for key, kept in self._loaded.items() if key in used}
         ready = []
         for item in recorded:
             key = (item.pipeline, item.digest)
@@ -75,6 +80,13 @@ class Catalogue:
         self._loaded.pop((ready.pipeline, ready.digest), None)
         self._put_aside(ready.pipeline, ready.digest, "", error)
 
+    def _features(
+        self, definition: PipelineDefinition, source: bytes | None, digest: str
+    ) -> FeatureSet:
+        if source is None:
+            return code.load(definition, None, digest=digest)
+        return load_apart(definition, source, digest=digest, limit_s=self._features_s)
+
     def _rests(self, item: RecordedSet) -> bool:
         commit, until = self._resting.get((item.pipeline, item.digest), ("", 0.0))
         # A newer commit is tried at once: somebody may just have mended it.
@@ -86,7 +98,7 @@ class Catalogue:
                 item.definition, where=f"definition of {item.pipeline}"
             )
             source = checkout(self._source, ref=item.commit).features(item.pipeline)
-            features = code.load(definition, source, digest=item.digest)
+            features = self._features(definition, source, item.digest)
             if item.table_name is None:  # a table from before this rule goes on
                 check_features(definition, features.features)
             with self._warehouse.transaction() as connection:

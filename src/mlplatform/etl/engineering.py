@@ -7,10 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlplatform.contracts.columns import NUMPY, Columns, length
-from mlplatform.errors import InvalidInput
+from mlplatform.errors import FeaturesEnded, InvalidInput
 from mlplatform.features.code import FeatureSet
 from mlplatform.features.fault import Fault
 from mlplatform.features.parse import storable
+
+MOST_ENDS = 20
+"""After so many calls of one request that had to be ended, rows are not told apart any more.
+
+Each costs the whole time limit, and a transaction is open."""
 
 
 @dataclass
@@ -22,15 +27,17 @@ class Engineered:
     faults: list[Fault] = field(default_factory=list)
 
 
-def engineer(features: FeatureSet, columns: Columns) -> Engineered:
+def engineer(features: FeatureSet, columns: Columns, *, several: bool = False) -> Engineered:
     """Apply the pipeline's code to all rows.
 
     The whole batch is one call. Only when it raises is it halved, until the bad rows are alone:
-    some 2 · log2(n) more calls for one of them, 2 · n when all are bad.
+    some 2 · log2(n) more calls for one of them, 2 · n when all are bad. Raises FeaturesEnded when the
+    rows are those of `several` requests, which the caller narrows from step to step.
     """
     result = Engineered({})
     parts: list[Columns] = []
     open_ranges = [(0, length(columns))]
+    ends = 0
     while open_ranges:
         first, last = open_ranges.pop()
         if first == last:  # an empty batch
@@ -39,8 +46,14 @@ def engineer(features: FeatureSet, columns: Columns) -> Engineered:
         try:
             parts.append(features.apply(part))
         except InvalidInput as error:
-            if last - first == 1:
-                result.faults.append(Fault(first, error.field, error.message))
+            ended = isinstance(error, FeaturesEnded)
+            if ended and several:
+                raise
+            ends += ended
+            if last - first == 1 or (ended and ends > MOST_ENDS):
+                result.faults += [
+                    Fault(row, error.field, error.message) for row in range(first, last)
+                ]
                 continue
             middle = (first + last) // 2
             # The stack gives the front half next, so that parts and rows stay in order.

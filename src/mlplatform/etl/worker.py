@@ -153,7 +153,7 @@ class Worker:
     def _narrow(
         self, cursor: Cursor, item: Ready, requests: list[RawRequest], error: InvalidInput
     ) -> int:
-        """The database refuses something that our checks let pass.
+        """The database refuses what our checks let pass, or features.py does not come back.
 
         Its request is found by halving the batch from step to step; then all its rows are put into
         quarantine.
@@ -161,7 +161,7 @@ class Worker:
         counter("etl_failures_total").labels(cursor.pipeline).inc()
         count = len(requests)
         facts = {"pipeline": cursor.pipeline, "requests": count, "error": str(error)}
-        self._log.error("the database refused a batch", **facts)
+        self._log.error("a batch was refused", **facts)
         if count > 1:
             self._limits[_key(cursor)] = count // 2
             return count

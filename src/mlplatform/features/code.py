@@ -173,7 +173,7 @@ def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDAr
         # A division by zero shows in the result, which is checked; NumPy would warn on stderr.
         with np.errstate(all="ignore"):
             return engineer(views)
-    except FeaturesOverrun:
+    except (FeaturesOverrun, InvalidInput):  # of `limited`, of `load_apart`
         raise
     except (Exception, SystemExit) as error:
         raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

@@ -133,6 +133,14 @@ class EtlSettings(SettingsGroup):
     batch_rows: int = Field(
         20_000, ge=1, description="Most rows in one transaction; a single request may have more."
     )
+    # The largest batch takes a quick features.py milliseconds. One row that never ends costs this
+    # about ten times.
+    features_s: float = Field(
+        5.0,
+        gt=0,
+        description="How long features.py may take for one batch; then the rows at fault are found "
+        "and put into quarantine.",
+    )
     # Rows become features within a second, and an idle etl costs the databases next to nothing.
     idle_s: float = Field(0.5, gt=0, description="Pause when there is nothing to do.")
     # Mostly the git server is away, or a person must push a fix: neither happens within a second.

@@ -192,9 +192,9 @@ class Scene:
         warehouse = PrimaryPool(postgres.warehouse_dsn, postgres, name="etl")
         self.pools += [raw, warehouse]
         source = SourceSettings(url=str(self.repository), cache=self.repository.parent / "cache")
-        return Worker(
-            raw, warehouse, Catalogue(warehouse, source, retry_s=0.001), EtlSettings(**settings)
-        )
+        made = EtlSettings(**settings)
+        catalogue = Catalogue(warehouse, source, retry_s=0.001, features_s=made.features_s)
+        return Worker(raw, warehouse, catalogue, made)
 
     def drain(self, worker: Worker | None = None, **settings: Any) -> None:
         """Steps until nothing is left."""

@@ -1,0 +1,67 @@
+"""Answers of a features child as bytes: one line of JSON, then the numbers of its arrays.
+
+Not pickle: whoever reads them must not run what the child's code makes up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from mlplatform.contracts.columns import Columns
+from mlplatform.errors import InvalidInput
+
+_KINDS = frozenset("fib")
+
+
+def write_frame(out: IO[bytes], columns: Columns, *, facts: Sequence[Any] = ()) -> None:
+    """Write columns (float64, int64, bool or object of str and None) and some JSON facts."""
+    head: list[Any] = []
+    parts: list[bytes] = []
+    for name, array in columns.items():
+        if array.dtype.kind in _KINDS:
+            parts.append(array.tobytes())
+            head.append([name, array.dtype.str, len(parts[-1])])
+        else:
+            head.append([name, "", array.tolist()])
+    out.write(json.dumps({"columns": head, "facts": list(facts)}).encode() + b"\n")
+    out.writelines(parts)
+    out.flush()
+
+
+def write_error(out: IO[bytes], message: str, field: str) -> None:
+    """Write a refusal."""
+    out.write(json.dumps({"error": message, "field": field}).encode() + b"\n")
+    out.flush()
+
+
+def read_frame(source: IO[bytes]) -> tuple[Columns, list[Any]]:
+    """What was written. Raises InvalidInput for a refusal, EOFError or ValueError for anything else."""
+    line = source.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    head = json.loads(line)
+    try:
+        if "error" in head:
+            raise InvalidInput(str(head["error"]), field=str(head["field"]))
+        columns = {str(name): _array(source, kind, rest) for name, kind, rest in head["columns"]}
+        return columns, list(head["facts"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("not a frame") from error
+
+
+def _array(source: IO[bytes], kind: str, rest: Any) -> Any:
+    if kind:
+        dtype = np.dtype(kind)
+        if dtype.kind not in _KINDS:
+            raise ValueError("not a frame")
+        data = source.read(int(rest))
+        if len(data) < rest:
+            raise EOFError
+        return np.frombuffer(data, dtype=dtype).copy()
+    array = np.empty(len(rest), dtype=object)
+    array[:] = rest
+    return array
