@@ -23,10 +23,7 @@ from mlplatform.features.parse import to_columns
 def process(
     requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet
 ) -> FeatureBatch:
-    """Every row of the requests: a feature row, or a bad one with all that is wrong with it.
-
-    Raises FeaturesEnded when there are several and features.py does not come back from their rows.
-    """
+    """Every row: a feature row, or a bad one with all that is wrong. Raises FeaturesEnded."""
     flat = unpack(requests, definition)
     raw = {column.name: flat.values[column.name] for column in definition.columns}
     columns, wrong = to_columns(raw, definition.columns)

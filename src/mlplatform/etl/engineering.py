@@ -30,9 +30,8 @@ class Engineered:
 def engineer(features: FeatureSet, columns: Columns, *, several: bool = False) -> Engineered:
     """Apply the pipeline's code to all rows.
 
-    The whole batch is one call. Only when it raises is it halved, until the bad rows are alone:
-    some 2 · log2(n) more calls for one of them, 2 · n when all are bad. Raises FeaturesEnded when the
-    rows are those of `several` requests, which the caller narrows from step to step.
+    One call; when it raises, halved until the bad rows are alone: some 2 · log2(n) more calls for
+    one of them, 2 · n when all are bad. Raises FeaturesEnded for rows of `several` requests.
     """
     result = Engineered({})
     parts: list[Columns] = []
@@ -46,11 +45,10 @@ def engineer(features: FeatureSet, columns: Columns, *, several: bool = False) -
         try:
             parts.append(features.apply(part))
         except InvalidInput as error:
-            ended = isinstance(error, FeaturesEnded)
-            if ended and several:
+            if several and isinstance(error, FeaturesEnded):
                 raise
-            ends += ended
-            if last - first == 1 or (ended and ends > MOST_ENDS):
+            ends += isinstance(error, FeaturesEnded)
+            if last - first == 1 or ends > MOST_ENDS:
                 result.faults += [
                     Fault(row, error.field, error.message) for row in range(first, last)
                 ]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from typing import IO, Any, cast
 
 from mlplatform.contracts.columns import Columns, Feature
@@ -42,7 +43,7 @@ def load_apart(
             f"features of {definition.name}: digest is {found[:12]}…, recorded was {digest[:12]}…",
             field="features_digest",
         )
-    child = _Child(definition, source, limit_s)
+    child = _Apart(definition, source, limit_s)
     features = FeatureSet(
         digest=found,
         inputs=definition.columns,
@@ -54,7 +55,7 @@ def load_apart(
     return features
 
 
-class _Child:
+class _Apart:
     """The process, started again after it had to be ended. One caller at a time."""
 
     def __init__(self, definition: PipelineDefinition, source: bytes, limit_s: float) -> None:
@@ -72,7 +73,11 @@ class _Child:
             env=_ENVIRONMENT,
             start_new_session=True,
         )
-        _, found = self._exchange(self._first, START_S, "its trial on generated rows")
+        try:
+            _, found = self._exchange(self._first, START_S, "its trial on generated rows")
+        except InvalidInput:
+            self.end()
+            raise
         return tuple(Feature(name=name, dtype=dtype) for name, dtype in found)
 
     def engineer(self, columns: Columns) -> Columns:
@@ -82,14 +87,18 @@ class _Child:
         found, _ = self._exchange(dict(columns), self._limit_s, "these rows")
         return found
 
-    def end(self) -> None:
-        """Kill it and whatever it started in its session."""
+    def end(self) -> str:
+        """Kill it and whatever it started in its session; returns how it had ended."""
         process, self._process = self._process, None
-        if process is not None:
-            _kill(process)
-            for pipe in (process.stdin, process.stdout):
+        if process is None:
+            return ""
+        _kill(process)  # of no effect on one that has ended: its own exit code is told
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            # What could not be sent is still in the buffer, and there is nobody to take it.
+            with suppress(OSError):
                 cast("IO[bytes]", pipe).close()
-            process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
     def _exchange(self, message: Any, seconds: float, what: str) -> tuple[Columns, list[Any]]:
         process = cast("subprocess.Popen[bytes]", self._process)
@@ -110,23 +119,11 @@ class _Child:
             raise InvalidInput(error.message, field=error.field) from None
         except (OSError, EOFError, ValueError) as error:
             timer.cancel()
-            code = self._ended()
+            code = self.end()
             how = f"took longer than {seconds:g} s" if late.is_set() else f"ended with {code}"
             raise FeaturesEnded(f"{self.where}: {how} for {what}") from error
         finally:
             timer.cancel()
-
-    def _ended(self) -> str:
-        process = cast("subprocess.Popen[bytes]", self._process)
-        _kill(process)
-        code = process.wait()
-        self._process = None
-        for pipe in (process.stdin, process.stdout):
-            try:
-                cast("IO[bytes]", pipe).close()
-            except OSError:
-                continue  # what could not be sent is still in its buffer
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

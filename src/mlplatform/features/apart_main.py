@@ -1,4 +1,4 @@
-"""The child of `mlplatform.features.apart`: load a features.py, then apply it to table after table."""
+"""The child of `mlplatform.features.apart`: load a features.py, then apply it to each table."""
 
 from __future__ import annotations
 

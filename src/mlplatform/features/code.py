@@ -58,7 +58,8 @@ class FeatureSet:
 
         With no features.py this is `columns` itself. Raises InvalidInput, naming file and line,
         when the code raises or breaks its contract for these rows; which of several rows is to
-        blame is not known. Raises FeaturesOverrun when it was loaded with a limit and runs longer.
+        blame is not known. Raises FeaturesOverrun when it runs longer than the limit it was loaded
+        with.
         """
         if self._engineer is None:
             return columns

@@ -39,7 +39,10 @@ def write_error(out: IO[bytes], message: str, field: str) -> None:
 
 
 def read_frame(source: IO[bytes]) -> tuple[Columns, list[Any]]:
-    """What was written. Raises InvalidInput for a refusal, EOFError or ValueError for anything else."""
+    """What was written.
+
+    Raises InvalidInput for a refusal, EOFError or ValueError for anything else.
+    """
     line = source.readline()
     if not line.endswith(b"\n"):
         raise EOFError
