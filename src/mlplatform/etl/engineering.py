@@ -45,10 +45,11 @@ def engineer(features: FeatureSet, columns: Columns, *, several: bool = False) -
         try:
             parts.append(features.apply(part))
         except InvalidInput as error:
-            if several and isinstance(error, FeaturesEnded):
+            ended = isinstance(error, FeaturesEnded)
+            if ended and several:
                 raise
-            ends += isinstance(error, FeaturesEnded)
-            if last - first == 1 or ends > MOST_ENDS:
+            ends += ended
+            if last - first == 1 or (ended and ends > MOST_ENDS):
                 result.faults += [
                     Fault(row, error.field, error.message) for row in range(first, last)
                 ]

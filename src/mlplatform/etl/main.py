@@ -35,13 +35,10 @@ def run(settings: Settings) -> None:
     serve_metrics(settings.telemetry)
     watch(3 * settings.postgres.statement_timeout_s)
     try:
-        catalogue = Catalogue(
-            warehouse,
-            settings.source,
-            retry_s=settings.etl.retry_s,
-            features_s=settings.etl.features_s,
-        )
-        work(Worker(raw, warehouse, catalogue, settings.etl), stop=stop, idle_s=settings.etl.idle_s)
+        etl = settings.etl
+        limits = {"retry_s": etl.retry_s, "features_s": etl.features_s}
+        catalogue = Catalogue(warehouse, settings.source, **limits)
+        work(Worker(raw, warehouse, catalogue, etl), stop=stop, idle_s=etl.idle_s)
     finally:
         raw.close()
         warehouse.close()

@@ -76,9 +76,8 @@ def load(
 ) -> FeatureSet:
     """The features of a definition and the bytes of its features.py (None: it has none).
 
-    The digest is compared before anything runs; None skips that, for code that has not been
-    recorded yet. With `limit_s` no call of the code may run longer than so many seconds. Raises
-    DigestMismatch, FeaturesOverrun, or InvalidInput that names file and line.
+    The digest is compared before anything runs; None: not recorded yet. No call of the code may run
+    longer than `limit_s`. Raises DigestMismatch, FeaturesOverrun, InvalidInput (file and line).
     """
     found = features_digest(definition, source)
     if digest is not None and found != digest:
