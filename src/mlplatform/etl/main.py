@@ -36,8 +36,9 @@ def run(settings: Settings) -> None:
     watch(3 * settings.postgres.statement_timeout_s)
     try:
         etl = settings.etl
-        limits = {"retry_s": etl.retry_s, "features_s": etl.features_s}
-        catalogue = Catalogue(warehouse, settings.source, **limits)
+        catalogue = Catalogue(
+            warehouse, settings.source, retry_s=etl.retry_s, features_s=etl.features_s
+        )
         work(Worker(raw, warehouse, catalogue, etl), stop=stop, idle_s=etl.idle_s)
     finally:
         raw.close()
