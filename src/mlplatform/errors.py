@@ -12,6 +12,7 @@
     ├── Unauthenticated          no token, or an unknown one
     ├── Forbidden                the token is known, its role does not allow this
     ├── Refused                  the state does not allow the step; says what is missing
+    ├── UnfitModel               a model can't be loaded, or not within limits, or refuses its trial
     ├── TryLater                 another try makes sense after `retry_after_s`
     │   ├── Overloaded           a bounded queue or a rate limit is full
     │   └── Unavailable          something that is needed is not available
@@ -91,6 +92,10 @@ class Forbidden(PlatformError):
 
 class Refused(PlatformError):
     """The current state does not allow this step."""
+
+
+class UnfitModel(PlatformError):
+    """The model can't be loaded within its limits, or refuses rows that its definition allows."""
 
 
 class TryLater(PlatformError):

@@ -60,6 +60,7 @@ MetricName = Literal[
     "serving_waiting_requests",
     "serving_model_info",
     "serving_load_failures_total",
+    "serving_model_unloadable",
     "outbox_accepted_sequence",
     "outbox_acknowledged_sequence",
     "outbox_bytes",
@@ -120,6 +121,9 @@ CATALOGUE: dict[MetricName, Metric] = {
         "counter",
         "Versions that could not be loaded; the old one kept answering.",
         ("pipeline", "reason"),
+    ),
+    "serving_model_unloadable": Metric(
+        "gauge", "1 while the promoted version can't be loaded.", ("pipeline",)
     ),
     "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was made durable."),
     "outbox_acknowledged_sequence": Metric(

@@ -40,6 +40,11 @@ COMMANDS = (
     LazyCommand("approve", "models", "Let a candidate serve (empty VERSION: the one that waits)."),
     LazyCommand("promote", "models", "Let a version serve that is a candidate, or served before."),
     LazyCommand("rollback", "models", "Bring back the version that served before."),
+    LazyCommand(
+        "withdraw",
+        "models",
+        "Take the version that serves out of service; none serves until another is promoted.",
+    ),
     LazyCommand("reject", "models", "Say for good that a version must not serve."),
     LazyCommand("predict", "data", "Request predictions. Every answered request is stored."),
     LazyCommand("import", "data", "Import history: rows with target, key and time."),

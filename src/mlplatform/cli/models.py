@@ -75,6 +75,12 @@ def rollback(name: Pipeline, *, why: Why, home: Home = None, as_json: AsJson = F
 
 
 @app.command()
+def withdraw(name: Pipeline, *, why: Why, home: Home = None, as_json: AsJson = False) -> None:
+    """Take the version that serves out of service; none serves until another is promoted."""
+    _decide("withdraw", name, None, why=why, home=home, as_json=as_json)
+
+
+@app.command()
 def reject(
     name: Pipeline, version: Version, *, why: Why, home: Home = None, as_json: AsJson = False
 ) -> None:

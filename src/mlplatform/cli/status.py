@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import typer
 
@@ -41,12 +42,20 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _degraded(state: State) -> dict[str, str]:
-    """What the data API says that it can't do -> why."""
+    """What data API and serving say that they can't do -> why."""
+    found: dict[str, str] = {}
     try:
         with DataApi(state.urls["dataapi"], None, timeout_s=5) as dataapi:
-            return dataapi.ready()
+            found |= dataapi.ready()
     except PlatformError as error:
-        return {"dataapi": error.message}
+        found["dataapi"] = error.message
+    # Whether serving is ready at all is known from its process, which may still load its models.
+    with (
+        suppress(PlatformError),
+        ServingClient(state.urls["serving"], None, timeout_s=5) as serving,
+    ):
+        found |= serving.ready()
+    return found
 
 
 def _damaged(state: State) -> dict[str, str]:

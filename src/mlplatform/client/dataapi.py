@@ -175,9 +175,10 @@ class DataApi:
     def decide(
         self, name: str, action: Action, *, why: str, version: str | None = None
     ) -> Promotion:
-        """Approve, promote, roll back or reject a version.
+        """Approve, promote, roll back, withdraw or reject a version.
 
-        A rollback without a version goes to the champion before this one.
+        A rollback without a version goes to the champion before this one; a withdrawal without one
+        takes the champion away.
 
         Raises Refused that says what is missing.
         """

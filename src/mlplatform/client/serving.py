@@ -41,6 +41,14 @@ class ServingClient:
         path = f"/v1/models/{quote(name, safe='')}/predict"
         return parse(PredictedRows, self._http.post(path, json=body))
 
+    def ready(self) -> dict[str, str]:
+        """Return when serving can answer; pipeline -> why its promoted version can't be loaded.
+
+        Raises Unavailable that says what is missing. Needs no token.
+        """
+        degraded: dict[str, str] = self._http.get("/readyz").get("degraded", {})
+        return degraded
+
     def outbox(self) -> OutboxView:
         """What waits for the queue, and which versions serve. Needs no token."""
         return parse(OutboxView, self._http.get("/v1/outbox"))

@@ -12,7 +12,7 @@ from mlplatform.contracts.model import SHA256, Format
 from mlplatform.contracts.text import Text, Word
 
 State = Literal["registered", "verified", "candidate", "champion", "retired", "rejected"]
-Action = Literal["propose", "approve", "promote", "rollback", "reject"]
+Action = Literal["propose", "approve", "promote", "rollback", "withdraw", "reject"]
 NUMBER = r"^[0-9]{1,18}$"
 """A version: the number that MLflow gave it."""
 
@@ -51,7 +51,8 @@ class Proposal(Frozen):
 class PromotionRequest(Frozen):
     """A step of the state machine.
 
-    A rollback without a version goes to the champion before this one.
+    A rollback without a version goes to the champion before this one; a withdrawal without one is
+    the champion's.
     """
 
     action: Action
@@ -116,3 +117,6 @@ class ModelStatus(FrozenAnswer):
     champion: ModelVersion | None
     candidate: ModelVersion | None
     previous: ModelVersion | None
+    withdrawn: Promotion | None = Field(
+        default=None, description="The withdrawal of the last champion; None: it was not withdrawn."
+    )

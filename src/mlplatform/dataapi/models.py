@@ -34,6 +34,7 @@ MAY: dict[Action, tuple[Role, ...]] = {
     "approve": (Role.APPROVER,),
     "promote": (Role.APPROVER,),
     "rollback": (Role.APPROVER,),
+    "withdraw": (Role.APPROVER,),
     "reject": (Role.APPROVER,),
 }
 
@@ -148,6 +149,7 @@ def status(connection: Connection, pipeline: str) -> ModelStatus:
         champion=_in_state(versions, "champion"),
         candidate=_in_state(versions, "candidate"),
         previous=None if back is None else _pick(versions, back),
+        withdrawn=promotion.withdrawal(history),
     )
 
 
@@ -155,7 +157,7 @@ def _carry_out(
     connection: Connection, pipeline: str, request: PromotionRequest, *, by: str
 ) -> Promotion:
     versions = promotions.versions(connection, pipeline)
-    version = _pick(versions, request.version or _way_back(connection, pipeline, request, versions))
+    version = _pick(versions, request.version or _meant(connection, pipeline, request, versions))
     decision = promotion.decide(
         request.action,
         version,
@@ -185,12 +187,18 @@ def _approved(connection: Connection, applied: AppliedPipeline, number: str) -> 
     return applied.parsed().approval == "auto" and proposed.commit == applied.commit
 
 
-def _way_back(
+def _meant(
     connection: Connection,
     pipeline: str,
     request: PromotionRequest,
     versions: Sequence[ModelVersion],
 ) -> str:
+    """The version of a request that names none."""
+    if request.action == "withdraw":
+        champion = _in_state(versions, "champion")
+        if champion is None:
+            raise Refused("no version serves, so there is none to withdraw", field="version")
+        return champion.version
     if request.action != "rollback":
         raise InvalidInput("the version is missing", field="version")
     back = promotion.previous(promotions.history(connection, pipeline), versions)
@@ -198,7 +206,7 @@ def _way_back(
         raise Refused(
             "there was no champion before this one",
             field="version",
-            fix="name a version, or promote another one",
+            fix="promote another one, or withdraw the champion: then no version serves",
         )
     return back
 

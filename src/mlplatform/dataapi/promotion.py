@@ -4,6 +4,7 @@
                                                      ▲ promote: also retired        │ another is
                                                      promoted, or rollback
                                                  retired ◀──────────────────────────┘
+    withdraw: champion ──▶ retired, and no version serves
     reject: every state but champion ──▶ rejected, which is final
 
 A candidate that another one supersedes is retired. A rollback retires the champion and brings back
@@ -50,17 +51,21 @@ def decide(
         return _propose(version, all_versions, gate_digest, compared_with)
     if action == "reject":
         return _reject(version)
+    if action == "withdraw":
+        return _withdraw(version)
     return _crown(action, version, all_versions)
 
 
 def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
-    """The line of champions, oldest first; the last one reigns.
+    """The line of champions, oldest first; the last one reigns unless one was withdrawn after it.
 
     `history` is the whole promotion record, in order of id. A rollback shortens the line, so that a
-    second rollback goes one further back instead of forth again.
+    second rollback goes one further back instead of forth again. A withdrawn version leaves the line.
     """
     line: list[str] = []
     for entry in history:
+        if entry.action == "withdraw":
+            line = [known for known in line if known != entry.version]
         if entry.state != "champion":
             continue
         if entry.action == "rollback" and entry.version in line:
@@ -73,12 +78,20 @@ def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
 def previous(history: Sequence[Promotion], versions: Sequence[ModelVersion]) -> str | None:
     """The version that a rollback would bring back.
 
-    It is the nearest earlier champion that was not rejected since.
+    It is the nearest earlier champion that was neither withdrawn nor rejected since.
     """
     states = {version.version: version.state for version in versions}
     return next(
-        (name for name in reversed(champions(history)[:-1]) if states.get(name) == "retired"), None
+        (name for name in reversed(champions(history)) if states.get(name) == "retired"), None
     )
+
+
+def withdrawal(history: Sequence[Promotion]) -> Promotion | None:
+    """The entry that took the last champion away; None where one reigns or none ever did."""
+    last = next(
+        (e for e in reversed(history) if e.state == "champion" or e.action == "withdraw"), None
+    )
+    return last if last is not None and last.action == "withdraw" else None
 
 
 def _propose(
@@ -154,11 +167,21 @@ def _reject(version: ModelVersion) -> Decision:
         raise Refused(
             f"version {version.version} is the champion",
             field="version",
-            fix="roll back or promote another one first",
+            fix="withdraw it, roll back, or promote another one first",
         )
     if version.state == "rejected":
         raise Refused(f"version {version.version} is already rejected", field="version")
     return Decision(version.version, "rejected")
+
+
+def _withdraw(version: ModelVersion) -> Decision:
+    if version.state != "champion":
+        raise Refused(
+            f"version {version.version} is {version.state}; only the champion can be withdrawn",
+            field="version",
+            fix="reject it, and it never serves" if version.state != "rejected" else "",
+        )
+    return Decision(version.version, _RETIRED)
 
 
 def _named(version: str | None) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from pydantic import ValidationError
 
@@ -18,6 +18,14 @@ _ADAPTERS = {"onnx": "mlplatform.engine.onnx", "skops": "mlplatform.engine.skops
 """Imported by format, so that a process which serves ONNX never imports scikit-learn and pandas."""
 
 
+class Adapter(Protocol):
+    """One module per format."""
+
+    def load(self, data: bytes, signature: Signature, trusted: Sequence[str]) -> Engine:
+        """The engine of a model file's bytes. Raises IntegrityFailure."""
+        ...
+
+
 def load(folder: Path, signature: Signature, *, trusted: Sequence[str]) -> Engine:
     """The engine of the model in `folder`.
 
@@ -27,9 +35,13 @@ def load(folder: Path, signature: Signature, *, trusted: Sequence[str]) -> Engin
     file may hold beyond skops' own list. Raises IntegrityFailure when bytes or types are not what
     they must be.
     """
-    data = _proven(folder, signature.model_file)
-    adapter = importlib.import_module(_ADAPTERS[signature.format])
-    return cast("Engine", adapter.load(data, signature, trusted))
+    data = proven(folder, signature.model_file)
+    return adapter(signature).load(data, signature, trusted)
+
+
+def adapter(signature: Signature) -> Adapter:
+    """The module that loads models of that format, imported with all its libraries."""
+    return cast("Adapter", importlib.import_module(_ADAPTERS[signature.format]))
 
 
 def read_signature(folder: Path) -> Signature:
@@ -42,7 +54,8 @@ def read_signature(folder: Path) -> Signature:
         ) from error
 
 
-def _proven(folder: Path, name: str) -> bytes:
+def proven(folder: Path, name: str) -> bytes:
+    """The bytes of a file, which are those of manifest.json; raises ManifestMismatch."""
     try:
         manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
         data = (folder / name).read_bytes()

@@ -79,12 +79,7 @@ def load(
     The digest is compared before anything runs; None: not recorded yet. No call of the code may run
     longer than `limit_s`. Raises DigestMismatch, FeaturesOverrun, InvalidInput (file and line).
     """
-    found = features_digest(definition, source)
-    if digest is not None and found != digest:
-        raise DigestMismatch(
-            f"features of {definition.name}: digest is {found[:12]}…, recorded was {digest[:12]}…",
-            field="features_digest",
-        )
+    found = require_digest(definition, source, digest)
     inputs = definition.columns
     where = f"pipelines/{definition.name}/features.py"
     engineer, features = None, tuple(Feature(name=one.name, dtype=one.dtype) for one in inputs)
@@ -94,6 +89,20 @@ def load(
     return FeatureSet(
         digest=found, inputs=inputs, features=features, engineer=engineer, where=where
     )
+
+
+def require_digest(definition: PipelineDefinition, source: bytes | None, digest: str | None) -> str:
+    """The digest of that code, of which nothing runs.
+
+    Raises DigestMismatch unless it is `digest`; None: whatever it is.
+    """
+    found = features_digest(definition, source)
+    if digest is not None and found != digest:
+        raise DigestMismatch(
+            f"features of {definition.name}: digest is {found[:12]}…, recorded was {digest[:12]}…",
+            field="features_digest",
+        )
+    return found
 
 
 def _engineer(source: bytes, where: str, digest: str, limit_s: float | None) -> Engineer:

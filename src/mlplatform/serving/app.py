@@ -58,7 +58,7 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
 
     async def ready() -> Mapping[str, str]:
         await handler.ready()
-        return {}
+        return handler.degraded()
 
     problem.install(app)
     docs_page.install(app)

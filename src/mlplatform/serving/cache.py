@@ -74,6 +74,18 @@ class ModelCache:
         _write(self._folder / version.pipeline / _CHAMPION, note.model_dump_json(indent=1).encode())
         self._prune(version.pipeline, [version, *([before] if before else [])])
 
+    def forget(self, pipeline: str) -> None:
+        """Remove the note: no version of that pipeline serves after a restart."""
+        try:
+            (self._folder / pipeline / _CHAMPION).unlink(missing_ok=True)
+        except OSError as error:
+            _log.error(
+                "the note of the last good model can't be removed: a restart without the data API "
+                "would serve it",
+                pipeline=pipeline,
+                error=str(error),
+            )
+
     def features(self, pipeline: str, digest: str) -> bytes | None:
         """Stored features code; None when there is none."""
         try:

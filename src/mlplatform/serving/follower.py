@@ -2,7 +2,7 @@
 
 It is loaded beside the old one, which serves until then. A version that can't be loaded changes
 nothing: the old one keeps serving, an error is logged, `serving_load_failures_total` counts it, and
-it is tried again with growing pauses. At a start without a record that can be read, or with a
+it is tried again with growing pauses. A champion that was withdrawn stops serving. At a start without a record that can be read, or with a
 promoted version that can't be loaded, the last good model of the cache serves.
 """
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 
 from mlplatform.client.dataapi import DataApi
-from mlplatform.contracts.promotion import ModelStatus, ModelVersion
-from mlplatform.errors import PlatformError, UnknownName
+from mlplatform.contracts.promotion import ModelStatus, ModelVersion, Promotion
+from mlplatform.errors import PlatformError, TryLater, UnfitModel, UnknownName
 from mlplatform.loop import jittered
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.loader import Loader
+from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.slot import Slot
 from mlplatform.telemetry import logger
 
@@ -25,6 +27,12 @@ _log = logger("serving")
 _MAX_BACKOFF_S = 60.0
 """Longest pause between two tries of a version that can't be loaded: long enough to be no load on
 the registry, short enough that nobody waits for long after the cause is gone."""
+
+_UNFIT_S = 1_800.0
+"""The same for a version that failed its trial: the same bytes will most likely fail again, and
+each trial may cost all of its time limit."""
+_TRIES = 3
+"""Failed tries, for want of a server, after which readiness waits no longer for a version."""
 
 
 class Follower:
@@ -39,6 +47,7 @@ class Follower:
         cache: ModelCache,
         poll_s: float,
         swapped: Callable[[], None],
+        loads: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slot = slot
@@ -47,6 +56,7 @@ class Follower:
         self._cache = cache
         self._poll_s = poll_s
         self._swapped = swapped
+        self._loads = loads  # where models are loaded; None: asyncio's own threads
         self._backoff = _Backoff(poll_s, clock)
         self._read = False  # the record has been read since the start
         self._complaint = ""  # the last one about the record: logged once, not with every poll
@@ -83,7 +93,7 @@ class Follower:
             return
         self._slot.state = f"the promotion record can't be read: {error}"
         if isinstance(error, UnknownName):  # the data API doesn't know the pipeline yet
-            self._slot.vacant = True
+            self._slot.empty(self._slot.state)
         elif not self._read:
             # Only until the record has been read for the first time: from then on it is known
             # whether there is something to load, and a poll that fails changes nothing about it.
@@ -113,16 +123,36 @@ class Follower:
             self._complaint = ""
             if current is None or not _same(current.facts, status.champion):
                 await self._load(status.record, status.champion)
+            elif self._slot.fault:  # the one that failed was rolled back
+                self._slot.recovered()
+        elif status.withdrawn is not None:
+            await self._end(status.withdrawn)
         elif current is None:
-            self._slot.state, self._slot.vacant = "no version has been promoted yet", True
+            self._slot.empty("no version has been promoted yet")
             self._complaint = ""
-        # No step of the state machine takes a champion away: this is a fault of the record, and it
-        # must not take the service down.
+        # No other step of the state machine takes a champion away: this is a fault of the record,
+        # and it must not take the service down.
         elif self._is_news("gone"):
             _log.error(
                 "the promotion record names no champion; the old one keeps serving",
                 pipeline=self._slot.pipeline,
             )
+
+    async def _end(self, withdrawn: Promotion) -> None:
+        """Serve nothing, also after a restart: the champion was withdrawn."""
+        self._complaint = ""
+        state = f"version {withdrawn.version} was withdrawn by {withdrawn.by}: {withdrawn.why}"
+        if self._slot.vacant and self._slot.state == state:
+            return
+        self._slot.empty(state)
+        _log.warning(
+            "the champion was withdrawn; no version serves",
+            pipeline=self._slot.pipeline,
+            version=withdrawn.version,
+            why=withdrawn.why,
+        )
+        await asyncio.to_thread(self._cache.forget, self._slot.pipeline)
+        self._swapped()
 
     def _is_news(self, complaint: str) -> bool:
         """Whether the last poll had another complaint, or none."""
@@ -135,7 +165,7 @@ class Follower:
         if self._slot.champion is None:
             self._slot.state, self._slot.vacant = f"loading version {version.version}", False
         try:
-            model = await asyncio.to_thread(self._loader.load, version)
+            model = await self._loaded(version)
         except Exception as error:  # noqa: BLE001  (a model is foreign code)
             # Whatever a version does while it is loaded, it must not end the one that serves.
             self._load_failed(version, error)
@@ -144,12 +174,17 @@ class Follower:
             return
         self._backoff.reset()
         self._slot.swap(model)
+        self._slot.recovered()
         _log.info(
             "version serves", pipeline=version.pipeline, version=version.version, record=record
         )
         # Noted after the swap: what is noted as good has been loaded and warmed up here.
         await self._remember(record, version)
         self._swapped()
+
+    async def _loaded(self, version: ModelVersion) -> LoadedModel:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._loads, self._loader.load, version)
 
     async def _fall_back(self, failed: ModelVersion) -> None:
         """After a restart, serve what served before it while the promoted version can't be loaded.
@@ -160,7 +195,7 @@ class Follower:
         if last is None or _same(last.version, failed):
             return
         try:
-            self._slot.swap(await asyncio.to_thread(self._loader.load, last.version))
+            self._slot.swap(await self._loaded(last.version))
         except Exception as error:  # noqa: BLE001  (then nothing serves, as before)
             _log.error(
                 "the last good model could not be loaded either",
@@ -187,7 +222,8 @@ class Follower:
             )
 
     def _load_failed(self, version: ModelVersion, error: Exception) -> None:
-        pause_s = self._backoff.failed(version)
+        unfit = isinstance(error, UnfitModel)
+        pause_s = self._backoff.failed(version, most_s=_UNFIT_S if unfit else _MAX_BACKOFF_S)
         old = self._slot.champion
         expected = isinstance(error, PlatformError)
         _log.error(
@@ -200,8 +236,9 @@ class Follower:
             **({} if expected else {"exc_info": error}),
         )
         self._slot.meters.load_failed(type(error).__name__)
-        if old is None:
-            self._slot.state = f"version {version.version} could not be loaded: {error}"
+        # A server that is away may be back in a moment; what it holds is waited for, but not long.
+        final = not isinstance(error, TryLater) or self._backoff.failures >= _TRIES
+        self._slot.failed(version.version, error, final=final)
 
 
 class _Backoff:
@@ -214,19 +251,19 @@ class _Backoff:
         self._poll_s = poll_s
         self._clock = clock
         self._version: ModelVersion | None = None  # the one that failed last
-        self._failures = 0
+        self.failures = 0
         self._due_at = 0.0
 
     def is_due(self, version: ModelVersion) -> bool:
         """Whether to try that version now."""
         return not self._is_known(version) or self._clock() >= self._due_at
 
-    def failed(self, version: ModelVersion) -> float:
-        """Note a failure; returns the seconds until the version is due again."""
-        self._failures = self._failures + 1 if self._is_known(version) else 1
+    def failed(self, version: ModelVersion, *, most_s: float) -> float:
+        """Note a failure; returns the seconds until the version is due again, `most_s` at most."""
+        self.failures = self.failures + 1 if self._is_known(version) else 1
         self._version = version
         # The exponent has a bound too: the version may fail for days.
-        pause_s = min(_MAX_BACKOFF_S, self._poll_s * 2.0 ** min(self._failures, 10))
+        pause_s = min(most_s, self._poll_s * 2.0 ** min(self.failures, 10))
         self._due_at = self._clock() + pause_s
         return pause_s
 

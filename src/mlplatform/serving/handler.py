@@ -119,9 +119,9 @@ class Handler:
             slot.meters.replied(status, seconds)
 
     async def ready(self) -> list[str]:
-        """Return when every version that should serve is loaded and requests can be stored.
+        """Return when every version that can be loaded is, and requests can be stored.
 
-        Returns the pipelines that wait for their first promotion. Raises Unavailable that says what
+        Returns the pipelines without a promoted version. Raises Unavailable that says what
         is missing, also while the process is draining or its disk hangs.
         """
         self._recorder.refuse_if_hung()
@@ -131,6 +131,10 @@ class Handler:
             )
         self._slots.refuse_missing()
         return self._slots.vacant()
+
+    def degraded(self) -> dict[str, str]:
+        """Pipeline -> why its promoted version is not the one that serves."""
+        return self._slots.faults()
 
     def model_ready(self, pipeline: str, version: str | None) -> None:
         """Return when that model (and version) can answer. Raises UnknownName, Unavailable."""

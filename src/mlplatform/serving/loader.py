@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import yaml
-
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.load import read_signature
-from mlplatform.errors import DigestMismatch, IntegrityFailure, ManifestMismatch
-from mlplatform.features.code import FeatureSet
+from mlplatform.engine.predictor import read_definition, refuse_other_features
+from mlplatform.engine.trials import TrialLimits, Trials
+from mlplatform.errors import IntegrityFailure, ManifestMismatch
 from mlplatform.features.code import load as load_features
+from mlplatform.features.code import require_digest
 from mlplatform.features.digest import features_digest
 from mlplatform.registry import manifest
 from mlplatform.registry.store import ModelStore
@@ -44,33 +44,48 @@ class Loader:
         fetch_features: FetchFeatures,
         features_s: float | None = None,
         trusted: Sequence[str],
+        limits: TrialLimits,
     ) -> None:
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
         self._features_s = features_s
         self._trusted = tuple(trusted)
+        self._trials = Trials(limits, trusted=self._trusted)
 
     def load(self, version: ModelVersion) -> LoadedModel:
-        """The version, verified, loaded and warmed up.
+        """The version: verified, tried in a child process, then loaded here and warmed up.
 
-        Raises IntegrityFailure, Unavailable, UnknownName, InvalidInput.
+        Raises UnfitModel, IntegrityFailure, Unavailable, UnknownName, InvalidInput.
         """
         folder = self._verified(version)
         signature = read_signature(folder)
         _agree(version, signature)
-        definition = _definition(folder)
-        features = self._features(version, definition)
-        if (features.inputs, features.features) != (signature.inputs, signature.features):
-            raise IntegrityFailure(
-                f"features of {version.pipeline} at {version.commit} are not those that version "
-                f"{version.version} was trained on",
-                field="signature.json",
-            )
+        definition = read_definition(folder)
+        source = self._features(version, definition)
+        name = f"version {version.version} of '{version.pipeline}'"
+        multiple = self._trials.run(folder, source, name=name)
+        # Code of others ran in the child, and could reach these files.
+        manifest.verify(folder, version.manifest_sha256)
+        features = load_features(
+            definition, source, digest=version.features_digest, limit_s=self._features_s
+        )
+        refuse_other_features(signature, features)
         engine = load_engine(folder, signature, trusted=self._trusted)
         model = LoadedModel(version, signature, features, engine)
+        model.multiple = multiple
+        if not multiple:
+            _log.warning(
+                "the model predicts a row differently in a batch: each request gets a call of "
+                "its own",
+                pipeline=version.pipeline,
+            )
         warm_up(model)
         return model
+
+    def stop(self) -> None:
+        """End the trials that run: this process is about to end, and must not wait for them."""
+        self._trials.stop()
 
     def _verified(self, version: ModelVersion) -> Path:
         """The model folder, after its bytes were proven.
@@ -94,31 +109,23 @@ class Loader:
         manifest.verify(folder, version.manifest_sha256)
         return folder
 
-    def _limited(
-        self, definition: PipelineDefinition, source: bytes | None, version: ModelVersion
-    ) -> FeatureSet:
-        return load_features(
-            definition, source, digest=version.features_digest, limit_s=self._features_s
-        )
-
-    def _features(self, version: ModelVersion, definition: PipelineDefinition) -> FeatureSet:
+    def _features(self, version: ModelVersion, definition: PipelineDefinition) -> bytes | None:
+        """The bytes of features.py, which have the recorded digest. Nothing of them runs here."""
         if features_digest(definition, None) == version.features_digest:
-            return load_features(definition, None, digest=version.features_digest)
+            return None
         kept = self._cache.features(version.pipeline, version.features_digest)
         if kept is not None:
-            try:
-                return self._limited(definition, kept, version)
-            except DigestMismatch as error:
-                _log.error(
-                    "the cached features code is damaged; it is fetched again",
-                    pipeline=version.pipeline,
-                    error=str(error),
-                )
+            if features_digest(definition, kept) == version.features_digest:
+                return kept
+            _log.error(
+                "the cached features code is damaged; it is fetched again",
+                pipeline=version.pipeline,
+            )
         source = self._fetch_features(version.pipeline, version.commit)
-        features = self._limited(definition, source, version)
+        require_digest(definition, source, version.features_digest)
         if source is not None:
             self._cache.keep_features(version.pipeline, version.features_digest, source)
-        return features
+        return source
 
 
 def _agree(version: ModelVersion, signature: Signature) -> None:
@@ -130,14 +137,3 @@ def _agree(version: ModelVersion, signature: Signature) -> None:
             f"the promotion record says {recorded}, the model's signature {found}",
             field="signature.json",
         )
-
-
-def _definition(folder: Path) -> PipelineDefinition:
-    try:
-        # Written by a trainer with yaml.safe_dump, so read with the other half of it.
-        document = yaml.safe_load((folder / "pipeline.yaml").read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise IntegrityFailure(
-            f"can't read the model's pipeline.yaml: {error}", field="pipeline.yaml"
-        ) from error
-    return PipelineDefinition.parse(document, where="pipeline.yaml of the model")

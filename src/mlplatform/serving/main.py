@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
+from mlplatform.engine.trials import TrialLimits
 from mlplatform.errors import UnknownName
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
@@ -36,12 +40,14 @@ def run(settings: Settings) -> None:
     with (
         DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S) as api,
         ModelStore(settings.registry.url, credentials=settings.registry.credentials) as store,
+        ExitStack() as stack,
     ):
         recorder = open_recorder(settings, api)
         slots = Slots(Slot(name, limits=serving, deliver=recorder.submit) for name in models)
         handler = Handler(slots=slots, recorder=recorder, access=access, limits=serving)
         heartbeat = Heartbeat(recorder, slots, api=api, every_s=serving.poll_s)
         loader = _loader(settings, cache, store)
+        loads = stack.enter_context(_loads(loader))
         follow = partial(
             Follower,
             api=api,
@@ -49,6 +55,7 @@ def run(settings: Settings) -> None:
             cache=cache,
             poll_s=serving.poll_s,
             swapped=heartbeat.soon,
+            loads=loads,
         )
         _serve(serving, handler, heartbeat, [follow(slot).run for slot in slots.all()])
 
@@ -60,7 +67,24 @@ def _loader(settings: Settings, cache: ModelCache, store: ModelStore) -> Loader:
         fetch_features=features_from(settings.source),
         trusted=settings.registry.skops_trusted,
         features_s=settings.serving.features_s,
+        limits=TrialLimits(settings.registry.load_s, settings.registry.load_memory_bytes),
     )
+
+
+@contextmanager
+def _loads(loader: Loader) -> Iterator[Executor]:
+    """The threads in which models are loaded; what still loads at the end is given up.
+
+    Threads of their own: a load may take its whole time limit, and polls and reports must not wait
+    for it. Two of them: one that hangs does not hold up the other pipelines, and more children at
+    once would need more memory than a pod has.
+    """
+    executor = ThreadPoolExecutor(2, thread_name_prefix="load")
+    try:
+        yield executor
+    finally:
+        loader.stop()
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _serve(

@@ -22,6 +22,7 @@ class Meters:
         self._rows = counter("serving_rows_total", registry)
         self._failures = counter("serving_load_failures_total", registry)
         self._info = gauge("serving_model_info", registry)
+        self._unloadable = gauge("serving_model_unloadable", registry)
         self._seconds = histogram("serving_request_seconds", registry).labels(pipeline)
         self._model_seconds = histogram("serving_model_seconds", registry).labels(pipeline)
         self._batch = histogram("serving_batch_requests", registry).labels(pipeline)
@@ -56,6 +57,14 @@ class Meters:
         if instead_of is not None:
             self._info.remove(self._pipeline, *instead_of)
         self._info.labels(self._pipeline, version, kind).set(1)
+
+    def ends(self, version: str, kind: str) -> None:
+        """That version serves no longer, and none instead of it."""
+        self._info.remove(self._pipeline, version, kind)
+
+    def unloadable(self, value: int) -> None:
+        """1 while the promoted version can't be loaded."""
+        self._unloadable.labels(self._pipeline).set(value)
 
     def load_failed(self, reason: str) -> None:
         """A version could not be loaded."""

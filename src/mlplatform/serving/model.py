@@ -14,7 +14,7 @@ from mlplatform.contracts.columns import NUMPY, Columns
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.interface import Engine
-from mlplatform.errors import PlatformError
+from mlplatform.engine.predictor import Predictor
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
 from mlplatform.serving.request import DecodedRequest, Outputs
@@ -35,7 +35,7 @@ class LoadedModel:
     Rows are given to the engine in multiples of `multiple`, the last one repeated: matrix kernels
     compute a single row in another order than several, with another rounding, and a prediction must
     not depend on which requests arrived in the same moment. Where no padding helps, `multiple` is 0
-    and every request gets a call of its own. `mlplatform.serving.warmup` finds the number.
+    and every request gets a call of its own. `mlplatform.engine.trial` finds the number.
     """
 
     def __init__(
@@ -47,10 +47,8 @@ class LoadedModel:
         self.names = tuple(column.name for column in signature.inputs)
         self.dialects = compile_all(signature)
         self.multiple = 2
-        self._features = features
-        self._engine = engine
+        self._predictor = Predictor(signature, features, engine)
         self._kinds = tuple((column.name, NUMPY[column.dtype]) for column in signature.inputs)
-        self._outputs = tuple(output.name for output in signature.outputs)
         self._call_s, self._row_s = 0.0, 0.0
 
     def measured(self, call_s: float, row_s: float) -> None:
@@ -93,15 +91,7 @@ class LoadedModel:
 
         Raises PlatformError when the model does not give a row for each row.
         """
-        # Overflows and the like show in the outputs; NumPy would warn of them on stderr.
-        with np.errstate(all="ignore"):
-            outputs = self._engine.predict(self._features.apply(table))
-        for name in self._outputs:
-            if len(outputs[name]) != rows:
-                raise PlatformError(
-                    f"the model gave {len(outputs[name])} values of '{name}' for {rows} rows"
-                )
-        return outputs
+        return self._predictor.predict(table, rows)
 
     def _answer_together(self, requests: Sequence[DecodedRequest]) -> list[Outputs]:
         rows = sum(request.rows for request in requests)

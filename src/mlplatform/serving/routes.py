@@ -77,10 +77,14 @@ async def live() -> dict[str, bool]:
     return {"live": True}
 
 
-@metadata.get("/v2/health/ready", summary="Every promoted model serves; 503 says which doesn't.")
+@metadata.get("/v2/health/ready", summary="Every model that can be loaded serves.")
 async def ready(handler: Answering) -> dict[str, Any]:
-    """Models that wait for their first promotion are named and hold nobody up."""
-    return {"ready": True, "waiting_for_promotion": await handler.ready()}
+    """Models without a promotion, or with one that can't be loaded, are named: they hold nobody up.
+
+    503 says what is still missing.
+    """
+    waiting = await handler.ready()
+    return {"ready": True, "waiting_for_promotion": waiting, "not_loaded": handler.degraded()}
 
 
 @metadata.get("/v2/models/{model}", summary="Inputs, outputs and loaded versions of a model.")

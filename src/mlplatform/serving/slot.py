@@ -16,7 +16,9 @@ class Slot:
     """One pipeline: the model that serves, or why there is none. Used on the event loop only.
 
     `waiting` holds the ids of requests between acceptance and answer. `vacant` means that there is
-    nothing to load: nobody has promoted a version yet.
+    nothing to load: no version is promoted. `awaited` means that readiness still waits for it: what
+    should serve after the start has neither been loaded nor proven impossible to load. `fault` says
+    why the promoted version is not the one that serves.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class Slot:
         self.meters = meters or Meters(pipeline)
         self.state = "the promotion record has not been read yet"
         self.vacant = False
+        self.awaited = True
+        self.fault = ""
         self.waiting: set[str] = set()
         self._limits = limits
         self._deliver = deliver
@@ -59,12 +63,36 @@ class Slot:
             max_requests=self._limits.max_batch,
             max_rows=self._limits.max_rows,
         )
-        self.state, self.vacant = "", False
+        self.state, self.vacant, self.awaited = "", False, False
         self.meters.serves(
             model.version,
             model.facts.format,
             instead_of=(old.version, old.facts.format) if old else None,
         )
+
+    def empty(self, state: str) -> None:
+        """Nothing is to be served, for the reason `state`; what served serves no longer.
+
+        Requests that it has taken are still answered.
+        """
+        old, self._champion = self.champion, None
+        self.state, self.vacant, self.awaited = state, True, False
+        if old is not None:
+            self.meters.ends(old.version, old.facts.format)
+        self.recovered()
+
+    def failed(self, version: str, error: Exception, *, final: bool) -> None:
+        """The promoted version can't be loaded; `final`: not only for want of a server."""
+        self.fault = f"version {version} could not be loaded: {error}"
+        self.meters.unloadable(1)
+        self.awaited = self.awaited and not final
+        if self._champion is None:
+            self.state = self.fault
+
+    def recovered(self) -> None:
+        """What serves is what should serve."""
+        self.fault = ""
+        self.meters.unloadable(0)
 
     def choose(self, version: str | None) -> Batcher:
         """The one place that decides which version answers a request.
@@ -119,18 +147,25 @@ class Slots:
         return {name: slot.champion.version for name, slot in self._slots.items() if slot.champion}
 
     def vacant(self) -> list[str]:
-        """Pipelines that wait for their first promotion."""
+        """Pipelines without a promoted version."""
         return [name for name, slot in self._slots.items() if slot.vacant]
 
-    def refuse_missing(self) -> None:
-        """Return when every version that should serve is loaded, verified and warmed up.
+    def faults(self) -> dict[str, str]:
+        """Pipeline -> why the promoted version is not the one that serves."""
+        return {name: slot.fault for name, slot in self._slots.items() if slot.fault}
 
-        Raises Unavailable that says what is missing. A pipeline without a promotion holds nobody
-        up: it answers 503 by itself, and a process that waited for it would take the others'
-        traffic away. With no model at all, there is nothing to be ready for.
+    def refuse_missing(self) -> None:
+        """Return when this process has loaded, verified and warmed up every version that it can.
+
+        Raises Unavailable that says what is missing. A pipeline without a promotion, or with a
+        version that can't be loaded, holds nobody up: it answers 503 by itself, and a process that
+        waited for it would take the others' traffic away. With no model at all, there is nothing to
+        be ready for, and a rollout stops at such a process.
         """
         slots = self._slots.values()
-        missing = [slot for slot in slots if slot.champion is None and not slot.vacant]
+        missing = [
+            slot for slot in slots if slot.champion is None and slot.awaited and not slot.vacant
+        ]
         if missing or not any(slot.champion for slot in slots):
             raise Unavailable(
                 "; ".join(f"{slot.pipeline}: {slot.state}" for slot in missing or slots)

@@ -21,6 +21,22 @@ class RegistrySettings(SettingsGroup):
         description="Types that a skops file may hold beyond those of scikit-learn, NumPy and "
         "SciPy that were read and are trusted by rule. Never taken from the model.",
     )
+    # A usual model takes a second or two, most of it for imports. Serving answers with the old
+    # version meanwhile.
+    load_s: float = Field(
+        60.0,
+        gt=0,
+        description="How long a model's load and trial may take, in serving and in training, "
+        "seconds.",
+    )
+    # Beside serving itself (about 150 MiB) and the child's libraries it fits a pod of 1 GiB. The
+    # same in training and serving, so that what is proven in one can be loaded in the other.
+    load_memory_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=16 * 1024 * 1024,
+        description="Memory that a model's load and trial may take beyond its libraries, in "
+        "serving and in training.",
+    )
     username: str | None = Field(
         None, description="User for HTTP basic authentication at a server of your own."
     )

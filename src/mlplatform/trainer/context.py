@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.engine.trials import Trials
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.registry.store import ModelStore
 from mlplatform.source.checkout import Checkout
@@ -29,6 +30,7 @@ class RunContext:
     wait_s: float  # how long etl and lagging standbys are waited for
     jobs: int  # processes of one cross-validation
     trusted: tuple[str, ...]  # types that a skops model may hold
+    trials: Trials  # how serving tries a model before it loads it
     image: str
 
     @property

@@ -15,6 +15,7 @@ import structlog
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.request import new_request_id
+from mlplatform.engine.trials import TrialLimits, Trials
 from mlplatform.errors import SettingsError
 from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
@@ -106,6 +107,10 @@ def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunConte
             wait_s=settings.trainer.wait_s,
             jobs=settings.trainer.jobs,
             trusted=registry.skops_trusted,
+            trials=Trials(
+                TrialLimits(registry.load_s, registry.load_memory_bytes),
+                trusted=registry.skops_trusted,
+            ),
             image=settings.trainer.image,
         )
 

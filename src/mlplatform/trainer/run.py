@@ -2,7 +2,7 @@
 
 The order carries meaning. Whatever only reads is done before the long work (tune, train), so that
 a mistake in the pipeline or a standby that lags ends the run early. What is judged from "evaluate"
-on is the exported model, loaded as serving will load it. Nothing is registered before all gates
+on is the exported model, loaded as serving will load it, after the trial that serving makes of it. Nothing is registered before all gates
 and cases hold, and nothing is proposed before the registry has returned the same bytes.
 """
 
@@ -25,6 +25,7 @@ from mlplatform.trainer.steps.register import register
 from mlplatform.trainer.steps.run_cases import run_cases
 from mlplatform.trainer.steps.split import split
 from mlplatform.trainer.steps.train import train
+from mlplatform.trainer.steps.try_model import try_model
 from mlplatform.trainer.steps.tune import tune
 from mlplatform.trainer.steps.validate import validate
 from mlplatform.trainer.steps.verify import verify
@@ -52,6 +53,8 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
         estimator = train(build, parts.train, pinned, search.best)
     with timer.step("export"):
         model = export(estimator, pinned, parts, context.folder / "model", context.trusted)
+    with timer.step("trial"):
+        try_model(model, pinned, context.trials)
     with timer.step("evaluate"):
         new = evaluate(model.engine, model.signature, parts.test, pinned.definition)
     with timer.step("champion"):

@@ -256,6 +256,35 @@ def test_refused_steps_say_what_is_missing(api: Any, receipts: Any) -> None:
     ]
 
 
+def test_a_first_champion_can_be_withdrawn(api: Any, receipts: Any) -> None:
+    """Nothing serves then, the record and the ledger say why, and the version can be rejected."""
+    verified(api, "manual-one", receipts["manual-one"], "1", "2")
+    act(api, "trainer", "manual-one", "propose", "1")
+    act(api, "approver", "manual-one", "approve", "1")
+    with pytest.raises(Refused, match="withdraw it"):
+        act(api, "approver", "manual-one", "reject", "1")
+    with pytest.raises(Refused, match="withdraw the champion"):
+        act(api, "approver", "manual-one", "rollback")
+    with pytest.raises(Forbidden):
+        act(api, "trainer", "manual-one", "withdraw")
+    act(api, "approver", "manual-one", "withdraw")
+    found = api.call("serving", "GET", "/v1/models/manual-one")
+    with pytest.raises(Refused, match="no version serves"):
+        act(api, "approver", "manual-one", "withdraw")
+    act(api, "approver", "manual-one", "reject", "1")
+    act(api, "trainer", "manual-one", "propose", "2")
+    act(api, "approver", "manual-one", "approve", "2")
+    entered = api.call("admin", "GET", "/v1/ledger")
+
+    assert (None, "1", "withdraw", "test") == (
+        found["champion"],
+        *(found["withdrawn"][key] for key in ("version", "action", "why")),
+    )
+    assert ("2", None, None) == status(api, "manual-one")
+    assert None is api.call("serving", "GET", "/v1/models/manual-one")["withdrawn"]
+    assert 1 == sum(entry["action"] == "withdraw" and entry["outcome"] == "ok" for entry in entered)
+
+
 def test_a_version_is_registered_once_with_one_set_of_facts(api: Any, receipts: Any) -> None:
     """The same facts again are no error.
 

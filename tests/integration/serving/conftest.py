@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hostile_models
 import httpx
 import numpy as np
 import pandas as pd
@@ -114,6 +115,7 @@ class Platform:
     folder: Path
     champions: dict[str, tuple[int, ModelVersion]] = field(default_factory=dict)
     heartbeats: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    withdrawn: dict[str, dict[str, Any]] = field(default_factory=dict)
     away: bool = False
     server: ThreadingHTTPServer = field(init=False)
 
@@ -157,7 +159,9 @@ class Platform:
                 "record": record,
                 "champion": champion and champion.model_dump(mode="json"),
             }
-            return 200, json.dumps(status | {"candidate": None, "previous": None}).encode()
+            status |= {"candidate": None, "previous": None}
+            status["withdrawn"] = self.withdrawn.get(status["pipeline"])
+            return 200, json.dumps(status).encode()
         file = self.folder / path.removeprefix("/api/2.0/mlflow-artifacts/artifacts/")
         return (200, file.read_bytes()) if file.is_file() else (404, b"{}")
 
@@ -220,6 +224,39 @@ class Platform:
         """Make it the champion."""
         record = self.champions.get(version.pipeline, (0, None))[0] + 1
         self.champions[version.pipeline] = (record, version)
+
+    def store(self, pipeline: str, version: str, data: bytes) -> ModelVersion:
+        """Store a version of `hostile_models.regression` around these bytes of an ONNX model."""
+        what = hostile_models.regression(pipeline)
+        artifacts = f"{pipeline}/{version}/artifacts/model"
+        digest = hostile_models.store(self.folder / artifacts, data, what, "onnx")
+        return ModelVersion(
+            pipeline=pipeline,
+            version=version,
+            state="champion",
+            run_id="run",
+            artifacts=artifacts,
+            manifest_sha256=digest,
+            features_digest=load(what, None, digest=None).digest,
+            commit="none",
+            format="onnx",
+            receipt_id="receipt",
+            created_at=datetime.now(UTC),
+        )
+
+    def withdraw(self, version: ModelVersion, why: str) -> None:
+        """Take the champion away."""
+        record = self.champions.pop(version.pipeline)[0] + 1
+        self.withdrawn[version.pipeline] = {
+            "id": record,
+            "pipeline": version.pipeline,
+            "version": version.version,
+            "action": "withdraw",
+            "state": "retired",
+            "by": "ann",
+            "why": why,
+            "at": datetime.now(UTC).isoformat(),
+        }
 
     def close(self) -> None:
         """End it."""
@@ -315,6 +352,22 @@ def until(found: Callable[[], Any], details: Callable[[], str] = str) -> Any:
         assert time.monotonic() < deadline, f"it did not come true in time\n{details()}"
         time.sleep(0.02)
     return result
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one has started and that run."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and no mere zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def repository(folder: Path, features: dict[str, bytes]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlplatform.engine.trials import TrialLimits
 from mlplatform.errors import PlatformError
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
@@ -50,9 +51,13 @@ def model(module_platform: Any, tmp_path_factory: pytest.TempPathFactory) -> Loa
     """A real ONNX model, loaded as serving does it."""
     with ModelStore(module_platform.url) as store:
         cache = ModelCache(tmp_path_factory.mktemp("cache"))
-        return Loader(cache=cache, store=store, fetch_features=lambda *_: None, trusted=()).load(
-            module_platform.publish("batch", "1")
-        )
+        return Loader(
+            cache=cache,
+            store=store,
+            fetch_features=lambda *_: None,
+            trusted=(),
+            limits=TrialLimits(60.0, 256 << 20),
+        ).load(module_platform.publish("batch", "1"))
 
 
 class Bench:

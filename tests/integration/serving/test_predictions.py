@@ -98,7 +98,7 @@ def test_metadata_follows_the_protocol(shared: Any) -> None:
 
     assert "mlplatform" == shared.http.get("/v2").json()["name"]
     assert {"live": True} == shared.http.get("/v2/health/live").json()
-    assert {"ready": True, "waiting_for_promotion": []} == shared.http.get(
+    assert {"ready": True, "waiting_for_promotion": [], "not_loaded": {}} == shared.http.get(
         "/v2/health/ready"
     ).json()
     assert {"name": "ward", "ready": True} == shared.http.get("/v2/models/ward/ready").json()

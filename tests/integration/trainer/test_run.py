@@ -13,7 +13,7 @@ import pytest
 
 from mlplatform.client.pipelines import apply
 from mlplatform.engine.load import load, read_signature
-from mlplatform.errors import InvalidInput, Refused, Unavailable
+from mlplatform.errors import InvalidInput, Refused, Unavailable, UnfitModel
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import TrainerSettings
 from mlplatform.source.checkout import checkout
@@ -24,6 +24,15 @@ def engineer(columns):
     rest = {name: columns[name] for name in ("children", "member", "home")}
     return {"income": columns["income"], "per_head": per_head, **rest}
 """
+STRICT = """
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+def build(parameters):
+    words = make_column_transformer((OneHotEncoder(), ["home"]), remainder="passthrough")
+    return make_pipeline(words, LogisticRegression(max_iter=1000))
+"""
 STEPS = [
     "pin",
     "wait",
@@ -33,6 +42,7 @@ STEPS = [
     "tune",
     "train",
     "export",
+    "trial",
     "evaluate",
     "champion",
     "gates",
@@ -272,6 +282,19 @@ def test_features_that_are_not_ready_are_not_waited_for_for_ever(bank: Any) -> N
         bank.train(trainer=TrainerSettings(wait_s=0.2))
 
     assert ["FAILED"] == [run["info"]["status"] for run in bank.runs()]
+
+
+def test_a_model_that_serving_could_not_load_is_never_proposed(bank: Any) -> None:
+    """Text that no history holds: the row, and how to declare it away or handle it, end the run."""
+    bank.apply(model=STRICT)
+    with pytest.raises(UnfitModel) as caught:
+        bank.train()
+
+    assert [True] * 4 == [
+        part in str(caught.value)
+        for part in ("home='a'", "Unknown Category", "`values` for 'home'", "handle_unknown")
+    ]
+    assert [] == bank.versions()
 
 
 def test_code_that_breaks_is_the_authors_error(bank: Any) -> None:

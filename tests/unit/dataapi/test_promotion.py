@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlplatform.contracts.promotion import Action, ModelVersion, Promotion, State
-from mlplatform.dataapi.promotion import champions, decide, previous
+from mlplatform.dataapi.promotion import champions, decide, previous, withdrawal
 from mlplatform.errors import Refused
 
 GATES = "9" * 64
@@ -20,6 +20,7 @@ ALLOWED = {
     ("promote", "candidate"): "champion",
     ("promote", "retired"): "champion",
     ("rollback", "retired"): "champion",
+    ("withdraw", "champion"): "retired",
     ("reject", "registered"): "rejected",
     ("reject", "verified"): "rejected",
     ("reject", "candidate"): "rejected",
@@ -47,10 +48,13 @@ def _version(number: str, state: State, **changes: Any) -> ModelVersion:
 
 
 def _record(*steps: tuple[Action, str]) -> list[Promotion]:
-    """A record of steps that all made a champion."""
+    """A record of steps; all but a withdrawal and a rejection made a champion."""
+    others: dict[str, State] = {"withdraw": "retired", "reject": "rejected"}
     common = {"pipeline": "p-1", "by": "ann", "why": "test", "at": datetime.now(UTC)}
     return [
-        Promotion(id=place, version=version, action=action, state="champion", **common)
+        Promotion(
+            id=place, version=version, action=action, state=others.get(action, "champion"), **common
+        )
         for place, (action, version) in enumerate(steps, 1)
     ]
 
@@ -144,6 +148,27 @@ def test_a_rejected_version_is_passed_over() -> None:
         is None
     )
     assert previous([], []) is None
+
+
+def test_a_withdrawn_version_is_never_the_way_back() -> None:
+    """It leaves the line: a rollback goes to the champion before it, then and later."""
+    record = _record(("promote", "1"), ("promote", "2"), ("withdraw", "2"))
+    states = [_version("1", "retired"), _version("2", "retired"), _version("3", "champion")]
+
+    later = _record(("promote", "1"), ("promote", "2"), ("withdraw", "2"), ("promote", "3"))
+
+    assert ("1", "1") == (previous(record, states[:2]), previous(later, states))
+
+
+def test_a_withdrawal_holds_until_the_next_champion() -> None:
+    """Serving is told of it for as long as no other version reigns."""
+    steps: list[tuple[Action, str]] = [("promote", "1"), ("withdraw", "1")]
+    found = [
+        withdrawal(_record(*some))
+        for some in (steps[:1], steps, [*steps, ("reject", "1")], [*steps, ("promote", "2")])
+    ]
+
+    assert [None, "1", "1", None] == [entry and entry.version for entry in found]
 
 
 @given(st.lists(st.tuples(st.sampled_from(get_args(Action)), st.sampled_from("123")), max_size=40))

@@ -20,6 +20,7 @@ from mlplatform.errors import (
     PlatformError,
     Unauthenticated,
     Unavailable,
+    UnfitModel,
     UnknownName,
 )
 from mlplatform.serving.cache import ModelCache
@@ -40,6 +41,8 @@ class Rig:
         self.champion: ModelVersion | None = None
         self.failure: PlatformError | None = None
         self.broken: set[str] = set()
+        self.breakage: Exception = ManifestMismatch("a byte differs")
+        self.withdrawn: dict[str, Any] | None = None
         self.loads: list[str] = []
         self.now = 0.0
         self.swaps = 0
@@ -75,13 +78,14 @@ class Rig:
             "champion": champion,
             "candidate": None,
             "previous": None,
+            "withdrawn": self.withdrawn,
         }
 
     def load(self, version: ModelVersion) -> Any:
         """The loader."""
         self.loads.append(version.version)
         if version.version in self.broken:
-            raise ManifestMismatch("a byte differs")
+            raise self.breakage
         return self._scene["model"](number=version.version)
 
     def step(self) -> str | None:
@@ -222,7 +226,7 @@ def test_a_failed_poll_does_not_empty_a_slot_that_should_answer(rig: Rig, scene:
 
 
 def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
-    """The state machine has no such step: the old one goes on, and the fault is logged once."""
+    """Without a withdrawal it is a fault of the record: the old one goes on, logged once."""
     rig.champion = scene["version"]("1")
     rig.step()
     rig.champion = None
@@ -233,6 +237,91 @@ def test_a_vanished_champion_takes_nothing_down(rig: Rig, scene: Scene) -> None:
     assert ["the promotion record names no champion; the old one keeps serving"] == [
         line["event"] for line in logs
     ]
+
+
+WITHDRAWAL = {
+    "id": 2,
+    "pipeline": "ward",
+    "version": "1",
+    "action": "withdraw",
+    "state": "retired",
+    "by": "ann",
+    "why": "wrong prices",
+    "at": "2026-01-01T00:00:00Z",
+}
+
+
+def test_a_withdrawn_champion_serves_no_longer_not_even_after_a_restart(
+    rig: Rig, scene: Scene, tmp_path: Path
+) -> None:
+    """The slot says who withdrew it and why; the cache does not bring it back."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    rig.champion, rig.withdrawn = None, WITHDRAWAL
+    found = [rig.step(), rig.step()]
+    restarted = Rig(scene, tmp_path)
+    restarted.failure = Unavailable("no answer")
+
+    assert ([None, None], None, 2) == (found, restarted.step(), rig.swaps)
+    assert "version 1 was withdrawn by ann: wrong prices" == rig.slot.state
+
+
+def test_after_a_withdrawal_the_next_champion_serves(rig: Rig, scene: Scene) -> None:
+    """Nothing of the withdrawn version holds it up."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    rig.champion, rig.withdrawn = None, WITHDRAWAL
+    rig.step()
+    rig.champion, rig.withdrawn = scene["version"]("2"), None
+
+    assert ("2", "") == (rig.step(), rig.slot.fault)
+
+
+@pytest.mark.parametrize(
+    ("breakage", "waits"),
+    [
+        (UnfitModel("a row is refused"), [False]),
+        (ManifestMismatch("a byte differs"), [False]),
+        (Unavailable("MLflow is away"), [True, True, False]),
+    ],
+)
+def test_readiness_waits_for_a_version_only_while_a_server_may_come_back(
+    rig: Rig, scene: Scene, breakage: Exception, waits: list[bool]
+) -> None:
+    """What can't be loaded is told and waited for no longer; a missing server gets three tries."""
+    rig.champion, rig.broken, rig.breakage = scene["version"]("1"), {"1"}, breakage
+    found = []
+    for second in range(len(waits)):
+        rig.now = 100.0 * second
+        rig.step()
+        found.append(rig.slot.awaited)
+
+    assert waits == found
+    assert f"version 1 could not be loaded: {breakage}" == rig.slot.fault
+
+
+def test_a_fault_ends_when_the_record_returns_to_what_serves(rig: Rig, scene: Scene) -> None:
+    """A rollback from a version that could not be loaded is all that has to happen."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    rig.champion, rig.broken = scene["version"]("2"), {"2"}
+    rig.step()
+    fault = rig.slot.fault
+    rig.champion = scene["version"]("1")
+    rig.step()
+
+    assert ("version 2 could not be loaded: a byte differs", "") == (fault, rig.slot.fault)
+
+
+def test_an_unfit_version_is_tried_rarely(rig: Rig, scene: Scene) -> None:
+    """Each of its trials may cost the whole time limit, and the bytes stay the same."""
+    rig.champion, rig.broken = scene["version"]("1"), {"1"}
+    rig.breakage = UnfitModel("it never ends")
+    for second in range(0, 7200, 10):
+        rig.now = float(second)
+        rig.step()
+
+    assert 15 == len(rig.loads)
 
 
 def test_an_answer_of_a_newer_data_api_is_understood(

@@ -73,3 +73,51 @@ def test_readiness_waits_for_what_should_answer(scene: Scene) -> None:
         "lab: loading",
     ] == refusals
     assert ["lab"] == slots.vacant()
+
+
+def test_a_version_that_cannot_be_loaded_takes_no_other_out_of_readiness(scene: Scene) -> None:
+    """It is told with its reason and answers 503 itself; what has a model goes on."""
+    ward, lab = slot("ward"), slot("lab")
+    slots = Slots([ward, lab])
+    ward.swap(scene["model"]())
+    lab.failed("3", ValueError("a row is refused"), final=True)
+
+    slots.refuse_missing()
+
+    assert {"lab": "version 3 could not be loaded: a row is refused"} == slots.faults()
+    with pytest.raises(Unavailable, match="version 3 could not be loaded: a row is refused"):
+        lab.choose(None)
+
+
+def test_a_process_that_can_load_nothing_is_not_ready() -> None:
+    """A rollout must not go ahead of it."""
+    ward, lab = slot("ward"), slot("lab")
+    ward.failed("1", ValueError("damaged"), final=True)
+    lab.empty("no version has been promoted yet")
+
+    with pytest.raises(Unavailable, match="version 1 could not be loaded: damaged"):
+        Slots([ward, lab]).refuse_missing()
+
+
+def test_a_load_that_begins_later_takes_nothing_out_of_readiness(scene: Scene) -> None:
+    """Readiness waits for what should serve after the start, and for no first promotion later."""
+    ward, lab = slot("ward"), slot("lab")
+    ward.swap(scene["model"]())
+    lab.empty("no version has been promoted yet")
+    lab.state, lab.vacant = "loading version 1", False
+
+    Slots([ward, lab]).refuse_missing()
+
+    assert {} == Slots([ward, lab]).faults()
+
+
+def test_a_withdrawn_version_serves_no_longer(scene: Scene) -> None:
+    """The slot says why, and the next version clears it."""
+    ward = slot("ward")
+    ward.swap(scene["model"](number="1"))
+    ward.empty("version 1 was withdrawn by ann: wrong prices")
+
+    with pytest.raises(Unavailable, match="withdrawn by ann: wrong prices"):
+        ward.choose(None)
+    ward.swap(scene["model"](number="2"))
+    assert "2" == ward.choose(None).model.version

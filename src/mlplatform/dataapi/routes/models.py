@@ -76,7 +76,7 @@ def list_promotions(name: PipelineName, caller: Calling, parts: Parts) -> list[P
 @router.post(
     "/{name}/promotions",
     status_code=201,
-    summary="Propose, approve, promote, roll back or reject.",
+    summary="Propose, approve, promote, roll back, withdraw or reject.",
     responses=problems(404, 409, 422),
 )
 def promote(name: PipelineName, body: PromotionRequest, caller: Calling, parts: Parts) -> Promotion:

@@ -1,0 +1,166 @@
+"""Loads and trials of models in child processes with limits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import hostile_models
+import numpy as np
+import pytest
+import skops.io
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from mlplatform.contracts.columns import Feature
+from mlplatform.contracts.model import Signature
+from mlplatform.engine.skops import frame, load
+from mlplatform.engine.skops_file import build
+from mlplatform.engine.trials import TrialLimits, Trials
+from mlplatform.errors import IntegrityFailure, UnfitModel
+
+MEMORY = 256 << 20
+TOYS = hostile_models.regression()
+FEATURES = tuple(Feature(name=column.name, dtype=column.dtype) for column in TOYS.columns)
+
+
+def _run(
+    folder: Path, data: bytes, kind: str, *, time_s: float = 60.0, source: bytes | None = None
+) -> int:
+    hostile_models.store(folder, data, TOYS, kind)
+    trials = Trials(TrialLimits(time_s, MEMORY), trusted=())
+    return trials.run(folder, source, name="version 7 of 'toys'")
+
+
+def _encoded(**options: str) -> bytes:
+    """A fitted pipeline as skops, its encoder with these options."""
+    return _fitted(ColumnTransformer([("c", OneHotEncoder(**options), ["colour"])]))
+
+
+def _fitted(columns: ColumnTransformer) -> bytes:
+    numbers = np.array([1.0, 2.0])
+    colours = np.array(["red", "blue"], object)
+    rows = frame({"size": numbers, "mass": numbers, "colour": colours}, FEATURES)
+    return bytes(skops.io.dumps(make_pipeline(columns, Ridge()).fit(rows, numbers)))
+
+
+def test_a_sound_model_passes_and_its_padding_is_known(tmp_path: Path) -> None:
+    """Rows that are alike alone and in batches need the least padding."""
+    assert 2 == _run(tmp_path, hostile_models.identity(), "onnx")
+
+
+def test_a_load_that_never_ends_is_ended(tmp_path: Path) -> None:
+    """A loop of 2^62 trips costs its time limit, and the error names version and setting."""
+    with pytest.raises(UnfitModel, match=r"version 7 of 'toys'.*within 2 s.*LOAD_S"):
+        _run(tmp_path, hostile_models.endless(), "onnx", time_s=2.0)
+
+
+def test_a_model_that_takes_all_memory_is_ended(tmp_path: Path) -> None:
+    """Eight gigabytes out of a small file are refused at the limit."""
+    with pytest.raises(UnfitModel, match=r"version 7 of 'toys'"):
+        _run(tmp_path, hostile_models.greedy(), "onnx")
+
+
+def test_features_code_that_takes_all_memory_is_ended(tmp_path: Path) -> None:
+    """The limit counts what features.py takes, and the error names it."""
+    source = b"import numpy\ndef engineer(columns):\n    return {'a': numpy.ones(2**31)}\n"
+    small = b"def engineer(columns):\n    return {'size': columns['size']}\n"
+    hostile_models.store(tmp_path, hostile_models.identity(), TOYS, "onnx", source=small)
+
+    trials = Trials(TrialLimits(60.0, MEMORY), trusted=())
+    with pytest.raises(UnfitModel):
+        trials.run(tmp_path, source, name="x")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
+    """A megabyte that unpacks to a gigabyte is judged by the sizes that the file declares."""
+    with pytest.raises(IntegrityFailure, match="unpack to 1073741826"):
+        build(hostile_models.bomb(), ())
+
+
+def test_a_damaged_skops_file_is_one_error_wherever_the_damage_is(tmp_path: Path) -> None:
+    """Truncations and flipped bits all over the file end as IntegrityFailure or change nothing."""
+    whole = _encoded(handle_unknown="ignore")
+    step = len(whole) // 150
+    damaged = [whole[:end] for end in range(0, len(whole), step * 4)]
+    damaged += [
+        whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :]
+        for at in range(0, len(whole), step)
+    ]
+    hostile_models.store(tmp_path, whole, TOYS, "skops")
+    form = Signature.model_validate_json((tmp_path / "signature.json").read_bytes())
+    foreign = []
+    for data in damaged:
+        try:
+            load(data, form, ())
+        except IntegrityFailure:
+            continue
+        except Exception as error:  # noqa: BLE001 - what must not be
+            foreign.append(error)
+
+    assert [] == foreign
+
+
+def test_a_damaged_skops_file_is_unfit(tmp_path: Path) -> None:
+    """What is damaged, and was damaged before its digest was taken, ends as our error."""
+    with pytest.raises(UnfitModel, match=r"version 7 of 'toys'.*skops file can't be read"):
+        _run(tmp_path, _encoded(handle_unknown="ignore")[:-40], "skops")
+
+
+def test_a_refused_row_is_named_with_the_way_out(tmp_path: Path) -> None:
+    """An encoder that refuses unseen text: the row, its reason, and how to declare or handle it."""
+    with pytest.raises(UnfitModel) as caught:
+        _run(tmp_path, _encoded(), "skops")
+
+    assert [True] * 5 == [
+        part in str(caught.value)
+        for part in (
+            "version 7 of 'toys'",
+            "colour='a'",
+            "unknown categories",
+            "`values` for 'colour'",
+            "handle_unknown",
+        )
+    ]
+
+
+def test_a_refused_null_is_named_with_the_way_out(tmp_path: Path) -> None:
+    """A regression without an imputer refuses the null that a nullable column allows."""
+    model = _fitted(ColumnTransformer([("n", "passthrough", ["size", "mass"])]))
+
+    with pytest.raises(UnfitModel, match=r"(?s)mass=null.*`nullable: false` for 'mass'"):
+        _run(tmp_path, model, "skops")
+
+
+def test_a_stop_ends_the_trials_that_run(tmp_path: Path) -> None:
+    """A process that ends does not wait for the time limit of a load."""
+    hostile_models.store(tmp_path, hostile_models.endless(), TOYS, "onnx")
+    trials = Trials(TrialLimits(600.0, MEMORY), trusted=())
+    ended: list[Exception] = []
+
+    def run() -> None:
+        try:
+            trials.run(tmp_path, None, name="x")
+        except UnfitModel as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not _children():
+        time.sleep(0.01)
+    trials.stop()
+    thread.join(60)
+
+    assert (False, 1, []) == (thread.is_alive(), len(ended), _children())
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/{os.getpid()}/task").exists() and [
+        child
+        for task in Path(f"/proc/{os.getpid()}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
