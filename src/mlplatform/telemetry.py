@@ -122,9 +122,7 @@ CATALOGUE: dict[MetricName, Metric] = {
         "Versions that could not be loaded; the old one kept answering.",
         ("pipeline", "reason"),
     ),
-    "serving_model_unloadable": Metric(
-        "gauge", "1 while the promoted version can't be loaded.", ("pipeline",)
-    ),
+    "serving_model_unloadable": Metric("gauge", "1: the champion isn't loaded.", ("pipeline",)),
     "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was made durable."),
     "outbox_acknowledged_sequence": Metric(
         "gauge", "Number of the last record that the queue has acknowledged."

@@ -37,7 +37,7 @@ class TrialRequest(BaseModel):
     memory_bytes: int
 
 
-class Verdict(BaseModel):
+class TrialVerdict(BaseModel):
     """How the trial ended: the padding that the model needs, or why it may not serve."""
 
     multiple: int = 2
@@ -46,16 +46,16 @@ class Verdict(BaseModel):
     fix: str = ""
 
 
-def judge(request: TrialRequest) -> Verdict:
+def judge(request: TrialRequest) -> TrialVerdict:
     """Load and try the model of `request`. Never raises."""
     try:
-        return Verdict(multiple=run_trial(_opened(request)))
+        return TrialVerdict(multiple=run_trial(_opened(request)))
     except BaseException as error:  # noqa: BLE001 - a model is foreign code, SystemExit included
         if _is_out_of_memory(error):
-            return Verdict(error=too_much(request.memory_bytes), fix=RAISE_MEMORY)
+            return TrialVerdict(error=too_much(request.memory_bytes), fix=RAISE_MEMORY)
         if isinstance(error, PlatformError):
-            return Verdict(error=error.message[:4000], field=error.field, fix=error.fix[:4000])
-        return Verdict(error=f"{type(error).__name__}: {error}"[:4000])
+            return TrialVerdict(error=error.message[:4000], field=error.field, fix=error.fix[:4000])
+        return TrialVerdict(error=f"{type(error).__name__}: {error}"[:4000])
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

@@ -23,7 +23,7 @@ from mlplatform.engine.trial_child import (
     RAISE_TIME,
     VERDICT_BYTES,
     TrialRequest,
-    Verdict,
+    TrialVerdict,
     too_much,
 )
 from mlplatform.errors import UnfitModel
@@ -79,7 +79,7 @@ class Trials:
         for process in running:
             process.kill()
 
-    def _verdict(self, request: TrialRequest) -> Verdict:
+    def _verdict(self, request: TrialRequest) -> TrialVerdict:
         process = self._begin()
         # A little later than the child's own limit, which begins after its imports.
         late = Timer(request.time_s + _IMPORTS_S, process.kill)
@@ -94,9 +94,9 @@ class Trials:
             with self._lock:
                 self._running.discard(process)
         if self._stopped:
-            return Verdict(error="its trial was stopped: this process ends")
+            return TrialVerdict(error="its trial was stopped: this process ends")
         if code == -signal.SIGALRM or time.monotonic() - began > request.time_s + _IMPORTS_S:
-            return Verdict(
+            return TrialVerdict(
                 error=f"its load and trial did not end within {request.time_s:g} s", fix=RAISE_TIME
             )
         return _parsed(answer, code, request)
@@ -128,11 +128,11 @@ def _talk(process: subprocess.Popen[bytes], request: bytes) -> bytes:
         return process.stdout.read(VERDICT_BYTES)
 
 
-def _parsed(answer: bytes, code: int, request: TrialRequest) -> Verdict:
+def _parsed(answer: bytes, code: int, request: TrialRequest) -> TrialVerdict:
     with suppress(ValidationError):  # the child ended before it could answer
-        return Verdict.model_validate_json(answer)
+        return TrialVerdict.model_validate_json(answer)
     ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return Verdict(
+    return TrialVerdict(
         error=f"its load and trial ended with {ended}: {too_much(request.memory_bytes)}, "
         "or its files are damaged",
         fix=RAISE_MEMORY,

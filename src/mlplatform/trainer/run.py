@@ -2,17 +2,21 @@
 
 The order carries meaning. Whatever only reads is done before the long work (tune, train), so that
 a mistake in the pipeline or a standby that lags ends the run early. What is judged from "evaluate"
-on is the exported model, loaded as serving will load it, after the trial that serving makes of it. Nothing is registered before all gates
-and cases hold, and nothing is proposed before the registry has returned the same bytes.
+on is the exported model, loaded as serving will load it, after serving's own trial. Nothing is
+registered before all gates and cases hold, and nothing is proposed before the registry has
+returned the same bytes.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.interrupt import begin_time_limit
 from mlplatform.trainer.report.evidence import Evidence
 from mlplatform.trainer.report.summary import TrainingSummary, summarise
+from mlplatform.trainer.results import Parts, Pinned, TrainedModel
 from mlplatform.trainer.steps.compare import compare
 from mlplatform.trainer.steps.evaluate import evaluate
 from mlplatform.trainer.steps.export import export
@@ -51,10 +55,7 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
         search = tune(build, parts.train, pinned, record, jobs=context.jobs, check=timer.check)
     with timer.step("train"):
         estimator = train(build, parts.train, pinned, search.best)
-    with timer.step("export"):
-        model = export(estimator, pinned, parts, context.folder / "model", context.trusted)
-    with timer.step("trial"):
-        try_model(model, pinned, context.trials)
+    model = _exported(context, estimator, pinned, parts)
     with timer.step("evaluate"):
         new = evaluate(model.engine, model.signature, parts.test, pinned.definition)
     with timer.step("champion"):
@@ -74,3 +75,11 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
     with timer.step("propose"):
         state = propose(api, evidence, version.version)
     return summarise(evidence, version.version, state, timer.seconds)
+
+
+def _exported(context: RunContext, estimator: Any, pinned: Pinned, parts: Parts) -> TrainedModel:
+    with context.timer.step("export"):
+        model = export(estimator, pinned, parts, context.folder / "model", context.trusted)
+    with context.timer.step("trial"):
+        try_model(model, pinned, context.trials)
+    return model

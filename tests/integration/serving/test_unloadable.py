@@ -52,7 +52,6 @@ def test_a_process_that_can_load_nothing_is_not_ready(
     """A rollout stops at it; the page says why."""
     platform.promote(platform.store("bad", "1", b"nonsense"))
     child = serve("bad", "unborn")
-
     scene.until(
         lambda: (
             "version 1 could not be loaded"
@@ -60,6 +59,8 @@ def test_a_process_that_can_load_nothing_is_not_ready(
         ),
         child.log,
     )
+
+    assert 503 == child.http.get("/readyz").status_code
 
 
 def test_a_load_that_hangs_holds_up_neither_others_nor_later_promotions(
