@@ -60,7 +60,8 @@ def champions(history: Sequence[Promotion]) -> tuple[str, ...]:
     """The line of champions, oldest first; the last one reigns unless one was withdrawn after it.
 
     `history` is the whole promotion record, in order of id. A rollback shortens the line, so that a
-    second rollback goes one further back instead of forth again. A withdrawn version leaves the line.
+    second rollback goes one further back instead of forth again. A withdrawn version leaves the
+    line.
     """
     line: list[str] = []
     for entry in history:
