@@ -107,12 +107,8 @@ CATALOGUE: dict[MetricName, Metric] = {
     "serving_request_seconds": Metric(
         "histogram", "From the first byte of a request to its answer.", ("pipeline",)
     ),
-    "serving_model_seconds": Metric(
-        "histogram", "One call of the model for one batch.", ("pipeline",)
-    ),
-    "serving_batch_requests": Metric(
-        "histogram", "Requests coalesced into one model call.", ("pipeline",)
-    ),
+    "serving_model_seconds": Metric("histogram", "One model call for a batch.", ("pipeline",)),
+    "serving_batch_requests": Metric("histogram", "Requests in a model call.", ("pipeline",)),
     "serving_waiting_requests": Metric("gauge", "Requests that wait for the model.", ("pipeline",)),
     "serving_model_info": Metric(
         "gauge", "1 for the version that answers.", ("pipeline", "version", "format")
@@ -136,9 +132,7 @@ CATALOGUE: dict[MetricName, Metric] = {
     "shipper_dead_letters_total": Metric("counter", "Records sent as dead letters.", ("reason",)),
     "shipper_failures_total": Metric("counter", "Sends that failed and were tried again."),
     "consumer_records_total": Metric("counter", "Records stored in the raw database."),
-    "consumer_dead_letters_total": Metric(
-        "counter", "Records that could not be read.", ("reason",)
-    ),
+    "consumer_dead_letters_total": Metric("counter", "Unreadable records.", ("reason",)),
     "consumer_commit_seconds": Metric("histogram", "One transaction of rows and offsets."),
     "consumer_next_offset": Metric(
         "gauge", "Next offset of a partition, as the database holds it.", ("partition",)

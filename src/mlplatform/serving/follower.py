@@ -3,7 +3,8 @@
 It is loaded beside the old one, which serves until then. A version that can't be loaded changes
 nothing: the old one keeps serving, an error is logged, `serving_load_failures_total` counts it, and
 it is tried again with growing pauses. A champion that was withdrawn stops serving. At a start
-without a record that can be read, or with a promoted version that can't be loaded, the last good model of the cache serves.
+without a record that can be read, or with a promoted version that can't be loaded, the last good
+model of the cache serves.
 """
 
 from __future__ import annotations

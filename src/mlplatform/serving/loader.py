@@ -74,12 +74,6 @@ class Loader:
         engine = load_engine(folder, signature, trusted=self._trusted)
         model = LoadedModel(version, signature, features, engine)
         model.multiple = multiple
-        if not multiple:
-            _log.warning(
-                "the model predicts a row differently in a batch: each request gets a call of "
-                "its own",
-                pipeline=version.pipeline,
-            )
         warm_up(model)
         return model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 from mlplatform.access import AccessList
@@ -35,19 +35,16 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError for a missing setting."""
     serving = settings.serving
     models = require(serving.models, "serving", "models")
-    cache = ModelCache(require(serving.cache, "serving", "cache"))
-    access = _access(settings)
+    cache, access = ModelCache(require(serving.cache, "serving", "cache")), _access(settings)
     with (
         DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S) as api,
         ModelStore(settings.registry.url, credentials=settings.registry.credentials) as store,
-        ExitStack() as stack,
+        _loads(loader := _loader(settings, cache, store)) as loads,
     ):
         recorder = open_recorder(settings, api)
         slots = Slots(Slot(name, limits=serving, deliver=recorder.submit) for name in models)
         handler = Handler(slots=slots, recorder=recorder, access=access, limits=serving)
         heartbeat = Heartbeat(recorder, slots, api=api, every_s=serving.poll_s)
-        loader = _loader(settings, cache, store)
-        loads = stack.enter_context(_loads(loader))
         follow = partial(
             Follower,
             api=api,

@@ -7,12 +7,19 @@ import time
 from mlplatform.engine.trial import SIZES, Table, drawn
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.request import DecodedRequest
+from mlplatform.telemetry import logger
 
+_log = logger("serving")
 _TRIES = 3  # the first call allocates; the best of three is what a warm call costs
 
 
 def warm_up(model: LoadedModel) -> None:
     """Prepare `model` to serve. Raises what the model raises."""
+    if not model.multiple:
+        _log.warning(
+            "the model predicts a row differently in a batch: each request gets a call of its own",
+            pipeline=model.signature.pipeline,
+        )
     rows = drawn(model.signature.inputs)
     costs = {size: _cost(model, rows, size) for size in SIZES}
     row_s = max(0.0, (costs[SIZES[-1]] - costs[SIZES[0]]) / (SIZES[-1] - SIZES[0]))

@@ -19,7 +19,7 @@ from mlplatform.engine.trials import TrialLimits, Trials
 from mlplatform.errors import SettingsError
 from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import Settings, require, variable
+from mlplatform.settings import RegistrySettings, Settings, require, variable
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import logger, serve_metrics
 from mlplatform.trainer.context import RunContext
@@ -94,25 +94,26 @@ def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunConte
         plain = stack.enter_context(DataApi(url, token))  # HeldLease says why it must not retry
         lease = stack.enter_context(HeldLease(plain, pipeline, holder))
         publisher = Publisher(registry.url, credentials=registry.credentials)
-        folder = stack.enter_context(_scratch(settings.trainer.work))
         timer = StepTimer(pipeline, check=lease.require)
         yield RunContext(
+            folder=stack.enter_context(_scratch(settings.trainer.work)),
             api=api,
             store=store,
             record=stack.enter_context(recorded(publisher, pipeline, timer, reason, holder)),
             timer=timer,
             checkout=lambda commit: checkout(settings.source, ref=commit),
             started=datetime.now(UTC),
-            folder=folder,
             wait_s=settings.trainer.wait_s,
             jobs=settings.trainer.jobs,
             trusted=registry.skops_trusted,
-            trials=Trials(
-                TrialLimits(registry.load_s, registry.load_memory_bytes),
-                trusted=registry.skops_trusted,
-            ),
+            trials=_trials(registry),
             image=settings.trainer.image,
         )
+
+
+def _trials(registry: RegistrySettings) -> Trials:
+    limits = TrialLimits(registry.load_s, registry.load_memory_bytes)
+    return Trials(limits, trusted=registry.skops_trusted)
 
 
 @contextmanager
