@@ -107,6 +107,14 @@ class Gate(Frozen):
             )
         return self
 
+    @property
+    def bounds(self) -> str:
+        """The absolute condition in words; empty for a comparison with the champion."""
+        given = {"at least": self.min, "at most": self.max}
+        return " and ".join(
+            f"{word} {bound:g}" for word, bound in given.items() if bound is not None
+        )
+
 
 class Export(Frozen):
     """How the model leaves scikit-learn."""

@@ -53,21 +53,16 @@ def run(settings: Settings) -> None:
     )
 
 
-def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) -> Collaborators:
-    """All collaborators.
-
-    Connections open on first use. Without a registry there is no mirror (tests).
-    """
+def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Collaborators:
+    """All collaborators. Connections open on first use."""
     tokens = require(settings.access.tokens_file, "access", "tokens_file")
     dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
     raw, warehouse = pools.raw, pools.warehouse
     audit = AuditLog(warehouse)
     refusal_log = RefusalLog(audit)
     store = DatasetStore(pools.warehouse_replica, pools.raw_replica)
-    mirrors = []
-    if registry is not None:
-        mirrors.append(Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s))
-        closing.callback(registry.close)
+    mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
+    closing.callback(registry.close)
     readiness = Readiness(pools)
     closing.callback(pools.close)
     closing.callback(cluster.close)
@@ -83,12 +78,12 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore | None) 
         quarantine=Quarantine(warehouse, audit),
         pipelines=Pipelines(raw, warehouse, audit),
         training=Training(warehouse, audit, cluster),
-        models=Models(warehouse, audit),
+        models=Models(warehouse, audit, registry),
         outboxes=Outboxes(raw, audit),
         queue_offsets=QueueOffsets(raw, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
         ledger=Ledger(warehouse, audit),
         ready=readiness.ready,
         close=closing.close,
-        background=(refusal_log, readiness, *mirrors),
+        background=(refusal_log, readiness, mirror),
     )

@@ -23,11 +23,13 @@ from mlplatform.contracts.promotion import (
 from mlplatform.dataapi import promotion
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import VIEWERS
+from mlplatform.dataapi.proof import Claim, borne_out
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, UnknownName
+from mlplatform.registry.store import ModelStore
 
 MAY: dict[Action, tuple[Role, ...]] = {
     "propose": (Role.TRAINER,),
@@ -42,9 +44,10 @@ MAY: dict[Action, tuple[Role, ...]] = {
 class Models:
     """Handler of versions and promotions. Safe to share between threads."""
 
-    def __init__(self, warehouse: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(self, warehouse: PrimaryPool, audit: AuditLog, registry: ModelStore) -> None:
         self._warehouse = warehouse
         self._audit = audit
+        self._registry = registry
 
     def status(self, caller: Caller, pipeline: str) -> ModelStatus:
         """What serves and what waits."""
@@ -107,8 +110,11 @@ class Models:
     def act(self, caller: Caller, pipeline: str, request: PromotionRequest) -> Promotion:
         """Carry out a step and return its entry in the record.
 
-        Of a proposal that is promoted at once, the promotion's.
+        Of a proposal that is promoted at once, the promotion's. What is proposed is first compared
+        with the registry: raises Refused that names what differs, Unavailable while MLflow is away.
         """
+        if request.action == "propose":
+            self._check(caller, pipeline, request)
         with self._audit.change(
             caller, request.action, pipeline, roles=MAY[request.action], pipeline=pipeline
         ) as (entry, connection):
@@ -116,6 +122,17 @@ class Models:
             done = self._act(connection, caller, pipeline, request)
             entry.detail |= {"version": done.version, "record": done.id, "state": done.state}
             return done
+
+    def _check(self, caller: Caller, pipeline: str, request: PromotionRequest) -> None:
+        """Refuse a proposal that the registry does not bear out; no transaction is open by then."""
+        with self._audit.attempt(
+            caller, "propose", pipeline, roles=MAY["propose"], pipeline=pipeline
+        ) as entry:
+            entry.detail = {"version": request.version, "why": request.why}
+            with self._warehouse.transaction() as connection:
+                claim = _claim(connection, caller, pipeline, request)
+            if claim is not None:
+                borne_out(claim, self._registry)
 
     def _act(
         self, connection: Connection, caller: Caller, pipeline: str, request: PromotionRequest
@@ -153,18 +170,36 @@ def status(connection: Connection, pipeline: str) -> ModelStatus:
     )
 
 
+def _claim(
+    connection: Connection, caller: Caller, pipeline: str, request: PromotionRequest
+) -> Claim | None:
+    """What a proposal says, beside what is recorded; None for one that was made before.
+
+    Raises Refused where the state does not allow it, so that nothing is downloaded for it.
+    """
+    applied = pipelines.find(connection, pipeline)
+    if _proposed_already(connection, pipeline, request) is not None:
+        return None
+    versions = promotions.versions(connection, pipeline)
+    version = _pick(versions, request.version or _meant(connection, pipeline, request, versions))
+    _decide(request, version, versions)
+    return Claim(
+        version=version,
+        receipt=receipts.find(connection, version.receipt_id),
+        caller=caller.name,
+        gate_digest=request.gate_digest or "",
+        champion=request.champion,
+        # Judged by another definition, it waits for a person: see _approved.
+        gates=applied.parsed().gates if version.commit == applied.commit else None,
+    )
+
+
 def _carry_out(
     connection: Connection, pipeline: str, request: PromotionRequest, *, by: str
 ) -> Promotion:
     versions = promotions.versions(connection, pipeline)
     version = _pick(versions, request.version or _meant(connection, pipeline, request, versions))
-    decision = promotion.decide(
-        request.action,
-        version,
-        all_versions=versions,
-        gate_digest=request.gate_digest,
-        compared_with=request.champion,
-    )
+    decision = _decide(request, version, versions)
     # The others first: the database allows one champion at any moment.
     for other, state in decision.others:
         promotions.set_state(connection, pipeline, other, state)
@@ -175,6 +210,18 @@ def _carry_out(
     previous = champion.version if champion else None
     return promotions.add_promotion(
         connection, version, request, state=decision.state, by=by, previous=previous
+    )
+
+
+def _decide(
+    request: PromotionRequest, version: ModelVersion, versions: Sequence[ModelVersion]
+) -> promotion.Decision:
+    return promotion.decide(
+        request.action,
+        version,
+        all_versions=versions,
+        gate_digest=request.gate_digest,
+        compared_with=request.champion,
     )
 
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import httpx
 
 from mlplatform.contracts.model import ModelFile
-from mlplatform.errors import InvalidInput, ManifestMismatch, Unavailable, UnknownName
+from mlplatform.errors import InvalidInput, ManifestMismatch, TooLarge, Unavailable, UnknownName
 from mlplatform.registry import manifest
 
 _API = "/api/2.0/mlflow"
@@ -90,6 +92,34 @@ class ModelStore:
         except httpx.HTTPError as error:
             raise self._away(error) from error
         return size, running.hexdigest()
+
+    def read_within(self, path: str, *, most_bytes: int, deadline: float) -> bytes:
+        """The bytes of one artifact that somebody else chose.
+
+        Raises TooLarge above `most_bytes`, Unavailable when `deadline` (of `time.monotonic`) comes
+        first.
+        """
+        pieces = self._pieces(path, most_bytes=most_bytes, deadline=deadline)
+        return b"".join(pieces)
+
+    def hash_within(self, path: str, *, most_bytes: int, deadline: float) -> tuple[int, str]:
+        """Size and SHA-256 of one artifact, nothing of it kept; raises as `read_within`."""
+        running, size = hashlib.sha256(), 0
+        for piece in self._pieces(path, most_bytes=most_bytes, deadline=deadline):
+            size += len(piece)
+            running.update(piece)
+        return size, running.hexdigest()
+
+    def version(self, model: str, number: str, *, deadline: float) -> Mapping[str, Any]:
+        """A version as MLflow knows it: run_id, source and more.
+
+        Raises UnknownName when it has none.
+        """
+        query = {"name": model, "version": number}
+        answer = self._call(
+            "GET", f"{_API}/model-versions/get", params=query, timeout=_left(deadline)
+        )
+        return cast("Mapping[str, Any]", answer.json()["model_version"])
 
     def tree(self, path: str) -> list[str]:
         """Paths of all files below an artifact folder, relative to it, sorted.
@@ -163,6 +193,22 @@ class ModelStore:
             ) from error
         manifest.check(file, ModelFile(path=file.path, size=size, sha256=sha256))
 
+    def _pieces(self, path: str, *, most_bytes: int, deadline: float) -> Iterator[bytes]:
+        size, address = 0, f"{_ARTIFACTS}/{quote(path)}"
+        try:
+            with self._http.stream("GET", address, timeout=_left(deadline)) as answer:
+                _raise_for(answer, path)
+                for piece in answer.iter_bytes():
+                    size += len(piece)
+                    if size > most_bytes:
+                        raise TooLarge(f"{path} has more than {most_bytes} bytes", field=path)
+                    # A server that sends a byte now and then never meets the time limit of a read.
+                    if time.monotonic() > deadline:
+                        raise Unavailable(f"MLflow did not send {path} in time")
+                    yield piece
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **options)
@@ -173,6 +219,14 @@ class ModelStore:
 
     def _away(self, error: httpx.HTTPError) -> Unavailable:
         return Unavailable(f"no answer from MLflow at {self._http.base_url}: {error!r}")
+
+
+def _left(deadline: float) -> float:
+    """Seconds until `deadline`, for one wait. Raises Unavailable when there are none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise Unavailable("MLflow is too slow")
+    return left
 
 
 def _raise_for(answer: httpx.Response, path: str) -> None:

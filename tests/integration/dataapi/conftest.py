@@ -18,12 +18,15 @@ import numpy as np
 import pytest
 import uvicorn
 from pydantic import SecretStr
+from stored_runs import Runs
 
 from mlplatform.access import digest
 from mlplatform.client.dataapi import DataApi
+from mlplatform.client.dataset import read_dataset
 from mlplatform.client.json_http import raise_for
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.columns import Feature
+from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
@@ -33,6 +36,7 @@ from mlplatform.database.labels import Label
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.quarantine import BadRow
+from mlplatform.registry.store import ModelStore
 from mlplatform.settings import AccessSettings, DataApiSettings, Settings
 from mlplatform.web.server import Config
 
@@ -254,11 +258,12 @@ def collaborate(
     *,
     argv: tuple[str, ...] = (sys.executable, "-c", ""),
     postgres: dict[str, Any] | None = None,
+    registry: str = "http://127.0.0.1:1",
     **limits: Any,
 ) -> Collaborators:
     """Collaborators on fresh databases; trainings are children that run `argv`.
 
-    `postgres` changes the database settings.
+    `postgres` changes the database settings. By default no MLflow is there.
     """
     environment = folder / "trainer.json"
     environment.write_text(json.dumps({"MLPLATFORM_DATAAPI__URL": "http://127.0.0.1:1"}))
@@ -267,9 +272,8 @@ def collaborate(
         access=AccessSettings(tokens_file=tokens(folder)),
         dataapi=DataApiSettings(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
     )
-    return build(
-        settings, cluster=LocalCluster(environment, folder / "logs", argv=argv), registry=None
-    )
+    cluster = LocalCluster(environment, folder / "logs", argv=argv)
+    return build(settings, cluster=cluster, registry=ModelStore(registry))
 
 
 @pytest.fixture
@@ -285,8 +289,8 @@ def pool(databases: Any) -> Iterator[PrimaryPool]:
 def start() -> Iterator[Callable[..., Api]]:
     """Start data APIs with other limits.
 
-    `start(databases, folder, argv=…, postgres=…, **settings of dataapi)`; the pipelines are
-    applied.
+    `start(databases, folder, argv=…, postgres=…, registry=…, **settings of dataapi)`; the
+    pipelines are applied.
     """
     with ExitStack() as stack:
 
@@ -305,6 +309,20 @@ def start() -> Iterator[Callable[..., Api]]:
 def api(start: Callable[..., Api], databases: Any, tmp_path: Path) -> Api:
     """A data API with `manual-one` and `auto-one` applied."""
     return start(databases, tmp_path)
+
+
+@pytest.fixture
+def runs(start: Callable[..., Api], databases: Any, tmp_path: Path, mlflow: Any) -> Iterator[Runs]:
+    """Runs against a data API that reads from a real MLflow, whose versions count from 1."""
+    api, receipts = start(databases, tmp_path, registry=mlflow.url), {}
+    for name in ("manual-one", "auto-one"):
+        api.featurise(name)
+        with api.client("trainer") as client:
+            receipts[name] = read_dataset(client, f"{name}.training", DatasetQuery()).receipt
+    yield Runs(api, mlflow.url, receipts, {})
+    for name in receipts:
+        address = f"{mlflow.url}/api/2.0/mlflow/registered-models/delete"
+        httpx.request("DELETE", address, json={"name": name}, timeout=30)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 from pydantic import SecretStr
+from stored_runs import gate_report, store_report
 
 from mlplatform.access import digest
 from mlplatform.client.dataapi import DataApi
@@ -26,6 +27,7 @@ from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.features.code import load
 from mlplatform.registry.publish import Publisher
+from mlplatform.registry.store import ModelStore
 from mlplatform.settings import AccessSettings, DataApiSettings, Settings
 
 NAME = "ward-real"
@@ -34,6 +36,23 @@ def engineer(columns):
     load = columns["bmi"] * columns["dose"]
     return {"age": columns["age"], "load": load, "class": columns["class"]}
 """
+
+
+RECEIPT = Receipt(
+    id="receipt",
+    dataset=f"{NAME}.training",
+    query=DatasetQuery(),
+    server_role="standby",
+    server="standby",
+    lsn="0/0",
+    timeline=1,
+    lag_bytes=0,
+    as_of=1,
+    rows=400,
+    sha256="0" * 64,
+    read_at=datetime.now(UTC),
+    caller="admin",
+)
 
 
 @dataclass
@@ -72,17 +91,21 @@ class Real:
             api.mark_verified(NAME, number, manifest_sha256=made.manifest_sha256)
         return version
 
-    def promote(self, number: str) -> None:
-        """Propose and approve."""
+    def propose(self, version: ModelVersion) -> None:
+        """Propose, with a gate report of the only gate."""
         with self.admin() as api:
             champion = api.model_status(NAME).champion
+            compared = champion and champion.version
+            report = gate_report(NAME, version.model_dump(), RECEIPT, "roc_auc", champion=compared)
+            digest = store_report(self.mlflow.url, version.artifacts, report)
             proposal = Proposal(
-                version=number,
-                why="test",
-                gate_digest="a" * 64,
-                champion=champion and champion.version,
+                version=version.version, why="test", gate_digest=digest, champion=compared
             )
             api.propose(NAME, proposal)
+
+    def approve(self, number: str) -> None:
+        """Put what was proposed in front of the traffic."""
+        with self.admin() as api:
             api.decide(NAME, "approve", version=number, why="test")
 
     def roll_back(self) -> None:
@@ -114,9 +137,8 @@ def real(databases: Any, mlflow: Any, platform: Any, scene: Any, tmp_path: Path)
         access=AccessSettings(tokens_file=tokens),
         dataapi=DataApiSettings(rate_per_s=1e6),
     )
-    app = create_app(
-        build(settings, cluster=LocalCluster(environment, tmp_path / "logs"), registry=None)
-    )
+    cluster, registry = LocalCluster(environment, tmp_path / "logs"), ModelStore(mlflow.url)
+    app = create_app(build(settings, cluster=cluster, registry=registry))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
     )
@@ -144,23 +166,8 @@ def prepare(real: Real, what: PipelineDefinition) -> None:
     )
     with real.admin() as api:
         api.apply(NAME, request)
-    receipt = Receipt(
-        id="receipt",
-        dataset=f"{NAME}.training",
-        query=DatasetQuery(),
-        server_role="standby",
-        server="standby",
-        lsn="0/0",
-        timeline=1,
-        lag_bytes=0,
-        as_of=1,
-        rows=400,
-        sha256="0" * 64,
-        read_at=datetime.now(UTC),
-        caller="trainer",
-    )
     with real.databases.connect("dataapi", "warehouse") as connection:
-        values = (receipt.id, receipt.dataset, receipt.model_dump_json())
+        values = (RECEIPT.id, RECEIPT.dataset, RECEIPT.model_dump_json())
         connection.execute(
             "INSERT INTO control.receipts (id, dataset, receipt) VALUES (%s, %s, %s)", values
         )
@@ -180,14 +187,16 @@ def test_serving_follows_the_real_record(real: Real, serve: Callable[..., Any], 
     )
 
     one = real.publish(seed=1)
-    real.promote(one.version)
+    real.propose(one)
+    real.approve(one.version)
     child.until("/readyz", 200)
     answered = child.predict(NAME, scene.rows(3)).json()
     two = real.publish(seed=50)
+    real.propose(two)
     model = real.mlflow.artifacts / two.artifacts / "model.onnx"
     whole = model.read_bytes()
     model.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    real.promote(two.version)
+    real.approve(two.version)
     scene.until(lambda: 'reason="ManifestMismatch"' in child.http.get("/metrics").text, child.log)
     during = child.predict(NAME, scene.rows(3)).json()
     model.write_bytes(whole)

@@ -31,6 +31,7 @@ from mlplatform.dataapi.main import build
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
+from mlplatform.registry.store import ModelStore
 from mlplatform.settings import (
     AccessSettings,
     DataApiSettings,
@@ -243,9 +244,9 @@ def _served(settings: Settings, folder: Path) -> Iterator[str]:
     """The data API under uvicorn in a thread; gives its address."""
     environment = folder / "trainer.json"
     environment.write_text("{}")
-    app = create_app(
-        build(settings, cluster=LocalCluster(environment, folder / "logs"), registry=None)
-    )
+    cluster = LocalCluster(environment, folder / "logs")
+    registry = ModelStore(settings.registry.url)
+    app = create_app(build(settings, cluster=cluster, registry=registry))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
     )
@@ -288,6 +289,7 @@ def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
             postgres=databases.settings("dataapi"),
             access=AccessSettings(tokens_file=tokens),
             dataapi=DataApiSettings(rate_per_s=1e6),
+            registry=RegistrySettings(url=mlflow.url),
         )
         url = stack.enter_context(_served(server, tmp_path))
         repository = tmp_path / "repository"

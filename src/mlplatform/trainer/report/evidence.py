@@ -91,6 +91,7 @@ class Evidence:
         """gates.json: what was judged and how it ended, as canonical JSON."""
         body = {
             "pipeline": self.pinned.definition.name,
+            "run": self.run_id,
             "commit": self.pinned.commit,
             "features_digest": self.pinned.digest,
             "manifest_sha256": self.model.manifest_sha256,
@@ -101,6 +102,7 @@ class Evidence:
             "metrics": finite(self.metrics),
             "champion": self.champion.version,
             "champion_metrics": finite(self.champion.metrics),
+            "required": [gate.model_dump(mode="json") for gate in self.pinned.definition.gates],
             "gates": [asdict(verdict) for verdict in self.verdicts],
             "cases": [asdict(case) for case in self.cases],
             "parity": asdict(self.model.parity),

@@ -47,11 +47,9 @@ def _gate(gate: Gate, comparison: Comparison) -> list[Verdict]:
 
 def _within_bounds(gate: Gate, comparison: Comparison, part: Slice) -> Verdict:
     value = _score(gate, comparison.labels, comparison.new, part.positions)
-    bounds = {"at least": gate.min, "at most": gate.max}
-    given = [f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None]
     measured = Verdict(
         metric=gate.metric,
-        condition=" and ".join(given),
+        condition=gate.bounds,
         # Compared in this direction NaN fails both: an undefined metric is no pass.
         passed=(gate.min is None or value >= gate.min) and (gate.max is None or value <= gate.max),
         value=_known(value),

@@ -57,6 +57,7 @@ def test_the_digest_is_that_of_the_document(evidence: Callable[..., Evidence]) -
     ] == document["gates"]
     assert {
         "pipeline",
+        "run",
         "commit",
         "features_digest",
         "manifest_sha256",
@@ -67,6 +68,7 @@ def test_the_digest_is_that_of_the_document(evidence: Callable[..., Evidence]) -
         "metrics",
         "champion",
         "champion_metrics",
+        "required",
         "gates",
         "cases",
         "parity",
