@@ -8,6 +8,7 @@
     │   │   └── HeadTooLarge     request line and headers are
     │   ├── TooSlow              the body did not arrive in time
     │   ├── FeaturesEnded        features.py ran too long for these rows, or ended its process
+    │   ├── RowRefused           the model has no answer for one row
     │   └── UnsupportedMedia     a content type or encoding that is not supported
     ├── Unauthenticated          no token, or an unknown one
     ├── Forbidden                the token is known, its role does not allow this
@@ -76,6 +77,17 @@ class TooSlow(InvalidInput):
 
 class FeaturesEnded(InvalidInput):
     """The pipeline's features.py ran too long for these rows, or ended its process."""
+
+
+class RowRefused(InvalidInput):
+    """The model has no answer for a row of the request."""
+
+    def __init__(
+        self, message: str, *, field: str = "", fix: str = "", row: int | None = None
+    ) -> None:
+        super().__init__(message if row is None else f"row {row}: {message}", field=field, fix=fix)
+        self.reason = message
+        self.row = row
 
 
 class UnsupportedMedia(InvalidInput):

@@ -54,6 +54,15 @@ class Signature(Frozen):
     features: tuple[Feature, ...]
     outputs: tuple[Output, ...]
     classes: tuple[str, ...] | tuple[int, ...] | None = None
+    never_null: tuple[str, ...] = Field(
+        default=(),
+        description="Features whose null the file would answer, and scikit-learn refuses.",
+    )
+    known_texts: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="Features of which the file would answer any text, and scikit-learn only these "
+        "('' is null).",
+    )
     format: Format
     model_file: str = Field(description="model.onnx or model.skops")
     features_digest: str = Field(pattern=SHA256)

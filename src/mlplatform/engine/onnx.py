@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlplatform.contracts.columns import NUMPY, Columns
 from mlplatform.contracts.model import Signature
 from mlplatform.engine.table import prepare
-from mlplatform.errors import IntegrityFailure
+from mlplatform.errors import IntegrityFailure, RowRefused
 
 _TENSORS: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -38,15 +38,36 @@ class OnnxEngine:
     def predict(self, features: Columns) -> Columns:
         """See Engine.predict."""
         table = prepare(features, self._features)
-        feed = {
-            name: table[name].astype(kind, copy=False).reshape(-1, 1)
-            for name, kind in self._tensors.items()
-        }
+        try:
+            # NumPy notices an overflow while it casts, for nothing; looking for it costs more.
+            with np.errstate(all="ignore", over="raise"):
+                feed = {
+                    name: table[name].astype(kind, copy=False).reshape(-1, 1)
+                    for name, kind in self._tensors.items()
+                }
+        except FloatingPointError as error:
+            raise self._too_large(table) from error
         answers = self._session.run([output.name for output in self._outputs], feed)
         return {
             output.name: _shaped(np.asarray(answer), NUMPY[output.dtype], output.width)
             for output, answer in zip(self._outputs, answers, strict=True)
         }
+
+    def _too_large(self, table: Columns) -> RowRefused:
+        """What to say of the first row that holds a number beyond float32."""
+        with np.errstate(all="ignore"):
+            found = [
+                (int(np.argmax(beyond)), name)
+                for name, kind in self._tensors.items()
+                if kind is np.float32 and (beyond := np.isinf(table[name].astype(kind))).any()
+            ]
+        row, name = min(found)
+        return RowRefused(
+            f"feature {name} is {table[name][row]:.6g}, and the model computes in float32, which "
+            f"ends at {np.finfo(np.float32).max:.3g}",
+            field=name,
+            row=row,
+        )
 
 
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngine:

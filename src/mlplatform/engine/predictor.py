@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.interface import Engine
 from mlplatform.errors import IntegrityFailure, PlatformError
 from mlplatform.features.code import FeatureSet
@@ -24,17 +24,16 @@ class Predictor:
     def __init__(self, signature: Signature, features: FeatureSet, engine: Engine) -> None:
         self.signature = signature
         self._features = features
-        self._engine = engine
+        self._engine = CheckedEngine(engine, signature)
         self._outputs = tuple(output.name for output in signature.outputs)
 
     def predict(self, table: Columns, rows: int) -> Columns:
         """Outputs of raw columns: features, then engine.
 
-        Raises PlatformError when the model does not give a row for each row.
+        Raises what the model raises, RowRefused where it gives no number, and PlatformError when
+        it does not give a row for each row.
         """
-        # Overflows and the like show in the outputs; NumPy would warn of them on stderr.
-        with np.errstate(all="ignore"):
-            outputs = self._engine.predict(self._features.apply(table))
+        outputs = self._engine.predict(self._features.apply(table))
         for name in self._outputs:
             if len(outputs[name]) != rows:
                 raise PlatformError(

@@ -29,14 +29,16 @@ class SkopsEngine:
     def predict(self, features: Columns) -> Columns:
         """See Engine.predict."""
         rows = frame(features, self._features)
-        prediction = np.asarray(self._estimator.predict(rows)).reshape(-1)
-        answer: dict[str, NDArray[Any]] = {
-            "prediction": prediction.astype(NUMPY[self._outputs["prediction"].dtype])
-        }
-        if "probabilities" in self._outputs:
-            answer["probabilities"] = np.asarray(
-                self._estimator.predict_proba(rows), dtype=np.float64
-            )
+        # Overflows and the like show in the outputs; NumPy would warn of them on stderr.
+        with np.errstate(all="ignore"):
+            prediction = np.asarray(self._estimator.predict(rows)).reshape(-1)
+            answer: dict[str, NDArray[Any]] = {
+                "prediction": prediction.astype(NUMPY[self._outputs["prediction"].dtype])
+            }
+            if "probabilities" in self._outputs:
+                answer["probabilities"] = np.asarray(
+                    self._estimator.predict_proba(rows), dtype=np.float64
+                )
         return answer
 
 

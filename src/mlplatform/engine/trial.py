@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Column, Columns, length
 from mlplatform.contracts.model import Signature
-from mlplatform.errors import PlatformError, UnfitModel
+from mlplatform.engine.blame import reason_of
+from mlplatform.errors import PlatformError, RowRefused, UnfitModel
 from mlplatform.features.fault import shown
 from mlplatform.features.probe import probes
 
@@ -102,8 +103,9 @@ def _refusal(model: Model, row: Columns) -> str:
 
 
 def _text(error: Exception) -> str:
-    text = str(error)[:400]
-    return text if isinstance(error, PlatformError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, PlatformError) and not isinstance(error, RowRefused):
+        return str(error)[:400]
+    return reason_of(error)
 
 
 def _unfit(row: Columns, columns: tuple[Column, ...], refusal: str) -> UnfitModel:

@@ -166,7 +166,8 @@ def _call(model: LoadedModel, batch: list[PendingRequest]) -> tuple[dict[int, Ex
         # Whatever it raises belongs to the request that caused it.
         if isinstance(error, FeaturesOverrun):
             model.distrust()
-        failed = {0: _explained(model, error)} if len(batch) == 1 else _each_alone(model, batch)
+        alone = len(batch) == 1
+        failed = {0: _explained(model, batch[0], error)} if alone else _each_alone(model, batch)
     return failed, time.perf_counter() - started
 
 
@@ -176,18 +177,21 @@ def _each_alone(model: LoadedModel, batch: list[PendingRequest]) -> dict[int, Ex
         try:
             (pending.outputs,) = model.answer([pending.request])
         except Exception as error:  # noqa: BLE001  (as above)
-            failed[index] = _explained(model, error)
+            failed[index] = _explained(model, pending, error)
     return failed
 
 
-def _explained(model: LoadedModel, error: Exception) -> Exception:
+def _explained(model: LoadedModel, pending: PendingRequest, error: Exception) -> Exception:
     """The error that the client gets.
 
-    A row that features.py refuses, or does not come back from, is the row's fault; anything else is
-    ours and goes to the log.
+    A row that features.py or the model refuses, or that features.py does not come back from, is the
+    row's fault; anything else is ours and goes to the log.
     """
-    if isinstance(error, InvalidInput | FeaturesOverrun):
+    if isinstance(error, FeaturesOverrun):
         return error
+    found = model.blame(pending.request, error)
+    if found is not None or isinstance(error, InvalidInput):
+        return found or error
     _log.error(
         "the model failed on a request",
         pipeline=model.signature.pipeline,

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from mlplatform.contracts.columns import NUMPY, Columns
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.engine.blame import blame
 from mlplatform.engine.interface import Engine
 from mlplatform.engine.predictor import Predictor
+from mlplatform.engine.trial import drawn
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
 from mlplatform.serving.request import DecodedRequest, Outputs
@@ -92,6 +94,11 @@ class LoadedModel:
         Raises PlatformError when the model does not give a row for each row.
         """
         return self._predictor.predict(table, rows)
+
+    def blame(self, request: DecodedRequest, error: Exception) -> Exception | None:
+        """The error for a request that failed on its own. See `mlplatform.engine.blame`."""
+        sound = {name: values[:1] for name, values in drawn(self.signature.inputs).items()}
+        return blame(self.predict, self._table([request], 0), error, sound)
 
     def _answer_together(self, requests: Sequence[DecodedRequest]) -> list[Outputs]:
         rows = sum(request.rows for request in requests)

@@ -1,38 +1,41 @@
-"""Does the exported model give what scikit-learn gives?
+"""Does the exported model give what scikit-learn gives, and refuse what it refuses?
 
 On the held-out rows, and on generated ones that reach further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlplatform.contracts.columns import Columns, Feature, length
+from mlplatform.contracts.columns import Columns, length
 from mlplatform.contracts.pipeline import Metric, PipelineDefinition
-from mlplatform.engine.interface import Engine
-from mlplatform.telemetry import logger
+from mlplatform.engine.blame import first_refused, reason_of
+from mlplatform.engine.checked import CheckedEngine
+from mlplatform.errors import InvalidInput
+from mlplatform.features.code import FeatureSet
 from mlplatform.trainer import closeness
 from mlplatform.trainer.closeness import Scale
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.metrics import Classes, measure, of_task
+from mlplatform.trainer.outcome import Outcome, outcome, taken
+from mlplatform.trainer.proof_rows import Reach, generated
 
-UNSEEN = "\u2205 never seen"
-_ROWS = 256
-_log = logger("trainer")
+_REFUSABLE = 48  # rows of a block of which scikit-learn refuses some
 
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that are compared, and what scikit-learn predicts for them."""
+    """Rows that are compared, and what scikit-learn makes of each of them."""
 
     name: str
     features: Columns
-    expected: Columns
+    expected: Outcome
+    reach: Reach = "usual"
 
 
 @dataclass(frozen=True)
@@ -73,39 +76,54 @@ def blocks(
     reference: Callable[[Columns], Columns],
     train: Columns,
     test: Columns,
-    features: Sequence[Feature],
+    features: FeatureSet,
     *,
     seed: int,
 ) -> list[Block]:
-    """Held-out rows and generated rows with scikit-learn's predictions.
+    """Held-out rows and generated rows with scikit-learn's predictions and refusals.
 
-    A generated block that scikit-learn itself refuses, such as categories it has never seen, proves
-    nothing and is left out.
+    Raises InvalidInput when it refuses a held-out row.
     """
-    found = [Block("held-out rows", test, reference(test))]
-    for name, rows in _generated(train, features, np.random.default_rng(seed)):
-        try:
-            found.append(Block(name, rows, reference(rows)))
-        except Exception as error:  # noqa: BLE001 - the author's estimator may raise anything
-            _log.info(
-                "parity block left out: the estimator refuses it",
-                block=name,
-                error=str(error)[:200],
-            )
+    found = [Block("held-out rows", test, _held_out(reference, test))]
+    for name, reach, rows in generated(train, features, np.random.default_rng(seed)):
+        asked = _askable(reference, rows) if reach == "usual" else rows
+        found.append(Block(name, asked, outcome(reference, asked), reach))
     return found
 
 
+def _askable(reference: Callable[[Columns], Columns], rows: Columns) -> Columns:
+    """The rows; the first ones where some are refused, each of which costs a call or two."""
+    try:
+        reference(rows)
+    except Exception:  # noqa: BLE001 - the author's estimator may raise anything
+        return {name: values[:_REFUSABLE] for name, values in rows.items()}
+    return rows
+
+
+def _held_out(reference: Callable[[Columns], Columns], test: Columns) -> Outcome:
+    try:
+        answers = reference(test)
+    except Exception as error:  # the author's estimator may raise anything
+        row = first_refused(lambda rows, _: reference(rows), test)
+        raise InvalidInput(
+            f"model.py: the estimator refuses held-out row {row}: {reason_of(error)}",
+            field="model.py",
+        ) from error
+    return Outcome(np.ones(length(test), dtype=np.bool_), answers)
+
+
 def compare(
-    engine: Engine, reference: Sequence[Block], judgement: Judgement, *, tolerance: float
+    engine: CheckedEngine, reference: Sequence[Block], judgement: Judgement, *, tolerance: float
 ) -> Parity:
     """Whether the engine gives what scikit-learn gives, in every block. Held-out rows come first.
 
     Labels must be equal, probabilities within `tolerance`, numbers within `tolerance` times the
-    spread of scikit-learn's predictions for the held-out rows, whose metrics must hardly move. An
-    engine that raises is not equal.
+    spread of scikit-learn's predictions for the held-out rows, whose metrics must hardly move. A
+    row that one of them refuses must be refused by the other as well; only beyond what the
+    definition declares may the engine refuse more.
     """
     worst, rows = 0.0, 0
-    scale = _scale(reference) if judgement.classes is None else None
+    scale = scale_of(reference, judgement)
     for block in reference:
         rows += length(block.features)
         measured = judgement if block is reference[0] else None
@@ -116,33 +134,74 @@ def compare(
     return Parity(equal=True, rows=rows, difference=worst)
 
 
-def _scale(reference: Sequence[Block]) -> Scale:
-    """Of the held-out rows; of all rows where a few held-out ones have a single prediction."""
-    predictions = [block.expected["prediction"] for block in reference]
+def scale_of(reference: Sequence[Block], judgement: Judgement) -> Scale | None:
+    """Of a regression's predictions for the held-out rows; None for a classification.
+
+    Of all usual rows where a few held-out ones have a single prediction.
+    """
+    if judgement.classes is not None:
+        return None
+    usual = [block.expected.answers for block in reference if block.reach == "usual"]
+    predictions = [answers["prediction"] for answers in usual if answers]
     held_out = Scale.of(predictions[0])
     return held_out if held_out.spread else Scale.of(np.concatenate(predictions))
 
 
+def differing(
+    expected: Columns, actual: Columns, tolerance: float, scale: Scale | None, *, of: str = "rows"
+) -> tuple[float, str]:
+    """The largest difference between answers, and what is wrong with it, or ''."""
+    worst = 0.0
+    for name, values in expected.items():
+        difference, complaint = _difference(values, actual[name], tolerance, scale)
+        worst = max(worst, difference)
+        if complaint:
+            return worst, f"{name} of {of}: {complaint}"
+    return worst, ""
+
+
 def _compared(
-    engine: Engine,
+    engine: CheckedEngine,
     block: Block,
     judgement: Judgement | None,
     scale: Scale | None,
     tolerance: float,
 ) -> tuple[float, str]:
-    """The largest difference in a block, and what is wrong with it, or ''."""
+    """The largest difference in a block, and what is wrong with it, or ''.
+
+    Only held-out rows are judged. Of others some may be refused, by both.
+    """
+    if judgement is None:
+        return _answered(engine, block, scale, tolerance)
     try:
-        predictions = engine.predict(block.features)
+        # NaN and infinity are counted below, with what to do about them.
+        predictions = engine.raw.predict(block.features)
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common class
-        return 0.0, f"{block.name} can't be computed: {str(error)[:200]}"
-    worst = 0.0
-    for name, expected in block.expected.items():
-        difference, complaint = _difference(expected, predictions[name], tolerance, scale)
-        worst = max(worst, difference)
-        if complaint:
-            return worst, f"{name} of {block.name}: {complaint}"
-    moved = judgement.moved(block.expected, predictions) if judgement else ""
+        return 0.0, f"{block.name} can't be computed: {reason_of(error)}"
+    expected = block.expected.answers
+    worst, complaint = differing(expected, predictions, tolerance, scale, of=block.name)
+    if complaint:
+        return worst, complaint
+    moved = judgement.moved(expected, predictions)
     return worst, f"{block.name}: {moved}" if moved else ""
+
+
+def _answered(
+    engine: CheckedEngine, block: Block, scale: Scale | None, tolerance: float
+) -> tuple[float, str]:
+    expected, found = block.expected, outcome(engine.predict, block.features)
+    rows = len(found.answered)
+    if extra := int(np.sum(found.answered & ~expected.answered)):
+        reason = f"answers {extra} that scikit-learn refuses: {expected.reason}"
+        return np.inf, f"{block.name}: of {rows} rows it {reason}"
+    lost = int(np.sum(expected.answered & ~found.answered))
+    if lost and block.reach != "limit":
+        return np.inf, f"{block.name}: {lost} of {rows} rows can't be computed: {found.reason}"
+    both = found.answered[expected.answered]
+    if not both.any():
+        return 0.0, ""
+    own = taken(expected.answers, both)
+    return differing(own, found.answers, tolerance, scale, of=block.name)
 
 
 def _difference(
@@ -153,66 +212,3 @@ def _difference(
     if expected.dtype.kind == "f":
         return closeness.numbers(expected, actual, tolerance, scale)
     return 0.0, closeness.labels(expected, actual)
-
-
-def _generated(
-    train: Columns, features: Sequence[Feature], random: np.random.Generator
-) -> Iterator[tuple[str, Columns]]:
-    # The order of the draws is part of what the seed stands for: new blocks come last.
-    def rows(make: Callable[[NDArray[Any], Feature, np.random.Generator], NDArray[Any]]) -> Columns:
-        return {f.name: make(train[f.name], f, random) for f in features}
-
-    yield "values mixed across rows", rows(_mixed)
-    yield "numbers between and around the known ones", rows(_spread)
-    yield "least and greatest values", rows(_extremes)
-    nulls = {
-        f.name: None if f.dtype == "string" else np.nan
-        for f in features
-        if _nullable(f, train[f.name])
-    }
-    if nulls:
-        yield "nulls", _changed(rows(_mixed), nulls, random)
-    unseen = {f.name: UNSEEN for f in features if f.dtype == "string"}
-    if unseen:
-        yield "unseen categories", _changed(rows(_mixed), unseen, random)
-
-
-def _changed(rows: Columns, values: Mapping[str, Any], random: np.random.Generator) -> Columns:
-    """The rows, in half of which the named columns hold these values."""
-    for name, value in values.items():
-        rows[name][random.random(_ROWS) < 0.5] = value
-    return rows
-
-
-def _nullable(feature: Feature, known: NDArray[Any]) -> bool:
-    """Strings always are; numbers where training rows have nulls, as estimators refuse others."""
-    if feature.dtype == "string":
-        return True
-    return feature.dtype == "float64" and bool(np.isnan(known).any())
-
-
-def _mixed(values: NDArray[Any], _: Feature, random: np.random.Generator) -> NDArray[Any]:
-    return random.choice(values, _ROWS)
-
-
-def _spread(values: NDArray[Any], feature: Feature, random: np.random.Generator) -> NDArray[Any]:
-    if feature.dtype not in ("float64", "int64"):
-        return random.choice(values, _ROWS)
-    low, high = _range(values)
-    drawn = random.uniform(low - (high - low) / 10, high + (high - low) / 10, _ROWS)
-    return drawn if feature.dtype == "float64" else np.rint(drawn).astype(np.int64)
-
-
-def _extremes(values: NDArray[Any], feature: Feature, random: np.random.Generator) -> NDArray[Any]:
-    if feature.dtype not in ("float64", "int64"):
-        return random.choice(values, _ROWS)
-    low, high = _range(values)
-    wide = high - low
-    return random.choice(np.array([low, high, low - wide, high + wide, 0.0]), _ROWS).astype(
-        values.dtype
-    )
-
-
-def _range(values: NDArray[Any]) -> tuple[float, float]:
-    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
-    return (float(np.min(known)), float(np.max(known))) if len(known) else (0.0, 1.0)

@@ -84,7 +84,7 @@ def fitted(*, classes: Any = ("no", "yes"), last: Any = None) -> Any:
     if classes is None:
         return make_pipeline(encoder, Ridge()).fit(frame(columns, FEATURES), weight)
     labels = np.where(weight > 0, classes[1], classes[0])
-    return make_pipeline(encoder, last or LogisticRegression()).fit(
+    return make_pipeline(encoder, LogisticRegression() if last is None else last).fit(
         frame(columns, FEATURES), labels.astype(object) if labels.dtype.kind == "U" else labels
     )
 

@@ -87,3 +87,18 @@ def test_the_trial_has_nulls_where_the_definition_allows_them() -> None:
     nulls = [bool(np.isnan(table["mass"]).any()) for table in trial_rows(TOYS.columns)]
 
     assert any(nulls)
+
+
+def test_a_model_without_a_number_for_an_allowed_null_is_unfit() -> None:
+    """What serving would refuse is no answer in the trial either."""
+
+    class Heavy(Moody):
+        """Predicts the mass."""
+
+        def predict(self, features: Columns) -> Columns:
+            """See Engine.predict."""
+            return {"prediction": features["mass"]}
+
+    with pytest.raises(UnfitModel, match=r"mass=null.*the model gives no number") as unfit:
+        run_trial(_predictor(Heavy()))
+    assert "`nullable: false` for 'mass'" in unfit.value.fix

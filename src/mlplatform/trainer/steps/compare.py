@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.interface import Engine
 from mlplatform.engine.load import load, read_signature
 from mlplatform.errors import PlatformError, Refused, TryLater
@@ -61,7 +62,8 @@ def _loaded(context: RunContext, serving: ModelVersion) -> tuple[Engine, Signatu
     folder = context.folder / f"champion-{serving.version}"
     context.store.download(serving.artifacts, folder, serving.manifest_sha256)
     signature = read_signature(folder)
-    return load(folder, signature, trusted=context.trusted), signature
+    engine = load(folder, signature, trusted=context.trusted)
+    return CheckedEngine(engine, signature), signature
 
 
 def _refuse_incomparable(signature: Signature, pinned: Pinned, new: Evaluation) -> None:

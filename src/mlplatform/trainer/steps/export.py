@@ -15,16 +15,19 @@ from typing import Any
 import numpy as np
 import yaml
 
+from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Format, Output, Signature
-from mlplatform.engine.load import load
+from mlplatform.engine.checked import CheckedEngine
+from mlplatform.engine.load import adapter, load
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
 from mlplatform.engine.skops import SkopsEngine
 from mlplatform.engine.skops_dump import dump_skops
 from mlplatform.errors import InvalidInput, PlatformError, Refused
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
+from mlplatform.trainer.guards import known_texts, never_null
 from mlplatform.trainer.metrics import Classes
-from mlplatform.trainer.parity import Block, Judgement, blocks, compare
+from mlplatform.trainer.parity import Block, Judgement, blocks, compare, differing, scale_of
 from mlplatform.trainer.results import Parts, Pinned, TrainedModel
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "float64")  # the faster one first
@@ -39,13 +42,7 @@ def export(
     Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when
     skops would need untrusted types.
     """
-    definition, form = pinned.definition, signature(estimator, pinned, "skops")
-    reference, features = SkopsEngine(estimator, form).predict, pinned.features.features
-    train, test, seed = parts.train.features, parts.test.features, definition.split.seed
-    proofs = tuple(blocks(reference, train, test, features, seed=seed))
-    classes = Classes(form.classes, definition) if form.classes is not None else None
-    judgement = Judgement.by(definition, parts.test, classes)
-    workshop, tried = _Workshop(pinned, folder, tuple(trusted), proofs, judgement), list[str]()
+    workshop, tried = _workshop(estimator, pinned, parts, folder, trusted), list[str]()
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
             model = workshop.write(make(), signature(estimator, pinned, kind))
@@ -60,6 +57,18 @@ def export(
             return replace(model, tried=tuple(tried))
         tried.append(f"{name}: {model.parity.complaint}")
     raise Refused(f"no export is equal to scikit-learn: {'; '.join(tried)}", field="export.format")
+
+
+def _workshop(
+    estimator: Any, pinned: Pinned, parts: Parts, folder: Path, trusted: Sequence[str]
+) -> _Workshop:
+    definition, form = pinned.definition, signature(estimator, pinned, "skops")
+    reference = SkopsEngine(estimator, form).predict
+    train, test, seed = parts.train.features, parts.test.features, definition.split.seed
+    proofs = tuple(blocks(reference, train, test, pinned.features, seed=seed))
+    classes = Classes(form.classes, definition) if form.classes is not None else None
+    judgement = Judgement.by(definition, parts.test, classes)
+    return _Workshop(pinned, folder, tuple(trusted), reference, train, proofs, judgement)
 
 
 def signature(estimator: Any, pinned: Pinned, kind: Format) -> Signature:
@@ -120,22 +129,48 @@ class _Workshop:
     pinned: Pinned
     folder: Path
     trusted: tuple[str, ...]
+    reference: Callable[[Columns], Columns]
+    train: Columns
     proofs: tuple[Block, ...]
     judgement: Judgement
 
     def write(self, data: bytes, form: Signature) -> TrainedModel:
         """Make the folder anew around these model bytes, load it as serving will, and compare."""
+        form = self._guarded(data, form)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / form.model_file).write_bytes(data)
-        (self.folder / "signature.json").write_text(form.model_dump_json(indent=1))
+        # Without the fields that have no value, older serving processes can read it as well.
+        text = form.model_dump_json(indent=1, exclude_defaults=True)
+        (self.folder / "signature.json").write_text(text)
         document = self.pinned.definition.model_dump(mode="json", exclude_none=True)
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         (self.folder / "pipeline.yaml").write_text(text)
         if self.pinned.files.cases:
             shutil.copyfile(self.pinned.files.cases, self.folder / "cases.yaml")
         digest = manifest.write(self.folder)  # last: it lists every file that is there
-        engine = load(self.folder, form, trusted=self.trusted)
-        tolerance = self.pinned.definition.export.tolerance
-        parity = compare(engine, self.proofs, self.judgement, tolerance=tolerance)
+        engine = CheckedEngine(load(self.folder, form, trusted=self.trusted), form)
+        parity = compare(engine, self.proofs, self.judgement, tolerance=self._tolerance)
         return TrainedModel(self.folder, form, engine, digest, parity)
+
+    @property
+    def _seed(self) -> int:
+        return self.pinned.definition.split.seed
+
+    @property
+    def _tolerance(self) -> float:
+        return self.pinned.definition.export.tolerance
+
+    def _guarded(self, data: bytes, form: Signature) -> Signature:
+        """The signature, with what serving must refuse for this file."""
+        if form.format == "skops":  # scikit-learn itself
+            return form
+        scale, features = scale_of(self.proofs, self.judgement), self.pinned.features
+
+        def same(expected: Columns, actual: Columns) -> bool:
+            return not differing(expected, actual, self._tolerance, scale)[1]
+
+        engine, seed = adapter(form).load(data, form, self.trusted), self._seed
+        nulls = never_null(engine, self.reference, features, self.train, same=same, seed=seed)
+        texts = known_texts(engine, self.reference, features, self.train)
+        return form.model_copy(update={"never_null": nulls, "known_texts": texts})

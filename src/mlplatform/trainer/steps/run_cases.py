@@ -8,6 +8,7 @@ from typing import Any
 from mlplatform.contracts.cases import Case, CaseFile
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Signature
+from mlplatform.engine.blame import reason_of
 from mlplatform.errors import InvalidInput
 from mlplatform.features.parse import to_columns
 from mlplatform.source.pipeline_files import read_cases
@@ -17,7 +18,8 @@ from mlplatform.trainer.results import CaseResult, Pinned, TrainedModel
 def run_cases(pinned: Pinned, model: TrainedModel) -> list[CaseResult]:
     """The result of every case.
 
-    A case whose rows break the columns' contract fails with that as its complaint.
+    A case whose rows break the columns' contract, or that the model refuses, fails with that as its
+    complaint.
     """
     if pinned.files.cases is None:
         return []
@@ -32,9 +34,16 @@ def _run(case: Case, file: CaseFile, pinned: Pinned, model: TrainedModel) -> Cas
     )
     if faults:
         return CaseResult(case.name, case.kind, str(faults[0]))
-    predictions = model.engine.predict(pinned.features.apply(columns))
+    try:
+        predictions = model.engine.predict(pinned.features.apply(columns))
+    except Exception as error:  # noqa: BLE001 - features.py and model are foreign code
+        return CaseResult(case.name, case.kind, f"no answer: {_reason(error)}")
     found = _values(case, predictions, model.signature)
     return CaseResult(case.name, case.kind, case.verdict(found) or "")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, InvalidInput) else reason_of(error)
 
 
 def _values(case: Case, predictions: Columns, signature: Signature) -> Sequence[Any]:

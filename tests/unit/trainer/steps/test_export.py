@@ -88,7 +88,8 @@ def test_a_model_that_is_equal_leaves_as_onnx(table, pinned, tmp_path: Path) -> 
         (),
     ) == (exported.signature.format, exported.signature.classes, exported.tried)
     assert answers["probabilities"].sum(axis=1) == pytest.approx(np.ones(5))
-    assert 50 + 5 * 256 == exported.parity.rows  # held out, mixed, spread, extremes, nulls, unseen
+    # Held out; mixed, spread, extremes, nulls, unseen; texts and ends of numbers.
+    assert 50 + 5 * 256 + 2 + 6 == exported.parity.rows
 
 
 def test_numbers_too_fine_for_float32_are_computed_in_float64(

@@ -45,3 +45,20 @@ def test_cases_judge_the_exported_model(table, pinned, tmp_path: Path) -> None:
     assert [True, True, False, True, False] == [result.passed for result in results]
     assert "is not in" in results[2].complaint
     assert "calls" in results[4].complaint
+
+
+def test_a_case_that_gets_no_answer_fails_with_the_reason(table, pinned, tmp_path: Path) -> None:
+    """A number beyond float32 is refused, as serving would; the other cases are still judged."""
+    cases = """
+    rows: {typical: {age: 40, calls: 4, plan: basic}}
+    cases:
+      - {name: old, kind: exact, row: typical, with: {age: 1.0e+39}, expect: "no"}
+      - {name: quiet, kind: exact, row: typical, with: {calls: 0, age: 20}, expect: "no"}
+    """
+    made, rows, receipt = pinned(cases=cases), table(), cast("Any", None)
+    parts = Parts(rows, rows, columns={}, receipt=receipt)
+    exported = export(train(builder(made), rows, made, {}), made, parts, tmp_path / "model", ())
+    old, quiet = run_cases(made, exported)
+
+    assert quiet.passed
+    assert "no answer: age: row 0: feature age is 1e+39" in old.complaint
