@@ -48,11 +48,7 @@ class Server(WatchedServer):
         self._left_at: float | None = None  # when the drain began
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to leave.
-
-        uvicorn's own method would raise the signal again afterwards, which would end the process
-        before its clean-up.
-        """
+        """Begin to leave. uvicorn's own would raise the signal again, before the clean-up."""
         del sig, frame
         if self._leave_at is None:
             self._handler.draining = True
