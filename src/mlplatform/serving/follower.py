@@ -164,7 +164,9 @@ class Follower:
         if not self._backoff.is_due(version):
             return
         if self._slot.champion is None:
-            self._slot.state, self._slot.vacant = f"loading version {version.version}", False
+            before = f"{self._slot.fault}; " if self._slot.fault else ""
+            self._slot.state = f"{before}loading version {version.version}"
+            self._slot.vacant = False
         try:
             model = await self._loaded(version)
         except Exception as error:  # noqa: BLE001  (a model is foreign code)

@@ -44,6 +44,7 @@ class Rig:
         self.breakage: Exception = ManifestMismatch("a byte differs")
         self.withdrawn: dict[str, Any] | None = None
         self.loads: list[str] = []
+        self.states: list[str] = []  # what requests are told meanwhile
         self.now = 0.0
         self.swaps = 0
         self.cache = ModelCache(folder)
@@ -84,6 +85,7 @@ class Rig:
     def load(self, version: ModelVersion) -> Any:
         """The loader."""
         self.loads.append(version.version)
+        self.states.append(self.slot.state)
         if version.version in self.broken:
             raise self.breakage
         return self._scene["model"](number=version.version)
@@ -311,6 +313,19 @@ def test_a_fault_ends_when_the_record_returns_to_what_serves(rig: Rig, scene: Sc
     rig.step()
 
     assert ("version 2 could not be loaded: a byte differs", "") == (fault, rig.slot.fault)
+
+
+def test_a_further_try_keeps_the_reason_of_the_last_one(rig: Rig, scene: Scene) -> None:
+    """Whoever asks during a try learns why there is no answer, as before it."""
+    rig.champion, rig.broken = scene["version"]("1"), {"1"}
+    rig.step()
+    rig.now = 2.0
+    rig.step()
+
+    assert [
+        "loading version 1",
+        "version 1 could not be loaded: a byte differs; loading version 1",
+    ] == rig.states
 
 
 def test_an_unfit_version_is_tried_rarely(rig: Rig, scene: Scene) -> None:
