@@ -30,8 +30,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def platform(running: Platform) -> Platform:
+    """The platform, whatever the test before did to it: the champion answers."""
+    running.await_version(running.champion())
+    return running
+
+
 @pytest.fixture(scope="session")
-def platform(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def running(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform with its first version in front of the traffic."""
     options = Options(home=tmp_path_factory.mktemp("home"), source=str(source), working_tree=True)
     with LocalStack(options) as stack:
@@ -39,7 +46,7 @@ def platform(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with clients(stack) as found:
             rows = list(history.history(NAME))
             traffic.import_rows(found.admin, NAME, rows, key="history")
-            found.await_version(found.train("first version"))
+            found.train("first version")
             yield found
 
 
