@@ -17,7 +17,7 @@ from typing import TypeVar
 import structlog
 
 from mlplatform.errors import Unavailable
-from mlplatform.telemetry import turned
+from mlplatform.watchdog import turned
 
 T = TypeVar("T")
 

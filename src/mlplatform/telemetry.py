@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import faulthandler
 import logging
 import os
 import sys
 import threading
-import time
 import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -27,7 +25,6 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    start_http_server,
 )
 
 from mlplatform.log_writer import LogWriter
@@ -179,7 +176,6 @@ CATALOGUE: dict[MetricName, Metric] = {
     ),
 }
 
-_timer: dict[str, float] = {}  # of `watch`; empty in a process that is not watched
 _instruments: dict[tuple[CollectorRegistry, str], Counter | Gauge | Histogram] = {}
 # Two threads that use a metric for the first time at once must not both register it.
 _making = threading.Lock()
@@ -295,41 +291,6 @@ def gauge(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Gauge:
 def histogram(name: MetricName, registry: CollectorRegistry = REGISTRY) -> Histogram:
     """The histogram of that name, made on first use. Seconds unless its meaning says otherwise."""
     return cast("Histogram", _instrument(name, registry))
-
-
-def serve_metrics(settings: TelemetrySettings) -> None:
-    """Start the /metrics page in a thread, for processes without an HTTP server.
-
-    Does nothing when the port is 0.
-    """
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, addr=settings.metrics_host)
-
-
-def watch(longest_s: float = 900.0) -> None:
-    """End this process when its loop has not `turned` for that long.
-
-    Whoever runs it starts it again; for processes that may be killed at any moment. Long enough for
-    three statements of the database at their longest (`postgres.statement_timeout_s`), and never
-    reached by a loop that backs off; a process that hangs would otherwise look alive to a probe of
-    /metrics, a thread of its own.
-    """
-    _timer.update(longest_s=longest_s, at=float("-inf"))
-    turned()
-
-
-def unwatch() -> None:
-    """Watch no longer: what a process does at its end has time limits of its own."""
-    if _timer.pop("longest_s", None):
-        faulthandler.cancel_dump_traceback_later()
-
-
-def turned() -> None:
-    """Report that the loop has come round. Does nothing in a process that is not watched."""
-    longest_s, now = _timer.get("longest_s"), time.monotonic()
-    if longest_s and now - _timer["at"] > longest_s / 100:  # setting the timer starts a thread
-        _timer["at"] = now
-        faulthandler.dump_traceback_later(longest_s, exit=True)
 
 
 def _instrument(name: MetricName, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

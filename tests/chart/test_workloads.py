@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chart_rendering import Object, containers
+from chart_rendering import SMALLEST, Object, containers, objects_in, pod_of, rendered
 
 Workloads = list[tuple[Object, Object]]
 LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
@@ -79,20 +79,60 @@ def test_long_running_containers_are_probed(workloads: Workloads) -> None:
     """Whatever runs for good has a probe of its life or readiness."""
     for found, pod in workloads:
         if found["kind"] in ("Deployment", "StatefulSet"):
-            running = [
-                *pod["containers"],
-                *(
-                    each
-                    for each in pod.get("initContainers", ())
-                    if each.get("restartPolicy") == "Always"
-                ),
-            ]
-
             assert [] == [
                 each["name"]
-                for each in running
+                for each in running(pod)
                 if not {"livenessProbe", "readinessProbe"} & set(each)
             ], found["metadata"]["name"]
+
+
+def test_what_hangs_is_replaced(workloads: Workloads) -> None:
+    """Each container that runs for good has a liveness probe that asks the process itself.
+
+    The kubelet waits longer than a loop may stand still, so that the watchdog decides first; the
+    page of a loop that works takes that limit into account itself.
+    """
+    for found, pod in workloads:
+        if found["kind"] != "Deployment":
+            continue
+        for each in running(pod):
+            probe, where = each["livenessProbe"], (found["metadata"]["name"], each["name"])
+            patience_s = probe["periodSeconds"] * probe["failureThreshold"]
+            settings = {one["name"]: one.get("value") for one in each.get("env", ())}
+            stuck_s = float(settings.get(f"MLPLATFORM_{each['name'].upper()}__STUCK_S") or 0)
+            page = probe.get("httpGet", {}).get("path")
+
+            assert page in ("/healthz", "/health", "/pipelines.git/HEAD"), where
+            assert patience_s >= 60, where
+            assert probe["timeoutSeconds"] >= 5, where
+            if each["name"] in ("serving", "dataapi"):
+                assert 0 < stuck_s < patience_s, where
+            if each["name"] in ("shipper", "consumer", "etl"):
+                assert stuck_s > 0, where
+
+
+def test_a_longer_limit_is_waited_for() -> None:
+    """The kubelet's patience follows the setting."""
+    for stuck_s, threshold in ((0, 6), (15, 6), (50, 6), (51, 7), (240.5, 26)):
+        values = SMALLEST | {"settings": {"dataapi": {"stuck_s": stuck_s}}}
+        objects = objects_in(rendered(values))
+        pods = [(each["metadata"]["name"], pod_of(each)) for each in objects]
+        (found,) = [
+            each["livenessProbe"]["failureThreshold"]
+            for name, pod in pods
+            if pod and name.endswith("dataapi")
+            for each in pod["containers"]
+        ]
+
+        assert threshold == found, stuck_s
+
+
+def running(pod: Object) -> list[Object]:
+    """The containers that run for good: the pod's own, and its sidecars."""
+    sidecars = [
+        each for each in pod.get("initContainers", ()) if each.get("restartPolicy") == "Always"
+    ]
+    return [*pod["containers"], *sidecars]
 
 
 def test_labels_and_selectors_agree(objects: list[Object], workloads: Workloads) -> None:

@@ -90,8 +90,21 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- end }}
 
 {{/*
+Liveness of a process whose loop may stand still for some seconds: its own watchdog decides first,
+and writes down where it stood. The kubelet ends what the watchdog can't, e.g. a stopped process.
+Input: dict of port and stuck, in seconds.
+*/}}
+{{- define "mlplatform.container.liveness" -}}
+livenessProbe:
+  httpGet: {path: /healthz, port: {{ .port }}}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: {{ max 6 (add1 (ceil (divf .stuck 10))) }}
+{{- end }}
+
+{{/*
 Probes of a process with /healthz and /readyz on the port named http. A start may take two minutes,
-a stop is noticed in seconds.
+a stop is noticed in seconds. Input: dict of stuck, in seconds.
 */}}
 {{- define "mlplatform.container.probes" -}}
 startupProbe:
@@ -104,28 +117,21 @@ readinessProbe:
   periodSeconds: 3
   timeoutSeconds: 5
   failureThreshold: 3
-livenessProbe:
-  httpGet: {path: /healthz, port: http}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 6
+{{ include "mlplatform.container.liveness" (dict "port" "http" "stuck" .stuck) }}
 {{- end }}
 
 {{/*
-Probes of a process that shows only /metrics: it has started, and lives, while the page answers. A
-loop that hangs ends its process itself.
+Probes of a process that works in a loop, with /healthz on the port named metrics. A thread serves
+the page, which fails when the loop has stood still beyond its limit, so that limit is not among the
+kubelet's patience.
 */}}
-{{- define "mlplatform.container.metricsProbes" -}}
+{{- define "mlplatform.container.workProbes" -}}
 startupProbe:
-  httpGet: {path: /metrics, port: metrics}
+  httpGet: {path: /healthz, port: metrics}
   periodSeconds: 1
   timeoutSeconds: 5
   failureThreshold: 120
-livenessProbe:
-  httpGet: {path: /metrics, port: metrics}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 6
+{{ include "mlplatform.container.liveness" (dict "port" "metrics" "stuck" 0) }}
 {{- end }}
 
 {{/*

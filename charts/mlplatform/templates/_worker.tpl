@@ -34,7 +34,7 @@ spec:
             {{- .environment | nindent 12 }}
           ports:
             - {name: metrics, containerPort: 9090}
-          {{- include "mlplatform.container.metricsProbes" $root | nindent 10 }}
+          {{- include "mlplatform.container.workProbes" $root | nindent 10 }}
           resources:
             {{- toYaml .resources | nindent 12 }}
           {{- include "mlplatform.container.security" $root | nindent 10 }}

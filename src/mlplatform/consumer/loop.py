@@ -20,6 +20,7 @@ from mlplatform.errors import InvalidInput, PlatformError, Unavailable
 from mlplatform.queue import Consumer, QueueRecord
 from mlplatform.settings import ConsumerSettings
 from mlplatform.telemetry import counter, histogram, logger
+from mlplatform.watchdog import turned
 
 _ALIVE_S = 0.5  # how long a stop may wait for the pause to end
 _MONTHS_AHEAD = 3
@@ -104,6 +105,7 @@ class ConsumerLoop:
 
     def _keep(self, entries: Sequence[Entry], records: Sequence[QueueRecord]) -> bool:
         """Store; False when the batch is to be read again instead."""
+        turned()  # a batch that the database refuses is stored in many parts
         started = time.perf_counter()
         try:
             stored = self._store.store(entries, holes=self._holes)

@@ -11,7 +11,9 @@ from mlplatform.errors import RecordsGone
 from mlplatform.loop import Backoff, attempt, stop_on_signals
 from mlplatform.queue import Consumer, ensure_topic, open_consumer
 from mlplatform.settings import Settings, require
-from mlplatform.telemetry import logger, serve_metrics, watch
+from mlplatform.telemetry import logger
+from mlplatform.watchdog import watch
+from mlplatform.work_pages import serve_pages
 
 _log = logger("consumer")
 _JOINING = Backoff(first_s=2.0, most_s=2.0)  # making a topic takes a broker about a second
@@ -25,8 +27,8 @@ def run(settings: Settings) -> None:
     nothing.
     """
     stop = stop_on_signals()
-    serve_metrics(settings.telemetry)
-    watch(3 * settings.postgres.statement_timeout_s)
+    serve_pages(settings.telemetry)
+    watch(settings.consumer.stuck_s, beside_s=settings.postgres.statement_timeout_s)
     pool = PrimaryPool(
         require(settings.postgres.raw_dsn, "postgres", "raw_dsn"),
         settings.postgres,

@@ -23,6 +23,10 @@ from mlplatform.features.code import FeatureSet
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import counter, logger
+from mlplatform.watchdog import patience, turned
+
+CLONE_S = 900.0
+"""A first clone of a large repository over a slow line; one that stalls ends after 30 s."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Catalogue:
         self._loaded = {key: kept for key, kept in self._loaded.items() if key in used}
         ready = []
         for item in recorded:
+            turned()
             key = (item.pipeline, item.digest)
             if key in self._loaded or (not self._rests(item) and self._load(item)):
                 definition, features, table = self._loaded[key]
@@ -87,6 +92,10 @@ class Catalogue:
             return code.load(definition, None, digest=digest)
         return load_apart(definition, source, digest=digest, limit_s=self._features_s)
 
+    def _source_of(self, item: RecordedSet) -> bytes | None:
+        with patience(CLONE_S):
+            return checkout(self._source, ref=item.commit).features(item.pipeline)
+
     def _rests(self, item: RecordedSet) -> bool:
         commit, until = self._resting.get((item.pipeline, item.digest), ("", 0.0))
         # A newer commit is tried at once: somebody may just have mended it.
@@ -97,7 +106,7 @@ class Catalogue:
             definition = PipelineDefinition.parse(
                 item.definition, where=f"definition of {item.pipeline}"
             )
-            source = checkout(self._source, ref=item.commit).features(item.pipeline)
+            source = self._source_of(item)
             features = self._features(definition, source, item.digest)
             if item.table_name is None:  # a table from before this rule goes on
                 check_features(definition, features.features)

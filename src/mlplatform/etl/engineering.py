@@ -11,6 +11,7 @@ from mlplatform.errors import FeaturesEnded, InvalidInput
 from mlplatform.features.code import FeatureSet
 from mlplatform.features.fault import Fault
 from mlplatform.features.parse import storable
+from mlplatform.watchdog import turned
 
 MOST_ENDS = 20
 """After so many calls of one request that had to be ended, rows are not told apart any more.
@@ -42,6 +43,7 @@ def engineer(features: FeatureSet, columns: Columns, *, several: bool = False) -
         if first == last:  # an empty batch
             continue
         part = {name: array[first:last] for name, array in columns.items()}
+        turned()  # each of these calls may take its whole time limit
         try:
             parts.append(features.apply(part))
         except InvalidInput as error:

@@ -10,7 +10,9 @@ from mlplatform.etl.catalogue import Catalogue
 from mlplatform.etl.worker import Worker
 from mlplatform.loop import Backoff, stop_on_signals
 from mlplatform.settings import Settings, require
-from mlplatform.telemetry import counter, logger, serve_metrics, watch
+from mlplatform.telemetry import counter, logger
+from mlplatform.watchdog import watch
+from mlplatform.work_pages import serve_pages
 
 # Features that come some seconds later hurt nobody, so a database that is away gets more time than
 # from the consumer.
@@ -32,10 +34,10 @@ def run(settings: Settings) -> None:
         settings.postgres,
         name="etl",
     )
-    serve_metrics(settings.telemetry)
-    watch(3 * settings.postgres.statement_timeout_s)
+    serve_pages(settings.telemetry)
+    etl = settings.etl
+    watch(etl.stuck_s, beside_s=max(settings.postgres.statement_timeout_s, etl.features_s))
     try:
-        etl = settings.etl
         catalogue = Catalogue(
             warehouse, settings.source, retry_s=etl.retry_s, features_s=etl.features_s
         )

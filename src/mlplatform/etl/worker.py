@@ -26,6 +26,7 @@ from mlplatform.etl.catalogue import Catalogue, Ready
 from mlplatform.etl.redriving import Redriver
 from mlplatform.settings import EtlSettings
 from mlplatform.telemetry import counter, histogram, logger
+from mlplatform.watchdog import turned
 
 Key = tuple[str, str, str, int]
 IMPORTS = "import:"
@@ -64,6 +65,7 @@ class Worker:
 
     def _guarded(self, item: Ready, work: Callable[..., int], *arguments: object) -> int:
         """A digest whose table can't be written is put aside; the others go on."""
+        turned()
         try:
             return work(*arguments)
         except Refused as error:
@@ -103,6 +105,7 @@ class Worker:
         """The cursor, before rows that were stored below its place since it last looked."""
         if setbacks <= cursor.setbacks:
             return cursor
+        turned()
         with self._raw.transaction() as raw:
             lowest = raw_requests.lowest_since(raw, cursor)
         if lowest is None:
@@ -129,6 +132,7 @@ class Worker:
                 if not requests:
                     return 0
                 outcome = process(requests, item.definition, item.features)
+                turned()  # statements before, features between, statements behind
                 feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
                 # In the same transaction as the rows: neither can be there without the other.
                 self._advance(warehouse, cursor, requests, outcome)

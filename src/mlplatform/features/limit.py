@@ -2,7 +2,7 @@
 
 The code is interrupted from outside, by one thread that looks at all running calls, so that a call
 pays about a microsecond. That ends loops of Python. A call into C that doesn't come back holds the
-whole process, which only its watchdog can end (`mlplatform.telemetry.watch`).
+whole process, which only its watchdog can end (`mlplatform.watchdog.watch`).
 """
 
 from __future__ import annotations

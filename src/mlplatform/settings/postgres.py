@@ -44,7 +44,7 @@ class PostgresSettings(SettingsGroup):
         5.0, gt=0, description="How long a connection may take before the database counts as away."
     )
     # Far above any statement of ours, so that only one that hangs meets it. The watchdog of
-    # consumer and etl allows three of them in a row.
+    # consumer and etl allows for it.
     statement_timeout_s: float = Field(
         300.0, gt=0, description="Longest statement; datasets have no bound but the reader's stall."
     )

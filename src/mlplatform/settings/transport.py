@@ -105,6 +105,13 @@ class ShipperSettings(SettingsGroup):
         ge=0,
         description="How long to go on shipping after SIGTERM until the outbox is empty.",
     )
+    # Nothing that it waits for takes longer than 15 s: a batch sent to Kafka is given up then. What
+    # remains is the disk.
+    stuck_s: float = Field(
+        120.0,
+        ge=0,
+        description="How long the loop may stand still before the process is ended; 0: for ever.",
+    )
 
 
 class ConsumerSettings(SettingsGroup):
@@ -121,6 +128,13 @@ class ConsumerSettings(SettingsGroup):
         ge=1,
         description="Dead letters in a row after which the consumer stops instead of draining "
         "the topic.",
+    )
+    # Its own work on the largest batch takes about a second, and Kafka is waited for 10 s at most.
+    stuck_s: float = Field(
+        60.0,
+        ge=0,
+        description="How long the loop may stand still, beside one statement of the database, "
+        "before the process is ended; 0: for ever.",
     )
 
 
@@ -148,4 +162,11 @@ class EtlSettings(SettingsGroup):
         10.0,
         gt=0,
         description="How long until a features definition that could not be loaded is tried again.",
+    )
+    # Parsing the largest request takes seconds, a new child for features.py a minute at most.
+    stuck_s: float = Field(
+        60.0,
+        ge=0,
+        description="How long the loop may stand still, beside one statement of the database or "
+        "one call of features.py, before the process is ended; 0: for ever.",
     )

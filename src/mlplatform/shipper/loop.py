@@ -15,6 +15,7 @@ from mlplatform.queue import Producer
 from mlplatform.settings import Settings
 from mlplatform.shipper.oversize import set_aside
 from mlplatform.telemetry import counter, gauge, logger
+from mlplatform.watchdog import turned
 
 _BATCH_BYTES = 8 * 1024 * 1024  # what a batch may hold in memory, however large its records are
 _STATUS_EVERY_S = 1.0
@@ -107,6 +108,7 @@ class ShipperLoop:
             # so each is sent alone; those that were in the queue already come twice.
             if len(records) > 1:
                 for record in records:
+                    turned()
                     self._send([record])
                 return
             notice = self._set_aside(records[0], f"the queue refuses it: {error.message}")

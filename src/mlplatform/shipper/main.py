@@ -9,7 +9,9 @@ from mlplatform.outbox import OutboxReader
 from mlplatform.queue import Producer, ensure_topic, open_producer
 from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.shipper.loop import ShipperLoop
-from mlplatform.telemetry import logger, serve_metrics, watch
+from mlplatform.telemetry import logger
+from mlplatform.watchdog import watch
+from mlplatform.work_pages import serve_pages
 
 # Serving makes the outbox within a second or two of its start.
 _OPENING = Backoff(first_s=0.5, most_s=0.5, log_every=20)
@@ -24,8 +26,8 @@ def run(settings: Settings) -> None:
     """
     folder = Path(require(settings.outbox.folder, "outbox", "folder"))
     stop = stop_on_signals()
-    serve_metrics(settings.telemetry)
-    watch()
+    serve_pages(settings.telemetry)
+    watch(settings.shipper.stuck_s)
     reader = attempt(
         lambda: OutboxReader.open(folder), stop=stop, log=logger("shipper"), backoff=_OPENING
     )

@@ -21,7 +21,7 @@ from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import RegistrySettings, Settings, require, variable
 from mlplatform.source.checkout import checkout
-from mlplatform.telemetry import logger, serve_metrics
+from mlplatform.telemetry import logger
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.interrupt import orderly_end
 from mlplatform.trainer.lease import HeldLease
@@ -29,6 +29,7 @@ from mlplatform.trainer.recording import recorded
 from mlplatform.trainer.report.summary import TrainingSummary
 from mlplatform.trainer.run import run_training
 from mlplatform.trainer.timer import StepTimer
+from mlplatform.work_pages import serve_pages
 
 RETRY_S = 45.0
 """How long one call to the data API is repeated: an hour of work survives a short outage.
@@ -49,7 +50,7 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
     """
     refuse_databases(settings)
     require(settings.dataapi.token, "dataapi", "token")
-    serve_metrics(settings.telemetry)
+    serve_pages(settings.telemetry)
     with (
         structlog.contextvars.bound_contextvars(pipeline=pipeline),
         orderly_end(),

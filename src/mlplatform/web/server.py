@@ -20,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow, Unavailable
-from mlplatform.telemetry import logger, turned, unwatch, watch
+from mlplatform.telemetry import logger
+from mlplatform.watchdog import turned, unwatch, watch
 from mlplatform.web import pages, problem
 from mlplatform.web.forms import as_get, until_close
 from mlplatform.web.places import Places

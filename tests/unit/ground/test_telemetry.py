@@ -120,36 +120,3 @@ def test_a_log_that_nobody_reads_breaks_nothing() -> None:
     said, _ = child.communicate(timeout=30)
 
     assert "done\n" == said
-
-
-def test_a_loop_that_hangs_ends_its_process() -> None:
-    """A loop that turns is left alone; one that stands still ends with a traceback."""
-    program = """
-import time
-from mlplatform.telemetry import turned, watch
-def stand_still():
-    time.sleep(60)
-watch(0.5)
-for _ in range(8):
-    turned()
-    time.sleep(0.1)
-print("turned", flush=True)
-stand_still()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30
-    )
-
-    assert (1, "turned\n") == (done.returncode, done.stdout)
-    assert "stand_still" in done.stderr
-
-
-def test_nobody_is_watched_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that runs inside of another program, say a test, winds no timer up."""
-    wound: list[float] = []
-    monkeypatch.setattr(
-        "faulthandler.dump_traceback_later", lambda seconds, **_: wound.append(seconds)
-    )
-    telemetry.turned()
-
-    assert [] == wound

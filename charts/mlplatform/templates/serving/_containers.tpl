@@ -35,7 +35,7 @@ grace period. Input: dict of root and repository.
   ports:
     - {name: metrics, containerPort: 9090}
   # No readiness: a pod whose broker is away goes on answering.
-  {{- include "mlplatform.container.metricsProbes" $root | nindent 2 }}
+  {{- include "mlplatform.container.workProbes" $root | nindent 2 }}
   resources:
     {{- include "mlplatform.serving.resources" (dict "resources" $root.Values.shipper.resources
         "disk" (int64 $root.Values.settings.outbox.capacity_bytes)) | nindent 4 }}
@@ -79,7 +79,8 @@ grace period. Input: dict of root and repository.
     - {name: OPENBLAS_NUM_THREADS, value: "1"}
   ports:
     - {name: http, containerPort: 8080}
-  {{- include "mlplatform.container.probes" $root | nindent 2 }}
+  {{- include "mlplatform.container.probes"
+      (dict "stuck" $root.Values.settings.serving.stuck_s) | nindent 2 }}
   resources:
     {{- include "mlplatform.serving.resources" (dict "resources" $group.resources
         "disk" $root.Values.serving.scratch) | nindent 4 }}
