@@ -43,7 +43,7 @@ def turned() -> None:
 
 
 @contextmanager
-def patience(longest_s: float) -> Iterator[None]:
+def allowing(longest_s: float) -> Iterator[None]:
     """What the block does may take that long, where the process is watched at all."""
     usual_s = _timer.get("longest_s")
     if usual_s is None:

@@ -97,22 +97,22 @@ def test_what_hangs_is_replaced(workloads: Workloads) -> None:
             continue
         for each in running(pod):
             probe, where = each["livenessProbe"], (found["metadata"]["name"], each["name"])
-            patience_s = probe["periodSeconds"] * probe["failureThreshold"]
+            waits_s = probe["periodSeconds"] * probe["failureThreshold"]
             settings = {one["name"]: one.get("value") for one in each.get("env", ())}
             stuck_s = float(settings.get(f"MLPLATFORM_{each['name'].upper()}__STUCK_S") or 0)
             page = probe.get("httpGet", {}).get("path")
 
             assert page in ("/healthz", "/health", "/pipelines.git/HEAD"), where
-            assert patience_s >= 60, where
+            assert waits_s >= 60, where
             assert probe["timeoutSeconds"] >= 5, where
             if each["name"] in ("serving", "dataapi"):
-                assert 0 < stuck_s < patience_s, where
+                assert 0 < stuck_s < waits_s, where
             if each["name"] in ("shipper", "consumer", "etl"):
                 assert stuck_s > 0, where
 
 
 def test_a_longer_limit_is_waited_for() -> None:
-    """The kubelet's patience follows the setting."""
+    """The kubelet's threshold follows the setting."""
     for stuck_s, threshold in ((0, 6), (15, 6), (50, 6), (51, 7), (240.5, 26)):
         values = SMALLEST | {"settings": {"dataapi": {"stuck_s": stuck_s}}}
         objects = objects_in(rendered(values))

@@ -122,8 +122,7 @@ readinessProbe:
 
 {{/*
 Probes of a process that works in a loop, with /healthz on the port named metrics. A thread serves
-the page, which fails when the loop has stood still beyond its limit, so that limit is not among the
-kubelet's patience.
+the page, which fails when the loop has stood still beyond its limit.
 */}}
 {{- define "mlplatform.container.workProbes" -}}
 startupProbe:

@@ -13,7 +13,7 @@ from mlplatform.cli.output import emit, table
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.serving import ServingClient
 from mlplatform.errors import PlatformError
-from mlplatform.local.state import State
+from mlplatform.local.state import Process, State
 from mlplatform.outbox import damage
 
 app = typer.Typer()
@@ -80,11 +80,16 @@ def _versions(state: State) -> dict[str, str]:
         return {}
 
 
+def _state(process: Process) -> str:
+    """A word; for one that is silent, since when."""
+    return process.reason if process.state == "silent" else process.state
+
+
 def _print(state: State, degraded: Mapping[str, str]) -> None:
     rows = [
         [
             name,
-            process.state if state.running else "stopped",
+            _state(process) if state.running else "stopped",
             process.pid if state.running else None,
             process.restarts,
             process.log,

@@ -23,7 +23,7 @@ from mlplatform.features.code import FeatureSet
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import counter, logger
-from mlplatform.watchdog import patience, turned
+from mlplatform.watchdog import allowing, turned
 
 CLONE_S = 900.0
 """A first clone of a large repository over a slow line; one that stalls ends after 30 s."""
@@ -93,7 +93,7 @@ class Catalogue:
         return load_apart(definition, source, digest=digest, limit_s=self._features_s)
 
     def _source_of(self, item: RecordedSet) -> bytes | None:
-        with patience(CLONE_S):
+        with allowing(CLONE_S):
             return checkout(self._source, ref=item.commit).features(item.pipeline)
 
     def _rests(self, item: RecordedSet) -> bool:

@@ -21,7 +21,7 @@ DEFAULTS: Mapping[str, int] = {
     "mlflow": 5000,
     "primary": 15432,
     "standby": 15433,
-    "shipper": 9181,  # this and the next two: their metrics page
+    "shipper": 9181,  # this and the next two: their health and metrics page
     "consumer": 9182,
     "etl": 9183,
     "kafka": 9092,

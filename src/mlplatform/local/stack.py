@@ -27,7 +27,7 @@ from mlplatform.local import ports, secrets, state
 from mlplatform.local.environment import Layout
 from mlplatform.local.processes import memory
 from mlplatform.local.processes.child import ProcessStatus
-from mlplatform.local.processes.probe import answers
+from mlplatform.local.processes.probe import HEALTH_S, answers
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.processes.supervisor import OnChange, Supervisor
 from mlplatform.local.servers import mlflow, postgres, postgres_files
@@ -57,8 +57,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "shipper": ("consumer",),
     "serving": ("shipper", "dataapi"),
 }
-PAGES = {"dataapi": "/readyz", "serving": "/healthz"}
-"""Where they answer when they are up; the others have a metrics page.
+PAGES = {"dataapi": "/readyz"}
+"""Where they answer when they are up; the others on /healthz.
 
 Serving's /readyz would fail until the first model is trained, which needs the rest of the stack.
 """
@@ -209,7 +209,9 @@ class LocalStack:
             environment=self.layout.environment(name),
             folder=self.layout.home,
             needs=NEEDS[name] + broker,
-            ready=answers(self.layout.url(name) + PAGES.get(name, "/metrics")),
+            ready=answers(self.layout.url(name) + PAGES.get(name, "/healthz")),
+            # Not what it can do for others: a data API whose standby is away isn't started anew.
+            health=answers(self.layout.url(name) + "/healthz", timeout_s=HEALTH_S),
             stop_timeout_s=STOP_S.get(name, 20.0),
         )
 

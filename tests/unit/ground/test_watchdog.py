@@ -47,9 +47,9 @@ def test_work_that_may_take_longer_is_waited_for() -> None:
     """Inside of the block its own limit holds, behind it the usual one again."""
     program = """
 import time
-from mlplatform.watchdog import patience, watch
+from mlplatform.watchdog import allowing, watch
 watch(0.3)
-with patience(60):
+with allowing(60):
     time.sleep(1)
     print("done", flush=True)
 time.sleep(60)

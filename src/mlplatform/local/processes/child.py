@@ -1,6 +1,6 @@
 """One child process of the supervisor: start it, watch it, stop it, keep its log.
 
-Every method runs in the supervisor's thread, except `_probe`, which has a thread of its own: a slow
+Every method runs in the supervisor's thread, except `_poll`, which has a thread of its own: a slow
 probe delays no other child.
 """
 
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from mlplatform.local.processes import guard, launch
+from mlplatform.local.processes.health import EVERY_S, Health
 from mlplatform.local.processes.spec import ProcessSpec
 
 State = Literal[
-    "waiting", "starting", "ready", "backoff", "stopping", "stopped", "finished", "failed"
+    "waiting", "starting", "ready", "silent", "backoff", "stopping", "stopped", "finished", "failed"
 ]
 
 PROBE_S = 0.1
@@ -43,7 +44,7 @@ class ProcessStatus:
     pid: int | None
     restarts: int
     exit_code: int | None  # of its last end; negative: the signal
-    reason: str  # why it failed
+    reason: str  # why it failed, or since when it is silent
     log: Path
 
 
@@ -60,6 +61,7 @@ class Child:
         self.exit_code: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self._ready = threading.Event()
+        self._health: Health | None = None
         self._probe_error: BaseException | None = None
         self._was_ready = False
         self._exits = 0  # in a row
@@ -74,8 +76,11 @@ class Child:
     def status(self) -> ProcessStatus:
         """A copy of its state."""
         pid = self.process.pid if self.process else None
+        reason = self.reason
+        if self.state == "silent" and self._health is not None:
+            reason = self._health.reason
         return ProcessStatus(
-            self.spec.name, self.state, pid, self.restarts, self.exit_code, self.reason, self.log
+            self.spec.name, self.state, pid, self.restarts, self.exit_code, reason, self.log
         )
 
     def request_start(self) -> None:
@@ -104,10 +109,11 @@ class Child:
                 start_new_session=True,
             )
         self.state = "starting"
-        # With this start's own event: a probe that returns late does not count for the next start.
-        probe = (self.process, self._ready)
+        self._health = Health(spec.name, spec.health) if spec.health else None
+        # With this start's own objects: a probe that returns late does not count for the next one.
+        poll = (self.process, self._ready, self._health)
         threading.Thread(
-            target=self._probe, args=probe, name=f"probe {spec.name}", daemon=True
+            target=self._poll, args=poll, name=f"probe {spec.name}", daemon=True
         ).start()
 
     def not_spawned(self, now: float, error: OSError) -> None:
@@ -140,9 +146,24 @@ class Child:
             return True
         if self.state == "starting":
             self._advance(now)
+        elif self.state in ("ready", "silent") and self._health is not None:
+            self.state = "silent" if self._health.silent else "ready"
         elif self.state == "stopping" and now > self._deadline:
             guard.signal_group(self.process.pid, signal.SIGKILL)
         return False
+
+    @property
+    def overdue(self) -> bool:
+        """True when it has been silent for longer than it may be."""
+        health = self._health
+        if health is None or self.state != "silent":
+            return False
+        return health.silent_s > self.spec.silent_s
+
+    def end_silent(self) -> None:
+        """Kill it: what does not answer hardly takes a request to stop. It starts again."""
+        assert self.process is not None
+        guard.signal_group(self.process.pid, signal.SIGKILL)
 
     def due(self, now: float) -> bool:
         """True when a pause before a restart is over."""
@@ -157,7 +178,9 @@ class Child:
             self.state, self._deadline = "stopping", now + self.spec.stop_timeout_s
             self.process.send_signal(self.spec.stop_signal)
 
-    def _probe(self, process: subprocess.Popen[bytes], ready: threading.Event) -> None:
+    def _poll(
+        self, process: subprocess.Popen[bytes], ready: threading.Event, health: Health | None
+    ) -> None:
         probe = self.spec.ready
         try:
             while probe is not None and process.returncode is None and not probe():
@@ -165,6 +188,9 @@ class Child:
         except BaseException as error:  # noqa: BLE001  (`_advance` fails the start with it)
             self._probe_error = error
         ready.set()
+        while health is not None and process.returncode is None:
+            time.sleep(EVERY_S)
+            health.poll()
 
     def _advance(self, now: float) -> None:
         if self._ready.is_set() and self._probe_error is None:

@@ -14,6 +14,9 @@ class ProcessSpec:
     `ready` is called about ten times a second until it returns True or `ready_timeout_s` has
     passed. It may block for a moment, and must not raise for a server that is merely not up yet.
     `needs` names processes that must be ready first; they stop after this one.
+
+    `health` is called every two seconds from then on, and may block for five. A process for which
+    it is False for `silent_s` is killed, and starts again. None: nobody looks.
     """
 
     name: str
@@ -23,6 +26,9 @@ class ProcessSpec:
     needs: tuple[str, ...] = ()
     ready: Callable[[], bool] | None = None  # None: ready as soon as it runs
     ready_timeout_s: float = 60.0
+    health: Callable[[], bool] | None = None
+    # The watchdogs of our own processes end a loop that hangs earlier, and write down where.
+    silent_s: float = 60.0
     uid: int | None = None  # run as this user (PostgreSQL refuses root)
     stop_signal: int = 15
     stop_timeout_s: float = 30.0  # then SIGKILL

@@ -7,8 +7,9 @@
         supervisor.status()["etl"]
     # leaving the block stops all of them, those that need others first
 
-A process that ends by itself comes back after a pause that doubles up to ten seconds. Each has one
-log file, `<logs>/<name>.log`; the last run's is `<name>.log.1`. When the program that holds the
+A process that ends by itself comes back after a pause that doubles up to ten seconds; one that does
+not answer any more is "silent", and ended when it stays so (see `health`). Each has one log file,
+`<logs>/<name>.log`; the last run's is `<name>.log.1`. When the program that holds the
 supervisor is killed, none of its processes is left (see `guard`, `launch`).
 
 One thread starts all children and lives until the end: Linux ties the parent-death signal to the
@@ -34,6 +35,9 @@ from mlplatform.telemetry import logger
 TICK_S = 0.02
 LOG_CHECK_S = 5.0
 NOTES_AGAIN_S = 1.0  # after a note that could not be written
+SILENT_APART_S = 30.0
+"""Between two processes that are ended since they don't answer: the second may have waited for the
+first, and a machine that is too slow for all of them gets no faster by starting them anew."""
 ORPHAN_GRACE_S = 8.0
 """Time for orphans to end: enough for a drain on a small machine, bearable at the next start."""
 
@@ -69,6 +73,7 @@ class Supervisor:
         self._guard: subprocess.Popen[bytes] | None = None
         self._over = False
         self._unlisted, self._next_list = False, 0.0  # whether the process file is out of date
+        self._next_silent = 0.0  # when the next silent process may be ended
         self._fault: BaseException | None = None
         for spec in specs:
             self.add(spec)
@@ -229,6 +234,7 @@ class Supervisor:
 
     def _tick(self, now: float) -> None:
         ended = [child.watch(now) for child in self._children.values()]
+        self._end_silent(now)
         self._report()  # before the starts below, so that nobody misses the state in between
         for name in self._stopping:
             if not self._needed(name):
@@ -243,6 +249,15 @@ class Supervisor:
         if self._unlisted and now >= self._next_list:
             self._list(now)
         self._report()
+
+    def _end_silent(self, now: float) -> None:
+        """End the first process that is silent for too long; what others need comes first."""
+        overdue = next((child for child in self._children.values() if child.overdue), None)
+        if overdue is not None and now >= self._next_silent:
+            self._next_silent = now + SILENT_APART_S
+            why = overdue.status().reason
+            _log.error("a process is ended and started again", process=overdue.spec.name, why=why)
+            overdue.end_silent()
 
     def _list(self, now: float) -> None:
         """The guard must know every child that may outlive us.
@@ -323,14 +338,8 @@ class Supervisor:
 
     def _start_guard(self) -> None:
         guard.write(self._file, [])
-        argv = (
-            sys.executable,
-            "-I",
-            "-S",
-            guard.__file__,
-            str(self._file),
-            str(self._orphan_grace_s),
-        )
+        what = (str(self._file), str(self._orphan_grace_s))
+        argv = (sys.executable, "-I", "-S", guard.__file__, *what)
         self._guard = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True, env={})
 
     def _end_guard(self) -> None:

@@ -28,6 +28,7 @@ from mlplatform.errors import PlatformError, SettingsError, Unavailable
 from mlplatform.local import ports
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.processes.supervisor import Supervisor
+from mlplatform.local.servers.kafka_health import responds
 from mlplatform.queue.kafka_client import answers
 
 NAME = "kafka"
@@ -187,6 +188,8 @@ class LocalKafka:
             needs=tuple(needs),
             ready=lambda: answers(self._server),
             ready_timeout_s=120.0,
+            health=lambda: responds(self._server),
+            silent_s=120.0,  # it has no watchdog, and a collection of all memory holds it up
         )
 
     def _tool(self, *arguments: str) -> str:

@@ -19,6 +19,7 @@ import secrets
 import shutil
 import signal
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,17 +219,20 @@ class LocalPostgres:
 
     def primary_spec(self) -> ProcessSpec:
         """The primary as a child process; ready when it takes the superuser's writes."""
-        return self._spec(PRIMARY, self.primary, self._primary_ready, needs=())
+        return self._spec(PRIMARY, self.primary, self._primary_ready, self.primary_port, needs=())
 
     def standby_spec(self) -> ProcessSpec:
         """The standby as a child process; ready when both sides say that it streams."""
-        return self._spec(STANDBY, self.standby, self._standby_ready, needs=(PRIMARY,))
+        port, needs = self.standby_port, (PRIMARY,)
+        return self._spec(STANDBY, self.standby, self._standby_ready, port, needs=needs)
 
     def remove(self) -> None:
         """Delete all data of both servers, which must be stopped."""
         files.remove(self._asked)
 
-    def _spec(self, name: str, data: Path, ready: Any, *, needs: tuple[str, ...]) -> ProcessSpec:
+    def _spec(
+        self, name: str, data: Path, ready: Any, port: int, *, needs: tuple[str, ...]
+    ) -> ProcessSpec:
         return ProcessSpec(
             name=name,
             argv=(self.programs.path("postgres"), "-D", str(data)),
@@ -238,6 +242,8 @@ class LocalPostgres:
             ready=ready,
             uid=self.programs.uid,
             stop_signal=signal.SIGINT,  # PostgreSQL's "fast" shutdown: clients are disconnected
+            health=partial(_responds, port),
+            silent_s=300.0,  # whatever keeps it so busy, a recovery adds to it
         )
 
     def _initialise(self) -> None:
@@ -319,6 +325,12 @@ class LocalPostgres:
 
     def _no_sync(self) -> list[str]:
         return [] if self._durable else ["--no-sync"]
+
+
+def _responds(port: int) -> bool:
+    """Whether a server says anything at all, e.g. that it has too many clients, or recovers."""
+    answer = psycopg.pq.PGconn.ping(f"host=127.0.0.1 port={port} connect_timeout=5".encode())
+    return answer in (psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT)
 
 
 def _quoted(text: str) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from mlplatform.errors import Refused, Unavailable, UnknownName
+from mlplatform.local.ports import choose
 from mlplatform.local.processes import guard
 from mlplatform.local.processes.child import ProcessStatus, bound
+from mlplatform.local.processes.probe import answers
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.processes.supervisor import Supervisor
 
@@ -276,6 +279,7 @@ def test_child_runs_as_its_user(tmp_path: Path) -> None:
 HOLDER = """
 import json, sys, time
 from pathlib import Path
+from mlplatform.local.processes.probe import answers
 from mlplatform.local.processes.spec import ProcessSpec
 from mlplatform.local.processes.supervisor import Supervisor
 logs, uid, stubborn, parent = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], sys.argv[4]
@@ -418,3 +422,39 @@ def test_a_log_that_can_not_be_written_ends_nobody(tmp_path: Path) -> None:
         )
 
         assert 1 == after.restarts
+
+
+def test_a_stopped_process_is_silent_and_then_replaced(tmp_path: Path) -> None:
+    """A process that stands still after it was ready is told, ended and started again.
+
+    One beside it that answers is left alone, however slowly it works.
+    """
+    (tmp_path / "serve").mkdir()
+    page = "import sys; from http.server import SimpleHTTPRequestHandler, test\n"
+    page += "test(SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
+    ports = choose({"one": 0, "two": 0})
+    specs = [
+        program(
+            name,
+            page,
+            str(port),
+            folder=tmp_path / "serve",
+            ready=answers(f"http://127.0.0.1:{port}/"),
+            health=answers(f"http://127.0.0.1:{port}/", timeout_s=0.3),
+            silent_s=8.0,
+        )
+        for name, port in ports.items()
+    ]
+    with Supervisor(specs, logs=tmp_path) as supervisor:
+        supervisor.start()
+        before = supervisor.status()
+        os.kill(before["one"].pid or 0, signal.SIGSTOP)
+        silent = supervisor.wait("one", lambda status: status.state == "silent", timeout_s=30)
+        back = supervisor.wait(
+            "one", lambda status: status.restarts == 1 and status.state == "ready", timeout_s=60
+        )
+        other = supervisor.status()["two"]
+
+    assert re.fullmatch(r"not answering since \d\d:\d\d:\d\d", silent.reason)
+    assert ("", before["one"].pid == back.pid) == (back.reason, False)
+    assert (before["two"].pid, 0) == (other.pid, other.restarts)
