@@ -126,6 +126,12 @@ class Publisher:
             )
         return MlflowRun(self._client, run.info.run_id, experiment, artifacts.path.lstrip("/"))
 
+    def fail(self, run: str, failure: str) -> None:
+        """End a run that can't end itself any more."""
+        with _translated():
+            self._client.set_tag(run, "failure", failure[:_VALUE])
+            self._client.set_terminated(run, "FAILED")
+
     def _experiment(self, pipeline: str) -> str:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see _client
 

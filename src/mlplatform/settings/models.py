@@ -99,6 +99,13 @@ class TrainerSettings(SettingsGroup):
         ge=0,
         description="How long to wait for the features backfill and for a lagging standby.",
     )
+    # MLflow may be away when a run ends, and is called several times.
+    grace_s: float = Field(
+        60.0,
+        ge=0,
+        description="How long a run may go on after timeout_s of its pipeline, to end in order; "
+        "then its process is killed.",
+    )
 
 
 class BackupSettings(SettingsGroup):

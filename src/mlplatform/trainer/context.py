@@ -28,6 +28,7 @@ class RunContext:
     started: datetime  # rows stored later are not waited for
     folder: Path  # scratch space of this run
     wait_s: float  # how long etl and lagging standbys are waited for
+    grace_s: float  # how long the orderly end of a run may take
     jobs: int  # processes of one cross-validation
     trusted: tuple[str, ...]  # types that a skops model may hold
     trials: Trials  # how serving tries a model before it loads it

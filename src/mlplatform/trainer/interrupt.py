@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from mlplatform.errors import Refused
+from mlplatform.trainer import last_resort
+
+_TOO_LONG = "the run took longer than timeout_s of its pipeline.yaml"
 
 
 class _TimeUp(BaseException):
@@ -35,19 +38,22 @@ def orderly_end() -> Iterator[None]:
     try:
         yield
     except _TimeUp as error:
-        raise Refused(
-            "the run took longer than timeout_s of its pipeline.yaml", field="timeout_s"
-        ) from error
+        raise Refused(_TOO_LONG, field="timeout_s") from error
     finally:
+        last_resort.cancel()
         # The timer before the handlers: an alarm under the default handler would end the process.
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def begin_time_limit(seconds: float) -> None:
-    """From now on the block of `orderly_end` may take this long."""
+def begin_time_limit(seconds: float, run: str, *, grace_s: float) -> None:
+    """From now on the block of `orderly_end` may take this long; `run` is its id in MLflow.
+
+    What can't be interrupted is ended with its process, `grace_s` later.
+    """
     if _main():
+        last_resort.begin(seconds + grace_s, run, f"{_TOO_LONG}, and could not be interrupted")
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 

@@ -105,6 +105,7 @@ def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunConte
             checkout=lambda commit: checkout(settings.source, ref=commit),
             started=datetime.now(UTC),
             wait_s=settings.trainer.wait_s,
+            grace_s=settings.trainer.grace_s,
             jobs=settings.trainer.jobs,
             trusted=registry.skops_trusted,
             trials=_trials(registry),

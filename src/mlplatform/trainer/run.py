@@ -41,7 +41,7 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
     api, record, timer = context.api, context.record, context.timer
     with timer.step("pin"):
         pinned = pin(api, context.checkout, record, pipeline)
-        begin_time_limit(pinned.definition.timeout_s)
+        begin_time_limit(pinned.definition.timeout_s, context.record.id, grace_s=context.grace_s)
     with timer.step("wait"):
         progress = wait_for_features(api, pinned, context.started, wait_s=context.wait_s)
     with timer.step("extract"):

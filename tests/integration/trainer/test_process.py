@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mlplatform.settings import Settings
 
 CHILD = """
@@ -26,6 +28,19 @@ import pathlib, time
 def build(parameters):
     pathlib.Path({mark!r}).touch()
     time.sleep(60)
+"""
+HOLDS = """
+def build(parameters):
+    sum(range(10**15))
+"""
+SWALLOWS = """
+def build(parameters):
+    while True:
+        try:
+            while True:
+                pass
+        except:
+            pass
 """
 DEADLINE_S = 120.0
 
@@ -88,6 +103,25 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
     assert child.returncode == 128 + signal.SIGTERM
     assert ["KILLED"] == [run["info"]["status"] for run in bank.runs()]
     bank.hold_lease("the next one")  # is free
+
+
+@pytest.mark.parametrize("model", [HOLDS, SWALLOWS], ids=["holds", "swallows"])
+def test_a_run_that_can_not_be_interrupted_is_ended(bank: Any, tmp_path: Path, model: str) -> None:
+    """After timeout_s and a grace, with the reason in its log and in MLflow.
+
+    So is the lease, which nobody renews any more.
+    """
+    bank.apply(model=model, timeout_s=10)
+    child = _start(bank, tmp_path / "log", TRAINER__GRACE_S="1")
+    child.communicate(timeout=DEADLINE_S)
+    log = (tmp_path / "log").read_text()
+    (run,) = bank.runs()
+    tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+    reason = "the run took longer than timeout_s of its pipeline.yaml, and could not be interrupted"
+
+    assert -signal.SIGKILL == child.returncode, log[-2000:]
+    assert ("FAILED", reason) == (run["info"]["status"], tags["failure"])
+    assert f'"error": "{reason}"' in log
 
 
 def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:

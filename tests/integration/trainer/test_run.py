@@ -33,6 +33,12 @@ def build(parameters):
     words = make_column_transformer((OneHotEncoder(), ["home"]), remainder="passthrough")
     return make_pipeline(words, LogisticRegression(max_iter=1000))
 """
+HANGING_FEATURES = """
+def engineer(columns):
+    while (columns["income"] == 90.0).any():
+        pass
+    return {name: columns[name] for name in ("income", "children", "member", "home")}
+"""
 STEPS = [
     "pin",
     "wait",
@@ -302,3 +308,15 @@ def test_code_that_breaks_is_the_authors_error(bank: Any) -> None:
     bank.apply(model="def build(parameters):\n    raise ValueError('no idea')\n")
     with pytest.raises(InvalidInput, match="no idea"):
         bank.train()
+
+
+def test_features_that_do_not_come_back_for_a_case_fail_it(
+    bank: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are ended after their time limit, and neither run nor lease is held by them."""
+    monkeypatch.setattr("mlplatform.trainer.steps.pin.FEATURES_S", 1.0)
+    bank.apply(features=HANGING_FEATURES)
+
+    with pytest.raises(Refused, match=r"never hurts.*features\.py: took longer than 1 s"):
+        bank.train()
+    assert [] == bank.versions()

@@ -33,7 +33,7 @@ def test_the_time_limit_is_no_error_that_a_search_could_swallow() -> None:
 
     def search() -> None:
         with orderly_end():
-            begin_time_limit(0.05)
+            begin_time_limit(0.05, "run", grace_s=60)
             while True:
                 with contextlib.suppress(
                     Exception

@@ -9,11 +9,15 @@ from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.apply_rules import check_features
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
+from mlplatform.features.apart import load_apart
 from mlplatform.features.code import FeatureSet, load
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.source.checkout import Checkout
 from mlplatform.source.pipeline_files import PipelineFiles, read_cases
 from mlplatform.trainer.results import Pinned
+
+FEATURES_S = 30.0
+"""How long one call of features.py may take: for the rows of a case, or for some that are made."""
 
 
 def pin(
@@ -56,8 +60,12 @@ def _files(found: Checkout, commit: str, definition: PipelineDefinition) -> Pipe
 
 
 def _features(files: PipelineFiles, digest: str) -> FeatureSet:
+    """In a child: a features.py that does not come back must not hold the run and its lease."""
+    definition, source = files.definition, files.features
     try:
-        return load(files.definition, files.features, digest=digest)
+        if source is None:
+            return load(definition, None, digest=digest)
+        return load_apart(definition, source, digest=digest, limit_s=FEATURES_S)
     except DigestMismatch as error:
         raise DigestMismatch(
             error.message, field=error.field, fix=f"mlplatform apply {files.definition.name}"
