@@ -140,13 +140,17 @@ class DeliveryScene:
             assert time.monotonic() < deadline, f"only {found} of {count} stored; {self._logs()}"
             time.sleep(0.05)
 
+    def release(self) -> None:
+        """Close what this process has open."""
+        while self._closing:
+            self._closing.pop().close()
+
     def close(self) -> None:
         """Kill what still runs, close what is open."""
         for process in self._processes:
             process.kill()
             process.wait()
-        for end in reversed(self._closing):
-            end.close()
+        self.release()
 
     def _logs(self) -> str:
         return "\n".join(path.read_text()[-1500:] for path in self.folder.glob("*.log"))

@@ -24,8 +24,8 @@ JARS = Path(__file__).parents[2] / ".mlplatform" / "kafka" / "lib"
 class Broker:
     """A broker that a test may stop and start."""
 
-    def __init__(self, kafka: LocalKafka, supervisor: Supervisor) -> None:
-        self.url = kafka.url
+    def __init__(self, kafka: LocalKafka, supervisor: Supervisor, folder: Path) -> None:
+        self.url, self.folder = kafka.url, folder
         self._supervisor = supervisor
 
     def stop(self) -> None:
@@ -50,5 +50,5 @@ def kafka_broker() -> Iterator[Broker]:
     broker.prepare()
     with Supervisor([broker.spec()], logs=folder / "logs") as supervisor:
         supervisor.start()
-        yield Broker(broker, supervisor)
+        yield Broker(broker, supervisor, folder)
     shutil.rmtree(folder)

@@ -43,8 +43,9 @@ def reset(
 ) -> None:
     """Give up the stored offsets, after the queue was lost or made anew.
 
-    The consumer then begins where the queue does. Requests that are stored already are not stored
-    twice; those that only the old queue held are lost, and the balance names their numbers.
+    The consumer then begins where the queue does, and outboxes send again what they still hold.
+    Requests that are stored already are not stored twice; those that only the old queue held are
+    lost, and the balance names their numbers.
     """
     with connect(home).dataapi() as dataapi:
         state = dataapi.queue()
@@ -83,5 +84,7 @@ def _print(state: QueueState) -> None:
     table(["topic", "partition", "next offset", "id of the topic"], rows)
     print(
         f"{state.perhaps_lost:,} requests were acknowledged by the queue and are not stored: "
-        "lost, unless the queue still holds them"
+        "lost, unless the queue or an outbox still holds them"
     )
+    for why in sorted({place.refused for place in state.places if place.refused}):
+        print(f"the consumer reads no further: {why}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestStore
-from mlplatform.errors import RecordsGone
+from mlplatform.errors import RecordsGone, Unavailable
 from mlplatform.loop import Backoff, attempt, stop_on_signals
 from mlplatform.queue import Consumer, ensure_topic, open_consumer
 from mlplatform.settings import Settings, require
@@ -52,6 +53,8 @@ def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> 
         ConsumerLoop(consumer, store, settings.consumer, stop=stop).run()
     except RecordsGone as error:
         _log.error("records are gone", error=str(error))
+        with suppress(Unavailable):  # the next start, which ends in the same way, notes it then
+            store.note_refusal(str(error))
         raise
     finally:
         consumer.close()

@@ -57,6 +57,11 @@ class OutboxAnswer(FrozenAnswer):
         default=False,
         description="Another run has this identity, or was further: a report that counts nothing.",
     )
+    resets: int = Field(
+        default=0,
+        description="How often the queue was reset. When it rises, the outbox sends again what it "
+        "still holds: the queue may have lost what it had acknowledged.",
+    )
 
 
 class OutboxView(FrozenAnswer):

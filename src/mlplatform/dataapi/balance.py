@@ -97,10 +97,11 @@ def outbox_balance(
 ) -> OutboxBalance:
     """The line of one outbox.
 
-    Numbers above the highest stored one are in flight, but for those that its disk damaged. Of an
-    outbox that has said nothing for `silent`, or has ended, those that the queue had not
-    acknowledged are missing: what wrote them is gone, and its disk with it, until it is heard of
-    again.
+    Numbers above the highest stored one are in flight, but for those that its disk damaged, and
+    those that the queue had acknowledged before it was reset: they are missing until they come
+    again. Of an outbox that has said nothing for `silent`, or has ended, those that the queue had
+    not acknowledged are missing: what wrote them is gone, and its disk with it, until it is heard
+    of again.
     """
     missing = [(gap.first, gap.last) for gap in gaps]
     below = _size(missing)
@@ -109,12 +110,15 @@ def outbox_balance(
     if held > 0 and (count.closed or count.seen_at is None or now - count.seen_at > silent):
         top -= held
     damaged = [DamagedRange.model_validate(each) for each in count.damaged]
-    missing += _never_to_come(damaged, count.highest, top)
+    highest = max(count.highest, min(count.given_up, top))
+    if highest > count.highest:
+        missing.append((count.highest + 1, highest))
+    missing += _never_to_come(damaged, highest, top)
     if top < count.accepted:
         missing.append((top + 1, count.accepted))
     surplus = count.stored + count.dead_lettered - (count.highest - below)
     return OutboxBalance(
-        **vars(count)  # but `highest`, which is not part of the answer
+        **vars(count)  # but `highest` and `given_up`, which are not part of the answer
         | {"damaged": [each for each in damaged if _meets(each, missing)]},
         in_flight=count.accepted - count.highest + below - _size(missing),
         missing=missing,

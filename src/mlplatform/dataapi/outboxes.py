@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import outboxes
+from mlplatform.database import outboxes, queue_offsets
 from mlplatform.database.outboxes import KnownOutbox
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.telemetry import logger
@@ -32,6 +32,7 @@ class Outboxes:
                 outboxes.count_copy(connection, outbox_id)
             else:
                 outboxes.record(connection, outbox_id, report)
+            resets = queue_offsets.resets(connection)
         if refused:
             _log.error(
                 "an older or second copy of an outbox reports: it must take a new identity",
@@ -40,7 +41,7 @@ class Outboxes:
                 accepted=report.accepted,
                 known=known.highest,
             )
-        return OutboxAnswer(known=known.highest, superseded=refused)
+        return OutboxAnswer(known=known.highest, superseded=refused, resets=resets)
 
 
 def superseded(known: KnownOutbox, report: OutboxReport) -> bool:

@@ -2,7 +2,7 @@
 
 A thread proves the standbys every few seconds, so that no page waits for one that hangs. Without
 them datasets are refused, while rows are still taken and versions promoted: the data API stays
-ready, and says so.
+ready, and says so. It also says when the consumer refuses the queue that it finds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from threading import Event, Thread
 
 from mlplatform.dataapi.pools import Pools
+from mlplatform.database import queue_offsets
 from mlplatform.database.pools import ReplicaPool
 from mlplatform.errors import Overloaded, PlatformError
 from mlplatform.loop import jittered
@@ -42,10 +43,12 @@ class Readiness:
 
     def ready(self) -> dict[str, str]:
         """What can't be done at present -> why. Raises Unavailable when nothing can be."""
-        for pool in (self._pools.raw, self._pools.warehouse):
-            with pool.transaction() as connection:
-                connection.execute("SELECT 1")
-        return {"datasets": "; ".join(self._reasons.values())} if self._reasons else {}
+        with self._pools.warehouse.transaction() as connection:
+            connection.execute("SELECT 1")
+        with self._pools.raw.transaction() as connection:
+            refused = queue_offsets.refused(connection)
+        found = {"datasets": "; ".join(self._reasons.values()), "queue": "; ".join(refused)}
+        return {what: why for what, why in found.items() if why}
 
     def prove(self) -> None:
         """Prove each standby, and remember why one could not be."""

@@ -50,6 +50,7 @@ class OutboxCount:
     highest: int
     damaged: list[dict[str, Any]] = field(default_factory=list)
     copies: int = 0
+    given_up: int = 0  # up to here the queue had acknowledged when it was reset
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,18 @@ def places(raw: Connection, topic: str | None = None) -> Sequence[QueuePlace]:
         return cursor.execute(SQL["places"], {"topic": topic}).fetchall()
 
 
+def refused(raw: Connection) -> Sequence[str]:
+    """Why the consumer reads no further; nothing while it does."""
+    return [why for (why,) in raw.execute(SQL["refused"]).fetchall()]
+
+
+def resets(raw: Connection) -> int:
+    """How often the queue was reset: outboxes then send again what they still hold."""
+    row = raw.execute(SQL["resets"]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def etl_places(warehouse: Connection, topic: str) -> Mapping[str, int]:
     """Partition -> the furthest place that etl has in it."""
     return dict(warehouse.execute(SQL["etl_places"], {"topic": topic}).fetchall())

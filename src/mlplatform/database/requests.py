@@ -8,9 +8,10 @@ finds done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from operator import attrgetter
 from uuid import UUID
 
@@ -26,6 +27,7 @@ _INCOMING = attrgetter(
     "request_id", "pipeline", "partition", "offset", "outbox_id", "sequence", "version", "caller",
     "client_id", "received_at", "rows", "inputs", "outputs",
 )  # fmt: skip
+_OLD_QUEUE = "bring the old queue back; or `mlplatform queue reset`, which says what is given up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,11 @@ class RequestRow:
     inputs: str
     outputs: str
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells this record from every other one."""
+        return str(self.request_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
@@ -66,8 +73,21 @@ class DeadLetter:
     sequence: int | None = None
     request_id: UUID | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells this record from every other one; the same as that of its row, if it can."""
+        return str(self.request_id or sha256(self.payload).hexdigest())
+
 
 Entry = RequestRow | DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredEnd:
+    """Where the stored records of a partition end, and with which one, if that is known."""
+
+    next_offset: int
+    last: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +121,12 @@ class RequestStore:
         self._topic_id: str | None = None  # of the queue that is read, once it was bound
         self._sql = load("requests")
 
-    def bind(self, topic_id: str | None, firsts: Mapping[int, int]) -> None:
+    def bind(self, topic_id: str | None, firsts: Mapping[int, int]) -> Collection[int]:
         """Note that these partitions are read from this topic; `firsts` is where each begins.
 
         Offsets that were stored without an id take it. After `mlplatform queue reset` the reading
-        begins where the queue does. Raises RecordsGone when the stored offsets are of a topic with
+        begins where the queue does. Returns the partitions whose last stored record is known, so
+        that `store` can compare it. Raises RecordsGone when the stored offsets are of a topic with
         another id: its records are not the ones behind them, however many it has.
         """
         with self._pool.transaction() as connection:
@@ -117,8 +138,7 @@ class RequestStore:
                 raise RecordsGone(
                     f"topic {self._topic} was made anew: its id is {topic_id}, "
                     f"the stored offsets are of {', '.join(sorted(others))}",
-                    fix="bring the old queue back; or `mlplatform queue reset`, which says what is "
-                    "given up",
+                    fix=_OLD_QUEUE,
                 )
             values = {
                 "topic": self._topic,
@@ -126,8 +146,11 @@ class RequestStore:
                 "partitions": list(firsts),
                 "firsts": list(firsts.values()),
             }
-            connection.execute(self._sql["bind"].encode(), values)
+            # From the first contact on: what was never read of a queue can be lost with it as well.
+            connection.execute(self._sql["begin_partitions"].encode(), values)
+            bound = connection.execute(self._sql["bind"].encode(), values).fetchall()
         self._topic_id = topic_id
+        return {partition for partition, last_is_known in bound if last_is_known}
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Where to continue reading; a partition that nothing was stored from is left out."""
@@ -148,11 +171,14 @@ class RequestStore:
         primary can set positions back). `holes` names positions (partition -> next_offset) from
         which the queue was read again: if it holds no record there, the jump is right. Raises
         InvalidInput when the database refuses a value of some entry, Refused when the queue was
-        reset, or bound to another topic, since these entries were read; nothing is stored then.
+        reset, or bound to another topic, since these entries were read, RecordsGone when the entry
+        right before the stored position is another than the one stored; nothing is stored then.
         """
         try:
             with self._pool.transaction() as connection:
-                positions = self._lock(connection, sorted({entry.partition for entry in entries}))
+                places = self._lock(connection, sorted({entry.partition for entry in entries}))
+                self._compare(connection, entries, places)
+                positions = {partition: place.next_offset for partition, place in places.items()}
                 behind = _behind(entries, positions, holes)
                 if behind:
                     return Stored(behind=behind)
@@ -181,7 +207,32 @@ class RequestStore:
         with self._pool.transaction() as connection:
             connection.execute(self._sql["make_partitions"].encode(), {"months": months})
 
-    def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, int]:
+    def note_refusal(self, why: str | None) -> None:
+        """Keep why nothing more is read from the topic, for people to see; None: it is read."""
+        with self._pool.transaction() as connection:
+            values = {"topic": self._topic, "why": why}
+            connection.execute(self._sql["note_refusal"].encode(), values)
+
+    def _compare(
+        self, connection: Connection, entries: Sequence[Entry], places: Mapping[int, _StoredEnd]
+    ) -> None:
+        """Raise RecordsGone when the queue holds another record where the stored ones end."""
+        for entry in entries:
+            place = places[entry.partition]
+            if place.last is None or entry.offset != place.next_offset - 1:
+                continue
+            if entry.fingerprint != place.last:
+                raise RecordsGone(
+                    f"{self._topic}/{entry.partition} holds another record at offset "
+                    f"{entry.offset} than was stored from there: the queue came back from an older "
+                    "copy, or lost its end, and has grown again",
+                    fix=_OLD_QUEUE,
+                )
+            # This is the queue that was read before, whatever was found at another start.
+            values = {"topic": self._topic, "why": None}
+            connection.execute(self._sql["note_refusal"].encode(), values)
+
+    def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, _StoredEnd]:
         values = {
             "topic": self._topic,
             "topic_id": self._topic_id,
@@ -191,12 +242,12 @@ class RequestStore:
         if len(found) < len(partitions):
             connection.execute(self._sql["begin_partitions"].encode(), values)
             found = connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
-        if any(foreign for _, _, foreign in found):
+        if any(foreign for _, _, foreign, _ in found):
             raise Refused(
                 f"the offsets of topic {self._topic} were reset while this consumer read it",
                 fix="start it again: it goes on where the queue begins",
             )
-        return {partition: at for partition, at, _ in found}
+        return {partition: _StoredEnd(at, last) for partition, at, _, last in found}
 
     def _keep(
         self,
@@ -213,15 +264,24 @@ class RequestStore:
                     self._sql["keep_dead_letter"].encode(),
                     [{"topic": self._topic, **asdict(letter)} for letter in letters],
                 )
-        moved = {entry.partition: entry.offset + 1 for entry in entries}
+        moved = self._move(connection, {entry.partition: entry for entry in entries})
+        return Stored(next_offsets=positions | moved, rows=new, kept=entries)
+
+    def _move(self, connection: Connection, lasts: Mapping[int, Entry]) -> dict[int, int]:
+        moved = {partition: last.offset + 1 for partition, last in sorted(lasts.items())}
         if moved:
             values = [
-                {"topic": self._topic, "partition": partition, "next_offset": at}
-                for partition, at in sorted(moved.items())
+                {
+                    "topic": self._topic,
+                    "partition": partition,
+                    "next_offset": at,
+                    "last_record": lasts[partition].fingerprint,
+                }
+                for partition, at in moved.items()
             ]
             with connection.cursor() as cursor:
                 cursor.executemany(self._sql["move_position"].encode(), values)
-        return Stored(next_offsets=positions | moved, rows=new, kept=entries)
+        return moved
 
     def _keep_rows(self, connection: Connection, rows: Sequence[RequestRow]) -> int:
         connection.execute(self._sql["make_incoming"].encode())

@@ -8,6 +8,7 @@
     <first sequence>.segment    frames (record.py); a record never lies in two segments
     spare                       a freed segment that becomes the writer's next one: overwriting is
                                 faster than making a new file
+    again, resets               what is here is to be sent again, after a reset (resend.py)
     damaged.json, damaged/      what the disk damaged, and what was cut off (damage.py)
 
 A segment ends where the next one begins: frames that carry the next segment's first number or a

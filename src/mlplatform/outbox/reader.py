@@ -22,6 +22,7 @@ from mlplatform.errors import IntegrityFailure, InvalidInput, Unavailable
 from mlplatform.outbox import damage as damages
 from mlplatform.outbox import folder as files
 from mlplatform.outbox import identity as identities
+from mlplatform.outbox import resend
 from mlplatform.outbox.identity import Identity
 from mlplatform.outbox.position import Acknowledged, AcknowledgedFile, DurableMark
 from mlplatform.outbox.record import Damage, OutboxRecord, OutboxStatus
@@ -86,10 +87,13 @@ class OutboxReader:
     def read(self, max_records: int, max_bytes: int) -> Sequence[OutboxRecord]:
         """The oldest unacknowledged records, at most so many of both, but one if there is any.
 
-        The same again until they are acknowledged. Does not wait. Damaged records are named and
-        left out. Raises Unavailable when the disk fails, or the writer's mark is damaged.
+        The same again until they are acknowledged; after a reset of the queue, from the oldest that
+        is left. Does not wait. Damaged records are named and left out. Raises Unavailable when the
+        disk fails, or the writer's mark is damaged.
         """
         try:
+            if resend.requested(self._folder):
+                self._begin_again()
             return self._collect(max_records, max_bytes)
         except OSError as error:
             raise Unavailable(
@@ -159,6 +163,13 @@ class OutboxReader:
             first=oldest,
         )
         return Acknowledged(oldest - 1, oldest, 0)
+
+    def _begin_again(self) -> None:
+        """Back to the oldest record that is left, though the queue has acknowledged it."""
+        firsts = files.segments(self._folder)
+        if firsts and firsts[0] <= self._position.sequence:
+            self._move(Acknowledged(firsts[0] - 1, firsts[0], 0))
+        resend.begun(self._folder)
 
     def _published(self) -> int:
         durable = self._durable.read()

@@ -25,6 +25,7 @@ from mlplatform.errors import OutboxFull, TooLarge, Unavailable
 from mlplatform.outbox import damage as damages
 from mlplatform.outbox import folder as files
 from mlplatform.outbox import identity as identities
+from mlplatform.outbox import resend
 from mlplatform.outbox.identity import Identity
 from mlplatform.outbox.position import Acknowledged, AcknowledgedFile, DurableMark
 from mlplatform.outbox.record import (
@@ -134,6 +135,17 @@ class OutboxWriter:
         except OSError as error:
             raise _failure(error, "the outbox could not store its identity") from error
         self._identity = identity
+
+    def send_again(self, resets: int) -> None:
+        """Have all that the folder still holds sent once more, if it was not since that reset.
+
+        Raises Unavailable.
+        """
+        try:
+            if resend.request(self._folder, resets):
+                _log.warning("the queue was reset: what is still here is sent again")
+        except OSError as error:
+            raise _failure(error, "the outbox could not note that the queue was reset") from error
 
     def append(self, payloads: Sequence[bytes]) -> None:
         """Make the payloads durable, all or none, as records next_sequence, next_sequence + 1, ….

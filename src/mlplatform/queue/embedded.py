@@ -262,9 +262,13 @@ class EmbeddedConsumer:
         unplaced = sorted(self._assigned - self._positions.keys())
         if not unplaced:
             return
-        self._bind(*self._topic_now(unplaced))
+        identity, firsts = self._topic_now(unplaced)
+        again = self._bind(identity, firsts)
         found = self._stored_positions(unplaced)
-        self.seek({partition: found.get(partition, 0) for partition in unplaced})
+        positions = {partition: found.get(partition, 0) for partition in unplaced}
+        self.seek(positions)
+        for partition in again:
+            self._positions[partition] = max(firsts[partition], positions[partition] - 1)
 
     def _topic_now(self, partitions: Sequence[int]) -> tuple[str, dict[int, int]]:
         """The topic's id, and the first kept offset of each of these partitions."""

@@ -14,7 +14,7 @@ order of its partition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,16 +24,19 @@ Positions = Callable[[Sequence[int]], Mapping[int, int]]
 May raise Unavailable.
 """
 
-Bind = Callable[[str | None, Mapping[int, int]], None]
+Bind = Callable[[str | None, Mapping[int, int]], Collection[int]]
 """Told before `Positions` is asked: the topic's own id (None: the broker tells none), and for each
 partition the first offset that the queue still holds.
 
-Raises RecordsGone when what is stored came from a topic of another id. May raise Unavailable.
+Returns the partitions whose record in front of the position is to come again, if the queue still
+holds it: the caller compares it with the one that it stored. Raises RecordsGone when what is stored
+came from a topic of another id. May raise Unavailable.
 """
 
 
-def bound_to_nothing(_topic_id: str | None, _firsts: Mapping[int, int]) -> None:
+def bound_to_nothing(_topic_id: str | None, _firsts: Mapping[int, int]) -> Collection[int]:
     """The `Bind` of a reader that keeps no offsets."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

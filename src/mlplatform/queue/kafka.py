@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import kafka
@@ -175,9 +175,9 @@ class KafkaConsumer:
             firsts = client.beginning_offsets(waiting, timeout_ms=CONNECT_MS) if waiting else {}
             topic_id = known_topic_id(client, self._settings.topic)
         # Outside of _translated: a database that is away is no reason to leave the group.
-        stored = self._positions_of(topic_id, firsts) if waiting else {}
+        again, stored = self._positions_of(topic_id, firsts) if waiting else ((), {})
         with self._translated("be read"):
-            self._go({tp: stored.get(tp.partition, 0) for tp in waiting})
+            self._go({tp: stored.get(tp.partition, 0) for tp in waiting}, again)
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
             require_same_topic(client, self._settings.topic, self._bound_id)
         return [
@@ -284,10 +284,10 @@ class KafkaConsumer:
 
     def _positions_of(
         self, topic_id: str | None, firsts: Mapping[TopicPartition, int]
-    ) -> Mapping[int, int]:
-        self._bind(topic_id, {tp.partition: first for tp, first in firsts.items()})
+    ) -> tuple[Collection[int], Mapping[int, int]]:
+        again = self._bind(topic_id, {tp.partition: first for tp, first in firsts.items()})
         self._bound_id = topic_id
-        return self._stored_positions([tp.partition for tp in firsts])
+        return again, self._stored_positions([tp.partition for tp in firsts])
 
     def _join(self) -> None:
         """Finish a join of the group that was begun, before anything is polled.
@@ -303,7 +303,7 @@ class KafkaConsumer:
         if coordinator.need_rejoin():
             coordinator.poll(timeout_ms=_JOIN_MS)
 
-    def _go(self, positions: Mapping[TopicPartition, int]) -> None:
+    def _go(self, positions: Mapping[TopicPartition, int], again: Collection[int] = ()) -> None:
         if not positions:
             return
         firsts = self._client.beginning_offsets(list(positions), timeout_ms=CONNECT_MS)
@@ -311,7 +311,8 @@ class KafkaConsumer:
         for tp, position in positions.items():
             check_position(tp.topic, tp.partition, position, firsts[tp], ends[tp])
             # Seek before resume: nothing may be fetched from the dummy position.
-            self._client.seek(tp, position)
+            back = 1 if tp.partition in again and position > firsts[tp] else 0
+            self._client.seek(tp, position - back)
             self._client.resume(tp)
             self._unplaced.discard(tp)
 

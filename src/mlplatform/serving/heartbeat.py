@@ -34,6 +34,7 @@ class Heartbeat:
         self._api = api
         self._every_s = every_s
         self._now = asyncio.Event()
+        self._resets = 0  # of the queue, as far as they were heeded
         self._owned = ""  # the identity that the data API takes this run as the owner of
         self._complaint = ""  # of the last report: logged once, not with every report
 
@@ -80,6 +81,9 @@ class Heartbeat:
             )
             answer = await asyncio.to_thread(self._api.report_outbox, status.outbox_id, report)
             await self._heed(status.outbox_id, answer)
+            if answer.resets > self._resets:
+                await self._recorder.send_again(answer.resets)
+                self._resets = answer.resets
             await self._report_former(status)
         except PlatformError as error:
             if str(error) != self._complaint:

@@ -113,6 +113,10 @@ class RequestRecorder:
         """Of a former identity nothing is left to say. Raises Unavailable."""
         await self._on_thread(lambda writer: writer.forget(outbox_id))
 
+    async def send_again(self, resets: int) -> None:
+        """Have sent again what the outbox still holds, once per reset. Raises Unavailable."""
+        await self._on_thread(lambda writer: writer.send_again(resets))
+
     async def close(self) -> None:
         """Store what was handed over, then close the outbox."""
         self._queue.put(_Stop())

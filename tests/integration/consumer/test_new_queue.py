@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
-import kafka as kafka_python
 import pytest
-from delivery import DeliveryScene, record
+from delivery import record
+from queue_steps import consume, make_anew, reset, send
 
 from mlplatform.consumer.loop import ConsumerLoop
-from mlplatform.contracts.request import RequestRecord, encode
-from mlplatform.database import queue_offsets
-from mlplatform.database.requests import RequestStore
-from mlplatform.errors import RecordsGone, Refused, Unavailable
+from mlplatform.errors import RecordsGone, Refused
 from mlplatform.queue import ensure_topic, open_consumer
-
-DEADLINE_S = 60.0
-
-
-def send(scene: DeliveryScene, records: list[RequestRecord]) -> None:
-    """Each under a key of its own: over all partitions."""
-    producer = scene.producer()
-    producer.send([(one.request_id.encode(), encode(one)) for one in records])
-
-
-def consume(scene: DeliveryScene, store: RequestStore, *, until: int) -> None:
-    """A consumer that begins anew, until so many requests are stored."""
-    consumer = open_consumer(scene.settings.queue, positions=store.positions, bind=store.bind)
-    loop = ConsumerLoop(consumer, store, scene.settings.consumer, stop=threading.Event())
-    deadline = time.monotonic() + DEADLINE_S
-    try:
-        while len(scene.stored()) < until and time.monotonic() < deadline:
-            try:
-                loop.step()
-            except Unavailable:
-                time.sleep(0.1)
-    finally:
-        consumer.close()
-
-
-def make_anew(scene: DeliveryScene) -> None:
-    """Delete the topic with all records, and make it again under its name."""
-    queue = scene.settings.queue
-    if queue.url.startswith("sqlite"):
-        for path in scene.folder.glob("queue.sqlite*"):
-            path.unlink()
-        ensure_topic(queue)
-        return
-    admin = kafka_python.KafkaAdminClient(bootstrap_servers=queue.url.removeprefix("kafka://"))
-    admin.delete_topics([queue.topic])
-    deadline = time.monotonic() + DEADLINE_S
-    while queue.topic in admin.list_topics() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    admin.close()
-    ensure_topic(queue)
-
-
-def reset(scene: DeliveryScene, databases: Any, etl: dict[str, int]) -> None:
-    """What the data API does, with its rights."""
-    with databases.connect("dataapi", "raw") as connection:
-        queue_offsets.reset(connection, scene.settings.queue.topic, etl)
 
 
 def test_a_new_queue_is_refused_however_long_it_is(any_scene: Any, databases: Any) -> None:

@@ -28,9 +28,10 @@ def _count(accepted: int, acknowledged: int, seen: set[int], heard: datetime | N
     st.integers(0, 70),
     st.integers(0, 70),
     st.sampled_from([None, NOW, NOW - SILENT * 2]),
+    st.integers(0, 70),
 )
 def test_an_outbox_adds_up(
-    seen: set[int], said: int, acknowledged: int, heard: datetime | None
+    seen: set[int], said: int, acknowledged: int, heard: datetime | None, given_up: int
 ) -> None:
     """Accepted = stored + missing + in flight, whatever arrived and was reported when."""
     highest = max(seen, default=0)
@@ -40,11 +41,27 @@ def test_an_outbox_adds_up(
         if number not in seen
     ]
     accepted = max(said, acknowledged, highest)
-    line = outbox_balance(_count(accepted, acknowledged, seen, heard), holes, NOW, SILENT)
+    count = _count(accepted, acknowledged, seen, heard)
+    reset = replace(count, given_up=min(given_up, acknowledged))
+    line = outbox_balance(reset, holes, NOW, SILENT)
     missing = sum(last - first + 1 for first, last in line.missing)
 
     assert line.accepted == line.stored + missing + line.in_flight
     assert line.oldest_gap_s == max((gap.last for gap in holes), default=0)
+
+
+def test_what_a_queue_that_was_reset_had_is_missing() -> None:
+    """Nobody waits for it: also not of an outbox that has ended and had sent all of it."""
+    before = _count(10, 8, {1, 2, 3, 4}, NOW)
+    reset = replace(before, given_up=8)
+    ended = replace(before, acknowledged=10, given_up=10, closed=True)
+    found = replace(reset, stored=9, highest=9)
+    lines = [outbox_balance(each, [], NOW, SILENT) for each in (before, reset, ended, found)]
+
+    assert [(6, []), (2, [(5, 8)]), (0, [(5, 10)]), (1, [])] == [
+        (line.in_flight, line.missing) for line in lines
+    ]
+    assert [True, False, False, True] == [line.whole for line in lines]
 
 
 def test_what_a_silent_outbox_held_is_missing() -> None:

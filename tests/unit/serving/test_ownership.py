@@ -171,3 +171,25 @@ def test_a_copy_beside_the_original_shares_no_number(scene: Scene, tmp_path: Pat
     assert theirs[0] in ours  # before it could ask; the balance names it
     assert theirs[1] not in ours
     assert 1 == theirs[1][1]
+
+
+def test_after_a_reset_of_the_queue_all_that_is_left_is_sent_again(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Once for each reset that the data API tells of, also of one that happened before."""
+    folder = tmp_path / "outbox"
+
+    def shipped(*answers: OutboxAnswer) -> list[int]:
+        records, _ = run_beats(folder, scene, list(answers), len(answers))
+        reader = OutboxReader.open(folder)
+        reader.acknowledge(len(reader.read(1000, 1 << 20)) and reader.status().accepted)
+        reader.close()
+        return [record.sequence for record in records]
+
+    none, one = OutboxAnswer(), OutboxAnswer(resets=1)
+
+    assert [1, 2] == shipped(none, none)
+    assert [3] == shipped(none)
+    assert [1, 2, 3, 4] == shipped(one)
+    assert [5, 6] == shipped(one, one)
+    assert [1, 2, 3, 4, 5, 6, 7] == shipped(OutboxAnswer(resets=2))

@@ -26,7 +26,8 @@ SELECT outbox_id::text, coalesce(outboxes.host, '') AS host,
        coalesce(outboxes.versions, '{}') AS versions, outboxes.seen_at,
        coalesce(stored.records, 0) AS stored, coalesce(dead.records, 0) AS dead_lettered,
        greatest(coalesce(stored.highest, 0), coalesce(dead.highest, 0)) AS highest,
-       coalesce(outboxes.damaged, '[]') AS damaged, coalesce(outboxes.copies, 0) AS copies
+       coalesce(outboxes.damaged, '[]') AS damaged, coalesce(outboxes.copies, 0) AS copies,
+       coalesce(outboxes.given_up, 0) AS given_up
 FROM known
 LEFT JOIN raw.outboxes USING (outbox_id)
 LEFT JOIN stored USING (outbox_id)

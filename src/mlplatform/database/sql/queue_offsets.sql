@@ -1,8 +1,16 @@
 -- name: places
 -- What is stored of the queue's topics.
-SELECT topic, partition, next_offset, topic_id FROM raw.offsets
+SELECT topic, partition, next_offset, topic_id, refused FROM raw.offsets
 WHERE topic NOT LIKE 'import:%%' AND topic = coalesce(%(topic)s, topic)
 ORDER BY topic, partition;
+
+-- name: refused
+-- Why nothing more is read from a topic.
+SELECT DISTINCT refused FROM raw.offsets WHERE refused IS NOT NULL ORDER BY refused;
+
+-- name: resets
+-- How often the queue's offsets were given up.
+SELECT coalesce(max(resets), 0) FROM raw.offsets WHERE topic NOT LIKE 'import:%%';
 
 -- name: etl_places
 -- Warehouse: the furthest place of etl in each partition of a topic.

@@ -9,7 +9,8 @@ SELECT topic_id FROM raw.offsets WHERE topic = %(topic)s ORDER BY partition FOR 
 
 -- name: bind
 -- These offsets are of this topic from now on (null: the queue tells no id). After a reset the
--- reading begins where the queue does, and rows go on above all that were stored before.
+-- reading begins where the queue does, and rows go on above all that were stored before. Returns
+-- for which of these partitions it is known what lies right before next_offset.
 UPDATE raw.offsets AS offsets
 SET topic_id = coalesce(%(topic_id)s, offsets.topic_id),
     next_offset = CASE WHEN resume_at IS NULL THEN next_offset ELSE queue.first END,
@@ -17,7 +18,8 @@ SET topic_id = coalesce(%(topic_id)s, offsets.topic_id),
         ELSE greatest(shift, resume_at - queue.first) END,
     resume_at = NULL
 FROM unnest(%(partitions)s::integer[], %(firsts)s::bigint[]) AS queue (partition, first)
-WHERE offsets.topic = %(topic)s AND offsets.partition = queue.partition;
+WHERE offsets.topic = %(topic)s AND offsets.partition = queue.partition
+RETURNING offsets.partition, offsets.last_offset IS NOT DISTINCT FROM offsets.next_offset - 1;
 
 -- name: begin_partitions
 -- A partition that was never read begins at 0.
@@ -28,9 +30,11 @@ ON CONFLICT DO NOTHING;
 -- name: lock_positions
 -- The same as positions, and nobody else may store records of these partitions until this
 -- transaction ends. Ordered against deadlocks. A topic of another id is not the one that the
--- records came from, nor is one that was reset after they were read.
+-- records came from, nor is one that was reset after they were read. Then what lies right before
+-- next_offset, if that is known.
 SELECT partition, next_offset,
-    topic_id IS DISTINCT FROM coalesce(%(topic_id)s, topic_id) OR resume_at IS NOT NULL
+    topic_id IS DISTINCT FROM coalesce(%(topic_id)s, topic_id) OR resume_at IS NOT NULL,
+    CASE WHEN last_offset = next_offset - 1 THEN last_record END
 FROM raw.offsets
 WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE;
 
@@ -75,9 +79,15 @@ FROM raw.offsets WHERE topic = %(topic)s AND partition = %(partition)s
 ON CONFLICT DO NOTHING;
 
 -- name: move_position
--- Everything before next_offset is stored.
-UPDATE raw.offsets SET next_offset = %(next_offset)s, updated_at = now() WHERE topic = %(topic)s
-    AND partition = %(partition)s;
+-- Everything before next_offset is stored, and this is the last of it.
+UPDATE raw.offsets SET next_offset = %(next_offset)s, last_offset = %(next_offset)s - 1,
+    last_record = %(last_record)s, updated_at = now()
+WHERE topic = %(topic)s AND partition = %(partition)s;
+
+-- name: note_refusal
+-- Why nothing more is read from this topic; null: it is read.
+UPDATE raw.offsets SET refused = %(why)s
+WHERE topic = %(topic)s AND refused IS DISTINCT FROM %(why)s;
 
 -- name: dead_letters_in_a_row
 -- How many of the last records of a partition are dead letters, looking back over `limit` records.
