@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 
 from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestStore
 from mlplatform.errors import RecordsGone, Unavailable
-from mlplatform.loop import Backoff, attempt, stop_on_signals
+from mlplatform.loop import Backoff, Deadline, attempt, stop_on_signals
 from mlplatform.queue import Consumer, ensure_topic, open_consumer
 from mlplatform.settings import Settings, require
 from mlplatform.telemetry import logger
-from mlplatform.watchdog import watch
+from mlplatform.watchdog import turned, watch
 from mlplatform.work_pages import serve_pages
 
 _log = logger("consumer")
+# One that ended at once would never count as started where others wait for it to be up, such as the
+# data API, which a reset needs.
+_STAY_S = 40.0
+_LOOK_S = 1.0
 _JOINING = Backoff(first_s=2.0, most_s=2.0)  # making a topic takes a broker about a second
 
 
 def run(settings: Settings) -> None:
     """Move records from the queue to the raw database until SIGTERM or SIGINT.
 
-    Raises RecordsGone when the queue has lost records that were not stored, PlatformError when too
-    many in a row are unreadable: both are for a person to decide, and starting again changes
-    nothing.
+    Raises RecordsGone when the queue has lost records that were not stored, or is another one, and
+    was not reset for a while; PlatformError when too many in a row are unreadable: both are for a
+    person to decide, and starting again changes nothing.
     """
     stop = stop_on_signals()
     serve_pages(settings.telemetry)
@@ -42,6 +45,16 @@ def run(settings: Settings) -> None:
 
 
 def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            _read(settings, store, stop)
+        except RecordsGone as error:
+            _log.error("records are gone", error=str(error))
+            if not _was_reset(store, str(error), stop):
+                raise
+
+
+def _read(settings: Settings, store: RequestStore, stop: threading.Event) -> None:
     def join() -> Consumer:
         ensure_topic(settings.queue)
         return open_consumer(settings.queue, positions=store.positions, bind=store.bind)
@@ -51,10 +64,20 @@ def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> 
         return
     try:
         ConsumerLoop(consumer, store, settings.consumer, stop=stop).run()
-    except RecordsGone as error:
-        _log.error("records are gone", error=str(error))
-        with suppress(Unavailable):  # the next start, which ends in the same way, notes it then
-            store.note_refusal(str(error))
-        raise
     finally:
         consumer.close()
+
+
+def _was_reset(store: RequestStore, why: str, stop: threading.Event) -> bool:
+    """Say why nothing is read, and wait a while for `mlplatform queue reset`, or the stop."""
+    over = Deadline(_STAY_S)
+    try:
+        before = store.note_refusal(why)
+        while not (stop.is_set() or over.is_set()):
+            turned()
+            stop.wait(_LOOK_S)
+            if store.resets() > before:
+                return True
+    except Unavailable as error:  # the next start, which ends in the same way, says it then
+        _log.warning("can't note that nothing is read", error=str(error))
+    return stop.is_set()

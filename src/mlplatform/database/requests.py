@@ -88,6 +88,7 @@ class _StoredEnd:
 
     next_offset: int
     last: str | None
+    refused: bool  # whether people are told that nothing is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +177,11 @@ class RequestStore:
         """
         try:
             with self._pool.transaction() as connection:
-                places = self._lock(connection, sorted({entry.partition for entry in entries}))
-                self._compare(connection, entries, places)
-                positions = {partition: place.next_offset for partition, place in places.items()}
+                ends = self._lock(connection, sorted({entry.partition for entry in entries}))
+                self._compare(entries, ends)
+                if any(end.refused for end in ends.values()):
+                    self._note(connection, None)  # this is the queue that was read before
+                positions = {partition: end.next_offset for partition, end in ends.items()}
                 behind = _behind(entries, positions, holes)
                 if behind:
                     return Stored(behind=behind)
@@ -207,30 +210,38 @@ class RequestStore:
         with self._pool.transaction() as connection:
             connection.execute(self._sql["make_partitions"].encode(), {"months": months})
 
-    def note_refusal(self, why: str | None) -> None:
-        """Keep why nothing more is read from the topic, for people to see; None: it is read."""
-        with self._pool.transaction() as connection:
-            values = {"topic": self._topic, "why": why}
-            connection.execute(self._sql["note_refusal"].encode(), values)
+    def note_refusal(self, why: str) -> int:
+        """Keep why nothing more is read from the topic, for people to see; returns `resets`.
 
-    def _compare(
-        self, connection: Connection, entries: Sequence[Entry], places: Mapping[int, _StoredEnd]
-    ) -> None:
+        It is cleared by a reset, and when the queue that was read before is read again.
+        """
+        with self._pool.transaction() as connection:
+            self._note(connection, why)
+        return self.resets()
+
+    def resets(self) -> int:
+        """How often the offsets of the topic were given up."""
+        with self._pool.transaction() as connection:
+            row = connection.execute(
+                self._sql["resets"].encode(), {"topic": self._topic}
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _note(self, connection: Connection, why: str | None) -> None:
+        values = {"topic": self._topic, "why": why}
+        connection.execute(self._sql["note_refusal"].encode(), values)
+
+    def _compare(self, entries: Sequence[Entry], ends: Mapping[int, _StoredEnd]) -> None:
         """Raise RecordsGone when the queue holds another record where the stored ones end."""
         for entry in entries:
-            place = places[entry.partition]
-            if place.last is None or entry.offset != place.next_offset - 1:
-                continue
-            if entry.fingerprint != place.last:
+            end = ends[entry.partition]
+            if entry.offset == end.next_offset - 1 and end.last not in (None, entry.fingerprint):
                 raise RecordsGone(
                     f"{self._topic}/{entry.partition} holds another record at offset "
                     f"{entry.offset} than was stored from there: the queue came back from an older "
                     "copy, or lost its end, and has grown again",
                     fix=_OLD_QUEUE,
                 )
-            # This is the queue that was read before, whatever was found at another start.
-            values = {"topic": self._topic, "why": None}
-            connection.execute(self._sql["note_refusal"].encode(), values)
 
     def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, _StoredEnd]:
         values = {
@@ -242,12 +253,12 @@ class RequestStore:
         if len(found) < len(partitions):
             connection.execute(self._sql["begin_partitions"].encode(), values)
             found = connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
-        if any(foreign for _, _, foreign, _ in found):
+        if any(foreign for _, _, foreign, *_ in found):
             raise Refused(
                 f"the offsets of topic {self._topic} were reset while this consumer read it",
                 fix="start it again: it goes on where the queue begins",
             )
-        return {partition: _StoredEnd(at, last) for partition, at, _, last in found}
+        return {partition: _StoredEnd(at, *more) for partition, at, _, *more in found}
 
     def _keep(
         self,

@@ -2,7 +2,7 @@
 
 `checkout` finds the commit of a branch, tag or hash (fetching a remote when it has to) and writes
 that commit's `pipelines` folder into the cache once; the folder of a commit never changes
-afterwards, so any number of processes may read it. A working tree is copied in the same way under
+afterwards, so any number of processes may read it. Only what a disk damaged is written anew. A working tree is copied in the same way under
 the hash of its content: files that are edited meanwhile can't change under a reader.
 """
 
@@ -17,10 +17,12 @@ from functools import cache
 from pathlib import Path, PurePath
 
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.errors import InvalidInput, SettingsError, UnknownName
+from mlplatform.errors import InvalidInput, PlatformError, SettingsError, UnknownName
 from mlplatform.settings import SourceSettings, variable
 from mlplatform.source import remote, tree, working_tree
 from mlplatform.source.pipeline_files import PipelineFiles, read, read_applied
+
+_CLONE = "repository.git"
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,30 @@ class Checkout:
 def checkout(settings: SourceSettings, *, ref: str | None = None) -> Checkout:
     """The pipelines at `ref` (default: the setting). Blocks while a remote is fetched.
 
-    Raises SettingsError (no repository), UnknownName (no such ref), InvalidInput (no pipelines
-    folder) or Unavailable (remote away). A recorded working tree that is not in the cache any more
+    Raises SettingsError (no repository, or a damaged one), UnknownName (no such ref), InvalidInput
+    (no pipelines folder) or Unavailable (remote away). What is damaged in the cache is made anew. A
+    recorded working tree that is not in the cache any more
     gives the present one: its `commit` differs, and the features digest decides whether its code
     may be used.
     """
+    try:
+        try:
+            return _checkout(settings, ref)
+        except PlatformError:
+            raise
+        except Exception as error:
+            # As broad as this: dulwich has no class for what a damaged repository makes it raise.
+            if remote.is_path(settings.url):
+                raise
+            remote.discard(_cache(settings) / _CLONE, error)
+            return _checkout(settings, ref)
+    except PlatformError:
+        raise
+    except Exception as error:
+        raise _damaged(settings, error) from error
+
+
+def _checkout(settings: SourceSettings, ref: str | None) -> Checkout:
     place = _cache(settings)
     revision = ref or settings.ref
     if working_tree.is_commit(revision) or (settings.working_tree and ref is None):
@@ -86,15 +107,30 @@ def checkout(settings: SourceSettings, *, ref: str | None = None) -> Checkout:
     repository = (
         remote.open_path(settings)
         if remote.is_path(settings.url)
-        else remote.fetched(settings, revision, place / "repository.git")
+        else remote.fetched(settings, revision, place / _CLONE)
     )
     with repository:
         commit = remote.commit_of(repository, revision, settings)
         folder = place / commit.id.decode() / settings.folder
-        if not folder.exists():
-            entries = tree.entries(repository, commit.tree, settings.folder)
-            tree.publish(entries, folder)
+        tree.keep(tree.entries(repository, commit.tree, settings.folder), folder)
     return Checkout(commit.id.decode(), folder)
+
+
+def _damaged(settings: SourceSettings, error: Exception) -> SettingsError:
+    cause = f"{type(error).__name__}: {error}"
+    if isinstance(error, KeyError):
+        cause = f"its object {error} is missing"
+    if isinstance(error, OSError) and error.filename:
+        return SettingsError(
+            f"can't use {error.filename}: {error.strerror}",
+            field=variable("source", "cache"),
+            fix="remove it, if it is in the way; what is in this folder can be made again",
+        )
+    return SettingsError(
+        f"the git repository {remote.shown(settings.url)} can't be read: {cause}",
+        field=variable("source", "url"),
+        fix="it is damaged (`git fsck` says where), or a shallow clone: clone it again",
+    )
 
 
 def dirty(settings: SourceSettings) -> list[str]:
@@ -119,7 +155,9 @@ def dirty(settings: SourceSettings) -> list[str]:
 def _of_working_tree(settings: SourceSettings, place: Path, ref: str) -> Checkout:
     kept = place / ref.replace(":", "-") / settings.folder
     if working_tree.is_commit(ref) and kept.exists():
-        return Checkout(ref, kept)
+        if working_tree.commit_of(working_tree.below(kept)) == ref:
+            return Checkout(ref, kept)
+        tree.discard(kept)
     if not settings.working_tree:
         raise UnknownName(
             f"{ref} was read from a working tree that is not kept here",
@@ -129,8 +167,7 @@ def _of_working_tree(settings: SourceSettings, place: Path, ref: str) -> Checkou
     files = working_tree.files(settings)
     commit = working_tree.commit_of(files)
     folder = place / commit.replace(":", "-") / settings.folder
-    if not folder.exists():
-        tree.publish(files, folder)
+    tree.keep(files, folder)
     return Checkout(commit, folder)
 
 

@@ -21,7 +21,9 @@ from urllib3.exceptions import HTTPError
 
 from mlplatform.errors import SettingsError, Unavailable, UnknownName
 from mlplatform.settings import SourceSettings, variable
+from mlplatform.telemetry import logger
 
+_log = logger("source")
 _HASH = re.compile(r"^[0-9a-f]{40}$")
 TIMEOUT_S = 30.0
 """How long a git server may send nothing; a clone as a whole may take longer."""
@@ -56,9 +58,23 @@ def fetched(settings: SourceSettings, ref: str, place: Path) -> Repo:
     """
     with _alone(place):
         repository = _clone(place)
-        if not (_HASH.match(ref) and ObjectID(ref.encode()) in repository.object_store):
-            _fetch(settings, repository, ref)
+        try:
+            if not (_HASH.match(ref) and ObjectID(ref.encode()) in repository.object_store):
+                _fetch(settings, repository, ref)
+        except BaseException:
+            repository.close()
+            raise
     return repository
+
+
+def discard(place: Path, why: Exception) -> None:
+    """Remove a clone that can't be read: it is fetched again."""
+    _log.error("the clone of the pipelines is damaged", clone=str(place), error=repr(why))
+    with _alone(place):
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def commit_of(repository: Repo, ref: str, settings: SourceSettings) -> Commit:
@@ -90,6 +106,7 @@ def _clone(place: Path) -> Repo:
     beside = place.with_suffix(".new")
     for leftover in (place, beside):
         shutil.rmtree(leftover, ignore_errors=True)
+        leftover.unlink(missing_ok=True)  # a file in their place
     with Repo.init_bare(str(beside), mkdir=True) as made:
         config = made.get_config()
         # Otherwise a power cut could leave names without their objects, for ever.
@@ -140,6 +157,8 @@ def _translated(where: str) -> Iterator[None]:
             f"{where} is not a git repository", field=variable("source", "url")
         ) from error
     except (GitProtocolError, HTTPError, OSError) as error:
+        if isinstance(error, OSError) and error.filename:
+            raise  # about a file of the clone, not about the server
         raise Unavailable(
             f"no answer from the git server at {where}: {error}", retry_after_s=5.0
         ) from error

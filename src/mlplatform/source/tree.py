@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -14,18 +15,23 @@ from dulwich.repo import Repo
 
 from mlplatform.durable import sync
 from mlplatform.errors import InvalidInput
+from mlplatform.telemetry import logger
+
+_log = logger("source")
 
 
 def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
     """Path (relative to `folder`) -> content of every file below it.
 
-    Raises InvalidInput when the commit has no such folder.
+    Raises InvalidInput when the commit has no such folder, KeyError when an object is missing.
     """
     try:
         tree = repository[root]
         assert isinstance(tree, Tree)
         mode, found = tree.lookup_path(repository.__getitem__, folder.encode())
     except (KeyError, NotADirectoryError) as error:
+        if isinstance(error, KeyError) and _is_object(error.args[0]):
+            raise
         raise InvalidInput(
             f"the commit has no folder {folder}/",
             field=folder,
@@ -33,21 +39,44 @@ def entries(repository: Repo, root: ObjectID, folder: str) -> dict[str, bytes]:
         ) from error
     if not stat.S_ISDIR(mode):
         raise InvalidInput(f"{folder} is a file, not a folder", field=folder)
+    return dict(_walk(repository, found, ""))
+
+
+def _is_object(key: object) -> bool:
+    """Whether a KeyError is about an object by its hash, and not about a name in a folder."""
+    return isinstance(key, bytes) and re.fullmatch(rb"[0-9a-f]{40}", key) is not None
+
+
+def keep(files: Mapping[str, bytes], folder: Path) -> None:
+    """Have a folder with exactly these files: what a disk damaged there is written anew."""
+    if folder.exists() and not _holds(folder, files):
+        discard(folder)
+    publish(files, folder)
+
+
+def discard(folder: Path) -> None:
+    """Remove the damaged files of a commit."""
+    _log.error("the files of a commit are damaged in the cache", folder=str(folder))
+    aside = Path(tempfile.mkdtemp(prefix=".damaged-", dir=folder.parent))
+    folder.rename(aside / folder.name)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
     try:
-        return dict(_walk(repository, found, ""))
-    except KeyError as error:
-        raise InvalidInput(
-            f"an object of the commit is missing: {error}",
-            fix="the repository is damaged, or a shallow clone",
-        ) from error
+        return all((folder / name).read_bytes() == data for name, data in files.items())
+    except OSError:
+        return False
 
 
 def publish(files: Mapping[str, bytes], folder: Path) -> None:
     """Write the files and move them to `folder` at once: readers see all of them or none.
 
-    Does nothing when another process was faster. All is on disk before it gets its name: what lies
-    there is never checked again, so a power cut must not leave empty files.
+    Does nothing when they are there, or another process was faster. All is on disk before it gets
+    its name, so that a power cut leaves no empty files.
     """
+    if folder.exists():
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from mlplatform.errors import InvalidInput, SettingsError
 from mlplatform.settings import SourceSettings, variable
@@ -45,6 +45,11 @@ def files(settings: SourceSettings) -> dict[str, bytes]:
         raise InvalidInput(
             f"{path_of(settings)} has no folder {settings.folder}/", field=settings.folder
         )
+    return below(folder)
+
+
+def below(folder: Path) -> dict[str, bytes]:
+    """Path -> content of a folder's files, without hidden ones and Python's caches."""
     names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {str(name): (folder / name).read_bytes() for name in names if counts(name)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -44,6 +45,31 @@ def test_a_reset_says_what_it_gives_up(api: Any) -> None:
     assert ("reset", f"queue.{TOPIC}") == (entry["action"], entry["subject"])
     assert {"0": 7, "1": 9} == entry["detail"]["offsets"]
     assert 11 == entry["detail"]["perhaps_lost"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_consumer_that_reads_no_further_is_seen_until_the_reset(api: Any) -> None:
+    """The data API stays ready and names the reason; outboxes hear of the reset."""
+    with api.databases.connect("consumer", "raw") as connection:
+        store_sql = "UPDATE raw.offsets SET refused = %(why)s WHERE topic = %(t)s"
+        connection.execute(store_sql, {"why": "made anew; `mlplatform queue reset`", "t": TOPIC})
+    report = {"host": "pod", "accepted": 4, "acknowledged": 3}
+    outbox = f"/v1/outboxes/{uuid.uuid4()}"
+    before = [api.call("serving", "POST", outbox, json=report)["resets"]]
+    said = [api.call("admin", "GET", "/readyz").get("degraded", {}).get("queue")]
+    shown = [each["refused"] for each in api.call("admin", "GET", "/v1/queue")["places"]]
+    api.call("admin", "POST", "/v1/queue/reset", json={"topic": TOPIC})
+    before.append(api.call("serving", "POST", outbox, json=report)["resets"])
+    said.append(api.call("admin", "GET", "/readyz").get("degraded", {}).get("queue"))
+    with api.databases.connect("owner", "raw") as connection:
+        given_up = connection.execute(
+            "SELECT accepted, given_up FROM raw.outboxes ORDER BY accepted"
+        ).fetchall()
+
+    assert [0, 1] == before
+    assert ["made anew; `mlplatform queue reset`", None] == said
+    assert ["made anew; `mlplatform queue reset`"] * 2 == shown
+    assert [(4, 3), (12, 11)] == given_up
 
 
 @pytest.mark.usefixtures("stored")

@@ -34,7 +34,7 @@ ON CONFLICT DO NOTHING;
 -- next_offset, if that is known.
 SELECT partition, next_offset,
     topic_id IS DISTINCT FROM coalesce(%(topic_id)s, topic_id) OR resume_at IS NOT NULL,
-    CASE WHEN last_offset = next_offset - 1 THEN last_record END
+    CASE WHEN last_offset = next_offset - 1 THEN last_record END, refused IS NOT NULL
 FROM raw.offsets
 WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE;
 
@@ -83,6 +83,10 @@ ON CONFLICT DO NOTHING;
 UPDATE raw.offsets SET next_offset = %(next_offset)s, last_offset = %(next_offset)s - 1,
     last_record = %(last_record)s, updated_at = now()
 WHERE topic = %(topic)s AND partition = %(partition)s;
+
+-- name: resets
+-- How often the offsets of this topic were given up.
+SELECT coalesce(max(resets), 0) FROM raw.offsets WHERE topic = %(topic)s;
 
 -- name: note_refusal
 -- Why nothing more is read from this topic; null: it is read.
