@@ -31,10 +31,7 @@ def show(*, home: Home = None, as_json: AsJson = False) -> None:
     """Show how far every partition of the queue is stored, and from which topic."""
     with connect(home).dataapi() as dataapi:
         state = dataapi.queue()
-    if as_json:
-        emit(state)
-        return
-    _print(state)
+    _show(state, as_json=as_json)
 
 
 @app.command()
@@ -52,11 +49,10 @@ def reset(
         name = _topic(state.places, topic)
         if yes:
             state = dataapi.reset_queue(name)
-    mine = state.model_copy(update={"places": [p for p in state.places if p.topic == name]})
-    if as_json:
-        emit(mine)
-    else:
-        _print(mine)
+    _show(
+        state.model_copy(update={"places": [p for p in state.places if p.topic == name]}),
+        as_json=as_json,
+    )
     if not yes:
         raise Refused(
             "nothing was changed; a reset gives up the offsets above",
@@ -79,7 +75,10 @@ def _topic(places: Sequence[QueuePlace], wanted: str | None) -> str:
     )
 
 
-def _print(state: QueueState) -> None:
+def _show(state: QueueState, *, as_json: bool) -> None:
+    if as_json:
+        emit(state)
+        return
     rows = [(p.topic, p.partition, p.next_offset, p.topic_id or "-") for p in state.places]
     table(["topic", "partition", "next offset", "id of the topic"], rows)
     print(

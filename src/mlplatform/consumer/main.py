@@ -19,7 +19,7 @@ _log = logger("consumer")
 # One that ended at once would never count as started where others wait for it to be up, such as the
 # data API, which a reset needs.
 _STAY_S = 40.0
-_LOOK_S = 1.0
+_AGAIN_S = 1.0
 _JOINING = Backoff(first_s=2.0, most_s=2.0)  # making a topic takes a broker about a second
 
 
@@ -75,7 +75,7 @@ def _was_reset(store: RequestStore, why: str, stop: threading.Event) -> bool:
         before = store.note_refusal(why)
         while not (stop.is_set() or over.is_set()):
             turned()
-            stop.wait(_LOOK_S)
+            stop.wait(_AGAIN_S)
             if store.resets() > before:
                 return True
     except Unavailable as error:  # the next start, which ends in the same way, says it then

@@ -97,25 +97,16 @@ def outbox_balance(
 ) -> OutboxBalance:
     """The line of one outbox.
 
-    Numbers above the highest stored one are in flight, but for those that its disk damaged, and
-    those that the queue had acknowledged before it was reset: they are missing until they come
-    again. Of an outbox that has said nothing for `silent`, or has ended, those that the queue had
-    not acknowledged are missing: what wrote them is gone, and its disk with it, until it is heard
-    of again.
+    Numbers above the highest stored one are in flight, but for those that its disk damaged, or that
+    the queue had acknowledged before it was reset. Of an outbox that has said nothing for `silent`,
+    or has ended, those that the queue had not acknowledged are missing: what wrote them is gone,
+    and its disk with it, until it is heard of again.
     """
     missing = [(gap.first, gap.last) for gap in gaps]
     below = _size(missing)
-    top = count.accepted
-    held = count.accepted - max(count.highest, count.acknowledged)
-    if held > 0 and (count.closed or count.seen_at is None or now - count.seen_at > silent):
-        top -= held
     damaged = [DamagedRange.model_validate(each) for each in count.damaged]
-    highest = max(count.highest, min(count.given_up, top))
-    if highest > count.highest:
-        missing.append((count.highest + 1, highest))
-    missing += _never_to_come(damaged, highest, top)
-    if top < count.accepted:
-        missing.append((top + 1, count.accepted))
+    quiet = count.closed or count.seen_at is None or now - count.seen_at > silent
+    missing += _missing_above(count, damaged, quiet=quiet)
     surplus = count.stored + count.dead_lettered - (count.highest - below)
     return OutboxBalance(
         **vars(count)  # but `highest` and `given_up`, which are not part of the answer
@@ -127,6 +118,19 @@ def outbox_balance(
         used_twice=[(each.first, each.last) for each in doubles],
         oldest_gap_s=max(((now - gap.since).total_seconds() for gap in gaps), default=0.0),
     )
+
+
+def _missing_above(
+    count: OutboxCount, damaged: Sequence[DamagedRange], *, quiet: bool
+) -> list[tuple[int, int]]:
+    """What is missing of the numbers above the highest stored one."""
+    top = count.accepted
+    if quiet:
+        top = min(top, max(count.highest, count.acknowledged))
+    given_up = max(count.highest, min(count.given_up, top))
+    found = [(count.highest + 1, given_up)] if given_up > count.highest else []
+    found += _never_to_come(damaged, given_up, top)
+    return found + ([(top + 1, count.accepted)] if top < count.accepted else [])
 
 
 def _never_to_come(

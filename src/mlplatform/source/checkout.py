@@ -2,8 +2,9 @@
 
 `checkout` finds the commit of a branch, tag or hash (fetching a remote when it has to) and writes
 that commit's `pipelines` folder into the cache once; the folder of a commit never changes
-afterwards, so any number of processes may read it. Only what a disk damaged is written anew. A working tree is copied in the same way under
-the hash of its content: files that are edited meanwhile can't change under a reader.
+afterwards, so any number of processes may read it. Only what a disk damaged is written anew. A
+working tree is copied in the same way under the hash of its content: files that are edited
+meanwhile can't change under a reader.
 """
 
 from __future__ import annotations
