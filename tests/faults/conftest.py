@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from whole import NAME, Platform
+from whole import HOSTILE, NAME, Platform
 
 from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApi
@@ -24,9 +24,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the one pipeline."""
+    """A folder with the one pipeline, and with one whose code is hostile."""
     folder = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "pipelines" / NAME, folder / "pipelines" / NAME)
+    shutil.copytree(Path(__file__).parent / HOSTILE, folder / "pipelines" / HOSTILE)
     return folder
 
 

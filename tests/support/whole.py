@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from load import Load, until
@@ -22,6 +23,8 @@ from mlplatform.local.tour import traffic
 from mlplatform.local.training import train
 
 NAME = "breast-cancer"
+HOSTILE = "hostile"
+"""A pipeline in the same source, which only the tests of hostile code apply."""
 EVER = datetime(2000, 1, 1, tzinfo=UTC)  # before every row
 
 
@@ -39,21 +42,26 @@ class Platform:
         """A row that the pipeline's columns allow."""
         return sample_row(self.definition)
 
-    def train(self, why: str) -> str:
+    @property
+    def folder(self) -> Path:
+        """Where the pipelines' files lie."""
+        return Path(self.stack.options.source)
+
+    def train(self, why: str, *, name: str = NAME) -> str:
         """One training run; the version that is champion afterwards."""
         log = self.stack.options.home / "logs" / "trainer.log"
         train(
-            NAME,
+            name,
             environment=self.stack.layout.environment("trainer"),
             log=log,
             why=why,
             on_event=lambda _: None,
         )
-        return self.champion()
+        return self.champion(name)
 
-    def champion(self) -> str:
+    def champion(self, name: str = NAME) -> str:
         """The version that is to answer."""
-        champion = self.admin.model_status(NAME).champion
+        champion = self.admin.model_status(name).champion
         assert champion is not None
         return champion.version
 
