@@ -33,6 +33,7 @@ from mlplatform.contracts.columns import Column, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.onnx import load as load_onnx
+from mlplatform.features.acceptance import accept
 from mlplatform.features.code import FeatureSet
 from mlplatform.outbox import OutboxStatus, OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app, create_pages
@@ -139,6 +140,7 @@ def load_model(folder: Path) -> LoadedModel:
         features=signature.features,
         engineer=None,
         where="",
+        probes=accept(None, signature.inputs, "", None).probes,
     )
     model = LoadedModel(
         version, signature, features, load_onnx((folder / "model.onnx").read_bytes(), signature, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.client.features_trial import try_features
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest
 from mlplatform.features.digest import features_digest
@@ -14,10 +15,12 @@ from mlplatform.source.checkout import Checkout
 def apply(api: DataApi, code: Checkout, name: str) -> AppliedPipeline:
     """Send the definition of one pipeline with its commit and features digest.
 
-    Needs the role admin. Repeating it changes nothing. Raises InvalidInput that names the key when
-    pipeline.yaml is wrong, and what the data API refuses.
+    Needs the role admin. Repeating it changes nothing. features.py is tried before, in a child
+    process. Raises InvalidInput that names the key when pipeline.yaml is wrong, or line and row
+    when features.py is, and what the data API refuses.
     """
     files = code.read(name)
+    try_features(api, files)
     definition = ApplyRequest(
         definition=files.definition.model_dump(mode="json"),
         commit=code.commit,
@@ -27,10 +30,12 @@ def apply(api: DataApi, code: Checkout, name: str) -> AppliedPipeline:
 
 
 def sample_row(pipeline: PipelineDefinition) -> dict[str, Any]:
-    """A row that the pipeline's columns allow: the middle of a range, the first of the values."""
+    """A row that the columns allow: the first example or value, or the middle of a range."""
     row: dict[str, Any] = {}
     for column in pipeline.columns:
-        if column.dtype == "string":
+        if column.example:
+            row[column.name] = column.example[0]
+        elif column.dtype == "string":
             row[column.name] = column.values[0] if column.values else "a"
         elif column.dtype == "bool":
             row[column.name] = False

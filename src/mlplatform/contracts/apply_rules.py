@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil, floor, inf
 
-from mlplatform.contracts.columns import Feature
+from mlplatform.contracts.columns import Column, Feature
 from mlplatform.contracts.pipeline import Gate, Metric, PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.strict_yaml import Path, YamlDocument, place
@@ -48,7 +48,7 @@ class _Fault:
 
 def check_definition(definition: PipelineDefinition, *, where: str | YamlDocument) -> None:
     """Raises InvalidInput that names the key, and its line when `where` is the YAML document."""
-    rules = (_of_name, _of_fields, _of_values, _of_gates)
+    rules = (_of_name, _of_fields, _of_ranges, _of_values, _of_gates)
     for fault in (fault for rule in rules for fault in rule(definition)):
         key = ".".join(map(str, fault.path))
         raise InvalidInput(
@@ -131,6 +131,28 @@ def _of_fields(definition: PipelineDefinition) -> Iterator[_Fault]:
     if time is not None and time in (target, key):
         word = "target" if time == target else "key"
         yield _Fault(("time",), f"'{time}' is the {word} as well", same)
+
+
+def _of_ranges(definition: PipelineDefinition) -> Iterator[_Fault]:
+    for index, column in enumerate(definition.columns):
+        if column.dtype == "int64":
+            for word, problem, fix in _whole_range(column):
+                yield _Fault(("columns", index, word), problem, fix)
+
+
+def _whole_range(column: Column) -> Iterator[tuple[str, str, str]]:
+    """Key, fault and way out of a range that whole numbers of 64 bits can't fill.
+
+    As floats, in which bounds are read, 2**63 - 1 and 2**63 are the same number.
+    """
+    ends = {"min": column.min, "max": column.max}
+    for word, end in ends.items():
+        if end is not None and not -(2.0**63) <= end <= 2.0**63:
+            far = f"{end:g} is beyond int64, which goes from -2**63 to 2**63 - 1"
+            yield word, far, "leave the bound out, or declare the column float64"
+    if column.min is not None and column.max is not None and ceil(column.min) > floor(column.max):
+        none = f"no whole number lies between {column.min:g} and {column.max:g}"
+        yield "min", none, "widen the range, or declare the column float64"
 
 
 def _of_values(definition: PipelineDefinition) -> Iterator[_Fault]:

@@ -7,14 +7,23 @@ number is declared float64).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mlplatform.contracts.frozen import Frozen
+from mlplatform.contracts.patterns import matcher
+from mlplatform.contracts.refusal import inconsistent
 
 DType = Literal["float64", "int64", "string", "bool"]
 Columns = Mapping[str, NDArray[Any]]
@@ -43,6 +52,7 @@ RESERVED = frozenset(
     }
 )
 """Names that datasets use themselves, and those that no PostgreSQL table can give to a column."""
+_MOST = float(np.finfo(np.float64).max)
 
 
 class Column(Frozen):
@@ -62,6 +72,20 @@ class Column(Frozen):
     values: tuple[str, ...] | None = Field(
         default=None, description="The only values allowed; strings only."
     )
+    pattern: str | None = Field(
+        default=None,
+        description="Regular expression that a whole value matches; strings only.",
+    )
+    example: tuple[Any, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="A value that rows hold, or a list of some: features.py is tried on them.",
+    )
+
+    @field_validator("example", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        return given if given is None or isinstance(given, list | tuple) else (given,)
 
     @model_validator(mode="after")
     def _sound(self) -> Column:
@@ -77,7 +101,43 @@ class Column(Frozen):
             raise ValueError(f"column '{self.name}': values is for strings")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"column '{self.name}': min is above max")
+        self._believe_pattern()
+        for word, values in (("values", self.values), ("example", self.example)):
+            for value in values or ():
+                if wrong := self.against(value):
+                    raise inconsistent(f"{value!r} {wrong}", word)
         return self
+
+    def _believe_pattern(self) -> None:
+        if self.pattern is None:
+            return
+        if self.dtype != "string":
+            raise inconsistent(f"column '{self.name}': pattern is for strings", "pattern")
+        try:
+            matcher(self.pattern)
+        except ValueError as error:
+            raise inconsistent(f"no regular expression: {error}", "pattern") from error
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Not even as null: digests of older definitions stay, and older processes read new ones.
+        document: dict[str, Any] = handler(self)
+        newer = ("pattern", "example")
+        return {k: v for k, v in document.items() if v is not None or k not in newer}
+
+    def against(self, value: Any) -> str:
+        """What keeps a value from being one of this column, or ''."""
+        if not _is_of(value, self.dtype):
+            return f"is no {self.dtype}"
+        if self.min is not None and value < self.min:
+            return f"is below min {self.min:g}"
+        if self.max is not None and value > self.max:
+            return f"is above max {self.max:g}"
+        if self.values is not None and value not in self.values:
+            return "is not one of values"
+        if self.pattern is not None and not matcher(self.pattern)(value):
+            return f"does not match pattern {self.pattern}"
+        return ""
 
 
 class Feature(Frozen):
@@ -85,6 +145,17 @@ class Feature(Frozen):
 
     name: str = Field(pattern=NAME)
     dtype: DType
+
+
+def _is_of(value: Any, dtype: DType) -> bool:
+    """As `mlplatform.features.parse` takes values: a bool is not a number, 3 is a float64."""
+    if dtype == "bool" or isinstance(value, bool):
+        return dtype == "bool" and isinstance(value, bool)
+    if dtype == "string":
+        return isinstance(value, str)
+    if dtype == "int64":
+        return isinstance(value, int) and -(2**63) <= value < 2**63
+    return isinstance(value, int | float) and abs(value) <= _MOST and math.isfinite(value)
 
 
 def length(columns: Columns) -> int:

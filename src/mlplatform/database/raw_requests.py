@@ -115,6 +115,12 @@ def by_id(raw: Connection, ids: Sequence[str]) -> list[RawRequest]:
         return found.execute(SQL["by_id"], {"ids": list(ids)}).fetchall()
 
 
+def latest(raw: Connection, pipeline: str, *, most: int) -> list[str]:
+    """Inputs (JSON, column -> list) of the requests of a pipeline that were stored last."""
+    rows = raw.execute(SQL["latest"], {"pipeline": pipeline, "most": most}).fetchall()
+    return [str(inputs) for (inputs,) in rows]
+
+
 def owners(raw: Connection, ids: Sequence[str]) -> Mapping[str, Owner]:
     """Pipeline and rows of those of these requests that are stored already."""
     rows = raw.execute(SQL["owners"], {"ids": list(ids)}).fetchall()

@@ -23,7 +23,7 @@ class Predictor:
 
     def __init__(self, signature: Signature, features: FeatureSet, engine: Engine) -> None:
         self.signature = signature
-        self._features = features
+        self.features = features
         self._engine = CheckedEngine(engine, signature)
         self._outputs = tuple(output.name for output in signature.outputs)
 
@@ -33,7 +33,7 @@ class Predictor:
         Raises what the model raises, RowRefused where it gives no number, and PlatformError when
         it does not give a row for each row.
         """
-        outputs = self._engine.predict(self._features.apply(table))
+        outputs = self._engine.predict(self.features.apply(table))
         for name in self._outputs:
             if len(outputs[name]) != rows:
                 raise PlatformError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from mlplatform.contracts.columns import Column, Columns, length
 from mlplatform.contracts.model import Signature
 from mlplatform.engine.blame import reason_of
-from mlplatform.errors import PlatformError, RowRefused, UnfitModel
-from mlplatform.features.fault import shown
-from mlplatform.features.probe import probes
+from mlplatform.errors import InvalidInput, PlatformError, RowRefused, UnfitModel
+from mlplatform.features.code import FeatureSet
+from mlplatform.features.fault import shown_row
 
 SIZES = (1, 16, 256)
 """Rows per call: the single row of most requests, a usual batch, and a large one for the cost per
@@ -30,7 +30,6 @@ _MULTIPLES = (2, 4, 8, 16)
 one row of 200 only, which a trial may miss."""
 _ROWS = 96
 _BATCHES = (2, 3, 5, 8, 17, 33, 96)
-_SHOWN = 12  # columns of a refused row
 _BUDGET_S = 2.0
 """Most seconds for comparing rows alone and in batches.
 
@@ -43,16 +42,11 @@ class Model(Protocol):
     """What is tried: `Predictor`, and serving's model around one."""
 
     signature: Signature
+    features: FeatureSet
 
     def predict(self, table: Columns, rows: int) -> Columns:
         """Raw columns in, outputs out."""
         ...
-
-
-def trial_rows(columns: tuple[Column, ...]) -> Iterator[Columns]:
-    """Every table of rows that a model must answer; the one place that says which there are."""
-    yield from (table for table in probes(columns) if length(table))
-    yield drawn(columns)
 
 
 def run_trial(model: Model) -> int:
@@ -60,26 +54,41 @@ def run_trial(model: Model) -> int:
 
     Raises UnfitModel that names the row and what to do when the model can't answer it.
     """
-    for table in trial_rows(model.signature.inputs):
+    rows = drawn(model.features)
+    for table in (*model.features.probes.tables, rows):
         _require_answer(model, table)
-    rows = drawn(model.signature.inputs)
     return next((multiple for multiple in _MULTIPLES if _steady(model, rows, multiple)), 0)
 
 
-def drawn(columns: tuple[Column, ...]) -> Table:
-    """Random rows between the definition's own examples, as many as the largest of `SIZES`."""
+def drawn(features: FeatureSet) -> Table:
+    """Random rows between those of the first probe, as many as the largest of `SIZES`.
+
+    Rows of the history are only repeated, and so are others where features.py refuses those between
+    them. Raises InvalidInput when there are no probes.
+    """
+    base = features.probes.rows
+    whole = np.random.default_rng(1).integers(0, length(base), SIZES[-1])
+    repeated = {name: values[whole] for name, values in base.items()}
+    if features.probes.known:
+        return repeated
     draw = np.random.default_rng(0)
-    low_high = next(iter(probes(columns)))
-    table: dict[str, NDArray[np.generic]] = {}
-    for column in columns:
-        low, high = low_high[column.name]
-        if column.dtype == "float64":
-            table[column.name] = draw.uniform(low, high, SIZES[-1])
-        elif column.dtype == "int64":
-            table[column.name] = draw.integers(low, high, SIZES[-1], endpoint=True)
-        else:
-            table[column.name] = low_high[column.name][draw.integers(0, 2, SIZES[-1])]
+    table = {column.name: _between(column, base[column.name], draw) for column in features.inputs}
+    try:
+        features.apply(table)
+    except InvalidInput:
+        return repeated
     return table
+
+
+def _between(
+    column: Column, values: NDArray[np.generic], draw: np.random.Generator
+) -> NDArray[np.generic]:
+    low, high = values[0], values[-1]
+    if column.dtype == "float64" and not column.example:
+        return draw.uniform(low, high, SIZES[-1])
+    if column.dtype == "int64" and not column.example:
+        return draw.integers(low, high, SIZES[-1], endpoint=True)
+    return values[draw.integers(0, len(values), SIZES[-1])]
 
 
 def _require_answer(model: Model, table: Columns) -> None:
@@ -110,12 +119,9 @@ def _text(error: Exception) -> str:
 
 def _unfit(row: Columns, columns: tuple[Column, ...], refusal: str) -> UnfitModel:
     values = {column.name: _plain(row[column.name]) for column in columns}
-    # The first columns say enough of a wide row.
-    found = ", ".join(f"{name}={_shown(value)}" for name, value in list(values.items())[:_SHOWN])
     ways = "; ".join(filter(None, (_way_out(column, values[column.name]) for column in columns)))
     return UnfitModel(
-        f"the model refuses a row that pipeline.yaml allows ({found}"
-        f"{', …' if len(values) > _SHOWN else ''}): {refusal}",
+        f"the model refuses a row that pipeline.yaml allows ({shown_row(row, 0)}): {refusal}",
         field="pipeline.yaml",
         fix="declare such values away, or let model.py handle them (`handle_unknown` of an encoder,"
         f" an imputer before the estimator){': ' if ways else ''}{ways[:600]}",
@@ -136,10 +142,6 @@ def _plain(values: NDArray[Any]) -> Any:
     """The only value as a Python object, None for null."""
     value = values.tolist()[0]
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else shown(value)
 
 
 def _steady(model: Model, rows: Table, multiple: int) -> bool:

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from pydantic import BaseModel
 
-from mlplatform.engine import load
+from mlplatform.engine import known_rows, load
 from mlplatform.engine.predictor import Predictor, read_definition, refuse_other_features
 from mlplatform.engine.trial import run_trial
 from mlplatform.errors import PlatformError
@@ -74,7 +74,12 @@ def _opened(request: TrialRequest) -> Predictor:
     adapter = load.adapter(signature)
     _limit(request)
     source = None if request.features is None else base64.b64decode(request.features)
-    features = load_features(definition, source, digest=signature.features_digest)
+    features = load_features(
+        definition,
+        source,
+        digest=signature.features_digest,
+        history=lambda: known_rows.read(request.folder, definition),
+    )
     refuse_other_features(signature, features)
     data = load.proven(request.folder, signature.model_file)
     return Predictor(signature, features, adapter.load(data, signature, request.trusted))

@@ -10,16 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mlplatform.contracts.apply_rules import check_features
+from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.database import feature_sets
+from mlplatform.database import feature_sets, raw_requests
 from mlplatform.database.feature_sets import RecordedSet
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.features import code
 from mlplatform.features.apart import load_apart
 from mlplatform.features.code import FeatureSet
+from mlplatform.features.history import REQUESTS, clean_rows
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import counter, logger
@@ -45,6 +48,7 @@ class Catalogue:
 
     def __init__(
         self,
+        raw: PrimaryPool,
         warehouse: PrimaryPool,
         source: SourceSettings,
         *,
@@ -52,6 +56,7 @@ class Catalogue:
         features_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._raw = raw
         self._warehouse = warehouse
         self._source = source
         self._retry_s = retry_s
@@ -90,7 +95,18 @@ class Catalogue:
     ) -> FeatureSet:
         if source is None:
             return code.load(definition, None, digest=digest)
-        return load_apart(definition, source, digest=digest, limit_s=self._features_s)
+        return load_apart(
+            definition,
+            source,
+            digest=digest,
+            limit_s=self._features_s,
+            history=partial(self._history, definition),
+        )
+
+    def _history(self, definition: PipelineDefinition) -> Columns | None:
+        with self._raw.transaction() as raw:
+            latest = raw_requests.latest(raw, definition.name, most=REQUESTS)
+        return clean_rows(latest, definition.columns)
 
     def _source_of(self, item: RecordedSet) -> bytes | None:
         with allowing(CLONE_S):

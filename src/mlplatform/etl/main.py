@@ -35,13 +35,11 @@ def run(settings: Settings) -> None:
         name="etl",
     )
     serve_pages(settings.telemetry)
-    etl = settings.etl
+    source, etl = settings.source, settings.etl
     watch(etl.stuck_s, beside_s=max(settings.postgres.statement_timeout_s, etl.features_s))
     try:
-        catalogue = Catalogue(
-            warehouse, settings.source, retry_s=etl.retry_s, features_s=etl.features_s
-        )
-        work(Worker(raw, warehouse, catalogue, etl), stop=stop, idle_s=etl.idle_s)
+        known = Catalogue(raw, warehouse, source, retry_s=etl.retry_s, features_s=etl.features_s)
+        work(Worker(raw, warehouse, known, etl), stop=stop, idle_s=etl.idle_s)
     finally:
         raw.close()
         warehouse.close()

@@ -11,7 +11,7 @@ import sys
 from typing import IO
 
 from mlplatform.errors import InvalidInput
-from mlplatform.features import code
+from mlplatform.features import code, served
 from mlplatform.features.frames import write_error, write_frame
 
 MEMORY_BYTES = 4 * 1024**3
@@ -35,13 +35,18 @@ def main(parent: int) -> None:
 
 
 def _answer(source: IO[bytes], out: IO[bytes]) -> None:
-    definition, text = pickle.load(source)  # noqa: S301  (from our own parent)
+    definition, text, barred, known = pickle.load(source)  # noqa: S301  (from our own parent)
+    served.bar(barred)
     try:
-        features = code.load(definition, text, digest=None)
+        features = code.load(definition, text, digest=None, history=lambda: known)
     except InvalidInput as error:
-        write_error(out, error.message, error.field)
+        write_error(out, error)
         return
-    write_frame(out, {}, facts=[[one.name, one.dtype] for one in features.features])
+    types = [[one.name, one.dtype] for one in features.features]
+    tables = features.probes.tables
+    write_frame(out, {}, facts=[types, features.probes.known, len(tables)])
+    for table in tables:
+        write_frame(out, table)
     while True:
         try:
             columns = pickle.load(source)  # noqa: S301  (as above)
@@ -50,7 +55,7 @@ def _answer(source: IO[bytes], out: IO[bytes]) -> None:
         try:
             found = features.apply(columns)
         except InvalidInput as error:
-            write_error(out, error.message, error.field)
+            write_error(out, error)
         else:
             write_frame(out, found)
 

@@ -1,4 +1,4 @@
-"""Are the values believable? Nulls, ranges and allowed values, for whole batches, with pandera.
+"""Are the values believable? Nulls, ranges, values and patterns of whole batches, with pandera.
 
 Not imported on the serving path: pandera brings pandas.
 """
@@ -14,6 +14,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from mlplatform.contracts.columns import Column, Columns
+from mlplatform.contracts.patterns import matcher
 from mlplatform.features.fault import Fault, shown
 
 
@@ -60,6 +61,8 @@ def _checks(column: Column) -> list[pa.Check]:
         checks.append(pa.Check.le(column.max, error="max"))
     if allowed is not None:
         checks.append(pa.Check.isin(allowed, error="values"))
+    if column.pattern is not None:
+        checks.append(pa.Check(matcher(column.pattern), element_wise=True, error="pattern"))
     return checks
 
 
@@ -85,4 +88,6 @@ def _reason(check: str, value: Any, column: Column) -> str:
     if check == "values":
         allowed = ", ".join(column.values or ())  # noqa: PD011  (no data frame)
         return f"{shown(value)} is not one of {allowed}"
+    if check == "pattern":
+        return f"{shown(value)} does not match {column.pattern}"
     return "is null, and the column allows no nulls"

@@ -3,38 +3,32 @@
 features.py defines `engineer(columns) -> features`: a dict from column name to 1-D NumPy array in,
 the same out, as many rows, in the same order, each row on its own (no statistic over rows: serving
 sees one row where etl sees thousands). No pandas, no state, no files. `load` checks the digest,
-runs the file in a module of its own and finds the features' types by trying it on generated rows,
-together and alone, so that a broken file is refused when it is loaded and not at the first request.
+runs the file in a module of its own and finds the features' types by trying it on rows, together
+and alone (`acceptance`), so that a broken file is refused when it is loaded and not at the first
+request.
 Without a features.py the features are the raw columns and cost nothing.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Column, Columns, Feature, length
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.errors import DigestMismatch, FeaturesOverrun, InvalidInput
+from mlplatform.errors import DigestMismatch, InvalidInput
+from mlplatform.features.acceptance import History, accept
 from mlplatform.features.digest import features_digest
 from mlplatform.features.limit import limited
-from mlplatform.features.outcome import differing, feature_types, normalised, place
-from mlplatform.features.probe import probes
-
-Engineer = Callable[[dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
-_UNSTEADY = "is not the same each time it is computed: no random numbers, no clock, no state"
-_DEPENDENT = "of a row depends on the rows beside it: no mean, no rank, nothing of other rows"
+from mlplatform.features.outcome import Engineer, called, normalised, place
+from mlplatform.features.probe import Probes
 
 
 class FeatureSet:
     """Columns in, features out.
 
-    Stateless; safe to share between threads as far as features.py is.
+    Stateless; safe to share between threads as far as features.py is. `probes` are rows that it has
+    answered.
     """
 
     def __init__(
@@ -45,11 +39,13 @@ class FeatureSet:
         features: tuple[Feature, ...],
         engineer: Engineer | None,
         where: str,
+        probes: Probes = Probes(),  # noqa: B008  (frozen)
     ) -> None:
         self.digest = digest
         self.inputs = inputs
         self.features = features
         self.identity = engineer is None
+        self.probes = probes
         self._engineer = engineer
         self._where = where
 
@@ -63,7 +59,7 @@ class FeatureSet:
         """
         if self._engineer is None:
             return columns
-        found = _call(self._engineer, columns, self._where)
+        found = called(self._engineer, columns, self._where)
         return normalised(found, self.features, rows=length(columns), where=self._where)
 
 
@@ -73,21 +69,25 @@ def load(
     *,
     digest: str | None,
     limit_s: float | None = None,
+    history: History | None = None,
 ) -> FeatureSet:
     """The features of a definition and the bytes of its features.py (None: it has none).
 
     The digest is compared before anything runs; None: not recorded yet. No call of the code may run
-    longer than `limit_s`. Raises DigestMismatch, FeaturesOverrun, InvalidInput (file and line).
+    longer than `limit_s`. `history` is asked for rows when generated ones won't do. Raises
+    DigestMismatch, FeaturesOverrun, InvalidInput (file, line and row), and what `history` raises.
     """
     found = require_digest(definition, source, digest)
-    inputs = definition.columns
-    where = f"pipelines/{definition.name}/features.py"
-    engineer, features = None, tuple(Feature(name=one.name, dtype=one.dtype) for one in inputs)
-    if source is not None:
-        engineer = _engineer(source, where, found, limit_s)
-        features = _tried(engineer, inputs, where)
+    inputs, where = definition.columns, f"pipelines/{definition.name}/features.py"
+    engineer = None if source is None else _engineer(source, where, found, limit_s)
+    accepted = accept(engineer, inputs, where, history)
     return FeatureSet(
-        digest=found, inputs=inputs, features=features, engineer=engineer, where=where
+        digest=found,
+        inputs=inputs,
+        features=accepted.features,
+        engineer=engineer,
+        where=where,
+        probes=accepted.probes,
     )
 
 
@@ -126,63 +126,3 @@ def _defined(source: bytes, where: str, digest: str) -> Engineer:
     if not callable(engineer):
         raise InvalidInput(f"{where} defines no function engineer(columns)")
     return engineer  # type: ignore[no-any-return]  # what it returns is checked at each call
-
-
-def _tried(engineer: Engineer, inputs: tuple[Column, ...], where: str) -> tuple[Feature, ...]:
-    """The features' types, after a trial on generated rows.
-
-    Raises InvalidInput unless every probe with rows gives the same types, and every row the same
-    values in each table that it comes in.
-    """
-    found: tuple[Feature, ...] = ()
-    answers = []
-    for columns in probes(inputs):
-        made = _call(engineer, columns, where)
-        features = feature_types(made, where=where)
-        found = found or features
-        if length(columns) and features != found:
-            raise InvalidInput(
-                f"{where}: the features' names or types depend on the data: "
-                f"{_listed(found)} and {_listed(features)}"
-            )
-        answers.append((columns, normalised(made, found, rows=length(columns), where=where)))
-    for columns, whole in answers:
-        _repeat(engineer, columns, whole, found, where)
-    return found
-
-
-def _repeat(
-    engineer: Engineer, columns: Columns, whole: Columns, features: tuple[Feature, ...], where: str
-) -> None:
-    """Refuse code that gives other values the second time, or for a row alone.
-
-    With such code serving and training would not see the same.
-    """
-    rows = length(columns)
-    tries = [(slice(0, rows), _UNSTEADY)]
-    tries += [(slice(row, row + 1), _DEPENDENT) for row in range(rows)]
-    for part, fault in tries:
-        some = {name: array[part] for name, array in columns.items()}
-        made = normalised(_call(engineer, some, where), features, rows=length(some), where=where)
-        if name := differing(made, whole, part):
-            raise InvalidInput(f"{where}: feature {name} {fault}", field=name)
-
-
-def _listed(features: tuple[Feature, ...]) -> str:
-    return ", ".join(f"{feature.name} {feature.dtype}" for feature in features)
-
-
-def _call(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDArray[Any]]:
-    # Views that can't be written: code that changes its input would change what other code sees of
-    # the row.
-    views = {name: array.view() for name, array in columns.items()}
-    for view in views.values():
-        view.flags.writeable = False
-    try:
-        # A division by zero shows in the result, which is checked; NumPy would warn on stderr.
-        with np.errstate(all="ignore"):
-            return engineer(views)
-    except (FeaturesOverrun, InvalidInput):  # of `limited`, of `load_apart`
-        raise
-    except (Exception, SystemExit) as error:
-        raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error

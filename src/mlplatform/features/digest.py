@@ -11,14 +11,15 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 def features_digest(definition: PipelineDefinition, source: bytes | None) -> str:
     """Hex SHA-256 over everything that decides about a feature row or an imported label.
 
-    That is: the raw columns without their descriptions, target, key, time, and the bytes of
+    That is: the raw columns without descriptions and examples, target, key, time, and the bytes of
     features.py (no file differs from an empty one). Gates, tuning and the like are not in it, so
     editing them costs no backfill. The target is, since etl reads the labels of history rows in the
     same pass.
     """
     decides = {
         "columns": [
-            column.model_dump(mode="json", exclude={"description"}) for column in definition.columns
+            column.model_dump(mode="json", exclude={"description", "example"})
+            for column in definition.columns
         ],
         "target": definition.target.model_dump(mode="json", include={"name", "dtype", "values"}),
         "key": definition.key,

@@ -12,9 +12,12 @@ from typing import IO, Any
 import numpy as np
 
 from mlplatform.contracts.columns import Columns
-from mlplatform.errors import InvalidInput
+from mlplatform.errors import InvalidInput, PlatformError
 
+Frame = tuple[Columns, list[Any]]
+"""Columns, and the facts that came with them."""
 _KINDS = frozenset("fib")
+_LONGEST = 4000
 
 
 def write_frame(out: IO[bytes], columns: Columns, *, facts: Sequence[Any] = ()) -> None:
@@ -32,13 +35,14 @@ def write_frame(out: IO[bytes], columns: Columns, *, facts: Sequence[Any] = ()) 
     out.flush()
 
 
-def write_error(out: IO[bytes], message: str, field: str) -> None:
-    """Write a refusal."""
-    out.write(json.dumps({"error": message, "field": field}).encode() + b"\n")
+def write_error(out: IO[bytes], error: PlatformError) -> None:
+    """Write a refusal, cut to what a person reads: the code chose its words."""
+    facts = {"error": error.message[:_LONGEST], "field": error.field[:_LONGEST], "fix": error.fix}
+    out.write(json.dumps(facts).encode() + b"\n")
     out.flush()
 
 
-def read_frame(source: IO[bytes]) -> tuple[Columns, list[Any]]:
+def read_frame(source: IO[bytes]) -> Frame:
     """What was written.
 
     Raises InvalidInput for a refusal, EOFError or ValueError for anything else.
@@ -49,7 +53,8 @@ def read_frame(source: IO[bytes]) -> tuple[Columns, list[Any]]:
     head = json.loads(line)
     try:
         if "error" in head:
-            raise InvalidInput(str(head["error"]), field=str(head["field"]))
+            message, field, fix = (str(head[word]) for word in ("error", "field", "fix"))
+            raise InvalidInput(message, field=field, fix=fix)
         columns = {str(name): _array(source, kind, rest) for name, kind, rest in head["columns"]}
         return columns, list(head["facts"])
     except (KeyError, TypeError) as error:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import NAME, NUMPY, RESERVED, Columns, DType, Feature
-from mlplatform.errors import InvalidInput
+from mlplatform.errors import FeaturesOverrun, InvalidInput
 
+Engineer = Callable[[dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 _name = re.compile(NAME)
 _KINDS: dict[str, DType] = {
     "f": "float64",
@@ -24,6 +25,26 @@ _KINDS: dict[str, DType] = {
     "O": "string",
     "T": "string",
 }
+
+
+def called(engineer: Engineer, columns: Columns, where: str) -> Mapping[str, NDArray[Any]]:
+    """What engineer() makes of these columns, as it comes.
+
+    Raises InvalidInput with file and line for whatever it raises; FeaturesOverrun.
+    """
+    # Views that can't be written: code that changes its input would change what other code sees of
+    # the row.
+    views = {name: array.view() for name, array in columns.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    try:
+        # A division by zero shows in the result, which is checked; NumPy would warn on stderr.
+        with np.errstate(all="ignore"):
+            return engineer(views)
+    except (FeaturesOverrun, InvalidInput):  # of `limited`, of `load_apart`
+        raise
+    except (Exception, SystemExit) as error:
+        raise InvalidInput(f"{place(error, where)}: {type(error).__name__}: {error}") from error
 
 
 def feature_types(found: Any, *, where: str) -> tuple[Feature, ...]:

@@ -1,4 +1,4 @@
-"""Generated rows that a definition allows.
+"""Rows that a definition allows: generated ones, and how known ones are varied.
 
 features.py is tried on them when it is loaded, and a model before it may serve; `edges` are what an
 export is also compared on.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import NUMPY, Column, Columns, length
+from mlplatform.contracts.patterns import matcher
+from mlplatform.errors import InvalidInput
 
 UNSEEN = "\u2205 never seen"
 """A text that no history holds."""
 _INT64 = (-(2**63), 2**63 - 1)
 _MOST = float(np.finfo(np.float64).max)
 _BEYOND_FLOAT32 = 1e39
+GIVE_EXAMPLES = "give columns an `example:` (a value, or a list) in pipeline.yaml"
+_MOST_GUESSED = 50  # columns: each costs a call
 _TEXTS = 8  # allowed values that are edges; the first ones, and the last
 
 
@@ -36,19 +41,65 @@ class Edge:
     declared: bool = True
 
 
-def probes(columns: Sequence[Column]) -> Iterator[Columns]:
-    """Tables of two rows, one row and none, with values inside the declared ranges.
+@dataclass(frozen=True)
+class Probes:
+    """Tables with rows that features.py has answered; from the rows of the first, others are drawn.
 
-    Where nulls are allowed there is one more table with them.
+    `known`: they are rows of the history, since generated ones were refused. `tables` is empty when
+    nothing is known of a column, and nothing asked features.py.
+    """
+
+    tables: tuple[Columns, ...] = ()
+    known: bool = False
+
+    @property
+    def rows(self) -> Columns:
+        """The first table. Raises InvalidInput when there is none."""
+        if not self.tables:
+            raise InvalidInput("there is no row to try this model on", fix=GIVE_EXAMPLES)
+        return self.tables[0]
+
+
+def probes(columns: Sequence[Column]) -> Iterator[Columns]:
+    """Tables of two rows, one row and none, with examples, or values inside the declared ranges.
+
+    Where nulls are allowed there is one more table with them. Raises InvalidInput for a column of
+    which nothing is known.
     """
     low = {column.name: _value(column, 0.25) for column in columns}
     high = {column.name: _value(column, 0.75) for column in columns}
-    yield _table(columns, [low, high])
+    both = _table(columns, [low, high])
+    yield both
     yield _table(columns, [high])
     yield _table(columns, [])
-    nullable = {column.name: None for column in columns if column.nullable}
-    if nullable:
-        yield _table(columns, [low | nullable, high])
+    yield from _with_nulls(columns, both)
+
+
+def around(columns: Sequence[Column], rows: Columns) -> Iterator[Columns]:
+    """The same tables of known rows."""
+    yield rows
+    yield {name: values[:1] for name, values in rows.items()}
+    yield {name: values[:0] for name, values in rows.items()}
+    yield from _with_nulls(columns, rows)
+
+
+def guesses(columns: Sequence[Column], rows: Columns) -> Iterator[Columns]:
+    """What the declarations also allow: any other text, one column after the other; other numbers.
+
+    features.py may refuse such rows, as a text may have to be a date. Where it doesn't, the model
+    gets them.
+    """
+    free = [column for column in columns if column.dtype == "string" and column.values is None]
+    for column in free[:_MOST_GUESSED]:
+        texts = _guessed(column)
+        if texts and not set(texts) & set(rows[column.name].tolist()):
+            table = {name: values.copy() for name, values in rows.items()}
+            table[column.name][:] = [texts[at % len(texts)] for at in range(length(rows))]
+            yield table
+    plain = [column.model_copy(update={"example": None}) for column in columns]
+    if any(column.example for column in columns):
+        with suppress(InvalidInput):  # nothing is known of a column but its examples
+            yield next(probes(plain))
 
 
 def edges(columns: Sequence[Column]) -> list[Edge]:
@@ -58,8 +109,8 @@ def edges(columns: Sequence[Column]) -> list[Edge]:
         if column.nullable:
             found.append(Edge(column.name, None))
         if column.dtype == "string":
-            allowed = column.values or (UNSEEN, "")
-            found += [Edge(column.name, text) for text in (*allowed[: _TEXTS - 1], allowed[-1])]
+            allowed = column.values or tuple(_fitting(column, (UNSEEN, "")))
+            found += [Edge(column.name, text) for text in (*allowed[: _TEXTS - 1], *allowed[-1:])]
         elif column.dtype != "bool":
             found += _ends(column)
     return list(dict.fromkeys(found))
@@ -105,9 +156,20 @@ def _table(columns: Sequence[Column], rows: list[dict[str, Any]]) -> Columns:
 
 
 def _value(column: Column, share: float) -> Any:
-    """A value at this share of the declared range, or of a modest one where none is declared."""
+    """A value at this share of what the column is declared to hold.
+
+    A modest one where nothing is declared. Raises InvalidInput where it would be sure to be wrong.
+    """
+    if column.example:
+        return column.example[int(share * len(column.example))]
     if column.dtype == "string":
-        values = column.values or ("a", "b")
+        values = column.values or _guessed(column)
+        if not values:
+            raise InvalidInput(
+                f"column {column.name} has a pattern, and no text is known that matches it",
+                field=column.name,
+                fix=f"give '{column.name}' an `example:`",
+            )
         return values[int(share * len(values))]
     if column.dtype == "bool":
         return share > 0.5
@@ -116,6 +178,25 @@ def _value(column: Column, share: float) -> Any:
     if not math.isfinite(value):  # the range is wider than any number
         value = low * (1 - share) + high * share
     return value if column.dtype == "float64" else _whole(value, low, high)
+
+
+def _guessed(column: Column) -> tuple[str, ...]:
+    """Texts that a column may hold as far as its declaration says."""
+    return tuple(_fitting(column, ("a", "b")))
+
+
+def _fitting(column: Column, texts: Sequence[str]) -> Iterator[str]:
+    return (text for text in texts if column.pattern is None or matcher(column.pattern)(text))
+
+
+def _with_nulls(columns: Sequence[Column], rows: Columns) -> Iterator[Columns]:
+    """The rows, in the first of which everything is null that may be."""
+    nullable = [column.name for column in columns if column.nullable]
+    if nullable and length(rows):
+        table = {name: values.copy() for name, values in rows.items()}
+        for name in nullable:
+            table[name][0] = np.nan if table[name].dtype.kind == "f" else None
+        yield table
 
 
 def _range(column: Column) -> tuple[float, float]:

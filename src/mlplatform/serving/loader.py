@@ -8,11 +8,13 @@ recorded commit, and must have the recorded digest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.engine import known_rows
 from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.load import read_signature
 from mlplatform.engine.predictor import read_definition, refuse_other_features
@@ -67,9 +69,9 @@ class Loader:
         multiple = self._trials.run(folder, source, name=name)
         # Code of others ran in the child, and could reach these files.
         manifest.verify(folder, version.manifest_sha256)
-        features = load_features(
-            definition, source, digest=version.features_digest, limit_s=self._features_s
-        )
+        digest, limit_s = version.features_digest, self._features_s
+        known = partial(known_rows.read, folder, definition)
+        features = load_features(definition, source, digest=digest, limit_s=limit_s, history=known)
         refuse_other_features(signature, features)
         engine = load_engine(folder, signature, trusted=self._trusted)
         model = LoadedModel(version, signature, features, engine)

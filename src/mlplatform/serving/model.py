@@ -16,7 +16,6 @@ from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.blame import blame
 from mlplatform.engine.interface import Engine
 from mlplatform.engine.predictor import Predictor
-from mlplatform.engine.trial import drawn
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
 from mlplatform.serving.request import DecodedRequest, Outputs
@@ -45,6 +44,7 @@ class LoadedModel:
     ) -> None:
         self.facts = facts
         self.signature = signature
+        self.features = features
         self.version = facts.version
         self.names = tuple(column.name for column in signature.inputs)
         self.dialects = compile_all(signature)
@@ -97,7 +97,7 @@ class LoadedModel:
 
     def blame(self, request: DecodedRequest, error: Exception) -> Exception | None:
         """The error for a request that failed on its own. See `mlplatform.engine.blame`."""
-        sound = {name: values[:1] for name, values in drawn(self.signature.inputs).items()}
+        sound = {name: values[:1] for name, values in self.features.probes.rows.items()}
         return blame(self.predict, self._table([request], 0), error, sound)
 
     def _answer_together(self, requests: Sequence[DecodedRequest]) -> list[Outputs]:

@@ -20,7 +20,7 @@ def warm_up(model: LoadedModel) -> None:
             "the model predicts a row differently in a batch: each request gets a call of its own",
             pipeline=model.signature.pipeline,
         )
-    rows = drawn(model.signature.inputs)
+    rows = drawn(model.features)
     costs = {size: _cost(model, rows, size) for size in SIZES}
     row_s = max(0.0, (costs[SIZES[-1]] - costs[SIZES[0]]) / (SIZES[-1] - SIZES[0]))
     model.measured(max(0.0, costs[SIZES[0]] - row_s * SIZES[0]), row_s)

@@ -45,7 +45,7 @@ def generated(
     unseen = {f.name: UNSEEN for f in features if f.dtype == "string"}
     if unseen:
         yield "unseen categories", "usual", _changed(rows(_mixed), unseen, random)
-    yield from _edges(rows(_mixed) if made.identity else drawn(made.inputs), made)
+    yield from _edges(rows(_mixed) if made.identity else drawn(made), made)
 
 
 def _edges(base: Columns, made: FeatureSet) -> Iterator[tuple[str, Reach, Columns]]:

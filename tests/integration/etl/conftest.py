@@ -193,7 +193,7 @@ class Scene:
         self.pools += [raw, warehouse]
         source = SourceSettings(url=str(self.repository), cache=self.repository.parent / "cache")
         made = EtlSettings(**settings)
-        catalogue = Catalogue(warehouse, source, retry_s=0.001, features_s=made.features_s)
+        catalogue = Catalogue(raw, warehouse, source, retry_s=0.001, features_s=made.features_s)
         return Worker(raw, warehouse, catalogue, made)
 
     def drain(self, worker: Worker | None = None, **settings: Any) -> None:

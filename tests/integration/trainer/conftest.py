@@ -304,7 +304,7 @@ def _opened(databases: Any, mlflow: Any, tmp_path: Path) -> Iterator[Bank]:
             source=source,
             trainer=TrainerSettings(work=tmp_path / "work", wait_s=30),
         )
-        catalogue = Catalogue(pools[1], source, retry_s=0.001)
+        catalogue = Catalogue(*pools, source, retry_s=0.001)
         found = Bank(
             f"loans-{next(_numbers)}",
             repository,

@@ -79,6 +79,18 @@ def _target(name: str) -> dict[str, Any]:
             {"columns": [{"name": "city", "dtype": "string", "values": []}]},
             "columns.0.values: the list is empty, so no row would fit",
         ),
+        (
+            {"columns": [{"name": "n", "dtype": "int64", "min": -1e30, "max": 5}]},
+            "columns.0.min: -1e+30 is beyond int64, which goes from -2**63 to 2**63 - 1",
+        ),
+        (
+            {"columns": [{"name": "n", "dtype": "int64", "max": 2e19}]},
+            "columns.0.max: 2e+19 is beyond int64",
+        ),
+        (
+            {"columns": [{"name": "n", "dtype": "int64", "min": 0.2, "max": 0.8}]},
+            "columns.0.min: no whole number lies between 0.2 and 0.8",
+        ),
     ],
 )
 def test_a_definition_that_could_never_do_is_refused(changes: dict[str, Any], words: str) -> None:
@@ -102,6 +114,8 @@ def test_a_definition_that_could_never_do_is_refused(changes: dict[str, Any], wo
         _gate(metric="mae", against="champion", tolerance=50),
         {"key": "key", "time": "event_time"},
         _target("label"),
+        {"columns": [{"name": "n", "dtype": "int64", "min": -(2**63), "max": 2**63 - 1}]},
+        {"columns": [{"name": "n", "dtype": "float64", "min": -1e300, "max": 1e300}]},
     ],
 )
 def test_what_may_make_sense_is_applied(changes: dict[str, Any]) -> None:

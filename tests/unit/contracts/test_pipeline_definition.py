@@ -33,6 +33,25 @@ def test_smallest_definition_parses() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
+        ({"columns": [{"name": "a", "dtype": "int64", "example": 1.5}]}, "columns.0.example"),
+        ({"columns": [{"name": "a", "dtype": "int64", "example": True}]}, "columns.0.example"),
+        ({"columns": [{"name": "a", "dtype": "bool", "example": 1}]}, "columns.0.example"),
+        ({"columns": [{"name": "a", "dtype": "string", "example": [1]}]}, "columns.0.example"),
+        ({"columns": [{"name": "a", "dtype": "string", "example": []}]}, "columns.0.example"),
+        (
+            {"columns": [{"name": "a", "dtype": "float64", "max": 5, "example": [1, 6]}]},
+            "columns.0.example",
+        ),
+        (
+            {"columns": [{"name": "a", "dtype": "string", "pattern": "x+", "example": "y"}]},
+            "columns.0.example",
+        ),
+        (
+            {"columns": [{"name": "a", "dtype": "string", "pattern": "x", "values": ["y"]}]},
+            "columns.0.values",
+        ),
+        ({"columns": [{"name": "a", "dtype": "string", "pattern": "("}]}, "columns.0.pattern"),
+        ({"columns": [{"name": "a", "dtype": "int64", "pattern": "1"}]}, "columns.0.pattern"),
         ({"rollout": "canary"}, "rollout"),
         ({"colour": "blue"}, "colour"),
         ({"name": "Loans"}, "name"),
@@ -67,3 +86,23 @@ def test_refusals_name_the_key(changes: dict[str, Any], field: str) -> None:
         PipelineDefinition.parse(_document(**changes))
 
     assert refusal.value.field == field
+
+
+def test_an_example_may_be_one_value_or_a_list() -> None:
+    """A float64 column takes whole numbers too; what is stored is read again as it was."""
+    columns = [
+        {"name": "a", "dtype": "float64", "example": 3},
+        {"name": "b", "dtype": "string", "pattern": "[xy]", "example": ["x", "y"]},
+    ]
+    definition = PipelineDefinition.parse(_document(columns=columns))
+    again = PipelineDefinition.parse(definition.model_dump(mode="json"))
+
+    assert [(3,), ("x", "y")] == [column.example for column in definition.columns]
+    assert definition == again
+
+
+def test_columns_without_the_newer_keys_are_written_as_before() -> None:
+    """Processes of an earlier version read the definition, and its digest stays."""
+    (column,) = PipelineDefinition.parse(_document()).model_dump(mode="json")["columns"]
+
+    assert set() == {"pattern", "example"} & column.keys()

@@ -11,7 +11,7 @@ import pytest
 from mlplatform.contracts.columns import Columns, length
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.engine.predictor import Predictor
-from mlplatform.engine.trial import run_trial, trial_rows
+from mlplatform.engine.trial import run_trial
 from mlplatform.errors import UnfitModel
 from mlplatform.features.code import load
 
@@ -84,7 +84,7 @@ def test_a_model_that_answers_single_rows_only_is_unfit() -> None:
 
 def test_the_trial_has_nulls_where_the_definition_allows_them() -> None:
     """A null that no history holds is tried all the same."""
-    nulls = [bool(np.isnan(table["mass"]).any()) for table in trial_rows(TOYS.columns)]
+    nulls = [bool(np.isnan(table["mass"]).any()) for table in FEATURES.probes.tables]
 
     assert any(nulls)
 

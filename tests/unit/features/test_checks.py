@@ -62,3 +62,16 @@ def test_everything_that_is_wrong_comes_at_once() -> None:
         (2, "kind", "'c' is not one of a, b"),
     } == {(fault.row, fault.column, fault.reason) for fault in faults}
     assert [fault.row for fault in faults] == sorted(fault.row for fault in faults)
+
+
+def test_a_text_that_does_not_match_its_pattern_is_named() -> None:
+    """The whole text must match; a null that is allowed needs not."""
+    declared = [Column(name="day", dtype="string", nullable=True, pattern=r"\d{4}-\d\d")]
+    days = np.array(["2025-01", None, "2025-1", "x2025-01", "2025-01\n"], dtype=object)
+    faults = check({"day": days}, declared)
+
+    assert [
+        (2, r"'2025-1' does not match \d{4}-\d\d"),
+        (3, r"'x2025-01' does not match \d{4}-\d\d"),
+        (4, r"'2025-01\n' does not match \d{4}-\d\d"),
+    ] == [(fault.row, fault.reason) for fault in faults]

@@ -259,10 +259,11 @@ def test_other_code_than_recorded_is_not_run() -> None:
 
 
 def test_the_digest_covers_what_decides_about_a_row() -> None:
-    """Columns, target, key, time and code change the digest; descriptions and gates don't."""
+    """Columns, target, key, time and code change it; descriptions, examples and gates don't."""
     plain = _definition()
     columns = [column.model_dump() for column in plain.columns]
-    described = [columns[0] | {"description": "a month"}, *columns[1:]]
+    described = [columns[0] | {"description": "a month", "example": 12}, *columns[1:]]
+    formed = [columns[0], columns[1] | {"pattern": "[A-Z].*"}, *columns[2:]]
     base = features_digest(plain, b"x")
     same = [
         features_digest(_definition(columns=described), b"x"),
@@ -279,6 +280,7 @@ def test_the_digest_covers_what_decides_about_a_row() -> None:
         ),
         features_digest(_definition(columns=[columns[0] | {"max": 30}, *columns[1:]]), b"x"),
         features_digest(_definition(columns=columns[::-1]), b"x"),
+        features_digest(_definition(columns=formed), b"x"),
     ]
 
     assert {base} == set(same)

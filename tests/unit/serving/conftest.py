@@ -13,6 +13,7 @@ import pytest
 from mlplatform.contracts.columns import Column, Columns, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.features.acceptance import accept
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.request import DecodedRequest, PendingRequest
@@ -78,7 +79,12 @@ def make_model(engine: Any = None, *, number: str = "1") -> LoadedModel:
     """A model whose calls are taken as fast."""
     signature = make_signature()
     features = FeatureSet(
-        digest="0" * 64, inputs=COLUMNS, features=signature.features, engineer=None, where=""
+        digest="0" * 64,
+        inputs=COLUMNS,
+        features=signature.features,
+        engineer=None,
+        where="",
+        probes=accept(None, COLUMNS, "", None).probes,
     )
     return LoadedModel(make_version(number), signature, features, engine or Doubling())
 

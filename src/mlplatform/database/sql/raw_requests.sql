@@ -68,3 +68,13 @@ CROSS JOIN LATERAL (
         ORDER BY request.log_offset LIMIT %(most)s
     ) AS first
 ) AS unread;
+
+-- name: latest
+-- Inputs of the requests of a pipeline that were stored last, some of each partition.
+SELECT request.inputs::text
+FROM raw.offsets AS offsets CROSS JOIN LATERAL (
+    SELECT inputs, log_offset, received_at FROM raw.requests
+    WHERE pipeline = %(pipeline)s AND topic = offsets.topic AND partition = offsets.partition
+    ORDER BY log_offset DESC LIMIT %(most)s
+) AS request
+ORDER BY request.received_at DESC LIMIT %(most)s;

@@ -17,6 +17,7 @@ import yaml
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Format, Output, Signature
+from mlplatform.engine import known_rows
 from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.load import adapter, load
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
@@ -148,6 +149,9 @@ class _Workshop:
         (self.folder / "pipeline.yaml").write_text(text)
         if self.pinned.files.cases:
             shutil.copyfile(self.pinned.files.cases, self.folder / "cases.yaml")
+        probes = self.pinned.features.probes
+        if probes.known:
+            known_rows.write(self.folder, probes.rows)
         digest = manifest.write(self.folder)  # last: it lists every file that is there
         engine = CheckedEngine(load(self.folder, form, trusted=self.trusted), form)
         parity = compare(engine, self.proofs, self.judgement, tolerance=self._tolerance)

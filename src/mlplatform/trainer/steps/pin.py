@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.client.history import recent_rows
 from mlplatform.contracts.apply_rules import check_features
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
+from mlplatform.features.acceptance import History
 from mlplatform.features.apart import load_apart
 from mlplatform.features.code import FeatureSet, load
 from mlplatform.registry.publish import MlflowRun
@@ -32,7 +35,7 @@ def pin(
     applied = api.pipeline(pipeline)
     commit, digest, definition = applied.commit, applied.features_digest, applied.parsed()
     files = _files(checkout(commit), commit, definition)
-    features = _features(files, digest)
+    features = _features(files, digest, partial(recent_rows, api, definition))
     if files.cases is not None:
         read_cases(files.cases, definition)
     check_features(definition, features.features)
@@ -59,13 +62,13 @@ def _files(found: Checkout, commit: str, definition: PipelineDefinition) -> Pipe
     return files
 
 
-def _features(files: PipelineFiles, digest: str) -> FeatureSet:
+def _features(files: PipelineFiles, digest: str, history: History) -> FeatureSet:
     """In a child: a features.py that does not come back must not hold the run and its lease."""
     definition, source = files.definition, files.features
     try:
         if source is None:
-            return load(definition, None, digest=digest)
-        return load_apart(definition, source, digest=digest, limit_s=FEATURES_S)
+            return load(definition, None, digest=digest, history=history)
+        return load_apart(definition, source, digest=digest, limit_s=FEATURES_S, history=history)
     except DigestMismatch as error:
         raise DigestMismatch(
             error.message, field=error.field, fix=f"mlplatform apply {files.definition.name}"
