@@ -12,30 +12,42 @@ from typing import Any
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.errors import IntegrityFailure
+from mlplatform.errors import IntegrityFailure, InvalidInput
 from mlplatform.features.parse import to_columns
 
 NAME = "known_rows.json"
 
 
-def write(folder: Path, rows: Columns) -> None:
-    """Write them as JSON, column -> values."""
-    document = {name: [_plain(value) for value in array.tolist()] for name, array in rows.items()}
-    (folder / NAME).write_text(json.dumps(document))
+def document(rows: Columns) -> dict[str, list[Any]]:
+    """Rows as JSON, column -> values."""
+    return {name: [_plain(value) for value in array.tolist()] for name, array in rows.items()}
 
 
-def read(folder: Path, definition: PipelineDefinition) -> Columns | None:
-    """The rows; None when the folder has none. Raises IntegrityFailure for other columns."""
+def table(found: Any, definition: PipelineDefinition) -> Columns:
+    """Rows out of a document. Raises IntegrityFailure for other columns."""
     try:
-        document = json.loads((folder / NAME).read_bytes())
-        rows, faults = to_columns(document, definition.columns)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, AttributeError, StopIteration) as error:
+        rows, faults = to_columns(found, definition.columns)
+    except (InvalidInput, TypeError, AttributeError, StopIteration) as error:
         raise IntegrityFailure(f"can't read the model's rows: {error}", field=NAME) from error
     if faults:
         raise IntegrityFailure(f"the model's rows: {faults[0]}", field=NAME)
     return rows
+
+
+def write(folder: Path, rows: Columns) -> None:
+    """Put rows into a model folder."""
+    (folder / NAME).write_text(json.dumps(document(rows)))
+
+
+def read(folder: Path, definition: PipelineDefinition) -> Columns | None:
+    """The rows; None when the folder has none. Raises IntegrityFailure."""
+    try:
+        found = json.loads((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise IntegrityFailure(f"can't read the model's rows: {error}", field=NAME) from error
+    return table(found, definition)
 
 
 def _plain(value: Any) -> Any:

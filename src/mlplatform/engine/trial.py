@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +28,8 @@ row."""
 _MULTIPLES = (2, 4, 8, 16)
 """Paddings that are tried. 2 is the least, also where no difference shows: some models differ on
 one row of 200 only, which a trial may miss."""
+REFUSED_ROW = "pipeline.yaml"
+"""The field of an UnfitModel that a row is to blame for."""
 _ROWS = 96
 _BATCHES = (2, 3, 5, 8, 17, 33, 96)
 _BUDGET_S = 2.0
@@ -49,14 +51,15 @@ class Model(Protocol):
         ...
 
 
-def run_trial(model: Model) -> int:
+def run_trial(model: Model, *, known: Columns | None = None) -> int:
     """The padding that `model` needs: rows per call are a multiple of it; 0 when none helps.
 
-    Raises UnfitModel that names the row and what to do when the model can't answer it.
+    Raises UnfitModel that names the row and what to do when the model can't answer it: about the
+    columns to blame where `known` has a row that it answers, else about all that may be.
     """
     rows = drawn(model.features)
     for table in (*model.features.probes.tables, rows):
-        _require_answer(model, table)
+        _require_answer(model, table, known)
     return next((multiple for multiple in _MULTIPLES if _steady(model, rows, multiple)), 0)
 
 
@@ -91,14 +94,13 @@ def _between(
     return values[draw.integers(0, len(values), SIZES[-1])]
 
 
-def _require_answer(model: Model, table: Columns) -> None:
+def _require_answer(model: Model, table: Columns, known: Columns | None) -> None:
     try:
         model.predict(table, length(table))
     except Exception as error:  # a model is foreign code: it may raise anything
-        for row in range(length(table)):
-            one = {name: values[row : row + 1] for name, values in table.items()}
+        for one in _rows(table):
             if refusal := _refusal(model, one):
-                raise _unfit(one, model.signature.inputs, refusal) from error
+                raise _unfit(one, _to_blame(model, one, known), refusal) from error
         raise UnfitModel(f"the model can't answer several rows at once: {_text(error)}") from error
 
 
@@ -117,12 +119,30 @@ def _text(error: Exception) -> str:
     return reason_of(error)
 
 
+def _to_blame(model: Model, row: Columns, known: Columns | None) -> tuple[Column, ...]:
+    """The columns whose value alone is refused, put into a row that is answered."""
+    columns = model.signature.inputs
+    parts = _rows(known) if known is not None else iter(())
+    sound = next((part for part in parts if not _refusal(model, part)), None)
+    if sound is None:
+        return columns
+    alone = [one for one in columns if _refusal(model, {**sound, one.name: row[one.name]})]
+    return tuple(alone) or columns
+
+
+def _rows(table: Columns) -> Iterator[Columns]:
+    for row in range(length(table)):
+        yield {name: values[row : row + 1] for name, values in table.items()}
+
+
 def _unfit(row: Columns, columns: tuple[Column, ...], refusal: str) -> UnfitModel:
     values = {column.name: _plain(row[column.name]) for column in columns}
     ways = "; ".join(filter(None, (_way_out(column, values[column.name]) for column in columns)))
+    names = ", ".join(column.name for column in columns) if len(columns) < len(row) else ""
     return UnfitModel(
-        f"the model refuses a row that pipeline.yaml allows ({shown_row(row, 0)}): {refusal}",
-        field="pipeline.yaml",
+        f"the model refuses a row that pipeline.yaml allows ({shown_row(row, 0)}): {refusal}"
+        f"{f', to blame is {names}' if names else ''}",
+        field=REFUSED_ROW,
         fix="declare such values away, or let model.py handle them (`handle_unknown` of an encoder,"
         f" an imputer before the estimator){': ' if ways else ''}{ways[:600]}",
     )

@@ -13,10 +13,11 @@ import resource
 import signal
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pydantic import BaseModel
 
+from mlplatform.contracts.columns import Columns
 from mlplatform.engine import known_rows, load
 from mlplatform.engine.predictor import Predictor, read_definition, refuse_other_features
 from mlplatform.engine.trial import run_trial
@@ -32,6 +33,7 @@ class TrialRequest(BaseModel):
 
     folder: Path
     features: str | None  # base64 of features.py
+    known: dict[str, list[Any]] | None = None  # rows that the model answers, if it answers any
     trusted: tuple[str, ...]
     time_s: float
     memory_bytes: int
@@ -49,7 +51,8 @@ class TrialVerdict(BaseModel):
 def judge(request: TrialRequest) -> TrialVerdict:
     """Load and try the model of `request`. Never raises."""
     try:
-        return TrialVerdict(multiple=run_trial(_opened(request)))
+        model = _opened(request)
+        return TrialVerdict(multiple=run_trial(model, known=_known(request)))
     except BaseException as error:  # noqa: BLE001 - a model is foreign code, SystemExit included
         if _is_out_of_memory(error):
             return TrialVerdict(error=too_much(request.memory_bytes), fix=RAISE_MEMORY)
@@ -83,6 +86,12 @@ def _opened(request: TrialRequest) -> Predictor:
     refuse_other_features(signature, features)
     data = load.proven(request.folder, signature.model_file)
     return Predictor(signature, features, adapter.load(data, signature, request.trusted))
+
+
+def _known(request: TrialRequest) -> Columns | None:
+    if request.known is None:
+        return None
+    return known_rows.table(request.known, read_definition(request.folder))
 
 
 def _limit(request: TrialRequest) -> None:

@@ -18,6 +18,8 @@ from threading import Lock, Timer
 
 from pydantic import ValidationError
 
+from mlplatform.contracts.columns import Columns
+from mlplatform.engine import known_rows
 from mlplatform.engine.trial_child import (
     RAISE_MEMORY,
     RAISE_TIME,
@@ -53,22 +55,32 @@ class Trials:
         self._stopped = False
         self._lock = Lock()
 
-    def run(self, folder: Path, features: bytes | None, *, name: str) -> int:
+    def run(
+        self,
+        folder: Path,
+        features: bytes | None,
+        *,
+        name: str = "",
+        known: Columns | None = None,
+    ) -> int:
         """Load and try the model in `folder` in a child; returns the padding that it needs.
 
-        `features` are the bytes of features.py. Blocks for as long as the trial may take. Raises
-        UnfitModel with `name` and the reason: a row that the model refuses, damaged files, a limit.
+        `features` are the bytes of features.py; with `known`, rows that the model answers, a row
+        that it refuses is told with the columns to blame. Blocks for as long as the trial may take.
+        Raises UnfitModel with `name` and the reason: a refused row, damaged files, a limit.
         """
         request = TrialRequest(
             folder=folder.absolute(),
             features=None if features is None else base64.b64encode(features).decode(),
+            known=None if known is None else known_rows.document(known),
             trusted=self._trusted,
             time_s=self._limits.time_s,
             memory_bytes=self._limits.memory_bytes,
         )
         verdict = self._verdict(request)
         if verdict.error:
-            raise UnfitModel(f"{name}: {verdict.error}", field=verdict.field, fix=verdict.fix)
+            error = f"{name}: {verdict.error}" if name else verdict.error
+            raise UnfitModel(error, field=verdict.field, fix=verdict.fix)
         return verdict.multiple
 
     def stop(self) -> None:

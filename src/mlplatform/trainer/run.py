@@ -9,8 +9,10 @@ returned the same bytes.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from mlplatform.client.history import recent_rows
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.interrupt import begin_time_limit
@@ -78,8 +80,11 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
 
 
 def _exported(context: RunContext, estimator: Any, pinned: Pinned, parts: Parts) -> TrainedModel:
+    history = partial(recent_rows, context.api, pinned.definition)
+
+    def trial(model: TrainedModel) -> None:
+        try_model(model, pinned, context.trials, history)
+
     with context.timer.step("export"):
-        model = export(estimator, pinned, parts, context.folder / "model", context.trusted)
-    with context.timer.step("trial"):
-        try_model(model, pinned, context.trials)
-    return model
+        folder, trusted = context.folder / "model", context.trusted
+        return export(estimator, pinned, parts, folder, trusted, trial=trial)

@@ -48,7 +48,6 @@ STEPS = [
     "tune",
     "train",
     "export",
-    "trial",
     "evaluate",
     "champion",
     "gates",

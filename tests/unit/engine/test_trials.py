@@ -128,6 +128,22 @@ def test_a_refused_row_is_named_with_the_way_out(tmp_path: Path) -> None:
     ]
 
 
+def test_only_the_columns_to_blame_are_named_where_known_rows_tell(tmp_path: Path) -> None:
+    """`size` has no declared text, `mass` may be null: only `colour` is refused by itself."""
+    hostile_models.store(tmp_path, _encoded(), TOYS, "skops")
+    known = {
+        "size": np.array([1.0, 2.0]),
+        "mass": np.array([1.0, np.nan]),
+        "colour": np.array(["green", "red"], object),
+    }
+    trials = Trials(TrialLimits(60.0, MEMORY), trusted=())
+    with pytest.raises(UnfitModel) as unfit:
+        trials.run(tmp_path, None, known=known)
+
+    assert unfit.value.message.endswith("to blame is colour")
+    assert unfit.value.fix.endswith("before the estimator): `values` for 'colour'")
+
+
 def test_a_refused_null_is_named_with_the_way_out(tmp_path: Path) -> None:
     """A regression without an imputer refuses the null that a nullable column allows."""
     model = _fitted(ColumnTransformer([("n", "passthrough", ["size", "mass"])]))

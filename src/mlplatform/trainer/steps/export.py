@@ -23,7 +23,7 @@ from mlplatform.engine.load import adapter, load
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
 from mlplatform.engine.skops import SkopsEngine
 from mlplatform.engine.skops_dump import dump_skops
-from mlplatform.errors import InvalidInput, PlatformError, Refused
+from mlplatform.errors import InvalidInput, PlatformError, Refused, UnfitModel
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
 from mlplatform.trainer.guards import known_texts, never_null
@@ -31,33 +31,47 @@ from mlplatform.trainer.metrics import Classes
 from mlplatform.trainer.parity import Block, Judgement, blocks, compare, differing, scale_of
 from mlplatform.trainer.results import Parts, Pinned, TrainedModel
 
+Trial = Callable[[TrainedModel], None]
+"""Returns when serving will be able to load the model. Raises UnfitModel."""
 _PRECISIONS: tuple[Precision, ...] = ("float32", "float64")  # the faster one first
 _log = logger("trainer")
 
 
 def export(
-    estimator: Any, pinned: Pinned, parts: Parts, folder: Path, trusted: Sequence[str]
+    estimator: Any,
+    pinned: Pinned,
+    parts: Parts,
+    folder: Path,
+    trusted: Sequence[str],
+    *,
+    trial: Trial | None = None,
 ) -> TrainedModel:
     """Write the model into `folder` and load it again, in the first way that is proven equal.
 
-    Raises Refused when `export.format` is onnx and ONNX is not proven equal, IntegrityFailure when
-    skops would need untrusted types.
+    It must also pass `trial`. Raises with the reasons of all: Refused where none is proven equal,
+    UnfitModel where serving could not load it, IntegrityFailure where skops needs untrusted types.
     """
     workshop, tried = _workshop(estimator, pinned, parts, folder, trusted), list[str]()
+    failure: PlatformError | None = None
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
             model = workshop.write(make(), signature(estimator, pinned, kind))
+            if model.parity.equal and trial is not None:
+                trial(model)
         except PlatformError as error:
             tried.append(f"{name}: {error.message}")
-            if kind == "skops":  # the last way: what is wrong with each is in the message
-                error.message = f"no export can serve: {'; '.join(tried)}"
-                raise
+            # What ONNX can't express is no fault to mend, unlike a row that a model refuses.
+            failure = error if kind == "skops" or isinstance(error, UnfitModel) else failure
             continue
         if model.parity.equal:
             _log.info("exported", format=name, difference=model.parity.difference, tried=tried)
             return replace(model, tried=tuple(tried))
         tried.append(f"{name}: {model.parity.complaint}")
-    raise Refused(f"no export is equal to scikit-learn: {'; '.join(tried)}", field="export.format")
+    reasons = "; ".join(tried)
+    if failure is None:
+        raise Refused(f"no export is equal to scikit-learn: {reasons}", field="export.format")
+    failure.message = f"no export can serve: {reasons}"
+    raise failure
 
 
 def _workshop(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlplatform.engine.load import load
-from mlplatform.errors import IntegrityFailure, Refused
+from mlplatform.errors import IntegrityFailure, Refused, UnfitModel
 from mlplatform.registry import manifest
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.results import Parts
@@ -59,11 +59,11 @@ cases:
 """
 
 
-def _export(pinned: Any, rows: Any, folder: Path) -> Any:
+def _export(pinned: Any, rows: Any, folder: Path, trial: Any = None) -> Any:
     receipt: Any = None  # not read
     parts = Parts(*hold_out(rows, pinned.definition), columns={}, receipt=receipt)
     estimator = train(builder(pinned), parts.train, pinned, {})
-    return export(estimator, pinned, parts, folder / "model", ())
+    return export(estimator, pinned, parts, folder / "model", (), trial=trial)
 
 
 def _far_apart(table: Any) -> Any:
@@ -220,3 +220,35 @@ def test_the_same_rows_and_seed_give_the_same_model(table, pinned, tmp_path: Pat
     first, second = (_export(pinned(), table(), tmp_path / name) for name in ("one", "two"))
 
     assert first.manifest_sha256 == second.manifest_sha256
+
+
+def _unfit(*formats: str) -> Any:
+    """A trial that models of these formats don't pass."""
+
+    def trial(model: Any) -> None:
+        if model.signature.format in formats:
+            fault = f"{model.signature.format} refuses a row"
+            raise UnfitModel(fault, field="pipeline.yaml", fix="`values` for 'plan'")
+
+    return trial
+
+
+def test_onnx_that_serving_could_not_load_gives_way_to_skops(table, pinned, tmp_path: Path) -> None:
+    """It is equal to scikit-learn, and fails the trial; the report says so."""
+    exported = _export(pinned(), table(), tmp_path, _unfit("onnx"))
+
+    assert "skops" == exported.signature.format
+    assert "onnx float32: onnx refuses a row" == exported.tried[0]
+
+
+def test_where_no_format_passes_the_trial_all_reasons_are_told(
+    table, pinned, tmp_path: Path
+) -> None:
+    """With the way out that the last one gave."""
+    with pytest.raises(UnfitModel) as unfit:
+        _export(pinned(), table(), tmp_path, _unfit("onnx", "skops"))
+
+    reasons = unfit.value.message.split("; ")
+    first = "no export can serve: onnx float32: onnx refuses a row"
+    assert [first, "skops: skops refuses a row"] == [reasons[0], reasons[-1]]
+    assert "`values` for 'plan'" == unfit.value.fix
