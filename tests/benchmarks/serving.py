@@ -137,10 +137,9 @@ def load_model(folder: Path) -> LoadedModel:
     features = FeatureSet(
         digest="0" * 64,
         inputs=signature.inputs,
-        features=signature.features,
         engineer=None,
         where="",
-        probes=accept(None, signature.inputs, "", None).probes,
+        accepted=accept(None, signature.inputs, "", None),
     )
     model = LoadedModel(
         version, signature, features, load_onnx((folder / "model.onnx").read_bytes(), signature, ())

@@ -72,7 +72,7 @@ def identity() -> bytes:
     return _onnx([node], [])
 
 
-def endless() -> bytes:
+def endless(feature: str = "size", outputs: tuple[str, ...] = ("prediction",)) -> bytes:
     """An ONNX model whose loop has 2^62 trips."""
     body = helper.make_graph(
         [
@@ -91,11 +91,16 @@ def endless() -> bytes:
         ],
     )
     return _onnx(
-        [helper.make_node("Loop", ["trips", "always", "size"], ["prediction"], body=body)],
+        [
+            helper.make_node("Loop", ["trips", "always", feature], [outputs[0]], body=body),
+            *(helper.make_node("Identity", [outputs[0]], [name]) for name in outputs[1:]),
+        ],
         [
             helper.make_tensor("trips", TensorProto.INT64, [], [2**62]),
             helper.make_tensor("always", TensorProto.BOOL, [], [True]),
         ],
+        feature,
+        outputs,
     )
 
 
@@ -126,13 +131,18 @@ def bomb(unpacked: int = 1 << 30) -> bytes:
     return packed.getvalue()
 
 
-def _onnx(nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> bytes:
+def _onnx(
+    nodes: list[onnx.NodeProto],
+    constants: list[onnx.TensorProto],
+    feature: str = "size",
+    outputs: tuple[str, ...] = ("prediction",),
+) -> bytes:
     shape = [None, 1]
     graph = helper.make_graph(
         nodes,
         "model",
-        [helper.make_tensor_value_info("size", TensorProto.DOUBLE, shape)],
-        [helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, shape)],
+        [helper.make_tensor_value_info(feature, TensorProto.DOUBLE, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape) for name in outputs],
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

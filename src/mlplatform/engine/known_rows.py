@@ -1,4 +1,4 @@
-"""Rows of the history in a model folder: what features.py is tried on where generated rows won't do.
+"""Rows of the history in a model folder: features.py is tried on them where others won't do.
 
 They lie there only if the definition says too little to generate rows that features.py takes.
 """

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.engine import known_rows, load
+from mlplatform.engine.limits import RAISE_MEMORY, limit_memory
 from mlplatform.engine.predictor import Predictor, read_definition, refuse_other_features
 from mlplatform.engine.trial import run_trial
 from mlplatform.errors import PlatformError
@@ -98,30 +99,12 @@ def _limit(request: TrialRequest) -> None:
     # The kernel ends the process also where the parent was killed and nobody waits any more.
     signal.setitimer(signal.ITIMER_REAL, request.time_s)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Data, not address space: libraries reserve gigabytes of addresses that they never touch.
-    most = _data_bytes() + request.memory_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-
-
-def _data_bytes() -> int:
-    """Bytes that this process holds already; 0 where the system doesn't say (not Linux)."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    held = next((line for line in lines if line.startswith("VmData:")), "VmData: 0 kB")
-    return int(held.split()[1]) * 1024
+    limit_memory(request.memory_bytes)
 
 
 def too_much(memory_bytes: int) -> str:
     """The complaint about a model that takes more than that."""
     return f"its load and trial take more memory than {memory_bytes >> 20} MiB"
-
-
-RAISE_MEMORY = (
-    "if the model is sound, raise MLPLATFORM_REGISTRY__LOAD_MEMORY_BYTES for serving and trainer"
-)
-RAISE_TIME = "if the model is sound, raise MLPLATFORM_REGISTRY__LOAD_S for serving and trainer"
 
 
 def _own_stdout() -> TextIO:

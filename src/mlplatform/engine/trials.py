@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Timer
 
@@ -20,29 +19,22 @@ from pydantic import ValidationError
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.engine import known_rows
+from mlplatform.engine.apart import EngineApart
+from mlplatform.engine.limits import RAISE_MEMORY, RAISE_TIME, TrialLimits
 from mlplatform.engine.trial_child import (
-    RAISE_MEMORY,
-    RAISE_TIME,
     VERDICT_BYTES,
     TrialRequest,
     TrialVerdict,
     too_much,
 )
 from mlplatform.errors import UnfitModel
+from mlplatform.features.child import ENVIRONMENT
 
 _ARGV = (sys.executable, "-P", "-m", "mlplatform.engine.trial_child")
 """A fresh interpreter and no fork: a forked copy of a process with threads may hang on a lock that
 another thread held."""
 _IMPORTS_S = 30.0
 """Time for the interpreter and its libraries on a busy machine."""
-
-
-@dataclass(frozen=True)
-class TrialLimits:
-    """What one load and trial may take, beyond the interpreter and its libraries."""
-
-    time_s: float
-    memory_bytes: int
 
 
 class Trials:
@@ -65,9 +57,9 @@ class Trials:
     ) -> int:
         """Load and try the model in `folder` in a child; returns the padding that it needs.
 
-        `features` are the bytes of features.py; with `known`, rows that the model answers, a row
-        that it refuses is told with the columns to blame. Blocks for as long as the trial may take.
-        Raises UnfitModel with `name` and the reason: a refused row, damaged files, a limit.
+        `features` are the bytes of features.py; with `known`, rows that the model answers, the
+        columns to blame are told. Blocks for as long as the trial may take. Raises UnfitModel with
+        `name` and the reason: a refused row, damaged files, a limit.
         """
         request = TrialRequest(
             folder=folder.absolute(),
@@ -78,10 +70,15 @@ class Trials:
             memory_bytes=self._limits.memory_bytes,
         )
         verdict = self._verdict(request)
-        if verdict.error:
-            error = f"{name}: {verdict.error}" if name else verdict.error
-            raise UnfitModel(error, field=verdict.field, fix=verdict.fix)
+        _refuse(verdict, name)
         return verdict.multiple
+
+    def open(self, folder: Path) -> EngineApart:
+        """The engine of a model folder, in a child within the same limits.
+
+        Raises IntegrityFailure, UnfitModel.
+        """
+        return EngineApart(folder, trusted=self._trusted, limits=self._limits)
 
     def stop(self) -> None:
         """End all children that run, and start no more: this process is about to end."""
@@ -123,10 +120,17 @@ class Trials:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=ENVIRONMENT,  # features.py runs there: it must find no credentials
                 start_new_session=True,
             )
             self._running.add(process)
             return process
+
+
+def _refuse(verdict: TrialVerdict, name: str) -> None:
+    if verdict.error:
+        error = ": ".join(filter(None, (name, verdict.error)))
+        raise UnfitModel(error, field=verdict.field, fix=verdict.fix)
 
 
 def _talk(process: subprocess.Popen[bytes], request: bytes) -> bytes:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from mlplatform.contracts.columns import Column, Columns, Feature, length
 from mlplatform.errors import FeaturesEnded, InvalidInput
 from mlplatform.features.fault import shown_row
-from mlplatform.features.outcome import Engineer, called, differing, feature_types, normalised
+from mlplatform.features.outcome import (
+    Engineer,
+    called,
+    differing,
+    feature_types,
+    has_infinite,
+    normalised,
+)
 from mlplatform.features.probe import Probes, around, guesses, probes
 
 History = Callable[[], Columns | None]
@@ -40,7 +47,7 @@ class _RowToBlame(InvalidInput):
 def accept(
     engineer: Engineer | None, inputs: Sequence[Column], where: str, history: History | None
 ) -> Accepted:
-    """Try the code (None: there is none) on generated rows, or on known ones where it refuses those.
+    """Try the code, if there is any, on generated rows, or on known ones where it refuses those.
 
     Raises InvalidInput, with the row where one is to blame, unless every table with rows gives the
     same types, and every row the same values in each table that it comes in.
@@ -113,9 +120,12 @@ class _Code:
             return error
         try:
             types = feature_types(found, where=self._where)
+        except InvalidInput:
+            return None
+        try:
             normalised(found, types, rows=length(columns), where=self._where)
         except InvalidInput as error:
-            return error if "is infinite" in error.message else None
+            return error if has_infinite(found) else None
         return None
 
     def _tried(

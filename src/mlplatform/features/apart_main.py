@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import pickle
 import resource
-import signal
 import sys
 from typing import IO
 
 from mlplatform.errors import InvalidInput
 from mlplatform.features import code, served
+from mlplatform.features.child_end import pipes
 from mlplatform.features.frames import write_error, write_frame
 
 MEMORY_BYTES = 4 * 1024**3
 """Address space. A batch of 20,000 rows takes some megabytes; code that grows gets a MemoryError
 before the machine has none left."""
-_PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int) -> None:
     """Answer until the pipe ends."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the line above
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What the pipeline's code prints goes to the log, not between our answers.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    _answer(os.fdopen(os.dup(0), "rb"), out)
+    if ends := pipes(parent):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        _answer(*ends)
 
 
 def _answer(source: IO[bytes], out: IO[bytes]) -> None:

@@ -14,14 +14,13 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from mlplatform.contracts.columns import Column, Columns, Feature, length
+from mlplatform.contracts.columns import Column, Columns, length
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput
-from mlplatform.features.acceptance import History, accept
+from mlplatform.features.acceptance import Accepted, History, accept
 from mlplatform.features.digest import features_digest
 from mlplatform.features.limit import limited
 from mlplatform.features.outcome import Engineer, called, normalised, place
-from mlplatform.features.probe import Probes
 
 
 class FeatureSet:
@@ -36,16 +35,15 @@ class FeatureSet:
         *,
         digest: str,
         inputs: tuple[Column, ...],
-        features: tuple[Feature, ...],
+        accepted: Accepted,
         engineer: Engineer | None,
         where: str,
-        probes: Probes = Probes(),  # noqa: B008  (frozen)
     ) -> None:
         self.digest = digest
         self.inputs = inputs
-        self.features = features
+        self.features = accepted.features
         self.identity = engineer is None
-        self.probes = probes
+        self.probes = accepted.probes
         self._engineer = engineer
         self._where = where
 
@@ -73,21 +71,20 @@ def load(
 ) -> FeatureSet:
     """The features of a definition and the bytes of its features.py (None: it has none).
 
-    The digest is compared before anything runs; None: not recorded yet. No call of the code may run
-    longer than `limit_s`. `history` is asked for rows when generated ones won't do. Raises
-    DigestMismatch, FeaturesOverrun, InvalidInput (file, line and row), and what `history` raises.
+    The digest is compared before anything runs; None: not recorded yet. No call may run longer than
+    `limit_s`. `history` is asked for rows when generated ones won't do. Raises DigestMismatch,
+    FeaturesOverrun, InvalidInput (file, line and row).
     """
-    found = require_digest(definition, source, digest)
-    inputs, where = definition.columns, f"pipelines/{definition.name}/features.py"
+    found, inputs = require_digest(definition, source, digest), definition.columns
+    where = f"pipelines/{definition.name}/features.py"
     engineer = None if source is None else _engineer(source, where, found, limit_s)
     accepted = accept(engineer, inputs, where, history)
     return FeatureSet(
         digest=found,
         inputs=inputs,
-        features=accepted.features,
+        accepted=accepted,
         engineer=engineer,
         where=where,
-        probes=accepted.probes,
     )
 
 

@@ -109,6 +109,11 @@ def _one(array: Any, feature: Feature, rows: int, where: str) -> NDArray[Any]:
     return typed
 
 
+def has_infinite(found: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether a number is infinite: that is for the row to answer, whatever else is wrong."""
+    return any(array.dtype.kind == "f" and _any_infinite(array) for array in found.values())
+
+
 def _any_infinite(array: NDArray[Any]) -> bool:
     """For the few rows of most requests Python's own test is several times faster than NumPy's."""
     return any(map(math.isinf, array.tolist())) if len(array) <= 16 else bool(np.isinf(array).any())

@@ -187,9 +187,9 @@ def _explained(model: LoadedModel, pending: PendingRequest, error: Exception) ->
     A row that features.py or the model refuses, or that features.py does not come back from, is the
     row's fault; anything else is ours and goes to the log.
     """
-    if isinstance(error, FeaturesOverrun):
-        return error
-    found = model.blame(pending.request, error)
+    found = error if isinstance(error, FeaturesOverrun) else model.blame(pending.request, error)
+    if isinstance(found, FeaturesOverrun):  # perhaps of a row alone, or while it was searched for
+        model.distrust()
     if found is not None or isinstance(error, InvalidInput):
         return found or error
     _log.error(

@@ -15,10 +15,11 @@ from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine import known_rows
+from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.load import read_signature
 from mlplatform.engine.predictor import read_definition, refuse_other_features
-from mlplatform.engine.trials import TrialLimits, Trials
+from mlplatform.engine.trials import Trials
 from mlplatform.errors import IntegrityFailure, ManifestMismatch
 from mlplatform.features.code import load as load_features
 from mlplatform.features.code import require_digest

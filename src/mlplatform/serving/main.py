@@ -9,7 +9,7 @@ from functools import partial
 
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
-from mlplatform.engine.trials import TrialLimits
+from mlplatform.engine.limits import TrialLimits
 from mlplatform.errors import UnknownName
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore

@@ -15,7 +15,8 @@ import structlog
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.request import new_request_id
-from mlplatform.engine.trials import TrialLimits, Trials
+from mlplatform.engine.limits import TrialLimits
+from mlplatform.engine.trials import Trials
 from mlplatform.errors import SettingsError
 from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore

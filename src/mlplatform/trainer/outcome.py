@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Columns, length
 from mlplatform.engine.blame import reason_of
-from mlplatform.errors import RowRefused
+from mlplatform.errors import RowRefused, UnfitModel
 
 Call = Callable[[Columns], Columns]
 
@@ -31,7 +31,7 @@ def outcome(call: Call, rows: Columns, *, numbers: bool = True) -> Outcome:
     """What `call` makes of each row; with `numbers`, one that is none is no answer.
 
     One call; when it raises, halved until the refused rows are alone. Rows must not depend on one
-    another.
+    another. Raises UnfitModel when a limit has ended the model.
     """
     answered, parts, reason = np.zeros(length(rows), dtype=np.bool_), list[Columns](), ""
     ranges = [(0, length(rows))]
@@ -41,6 +41,8 @@ def outcome(call: Call, rows: Columns, *, numbers: bool = True) -> Outcome:
             continue
         try:
             found = call(_part(rows, first, last))
+        except UnfitModel:  # it takes no more calls
+            raise
         except Exception as error:  # noqa: BLE001 - the author's estimator may raise anything
             reason = reason or reason_of(error)
             ranges += _around(error, first, last)

@@ -16,7 +16,7 @@ from mlplatform.contracts.columns import Columns, length
 from mlplatform.contracts.pipeline import Metric, PipelineDefinition
 from mlplatform.engine.blame import first_refused, reason_of
 from mlplatform.engine.checked import CheckedEngine
-from mlplatform.errors import InvalidInput
+from mlplatform.errors import InvalidInput, UnfitModel
 from mlplatform.features.code import FeatureSet
 from mlplatform.trainer import closeness
 from mlplatform.trainer.closeness import Scale
@@ -176,7 +176,9 @@ def _compared(
     try:
         # NaN and infinity are counted below, with what to do about them.
         predictions = engine.raw.predict(block.features)
-    except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common class
+    except Exception as error:
+        if isinstance(error, UnfitModel):  # a limit has ended it
+            raise
         return 0.0, f"{block.name} can't be computed: {reason_of(error)}"
     expected = block.expected.answers
     worst, complaint = differing(expected, predictions, tolerance, scale, of=block.name)

@@ -87,4 +87,5 @@ def _exported(context: RunContext, estimator: Any, pinned: Pinned, parts: Parts)
 
     with context.timer.step("export"):
         folder, trusted = context.folder / "model", context.trusted
-        return export(estimator, pinned, parts, folder, trusted, trial=trial)
+        opened = context.trials.open
+        return export(estimator, pinned, parts, folder, trusted, open_model=opened, trial=trial)

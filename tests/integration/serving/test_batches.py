@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplatform.engine.trials import TrialLimits
+from mlplatform.engine.limits import TrialLimits
 from mlplatform.errors import PlatformError
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import opened
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
@@ -128,7 +129,7 @@ def _answers(kind: str, name: str, folder: Path) -> tuple[Any, Any, Any]:
     estimator.fit(frame(rows.features, pinned.features.features), rows.labels)
     new = _rows(40, regression=regression, seed=1)
     parts = Parts(rows, new, columns={}, receipt=Any)  # type: ignore[arg-type]  # not read
-    model = export(estimator, pinned, parts, folder / "model", ())
+    model = export(estimator, pinned, parts, folder / "model", (), open_model=opened.here)
     engine = load(model.folder, model.signature, trusted=())
     table = frame(new.features, pinned.features.features)
     restored = build(dump_skops(estimator, ()), ())

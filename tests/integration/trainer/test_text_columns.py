@@ -114,9 +114,12 @@ def test_code_that_a_row_of_the_history_breaks_is_refused_by_apply(bank: Any, hi
     """It takes all generated rows, and not one that has been there."""
     bank.apply(**_files(PLAIN))
     bank.bring([row | {"ordered_on": ""} for row in history(3, seed=9)])
-    before = bank.client("admin").pipeline(bank.name).features_digest
+    with bank.client("admin") as client:
+        before = client.pipeline(bank.name).features_digest
     first = PLAIN.replace("return", "[day[0] for day in columns['ordered_on']]; return")
     with pytest.raises(InvalidInput, match=r"line 3: IndexError.*row of the history: income="):
         bank.apply(**_files(first))
+    with bank.client("admin") as client:
+        after = client.pipeline(bank.name).features_digest
 
-    assert before == bank.client("admin").pipeline(bank.name).features_digest
+    assert before == after

@@ -18,9 +18,10 @@ from sklearn.preprocessing import OneHotEncoder
 
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.model import Signature
+from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.skops import frame, load
 from mlplatform.engine.skops_file import build
-from mlplatform.engine.trials import TrialLimits, Trials
+from mlplatform.engine.trials import Trials
 from mlplatform.errors import IntegrityFailure, UnfitModel
 
 MEMORY = 256 << 20

@@ -81,10 +81,9 @@ def make_model(engine: Any = None, *, number: str = "1") -> LoadedModel:
     features = FeatureSet(
         digest="0" * 64,
         inputs=COLUMNS,
-        features=signature.features,
         engineer=None,
         where="",
-        probes=accept(None, COLUMNS, "", None).probes,
+        accepted=accept(None, COLUMNS, "", None),
     )
     return LoadedModel(make_version(number), signature, features, engine or Doubling())
 

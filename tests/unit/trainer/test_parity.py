@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import opened
 import pytest
 
 from mlplatform.engine.predictor import Predictor
@@ -57,7 +58,7 @@ def _trained(pinned: Any, rows: Any, folder: Path) -> tuple[Any, Any, Any]:
     receipt: Any = None  # not read
     parts = Parts(*hold_out(rows, pinned.definition), columns={}, receipt=receipt)
     estimator = train(builder(pinned), parts.train, pinned, {})
-    model = export(estimator, pinned, parts, folder / "model", ())
+    model = export(estimator, pinned, parts, folder / "model", (), open_model=opened.here)
     return SkopsEngine(estimator, model.signature).predict, model, parts
 
 

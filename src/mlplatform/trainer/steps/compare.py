@@ -13,7 +13,7 @@ from mlplatform.contracts.model import Signature
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.interface import Engine
-from mlplatform.engine.load import load, read_signature
+from mlplatform.engine.load import read_signature
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.telemetry import logger
 from mlplatform.trainer.context import RunContext
@@ -62,8 +62,7 @@ def _loaded(context: RunContext, serving: ModelVersion) -> tuple[Engine, Signatu
     folder = context.folder / f"champion-{serving.version}"
     context.store.download(serving.artifacts, folder, serving.manifest_sha256)
     signature = read_signature(folder)
-    engine = load(folder, signature, trusted=context.trusted)
-    return CheckedEngine(engine, signature), signature
+    return CheckedEngine(context.trials.open(folder), signature), signature
 
 
 def _refuse_incomparable(signature: Signature, pinned: Pinned, new: Evaluation) -> None:

@@ -19,7 +19,7 @@ from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Format, Output, Signature
 from mlplatform.engine import known_rows
 from mlplatform.engine.checked import CheckedEngine
-from mlplatform.engine.load import adapter, load
+from mlplatform.engine.interface import Engine
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
 from mlplatform.engine.skops import SkopsEngine
 from mlplatform.engine.skops_dump import dump_skops
@@ -31,6 +31,8 @@ from mlplatform.trainer.metrics import Classes
 from mlplatform.trainer.parity import Block, Judgement, blocks, compare, differing, scale_of
 from mlplatform.trainer.results import Parts, Pinned, TrainedModel
 
+Open = Callable[[Path], Engine]
+"""The engine of a model folder. Raises UnfitModel, IntegrityFailure."""
 Trial = Callable[[TrainedModel], None]
 """Returns when serving will be able to load the model. Raises UnfitModel."""
 _PRECISIONS: tuple[Precision, ...] = ("float32", "float64")  # the faster one first
@@ -44,14 +46,15 @@ def export(
     folder: Path,
     trusted: Sequence[str],
     *,
+    open_model: Open,
     trial: Trial | None = None,
 ) -> TrainedModel:
-    """Write the model into `folder` and load it again, in the first way that is proven equal.
+    """Write the model into `folder` and open it again, in the first way that is proven equal.
 
     It must also pass `trial`. Raises with the reasons of all: Refused where none is proven equal,
     UnfitModel where serving could not load it, IntegrityFailure where skops needs untrusted types.
     """
-    workshop, tried = _workshop(estimator, pinned, parts, folder, trusted), list[str]()
+    workshop, tried = _workshop(estimator, pinned, parts, folder, open_model), list[str]()
     failure: PlatformError | None = None
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
@@ -75,7 +78,7 @@ def export(
 
 
 def _workshop(
-    estimator: Any, pinned: Pinned, parts: Parts, folder: Path, trusted: Sequence[str]
+    estimator: Any, pinned: Pinned, parts: Parts, folder: Path, open_model: Open
 ) -> _Workshop:
     definition, form = pinned.definition, signature(estimator, pinned, "skops")
     reference = SkopsEngine(estimator, form).predict
@@ -83,7 +86,7 @@ def _workshop(
     proofs = tuple(blocks(reference, train, test, pinned.features, seed=seed))
     classes = Classes(form.classes, definition) if form.classes is not None else None
     judgement = Judgement.by(definition, parts.test, classes)
-    return _Workshop(pinned, folder, tuple(trusted), reference, train, proofs, judgement)
+    return _Workshop(pinned, folder, open_model, reference, train, proofs, judgement)
 
 
 def signature(estimator: Any, pinned: Pinned, kind: Format) -> Signature:
@@ -143,7 +146,7 @@ class _Workshop:
 
     pinned: Pinned
     folder: Path
-    trusted: tuple[str, ...]
+    open_model: Open
     reference: Callable[[Columns], Columns]
     train: Columns
     proofs: tuple[Block, ...]
@@ -151,13 +154,21 @@ class _Workshop:
 
     def write(self, data: bytes, form: Signature) -> TrainedModel:
         """Make the folder anew around these model bytes, load it as serving will, and compare."""
-        form = self._guarded(data, form)
+        self._write_files(data, form)
+        manifest.write(self.folder)
+        engine = self.open_model(self.folder)
+        form = self._guarded(engine, form)
+        self._write_signature(form)
+        digest = manifest.write(self.folder)  # last: it lists every file that is there
+        checked = CheckedEngine(engine, form)
+        parity = compare(checked, self.proofs, self.judgement, tolerance=self._tolerance)
+        return TrainedModel(self.folder, form, checked, digest, parity)
+
+    def _write_files(self, data: bytes, form: Signature) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / form.model_file).write_bytes(data)
-        # Without the fields that have no value, older serving processes can read it as well.
-        text = form.model_dump_json(indent=1, exclude_defaults=True)
-        (self.folder / "signature.json").write_text(text)
+        self._write_signature(form)
         document = self.pinned.definition.model_dump(mode="json", exclude_none=True)
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         (self.folder / "pipeline.yaml").write_text(text)
@@ -166,10 +177,11 @@ class _Workshop:
         probes = self.pinned.features.probes
         if probes.known:
             known_rows.write(self.folder, probes.rows)
-        digest = manifest.write(self.folder)  # last: it lists every file that is there
-        engine = CheckedEngine(load(self.folder, form, trusted=self.trusted), form)
-        parity = compare(engine, self.proofs, self.judgement, tolerance=self._tolerance)
-        return TrainedModel(self.folder, form, engine, digest, parity)
+
+    def _write_signature(self, form: Signature) -> None:
+        # Without the fields that have no value, older serving processes can read it as well.
+        text = form.model_dump_json(indent=1, exclude_defaults=True)
+        (self.folder / "signature.json").write_text(text)
 
     @property
     def _seed(self) -> int:
@@ -179,7 +191,7 @@ class _Workshop:
     def _tolerance(self) -> float:
         return self.pinned.definition.export.tolerance
 
-    def _guarded(self, data: bytes, form: Signature) -> Signature:
+    def _guarded(self, engine: Engine, form: Signature) -> Signature:
         """The signature, with what serving must refuse for this file."""
         if form.format == "skops":  # scikit-learn itself
             return form
@@ -188,7 +200,7 @@ class _Workshop:
         def same(expected: Columns, actual: Columns) -> bool:
             return not differing(expected, actual, self._tolerance, scale)[1]
 
-        engine, seed = adapter(form).load(data, form, self.trusted), self._seed
+        seed = self._seed
         nulls = never_null(engine, self.reference, features, self.train, same=same, seed=seed)
         texts = known_texts(engine, self.reference, features, self.train)
         return form.model_copy(update={"never_null": nulls, "known_texts": texts})

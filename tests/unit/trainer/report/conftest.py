@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import opened
 import pytest
 
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
@@ -49,7 +50,14 @@ def evidence(table: Any, pinned: Any, tmp_path: Path) -> Callable[..., Evidence]
     )
     train_rows, test_rows = hold_out(table(), made.definition)
     parts = Parts(train_rows, test_rows, test_rows.features, receipt)
-    model = export(train(builder(made), parts.train, made, {}), made, parts, tmp_path / "model", ())
+    model = export(
+        train(builder(made), parts.train, made, {}),
+        made,
+        parts,
+        tmp_path / "model",
+        (),
+        open_model=opened.here,
+    )
     new = evaluate(model.engine, model.signature, parts.test, made.definition)
     compared = Comparison(parts.test.labels, new, Champion(None, why="no champion yet"), {})
     whole = Evidence(

@@ -9,9 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hostile_models
+import opened
 import pytest
 
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.engine.limits import TrialLimits
+from mlplatform.engine.trials import Trials
 from mlplatform.errors import Unavailable
 from mlplatform.registry import manifest
 from mlplatform.trainer.estimator import builder
@@ -21,6 +25,7 @@ from mlplatform.trainer.steps.compare import compare
 from mlplatform.trainer.steps.export import export
 from mlplatform.trainer.steps.train import train
 
+LOAD_S = 3.0
 WORDY = """
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
@@ -47,7 +52,8 @@ def _context(store: Any, champion: Any, folder: Path) -> Any:
     """What `compare` uses of a run's context."""
     status = SimpleNamespace(champion=champion)
     api = SimpleNamespace(model_status=lambda _: status)
-    return SimpleNamespace(api=api, store=store, folder=folder, trusted=(), datasets=None)
+    trials = Trials(TrialLimits(LOAD_S, 512 << 20), trusted=())
+    return SimpleNamespace(api=api, store=store, folder=folder, trials=trials, datasets=None)
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def champion(tmp_path: Path) -> Callable[..., Champion]:
 
 def _exported(pinned: Any, rows: Any, folder: Path) -> TrainedModel:
     estimator = train(builder(pinned), rows, pinned, {})
-    return export(estimator, pinned, _parts(rows), folder / "model", ())
+    return export(estimator, pinned, _parts(rows), folder / "model", (), open_model=opened.here)
 
 
 def _parts(rows: Any) -> Parts:
@@ -151,3 +157,18 @@ def test_a_registry_that_is_away_is_no_fault_of_the_champion(table, pinned, tmp_
     new = Evaluation({}, Classes(("no", "yes"), made.definition), {})
     with pytest.raises(Unavailable):
         compare(_context(_Away(), version, tmp_path), made, _parts(table()), new)
+
+
+def test_a_champion_that_never_answers_is_ended_and_reported(
+    table, pinned, champion, tmp_path: Path
+) -> None:
+    """A loop of 2^62 trips costs its time limit, not the run and all that come after it."""
+    made, rows = pinned(), table()
+    exported = _exported(made, rows, tmp_path)
+    (exported.folder / "model.onnx").write_bytes(
+        hostile_models.endless("age", ("prediction", "probabilities"))
+    )
+    found = champion(exported, made, rows)
+
+    assert found.evaluation is None
+    assert f"took longer than {LOAD_S:g} s for a call" in found.why

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import opened
 import pytest
 
 from mlplatform.engine.load import load
@@ -63,7 +64,9 @@ def _export(pinned: Any, rows: Any, folder: Path, trial: Any = None) -> Any:
     receipt: Any = None  # not read
     parts = Parts(*hold_out(rows, pinned.definition), columns={}, receipt=receipt)
     estimator = train(builder(pinned), parts.train, pinned, {})
-    return export(estimator, pinned, parts, folder / "model", (), trial=trial)
+    return export(
+        estimator, pinned, parts, folder / "model", (), open_model=opened.here, trial=trial
+    )
 
 
 def _far_apart(table: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import opened
+
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.results import Parts
 from mlplatform.trainer.steps.export import export
@@ -39,7 +41,14 @@ def test_cases_judge_the_exported_model(table, pinned, tmp_path: Path) -> None:
     made = pinned(cases=CASES)
     rows, receipt = table(), cast("Any", None)  # no receipt is read
     parts = Parts(rows, rows, columns={}, receipt=receipt)
-    exported = export(train(builder(made), rows, made, {}), made, parts, tmp_path / "model", ())
+    exported = export(
+        train(builder(made), rows, made, {}),
+        made,
+        parts,
+        tmp_path / "model",
+        (),
+        open_model=opened.here,
+    )
     results = run_cases(made, exported)
 
     assert [True, True, False, True, False] == [result.passed for result in results]
@@ -57,7 +66,14 @@ def test_a_case_that_gets_no_answer_fails_with_the_reason(table, pinned, tmp_pat
     """
     made, rows, receipt = pinned(cases=cases), table(), cast("Any", None)
     parts = Parts(rows, rows, columns={}, receipt=receipt)
-    exported = export(train(builder(made), rows, made, {}), made, parts, tmp_path / "model", ())
+    exported = export(
+        train(builder(made), rows, made, {}),
+        made,
+        parts,
+        tmp_path / "model",
+        (),
+        open_model=opened.here,
+    )
     old, quiet = run_cases(made, exported)
 
     assert quiet.passed
