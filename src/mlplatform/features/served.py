@@ -1,7 +1,8 @@
 """The modules that serving has, and how a process does without all others.
 
-Serving's image holds what the extra `serving` of this package asks for, and no pandas. A features.py
-that imports more runs on the author's machine and in etl, and then no version can serve.
+Serving's image holds what the extra `serving` of this package asks for, and no pandas. A
+features.py that imports more runs on the author's machine and in etl, and then no version can
+serve.
 """
 
 from __future__ import annotations

@@ -169,12 +169,11 @@ def _compared(
 ) -> tuple[float, str]:
     """The largest difference in a block, and what is wrong with it, or ''.
 
-    Only held-out rows are judged. Of others some may be refused, by both.
+    Only held-out rows are judged, NaN and infinity too. Of others some may be refused, by both.
     """
     if judgement is None:
         return _answered(engine, block, scale, tolerance)
     try:
-        # NaN and infinity are counted below, with what to do about them.
         predictions = engine.raw.predict(block.features)
     except Exception as error:
         if isinstance(error, UnfitModel):  # a limit has ended it

@@ -1,4 +1,4 @@
-"""features.py is tried on what pipeline.yaml says, and on rows of the history where that won't do."""
+"""features.py is tried on what pipeline.yaml says, else on rows of the history."""
 
 from __future__ import annotations
 

@@ -52,15 +52,13 @@ def export(
     """Write the model into `folder` and open it again, in the first way that is proven equal.
 
     It must also pass `trial`. Raises with the reasons of all: Refused where none is proven equal,
-    UnfitModel where serving could not load it, IntegrityFailure where skops needs untrusted types.
+    UnfitModel where serving can't load it, IntegrityFailure where skops needs untrusted types.
     """
-    workshop, tried = _workshop(estimator, pinned, parts, folder, open_model), list[str]()
+    shop, tried = _workshop(estimator, pinned, parts, folder, open_model), list[str]()
     failure: PlatformError | None = None
     for kind, name, make in _ways(estimator, pinned, trusted):
         try:
-            model = workshop.write(make(), signature(estimator, pinned, kind))
-            if model.parity.equal and trial is not None:
-                trial(model)
+            model = shop.write(make(), signature(estimator, pinned, kind), trial)
         except PlatformError as error:
             tried.append(f"{name}: {error.message}")
             # What ONNX can't express is no fault to mend, unlike a row that a model refuses.
@@ -70,11 +68,14 @@ def export(
             _log.info("exported", format=name, difference=model.parity.difference, tried=tried)
             return replace(model, tried=tuple(tried))
         tried.append(f"{name}: {model.parity.complaint}")
-    reasons = "; ".join(tried)
+    raise _without_export(failure, "; ".join(tried))
+
+
+def _without_export(failure: PlatformError | None, reasons: str) -> PlatformError:
     if failure is None:
-        raise Refused(f"no export is equal to scikit-learn: {reasons}", field="export.format")
+        return Refused(f"no export is equal to scikit-learn: {reasons}", field="export.format")
     failure.message = f"no export can serve: {reasons}"
-    raise failure
+    return failure
 
 
 def _workshop(
@@ -152,8 +153,11 @@ class _Workshop:
     proofs: tuple[Block, ...]
     judgement: Judgement
 
-    def write(self, data: bytes, form: Signature) -> TrainedModel:
-        """Make the folder anew around these model bytes, load it as serving will, and compare."""
+    def write(self, data: bytes, form: Signature, trial: Trial | None) -> TrainedModel:
+        """Make the folder anew around these model bytes, load it as serving will, and compare.
+
+        A model that is equal must pass `trial` too.
+        """
         self._write_files(data, form)
         manifest.write(self.folder)
         engine = self.open_model(self.folder)
@@ -162,7 +166,10 @@ class _Workshop:
         digest = manifest.write(self.folder)  # last: it lists every file that is there
         checked = CheckedEngine(engine, form)
         parity = compare(checked, self.proofs, self.judgement, tolerance=self._tolerance)
-        return TrainedModel(self.folder, form, checked, digest, parity)
+        model = TrainedModel(self.folder, form, checked, digest, parity)
+        if parity.equal and trial is not None:
+            trial(model)
+        return model
 
     def _write_files(self, data: bytes, form: Signature) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
