@@ -4,8 +4,10 @@
     <subject>          handlers: plain objects that know no HTTP
     promotion          the state machine of model versions, one pure function
     admission, limits  who may come in, how fast, and with how much
-    audit              the role check and the ledger entry of every access
+    rights             every act and the roles that may do it; routes.guard decides before a body
+    audit, gathered    the ledger entry of every act
     app, main          the application from ready collaborators; the process
 
-Every handler opens its access with `AuditLog`, so that the ledger has it whatever the outcome.
+Every handler opens its access with `AuditLog`, and every route enters what no handler did, so that
+the ledger has it whatever the outcome.
 """

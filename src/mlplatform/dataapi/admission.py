@@ -1,8 +1,8 @@
 """Admission: an ASGI middleware that every request passes before FastAPI reads a byte of its body.
 
 It finds the caller, takes a token of its rate limit, and counts the body while it is read. FastAPI
-parses bodies before it calls its dependencies, so none of this could be one. What is refused here
-for want of a token or for its size is noted for the ledger.
+parses bodies before it calls its dependencies, so none of this could be one. What never comes to a
+route is noted for the ledger.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from mlplatform.access import AccessList
-from mlplatform.dataapi.limits import RateLimit
-from mlplatform.errors import PlatformError, TooLarge, Unauthenticated
+from mlplatform.dataapi.limits import RateLimit, too_large
+from mlplatform.errors import InvalidInput, PlatformError, TooLarge, Unauthenticated, UnknownName
 from mlplatform.telemetry import counter, histogram
 from mlplatform.web import docs_page, problem
 from mlplatform.web.authorization import authorization
@@ -24,6 +24,8 @@ from mlplatform.web.authorization import authorization
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 """Pages that need no token, besides /docs: they show no data."""
 
+UNKNOWN = "unknown"
+"""The caller of requests without a known token."""
 Note = Callable[[str, str, PlatformError], None]
 """Takes (caller, path, error) of what was refused; must not block."""
 
@@ -56,6 +58,7 @@ class AdmissionMiddleware:
             try:
                 self._admit(scope, exchange)
             except PlatformError as error:
+                self._on_refusal(exchange.caller, scope["path"], error)
                 await exchange.answer(error)
             else:
                 await exchange.run(self._app)
@@ -65,14 +68,12 @@ class AdmissionMiddleware:
             return
         try:
             caller = self._access.authenticate(authorization(scope["headers"]))
-        except Unauthenticated as error:
+        except Unauthenticated:
             peer = (scope.get("client") or ("unknown",))[0]
             self._limit.take(f"address {peer}")
-            self._on_refusal("unknown", scope["path"], error)
             raise
-        self._limit.take(caller.name)
         exchange.caller = caller.name
-        exchange.refuse_announced_size()
+        self._limit.take(caller.name)
         scope.setdefault("state", {})["caller"] = caller
         structlog.contextvars.bind_contextvars(caller=caller.name)
 
@@ -91,26 +92,17 @@ class _Exchange:
         self._send = send
         self._limit = limit
         self._on_refusal = on_refusal
-        self.caller = ""
+        self.caller = UNKNOWN
         self._began = time.perf_counter()
         self._read = 0
         self._oversized: TooLarge | None = None
         self._code = 0
 
-    def header(self, name: bytes) -> str | None:
-        return next(
-            (value.decode("latin-1") for key, value in self._scope["headers"] if key == name), None
-        )
-
-    def refuse_announced_size(self) -> None:
-        announced = self.header(b"content-length")
-        if announced and announced.isdigit() and int(announced) > self._limit:
-            raise self._oversize()
-
     async def run(self, app: ASGIApp) -> None:
         await app(self._scope, self._counted, self._watched)
         if self._oversized is not None and not self._code:
             await self.answer(self._oversized)
+        self._note_unrouted()
 
     async def answer(self, error: PlatformError) -> None:
         await problem.response(error)(self._scope, self._receive, self._measured)
@@ -119,7 +111,7 @@ class _Exchange:
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > self._limit:
-            self._oversized = self._oversized or self._oversize()
+            self._oversized = self._oversized or too_large(self._limit)
             raise self._oversized
         return message
 
@@ -139,14 +131,13 @@ class _Exchange:
             )
         await self._send(message)
 
-    def _oversize(self) -> TooLarge:
-        error = TooLarge(
-            f"the body is larger than {self._limit} bytes",
-            field="body",
-            fix="send it in several requests",
-        )
-        self._on_refusal(self.caller, self._scope["path"], error)
-        return error
+    def _note_unrouted(self) -> None:
+        """Enter what no route has answered; routes make their own entries."""
+        guarded = self._scope.get("state", {}).get("guarded")
+        if self._code >= 400 and self.caller != UNKNOWN and not guarded:
+            kind = UnknownName if self._code == 404 else InvalidInput
+            error = kind(f"no route takes this: HTTP {self._code}")
+            self._on_refusal(self.caller, self._scope["path"], error)
 
 
 def _route(scope: Scope) -> str:

@@ -57,7 +57,7 @@ def create_app(collaborators: Collaborators) -> ASGIApp:
         access=collaborators.access,
         limit=collaborators.limit,
         max_body_bytes=collaborators.max_body_bytes,
-        on_refusal=collaborators.refusal_log.note,
+        on_refusal=collaborators.gathered.note,
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlplatform.access import AccessList
-from mlplatform.dataapi.audit import RefusalLog
 from mlplatform.dataapi.balance import Balance
 from mlplatform.dataapi.datasets import Datasets
+from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
 from mlplatform.dataapi.ledger import Ledger
@@ -26,7 +26,7 @@ from mlplatform.dataapi.training import Training
 
 
 class Background(Protocol):
-    """Work beside the requests: RefusalLog, Mirror, Readiness."""
+    """Work beside the requests: GatheredLog, Mirror, Readiness."""
 
     def start(self) -> None:
         """Begin, when the application starts."""
@@ -48,7 +48,7 @@ class Collaborators:
     limit: RateLimit
     max_body_bytes: int
     stall_s: float
-    refusal_log: RefusalLog
+    gathered: GatheredLog
     datasets: Datasets
     imports: Imports
     labels: Labels

@@ -12,7 +12,7 @@ from mlplatform.access import Caller, Role
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
 from mlplatform.dataapi import formats
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import ledger, receipts
+from mlplatform.database import receipts
 from mlplatform.database.datasets import DatasetRead, DatasetStore
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
@@ -121,7 +121,7 @@ class DatasetStream:
             receipt = read.finish()
             with self._warehouse.transaction() as connection:
                 receipts.add(connection, receipt)
-                ledger.enter(connection, entry)
+                self._audit.enter(connection, entry)
         yield end  # outside: the read is entered as complete, whatever becomes of its last bytes
 
     def _enter_opened(self, entry: Entry, read: DatasetRead) -> None:

@@ -15,7 +15,7 @@ from mlplatform.contracts.labels import LabelRefusal, LabelsResult
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows.labels import MAY, LabelCheck, LabelFault, known_id
-from mlplatform.database import labels, ledger, pipelines, quarantine, raw_requests
+from mlplatform.database import labels, pipelines, quarantine, raw_requests
 from mlplatform.database.labels import Label
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
@@ -76,7 +76,7 @@ class Labels:
         with self._warehouse.transaction() as connection:
             quarantine.refuse(connection, refusals)
             for entry in _entries(check.caller, good, refusals):
-                ledger.enter(connection, entry)
+                self._audit.enter(connection, entry)
             # Last: it takes the mark, whose lock lasts until the commit.
             labels.add_feedback(connection, good)
         return len(good), refused

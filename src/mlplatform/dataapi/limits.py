@@ -1,16 +1,17 @@
-"""Rate limits: a token bucket per caller.
+"""How fast a caller may send requests, and how large their bodies may be.
 
-A bucket fills at `rate_per_s` up to `burst`; a request takes one token.
+Rates are token buckets, one per caller: a bucket fills at `rate_per_s` up to `burst`, and a request
+takes one token.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 
-from mlplatform.errors import Overloaded
+from mlplatform.errors import Overloaded, TooLarge
 
 MOST_BUCKETS = 10_000
 """Buckets kept at once.
@@ -54,3 +55,17 @@ class RateLimit:
                 field="authorization",
                 retry_after_s=wait,
             )
+
+
+def refuse_announced_size(headers: Mapping[str, str], most: int) -> None:
+    """Raises TooLarge for a body that says it is larger than `most` bytes."""
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise too_large(most)
+
+
+def too_large(most: int) -> TooLarge:
+    """The error for a body above `most` bytes."""
+    return TooLarge(
+        f"the body is larger than {most} bytes", field="body", fix="send it in several requests"
+    )

@@ -9,10 +9,11 @@ from mlplatform.access import AccessList
 from mlplatform.cluster.choose import open_cluster
 from mlplatform.cluster.interface import Cluster
 from mlplatform.dataapi.app import create_app
-from mlplatform.dataapi.audit import AuditLog, RefusalLog
+from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.balance import Balance
 from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.datasets import Datasets
+from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
 from mlplatform.dataapi.ledger import Ledger
@@ -59,7 +60,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
     raw, warehouse = pools.raw, pools.warehouse
     audit = AuditLog(warehouse)
-    refusal_log = RefusalLog(audit)
+    gathered = GatheredLog(audit)
     store = DatasetStore(pools.warehouse_replica, pools.raw_replica)
     mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
     closing.callback(registry.close)
@@ -71,7 +72,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         limit=RateLimit(rate_per_s=dataapi.rate_per_s, burst=dataapi.burst),
         max_body_bytes=dataapi.max_body_bytes,
         stall_s=dataapi.stall_s,
-        refusal_log=refusal_log,
+        gathered=gathered,
         datasets=Datasets(store, warehouse, audit),
         imports=Imports(raw, warehouse, audit),
         labels=Labels(raw, warehouse, audit),
@@ -82,8 +83,8 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         outboxes=Outboxes(raw, audit),
         queue_offsets=QueueOffsets(raw, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
-        ledger=Ledger(warehouse, audit),
+        ledger=Ledger(warehouse, audit, gathered),
         ready=readiness.ready,
         close=closing.close,
-        background=(refusal_log, readiness, mirror),
+        background=(gathered, readiness, mirror),
     )

@@ -80,6 +80,20 @@ def response(error: errors.PlatformError) -> Response:
     )
 
 
+def invalid(error: RequestValidationError) -> errors.InvalidInput:
+    """Ours for what FastAPI finds wrong with parameters or body: the first of it."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        cause = first.get("ctx", {}).get("error", first["msg"])
+        return errors.InvalidInput(
+            f"not JSON: {cause} at character {first['loc'][-1]}", field="body"
+        )
+    where = ".".join(
+        str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
+    )
+    return errors.InvalidInput(first["msg"], field=where or "body")
+
+
 def install(app: FastAPI) -> None:
     """Make `app` answer every error as a problem document."""
     app.add_exception_handler(errors.PlatformError, _platform)
@@ -117,16 +131,7 @@ async def _platform(_: Request, error: Exception) -> Response:
 
 async def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        cause = first.get("ctx", {}).get("error", first["msg"])
-        return response(
-            errors.InvalidInput(f"not JSON: {cause} at character {first['loc'][-1]}", field="body")
-        )
-    where = ".".join(
-        str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
-    )
-    return response(errors.InvalidInput(first["msg"], field=where or "body"))
+    return response(invalid(error))
 
 
 async def _http(_: Request, error: Exception) -> Response:

@@ -168,13 +168,15 @@ class Api:
 
     def refused(self, outcome: str) -> int:
         """How often a request was refused for that reason before a handler, by the ledger."""
-        self.collaborators.refusal_log.flush()
         return sum(
-            entry["detail"]["times"] for entry in self.ledger(action="refused", outcome=outcome)
+            entry["detail"].get("times", 0)
+            for entry in self.ledger(outcome=outcome)
+            if entry["action"] != "knock"  # of earlier versions
         )
 
     def ledger(self, **values: Any) -> list[dict[str, Any]]:
-        """Ledger entries with these values, oldest first."""
+        """Ledger entries with these values, oldest first; what was gathered comes last."""
+        self.collaborators.gathered.flush()
         columns = ("caller", "action", "subject", "columns", "rows", "lsn", "outcome", "detail")
         with self.databases.connect("dataapi", "warehouse") as connection:
             found = connection.execute(

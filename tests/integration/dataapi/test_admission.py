@@ -66,11 +66,11 @@ def test_any_character_may_be_sent(api: Any) -> None:
     assert "InvalidInput" == api.ledger(subject="manual-one\\u0000.training")[0]["outcome"]
 
 
-def test_the_refusal_log_outlives_an_entry_that_can_not_be_written(
+def test_the_gathered_log_outlives_an_entry_that_can_not_be_written(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes wrong with one entry, those after it are written."""
-    log = api.collaborators.refusal_log
+    log = api.collaborators.gathered
     with monkeypatch.context() as broken:
         broken.setattr(log._audit, "write", lambda _: 1 / 0)
         log.note("unknown", "/x", Unauthenticated("no"))

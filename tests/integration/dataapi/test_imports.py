@@ -260,7 +260,7 @@ def test_a_key_belongs_to_one_body(api: Any) -> None:
 
 
 def test_refusals_are_named_and_entered(api: Any) -> None:
-    """Wrong role, dataset, format and size are refused; the ledger has those that reached data."""
+    """Wrong role, dataset, format and size are refused, and all of them entered."""
     path = "/v1/datasets/manual-one.requests/rows"
     with pytest.raises(Forbidden, match="role writer"):
         api.call("reader", "POST", path, content=b"{}", headers=NDJSON)
@@ -281,7 +281,9 @@ def test_refusals_are_named_and_entered(api: Any) -> None:
     api.send("manual-one", [{"width": 1}])
     refused = [entry["outcome"] for entry in api.ledger(action="write")]
 
-    assert ["Forbidden", "UnknownName", "UnknownName", "ok"] == refused
+    # What no handler was called for is gathered, and comes last.
+    assert ["UnknownName", "UnknownName", "ok", "Forbidden", "UnsupportedMedia"] == refused
+    assert 2 == api.refused("UnsupportedMedia")
     assert 1 == api.ledger(action="write", outcome="ok")[0]["rows"]
 
 

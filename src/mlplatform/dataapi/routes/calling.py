@@ -13,16 +13,18 @@ from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.web.problem import MEDIA_TYPE
 
 
-def _caller(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
+    """Whom admission has found behind a request."""
     return cast("Caller", request.state.caller)
 
 
-def _collaborators(request: Request) -> Collaborators:
+def collaborators_of(request: Request) -> Collaborators:
+    """What the application stands on."""
     return cast("Collaborators", request.app.state.collaborators)
 
 
-Calling = Annotated[Caller, Depends(_caller)]
-Parts = Annotated[Collaborators, Depends(_collaborators)]
+Calling = Annotated[Caller, Depends(caller_of)]
+Parts = Annotated[Collaborators, Depends(collaborators_of)]
 PipelineName = Annotated[
     str,
     Path(

@@ -10,12 +10,13 @@ from fastapi.responses import Response
 
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
 from mlplatform.contracts.model import SHA256
-from mlplatform.dataapi import formats
+from mlplatform.dataapi import formats, rights
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
+from mlplatform.dataapi.routes.guard import GuardedRoute, needs
 from mlplatform.dataapi.routes.streaming import DatasetResponse
 
 INT64_MAX = 2**63 - 1
-router = APIRouter(prefix="/v1", tags=["datasets"], dependencies=BEARER)
+router = APIRouter(prefix="/v1", tags=["datasets"], dependencies=BEARER, route_class=GuardedRoute)
 
 MadeSafe = Annotated[
     formats.Safe | None,
@@ -56,6 +57,7 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/datasets", summary="Contracts of all datasets.", responses=problems())
+@needs(rights.LIST_DATASETS, subject="datasets")
 def list_datasets(caller: Calling, parts: Parts) -> list[DatasetDescription]:
     """What can be read: names, columns, types."""
     return list(parts.datasets.all(caller))
@@ -67,6 +69,7 @@ def list_datasets(caller: Calling, parts: Parts) -> list[DatasetDescription]:
     responses={**problems(404, 415, 422), **_STREAMS},
     response_class=Response,
 )
+@needs(rights.READ_DATASET, subject="{name}", pipeline="name")
 def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
     name: str,
     caller: Calling,
@@ -104,6 +107,7 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
 
 
 @router.get("/receipts/{receipt_id}", summary="Proof of a complete read.", responses=problems(404))
+@needs(rights.VIEW_RECEIPT, subject="receipts.{receipt_id}")
 def read_receipt(receipt_id: str, caller: Calling, parts: Parts) -> Receipt:
     """Where the rows came from, how many, and their hash."""
     return parts.datasets.receipt(caller, receipt_id)

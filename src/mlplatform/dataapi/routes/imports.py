@@ -8,12 +8,13 @@ from fastapi import APIRouter, Header, Request
 from fastapi.concurrency import run_in_threadpool
 
 from mlplatform.contracts.imports import ImportResult
-from mlplatform.dataapi import imports
+from mlplatform.dataapi import imports, rights
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
+from mlplatform.dataapi.routes.guard import GuardedRoute, needs
 from mlplatform.dataapi.routes.spool import media, spooled
 from mlplatform.errors import UnsupportedMedia
 
-router = APIRouter(prefix="/v1", tags=["imports"], dependencies=BEARER)
+router = APIRouter(prefix="/v1", tags=["imports"], dependencies=BEARER, route_class=GuardedRoute)
 
 KINDS: dict[str, imports.Kind] = {
     "application/x-ndjson": "ndjson",
@@ -46,6 +47,7 @@ _ROWS = {
     responses=problems(404, 409, 413, 415, 422),
     openapi_extra=_ROWS,
 )
+@needs(rights.ADD_ROWS, subject="{name}", pipeline="name")
 async def add_rows(
     name: str,
     request: Request,

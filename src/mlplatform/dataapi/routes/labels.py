@@ -10,12 +10,14 @@ from fastapi.concurrency import run_in_threadpool
 
 from mlplatform.contracts.labels import LabelsResult
 from mlplatform.contracts.pipeline import PIPELINE_NAME
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
+from mlplatform.dataapi.routes.guard import GuardedRoute, needs
 from mlplatform.dataapi.routes.spool import media, spooled
 from mlplatform.dataapi.rows.labels import Unreadable
 from mlplatform.errors import InvalidInput, UnsupportedMedia
 
-router = APIRouter(prefix="/v1", tags=["labels"], dependencies=BEARER)
+router = APIRouter(prefix="/v1", tags=["labels"], dependencies=BEARER, route_class=GuardedRoute)
 
 _LABELS = {
     "requestBody": {
@@ -47,6 +49,7 @@ _LABELS = {
     responses=problems(413, 415, 422),
     openapi_extra=_LABELS,
 )
+@needs(rights.ADD_LABELS, subject="labels")
 async def add_labels(
     request: Request,
     caller: Calling,

@@ -15,6 +15,7 @@ from mlplatform.contracts.promotion import (
     PromotionRequest,
     VerifiedFiles,
 )
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.routes.calling import (
     BEARER,
     Calling,
@@ -22,19 +23,24 @@ from mlplatform.dataapi.routes.calling import (
     PipelineName,
     problems,
 )
+from mlplatform.dataapi.routes.guard import GuardedRoute, needs
 
-router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=BEARER)
+router = APIRouter(
+    prefix="/v1/models", tags=["models"], dependencies=BEARER, route_class=GuardedRoute
+)
 
 VersionNumber = Annotated[str, Path(pattern=NUMBER, examples=["3"])]
 
 
 @router.get("/{name}", summary="What serves and what waits.", responses=problems(404))
+@needs(rights.VIEW_MODEL, subject="{name}", pipeline="name")
 def read_model(name: PipelineName, caller: Calling, parts: Parts) -> ModelStatus:
     """Serving follows `record`."""
     return parts.models.status(caller, name)
 
 
 @router.get("/{name}/versions", summary="All versions, oldest first.", responses=problems(404))
+@needs(rights.VIEW_MODEL, subject="{name}", pipeline="name")
 def list_versions(name: PipelineName, caller: Calling, parts: Parts) -> list[ModelVersion]:
     """With their states."""
     return list(parts.models.versions(caller, name))
@@ -46,6 +52,7 @@ def list_versions(name: PipelineName, caller: Calling, parts: Parts) -> list[Mod
     summary="Register a version.",
     responses=problems(404, 409, 422),
 )
+@needs(rights.REGISTER, subject="{name}", pipeline="name")
 def register_version(
     name: PipelineName, body: ModelFacts, caller: Calling, parts: Parts
 ) -> ModelVersion:
@@ -58,6 +65,7 @@ def register_version(
     summary="A version's files are whole.",
     responses=problems(404, 409),
 )
+@needs(rights.VERIFY, subject="{name}", pipeline="name")
 def verify_version(
     name: PipelineName, version: VersionNumber, body: VerifiedFiles, caller: Calling, parts: Parts
 ) -> ModelVersion:
@@ -68,6 +76,7 @@ def verify_version(
 @router.get(
     "/{name}/promotions", summary="The promotion record, latest first.", responses=problems(404)
 )
+@needs(rights.VIEW_MODEL, subject="{name}", pipeline="name")
 def list_promotions(name: PipelineName, caller: Calling, parts: Parts) -> list[Promotion]:
     """Who did what, when and why."""
     return list(parts.models.history(caller, name))
@@ -79,6 +88,7 @@ def list_promotions(name: PipelineName, caller: Calling, parts: Parts) -> list[P
     summary="Propose, approve, promote, roll back, withdraw or reject.",
     responses=problems(404, 409, 422),
 )
+@needs(rights.PROPOSE, rights.DECIDE, subject="{name}", pipeline="name")
 def promote(name: PipelineName, body: PromotionRequest, caller: Calling, parts: Parts) -> Promotion:
     """A refused step says what is missing.
 

@@ -12,6 +12,7 @@ from mlplatform.contracts.model import SHA256
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.contracts.run import Run, RunRequest, RunStarted
 from mlplatform.contracts.text import Word
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.routes.calling import (
     BEARER,
     Calling,
@@ -19,11 +20,15 @@ from mlplatform.dataapi.routes.calling import (
     PipelineName,
     problems,
 )
+from mlplatform.dataapi.routes.guard import GuardedRoute, needs
 
-router = APIRouter(prefix="/v1/pipelines", tags=["pipelines"], dependencies=BEARER)
+router = APIRouter(
+    prefix="/v1/pipelines", tags=["pipelines"], dependencies=BEARER, route_class=GuardedRoute
+)
 
 
 @router.put("/{name}", summary="Apply a definition (admin).", responses=problems(422))
+@needs(rights.APPLY, subject="{name}", pipeline="name")
 def apply_pipeline(
     name: PipelineName, body: ApplyRequest, caller: Calling, parts: Parts
 ) -> AppliedPipeline:
@@ -32,12 +37,14 @@ def apply_pipeline(
 
 
 @router.get("", summary="All applied pipelines.", responses=problems())
+@needs(rights.VIEW_PIPELINE, subject="pipelines")
 def list_pipelines(caller: Calling, parts: Parts) -> list[AppliedPipeline]:
     """Those that the caller may touch, by name."""
     return list(parts.pipelines.all(caller))
 
 
 @router.get("/{name}", summary="One pipeline.", responses=problems(404))
+@needs(rights.VIEW_PIPELINE, subject="{name}", pipeline="name")
 def read_pipeline(name: PipelineName, caller: Calling, parts: Parts) -> AppliedPipeline:
     """The definition that holds."""
     return parts.pipelines.find(caller, name)
@@ -46,6 +53,7 @@ def read_pipeline(name: PipelineName, caller: Calling, parts: Parts) -> AppliedP
 @router.get(
     "/{name}/features/{digest}", summary="Progress of a features digest.", responses=problems(404)
 )
+@needs(rights.VIEW_PIPELINE, subject="{name}", pipeline="name")
 def read_features(
     name: PipelineName,
     digest: Annotated[str, Path(pattern=SHA256)],
@@ -63,12 +71,14 @@ def read_features(
 @router.post(
     "/{name}/lease", summary="Take or renew the right to train.", responses=problems(404, 409)
 )
+@needs(rights.LEASE, subject="{name}", pipeline="name")
 def take_lease(name: PipelineName, body: LeaseRequest, caller: Calling, parts: Parts) -> Lease:
     """One training per pipeline: refused while another holder's lease lasts."""
     return parts.training.take_lease(caller, name, body)
 
 
 @router.delete("/{name}/lease", summary="Give the right to train back.", responses=problems())
+@needs(rights.RELEASE, subject="{name}", pipeline="name")
 def release_lease(
     name: PipelineName, holder: Annotated[Word, Query()], caller: Calling, parts: Parts
 ) -> LeaseReleased:
@@ -79,12 +89,14 @@ def release_lease(
 @router.post(
     "/{name}/runs", status_code=202, summary="Start a training.", responses=problems(404, 409)
 )
+@needs(rights.START_RUN, subject="{name}", pipeline="name")
 def start_run(name: PipelineName, body: RunRequest, caller: Calling, parts: Parts) -> RunStarted:
     """Returns at once; see the runs for what became of it."""
     return RunStarted(run=parts.training.start(caller, name, reason=body.reason))
 
 
 @router.get("/{name}/runs", summary="Trainings that the cluster knows.", responses=problems())
+@needs(rights.VIEW_RUNS, subject="{name}", pipeline="name")
 def list_runs(name: PipelineName, caller: Calling, parts: Parts) -> list[Run]:
     """Latest first."""
     return list(parts.training.runs(caller, name))

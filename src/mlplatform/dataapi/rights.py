@@ -1,0 +1,53 @@
+"""Who may do what: every act of the data API, the roles that may do it, and its word in the ledger.
+
+Each route declares the rights that let a caller in (`routes.guard.needs`), so they are known before
+anything is read of its request. `admin` may do everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlplatform.access import Role
+
+WORKERS = tuple(role for role in Role if role not in {Role.PREDICT, Role.ADMIN})
+"""Definitions, states and progress are for everybody who works with the data API, which clients of
+serving do not."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """An act: `action` is its word in the ledger, `meaning` what documents call it."""
+
+    action: str
+    meaning: str
+    roles: tuple[Role, ...] = ()
+
+
+LIST_DATASETS = Right("view", "list datasets", (Role.READER, Role.TRAINER))
+READ_DATASET = Right("read", "read datasets", (Role.READER, Role.TRAINER))
+VIEW_RECEIPT = Right("view", "see receipts of datasets", (Role.READER, Role.TRAINER))
+ADD_ROWS = Right("write", "add rows", (Role.WRITER,))
+ADD_LABELS = Right("label", "add labels", (Role.WRITER,))
+READ_QUARANTINE = Right("read", "read the quarantine", (Role.READER, Role.TRAINER, Role.WRITER))
+REDRIVE = Right("redrive", "have quarantined rows tried again", (Role.WRITER,))
+APPLY = Right("apply", "apply pipelines")
+VIEW_PIPELINE = Right("view", "see pipelines and the progress of their features", WORKERS)
+LEASE = Right("lease", "take and renew the training lease", (Role.TRAINER,))
+RELEASE = Right("release", "give the training lease back", (Role.TRAINER,))
+START_RUN = Right("run", "start trainings", (Role.TRAINER, Role.APPROVER))
+VIEW_RUNS = Right("view", "see trainings", WORKERS)
+VIEW_MODEL = Right("view", "see models: versions, promotions, what serves", WORKERS)
+REGISTER = Right("register", "register versions", (Role.TRAINER,))
+VERIFY = Right("verify", "report versions as verified", (Role.TRAINER,))
+PROPOSE = Right("propose", "propose versions", (Role.TRAINER,))
+DECIDE = Right("decide", "approve, promote, roll back, withdraw, reject", (Role.APPROVER,))
+REPORT_OUTBOX = Right("report", "report an outbox", (Role.SERVING,))
+VIEW_QUEUE = Right("view", "see the stored offsets of the queue")
+RESET_QUEUE = Right("reset", "give up the stored offsets of the queue")
+VIEW_BALANCE = Right(
+    "view",
+    "see the balance",
+    (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER),
+)
+READ_LEDGER = Right("read", "read the ledger")
