@@ -69,3 +69,13 @@ def run() -> None:
     except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # of a file that no reader of ours has named
+        if debug or not error.filename:
+            raise
+        complain(
+            PlatformError(
+                f"can't use {error.filename}: {error.strerror}",
+                fix="see what is in its place, its rights and the disk; --debug shows where",
+            )
+        )
+        sys.exit(1)

@@ -78,8 +78,16 @@ def _bind(held: contextlib.ExitStack, port: int) -> bool:
 def _claim(claims: contextlib.ExitStack, port: int) -> bool:
     """Lock a file in the port's name; the lock ends with the program, however that ends."""
     folder = Path(tempfile.gettempdir()) / f"mlplatform-ports-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    file = (folder / str(port)).open("w")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"can't use the folder {folder}: {error.strerror}", fix="remove what is in its place"
+        ) from error
+    try:
+        file = (folder / str(port)).open("w")
+    except OSError:  # something else lies in its place: another port will do
+        return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -55,7 +55,7 @@ def ensure(folder: Path, roles: tuple[str, ...]) -> Secrets:
         }
         for name in CALLERS
     ]
-    write_private(access_file, yaml.safe_dump({"tokens": entries}, sort_keys=False))
+    write_anew(access_file, yaml.safe_dump({"tokens": entries}, sort_keys=False))
     return Secrets(passwords, tokens, tokens_file, access_file)
 
 
@@ -77,6 +77,15 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     fresh.replace(path)
+
+
+def write_anew(path: Path, text: str) -> None:
+    """The same for a file that every start writes. Raises SettingsError that names it."""
+    try:
+        write_private(path, text)
+    except OSError as error:
+        fault = f"can't write it: {error.strerror}"
+        raise home_files.damaged(path, fault, fix="remove it: every start writes it") from error
 
 
 def _complete(path: Path, names: tuple[str, ...], *, fix: str) -> dict[str, str]:

@@ -193,7 +193,7 @@ class LocalStack:
         for spec in self.queue.processes:
             self.supervisor.add(spec)
         for process in ("trainer", "backup", "restore"):
-            secrets.write_private(
+            secrets.write_anew(
                 layout.environment_file(process),
                 json.dumps(layout.environment(process), indent=2) + "\n",
             )

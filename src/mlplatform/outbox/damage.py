@@ -31,13 +31,12 @@ def load(folder: Path) -> list[Damage]:
     """What was named so far. An unreadable file counts as none, which is logged."""
     try:
         text = (folder / LIST).read_bytes()
-    except FileNotFoundError:
-        return []
-    try:
         return [
             Damage(**{key: int(value) for key, value in each.items()}) for each in json.loads(text)
         ]
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         _log.error(
             "the list of damaged records can't be read; remove it",
             file=str(folder / LIST),

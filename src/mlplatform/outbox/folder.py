@@ -74,3 +74,10 @@ def lock(folder: Path, role: str) -> int:
             fix=f"one {role} per outbox: stop the other process or use another folder",
         ) from error
     return descriptor
+
+
+def way_out(error: OSError) -> str:
+    """What a person can do about it; nothing when that is the disk's matter."""
+    if isinstance(error, IsADirectoryError | NotADirectoryError | PermissionError):
+        return "move away what is in its place, or give back its rights"
+    return ""

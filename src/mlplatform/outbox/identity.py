@@ -119,7 +119,7 @@ def incarnation(folder: Path) -> str | None:
     """The run that owned the identity last; None when that is unknown."""
     try:
         return str(uuid.UUID((folder / _INCARNATION).read_text()))
-    except (FileNotFoundError, ValueError):  # without it the data API's word decides
+    except (OSError, ValueError):  # without it the data API's word decides
         return None
 
 

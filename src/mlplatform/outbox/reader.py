@@ -79,8 +79,10 @@ class OutboxReader:
             if lock >= 0:
                 os.close(lock)
             if isinstance(error, OSError):
+                at = error.filename or folder
                 raise Unavailable(
-                    f"the outbox {folder} can't be opened: {error.strerror}"
+                    f"the outbox {folder} can't be opened: {at}: {error.strerror}",
+                    fix=files.way_out(error),
                 ) from error
             raise
 

@@ -342,4 +342,6 @@ def _failure(error: OSError, what: str) -> Unavailable:
     what = f"{what}: {error.filename}" if error.filename else what
     if error.errno in _NO_ROOM:
         return OutboxFull(f"{what}: no room on the disk", retry_after_s=_RETRY_AFTER_S)
-    return Unavailable(f"{what}: {error.strerror}", retry_after_s=_RETRY_AFTER_S)
+    return Unavailable(
+        f"{what}: {error.strerror}", retry_after_s=_RETRY_AFTER_S, fix=files.way_out(error)
+    )

@@ -100,10 +100,19 @@ class QueueFile:
             yield
         except (sqlite3.OperationalError, OSError) as error:
             raise Unavailable(
-                f"the queue file {self._path} is not available: {error}", retry_after_s=1.0
+                f"the queue file {self._path} is not available: {error}",
+                retry_after_s=1.0,
+                fix=_in_the_way(self._path),
             ) from error
         except sqlite3.DatabaseError as error:
             raise damaged(self._path, error) from error
+
+
+def _in_the_way(path: Path) -> str:
+    """What to do when a folder lies where SQLite has a file."""
+    places = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+    folders = [str(place) for place in places if place.is_dir()]
+    return f"move away the folder {', '.join(folders)}" if folders else ""
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
+import tempfile
+from pathlib import Path
 
+import pytest
+
+from mlplatform.errors import Unavailable
 from mlplatform.local import ports
 
 
@@ -37,3 +44,21 @@ def test_no_port_is_given_twice() -> None:
 
     assert 20 == len(set(chosen.values()))
     assert again["a"] != again["b"]
+
+
+def test_something_else_in_the_place_of_a_claim_is_gone_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder in the place of one file costs that port; a file in the folder's place is named."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"mlplatform-ports-{os.getuid()}"
+    usual = ports.choose({"one": 0})["one"]
+    (folder / str(usual)).mkdir(parents=True)
+    with contextlib.ExitStack() as claims:
+        other = ports.choose({"one": usual}, claims=claims)["one"]
+    shutil.rmtree(folder)
+    folder.touch()
+    with contextlib.ExitStack() as claims, pytest.raises(Unavailable, match=str(folder)):
+        ports.choose({"one": 0}, claims=claims)
+
+    assert usual != other
