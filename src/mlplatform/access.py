@@ -4,12 +4,16 @@ A token file (YAML or JSON, a mounted Secret on a cluster) lists callers. Only t
 token is stored: tokens are 256 random bits, so a plain digest can't be searched. Comparison is
 constant-time over every entry. The file is read once; a changed file needs a restart (a rolling one
 on a cluster).
+
+The token of a training run stands in no file: the data API makes it with the lease and knows it by
+the run's id, which it begins with.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from enum import StrEnum
@@ -22,6 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlplatform import strict_yaml
 from mlplatform.errors import Forbidden, InvalidInput, SettingsError, Unauthenticated
 
+_RUN_TOKEN = re.compile(r"run-([0-9a-f]{32})-[A-Za-z0-9_-]{43}")
+
 
 class Role(StrEnum):
     """What a caller may do. A role allows only what its line says; `admin` allows everything."""
@@ -30,7 +36,8 @@ class Role(StrEnum):
     READER = "reader"  # read datasets, models, quarantine
     WRITER = "writer"  # add rows and labels
     SERVING = "serving"  # read promotions, report outboxes
-    TRAINER = "trainer"  # read datasets, register and propose versions
+    TRAINER = "trainer"  # start trainings, take a lease, which gives a run its own token
+    RUN = "run"  # read a pipeline's datasets, register and propose its versions; never in a file
     APPROVER = "approver"  # approve, promote, roll back
     ADMIN = "admin"  # everything
 
@@ -48,6 +55,7 @@ class Caller(BaseModel):
         default=("*",), description="Pipelines this caller may touch; `*` means all."
     )
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hex SHA-256 of the token.")
+    run: str = Field(default="", description="The one run that this token is for; empty: none.")
 
     def may(self, roles: Sequence[Role], pipeline: str | None = None) -> bool:
         """Whether the caller has one of `roles` (or is admin), for `pipeline` if one is named."""
@@ -56,12 +64,21 @@ class Caller(BaseModel):
 
     def require(self, roles: Sequence[Role], pipeline: str | None = None) -> None:
         """Raise Forbidden unless `may`."""
-        if not self.may(roles, pipeline):
-            needed = " or ".join(roles)
-            on = f" on pipeline '{pipeline}'" if pipeline else ""
+        if self.may(roles, pipeline):
+            return
+        if self.run and pipeline is not None and pipeline not in self.pipelines:
             raise Forbidden(
-                f"'{self.name}' may not do this: it needs role {needed}{on}", field="authorization"
+                f"this token is for a run of pipeline '{self.pipelines[0]}', not for '{pipeline}'",
+                field="authorization",
             )
+        needed = " or ".join(roles)
+        on = f" on pipeline '{pipeline}'" if pipeline else ""
+        lease = Role.RUN in roles and Role.TRAINER in self.roles
+        raise Forbidden(
+            f"'{self.name}' may not do this: it needs role {needed}{on}",
+            field="authorization",
+            fix="take the pipeline's lease: its answer has the token of the run" if lease else "",
+        )
 
 
 ANONYMOUS = Caller(name="anonymous", roles=(Role.PREDICT,), sha256="0" * 64)
@@ -98,14 +115,7 @@ class AccessList:
 
     def authenticate(self, authorization: str | None) -> Caller:
         """The caller behind an `Authorization: Bearer …` header. Raises Unauthenticated."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated(
-                "a bearer token is needed",
-                field="authorization",
-                fix="send 'Authorization: Bearer <token>'",
-            )
-        caller = self._find(digest(token.strip()))
+        caller = self._find(digest(bearer(authorization)))
         if caller is None:
             raise Unauthenticated("this token is unknown", field="authorization")
         return caller
@@ -118,6 +128,18 @@ class AccessList:
         return found
 
 
+def bearer(authorization: str | None) -> str:
+    """The token of an `Authorization: Bearer …` header. Raises Unauthenticated."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated(
+            "a bearer token is needed",
+            field="authorization",
+            fix="send 'Authorization: Bearer <token>'",
+        )
+    return token.strip()
+
+
 def digest(token: str) -> str:
     """Hex SHA-256 of a token, the only form that is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -126,6 +148,17 @@ def digest(token: str) -> str:
 def new_token() -> str:
     """256 random bits, URL-safe."""
     return secrets.token_urlsafe(32)
+
+
+def new_run_token(run: str) -> str:
+    """A token of the run with that id (32 hex digits): the id, which is no secret, and 256 bits."""
+    return f"run-{run}-{new_token()}"
+
+
+def run_of(token: str) -> str | None:
+    """The id of the run that a token says it is of; None for the token of a file."""
+    found = _RUN_TOKEN.fullmatch(token)
+    return found[1] if found else None
 
 
 def _entries(document: Any, path: Path) -> list[Any]:
@@ -138,7 +171,7 @@ def _entries(document: Any, path: Path) -> list[Any]:
 
 def _caller(entry: Any, document: strict_yaml.YamlDocument, index: int) -> Caller:
     try:
-        return Caller.model_validate(entry)
+        caller = Caller.model_validate(entry)
     except ValidationError as error:
         name = entry.get("name", "?") if isinstance(entry, dict) else "?"
         first = error.errors()[0]
@@ -147,3 +180,12 @@ def _caller(entry: Any, document: strict_yaml.YamlDocument, index: int) -> Calle
         raise SettingsError(
             f"{place}: token '{name}': {where}: {first['msg']}", field="access.tokens_file"
         ) from error
+    if caller.run or Role.RUN in caller.roles:
+        what = "run" if caller.run else "roles"
+        raise SettingsError(
+            f"{document.place(('tokens', index, what))}: token '{caller.name}': {what}: a run gets"
+            " its token with the lease of its pipeline",
+            field="access.tokens_file",
+            fix="give role trainer, which may take the lease; or reader, to read datasets",
+        )
+    return caller

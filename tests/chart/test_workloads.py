@@ -256,6 +256,26 @@ def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None
             assert "POSTGRES" not in str(pod).upper(), found["metadata"]["name"]
 
 
+def test_the_trainers_token_can_be_dropped(workloads: Workloads) -> None:
+    """It comes as a variable of the one process of its pod, which begins anew without it.
+
+    A file of it, another process of the pod or a shell around ours would keep it readable.
+    """
+    pods = [pod for found, pod in workloads if "-trainer-" in found["metadata"]["name"]]
+    for pod in pods:
+        (container,) = containers(pod)
+
+        assert "command" not in container
+        assert not pod.get("shareProcessNamespace")
+        assert ["MLPLATFORM_DATAAPI__TOKEN"] == [
+            each["name"]
+            for each in container["env"]
+            if each.get("valueFrom", {}).get("secretKeyRef", {}).get("key") == "trainer"
+        ]
+        assert [] == [each["name"] for each in pod["volumes"] if "secret" in str(each).lower()]
+    assert pods
+
+
 def test_no_deadline_is_shorter_than_the_patience_of_what_runs(workloads: Workloads) -> None:
     """A Job that waits for others is given the time for it."""
     for found, pod in workloads:

@@ -91,7 +91,7 @@ def put(url: str, path: str, data: bytes) -> None:
 
 @dataclass(frozen=True)
 class Runs:
-    """Training runs of the caller `trainer`, with what they stored in MLflow."""
+    """A training run of each pipeline, with what it stored in MLflow."""
 
     api: Any  # tests/integration/dataapi/conftest.py
     mlflow: str
@@ -109,21 +109,21 @@ class Runs:
     def register(self, name: str, version: str, **changes: Any) -> ModelVersion:
         """Register a version, and no more."""
         facts = ModelFacts(**self.facts(name, version, **changes))
-        with self.api.client("trainer") as client:
+        with self.api.client(f"run of {name}") as client:
             return cast("ModelVersion", client.register(name, facts))
 
     def verified(self, name: str, *versions: str, **changes: Any) -> None:
         """Register and verify versions."""
         for version in versions:
             sha256 = self.register(name, version, **changes).manifest_sha256
-            with self.api.client("trainer") as client:
+            with self.api.client(f"run of {name}") as client:
                 client.mark_verified(name, version, manifest_sha256=sha256)
 
     def proposal(
         self, name: str, version: str, champion: str | None = None, **changes: Any
     ) -> dict[str, Any]:
         """A proposal whose gate report, with these changes, is in MLflow."""
-        with self.api.client("trainer") as client:
+        with self.api.client(f"run of {name}") as client:
             known = next(each for each in client.versions(name) if each.version == version)
         changes = {"champion": champion, **changes}
         report = gate_report(name, known.model_dump(), self.receipts[name], **changes)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, NoReturn
 
 import typer
+from pydantic import SecretStr
 
+from mlplatform.cli import process
 from mlplatform.cli.options import Pipeline
-from mlplatform.cli.process import begin, guarded
-from mlplatform.trainer import main
+from mlplatform.settings import Settings, variable
+from mlplatform.telemetry import logger
+from mlplatform.trainer.begin import begun
+from mlplatform.trainer.credentials import has_run_token
+
+TOKEN = variable("dataapi", "token")
+_log = logger("trainer")
 
 app = typer.Typer()
 
@@ -22,5 +32,34 @@ def trainer(
 
     Ends with 0 when a version was proposed, with 1 when it failed or was refused.
     """
-    settings = begin("trainer")
-    guarded(lambda: main.run(settings, name, reason=why))
+    settings = process.begin("trainer")
+    process.guarded(lambda: _run(settings, name, why))
+
+
+def _run(settings: Settings, name: str, why: str) -> None:
+    if has_run_token(settings):
+        # Loaded by name: what a training imports takes seconds, which the first of the two
+        # processes would spend for nothing.
+        import_module("mlplatform.trainer.main").run(settings, name, reason=why)
+        return
+    given = [variable for variable in os.environ if variable.upper() == TOKEN]
+    if settings.dataapi.token is not None and not given:
+        _log.warning(
+            "the trainer's token is in a file, which the pipeline's code can read",
+            fix=f"give it as {TOKEN}",
+        )
+    with begun(settings, name) as token:
+        _begin_anew(token, without=given)
+
+
+def _begin_anew(token: SecretStr, *, without: list[str]) -> NoReturn:
+    """The same program in the same process, with the run's token in place of the trainer's.
+
+    What a process was started with stays readable in it (/proc/self/environ, its memory), whatever
+    it forgets. After an exec neither has been there.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    environment[TOKEN] = token.get_secret_value()
+    os.execve(  # noqa: S606  (no shell is involved)
+        sys.executable, [sys.executable, *sys.orig_argv[1:]], environment
+    )

@@ -23,7 +23,7 @@ from mlplatform.contracts.balance import BalanceSheet
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
 from mlplatform.contracts.imports import ImportResult
 from mlplatform.contracts.labels import LabelsResult, RowLabel
-from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRequest
+from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRenewal, LeaseRequest
 from mlplatform.contracts.ledger import LedgerEntry
 from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
@@ -115,15 +115,27 @@ class DataApi:
     # Trainings
 
     def take_lease(self, name: str, holder: str, *, ttl_s: float) -> Lease:
-        """Take the right to train for `ttl_s` seconds, or renew it.
+        """Take the right to train for `ttl_s` seconds; the answer has the token of the run.
 
+        The same holder may take it again: a token whose answer was lost is replaced by another.
         Raises Refused while another holder has it.
         """
         body = request(LeaseRequest, holder=holder, ttl_s=ttl_s)
         return parse(Lease, self._http.post(f"{_pipeline(name)}/lease", body))
 
-    def release_lease(self, name: str, holder: str) -> bool:
-        """Give the right to train back. False when the holder does not have it (any more)."""
+    def renew_lease(self, name: str, *, ttl_s: float) -> Lease:
+        """Renew the right to train, with the run's own token. Raises Unauthenticated once it ended.
+
+        The token lives as long as the lease.
+        """
+        body = request(LeaseRenewal, ttl_s=ttl_s)
+        return parse(Lease, self._http.put(f"{_pipeline(name)}/lease", body))
+
+    def release_lease(self, name: str, holder: str | None = None) -> bool:
+        """Give the right to train back: a holder's, or (None) that of the run whose token it is.
+
+        False when it has none (any more).
+        """
         answer = self._http.delete(f"{_pipeline(name)}/lease", holder=holder)
         return parse(LeaseReleased, answer).released
 

@@ -67,8 +67,9 @@ class JsonHttp:
         return _document(self.call("PUT", path, json=body.model_dump(mode="json")))
 
     def delete(self, path: str, **parameters: Any) -> Any:
-        """Delete what is at `path`, return the JSON answer."""
-        return _document(self.call("DELETE", path, params=parameters))
+        """Delete what is at `path`, return the JSON answer. Parameters may be None, as in `get`."""
+        given = {key: value for key, value in parameters.items() if value is not None}
+        return _document(self.call("DELETE", path, params=given))
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A response with a 2xx code.

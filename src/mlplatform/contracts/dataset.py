@@ -82,3 +82,4 @@ class Receipt(Frozen):
     )
     read_at: datetime
     caller: str
+    run: str = Field(default="", description="The training run that it was given to; empty: none.")

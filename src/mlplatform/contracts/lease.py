@@ -17,12 +17,25 @@ class LeaseRequest(Frozen):
     ttl_s: float = Field(gt=0, le=86_400)
 
 
+class LeaseRenewal(Frozen):
+    """For how many more seconds a run holds its lease."""
+
+    ttl_s: float = Field(gt=0, le=86_400)
+
+
 class Lease(FrozenAnswer):
     """Who trains a pipeline, and until when that is believed."""
 
     pipeline: str
     holder: str
+    run: str = Field(default="", description="The run that the lease was taken for.")
     expires_at: datetime
+    token: str = Field(
+        default="",
+        repr=False,
+        description="For this pipeline and run alone, until the lease ends. Only in the answer to"
+        " the call that took the lease; empty in renewals.",
+    )
 
 
 class LeaseReleased(FrozenAnswer):

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from mlplatform.access import AccessList
+from mlplatform.access import AccessList, Caller, bearer, run_of
 from mlplatform.dataapi.limits import RateLimit, too_large
+from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.errors import InvalidInput, PlatformError, TooLarge, Unauthenticated, UnknownName
 from mlplatform.telemetry import counter, histogram
 from mlplatform.web import docs_page, problem
@@ -38,12 +40,14 @@ class AdmissionMiddleware:
         app: ASGIApp,
         *,
         access: AccessList,
+        runs: RunTokens,
         limit: RateLimit,
         max_body_bytes: int,
         on_refusal: Note,
     ) -> None:
         self._app = app
         self._access = access
+        self._runs = runs
         self._limit = limit
         self._max_body_bytes = max_body_bytes
         self._on_refusal = on_refusal
@@ -56,26 +60,35 @@ class AdmissionMiddleware:
         exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._on_refusal)
         with structlog.contextvars.bound_contextvars(request_id=str(uuid7())):
             try:
-                self._admit(scope, exchange)
+                await self._admit(scope, exchange)
             except PlatformError as error:
                 self._on_refusal(exchange.caller, scope["path"], error)
                 await exchange.answer(error)
             else:
                 await exchange.run(self._app)
 
-    def _admit(self, scope: Scope, exchange: _Exchange) -> None:
+    async def _admit(self, scope: Scope, exchange: _Exchange) -> None:
         if scope["path"] in OPEN or docs_page.shows(scope["path"]):
             return
+        peer = (scope.get("client") or ("unknown",))[0]
         try:
-            caller = self._access.authenticate(authorization(scope["headers"]))
+            caller = await self._caller(authorization(scope["headers"]), peer)
         except Unauthenticated:
-            peer = (scope.get("client") or ("unknown",))[0]
             self._limit.take(f"address {peer}")
             raise
         exchange.caller = caller.name
-        self._limit.take(caller.name)
+        # Each run has a bucket of its own: code of one pipeline must not slow the others down.
+        self._limit.take(f"run {caller.run}" if caller.run else caller.name)
         scope.setdefault("state", {})["caller"] = caller
         structlog.contextvars.bind_contextvars(caller=caller.name)
+
+    async def _caller(self, header: str | None, peer: str) -> Caller:
+        token = bearer(header)
+        if run_of(token) is None:
+            return self._access.authenticate(header)
+        # Before the database is asked: who invents tokens must not keep it busy.
+        self._limit.take(f"runs of address {peer}")
+        return await run_in_threadpool(self._runs.authenticate, token)
 
 
 class _Exchange:

@@ -55,6 +55,7 @@ def create_app(collaborators: Collaborators) -> ASGIApp:
     return AdmissionMiddleware(
         inside(collaborators),
         access=collaborators.access,
+        runs=collaborators.runs,
         limit=collaborators.limit,
         max_body_bytes=collaborators.max_body_bytes,
         on_refusal=collaborators.gathered.note,

@@ -16,8 +16,8 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from mlplatform.access import Caller, Role
-from mlplatform.dataapi import act
-from mlplatform.database import ledger
+from mlplatform.dataapi import act, run_tokens
+from mlplatform.database import leases, ledger
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.sessions import Connection
@@ -47,11 +47,16 @@ class AuditLog:
         roles: Sequence[Role],
         pipeline: str | None,
     ) -> Generator[tuple[Entry, Connection]]:
-        """A change of the warehouse: one transaction for the block and its entry."""
+        """A change of the warehouse: one transaction for the block and its entry.
+
+        Of a run it holds the lease meanwhile; raises Unauthenticated when that has ended.
+        """
         with (
             self.attempt(caller, action, subject, roles=roles, pipeline=pipeline) as entry,
             self._warehouse.transaction() as connection,
         ):
+            if caller.run and not leases.hold(connection, caller.run):
+                raise run_tokens.ended()
             yield entry, connection
             self.enter(connection, entry)
 
@@ -81,7 +86,7 @@ class AuditLog:
         pipeline: str | None,
     ) -> Generator[Entry]:
         """An access whose block writes the entries of what went well; here only what did not."""
-        entry = Entry(caller.name, action, subject)
+        entry = Entry(caller.name, action, subject, run=caller.run)
         with self._noting_errors(entry):
             caller.require(roles, pipeline)
             yield entry

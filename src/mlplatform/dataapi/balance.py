@@ -21,7 +21,7 @@ from mlplatform.database.pools import StandbyRead
 from mlplatform.database.progress import Cursor
 from mlplatform.errors import Overloaded, StandbyLagging
 
-MAY = (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER)
+MAY = (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER)
 
 
 class Balance:

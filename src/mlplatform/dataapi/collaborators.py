@@ -22,6 +22,7 @@ from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.queue_offsets import QueueOffsets
+from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.dataapi.training import Training
 
 
@@ -45,6 +46,7 @@ class Collaborators:
     """
 
     access: AccessList
+    runs: RunTokens
     limit: RateLimit
     max_body_bytes: int
     stall_s: float

@@ -18,7 +18,7 @@ from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.telemetry import counter
 
-MAY = (Role.READER, Role.TRAINER)
+MAY = (Role.READER, Role.RUN)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class DatasetStream:
         attempt = self._audit.attempt(caller, "read", name, roles=MAY, pipeline=pipeline_of(name))
         with (
             attempt as entry,
-            self._store.open(name, self._request.query, caller=caller.name) as read,
+            self._store.open(name, self._request.query, caller=caller.name, run=caller.run) as read,
         ):
             self._enter_opened(entry, read)
             yield b""

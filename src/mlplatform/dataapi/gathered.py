@@ -113,7 +113,7 @@ class GatheredLog:
 
 
 def _kind(entry: Entry) -> Kind:
-    route = str(entry.detail.get("route", ""))
+    route = f"{entry.detail.get('route', '')} {entry.run}"
     return (entry.caller, entry.action, entry.subject, route, entry.outcome)
 
 

@@ -26,6 +26,7 @@ from mlplatform.dataapi.pools import Pools
 from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.queue_offsets import QueueOffsets
 from mlplatform.dataapi.readiness import Readiness
+from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
 from mlplatform.registry.store import ModelStore
@@ -69,6 +70,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     closing.callback(cluster.close)
     return Collaborators(
         access=AccessList.load(Path(tokens)),
+        runs=RunTokens(warehouse),
         limit=RateLimit(rate_per_s=dataapi.rate_per_s, burst=dataapi.burst),
         max_body_bytes=dataapi.max_body_bytes,
         stall_s=dataapi.stall_s,

@@ -32,7 +32,7 @@ from mlplatform.errors import InvalidInput, Refused, UnknownName
 from mlplatform.registry.store import ModelStore
 
 MAY: dict[Action, tuple[Role, ...]] = {
-    "propose": (Role.TRAINER,),
+    "propose": (Role.RUN,),
     "approve": (Role.APPROVER,),
     "promote": (Role.APPROVER,),
     "rollback": (Role.APPROVER,),
@@ -82,7 +82,7 @@ class Models:
         The same facts may be sent again; others of the same version are refused.
         """
         with self._audit.change(
-            caller, "register", pipeline, roles=[Role.TRAINER], pipeline=pipeline
+            caller, "register", pipeline, roles=[Role.RUN], pipeline=pipeline
         ) as (entry, connection):
             entry.detail = {"version": facts.version, "receipt": facts.receipt_id}
             pipelines.find(connection, pipeline, lock=True)
@@ -93,7 +93,7 @@ class Models:
     ) -> ModelVersion:
         """A version's files were downloaded again and are what the manifest says."""
         with self._audit.change(
-            caller, "verify", pipeline, roles=[Role.TRAINER], pipeline=pipeline
+            caller, "verify", pipeline, roles=[Role.RUN], pipeline=pipeline
         ) as (entry, connection):
             entry.detail = {"version": number}
             pipelines.find(connection, pipeline, lock=True)
@@ -186,7 +186,7 @@ def _claim(
     return Claim(
         version=version,
         receipt=receipts.find(connection, version.receipt_id),
-        caller=caller.name,
+        caller=caller,
         gate_digest=request.gate_digest or "",
         champion=request.champion,
         # Judged by another definition, it waits for a person: see _approved.

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlplatform.access import Caller
 from mlplatform.contracts.dataset import Receipt
 from mlplatform.contracts.gate_report import GateReport, JudgedGate
 from mlplatform.contracts.model import ModelFile
@@ -51,7 +52,7 @@ class Claim:
 
     version: ModelVersion
     receipt: Receipt
-    caller: str
+    caller: Caller
     gate_digest: str
     champion: str | None  # that it was compared with
     gates: Sequence[Gate] | None  # of the applied definition; None: judged by another one
@@ -118,11 +119,20 @@ def require_facts(report: GateReport, claim: Claim) -> None:
             raise Refused(
                 f"the gate report says {field} {said}, the record says {known}", field=field
             )
-    if receipt.caller != claim.caller:
-        raise Refused(
-            f"receipt '{receipt.id}' was given to '{receipt.caller}', not to '{claim.caller}'",
-            field="receipt",
-        )
+    _require_own(receipt, claim.caller)
+
+
+def _require_own(receipt: Receipt, caller: Caller) -> None:
+    """A version is proposed by the run that read its dataset; where there is none, by the caller.
+
+    Two runs that the same caller began have its name in common, so between runs it does not count.
+    """
+    if caller.run or receipt.run:
+        to, by = (f"run '{run}'" if run else "no run" for run in (receipt.run, caller.run))
+    else:
+        to, by = f"'{receipt.caller}'", f"'{caller.name}'"
+    if to != by:
+        raise Refused(f"receipt '{receipt.id}' was given to {to}, not to {by}", field="receipt")
 
 
 def require_passed(report: GateReport, gates: Sequence[Gate] | None) -> None:

@@ -30,7 +30,7 @@ class Quarantine:
             caller,
             "read",
             subject,
-            roles=[Role.READER, Role.TRAINER, Role.WRITER],
+            roles=[Role.READER, Role.WRITER],
             pipeline=pipeline,
         ) as entry:
             mine = None if "*" in caller.pipelines else list(caller.pipelines)

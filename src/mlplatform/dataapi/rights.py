@@ -24,23 +24,24 @@ class Right:
     roles: tuple[Role, ...] = ()
 
 
-LIST_DATASETS = Right("view", "list datasets", (Role.READER, Role.TRAINER))
-READ_DATASET = Right("read", "read datasets", (Role.READER, Role.TRAINER))
-VIEW_RECEIPT = Right("view", "see receipts of datasets", (Role.READER, Role.TRAINER))
+LIST_DATASETS = Right("view", "list datasets", (Role.READER, Role.RUN))
+READ_DATASET = Right("read", "read datasets", (Role.READER, Role.RUN))
+VIEW_RECEIPT = Right("view", "see receipts of datasets", (Role.READER, Role.RUN))
 ADD_ROWS = Right("write", "add rows", (Role.WRITER,))
 ADD_LABELS = Right("label", "add labels", (Role.WRITER,))
-READ_QUARANTINE = Right("read", "read the quarantine", (Role.READER, Role.TRAINER, Role.WRITER))
+READ_QUARANTINE = Right("read", "read the quarantine", (Role.READER, Role.WRITER))
 REDRIVE = Right("redrive", "have quarantined rows tried again", (Role.WRITER,))
 APPLY = Right("apply", "apply pipelines")
 VIEW_PIPELINE = Right("view", "see pipelines and the progress of their features", WORKERS)
-LEASE = Right("lease", "take and renew the training lease", (Role.TRAINER,))
-RELEASE = Right("release", "give the training lease back", (Role.TRAINER,))
+LEASE = Right("lease", "take the training lease", (Role.TRAINER,))
+RENEW = Right("renew", "renew the training lease", (Role.RUN,))
+RELEASE = Right("release", "give the training lease back", (Role.TRAINER, Role.RUN))
 START_RUN = Right("run", "start trainings", (Role.TRAINER, Role.APPROVER))
 VIEW_RUNS = Right("view", "see trainings", WORKERS)
 VIEW_MODEL = Right("view", "see models: versions, promotions, what serves", WORKERS)
-REGISTER = Right("register", "register versions", (Role.TRAINER,))
-VERIFY = Right("verify", "report versions as verified", (Role.TRAINER,))
-PROPOSE = Right("propose", "propose versions", (Role.TRAINER,))
+REGISTER = Right("register", "register versions", (Role.RUN,))
+VERIFY = Right("verify", "report versions as verified", (Role.RUN,))
+PROPOSE = Right("propose", "propose versions", (Role.RUN,))
 DECIDE = Right("decide", "approve, promote, roll back, withdraw, reject", (Role.APPROVER,))
 REPORT_OUTBOX = Right("report", "report an outbox", (Role.SERVING,))
 VIEW_QUEUE = Right("view", "see the stored offsets of the queue")
@@ -48,6 +49,6 @@ RESET_QUEUE = Right("reset", "give up the stored offsets of the queue")
 VIEW_BALANCE = Right(
     "view",
     "see the balance",
-    (Role.READER, Role.TRAINER, Role.WRITER, Role.SERVING, Role.APPROVER),
+    (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER),
 )
 READ_LEDGER = Right("read", "read the ledger")

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from mlplatform.access import Caller, Role
 from mlplatform.cluster.interface import Cluster
-from mlplatform.contracts.lease import Lease, LeaseRequest
+from mlplatform.contracts.lease import Lease, LeaseRenewal, LeaseRequest
 from mlplatform.contracts.run import Run
+from mlplatform.dataapi import run_tokens
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pipelines import VIEWERS
 from mlplatform.database import leases, pipelines
 from mlplatform.database.pools import PrimaryPool
-from mlplatform.errors import Refused
+from mlplatform.errors import InvalidInput, Refused
 
 
 class Training:
@@ -24,26 +25,46 @@ class Training:
         self._cluster = cluster
 
     def take_lease(self, caller: Caller, pipeline: str, request: LeaseRequest) -> Lease:
-        """Take or renew the lease of a pipeline for `ttl_s` seconds.
+        """Take the lease of a pipeline for `ttl_s` seconds; the answer has the run's token.
 
-        Raises Refused while another holder's lasts.
+        Raises Refused while another holder's lasts. The same holder gets a new run and token.
         """
-        with (
-            self._audit.viewing(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
-            self._warehouse.transaction() as connection,
-        ):
-            pipelines.find(connection, pipeline)
-            lease = leases.take(connection, pipeline, request)
+        with self._audit.change(
+            caller, "lease", pipeline, roles=[Role.TRAINER], pipeline=pipeline
+        ) as (entry, connection):
+            entry.detail = {"holder": request.holder}
+            definition = pipelines.find(connection, pipeline).parsed()
+            lease = run_tokens.begin(connection, caller, definition, request)
             if lease is None:
                 raise _taken(pipeline, leases.find(connection, pipeline))
+            entry.detail["run"] = lease.run
             return lease
 
-    def release_lease(self, caller: Caller, pipeline: str, holder: str) -> bool:
-        """Give a lease back. False when the holder has none (any more)."""
+    def renew_lease(self, caller: Caller, pipeline: str, request: LeaseRenewal) -> Lease:
+        """Renew a run's lease, and its token, for `ttl_s` seconds from now."""
         with (
-            self._audit.viewing(caller, pipeline, roles=[Role.TRAINER], pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=[Role.RUN], pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
+            if not caller.run:
+                raise InvalidInput(
+                    "a lease is renewed with the token of its run", field="authorization"
+                )
+            lease = leases.renew(connection, pipeline, caller.run, ttl_s=request.ttl_s)
+            if lease is None:
+                raise run_tokens.ended()
+            return lease
+
+    def release_lease(self, caller: Caller, pipeline: str, holder: str | None) -> bool:
+        """Give a lease back: a run its own, others that of `holder`. False when there is none."""
+        with self._audit.change(
+            caller, "release", pipeline, roles=[Role.TRAINER, Role.RUN], pipeline=pipeline
+        ) as (entry, connection):
+            if caller.run:
+                return leases.end(connection, pipeline, caller.run)
+            if holder is None:
+                raise InvalidInput("whose lease?", field="holder", fix="give the holder")
+            entry.detail = {"holder": holder}
             return leases.release(connection, pipeline, holder)
 
     def start(self, caller: Caller, pipeline: str, *, reason: str) -> str:

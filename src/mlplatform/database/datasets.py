@@ -40,6 +40,7 @@ class DatasetRead:
         position: standby.Position,
         *,
         caller: str,
+        run: str,
     ) -> None:
         self.receipt_id = str(uuid7())
         self.lsn = position.lsn
@@ -49,7 +50,7 @@ class DatasetRead:
         self._source = source
         self._query = query
         self._position = position
-        self._caller = caller
+        self._whose = {"caller": caller, "run": run}
         self._hash = ContentHash()
         self._exhausted = False
         self.schema, self._stream = session.stream(
@@ -90,7 +91,7 @@ class DatasetRead:
             rows=self._hash.rows,
             sha256=self._hash.hexdigest(),
             read_at=datetime.now(UTC),
-            caller=self._caller,
+            **self._whose,
         )
 
 
@@ -118,9 +119,12 @@ class DatasetStore:
         return self._source(name, digest).description
 
     @contextmanager
-    def open(self, name: str, query: DatasetQuery, *, caller: str) -> Generator[DatasetRead]:
-        """Begin to read. Nothing has been sent to a client yet when this raises.
+    def open(
+        self, name: str, query: DatasetQuery, *, caller: str, run: str = ""
+    ) -> Generator[DatasetRead]:
+        """Begin to read, for a training run or (empty) none.
 
+        Nothing has been sent to a client yet when this raises.
         Raises UnknownName and InvalidInput for what does not exist; StandbyUnproven, StandbyLagging
         and Unavailable (also for a mark that is not closed here yet) when another try makes sense;
         Overloaded when too many datasets are being read.
@@ -136,7 +140,7 @@ class DatasetStore:
             with closing(ArrowSession(address, name=replica.name)) as session:
                 proof = session.row(standby.PROOF)
                 position = standby.judge(proof, max_lag_bytes=replica.settings.max_lag_bytes)
-                yield DatasetRead(session, source, query, position, caller=caller)
+                yield DatasetRead(session, source, query, position, caller=caller, run=run)
         finally:
             self._slots.release()
 

@@ -35,6 +35,7 @@ class Entry:
     lsn: str | None = None
     outcome: str = "ok"
     detail: dict[str, Any] = field(default_factory=dict)
+    run: str = ""  # of a caller that is a training run; stands in the detail
 
 
 def enter(connection: Connection, entry: Entry) -> None:
@@ -46,9 +47,8 @@ def enter(connection: Connection, entry: Entry) -> None:
     values = {name: getattr(entry, name) for name in ("action", "rows", "lsn", "outcome")}
     values |= {name: printable(getattr(entry, name)) for name in ("caller", "subject")}
     columns = None if entry.columns is None else [printable(name) for name in entry.columns]
-    connection.execute(
-        SQL["enter"], {**values, "columns": columns, "detail": Jsonb(printable_value(entry.detail))}
-    )
+    detail = printable_value(entry.detail | ({"run": entry.run} if entry.run else {}))
+    connection.execute(SQL["enter"], {**values, "columns": columns, "detail": Jsonb(detail)})
 
 
 def latest(connection: Connection, *, limit: int, subject: str | None = None) -> list[LedgerEntry]:

@@ -47,6 +47,16 @@ def orderly_end() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def put_off_sigterm() -> None:
+    """From now on SIGTERM waits for `take_sigterm`, also across an exec."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def take_sigterm() -> None:
+    """SIGTERM is taken again, one that came meanwhile at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 def begin_time_limit(seconds: float, run: str, *, grace_s: float) -> None:
     """From now on the block of `orderly_end` may take this long; `run` is its id in MLflow.
 

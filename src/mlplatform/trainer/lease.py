@@ -1,8 +1,9 @@
 """One training per pipeline at a time, whoever started it.
 
-The data API keeps the lease; a thread renews it while the run lasts. A run that can't renew for a
-whole lease time has lost it: another one may have begun, so it must stop before it registers
-anything. `require` is called before every step for that.
+The data API keeps the lease, and gave the run its token when it was taken: with it a thread renews
+the lease while the run lasts. A run that can't renew for a whole lease time has lost it:
+another one may have begun, so it must stop before it registers anything. `require` is called before
+every step for that.
 
 The client must not retry by itself: a renewal that succeeds late would be counted from its first
 try, when another run may have begun in between.
@@ -16,50 +17,48 @@ from collections.abc import Callable
 from typing import Self
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.lease import Lease
 from mlplatform.errors import PlatformError, Refused, TryLater
 from mlplatform.retry import retry
 from mlplatform.telemetry import logger
 
-FIRST_S = 120.0
-"""How long the first call of a run may take.
-
-Nothing is held yet, and network policies let a new pod through only after a moment.
-"""
+TTL_S = 60.0
+"""How long a lease lasts without a renewal."""
+BEGIN_S = 45.0
+"""How long the first renewal may take: the lease that was taken before ends soon after."""
 _log = logger("trainer")
 
 
 class HeldLease:
-    """The right to train one pipeline; use as a context manager.
+    """A run's right to train its pipeline; use as a context manager. `api` has the run's token.
 
-    Entering raises Refused while another run holds it.
+    Entering renews it for the first time: raises Unauthenticated when it has ended meanwhile.
     """
 
     def __init__(
         self,
         api: DataApi,
         pipeline: str,
-        holder: str,
         *,
-        ttl_s: float = 60.0,
+        ttl_s: float = TTL_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api = api
         self._pipeline = pipeline
-        self._holder = holder
         self._ttl_s = ttl_s
         self._clock = clock
         self._sleep = sleep
         self._until = 0.0
         self._lost = ""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         retry(
-            self._take,
-            seconds=FIRST_S,
-            on_retry=lambda error: _log.warning("lease not taken yet", error=str(error)),
+            self._renew,
+            seconds=BEGIN_S,
+            on_retry=lambda error: _log.warning("lease not renewed yet", error=str(error)),
             clock=self._clock,
             sleep=self._sleep,
         )
@@ -70,9 +69,14 @@ class HeldLease:
         self._stop.set()
         self._thread.join()
         try:
-            self._api.release_lease(self._pipeline, self._holder)
+            self._api.release_lease(self._pipeline)
         except PlatformError as error:  # it runs out by itself
             _log.warning("lease not released", error=str(error), ttl_s=self._ttl_s)
+
+    @property
+    def record(self) -> Lease:
+        """The lease as the data API has it."""
+        return self._record
 
     def require(self) -> None:
         """Raise Refused when the lease is lost."""
@@ -82,16 +86,16 @@ class HeldLease:
                 fix="start it again",
             )
 
-    def _take(self) -> None:
+    def _renew(self) -> None:
         # Counted from before the call: the data API's own count can only begin later.
         begun = self._clock()
-        self._api.take_lease(self._pipeline, self._holder, ttl_s=self._ttl_s)
+        self._record = self._api.renew_lease(self._pipeline, ttl_s=self._ttl_s)
         self._until = begun + self._ttl_s
 
-    def _renew(self) -> None:
+    def _keep(self) -> None:
         while not self._stop.wait(self._ttl_s / 4):  # so three renewals may fail
             try:
-                self._take()
+                self._renew()
             except TryLater as error:
                 _log.warning("lease not renewed, will try again", error=str(error))
             except PlatformError as error:

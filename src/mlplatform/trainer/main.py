@@ -1,9 +1,10 @@
-"""The trainer's process: one training run of one pipeline, from data to a proposed version."""
+"""The trainer's process: one training run of one pipeline, from data to a proposed version.
+
+`mlplatform.trainer.begin` takes the lease before. What runs here has only the token of its run.
+"""
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,17 +15,16 @@ from pathlib import Path
 import structlog
 
 from mlplatform.client.dataapi import DataApi
-from mlplatform.contracts.request import new_request_id
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.trials import Trials
-from mlplatform.errors import SettingsError
 from mlplatform.registry.publish import Publisher
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import RegistrySettings, Settings, require, variable
+from mlplatform.settings import RegistrySettings, Settings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import logger
 from mlplatform.trainer.context import RunContext
-from mlplatform.trainer.interrupt import orderly_end
+from mlplatform.trainer.credentials import refuse_databases, require_run_token
+from mlplatform.trainer.interrupt import orderly_end, take_sigterm
 from mlplatform.trainer.lease import HeldLease
 from mlplatform.trainer.recording import recorded
 from mlplatform.trainer.report.summary import TrainingSummary
@@ -42,15 +42,15 @@ _log = logger("trainer")
 
 
 def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSummary:
-    """Train `pipeline` once; returns when the new version is proposed.
+    """Train `pipeline` once, with the token of its run; returns when the new version is proposed.
 
     Raises Refused when a gate or case does not hold (the report is in MLflow, nothing is
-    registered) or another run holds the lease, InvalidInput for data or code that can't be used,
-    TryLater when a server is away. However it ends, the lease is given back and the MLflow run says
-    how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
+    registered), InvalidInput for data or code that can't be used, TryLater when a server is away.
+    However it ends, the lease is given back and the MLflow run says how. SIGTERM and the
+    definition's `timeout_s` end it in the same orderly way.
     """
     refuse_databases(settings)
-    require(settings.dataapi.token, "dataapi", "token")
+    require_run_token(settings)
     serve_pages(settings.telemetry)
     with (
         structlog.contextvars.bound_contextvars(pipeline=pipeline),
@@ -66,42 +66,23 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
     return summary
 
 
-def refuse_databases(settings: Settings) -> None:
-    """Raise SettingsError that names every database address among the settings.
-
-    The trainer runs code of the pipeline's author: what it can't reach, that code can't reach.
-    """
-    given = [
-        variable("postgres", name)
-        for name in type(settings.postgres).model_fields
-        if name.endswith("_dsn") and getattr(settings.postgres, name) is not None
-    ]
-    if given:
-        raise SettingsError(
-            f"the trainer must hold no database credentials, and got {', '.join(given)}",
-            field=given[0],
-            fix="remove them from this process's environment and secrets; "
-            "training data comes through the data API",
-        )
-
-
 @contextmanager
 def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunContext]:
     """Everything that a run needs, closed in reverse: the MLflow run first, the lease later."""
     url, token, registry = settings.dataapi.url, settings.dataapi.token, settings.registry
-    holder = f"{socket.gethostname()}:{os.getpid()}:{new_request_id()}"
     with ExitStack() as stack:
         api = stack.enter_context(DataApi(url, token, retry_s=RETRY_S))
         store = stack.enter_context(ModelStore(registry.url, credentials=registry.credentials))
         plain = stack.enter_context(DataApi(url, token))  # HeldLease says why it must not retry
-        lease = stack.enter_context(HeldLease(plain, pipeline, holder))
+        lease = stack.enter_context(HeldLease(plain, pipeline))
+        take_sigterm()
         publisher = Publisher(registry.url, credentials=registry.credentials)
         timer = StepTimer(pipeline, check=lease.require)
         yield RunContext(
             folder=stack.enter_context(_scratch(settings.trainer.work)),
             api=api,
             store=store,
-            record=stack.enter_context(recorded(publisher, pipeline, timer, reason, holder)),
+            record=stack.enter_context(recorded(publisher, timer, reason, lease.record)),
             timer=timer,
             checkout=lambda commit: checkout(settings.source, ref=commit),
             started=datetime.now(UTC),

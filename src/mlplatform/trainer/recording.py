@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from mlplatform.contracts.lease import Lease
 from mlplatform.errors import PlatformError
 from mlplatform.registry.publish import MlflowRun, Publisher, Status
 from mlplatform.telemetry import logger
@@ -17,11 +18,15 @@ _log = logger("trainer")
 
 @contextmanager
 def recorded(
-    publisher: Publisher, pipeline: str, timer: StepTimer, reason: str, holder: str
+    publisher: Publisher, timer: StepTimer, reason: str, lease: Lease
 ) -> Iterator[MlflowRun]:
     """An MLflow run that ends as this block ends, with the durations of the steps."""
-    tags = {"pipeline": pipeline, "reason": reason or "not said", "holder": holder}
-    run = publisher.start(pipeline, name=f"{pipeline} {holder[-12:]}", tags=tags)
+    pipeline = lease.pipeline
+    tags = {"pipeline": pipeline, "reason": reason or "not said", "holder": lease.holder}
+    # By the tag `run` the MLflow run is found from the ledger and from receipts.
+    run = publisher.start(
+        pipeline, name=f"{pipeline} {lease.run[-12:]}", tags=tags | {"run": lease.run}
+    )
     with structlog.contextvars.bound_contextvars(run_id=run.id):
         try:
             yield run

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,15 +90,26 @@ class Api:
     url: str
     databases: Any
     collaborators: Collaborators
+    runs: dict[str, str] = field(default_factory=dict)
 
     def client(self, name: str) -> DataApi:
         """A client with the token of that caller."""
-        return DataApi(self.url, SecretStr(f"token-{name}"))
+        return DataApi(self.url, SecretStr(self.token(name)))
 
     def http(self, name: str) -> httpx.Client:
         """Plain HTTP with the token of that caller: what any program could send."""
-        headers = {"Authorization": f"Bearer token-{name}"}
+        headers = {"Authorization": f"Bearer {self.token(name)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+    def token(self, name: str) -> str:
+        """The token of a caller; `run of <pipeline>` is a training run, which is begun for it."""
+        pipeline = name.removeprefix("run of ")
+        if pipeline == name:
+            return f"token-{name}"
+        if pipeline not in self.runs:
+            with self.client("trainer") as client:
+                self.runs[pipeline] = client.take_lease(pipeline, "a run", ttl_s=3600).token
+        return self.runs[pipeline]
 
     def raw(self, caller: str, method: str, path: str, **options: Any) -> httpx.Response:
         """One call; the plain HTTP answer."""
@@ -319,7 +330,7 @@ def runs(start: Callable[..., Api], databases: Any, tmp_path: Path, mlflow: Any)
     api, receipts = start(databases, tmp_path, registry=mlflow.url), {}
     for name in ("manual-one", "auto-one"):
         api.featurise(name)
-        with api.client("trainer") as client:
+        with api.client(f"run of {name}") as client:
             receipts[name] = read_dataset(client, f"{name}.training", DatasetQuery()).receipt
     yield Runs(api, mlflow.url, receipts, {})
     for name in receipts:

@@ -57,7 +57,7 @@ def filled(api: Any) -> Any:
 
 def test_a_downloaded_dataset_matches_its_receipt(filled: Any) -> None:
     """The client gets every row, and a receipt of a standby with position, mark, rows and hash."""
-    with filled.client("trainer") as client:
+    with filled.client("run of manual-one") as client:
         found = download(client, "manual-one.training", DatasetQuery())
     proof = ContentHash()
     for batch in found.table.to_batches():
@@ -77,7 +77,7 @@ def test_a_downloaded_dataset_matches_its_receipt(filled: Any) -> None:
 
 def test_a_receipt_is_reproducible(filled: Any) -> None:
     """The same mark gives the same rows and hash, though rows and corrections were added since."""
-    with filled.client("trainer") as client:
+    with filled.client("run of manual-one") as client:
         first = download(client, "manual-one.training", DatasetQuery())
         label = {"request_id": first.table["request_id"][0].as_py(), "row": 0, "label": "rose"}
         filled.call("writer", "POST", "/v1/feedback", json={"labels": [label]})
@@ -182,7 +182,7 @@ def test_every_read_is_in_the_ledger(filled: Any) -> None:
 
     Refusals are entered with their class.
     """
-    with filled.client("trainer") as client:
+    with filled.client("run of manual-one") as client:
         found = download(client, "manual-one.training", DatasetQuery(columns=("width",)))
         with pytest.raises(UnknownName):
             client.dataset_rows("manual-one.nonsense", DatasetQuery())
@@ -273,7 +273,7 @@ def test_a_stream_that_ends_early_leaves_no_receipt(
     assert all(0 < entry["rows"] < ENOUGH for entry in last)
     for receipt in receipts:
         with pytest.raises(UnknownName, match="no receipt"):
-            api.call("trainer", "GET", f"/v1/receipts/{receipt}")
+            api.call("run of manual-one", "GET", f"/v1/receipts/{receipt}")
     assert [] == _sessions(api)
 
 
@@ -286,8 +286,8 @@ def test_a_primary_behind_the_reading_address_is_refused(
         "raw_replica_dsn": databases.dsn("reader", "raw"),
     }
     api = start(databases, tmp_path, postgres=to_primary)
-    answer = api.raw("trainer", "GET", TRAINING)
-    with api.client("trainer") as client, pytest.raises(StandbyUnproven, match="primary"):
+    answer = api.raw("run of manual-one", "GET", TRAINING)
+    with api.client("run of manual-one") as client, pytest.raises(StandbyUnproven, match="primary"):
         download(client, "manual-one.training", DatasetQuery(), deadline_s=0.1)
 
     assert 503 == answer.status_code
@@ -314,10 +314,10 @@ def test_a_lagging_standby_is_waited_for(
         primary.execute(
             "CREATE TABLE ballast AS SELECT md5(random()::text) FROM generate_series(1, 20000)"
         )
-        refused = api.raw("trainer", "GET", TRAINING)
+        refused = api.raw("run of manual-one", "GET", TRAINING)
         resume = threading.Timer(0.5, lambda: _resume(throwaway))
         resume.start()
-        with api.client("trainer") as client:
+        with api.client("run of manual-one") as client:
             found = download(client, "manual-one.training", DatasetQuery(), deadline_s=30)
         resume.join()
 
@@ -335,7 +335,7 @@ def _resume(cluster: Any) -> None:
 def _stream(api: Any) -> Iterator[httpx.Response]:
     path = "/v1/datasets/manual-one.features"
     with (
-        api.http("trainer") as http,
+        api.http("run of manual-one") as http,
         http.stream("GET", path, headers={"Accept": ARROW}) as answer,
     ):
         yield answer
@@ -425,7 +425,7 @@ def _relay(upstream: str, change: Callable[[bytes], bytes]) -> Iterator[DataApi]
         thread.start()
         try:
             with DataApi(
-                f"http://127.0.0.1:{server.server_address[1]}", SecretStr("token-trainer")
+                f"http://127.0.0.1:{server.server_address[1]}", SecretStr("token-reader")
             ) as client:
                 yield client
         finally:

@@ -26,9 +26,9 @@ def test_a_version_goes_from_registered_to_champion_and_back(runs: Any) -> None:
     runs.verified("manual-one", "1", "2")
     seen = [status(runs, "manual-one")]
     for caller, action, version in [
-        ("trainer", "propose", "1"),
+        ("run of manual-one", "propose", "1"),
         ("approver", "approve", "1"),
-        ("trainer", "propose", "2"),
+        ("run of manual-one", "propose", "2"),
         ("approver", "promote", "2"),
         ("approver", "rollback", None),
     ]:
@@ -57,8 +57,8 @@ def test_auto_approval_promotes_what_is_proposed(runs: Any) -> None:
     """With `approval: auto` a proposal becomes champion at once, also when it is sent twice."""
     runs.verified("auto-one", "1")
     path, body = "/v1/models/auto-one/promotions", runs.proposal("auto-one", "1")
-    done = runs.api.call("trainer", "POST", path, json=body)
-    again = runs.api.call("trainer", "POST", path, json=body)
+    done = runs.api.call("run of auto-one", "POST", path, json=body)
+    again = runs.api.call("run of auto-one", "POST", path, json=body)
 
     assert ("promote", "champion", "pipeline:auto") == (done["action"], done["state"], done["by"])
     assert done == again
@@ -77,14 +77,14 @@ def test_a_proposal_counts_only_against_the_champion_it_was_compared_with(runs: 
     """
     runs.verified("auto-one", "1", "2", "3")
     path, first = "/v1/models/auto-one/promotions", runs.proposal("auto-one", "2", "1")
-    runs.act("trainer", "auto-one", "propose", "1")
-    done = runs.api.call("trainer", "POST", path, json=first)
+    runs.act("run of auto-one", "auto-one", "propose", "1")
+    done = runs.api.call("run of auto-one", "POST", path, json=first)
     with pytest.raises(Refused, match="compared with version 1, and the champion is version 2 now"):
-        runs.api.call("trainer", "POST", path, json=runs.proposal("auto-one", "3", "1"))
+        runs.api.call("run of auto-one", "POST", path, json=runs.proposal("auto-one", "3", "1"))
     with pytest.raises(Refused, match="compared with none"):
-        runs.api.call("trainer", "POST", path, json=runs.proposal("auto-one", "3"))
+        runs.api.call("run of auto-one", "POST", path, json=runs.proposal("auto-one", "3"))
 
-    assert done == runs.api.call("trainer", "POST", path, json=first)
+    assert done == runs.api.call("run of auto-one", "POST", path, json=first)
     assert ("2", None, "1") == status(runs, "auto-one")
 
 
@@ -92,7 +92,7 @@ def test_the_longest_reason_is_promoted_at_once(runs: Any) -> None:
     """The entry of the promotion adds who proposed to a reason that is as long as it may be."""
     runs.verified("auto-one", "1")
     body = runs.proposal("auto-one", "1") | {"why": "x" * 2_000}
-    done = runs.api.call("trainer", "POST", "/v1/models/auto-one/promotions", json=body)
+    done = runs.api.call("run of auto-one", "POST", "/v1/models/auto-one/promotions", json=body)
 
     assert ("promote", "champion") == (done["action"], done["state"])
     assert "approval is auto; proposed by trainer: " + "x" * 2_000 == done["why"]
@@ -101,7 +101,7 @@ def test_the_longest_reason_is_promoted_at_once(runs: Any) -> None:
 def test_what_was_judged_by_another_definition_waits_for_a_person(runs: Any) -> None:
     """A version of an earlier commit stays a candidate, although approval is auto."""
     runs.verified("auto-one", "1", commit="an older one")
-    done = runs.act("trainer", "auto-one", "propose", "1")
+    done = runs.act("run of auto-one", "auto-one", "propose", "1")
 
     assert ("propose", "candidate") == (done["action"], done["state"])
     assert (None, "1", None) == status(runs, "auto-one")
@@ -113,11 +113,11 @@ def test_a_trainer_cannot_promote(runs: Any) -> None:
     Approve, promote, rollback and reject need the role approver.
     """
     runs.verified("manual-one", "1")
-    runs.act("trainer", "manual-one", "propose", "1")
+    runs.act("run of manual-one", "manual-one", "propose", "1")
     for action in ("approve", "promote", "rollback", "reject"):
         with pytest.raises(Forbidden, match="role approver"):
-            runs.act("trainer", "manual-one", action, "1")
-    with pytest.raises(Forbidden, match="role trainer"):
+            runs.act("run of manual-one", "manual-one", action, "1")
+    with pytest.raises(Forbidden, match="role run"):
         runs.act("approver", "manual-one", "propose", "1")
 
     assert (None, "1", None) == status(runs, "manual-one")
@@ -131,7 +131,7 @@ def test_of_two_at_once_one_becomes_champion(runs: Any) -> None:
     numbers = [str(number) for number in range(1, 7)]
     runs.verified("manual-one", *numbers)
     for number in numbers:
-        runs.act("trainer", "manual-one", "propose", number)
+        runs.act("run of manual-one", "manual-one", "propose", number)
         runs.act("approver", "manual-one", "approve", number)
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(lambda number: _attempt(runs, number), numbers))
@@ -157,7 +157,7 @@ def test_refused_steps_say_what_is_missing(runs: Any) -> None:
     """Each step that the state does not allow is refused with its reason, and nothing changes."""
     runs.register("manual-one", "1")
     for caller, action, reason in [
-        ("trainer", "propose", "not verified"),
+        ("run of manual-one", "propose", "not verified"),
         ("approver", "approve", "must be verified and proposed"),
         ("approver", "promote", "must be verified and proposed"),
         ("approver", "rollback", "must be verified and proposed"),
@@ -166,7 +166,7 @@ def test_refused_steps_say_what_is_missing(runs: Any) -> None:
             runs.act(caller, "manual-one", action, "1")
     with pytest.raises(Refused, match="another manifest"):
         runs.api.call(
-            "trainer",
+            "run of manual-one",
             "POST",
             "/v1/models/manual-one/versions/1/verified",
             json={"manifest_sha256": "f" * 64},
@@ -174,7 +174,7 @@ def test_refused_steps_say_what_is_missing(runs: Any) -> None:
     runs.verified("manual-one", "1")
     body = {"action": "propose", "version": "1", "why": "no report"}
     with pytest.raises(Refused, match="gate report is missing"):
-        runs.api.call("trainer", "POST", "/v1/models/manual-one/promotions", json=body)
+        runs.api.call("run of manual-one", "POST", "/v1/models/manual-one/promotions", json=body)
     with pytest.raises(Refused, match="no champion before"):
         runs.act("approver", "manual-one", "rollback")
     with pytest.raises(InvalidInput, match="version is missing"):
@@ -183,7 +183,7 @@ def test_refused_steps_say_what_is_missing(runs: Any) -> None:
         runs.act("approver", "manual-one", "promote", "7")
     runs.act("approver", "manual-one", "reject", "1")
     with pytest.raises(Refused, match="rejected"):
-        runs.act("trainer", "manual-one", "propose", "1")
+        runs.act("run of manual-one", "manual-one", "propose", "1")
 
     assert [("reject", "rejected")] == [
         (entry["action"], entry["state"])
@@ -194,20 +194,20 @@ def test_refused_steps_say_what_is_missing(runs: Any) -> None:
 def test_a_first_champion_can_be_withdrawn(runs: Any) -> None:
     """Nothing serves then, the record and the ledger say why, and the version can be rejected."""
     runs.verified("manual-one", "1", "2")
-    runs.act("trainer", "manual-one", "propose", "1")
+    runs.act("run of manual-one", "manual-one", "propose", "1")
     runs.act("approver", "manual-one", "approve", "1")
     with pytest.raises(Refused, match="withdraw it"):
         runs.act("approver", "manual-one", "reject", "1")
     with pytest.raises(Refused, match="withdraw the champion"):
         runs.act("approver", "manual-one", "rollback")
     with pytest.raises(Forbidden):
-        runs.act("trainer", "manual-one", "withdraw")
+        runs.act("run of manual-one", "manual-one", "withdraw")
     runs.act("approver", "manual-one", "withdraw")
     found = runs.api.call("serving", "GET", "/v1/models/manual-one")
     with pytest.raises(Refused, match="no version serves"):
         runs.act("approver", "manual-one", "withdraw")
     runs.act("approver", "manual-one", "reject", "1")
-    runs.act("trainer", "manual-one", "propose", "2")
+    runs.act("run of manual-one", "manual-one", "propose", "2")
     runs.act("approver", "manual-one", "approve", "2")
     entered = runs.api.call("admin", "GET", "/v1/ledger")
 

@@ -107,7 +107,7 @@ def test_a_failure_of_etl_is_shown_until_the_pipeline_is_applied_again(api: Any)
 
 
 def test_one_training_at_a_time(api: Any) -> None:
-    """A lease is for one holder until it ends or is given back; its holder may renew it.
+    """A lease is for one holder until it ends or is given back; its holder may take it again.
 
     A run is refused while it lasts.
     """

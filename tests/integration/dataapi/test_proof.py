@@ -15,12 +15,13 @@ from mlplatform.errors import PlatformError, Refused, Unavailable
 
 NAME = "auto-one"
 PATH = f"/v1/models/{NAME}/promotions"
+RUN = f"run of {NAME}"
 
 
 def refusal(runs: Any, body: dict[str, Any]) -> tuple[str, str]:
     """Class and field of the error that a proposal ends with; the version must not move."""
     with pytest.raises(PlatformError) as raised:
-        runs.api.call("trainer", "POST", PATH, json=body)
+        runs.api.call(RUN, "POST", PATH, json=body)
     found = runs.api.call("reader", "GET", f"/v1/models/{NAME}/versions")[0]
 
     assert ("verified", None) == (found["state"], found["gate_digest"])
@@ -52,7 +53,7 @@ def test_a_report_of_something_else_is_refused_by_field(runs: Any) -> None:
         for what, (changes, _) in REPORTS.items()
     }
     outcomes = [entry["outcome"] for entry in runs.api.ledger(action="propose")]
-    done = runs.api.call("trainer", "POST", PATH, json=runs.proposal(NAME, "1"))
+    done = runs.api.call(RUN, "POST", PATH, json=runs.proposal(NAME, "1"))
 
     assert {what: ("Refused", field) for what, (_, field) in REPORTS.items()} == found
     assert ["Refused"] * len(REPORTS) == outcomes
@@ -91,9 +92,9 @@ def test_facts_that_mlflow_does_not_know_are_refused(runs: Any) -> None:
     digest = store_report(runs.mlflow, other["artifacts"], report)
     body = {"action": "propose", "version": "1", "why": "test", "gate_digest": digest}
     invented = runs.facts(NAME, "1") | {"version": "7"}
-    runs.api.call("trainer", "POST", f"/v1/models/{NAME}/versions", json=invented)
+    runs.api.call(RUN, "POST", f"/v1/models/{NAME}/versions", json=invented)
     verified = {"manifest_sha256": invented["manifest_sha256"]}
-    runs.api.call("trainer", "POST", f"/v1/models/{NAME}/versions/7/verified", json=verified)
+    runs.api.call(RUN, "POST", f"/v1/models/{NAME}/versions/7/verified", json=verified)
 
     assert ("Refused", "run_id") == refusal(runs, body)
     assert ("Refused", "version") == refusal(runs, body | {"version": "7"})
@@ -117,10 +118,11 @@ def test_while_mlflow_is_away_a_proposal_can_be_tried_again(
     body = runs.proposal(NAME, "1")
     (tmp_path / "lonely").mkdir()
     lonely = start(databases, tmp_path / "lonely")
-    answer = lonely.raw("trainer", "POST", PATH, json=body)
+    lonely.runs.update(runs.api.runs)
+    answer = lonely.raw(RUN, "POST", PATH, json=body)
     with pytest.raises(Unavailable, match="MLflow"):
-        lonely.call("trainer", "POST", PATH, json=body)
-    done = runs.api.call("trainer", "POST", PATH, json=body)
+        lonely.call(RUN, "POST", PATH, json=body)
+    done = runs.api.call(RUN, "POST", PATH, json=body)
 
     assert (503, True) == (answer.status_code, "Retry-After" in answer.headers)
     assert "champion" == done["state"]
@@ -140,7 +142,7 @@ def test_a_manual_candidate_is_checked_as_well(runs: Any) -> None:
     path = "/v1/models/manual-one/promotions"
     body = runs.proposal("manual-one", "1", passed=False)
     with pytest.raises(Refused, match="did not pass"):
-        runs.api.call("trainer", "POST", path, json=body)
-    done = runs.act("trainer", "manual-one", "propose", "1")
+        runs.api.call("run of manual-one", "POST", path, json=body)
+    done = runs.act("run of manual-one", "manual-one", "propose", "1")
 
     assert ("propose", "candidate") == (done["action"], done["state"])

@@ -41,6 +41,7 @@ from mlplatform.settings import (
     TrainerSettings,
 )
 from mlplatform.source.checkout import checkout
+from mlplatform.trainer.begin import begun
 from mlplatform.trainer.main import run
 from mlplatform.trainer.report.summary import TrainingSummary
 
@@ -197,7 +198,10 @@ class Bank:
 
     def train(self, **changes: Any) -> TrainingSummary:
         """One run of the trainer, as its process does it."""
-        return run(self.settings.model_copy(update=changes), self.name, reason="test")
+        settings = self.settings.model_copy(update=changes)
+        with begun(settings, self.name) as token:
+            dataapi = settings.dataapi.model_copy(update={"token": token})
+            return run(settings.model_copy(update={"dataapi": dataapi}), self.name, reason="test")
 
     def status(self) -> ModelStatus:
         """What serves and what waits."""
@@ -213,6 +217,15 @@ class Bank:
         """Take the lease as another run would. Raises Refused while it is held."""
         with self.client("trainer") as client:
             client.take_lease(self.name, holder, ttl_s=ttl_s)
+
+    def is_free(self) -> bool:
+        """Whether no run holds the lease."""
+        with self.databases.connect("dataapi", "warehouse") as connection:
+            found = connection.execute(
+                "SELECT 1 FROM control.leases WHERE pipeline = %s AND expires_at > now()",
+                [self.name],
+            )
+            return found.fetchone() is None
 
     def runs(self) -> list[dict[str, Any]]:
         """The pipeline's MLflow runs, latest first."""

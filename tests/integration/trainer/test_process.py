@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,16 +12,41 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from mlplatform.client.dataapi import DataApi
+from mlplatform.errors import Unauthenticated
 from mlplatform.settings import Settings
 
-CHILD = """
-import sys
-from mlplatform import settings, telemetry
-from mlplatform.trainer.main import run
-loaded = settings.load()
-telemetry.configure(loaded.telemetry, process="trainer")
-run(loaded, sys.argv[1], reason="test")
+SPY = """
+import json, os, pathlib, re
+
+def holds(data, head, tail):
+    # In two parts: what is searched for must not stand whole in the memory that is searched.
+    return any(data[found.end():].startswith(tail) for found in re.finditer(head, data))
+
+def memory(head, tail):
+    with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as file:
+        for line in maps:
+            first, last = (int(word, 16) for word in line.split()[0].split("-"))
+            if "r" in line.split()[1] and "[v" not in line:
+                file.seek(first)
+                try:
+                    if holds(file.read(last - first), head, tail):
+                        return True
+                except OSError:
+                    continue
+    return False
+
+def seen(head, tail):
+    environment = json.dumps(dict(os.environ)).encode()
+    files = [pathlib.Path("/proc/self", name).read_bytes() for name in ("environ", "cmdline")]
+    return [holds(data, head, tail) for data in (environment, *files)] + [memory(head, tail)]
+
+found = {{"trainer": seen(b"token-tr", b"ainer"), "run": seen(b"run-0[0-9a-f]{{31}}", b"-")}}
+found["token"] = os.environ["MLPLATFORM_DATAAPI__TOKEN"]
+pathlib.Path({mark!r}).write_text(json.dumps(found))
+raise ValueError("seen enough")
 """
 SLOW = """
 import pathlib, time
@@ -61,7 +87,7 @@ def _environment(settings: Settings, **more: str) -> dict[str, str]:
 def _start(bank: Any, log: Path, **more: str) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-c", CHILD, bank.name],
+            [sys.executable, "-m", "mlplatform", "trainer", bank.name, "--why", "test"],
             env=_environment(bank.settings, **more),
             stderr=file,
             stdout=subprocess.PIPE,
@@ -122,6 +148,40 @@ def test_a_run_that_can_not_be_interrupted_is_ended(bank: Any, tmp_path: Path, m
     assert -signal.SIGKILL == child.returncode, log[-2000:]
     assert ("FAILED", reason) == (run["info"]["status"], tags["failure"])
     assert f'"error": "{reason}"' in log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_code_of_a_pipeline_does_not_find_the_trainers_token(bank: Any, tmp_path: Path) -> None:
+    """model.py finds the token of its own run, dead afterwards, and no other.
+
+    Not in the environment, nor in what the kernel keeps of it, nor anywhere in the memory.
+    """
+    mark = tmp_path / "mark"
+    bank.apply(model=SPY.format(mark=str(mark)))
+    _start(bank, tmp_path / "log").communicate(timeout=DEADLINE_S)
+    found = json.loads(mark.read_text())
+
+    assert [True, True, False, True] == found["run"]
+    assert [False, False, False, False] == found["trainer"]
+    with (
+        DataApi(bank.settings.dataapi.url, SecretStr(found["token"])) as late,
+        pytest.raises(Unauthenticated, match="no run has this token"),
+    ):
+        late.pipeline(bank.name)
+
+
+def test_sigterm_before_the_run_has_begun_gives_the_lease_back(bank: Any, tmp_path: Path) -> None:
+    """However early it comes: the next training need not wait until the lease expires."""
+    child = _start(bank, tmp_path / "log")
+    deadline = time.monotonic() + DEADLINE_S
+    while bank.is_free():
+        assert time.monotonic() < deadline
+        assert child.poll() is None, (tmp_path / "log").read_text()[-2000:]
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=DEADLINE_S)
+
+    assert child.returncode == 128 + signal.SIGTERM
+    assert bank.is_free()
 
 
 def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:

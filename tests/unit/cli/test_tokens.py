@@ -38,6 +38,7 @@ def test_plain_output_is_yaml_for_the_file(capsys: pytest.CaptureFixture[str]) -
     ("name", "role", "said"),
     [
         ("bot", "king", "no role 'king'"),
+        ("bot", "run", "no role .run."),
         ("", "admin", "is not a name"),
         ("a b", "admin", "is not a name"),
     ],

@@ -39,6 +39,7 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
     "GET /v1/pipelines/{name}": lambda api: api.pipeline("churn"),
     "GET /v1/pipelines/{name}/features/{digest}": lambda api: api.features_progress("churn", SHA),
     "POST /v1/pipelines/{name}/lease": lambda api: api.take_lease("churn", "me", ttl_s=5),
+    "PUT /v1/pipelines/{name}/lease": lambda api: api.renew_lease("churn", ttl_s=5),
     "DELETE /v1/pipelines/{name}/lease": lambda api: api.release_lease("churn", "me"),
     "POST /v1/pipelines/{name}/runs": lambda api: api.start_run("churn", reason="new labels"),
     "GET /v1/pipelines/{name}/runs": lambda api: api.runs("churn"),

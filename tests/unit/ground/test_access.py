@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mlplatform.access import AccessList, Caller, Role, digest, new_token
+from mlplatform.access import (
+    AccessList,
+    Caller,
+    Role,
+    digest,
+    new_run_token,
+    new_token,
+    run_of,
+)
 from mlplatform.errors import Forbidden, SettingsError, Unauthenticated
 
 
@@ -88,3 +96,41 @@ def test_file_keeps_no_token_in_clear(tmp_path: Path) -> None:
 
     assert token not in path.read_text()
     assert "ann" == AccessList.load(path).authenticate(f"bearer {token}").name
+
+
+def test_the_token_of_a_run_is_for_its_pipeline_only() -> None:
+    """Refusals name the pipeline that it is for; whoever begins runs is told where theirs are."""
+    own = Caller(name="t", roles=(Role.RUN,), pipelines=("a",), sha256="0" * 64, run="r")
+    trainer = Caller(name="t", roles=(Role.TRAINER,), sha256="0" * 64)
+    own.require([Role.READER, Role.RUN], "a")
+    with pytest.raises(Forbidden, match="for a run of pipeline 'a', not for 'b'"):
+        own.require([Role.RUN], "b")
+    with pytest.raises(Forbidden, match="needs role trainer on pipeline 'a'"):
+        own.require([Role.TRAINER], "a")
+    with pytest.raises(Forbidden, match="needs role reader or run on pipeline 'a'") as raised:
+        trainer.require([Role.READER, Role.RUN], "a")
+
+    assert raised.value.fix.startswith("take the pipeline's lease")
+
+
+def test_the_token_of_a_run_begins_with_its_id() -> None:
+    """Any other token has none."""
+    run = "0123456789abcdef" * 2
+    token = new_run_token(run)
+
+    assert run == run_of(token)
+    assert token != new_run_token(run)
+    assert [None] * 5 == [
+        run_of(other) for other in (new_token(), "", token[1:], token + "=", token.upper())
+    ]
+
+
+@pytest.mark.parametrize("entry", ["roles: [reader, run]", "roles: [reader], run: abc"])
+def test_no_file_gives_the_token_of_a_run(tmp_path: Path, entry: str) -> None:
+    """Role and run come with a lease alone; the refusal names the entry and the way out."""
+    path = tmp_path / "tokens.yaml"
+    path.write_text(f"tokens:\n- {{name: ann, {entry}, sha256: '{'0' * 64}'}}")
+    with pytest.raises(SettingsError, match=r"line 2: token 'ann': (roles|run): ") as raised:
+        AccessList.load(path)
+
+    assert "give role trainer" in raised.value.fix

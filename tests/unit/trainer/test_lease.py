@@ -5,27 +5,38 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mlplatform.errors import Refused, Unavailable
+from mlplatform.contracts.lease import Lease
+from mlplatform.errors import Refused, Unauthenticated, Unavailable
+from mlplatform.trainer.begin import take
 from mlplatform.trainer.lease import HeldLease
+
+LEASE = Lease(
+    pipeline="churn", holder="me", run="r", expires_at=datetime(2026, 1, 1, tzinfo=UTC), token="t"
+)
 
 
 class _Api:
     """Stands in for the data API's client: answers by a function, and keeps the calls."""
 
-    def __init__(self, answer: Callable[[int], Any]) -> None:
+    def __init__(self, answer: Callable[[int], Lease] = lambda _: LEASE) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self._answer = answer
 
-    def take_lease(self, name: str, holder: str, *, ttl_s: float) -> Any:
+    def take_lease(self, name: str, holder: str, *, ttl_s: float) -> Lease:
         self.calls.append(("take", name, holder, ttl_s))
         return self._answer(len(self.calls))
 
-    def release_lease(self, name: str, holder: str) -> bool:
-        self.calls.append(("release", name, holder))
+    def renew_lease(self, name: str, *, ttl_s: float) -> Lease:
+        self.calls.append(("renew", name, ttl_s))
+        return self._answer(len(self.calls))
+
+    def release_lease(self, name: str) -> bool:
+        self.calls.append(("release", name))
         return True
 
 
@@ -42,47 +53,76 @@ class _Clock:
         self.now += seconds
 
 
-def _lease(api: Any, *arguments: Any, **more: Any) -> HeldLease:
-    return HeldLease(api, *arguments, **more)
+def _lease(api: Any, **more: Any) -> HeldLease:
+    return HeldLease(api, "churn", **more)
 
 
-def test_a_lease_is_taken_and_given_back() -> None:
-    """Entering takes it for its holder; leaving gives it back, also after an error."""
-    api = _Api(lambda _: {})
+def _taken(api: Any, **more: Any) -> Lease:
+    return take(api, "churn", "me", **more)
+
+
+def test_a_lease_is_renewed_and_given_back() -> None:
+    """Entering renews what was taken for the run; leaving gives it back, also after an error."""
+    api = _Api()
 
     def fail() -> None:
-        with _lease(api, "churn", "me", ttl_s=60) as lease:
+        with _lease(api, ttl_s=60) as lease:
             lease.require()
+            assert lease.record is LEASE
             raise ValueError("odd")
 
     with pytest.raises(ValueError, match="odd"):
         fail()
 
-    assert [("take", "churn", "me", 60), ("release", "churn", "me")] == api.calls
+    assert [("renew", "churn", 60), ("release", "churn")] == api.calls
 
 
-def test_the_first_call_of_a_run_waits_longest() -> None:
-    """A data API that is away for a minute at the start is waited for; in the end the run fails."""
+def test_the_first_call_of_a_training_waits_longest() -> None:
+    """A data API that is away for a minute at the start is waited for; in the end it fails."""
+    clock, api = _Clock(), _Api(_away_until(80))
+    lease = _taken(api, clock=clock, sleep=clock.sleep)
+    late = _Clock()
+    with pytest.raises(Unavailable):
+        _taken(_Api(_away_until(1000)), clock=late, sleep=late.sleep)
+
+    assert (79, 120) == (clock.now, late.now)
+    assert ("t", ("take", "churn", "me", 60)) == (lease.token, api.calls[-1])
+
+
+def test_the_first_renewal_ends_before_the_lease() -> None:
+    """What another run may hold by then is not waited for."""
     clock = _Clock()
-
-    def answer(turn: int) -> Any:
-        if turn < 80:
-            raise Unavailable("no answer")
-        return {}
-
-    with _lease(_Api(answer), "churn", "me", clock=clock, sleep=clock.sleep) as lease:
+    with _lease(_Api(_away_until(30)), clock=clock, sleep=clock.sleep) as lease:
         lease.require()
     late = _Clock()
     with pytest.raises(Unavailable):
-        _lease(_Api(lambda _: answer(0)), "churn", "me", clock=late, sleep=late.sleep).__enter__()
+        _lease(_Api(_away_until(1000)), clock=late, sleep=late.sleep).__enter__()
 
-    assert (79, 120) == (clock.now, late.now)
+    assert (29, 45) == (clock.now, late.now)
+
+
+def _away_until(turn: int) -> Callable[[int], Lease]:
+    def answer(now: int) -> Lease:
+        if now < turn:
+            raise Unavailable("no answer")
+        return LEASE
+
+    return answer
+
+
+def test_a_data_api_without_tokens_is_tried_again() -> None:
+    """In an upgrade an older one may answer first; it took the lease for the same holder."""
+    clock = _Clock()
+    api = _Api(lambda turn: LEASE.model_copy(update={"token": ""}) if turn < 3 else LEASE)
+
+    assert "t" == _taken(api, clock=clock, sleep=clock.sleep).token
+    assert 3 == len(api.calls)
 
 
 def test_a_lease_that_could_not_be_renewed_is_lost() -> None:
     """When the time of the lease is over without a renewal, the next step is refused."""
     clock = _Clock()
-    with _lease(_Api(lambda _: {}), "churn", "me", ttl_s=60, clock=clock) as lease:
+    with _lease(_Api(), ttl_s=60, clock=clock) as lease:
         lease.require()
         clock.now = 61
         with pytest.raises(Refused, match="lost its lease"):
@@ -92,15 +132,15 @@ def test_a_lease_that_could_not_be_renewed_is_lost() -> None:
 def test_a_lease_that_somebody_else_took_is_lost() -> None:
     """A renewal that is refused ends the run at its next step, with the reason."""
 
-    def answer(turn: int) -> Any:
+    def answer(turn: int) -> Lease:
         if turn > 1:
-            raise Refused("held by somebody else")
-        return {}
+            raise Unauthenticated("another run took it over")
+        return LEASE
 
-    with _lease(_Api(answer), "churn", "me", ttl_s=0.4) as lease:
+    with _lease(_Api(answer), ttl_s=0.4) as lease:
         deadline = time.monotonic() + 5
         while not lease._lost:
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
-        with pytest.raises(Refused, match="held by somebody else"):
+        with pytest.raises(Refused, match="another run took it over"):
             lease.require()

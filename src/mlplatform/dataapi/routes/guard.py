@@ -135,7 +135,8 @@ def _plain(error: Exception) -> Exception:
 
 
 def _entry(act: Act) -> Entry:
-    return Entry(act.caller.name, act.action, act.subject, detail={"route": act.route})
+    caller = act.caller
+    return Entry(caller.name, act.action, act.subject, detail={"route": act.route}, run=caller.run)
 
 
 def _refusal(act: Act, error: Exception) -> Entry:

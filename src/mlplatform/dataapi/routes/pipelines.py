@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRequest
+from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRenewal, LeaseRequest
 from mlplatform.contracts.model import SHA256
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.contracts.run import Run, RunRequest, RunStarted
@@ -68,19 +68,33 @@ def read_features(
     return parts.pipelines.features(caller, name, digest, stored_before=stored_before)
 
 
-@router.post(
-    "/{name}/lease", summary="Take or renew the right to train.", responses=problems(404, 409)
-)
+@router.post("/{name}/lease", summary="Take the right to train.", responses=problems(404, 409))
 @needs(rights.LEASE, subject="{name}", pipeline="name")
 def take_lease(name: PipelineName, body: LeaseRequest, caller: Calling, parts: Parts) -> Lease:
-    """One training per pipeline: refused while another holder's lease lasts."""
+    """One training per pipeline: refused while another holder's lease lasts.
+
+    The answer has the token of the run: with it this pipeline's datasets are read and its versions
+    registered and proposed, until the lease ends.
+    """
     return parts.training.take_lease(caller, name, body)
+
+
+@router.put("/{name}/lease", summary="Renew the right to train.", responses=problems())
+@needs(rights.RENEW, subject="{name}", pipeline="name")
+def renew_lease(name: PipelineName, body: LeaseRenewal, caller: Calling, parts: Parts) -> Lease:
+    """With the run's token, which lives as long as the lease."""
+    return parts.training.renew_lease(caller, name, body)
 
 
 @router.delete("/{name}/lease", summary="Give the right to train back.", responses=problems())
 @needs(rights.RELEASE, subject="{name}", pipeline="name")
 def release_lease(
-    name: PipelineName, holder: Annotated[Word, Query()], caller: Calling, parts: Parts
+    name: PipelineName,
+    caller: Calling,
+    parts: Parts,
+    holder: Annotated[
+        Word | None, Query(description="Whose lease; a run gives its own back and needs none.")
+    ] = None,
 ) -> LeaseReleased:
     """Harmless when the holder has no lease."""
     return LeaseReleased(released=parts.training.release_lease(caller, name, holder))
