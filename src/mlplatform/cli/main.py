@@ -72,10 +72,12 @@ def run() -> None:
     except OSError as error:  # of a file that no reader of ours has named
         if debug or not error.filename:
             raise
-        complain(
-            PlatformError(
-                f"can't use {error.filename}: {error.strerror}",
-                fix="see what is in its place, its rights and the disk; --debug shows where",
-            )
-        )
+        complain(_unnamed(error))
         sys.exit(1)
+
+
+def _unnamed(error: OSError) -> PlatformError:
+    return PlatformError(
+        f"can't use {error.filename}: {error.strerror}",
+        fix="see what is in its place, its rights and the disk; --debug shows where",
+    )
