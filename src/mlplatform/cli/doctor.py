@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ from mlplatform.local import ports
 from mlplatform.local.servers.binaries import find
 from mlplatform.local.servers.postgres_files import OUTSIDE
 from mlplatform.local.state import State
-from mlplatform.settings import SourceSettings
+from mlplatform.settings import SourceSettings, variable
 from mlplatform.source.checkout import checkout, dirty
+from mlplatform.unprivileged import command, source
 
 GIB = 1024**3
 DISK = 2 * GIB
@@ -66,6 +68,7 @@ def examine(home: Path | None) -> Iterator[Finding]:
     yield _python()
     yield _libraries()
     yield _postgres()
+    yield _users(state)
     yield _disk(state.home if state else home or Path.cwd())
     yield from _memory()
     yield from _pipelines(state)
@@ -109,6 +112,18 @@ def _postgres() -> Finding:
     if programs.major < 17:
         found += "; before 17 a primary can't refuse readers by itself"
     return Finding("postgres", "ok", found)
+
+
+def _users(state: State | None) -> Finding:
+    if os.geteuid() != 0:
+        return Finding("trainings", "ok", "run as you, like everything else here")
+    named = {"url": state.source, "cache": str(state.home / "cache" / "source")} if state else {}
+    read = source.readable({variable("source", name): value for name, value in named.items()})
+    if not (why := command.hindrance(*read)):
+        return Finding("trainings", "ok", "run as users of their own, since you are root")
+    fix = "run the platform as another user than root, or run only pipelines that you trust"
+    said = f"run as root, and can read all secrets; no other user can run them: {why}"
+    return Finding("trainings", "note", said, fix)
 
 
 def _disk(place: Path) -> Finding:

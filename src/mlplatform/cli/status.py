@@ -106,5 +106,7 @@ def _print(state: State, degraded: Mapping[str, str]) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in _versions(state).items())
     print(f"versions  {versions or 'none answers yet'}")
     print(f"tokens    {state.home / 'secrets' / 'tokens.json'}")
+    if state.warning:
+        print(f"warning   {state.warning}")
     for what, why in degraded.items():
         print(f"degraded  {what}: {why}")

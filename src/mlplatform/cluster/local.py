@@ -1,8 +1,9 @@
 """Training runs as child processes of the data API, on a laptop.
 
 A child gets exactly the environment of `settings.cluster.environment_file` and nothing of ours: no
-database credential can leak into a training. Its output goes into one log file per run. On Linux
-the kernel ends it when the data API dies; elsewhere `close` does.
+database credential can leak into a training. When the data API is root, a child runs as a user of
+its own (`unprivileged`): a pipeline's code can't read what is root's. Its output goes into one log
+file per run. On Linux the kernel ends it when the data API dies; elsewhere `close` does.
 
 All children are forked by one thread that lives as long as this object: the kernel's "parent" of
 PR_SET_PDEATHSIG is the forking thread, and a worker thread of the HTTP server that ends after an
@@ -11,13 +12,11 @@ idle while would take its training with it.
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +27,8 @@ from uuid_utils import uuid7
 
 from mlplatform.contracts.run import Run, RunState
 from mlplatform.errors import Refused, SettingsError, Unavailable
+from mlplatform.unprivileged import run, source
+from mlplatform.unprivileged.run import ForeignRun
 
 KEPT = 100
 """Ended runs that are remembered per process.
@@ -36,7 +37,6 @@ Enough for a person to look back, bounded for a server that runs for months.
 """
 STOP_S = 10.0
 """How long a child may take to end after SIGTERM before it is killed."""
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -46,12 +46,14 @@ class _Child:
     reason: str
     process: subprocess.Popen[bytes]
     started_at: datetime
+    prepared: ForeignRun
     finished_at: datetime | None = None
 
     def seen(self) -> Run:
         code = self.process.poll()
         if code is not None and self.finished_at is None:
             self.finished_at = datetime.now(UTC)
+            self.prepared.remove()
         state: RunState = "running" if code is None else "succeeded" if code == 0 else "failed"
         return Run(
             name=self.name,
@@ -86,10 +88,10 @@ class LocalCluster:
     def start_training(self, pipeline: str, *, reason: str) -> str:
         """Start a child and return the run's name."""
         with self._lock:
-            for run in self._seen():
-                if run.pipeline == pipeline and run.state == "running":
+            for seen in self._seen():
+                if seen.pipeline == pipeline and seen.state == "running":
                     raise Refused(
-                        f"training '{run.name}' is still running",
+                        f"training '{seen.name}' is still running",
                         field="pipeline",
                         fix="wait for it, or end its process",
                     )
@@ -97,14 +99,16 @@ class LocalCluster:
             variables = environment(self._environment_file)
             words = [pipeline, f"--why={reason}"]
             # Forked by the one thread that outlives the request: see above.
-            process = self._parent.submit(self._spawn, name, words, variables).result()
-            self._children.append(_Child(name, pipeline, reason, process, datetime.now(UTC)))
+            process, prepared = self._parent.submit(self._spawn, name, words, variables).result()
+            self._children.append(
+                _Child(name, pipeline, reason, process, datetime.now(UTC), prepared)
+            )
             return name
 
     def runs(self, pipeline: str) -> Sequence[Run]:
         """Runs of `pipeline` that this process started, latest first."""
         with self._lock:
-            return [run for run in reversed(self._seen()) if run.pipeline == pipeline]
+            return [seen for seen in reversed(self._seen()) if seen.pipeline == pipeline]
 
     def close(self) -> None:
         """End the children that still run."""
@@ -114,25 +118,32 @@ class LocalCluster:
                 process.terminate()
             for process in running:
                 _end(process)
+            self._seen()  # what they leave goes with them
         self._parent.shutdown()
 
     def _spawn(
         self, name: str, words: Sequence[str], variables: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
+    ) -> tuple[subprocess.Popen[bytes], ForeignRun]:
         try:
+            prepared = run.prepare(
+                [*self._argv, *words],
+                variables,
+                stop_signal=signal.SIGTERM,
+                paths=source.readable(variables),
+            )
             self._logs.mkdir(parents=True, exist_ok=True)
             with (self._logs / f"trainer-{name}.log").open("wb") as log:
-                return subprocess.Popen(
-                    [*self._argv, *words],
-                    env=dict(variables),
+                process = subprocess.Popen(
+                    prepared.argv,
+                    env=dict(prepared.environment),
+                    cwd=prepared.folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    # Async-signal-safe: the library is loaded before the fork.
-                    preexec_fn=_end_with_parent(),  # noqa: PLW1509
                 )
         except OSError as error:
             raise Unavailable(f"can't start a training process: {error}") from error
+        return process, prepared
 
     def _seen(self) -> list[Run]:
         seen = [child.seen() for child in self._children]
@@ -168,21 +179,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _end_with_parent() -> Callable[[], None] | None:
-    """A function for the child, before exec: SIGTERM it when its parent is gone.
-
-    Nothing outside of Linux.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def end_with_parent() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
-
-    return end_with_parent

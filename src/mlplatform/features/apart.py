@@ -59,7 +59,9 @@ class _Apart:
         barred: frozenset[str] = served.others() if as_served else frozenset()
         self.where = where = f"pipelines/{definition.name}/features.py"
         self.process = ChildProcess(
-            "mlplatform.features.apart_main", lambda how: FeaturesEnded(f"{where}: {how}")
+            "mlplatform.features.apart_main",
+            lambda how: FeaturesEnded(f"{where}: {how}"),
+            no_files=True,
         )
         self._first: tuple[Any, ...] = (definition, source, barred)
         self._known: Columns | None = None

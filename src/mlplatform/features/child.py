@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from mlplatform.errors import InvalidInput, PlatformError, RowRefused
 from mlplatform.features.frames import Frame, read_frame
+from mlplatform.unprivileged import command, users
 
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -32,10 +33,13 @@ class ChildProcess:
     """Started by `start`, again after it had to be ended. One caller at a time.
 
     `ended` makes the error for one that took too long or ended by itself, of a sentence that says
-    so.
+    so. `no_files`: it needs none of ours, and runs as a user of its own when we are root.
     """
 
-    def __init__(self, module: str, ended: Callable[[str], PlatformError]) -> None:
+    def __init__(
+        self, module: str, ended: Callable[[str], PlatformError], *, no_files: bool = False
+    ) -> None:
+        self._no_files = no_files
         self._argv = [sys.executable, "-P", "-m", module, str(os.getpid())]
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,11 +51,13 @@ class ChildProcess:
 
     def start(self) -> None:
         """Start it. Nothing is known of it until it has answered."""
+        uid = users.fresh() if self._no_files and not command.hindrance() else None
         self._process = subprocess.Popen(
-            self._argv,
+            command.through(self._argv, stop_signal=signal.SIGKILL, uid=uid),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=ENVIRONMENT,
+            cwd="/",
             start_new_session=True,
         )
 

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from mlplatform.database import roles
 from mlplatform.errors import UnknownName
-from mlplatform.local import ports, secrets, state
+from mlplatform.local import home_modes, ports, secrets, state
 from mlplatform.local.environment import Layout
 from mlplatform.local.processes import memory
 from mlplatform.local.processes.child import ProcessStatus
@@ -37,6 +37,8 @@ from mlplatform.local.servers.queue import queue_of, refuse_another
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import logger
+from mlplatform.unprivileged import command
+from mlplatform.unprivileged.source import readable
 
 NOTES_AGAIN_S = 1.0
 _log = logger("local")
@@ -95,6 +97,7 @@ class LocalStack:
         # First in, last out: no other stack gets the folder before all processes have stopped.
         self._held.enter_context(state.hold(self.options.home))
         try:
+            home_modes.close(self.options.home)
             self._enter()
         except BaseException:
             self._held.close()
@@ -241,8 +244,17 @@ class LocalStack:
             queue_word=self.options.queue,
             source=self.options.source,
             working_tree=self.options.working_tree,
+            warning=self._warning(),
             processes=self._statuses,
         )
+
+    def _warning(self) -> str:
+        why = command.hindrance(*readable(self.layout.environment("trainer")))
+        if not why:
+            return ""
+        said = f"trainings run as root and can read all secrets; no other user can run them: {why}"
+        _log.warning(said, fix="start the platform as another user than root")
+        return said
 
     def _note(self, status: ProcessStatus) -> None:
         self._statuses[status.name] = state.Process(

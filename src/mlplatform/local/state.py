@@ -50,6 +50,7 @@ class State(BaseModel):
     source: str = Field(description="The git repository that pipelines come from.")
     working_tree: bool
     ready: bool = False
+    warning: str = Field("", description="What is less safe on this machine than it could be.")
     processes: dict[str, Process] = {}
 
     @property

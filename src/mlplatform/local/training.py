@@ -1,6 +1,7 @@
 """One training run as a child process.
 
-It gets the trainer's environment and nothing of ours; its log is kept, its events are reported.
+It gets the trainer's environment and nothing of ours, and a user of its own when we are root; its
+log is kept, its events are reported.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlplatform.errors import Refused
-from mlplatform.local.processes import guard, launch
+from mlplatform.local.processes import guard
+from mlplatform.unprivileged import run, source
+from mlplatform.unprivileged.run import ForeignRun
 
 Event = Mapping[str, Any]
 OnEvent = Callable[[Event], None]
@@ -32,7 +35,9 @@ def train(
     argv = (sys.executable, "-m", "mlplatform", "trainer", name, "--why", why)
     log.parent.mkdir(parents=True, exist_ok=True)
     last: Event = {}
-    with _running(launch.through(argv, stop_signal=signal.SIGTERM), environment) as process:
+    paths = source.readable(environment)
+    prepared = run.prepare(argv, environment, stop_signal=signal.SIGTERM, paths=paths)
+    with _running(prepared) as process:
         for event in _events(process, log):
             on_event(event)
             last = _more_telling(last, event)
@@ -46,13 +51,12 @@ def train(
 
 
 @contextmanager
-def _running(
-    argv: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+def _running(prepared: ForeignRun) -> Iterator[subprocess.Popen[bytes]]:
     """The child, started; it has ended when the block is left, at an error by SIGTERM."""
     with subprocess.Popen(
-        argv,
-        env=dict(environment),
+        prepared.argv,
+        env=dict(prepared.environment),
+        cwd=prepared.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -66,6 +70,7 @@ def _running(
         finally:
             process.wait()
             guard.signal_group(process.pid, signal.SIGKILL)  # helpers that it may have started
+            prepared.remove()
 
 
 def _more_telling(last: Event, event: Event) -> Event:

@@ -5,9 +5,10 @@ WAL lets several processes share it; synchronous=FULL, that a committed record i
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,6 +30,10 @@ class QueueFile:
         self.closed = False
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Requests lie in it: its owner's alone. SQLite gives its other files the same mode.
+            # Never one that exists: closing it would drop the locks of our other connections.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             self.connection = sqlite3.connect(
                 path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )

@@ -10,7 +10,9 @@ meanwhile can't change under a reader.
 from __future__ import annotations
 
 import atexit
+import errno
 import hashlib
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -154,11 +156,13 @@ def dirty(settings: SourceSettings) -> list[str]:
 
 
 def _of_working_tree(settings: SourceSettings, place: Path, ref: str) -> Checkout:
-    kept = place / ref.replace(":", "-") / settings.folder
-    if working_tree.is_commit(ref) and kept.exists():
-        if working_tree.commit_of(working_tree.below(kept)) == ref:
-            return Checkout(ref, kept)
-        tree.discard(kept)
+    for each in (place, _shared(settings)):
+        kept = each / ref.replace(":", "-") / settings.folder
+        if working_tree.is_commit(ref) and kept.exists():
+            if working_tree.commit_of(working_tree.below(kept)) == ref:
+                return Checkout(ref, kept)
+            if each == place:
+                tree.discard(kept)
     if not settings.working_tree:
         raise UnknownName(
             f"{ref} was read from a working tree that is not kept here",
@@ -173,17 +177,31 @@ def _of_working_tree(settings: SourceSettings, place: Path, ref: str) -> Checkou
 
 
 def _cache(settings: SourceSettings) -> Path:
-    """A folder per repository, made if need be."""
+    """A folder per repository, made if need be: a temporary one where the cache can't be written.
+
+    A training that runs as a user of its own reads the cache of the others, and must not change it.
+    """
     if not settings.url:
         raise SettingsError(
             "is not set",
             field=variable("source", "url"),
             fix="a git URL or the path of a repository",
         )
-    name = hashlib.sha256(settings.url.encode()).hexdigest()[:16]
-    place = (settings.cache or _scratch()) / name
-    place.mkdir(parents=True, exist_ok=True)
+    place = _shared(settings)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+    if not os.access(place, os.W_OK | os.X_OK):
+        place = _scratch() / place.name
+        place.mkdir(exist_ok=True)
     return place
+
+
+def _shared(settings: SourceSettings) -> Path:
+    name = hashlib.sha256(settings.url.encode()).hexdigest()[:16]
+    return (settings.cache or _scratch()) / name
 
 
 @cache

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
     """
     refuse_databases(settings)
     require_run_token(settings)
+    _warn_of_root()
     serve_pages(settings.telemetry)
     with (
         structlog.contextvars.bound_contextvars(pipeline=pipeline),
@@ -64,6 +66,14 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
     # The command's output; logs go to stderr.
     print(summary.text(), file=sys.stdout)  # noqa: T201
     return summary
+
+
+def _warn_of_root() -> None:
+    if os.geteuid() == 0:
+        _log.warning(
+            "this training runs as root: model.py can read everything on this machine",
+            fix="`mlplatform doctor` says why it has no user of its own",
+        )
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mlplatform.errors import Refused
-from mlplatform.local.processes import launch
 from mlplatform.local.training import train
+from mlplatform.unprivileged import run
+from mlplatform.unprivileged.run import ForeignRun
 
 TRAINER = """#!{python}
 import json, sys
@@ -24,7 +25,9 @@ def stand_in(folder: Path, rest: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program = folder / "python"
     program.write_text(TRAINER.format(python=sys.executable, rest=rest))
     program.chmod(0o755)
-    monkeypatch.setattr(launch, "through", lambda argv, **_: (str(program), *argv))
+    monkeypatch.setattr(
+        run, "prepare", lambda argv, given, **_: ForeignRun((str(program), *argv), given)
+    )
 
 
 def test_events_are_reported_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from mlplatform.errors import InvalidInput, SettingsError, UnknownName
 from mlplatform.settings import SourceSettings
 from mlplatform.source import remote, tree
 from mlplatform.source.checkout import checkout, dirty
+from mlplatform.unprivileged import command, users
 
 PIPELINE = """
 name: loans
@@ -320,3 +323,29 @@ def test_a_clone_that_was_half_made_is_made_anew(left: tuple[str, ...], tmp_path
 
     with remote._clone(place) as made:
         assert ([], True) == (list(made.get_refs()), (place / "config").is_file())
+
+
+def test_a_cache_that_can_only_be_read_is_left_alone(
+    repository: Path, commit: Commit, tmp_path: Path
+) -> None:
+    """A commit that is not in it is written to a temporary folder."""
+    wanted = commit({"pipelines/loans/pipeline.yaml": PIPELINE})
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o555)
+    script = """
+import sys
+from pathlib import Path
+from mlplatform.settings import SourceSettings
+from mlplatform.source.checkout import checkout
+found = checkout(SourceSettings(url=sys.argv[1], cache=Path(sys.argv[2])), ref=sys.argv[3])
+print(found.folder.is_relative_to(sys.argv[2]), found.pipelines())
+"""
+    argv = command.through(
+        (sys.executable, "-c", script, str(repository), str(cache), wanted),
+        stop_signal=15,
+        uid=users.fresh(),  # as root, which may write everywhere
+        paths=(repository, cache),
+    )
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert ("False ['loans']", "") == (done.stdout.strip(), done.stderr.strip())

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from mlplatform.local.processes import guard, launch
+from mlplatform.local.processes import guard
 from mlplatform.local.processes.health import EVERY_S, Health
 from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.unprivileged import command
 
 State = Literal[
     "waiting", "starting", "ready", "silent", "backoff", "stopping", "stopped", "finished", "failed"
@@ -97,7 +98,7 @@ class Child:
         self._probe_error = None
         self._since = time.monotonic()
         self._deadline = self._since + spec.ready_timeout_s
-        argv = launch.through(spec.argv, stop_signal=spec.stop_signal, uid=spec.uid)
+        argv = _argv(spec)
         with self._open_log() as log:
             self.process = subprocess.Popen(
                 argv,
@@ -231,6 +232,10 @@ class Child:
             return
         self.state, self.restarts = "backoff", self.restarts + 1
         self._deadline = now + min(BACKOFF_S * 2 ** (self._exits - 1), BACKOFF_MOST_S)
+
+
+def _argv(spec: ProcessSpec) -> tuple[str, ...]:
+    return command.through(spec.argv, stop_signal=spec.stop_signal, uid=spec.uid, paths=spec.paths)
 
 
 def rotate(log: Path) -> None:

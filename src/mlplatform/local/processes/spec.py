@@ -30,6 +30,7 @@ class ProcessSpec:
     # The watchdogs of our own processes end a loop that hangs earlier, and write down where.
     silent_s: float = 60.0
     uid: int | None = None  # run as this user (PostgreSQL refuses root)
+    paths: tuple[Path, ...] = ()  # which that user must reach, beside our own program
     stop_signal: int = 15
     stop_timeout_s: float = 30.0  # then SIGKILL
     restart: bool = True

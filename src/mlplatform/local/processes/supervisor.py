@@ -10,7 +10,7 @@
 A process that ends by itself comes back after a pause that doubles up to ten seconds; one that does
 not answer any more is "silent", and ended when it stays so (see `health`). Each has one log file,
 `<logs>/<name>.log`; the last run's is `<name>.log.1`. When the program that holds the
-supervisor is killed, none of its processes is left (see `guard`, `launch`).
+supervisor is killed, none of its processes is left (see `guard`, `unprivileged.launch`).
 
 One thread starts all children and lives until the end: Linux ties the parent-death signal to the
 thread that forked.

