@@ -13,7 +13,7 @@ def _of(url: Path, **more: str) -> set[Path]:
 
 
 def test_only_git_and_the_pipelines(tmp_path: Path) -> None:
-    """Of a repository git's own files and the pipelines; a file with passwords beside them isn't."""
+    """Of a repository git's own files and the pipelines, and no password that lies beside them."""
     for name in (".git", "pipelines", "other", "cache"):
         (tmp_path / name).mkdir()
     (tmp_path / ".env").touch()
