@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hanging import HangingStack, disk
 from pydantic import SecretStr
 from whole import HOSTILE, NAME, Platform
 
@@ -42,7 +43,8 @@ def platform(running: Platform) -> Platform:
 def running(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform with its first version in front of the traffic."""
     options = Options(home=tmp_path_factory.mktemp("home"), source=str(source), working_tree=True)
-    with LocalStack(options) as stack:
+    place = disk(tmp_path_factory.mktemp("disk"))
+    with HangingStack(options, place) as stack:
         stack.start()
         with clients(stack) as found:
             rows = list(history.history(NAME))

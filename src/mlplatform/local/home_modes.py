@@ -6,6 +6,7 @@ else of a home. The servers' data have owners and modes of their own.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mlplatform.local import home_files
@@ -32,4 +33,5 @@ def close(home: Path) -> None:
             ) from error
     for pattern in _FILES:
         for path in home.glob(pattern):
-            path.chmod(0o600)
+            with suppress(FileNotFoundError):  # what a killed stack left may still be closing it
+                path.chmod(0o600)
