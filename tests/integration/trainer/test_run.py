@@ -297,8 +297,9 @@ def test_a_model_that_serving_could_not_load_is_never_proposed(bank: Any) -> Non
 
     assert [True] * 4 == [
         part in str(caught.value)
-        for part in ("home='a'", "Unknown Category", "`values` for 'home'", "handle_unknown")
+        for part in ("home='a'", "Unknown Category", "to blame is home", "handle_unknown")
     ]
+    assert caught.value.fix.endswith("before the estimator): `values` for 'home'")
     assert [] == bank.versions()
 
 
