@@ -79,7 +79,9 @@ def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngin
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # see OnnxEngine
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: it would write past our logging
+    # Only what is fatal: errors are raised as well, and it would write past our logging, a line for
+    # each request that is refused.
+    options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
