@@ -71,7 +71,7 @@ class Caller(BaseModel):
                 f"this token is for a run of pipeline '{self.pipelines[0]}', not for '{pipeline}'",
                 field="authorization",
             )
-        needed = " or ".join(roles)
+        needed = " or ".join(roles or [Role.ADMIN])
         on = f" on pipeline '{pipeline}'" if pipeline else ""
         lease = Role.RUN in roles and Role.TRAINER in self.roles
         raise Forbidden(

@@ -134,3 +134,9 @@ def test_no_file_gives_the_token_of_a_run(tmp_path: Path, entry: str) -> None:
         AccessList.load(path)
 
     assert "give role trainer" in raised.value.fix
+
+
+def test_what_only_admin_may_do_says_so() -> None:
+    """Admin stands in no list of roles: where the list is empty, its name is told."""
+    with pytest.raises(Forbidden, match="needs role admin on pipeline 'a'"):
+        Caller(name="t", roles=(Role.READER,), sha256="0" * 64).require([], "a")
