@@ -102,7 +102,9 @@ async def predict(
     except Exception as error:  # noqa: BLE001  (a bug becomes a 500, and the process goes on)
         code = handler.failed(error, scope["path"])
         headers, body = _problem(error)
-        await _send(send, code, [*headers, *([_CLOSE] if code in _UNREAD else closing)], body)
+        if _CLOSE not in headers:  # a 500 has it
+            headers += [_CLOSE] if code in _UNREAD else closing
+        await _send(send, code, headers, body)
         return code
     identity = (b"x-request-id", response.request_id.encode())
     headers = [_TYPE, _length(response.body), identity, *closing]
@@ -125,7 +127,8 @@ def _problem(error: Exception) -> tuple[Headers, bytes]:
     if isinstance(error, PlatformError):
         response = problem.response(error)
         return response.raw_headers, bytes(response.body)
-    return [(b"content-type", problem.MEDIA_TYPE.encode()), _length(_UNEXPECTED)], _UNEXPECTED
+    kind = (b"content-type", problem.MEDIA_TYPE.encode())
+    return [kind, _length(_UNEXPECTED), _CLOSE], _UNEXPECTED
 
 
 def _refuse_media(headers: dict[bytes, bytes]) -> None:

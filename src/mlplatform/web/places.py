@@ -6,7 +6,14 @@ of all, and the others still get in.
 
 from __future__ import annotations
 
+import resource
 from collections import Counter
+
+from mlplatform.telemetry import logger
+
+_OTHER_FILES = 256
+"""Databases, logs, the outbox, models; and connections without a place, for their second."""
+_log = logger("web")
 
 
 class Places:
@@ -34,3 +41,19 @@ class Places:
         self._taken[address] -= 1
         if not self._taken[address]:
             del self._taken[address]  # addresses come and go: the table must not grow
+
+
+def room_for(connections: int) -> int:
+    """So many connections, or as many as this process may have open files.
+
+    A usual shell allows 1,024 files, and more to whoever asks.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _log.warning("fewer connections, for want of open files", files=allowed, wanted=wanted)
+    return max(1, allowed - _OTHER_FILES)

@@ -72,6 +72,8 @@ def response(error: errors.PlatformError) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(body["retry_after_s"])))
     if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if body["status"] == 500:  # as of unexpected errors: see there
+        headers["Connection"] = "close"
     return Response(
         msgspec.json.encode(body),
         status_code=body["status"],

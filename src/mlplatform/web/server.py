@@ -8,23 +8,22 @@ to another protocol.
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow, Unavailable
+from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow
 from mlplatform.telemetry import logger
 from mlplatform.watchdog import turned, unwatch, watch
-from mlplatform.web import pages, problem
+from mlplatform.web import pages
 from mlplatform.web.forms import as_get, until_close
-from mlplatform.web.places import Places
+from mlplatform.web.places import Places, room_for
+from mlplatform.web.refusals import Ending, full, whole
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers. Ours take a few hundred bytes, and proxies add less than 8 KiB."""
@@ -35,9 +34,8 @@ _LAST_S = 1.0
 """What a body that is on its way may still take when the server shuts down, what a refused client
 may still send, and what the head of a connection without a place may take: most arrives in
 milliseconds."""
-_RETRY_AFTER_S = 1.0
-_OTHER_FILES = 256
-"""Databases, logs, the outbox, models; and connections without a place, for their second."""
+_QUIET_S = 5.0
+"""How long a client that has its answer, and still sends its body, may pause."""
 _INVALID = "Invalid HTTP request received."
 _log = logger("web")
 
@@ -72,7 +70,7 @@ class Config(uvicorn.Config):
             lifespan="on",
         )
         self.receive_s = receive_s
-        self.places = Places(_room_for(max_connections), address_share)
+        self.places = Places(room_for(max_connections), address_share)
 
 
 class WatchedServer(uvicorn.Server):
@@ -124,14 +122,20 @@ class Connection(HttpToolsProtocol):
     _address = ""
     _placed = False
     _refused = False  # what still comes is dropped
+    _ended = False  # our side of the connection is closed
+    _heard = False  # something has come since the last time it was asked
+    _drained_by = 0.0  # when what is dropped must have ended
     _piece = 0  # size of the piece that is being parsed
     _unread = 0  # size of the pieces since the one in which a head, body bytes or a message ended
     _shared = 0  # size of that one: what came after that end in it was not counted
+    _body_awaited = False  # the body of the latest request has not come to its end
+    _ending: Ending
 
     # The parameter's type is the one that uvicorn gives it.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A head is awaited from now on."""
         super().connection_made(transport)
+        self._ending = Ending(transport, self.end)
         self._address = self.client[0] if self.client else ""
         self._placed = self.config.places.take(self._address)
         self._await()
@@ -147,6 +151,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come, and see whether something is missing."""
         if self._refused:
+            self._heard = True
             return
         self._piece = len(data)
         self._unread += self._piece
@@ -180,8 +185,11 @@ class Connection(HttpToolsProtocol):
             return  # `_parse` brings it again, without the upgrade
         self._await_nothing()
         self._advance()
+        self._body_awaited = True
         self.app = self._application()
         super().on_headers_complete()
+        # The cycle closes its connection after an answer that says so.
+        self.cycle.transport = cast("asyncio.Transport", self._ending)
         # Of its own for what follows a chunked body: the application has the headers already.
         self.headers = []
 
@@ -194,6 +202,7 @@ class Connection(HttpToolsProtocol):
         """What comes next is another head."""
         if not self.parser.should_upgrade():
             self._advance()
+            self._body_awaited = False
             super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -208,7 +217,7 @@ class Connection(HttpToolsProtocol):
         # Tried again with every request: there may be room by now.
         self._placed = self._placed or self.config.places.take(self._address)
         page = self._placed or self.url.split(b"?")[0].decode("latin-1") in pages.PATHS
-        app = self.config.loaded_app if page else _full
+        app = self.config.loaded_app if page else full
         if self.parser.get_method() == b"HEAD":
             app = partial(as_get, app)
         if self.parser.get_http_version() == "1.0":
@@ -255,7 +264,7 @@ class Connection(HttpToolsProtocol):
             fix="send shorter or fewer headers",
         )
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_response(error))
+            self.transport.write(whole(error))
             self._close_softly()
         elif self.cycle.more_body:  # chunk extensions or trailers
             self._end(error)
@@ -276,9 +285,32 @@ class Connection(HttpToolsProtocol):
             self._late.cancel()
             self._late = None
 
+    def end(self) -> None:
+        """Close after an answer: in order, also when the client has not sent all of its body."""
+        if not self._body_awaited and not self._refused:
+            self.transport.close()
+        elif not self._ended:
+            self._refused = True
+            self._await_nothing()
+            self.cycle.body = bytearray()
+            self.flow.resume_reading()
+            self._close_softly()
+
+    def on_response_complete(self) -> None:
+        """No other request follows once the end has begun."""
+        if not self._ended:
+            super().on_response_complete()
+
     def _too_late(self) -> None:
         if self._refused:
-            self.transport.close()
+            now = self.loop.time()
+            if self._heard and now < self._drained_by:
+                self._heard = False
+                self._late = self.loop.call_at(
+                    min(now + _QUIET_S, self._drained_by), self._too_late
+                )
+            else:
+                self.transport.close()
             return
         if self.pipeline:
             # It waits behind another request of its connection: the client is not to blame.
@@ -291,7 +323,7 @@ class Connection(HttpToolsProtocol):
         """Close the connection; a request that has no answer yet gets `error`."""
         if self.cycle is not None and not self.cycle.response_complete:
             if not self.cycle.response_started and not self.pipeline:
-                self.transport.write(_response(error))
+                self.transport.write(whole(error))
             # The application learns that the client has gone; what it may still send is dropped.
             self.cycle.disconnected = True
         if self._refused and not self.pipeline:
@@ -302,45 +334,8 @@ class Connection(HttpToolsProtocol):
     def _close_softly(self) -> None:
         # Closed at once, with bytes unread, the system would reset the connection, and a client
         # that still sends would not see the answer.
+        self._ended = True
         self.transport.write_eof()
-        self._late = self.loop.call_later(_LAST_S, self._too_late)
-
-
-def _response(error: PlatformError) -> bytes:
-    """The whole HTTP response of an error, for where no application can send it."""
-    response = problem.response(error)
-    headers = [*response.raw_headers, (b"connection", b"close")]
-    return (
-        STATUS_LINE[response.status_code]
-        + b"".join(b"%s: %s\r\n" % header for header in headers)
-        + b"\r\n"
-        + bytes(response.body)
-    )
-
-
-def _room_for(connections: int) -> int:
-    """So many connections, or as many as this process may have open files.
-
-    A usual shell allows 1,024 files, and more to whoever asks.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OTHER_FILES
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return connections
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        _log.warning("fewer connections, for want of open files", files=allowed, wanted=wanted)
-    return max(1, allowed - _OTHER_FILES)
-
-
-async def _full(scope: Scope, receive: Receive, send: Send) -> None:
-    """The application in place of ours when there are too many connections."""
-    response = problem.response(
-        Unavailable(
-            "there are too many connections, in all or from your address",
-            retry_after_s=_RETRY_AFTER_S,
-        )
-    )
-    response.headers["connection"] = "close"
-    await response(scope, receive, send)
+        now = self.loop.time()
+        self._drained_by = now + (self.config.receive_s if self._placed else _LAST_S)
+        self._late = self.loop.call_at(min(now + _QUIET_S, self._drained_by), self._too_late)

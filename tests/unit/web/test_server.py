@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from mlplatform.web import server
+from mlplatform.web import places
 
 FREE = resource.RLIM_INFINITY
 
@@ -32,5 +32,5 @@ def test_open_files_are_enough_for_the_connections(
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: found.append(pair))
 
-    assert connections == server._room_for(1024)
+    assert connections == places.room_for(1024)
     assert raised == found
