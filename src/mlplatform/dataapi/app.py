@@ -26,6 +26,7 @@ from mlplatform.dataapi.routes import (
     queue_offsets,
 )
 from mlplatform.web import docs_page, pages, problem
+from mlplatform.web.json_body import DISTINCT_KEYS
 from mlplatform.web.parameters import KNOWN
 
 SUBJECTS = (
@@ -80,7 +81,7 @@ def inside(collaborators: Collaborators) -> FastAPI:
     problem.install(app)
     docs_page.install(app)
     for subject in SUBJECTS:
-        app.include_router(subject.router, dependencies=KNOWN)
+        app.include_router(subject.router, dependencies=[*KNOWN, *DISTINCT_KEYS])
     app.include_router(pages.router(ready))
     return app
 

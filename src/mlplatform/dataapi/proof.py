@@ -23,7 +23,6 @@ from mlplatform.contracts.gate_report import GateReport, JudgedGate
 from mlplatform.contracts.model import ModelFile
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER, Gate
 from mlplatform.contracts.promotion import ModelVersion
-from mlplatform.dataapi.rows.repeated import repeated_key
 from mlplatform.errors import (
     InvalidInput,
     ManifestMismatch,
@@ -34,6 +33,7 @@ from mlplatform.errors import (
 )
 from mlplatform.registry import manifest
 from mlplatform.registry.store import ModelStore
+from mlplatform.strict_json import repeated_keys
 
 WITHIN_S = 20.0
 """For all downloads of one proposal. Clients give up after 30 s, and then try again."""
@@ -96,8 +96,8 @@ def parse(data: bytes, gate_digest: str) -> GateReport:
             f"the gate report is none: {where}: {first['msg']}", field="gate_digest"
         ) from error
     # A person may read the first of two, and a program the last.
-    if (key := repeated_key(data, _ALWAYS)) is not None:
-        raise Refused(f"the gate report has the key '{key}' twice", field="gate_digest")
+    if repeated := repeated_keys(data, _ALWAYS):
+        raise Refused(f"the gate report has the key '{repeated[0].key}' twice", field="gate_digest")
     return report
 
 

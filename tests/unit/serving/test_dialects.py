@@ -134,6 +134,49 @@ def test_an_integer_tensor_holds_whole_numbers_even_for_a_float_column(
             DIALECTS[INFERENCE].decode(json.dumps(body).encode())
 
 
+FIELDS = {"<ROW>": ROW, "<INPUTS>": tensors([ROW]), "<TENSOR>": tensors([ROW])["inputs"][0]}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "field"),
+    [
+        (ROWS, '{"rows":[{<ROW>},{"age" :2,<ROW>}]}', "rows[1].age"),
+        (ROWS, '{"rows":[{<ROW>,"patient":"a:b","patient":"c"}]}', "rows[0].patient"),
+        (ROWS, '{"rows":[],"rows":[{<ROW>}]}', "rows"),
+        (ROWS, '{"id":"x","rows":[{<ROW>}],"id":"y"}', "id"),
+        (INFERENCE, '{"inputs":[],<INPUTS>}', "inputs"),
+        (INFERENCE, '{<INPUTS>,"id":"1:2","\\u0069d":"2"}', "id"),
+        (INFERENCE, '{"inputs":[{<TENSOR>,"datatype":"INT8"}]}', "inputs[0].datatype"),
+        (INFERENCE, '{<INPUTS>,"parameters":{"a":1,"a":2}}', "parameters.a"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(dialect: str, body: str, field: str) -> None:
+    """Neither value is believed: the key is named with its place, however it is written."""
+    for name, part in FIELDS.items():
+        body = body.replace(name, json.dumps(part)[1:-1])
+
+    with pytest.raises(InvalidInput, match="is there twice") as caught:
+        DIALECTS[dialect].decode(body.encode())
+    assert field == caught.value.field
+
+
+@pytest.mark.parametrize(
+    ("dialect", "more"),
+    [
+        (ROWS, {"rows": [ROW | {"class": '":":', "seen_at": "2025-01-02T03:04"}], "id": "a:b"}),
+        (ROWS, {"rows": [ROW | {"patient": 1}, ROW], "id": None}),
+        (INFERENCE, tensors([ROW | {"class": "12:30"}]) | {"parameters": {"a": {"b": ":"}}}),
+        (INFERENCE, tensors([ROW]) | {"id": '":', "unknown": {"a": [{"b": 1}]}}),
+        (INFERENCE, tensors([ROW]) | {"outputs": [{"name": "prediction", "parameters": None}]}),
+    ],
+)
+def test_colons_and_parameters_are_no_second_keys(dialect: str, more: dict[str, Any]) -> None:
+    """Times, ids and whatever a client's library adds are taken."""
+    request = DIALECTS[dialect].decode(json.dumps(more).encode())
+
+    assert [1] == list(request.columns[0])[:1]
+
+
 PREDICTION = Prediction(
     "our-id",
     "ward",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
@@ -14,8 +13,8 @@ from mlplatform.dataapi import rights
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
 from mlplatform.dataapi.routes.guard import GuardedRoute, needs
 from mlplatform.dataapi.routes.spool import media, spooled
-from mlplatform.dataapi.rows.labels import Unreadable
-from mlplatform.errors import InvalidInput, UnsupportedMedia
+from mlplatform.dataapi.rows.label_items import read_document, read_item
+from mlplatform.errors import UnsupportedMedia
 
 router = APIRouter(prefix="/v1", tags=["labels"], dependencies=BEARER, route_class=GuardedRoute)
 
@@ -71,37 +70,12 @@ async def add_labels(
 
 def _items(kind: str, data: bytes, pipeline: str | None) -> tuple[list[Any], str | None]:
     if kind in ("application/x-ndjson", "application/jsonl"):
-        return [_line(line) for line in data.splitlines() if line.strip()], pipeline
+        # Not splitlines: only a line feed ends a line, as in imports.
+        return [read_item(line) for line in data.split(b"\n") if line.strip()], pipeline
     if kind == "application/json":
-        return _document(data, pipeline)
+        return read_document(data, pipeline)
     raise UnsupportedMedia(
         f"'{kind}' is not supported",
         field="content-type",
         fix="send application/json or application/x-ndjson",
     )
-
-
-def _line(line: bytes) -> Any:
-    try:
-        return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Unreadable(f"not JSON: {error}", line.decode("utf-8", "backslashreplace"))
-
-
-def _document(data: bytes, pipeline: str | None) -> tuple[list[Any], str | None]:
-    try:
-        body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"not JSON: {error}", field="body") from error
-    if not isinstance(body, dict) or not isinstance(body.get("labels"), list):
-        raise InvalidInput(
-            "a list of labels is missing",
-            field="labels",
-            fix='send {"labels": [{"request_id": …, "row": 0, "label": …}]}',
-        )
-    if unknown := sorted(set(body) - {"labels", "pipeline"}):
-        raise InvalidInput("unknown field", field=unknown[0])
-    named = body.get("pipeline", pipeline)
-    if named is not None and not isinstance(named, str):
-        raise InvalidInput("not a name", field="pipeline")
-    return body["labels"], named

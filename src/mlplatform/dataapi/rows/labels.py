@@ -25,10 +25,11 @@ FIELDS = frozenset({"request_id", "row", "label", "pipeline"})
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An item that was not even JSON."""
+    """An item that was not even JSON, or has a key twice."""
 
     reason: str
     text: str
+    field: str = ""
 
 
 class LabelFault(Exception):
@@ -101,7 +102,7 @@ def known_id(item: Any) -> str | None:
 
 def _request_id(item: Any) -> str:
     if isinstance(item, Unreadable):
-        raise LabelFault("", item.reason)
+        raise LabelFault(item.field, item.reason)
     if not isinstance(item, dict):
         raise LabelFault("", "not an object with request_id, row and label")
     if unknown := sorted(set(item) - FIELDS):

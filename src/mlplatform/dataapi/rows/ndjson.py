@@ -11,7 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from mlplatform.dataapi.rows.record import Record, row
-from mlplatform.dataapi.rows.repeated import repeated_key
+from mlplatform.strict_json import repeated_keys
 
 _decoder = msgspec.json.Decoder()
 
@@ -38,6 +38,7 @@ def _record(number: int, line: bytes) -> Record:
         return Record(number, reason="not a JSON object", text=text)
     record = row(number, document, text)
     # After the row is known to be flat: what is nested deeply can't be read again.
-    if not record.reason and (key := repeated_key(line, len(document))) is not None:
-        return Record(number, reason=f"the key '{key}' is there twice", column=key, text=text)
+    repeated = [] if record.reason else repeated_keys(line, len(document))
+    if repeated:
+        return Record(number, reason=str(repeated[0]), column=repeated[0].key, text=text)
     return record

@@ -11,6 +11,7 @@ from mlplatform.contracts.columns import Column
 from mlplatform.errors import InvalidInput
 from mlplatform.features.fault import Fault, shown
 from mlplatform.features.parse import to_columns
+from mlplatform.strict_json import key_count, repeated_keys
 
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What msgspec raises for bytes that a decoder rejects; UnicodeDecodeError is a ValueError."""
@@ -21,9 +22,13 @@ CLIENT_ID_CHARACTERS = 256
 
 
 def document(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises InvalidInput that says where it stops being one."""
+    """The JSON object in `body`.
+
+    Raises InvalidInput that says where it stops being one, or which key is there twice.
+    """
     try:
         found = msgspec.json.decode(body)
+        repeated = repeated_keys(body, key_count(found))
     except UnicodeDecodeError as error:
         raise InvalidInput("the body is not UTF-8", field="body") from error
     except RecursionError as error:
@@ -32,6 +37,8 @@ def document(body: bytes) -> dict[str, Any]:
         raise InvalidInput(f"the body is not JSON: {error}", field="body") from error
     if not isinstance(found, dict):
         raise InvalidInput("the body must be a JSON object", field="body")
+    if repeated:
+        raise InvalidInput(str(repeated[0]), field=_field(*repeated[0]))
     return found
 
 
@@ -68,6 +75,11 @@ def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
                 f"row {row}, column {name}: {reason}", field=where.format(row=row, column=name)
             )
     return list(values)
+
+
+def _field(place: Sequence[str | int], key: str) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in (*place, key))
+    return "".join(parts).removeprefix(".")
 
 
 def _storable(value: Any) -> bool:

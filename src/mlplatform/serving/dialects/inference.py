@@ -20,9 +20,13 @@ from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.tensors import DATATYPES, NATURAL, accepted, decoder
 from mlplatform.serving.request import DecodedRequest, Prediction
+from mlplatform.strict_json import distinct, key_count
 
 _WHERE = "inputs.{column}[{row}]"
 _EXTRA_DATATYPES = tuple(sorted(NATURAL.keys() - {"BOOL"}))
+
+
+_Parameters = msgspec.Raw | msgspec.UnsetType  # they have no meaning here
 
 
 class _Tensor(msgspec.Struct):
@@ -30,16 +34,19 @@ class _Tensor(msgspec.Struct):
     datatype: str
     shape: list[int]
     data: msgspec.Raw
+    parameters: _Parameters = msgspec.UNSET
 
 
 class _OutputName(msgspec.Struct):
     name: str
+    parameters: _Parameters = msgspec.UNSET
 
 
 class _Request(msgspec.Struct):
     inputs: list[_Tensor]
     id: str | None = None
     outputs: list[_OutputName] | None = None
+    parameters: _Parameters = msgspec.UNSET
 
 
 class InferenceDialect:
@@ -62,10 +69,11 @@ class InferenceDialect:
         try:
             found = self._request.decode(body)
             columns = self._plain(found.inputs)
+            certain = columns is not None and _distinct(body, found)
         except diagnose.UNDECODABLE:
-            columns = None
-        # msgspec accepts an escaped NUL inside of a string.
-        if columns is None or diagnose.NUL in body:
+            columns, certain = None, False
+        # msgspec accepts a key that is there twice, and an escaped NUL inside of a string.
+        if columns is None or not certain or diagnose.NUL in body:
             return self._diagnose(body)
         names = None
         if found.outputs is not None:
@@ -165,6 +173,20 @@ class InferenceDialect:
             whole = Column(name=name, dtype="int64")
             numbers = [0 if value is None else value for value in values]
             diagnose.columns({name: numbers}, [whole], _WHERE)
+
+
+def _distinct(body: bytes, request: _Request) -> bool:
+    """Whether the keys are certainly distinct, as far as those of a request are known."""
+    outputs = request.outputs or []
+    keys = 1 + (request.id is not None) + (request.outputs is not None)
+    keys += 4 * len(request.inputs) + len(outputs)
+    if distinct(body, keys):
+        return True
+    parts: list[_Request | _Tensor | _OutputName] = [request, *request.inputs, *outputs]
+    for part in parts:
+        if part.parameters is not msgspec.UNSET:
+            keys += 1 + key_count(msgspec.json.decode(part.parameters))
+    return distinct(body, keys)
 
 
 def _by_name(inputs: Any) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.json_types import INT64, json_type
 from mlplatform.serving.request import DecodedRequest, Prediction
+from mlplatform.strict_json import distinct
 
 _EXTRA: Any = str | INT64 | float | None | msgspec.UnsetType
 _WHERE = "rows[{row}].{column}"
@@ -47,11 +48,14 @@ class RowsDialect:
         # msgspec accepts both: no rows at all, and an escaped NUL inside of a string.
         if not found.rows or diagnose.NUL in body:
             return self._diagnose(body)
-        width = len(self._columns)
+        width, rows = len(self._columns), len(found.rows)
+        extras, unset = self._sent(found.rows) if self._extras else ({}, 0)
+        keys = 1 + (found.id is not None) + rows * (width + len(self._extras)) - unset
+        # It also accepts a key that is there twice.
+        if not distinct(body, keys):
+            return self._diagnose(body)
         table = list(zip(*map(astuple, found.rows), strict=True))
-        return DecodedRequest(
-            table[:width], len(found.rows), found.id, self._sent(found.rows) if self._extras else {}
-        )
+        return DecodedRequest(table[:width], rows, found.id, extras)
 
     def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
@@ -70,14 +74,20 @@ class RowsDialect:
             ]
         return msgspec.json.encode(response)
 
-    def _sent(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
-        """The key and time fields that any row holds; a row that lacks one has null there."""
-        found = {}
+    def _sent(self, rows: Sequence[Any]) -> tuple[dict[str, list[Any]], int]:
+        """The key and time fields that any row holds; a row that lacks one has null there.
+
+        And how many of these fields rows lack.
+        """
+        found: dict[str, list[Any]] = {}
+        unset = 0
         for name, value in self._extra_values:
             values = [value(row) for row in rows]
-            if any(item is not msgspec.UNSET for item in values):
+            lacking = values.count(msgspec.UNSET)
+            unset += lacking
+            if lacking < len(values):
                 found[name] = [None if item is msgspec.UNSET else item for item in values]
-        return found
+        return found, unset
 
     def _diagnose(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
