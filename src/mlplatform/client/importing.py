@@ -33,11 +33,15 @@ class ImportedFile(Frozen):
     first_reasons: list[ImportRefusal]
 
     def plus(self, piece: ImportResult) -> ImportedFile:
-        """With one more piece."""
+        """With one more piece: its reasons count its records from 1, ours those of the file."""
+        before = self.accepted + self.quarantined
+        reasons = [
+            each.model_copy(update={"record": before + each.record}) for each in piece.first_reasons
+        ]
         return ImportedFile(
             accepted=self.accepted + piece.accepted,
             quarantined=self.quarantined + piece.quarantined,
-            first_reasons=[*self.first_reasons, *piece.first_reasons][:MOST_REASONS],
+            first_reasons=[*self.first_reasons, *reasons][:MOST_REASONS],
         )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mlplatform.contracts.columns import Column, Feature
+from mlplatform.contracts.columns import Column, DType, Feature
 from mlplatform.contracts.frozen import Frozen
 
 Format = Literal["onnx", "skops"]
@@ -67,3 +67,24 @@ class Signature(Frozen):
     model_file: str = Field(description="model.onnx or model.skops")
     features_digest: str = Field(pattern=SHA256)
     commit: str
+
+    def answering(self, target: DType) -> Signature:
+        """This signature, with true and false as the answers where the target is a bool.
+
+        Models know such classes as 1 and 0, in which labels don't come.
+        """
+        if target != "bool" or self.classes is None:
+            return self
+        outputs = (
+            one.model_copy(update={"dtype": "bool"}) if one.name == "prediction" else one
+            for one in self.outputs
+        )
+        return self.model_copy(update={"outputs": tuple(outputs)})
+
+    @property
+    def named_classes(self) -> tuple[str | int, ...] | tuple[bool, ...]:
+        """The classes as they are answered; empty for a regression."""
+        classes = self.classes or ()
+        if any(one.name == "prediction" and one.dtype == "bool" for one in self.outputs):
+            return tuple(bool(name) for name in classes)
+        return classes

@@ -30,6 +30,12 @@ class Target(Frozen):
     unit: str = ""
     values: tuple[str, ...] | None = Field(default=None, description="Classes; for string targets.")
 
+    def lacks(self, value: Any) -> bool:
+        """Whether a value of the field is none: null, or an empty text that is no class."""
+        return value is None or (
+            value == "" and self.dtype == "string" and "" not in (self.values or ())
+        )
+
 
 class Window(Frozen):
     """Which rows a training reads, by event time."""

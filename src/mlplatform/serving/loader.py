@@ -62,9 +62,9 @@ class Loader:
         Raises UnfitModel, IntegrityFailure, Unavailable, UnknownName, InvalidInput.
         """
         folder = self._verified(version)
-        signature = read_signature(folder)
-        _agree(version, signature)
         definition = read_definition(folder)
+        signature = read_signature(folder).answering(definition.target.dtype)
+        _agree(version, signature)
         source = self._features(version, definition)
         name = f"version {version.version} of '{version.pipeline}'"
         multiple = self._trials.run(folder, source, name=name)

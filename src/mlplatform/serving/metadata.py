@@ -52,5 +52,5 @@ def describe(model: LoadedModel) -> ModelMetadata:
             )
             for output in signature.outputs
         ],
-        parameters={} if signature.classes is None else {"classes": list(signature.classes)},
+        parameters={} if signature.classes is None else {"classes": list(signature.named_classes)},
     )

@@ -128,3 +128,43 @@ def test_broken_json_is_named() -> None:
     """What is no JSON is refused with the place where it breaks."""
     with pytest.raises(InvalidInput, match="--row: not JSON: Expecting"):
         rows.rows_of(NOWHERE, "p", "{a: 1}", None)
+
+
+LATE = PipelineDefinition.parse(
+    {
+        "name": "late-delivery",
+        "description": "Whether a parcel is late.",
+        "task": "classification",
+        "columns": [
+            {"name": "carrier", "dtype": "string"},
+            {"name": "region", "dtype": "string", "nullable": True},
+            {"name": "distance_km", "dtype": "float64", "nullable": True},
+            {"name": "express", "dtype": "bool"},
+        ],
+        "target": {"name": "outcome", "dtype": "string"},
+        "key": "parcel",
+        "time": "ordered_at",
+        "tuning": {"metric": "f1"},
+        "gates": [{"metric": "f1", "min": 0}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ("north,be,300,False,late,p1,2025-01-01", ["north", "be", 300, False, "p1", "2025-01-01"]),
+        ('north,"b\ne",300,false,,,', ["north", "b\ne", 300.0, False, None, None]),
+        ("north,be,NaN,TRUE,,777.0,1735776000", ["north", "be", None, True, "777.0", 1735776000]),
+        (",7,,0,,0777,", ["", "7", None, False, "0777", None]),
+    ],
+)  # fmt: skip
+def test_files_that_spreadsheets_and_pandas_write_are_read(
+    cells: str, expected: list[object]
+) -> None:
+    """False, NaN, numbers in text columns, line breaks in cells, an empty text that is required."""
+    body = f"carrier,region,distance_km,express,outcome,parcel,ordered_at\n{cells}\n".encode()
+    (row,) = rows.from_csv(body, LATE, "x.csv")
+    row.pop("outcome")
+
+    assert expected == list(row.values())

@@ -110,3 +110,13 @@ def test_csv_is_sent_as_it_is(
     pieces = [piece.removeprefix(b"name,n\n") for piece in importing._pieces(file)]
 
     assert (records if piece_bytes == 1 else [b"".join(records)]) == pieces
+
+
+@pytest.mark.usefixtures("small")
+def test_records_are_numbered_as_in_the_file(tmp_path: Path) -> None:
+    """A reason names the record's place in the whole file, whatever piece it was sent in."""
+    file = tmp_path / "rows.ndjson"
+    file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 9)
+    total = importing.send_file(Server(), "p", file, on_progress=lambda _: None)
+
+    assert [1, 4, 7] == [reason.record for reason in total.first_reasons[:3]]

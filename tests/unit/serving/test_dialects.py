@@ -248,3 +248,35 @@ def test_the_documented_examples_are_true() -> None:
         )
 
     assert [answer for *_, answer in pages] == found
+
+
+def test_a_bool_target_is_answered_with_true_and_false() -> None:
+    """As its labels are sent, with the classes named alike, though the model says 1 and 0."""
+    signature = SIGNATURE.model_copy(
+        update={
+            "classes": (0, 1),
+            "outputs": (
+                Output(name="prediction", dtype="int64"),
+                Output(name="probabilities", dtype="float64", width=2),
+            ),
+        }
+    ).answering("bool")
+    given = {"prediction": [True], "probabilities": [[0.25, 0.75]]}
+    prediction = Prediction("our-id", "ward", "3", DecodedRequest([[]], 1, None), given)
+    found = {
+        name: json.loads(dialect.encode(prediction))
+        for name, dialect in compile_all(signature).items()
+    }
+
+    assert [True] == found[ROWS]["predictions"]
+    assert [{"false": 0.25, "true": 0.75}] == found[ROWS]["probabilities"]
+    assert {"name": "prediction", "shape": [1], "datatype": "BOOL", "data": [True]} == found[
+        INFERENCE
+    ]["outputs"][0]
+    assert (False, True) == signature.named_classes
+
+
+@pytest.mark.parametrize("target", ["int64", "string"])
+def test_other_targets_are_answered_as_the_model_says(target: Any) -> None:
+    """Only a bool has another name in the model."""
+    assert SIGNATURE == SIGNATURE.answering(target)

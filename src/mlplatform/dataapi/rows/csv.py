@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from mlplatform.contracts.columns import DType
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.dataapi.rows.record import Record, check_header, convert, converters, row
+from mlplatform.dataapi.rows.record import CellType, Record, cell_types, check_header, convert, row
 from mlplatform.errors import InvalidInput
 
 
@@ -54,7 +53,7 @@ def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
 def _records(lines: _RecentLines, definition: PipelineDefinition) -> Iterator[Record]:
     reader = csv.reader(iter(lines), strict=True)
     header = _header(reader, definition)
-    types = converters(definition)
+    types = cell_types(definition)
     kinds = [types.get(name, "string") for name in header]
     lines.taken()
     number = 0
@@ -77,7 +76,7 @@ def _records(lines: _RecentLines, definition: PipelineDefinition) -> Iterator[Re
 
 
 def _record(
-    number: int, header: list[str], kinds: Sequence[DType | None], fields: list[str], text: str
+    number: int, header: list[str], kinds: Sequence[CellType], fields: list[str], text: str
 ) -> Record:
     if len(fields) != len(header):
         return Record(

@@ -41,14 +41,7 @@ def read_document(data: bytes, pipeline: str | None) -> tuple[list[Any], str | N
         repeated = repeated_keys(data, key_count(body))
     except _UNDECODABLE as error:
         raise InvalidInput(f"not JSON: {error}", field="body") from error
-    if not isinstance(body, dict) or not isinstance(body.get("labels"), list):
-        raise InvalidInput(
-            "a list of labels is missing",
-            field="labels",
-            fix='send {"labels": [{"request_id": …, "row": 0, "label": …}]}',
-        )
-    if unknown := sorted(set(body) - {"labels", "pipeline"}):
-        raise InvalidInput("unknown field", field=unknown[0])
+    _require_labels(body)
     if repeated and not repeated[0].place:
         raise InvalidInput(str(repeated[0]), field=repeated[0].key)
     named = body.get("pipeline", pipeline)
@@ -58,3 +51,14 @@ def read_document(data: bytes, pipeline: str | None) -> tuple[list[Any], str | N
         return body["labels"], named
     written = msgspec.json.decode(data, type=_Items).labels
     return [read_item(bytes(item)) for item in written], named
+
+
+def _require_labels(body: Any) -> None:
+    if not isinstance(body, dict) or not isinstance(body.get("labels"), list):
+        raise InvalidInput(
+            "a list of labels is missing",
+            field="labels",
+            fix='send {"labels": [{"request_id": …, "row": 0, "label": …}]}',
+        )
+    if unknown := sorted(set(body) - {"labels", "pipeline"}):
+        raise InvalidInput("unknown field", field=unknown[0])

@@ -114,6 +114,8 @@ def _request_id(item: Any) -> str:
 
 
 def _row(row: Any, owner: Owner | None) -> int:
+    if isinstance(row, float) and row.is_integer():  # some clients have only floats
+        row = int(row)
     if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < MOST_ROWS:
         raise LabelFault("row", "not the number of a row (0 is the first)")
     if owner is not None and row >= owner.rows:
@@ -141,6 +143,8 @@ def _value(value: Any, target: Target) -> tuple[float | None, str | None]:
     if target.dtype == "string":
         if not isinstance(value, str):
             raise LabelFault("label", f"'{target.name}' is a text")
+        if target.lacks(value):
+            raise LabelFault("label", "is empty")
         if target.values is not None and value not in target.values:
             raise LabelFault("label", f"not one of {', '.join(target.values)}")
         if printable(value) != value:

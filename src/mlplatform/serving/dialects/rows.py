@@ -36,7 +36,7 @@ class RowsDialect:
         ]
         self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._extras))
         self._classes = (
-            None if signature.classes is None else [str(name) for name in signature.classes]
+            None if signature.classes is None else list(map(_class_name, signature.named_classes))
         )
 
     def decode(self, body: bytes) -> DecodedRequest:
@@ -129,6 +129,11 @@ def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
     rows = list[row]  # type: ignore[valid-type]
     document: list[Any] = [("rows", rows), ("id", client_id, None)]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)
+
+
+def _class_name(name: str | int) -> str:
+    """As JSON writes it: true, not True."""
+    return str(name).lower() if isinstance(name, bool) else str(name)
 
 
 def _known(document: dict[str, Any], known: Iterable[str], what: str) -> None:
