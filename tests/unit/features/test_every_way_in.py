@@ -204,6 +204,8 @@ LABELS = st.booleans() | st.integers(-(2**54), 2**54) | st.sampled_from([*EDGES,
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(["bool", "int64", "string"]), LABELS)
 @example("int64", 777.0)
+@example("int64", float(2**53))
+@example("int64", -(2**53) - 1)
 @example("string", "")
 def test_a_label_means_the_same_in_history_and_feedback(dtype: str, value: Any) -> None:
     """What an imported row's target says is what the same label says that is sent later."""

@@ -172,7 +172,7 @@ def _number(value: Any, target: Target) -> float:
         number != value
         or not number.is_integer()
         # A float of 2**53 may have been the next whole number, which it can't hold.
-        or abs(number) + isinstance(value, float) > EXACT
+        or (abs(value) >= EXACT if isinstance(value, float) else abs(value) > EXACT)
     ):
         raise LabelFault("label", f"'{target.name}' is a whole number of at most 2**53")
     return number
