@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from whole import NAME, Platform
 
-from mlplatform.cli import logs
+from mlplatform.cli.tail import print_logs
 from mlplatform.errors import ManifestMismatch, PlatformError
-from mlplatform.local.processes.child import rotate
+from mlplatform.local.processes.child import rotate, tail
 from mlplatform.local.stack import LocalStack, Options
 from mlplatform.local.tour.progress import Progress
 from mlplatform.outbox import OutboxReader, OutboxWriter, damage
@@ -74,9 +74,12 @@ def _cache(home: Path, _: str) -> None:
 
 
 def _logs(home: Path, _: str) -> None:
+    found = {path.stem: path for path in (home / "logs").glob("*.log")}
+    for log in found.values():
+        tail(log)
     with redirect_stdout(StringIO()):
-        logs.logs(home=home)
-    for log in (home / "logs").glob("*.log"):
+        print_logs(found, lines=5, follow=False)
+    for log in found.values():
         rotate(log)
 
 
@@ -124,6 +127,8 @@ def whole(running: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A start ends the processes that this file lists, and those here run.
     (place / "logs" / "processes.json").write_text("[]")
     Progress(place).set("a step")
+    for log in (place / "logs").glob("*.log"):  # as after a second start
+        shutil.copy2(log, log.with_name(log.name + ".1"))
     return place
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlplatform.local import home_files
+
 POLL_S = 0.25
 
 
@@ -32,6 +34,9 @@ class Tail:
                 data = file.read()
         except FileNotFoundError:  # between two runs
             return []
+        except OSError as error:
+            fault = error.strerror or str(error)
+            raise home_files.damaged(self._path, fault, fix="move it away") from error
         whole = data.rfind(b"\n") + 1
         self._offset += whole
         return data[:whole].decode(errors="replace").splitlines()

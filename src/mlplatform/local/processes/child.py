@@ -19,8 +19,10 @@ from typing import BinaryIO, Literal
 from mlplatform.local.processes import guard
 from mlplatform.local.processes.health import EVERY_S, Health
 from mlplatform.local.processes.spec import ProcessSpec
+from mlplatform.telemetry import logger
 from mlplatform.unprivileged import command
 
+_log = logger("local")
 State = Literal[
     "waiting", "starting", "ready", "silent", "backoff", "stopping", "stopped", "finished", "failed"
 ]
@@ -239,11 +241,14 @@ def _argv(spec: ProcessSpec) -> tuple[str, ...]:
 
 
 def rotate(log: Path) -> None:
-    """Keep the log of the last run as `<name>.log.1`."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        log.replace(log.with_name(log.name + ".1"))
-    log.touch()
+    """Keep the log of the last run as `<name>.log.1`; without one, where that can't be done."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists():
+            log.replace(log.with_name(log.name + ".1"))
+        log.touch()
+    except OSError as error:  # as in `_open_log`: its work matters more than its log
+        _log.warning("can't begin a log anew", file=str(log), error=str(error))
 
 
 def bound(log: Path, most_bytes: int) -> None:
@@ -261,7 +266,7 @@ def bound(log: Path, most_bytes: int) -> None:
 
 def tail(log: Path, lines: int = 15) -> str:
     """The last lines of a log."""
-    if not log.exists():
+    if not log.is_file():
         return ""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 16_384))
