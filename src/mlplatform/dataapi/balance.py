@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 from mlplatform.contracts.outbox_report import DamagedRange
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pools import Pools
 from mlplatform.database import balance
@@ -21,7 +22,7 @@ from mlplatform.database.pools import StandbyRead
 from mlplatform.database.progress import Cursor
 from mlplatform.errors import Overloaded, StandbyLagging
 
-MAY = (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER)
+MAY = rights.VIEW_BALANCE.roles
 
 
 class Balance:

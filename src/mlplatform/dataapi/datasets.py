@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
-from mlplatform.dataapi import formats
+from mlplatform.dataapi import formats, rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import receipts
 from mlplatform.database.datasets import DatasetRead, DatasetStore
@@ -18,7 +18,7 @@ from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.telemetry import counter
 
-MAY = (Role.READER, Role.RUN)
+MAY = rights.READ_DATASET.roles
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,23 @@ class Datasets:
 
     def all(self, caller: Caller) -> Sequence[DatasetDescription]:
         """The contracts of the datasets that the caller may read."""
-        with self._audit.viewing(caller, "datasets", roles=MAY, pipeline=None):
-            return [item for item in self._store.list() if caller.may(MAY, item.pipeline)]
+        with self._audit.viewing(
+            caller, "datasets", roles=rights.LIST_DATASETS.roles, pipeline=None
+        ):
+            return [
+                item
+                for item in self._store.list()
+                if caller.may(rights.LIST_DATASETS.roles, item.pipeline)
+            ]
 
     def receipt(self, caller: Caller, receipt_id: str) -> Receipt:
         """The receipt of a complete stream. Raises UnknownName."""
-        with self._audit.viewing(caller, "receipts", roles=MAY, pipeline=None):
+        with self._audit.viewing(
+            caller, "receipts", roles=rights.VIEW_RECEIPT.roles, pipeline=None
+        ):
             with self._warehouse.transaction() as connection:
                 receipt = receipts.find(connection, receipt_id)
-            caller.require(MAY, pipeline_of(receipt.dataset))
+            caller.require(rights.VIEW_RECEIPT.roles, pipeline_of(receipt.dataset))
             return receipt
 
     def open(

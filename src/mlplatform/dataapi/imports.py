@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, BinaryIO, Literal
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.request import new_request_id
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows import arrow, csv, ndjson
 from mlplatform.dataapi.rows.record import Record
@@ -61,7 +62,7 @@ class Imports:
         """
         pipeline, _, kind = dataset.rpartition(".")
         with self._audit.access(
-            caller, "write", dataset, roles=[Role.WRITER], pipeline=pipeline or dataset
+            caller, "write", dataset, roles=rights.ADD_ROWS.roles, pipeline=pipeline or dataset
         ) as entry:
             if kind != "requests":
                 raise UnknownName(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.ledger import LedgerEntry
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.database import ledger
@@ -23,7 +24,7 @@ class Ledger:
     def latest(self, caller: Caller, *, subject: str | None, limit: int) -> Sequence[LedgerEntry]:
         """The newest entries, newest first, with all that this process has gathered until now."""
         with self._audit.access(
-            caller, "read", "ledger", roles=[Role.ADMIN], pipeline=None
+            caller, "read", "ledger", roles=rights.READ_LEDGER.roles, pipeline=None
         ) as entry:
             self._gathered.flush()
             with self._warehouse.transaction() as connection:

@@ -8,6 +8,7 @@ decisions are made one after the other, on what is true.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from mlplatform.access import Caller, Role
 from mlplatform.contracts.pipeline_status import AppliedPipeline
@@ -20,9 +21,8 @@ from mlplatform.contracts.promotion import (
     PromotionRequest,
     State,
 )
-from mlplatform.dataapi import promotion
+from mlplatform.dataapi import promotion, rights
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.dataapi.pipelines import VIEWERS
 from mlplatform.dataapi.proof import Claim, borne_out
 from mlplatform.database import ledger, pipelines, promotions, receipts
 from mlplatform.database.ledger import Entry
@@ -32,12 +32,8 @@ from mlplatform.errors import InvalidInput, Refused, UnknownName
 from mlplatform.registry.store import ModelStore
 
 MAY: dict[Action, tuple[Role, ...]] = {
-    "propose": (Role.RUN,),
-    "approve": (Role.APPROVER,),
-    "promote": (Role.APPROVER,),
-    "rollback": (Role.APPROVER,),
-    "withdraw": (Role.APPROVER,),
-    "reject": (Role.APPROVER,),
+    action: (rights.PROPOSE if action == "propose" else rights.DECIDE).roles
+    for action in get_args(Action)
 }
 
 
@@ -52,7 +48,7 @@ class Models:
     def status(self, caller: Caller, pipeline: str) -> ModelStatus:
         """What serves and what waits."""
         with (
-            self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=rights.VIEW_MODEL.roles, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -61,7 +57,7 @@ class Models:
     def versions(self, caller: Caller, pipeline: str) -> Sequence[ModelVersion]:
         """All versions, oldest first."""
         with (
-            self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=rights.VIEW_MODEL.roles, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -70,7 +66,7 @@ class Models:
     def history(self, caller: Caller, pipeline: str) -> Sequence[Promotion]:
         """The promotion record, latest first."""
         with (
-            self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=rights.VIEW_MODEL.roles, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             pipelines.find(connection, pipeline)
@@ -82,7 +78,7 @@ class Models:
         The same facts may be sent again; others of the same version are refused.
         """
         with self._audit.change(
-            caller, "register", pipeline, roles=[Role.RUN], pipeline=pipeline
+            caller, "register", pipeline, roles=rights.REGISTER.roles, pipeline=pipeline
         ) as (entry, connection):
             entry.detail = {"version": facts.version, "receipt": facts.receipt_id}
             pipelines.find(connection, pipeline, lock=True)
@@ -93,7 +89,7 @@ class Models:
     ) -> ModelVersion:
         """A version's files were downloaded again and are what the manifest says."""
         with self._audit.change(
-            caller, "verify", pipeline, roles=[Role.RUN], pipeline=pipeline
+            caller, "verify", pipeline, roles=rights.VERIFY.roles, pipeline=pipeline
         ) as (entry, connection):
             entry.detail = {"version": number}
             pipelines.find(connection, pipeline, lock=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import outboxes, queue_offsets
 from mlplatform.database.outboxes import KnownOutbox
@@ -23,7 +24,9 @@ class Outboxes:
     def report(self, caller: Caller, outbox_id: str, report: OutboxReport) -> OutboxAnswer:
         """Keep what an outbox says of itself, unless another run owns its identity."""
         with (
-            self._audit.viewing(caller, "outboxes", roles=[Role.SERVING], pipeline=None),
+            self._audit.viewing(
+                caller, "outboxes", roles=rights.REPORT_OUTBOX.roles, pipeline=None
+            ),
             self._raw.transaction() as connection,
         ):
             known = outboxes.known(connection, outbox_id)

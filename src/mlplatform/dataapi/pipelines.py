@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.apply_rules import check_definition, check_features
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import feature_sets, marks, pipelines, progress, raw_requests
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
-VIEWERS = tuple(role for role in Role if role is not Role.PREDICT)
+MAY_VIEW = rights.VIEW_PIPELINE.roles
 """Definitions, states and progress are for everybody who works with the data API, which clients of
 serving do not."""
 
@@ -30,7 +31,7 @@ class Pipelines:
 
     def apply(self, caller: Caller, name: str, request: ApplyRequest) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
-        with self._audit.change(caller, "apply", name, roles=[Role.ADMIN], pipeline=name) as (
+        with self._audit.change(caller, "apply", name, roles=rights.APPLY.roles, pipeline=name) as (
             entry,
             connection,
         ):
@@ -53,7 +54,7 @@ class Pipelines:
     def find(self, caller: Caller, name: str) -> AppliedPipeline:
         """One pipeline."""
         with (
-            self._audit.viewing(caller, name, roles=VIEWERS, pipeline=name),
+            self._audit.viewing(caller, name, roles=MAY_VIEW, pipeline=name),
             self._warehouse.transaction() as connection,
         ):
             return pipelines.find(connection, name)
@@ -61,11 +62,13 @@ class Pipelines:
     def all(self, caller: Caller) -> Sequence[AppliedPipeline]:
         """The pipelines that the caller may touch."""
         with (
-            self._audit.viewing(caller, "pipelines", roles=VIEWERS, pipeline=None),
+            self._audit.viewing(caller, "pipelines", roles=MAY_VIEW, pipeline=None),
             self._warehouse.transaction() as connection,
         ):
             return [
-                item for item in pipelines.all_applied(connection) if caller.may(VIEWERS, item.name)
+                item
+                for item in pipelines.all_applied(connection)
+                if caller.may(MAY_VIEW, item.name)
             ]
 
     def features(
@@ -77,7 +80,7 @@ class Pipelines:
         steady traffic a request always waits, so a caller names the moment that it needs. A dataset
         read as of `mark` holds all that etl has passed, on however late a standby.
         """
-        with self._audit.viewing(caller, name, roles=VIEWERS, pipeline=name):
+        with self._audit.viewing(caller, name, roles=MAY_VIEW, pipeline=name):
             # The progress first: what etl passes in between only makes `waiting` smaller.
             with self._warehouse.transaction() as connection:
                 known = feature_sets.find(connection, name, digest)

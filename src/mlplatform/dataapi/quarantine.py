@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.quarantine import Quarantined, Redriven, RedriveRequest, Skipped
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import quarantine
 from mlplatform.database.pools import PrimaryPool
@@ -30,7 +31,7 @@ class Quarantine:
             caller,
             "read",
             subject,
-            roles=[Role.READER, Role.WRITER],
+            roles=rights.READ_QUARANTINE.roles,
             pipeline=pipeline,
         ) as entry:
             mine = None if "*" in caller.pipelines else list(caller.pipelines)
@@ -49,7 +50,7 @@ class Quarantine:
         pipeline, ids = request.pipeline, request.ids
         subject = f"{pipeline}.quarantine"
         with self._audit.change(
-            caller, "redrive", subject, roles=[Role.WRITER], pipeline=pipeline
+            caller, "redrive", subject, roles=rights.REDRIVE.roles, pipeline=pipeline
         ) as (entry, connection):
             redriven = quarantine.redrive(connection, pipeline, ids)
             others = sorted(set(ids or ()) - set(redriven))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.queue_offsets import QueuePlace, QueueReset, QueueState
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import balance, queue_offsets
 from mlplatform.database.pools import PrimaryPool
@@ -21,7 +22,7 @@ class QueueOffsets:
 
     def state(self, caller: Caller) -> QueueState:
         """What is stored, of all topics."""
-        with self._audit.viewing(caller, "queue", roles=[Role.ADMIN], pipeline=None):
+        with self._audit.viewing(caller, "queue", roles=rights.VIEW_QUEUE.roles, pipeline=None):
             return self._state(None)
 
     def reset(self, caller: Caller, request: QueueReset) -> QueueState:
@@ -31,7 +32,7 @@ class QueueOffsets:
         """
         topic = request.topic
         with self._audit.change(
-            caller, "reset", f"queue.{topic}", roles=[Role.ADMIN], pipeline=None
+            caller, "reset", f"queue.{topic}", roles=rights.RESET_QUEUE.roles, pipeline=None
         ) as (entry, warehouse):
             given_up = self._state(topic)
             if not given_up.places:

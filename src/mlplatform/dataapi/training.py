@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.cluster.interface import Cluster
 from mlplatform.contracts.lease import Lease, LeaseRenewal, LeaseRequest
 from mlplatform.contracts.run import Run
-from mlplatform.dataapi import run_tokens
+from mlplatform.dataapi import rights, run_tokens
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.dataapi.pipelines import VIEWERS
 from mlplatform.database import leases, pipelines
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput, Refused
@@ -30,7 +29,7 @@ class Training:
         Raises Refused while another holder's lasts. The same holder gets a new run and token.
         """
         with self._audit.change(
-            caller, "lease", pipeline, roles=[Role.TRAINER], pipeline=pipeline
+            caller, "lease", pipeline, roles=rights.LEASE.roles, pipeline=pipeline
         ) as (entry, connection):
             entry.detail = {"holder": request.holder}
             definition = pipelines.find(connection, pipeline).parsed()
@@ -43,7 +42,7 @@ class Training:
     def renew_lease(self, caller: Caller, pipeline: str, request: LeaseRenewal) -> Lease:
         """Renew a run's lease, and its token, for `ttl_s` seconds from now."""
         with (
-            self._audit.viewing(caller, pipeline, roles=[Role.RUN], pipeline=pipeline),
+            self._audit.viewing(caller, pipeline, roles=rights.RENEW.roles, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
             if not caller.run:
@@ -58,7 +57,7 @@ class Training:
     def release_lease(self, caller: Caller, pipeline: str, holder: str | None) -> bool:
         """Give a lease back: a run its own, others that of `holder`. False when there is none."""
         with self._audit.change(
-            caller, "release", pipeline, roles=[Role.TRAINER, Role.RUN], pipeline=pipeline
+            caller, "release", pipeline, roles=rights.RELEASE.roles, pipeline=pipeline
         ) as (entry, connection):
             if caller.run:
                 return leases.end(connection, pipeline, caller.run)
@@ -72,7 +71,7 @@ class Training:
 
         Raises Refused while one holds the lease.
         """
-        roles = [Role.TRAINER, Role.APPROVER]
+        roles = rights.START_RUN.roles
         with self._audit.access(caller, "run", pipeline, roles=roles, pipeline=pipeline) as entry:
             entry.detail = {"reason": reason}
             with self._warehouse.transaction() as connection:
@@ -88,7 +87,7 @@ class Training:
 
     def runs(self, caller: Caller, pipeline: str) -> Sequence[Run]:
         """The runs that the cluster still knows, latest first."""
-        with self._audit.viewing(caller, pipeline, roles=VIEWERS, pipeline=pipeline):
+        with self._audit.viewing(caller, pipeline, roles=rights.VIEW_RUNS.roles, pipeline=pipeline):
             return self._cluster.runs(pipeline)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from mlplatform.access import Caller, Role
+from mlplatform.access import Caller
 from mlplatform.contracts.pipeline import PipelineDefinition, Target
+from mlplatform.dataapi import rights
 from mlplatform.database import labels
 from mlplatform.database.labels import Label
 from mlplatform.database.printable import printable
@@ -17,7 +18,7 @@ from mlplatform.database.quarantine import Refusal
 from mlplatform.database.raw_requests import Owner
 from mlplatform.features.parse import EXACT
 
-MAY = (Role.WRITER,)
+MAY = rights.ADD_LABELS.roles
 MOST_ROWS = 1_000_000
 """Row numbers above it are a mistake; the column is an integer."""
 FIELDS = frozenset({"request_id", "row", "label", "pipeline"})
