@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from mlplatform import __version__
 from mlplatform.serving import routes
@@ -63,6 +63,7 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
     problem.install(app)
     docs_page.install(app)
     app.include_router(routes.predictions)
+    app.include_router(routes.guarded, dependencies=[Depends(routes.admitted), *KNOWN])
     app.include_router(routes.metadata, dependencies=KNOWN)
     app.include_router(pages.router(ready))
     return app

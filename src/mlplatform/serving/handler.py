@@ -140,11 +140,8 @@ class Handler:
         """Return when that model (and version) can answer. Raises UnknownName, Unavailable."""
         self._slots.find(pipeline).choose(version)
 
-    def describe(
-        self, pipeline: str, version: str | None, authorization: str | None
-    ) -> ModelMetadata:
-        """A model's metadata, for callers who may use it. Raises like `admit` and `answer`."""
-        self.admit(pipeline, authorization)
+    def describe(self, pipeline: str, version: str | None) -> ModelMetadata:
+        """A model's metadata, for an admitted caller. Raises UnknownName, Unavailable."""
         return describe(self._slots.find(pipeline).choose(version).model)
 
     async def outbox(self) -> OutboxView:

@@ -22,6 +22,8 @@ from mlplatform.web.authorization import authorization
 
 predictions = APIRouter(tags=["predictions"])
 metadata = APIRouter(tags=["metadata"])
+guarded = APIRouter(tags=["metadata"])
+"""Routes of one model that need a token."""
 
 
 async def _handler(request: Request) -> Handler:  # async: a plain one would run in a thread
@@ -30,6 +32,11 @@ async def _handler(request: Request) -> Handler:  # async: a plain one would run
 
 
 Answering = Annotated[Handler, Depends(_handler)]
+
+
+async def admitted(request: Request, handler: Answering) -> None:
+    """Decides on the caller's right; to come before anything else of the request is judged."""
+    handler.admit(request.path_params["model"], authorization(request.scope["headers"]))
 
 
 @predictions.post(
@@ -87,13 +94,11 @@ async def ready(handler: Answering) -> dict[str, Any]:
     return {"ready": True, "waiting_for_promotion": waiting, "not_loaded": handler.degraded()}
 
 
-@metadata.get("/v2/models/{model}", summary="Inputs, outputs and loaded versions of a model.")
-@metadata.get("/v2/models/{model}/versions/{version}", summary="The same for one version.")
-async def describe(
-    request: Request, handler: Answering, model: str, version: str | None = None
-) -> ModelMetadata:
+@guarded.get("/v2/models/{model}", summary="Inputs, outputs and loaded versions of a model.")
+@guarded.get("/v2/models/{model}/versions/{version}", summary="The same for one version.")
+async def describe(handler: Answering, model: str, version: str | None = None) -> ModelMetadata:
     """For callers who may use the model."""
-    return handler.describe(model, version, authorization(request.scope["headers"]))
+    return handler.describe(model, version)
 
 
 @metadata.get("/v2/models/{model}/ready", summary="This model serves; 503 says why not.")

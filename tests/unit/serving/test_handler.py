@@ -105,7 +105,7 @@ def test_a_model_is_ready_or_says_why_not(process: Process) -> None:
 
 def test_a_model_is_described_by_its_signature(process: Process) -> None:
     """Raw columns in, outputs out, and the version that serves."""
-    found = process.handler.describe("ward", None, None)
+    found = process.handler.describe("ward", None)
 
     assert ("ward", ["1"], "onnx_onnxv1") == (found.name, found.versions, found.platform)
     assert TensorMetadata("class", "BYTES", [-1]) == found.inputs[2]

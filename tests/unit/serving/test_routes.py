@@ -11,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mlplatform.access import AccessList
 from mlplatform.outbox import OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app, create_pages
 from mlplatform.serving.handler import Handler
@@ -93,3 +94,20 @@ def test_pages_show_the_model_and_the_outbox(handler: Handler) -> None:
     assert ["name", "versions", "platform", "inputs", "outputs", "parameters"] == list(model)
     assert {"name": "ward", "ready": True} == ready
     assert {"outbox_id", "accepted", "acknowledged", "bytes", "versions"} == set(outbox)
+
+
+def test_metadata_asks_for_the_right_before_it_looks_at_parameters(handler: Handler) -> None:
+    """Who may not see the model learns nothing of what its route takes."""
+    handler._access = AccessList([])
+
+    async def run() -> list[int]:
+        handler.start()
+        transport = httpx.ASGITransport(create_app(Collaborators(handler=handler)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            refused = (await client.get("/v2/models/ward?depth=1")).status_code
+            handler._access = None
+            malformed = (await client.get("/v2/models/ward?depth=1")).status_code
+        await handler.close()
+        return [refused, malformed]
+
+    assert [401, 422] == asyncio.run(run())
