@@ -354,14 +354,6 @@ def until(found: Callable[[], Any], details: Callable[[], str] = str) -> Any:
     return result
 
 
-def children(pid: int) -> list[int]:
-    """The processes that this one has started and that run."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
-
-
 def runs(pid: int) -> bool:
     """Whether there is such a process, and no mere zombie."""
     try:

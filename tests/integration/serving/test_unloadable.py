@@ -8,6 +8,7 @@ from typing import Any
 import hostile_models
 import httpx
 import pytest
+from children import children
 
 SHORT = {"REGISTRY__LOAD_S": "3"}
 ROW = {"size": 2.0, "mass": 1.0, "colour": "red"}
@@ -93,8 +94,8 @@ def test_a_process_that_is_told_to_stop_does_not_wait_for_a_load(
     child = serve("ward", "toys", REGISTRY__LOAD_S="600")
     child.until("/readyz", 200)
     platform.promote(platform.store("toys", "1", hostile_models.endless()))
-    scene.until(lambda: scene.children(child.process.pid), child.log)
-    trials = scene.children(child.process.pid)
+    scene.until(lambda: children(child.process.pid), child.log)
+    trials = children(child.process.pid)
     left = child.stop()
 
     assert 0 == left

@@ -10,6 +10,7 @@ from typing import Any
 import hostile_models
 import numpy as np
 import pytest
+from children import children
 
 from mlplatform.engine.apart import EngineApart
 from mlplatform.engine.limits import TrialLimits
@@ -60,14 +61,14 @@ def test_a_row_that_is_refused_is_named_by_its_place(toys: Any, stored: Callable
 
 def test_a_loop_without_end_costs_its_time_once(tmp_path: Path) -> None:
     """Whoever asks again is told at once, and no child is left."""
-    before = _children()
+    before = children(os.getpid())
     engine = _hostile(tmp_path, hostile_models.endless(), time_s=1.0)
     with pytest.raises(UnfitModel, match=r"took longer than 1 s for a call.*LOAD_S"):
         engine.predict(ROWS)
     with pytest.raises(UnfitModel, match="was ended before"):
         engine.predict(ROWS)
 
-    assert set() == _children() - before
+    assert set() == children(os.getpid()) - before
 
 
 def test_a_file_that_takes_all_memory_is_refused(tmp_path: Path) -> None:
@@ -80,8 +81,3 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     """As a load in this process would."""
     with pytest.raises(IntegrityFailure, match="ONNX Runtime can't load the model"):
         _hostile(tmp_path, b"nonsense")
-
-
-def _children() -> set[str]:
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {child for task in tasks for child in (task / "children").read_text().split()}
