@@ -29,6 +29,7 @@ from mlplatform.engine.trial_child import (
 )
 from mlplatform.errors import UnfitModel
 from mlplatform.features.child import ENVIRONMENT
+from mlplatform.features.hidden import hide
 
 _ARGV = (sys.executable, "-P", "-m", "mlplatform.engine.trial_child")
 """A fresh interpreter and no fork: a forked copy of a process with threads may hang on a lock that
@@ -114,6 +115,7 @@ class Trials:
         with self._lock:
             if self._stopped:
                 raise UnfitModel("no trial begins: this process ends")
+            hide()
             # A session of its own: an interrupt from the keyboard is for the parent.
             process = subprocess.Popen(
                 _ARGV,

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from mlplatform.errors import InvalidInput, PlatformError, RowRefused
 from mlplatform.features.frames import Frame, read_frame
+from mlplatform.features.hidden import hide
 from mlplatform.unprivileged import command, users
 
 ENVIRONMENT = {
@@ -51,6 +52,7 @@ class ChildProcess:
 
     def start(self) -> None:
         """Start it. Nothing is known of it until it has answered."""
+        hide()
         uid = users.fresh() if self._no_files and not command.hindrance() else None
         self._process = subprocess.Popen(
             command.through(self._argv, stop_signal=signal.SIGKILL, uid=uid),

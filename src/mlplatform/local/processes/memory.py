@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -35,9 +36,17 @@ def _tree(root: int, children: dict[int, list[int]]) -> list[int]:
 def _share(pid: int, resident: dict[int, int]) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # no such file system, another user's process, or it is gone
-        return resident.get(pid, 0)
+    except OSError:  # no such file system, another user's or a hidden process, or it is gone
+        return resident.get(pid, 0) or _resident(pid)
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
 
 
 def _table() -> tuple[dict[int, int], dict[int, int]]:
