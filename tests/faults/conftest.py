@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hanging import HangingStack, disk
-from pydantic import SecretStr
-from whole import HOSTILE, NAME, Platform
+from whole import HOSTILE, NAME, Platform, trained
 
-from mlplatform.client import pipelines
-from mlplatform.client.dataapi import DataApi
-from mlplatform.client.serving import ServingClient
-from mlplatform.local.stack import LocalStack, Options
-from mlplatform.local.tour import history, traffic
-from mlplatform.settings import SourceSettings
-from mlplatform.source.checkout import checkout
+from mlplatform.local.stack import Options
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,25 +36,5 @@ def running(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The platform with its first version in front of the traffic."""
     options = Options(home=tmp_path_factory.mktemp("home"), source=str(source), working_tree=True)
     place = disk(tmp_path_factory.mktemp("disk"))
-    with HangingStack(options, place) as stack:
-        stack.start()
-        with clients(stack) as found:
-            rows = list(history.history(NAME))
-            traffic.import_rows(found.admin, NAME, rows, key="history")
-            found.train("first version")
-            yield found
-
-
-@contextmanager
-def clients(stack: LocalStack) -> Iterator[Platform]:
-    """A `Platform` on a running stack, its pipeline applied."""
-    token, code = (
-        stack.secrets.tokens["admin"],
-        checkout(SourceSettings(url=stack.options.source, working_tree=True)),
-    )
-    with (
-        DataApi(stack.state.urls["dataapi"], SecretStr(token)) as admin,
-        ServingClient(stack.state.urls["serving"], token) as serving,
-    ):
-        pipelines.apply(admin, code, NAME)
-        yield Platform(stack, admin, serving, code.read(NAME).definition)
+    with HangingStack(options, place) as stack, trained(stack) as found:
+        yield found

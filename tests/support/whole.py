@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from load import Load, until
+from pydantic import SecretStr
 
+from mlplatform.client import pipelines
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.pipelines import sample_row
 from mlplatform.client.serving import ServingClient
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import PlatformError
 from mlplatform.local.stack import LocalStack
-from mlplatform.local.tour import traffic
+from mlplatform.local.tour import history, traffic
 from mlplatform.local.training import train
+from mlplatform.settings import SourceSettings
+from mlplatform.source.checkout import checkout
 
 NAME = "breast-cancer"
 HOSTILE = "hostile"
@@ -129,3 +133,29 @@ class Platform:
     def _back(self, name: str, restarts: int) -> bool:
         status = self.stack.supervisor.status()[name]
         return status.restarts > restarts and status.state == "ready"
+
+
+@contextmanager
+def trained(stack: LocalStack) -> Iterator[Platform]:
+    """A `Platform` on a stack that is started here, with history and a first version."""
+    stack.start()
+    with clients(stack) as found:
+        rows = list(history.history(NAME))
+        traffic.import_rows(found.admin, NAME, rows, key="history")
+        found.train("first version")
+        yield found
+
+
+@contextmanager
+def clients(stack: LocalStack) -> Iterator[Platform]:
+    """A `Platform` on a running stack, its pipeline applied."""
+    token, code = (
+        stack.secrets.tokens["admin"],
+        checkout(SourceSettings(url=stack.options.source, working_tree=True)),
+    )
+    with (
+        DataApi(stack.state.urls["dataapi"], SecretStr(token)) as admin,
+        ServingClient(stack.state.urls["serving"], token) as serving,
+    ):
+        pipelines.apply(admin, code, NAME)
+        yield Platform(stack, admin, serving, code.read(NAME).definition)
