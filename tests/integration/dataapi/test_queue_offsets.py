@@ -36,13 +36,13 @@ def test_a_reset_says_what_it_gives_up(api: Any) -> None:
         now = connection.execute(
             "SELECT topic, partition, topic_id, resume_at FROM raw.offsets ORDER BY 1, 2"
         ).fetchall()
-    entry = api.call("admin", "GET", "/v1/ledger")[0]
+    (entry,) = [e for e in api.call("admin", "GET", "/v1/ledger") if e["action"] == "reset"]
 
     assert before == given_up
     assert [(0, 7), (1, 9)] == [(p["partition"], p["next_offset"]) for p in before["places"]]
     assert 11 == before["perhaps_lost"]
     assert [("import:p", 0, None, None), (TOPIC, 0, None, 7), (TOPIC, 1, None, 9)] == now
-    assert ("reset", f"queue.{TOPIC}") == (entry["action"], entry["subject"])
+    assert f"queue.{TOPIC}" == entry["subject"]
     assert {"0": 7, "1": 9} == entry["detail"]["offsets"]
     assert 11 == entry["detail"]["perhaps_lost"]
 
