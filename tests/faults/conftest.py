@@ -25,14 +25,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(running: Platform) -> Platform:
+def platform(started: Platform) -> Platform:
     """The platform, whatever the test before did to it: the champion answers."""
-    running.await_version(running.champion())
-    return running
+    started.await_version(started.champion())
+    return started
 
 
 @pytest.fixture(scope="session")
-def running(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def started(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform with its first version in front of the traffic."""
     options = Options(home=tmp_path_factory.mktemp("home"), source=str(source), working_tree=True)
     place = disk(tmp_path_factory.mktemp("disk"))
