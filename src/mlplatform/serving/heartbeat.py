@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from mlplatform.client.dataapi import DataApi
-from mlplatform.contracts.outbox_report import OutboxAnswer
+from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
 from mlplatform.errors import PlatformError
 from mlplatform.loop import jittered
 from mlplatform.outbox import OutboxStatus
@@ -37,6 +37,7 @@ class Heartbeat:
         self._resets = 0  # of the queue, as far as they were heeded
         self._owned = ""  # the identity that the data API takes this run as the owner of
         self._complaint = ""  # of the last report: logged once, not with every report
+        self._sending: asyncio.Future[OutboxAnswer] | None = None
 
     def soon(self) -> None:
         """Report now: something changed that others wait for."""
@@ -62,7 +63,9 @@ class Heartbeat:
         logged, and the shutdown goes on.
         """
         try:
-            await self.beat(closed=await self._drained(within_s))
+            drained = await self._drained(within_s)
+            await self._sent(within_s)
+            await self.beat(closed=drained)
         except PlatformError as error:
             _log.error("leaving without a farewell", error=str(error))
 
@@ -79,7 +82,7 @@ class Heartbeat:
                 incarnation=self._recorder.incarnation,
                 previous=self._recorder.previous,
             )
-            answer = await asyncio.to_thread(self._api.report_outbox, status.outbox_id, report)
+            answer = await self._send(status.outbox_id, report)
             await self._heed(status.outbox_id, answer)
             if answer.resets > self._resets:
                 await self._recorder.send_again(answer.resets)
@@ -110,9 +113,22 @@ class Heartbeat:
             sent = former.acknowledged == former.accepted
             damaged = tuple(each for each in status.damaged if each.outbox_id == former.outbox_id)
             report = ownership.report(replace(former, damaged=damaged), versions={}, closed=sent)
-            await asyncio.to_thread(self._api.report_outbox, former.outbox_id, report)
+            await self._send(former.outbox_id, report)
             if sent:
                 await self._recorder.forget(former.outbox_id)
+
+    async def _send(self, outbox_id: str, report: OutboxReport) -> OutboxAnswer:
+        call = asyncio.to_thread(self._api.report_outbox, outbox_id, report)
+        self._sending = asyncio.ensure_future(call)
+        return await asyncio.shield(self._sending)
+
+    async def _sent(self, within_s: float) -> None:
+        """Wait for the report that was on its way when `run` was cancelled.
+
+        Its thread goes on, and must not overtake the farewell: the outbox would stay open.
+        """
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=within_s)
 
     async def _drained(self, within_s: float) -> bool:
         loop = asyncio.get_running_loop()

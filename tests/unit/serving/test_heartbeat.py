@@ -1,0 +1,65 @@
+"""The reports of an outbox, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Any, cast
+from uuid import uuid4
+
+from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
+from mlplatform.outbox import OutboxStatus
+from mlplatform.serving.heartbeat import Heartbeat
+from mlplatform.serving.recorder import RequestRecorder
+from mlplatform.serving.slot import Slots
+
+
+class Recorder:
+    """An outbox of which everything is acknowledged."""
+
+    incarnation, previous = str(uuid4()), None
+
+    async def status(self) -> OutboxStatus:
+        return OutboxStatus("outbox", 3, 3, 0)
+
+    async def confirm(self) -> None:
+        """Nothing to keep."""
+
+
+class SlowApi:
+    """Holds the first report until it is let go; `order` is how reports arrived."""
+
+    def __init__(self) -> None:
+        self.order: list[bool] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def report_outbox(self, _: str, report: OutboxReport) -> OutboxAnswer:
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.go_on.wait(10)
+        self.order.append(report.closed)
+        return OutboxAnswer(known=3)
+
+
+def test_a_report_that_is_on_its_way_does_not_overtake_the_farewell() -> None:
+    api = SlowApi()
+    heartbeat = Heartbeat(
+        cast("RequestRecorder", Recorder()), Slots([]), api=cast("DataApi", api), every_s=60
+    )
+
+    async def leave() -> None:
+        running: asyncio.Task[Any] = asyncio.ensure_future(heartbeat.run())
+        await asyncio.to_thread(api.begun.wait, 10)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        farewell = asyncio.ensure_future(heartbeat.last(within_s=10))
+        await asyncio.wait([farewell], timeout=0.2)
+        api.go_on.set()
+        await farewell
+
+    asyncio.run(leave())
+
+    assert [False, True] == api.order
