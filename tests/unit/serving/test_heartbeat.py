@@ -22,6 +22,7 @@ class Recorder:
     incarnation, previous = str(uuid4()), None
 
     async def status(self) -> OutboxStatus:
+        """Three accepted, three sent."""
         return OutboxStatus("outbox", 3, 3, 0)
 
     async def confirm(self) -> None:
@@ -36,6 +37,7 @@ class SlowApi:
         self.begun, self.go_on = threading.Event(), threading.Event()
 
     def report_outbox(self, _: str, report: OutboxReport) -> OutboxAnswer:
+        """Keep what arrived, after the wait of the first."""
         if not self.begun.is_set():
             self.begun.set()
             assert self.go_on.wait(10)
@@ -44,6 +46,7 @@ class SlowApi:
 
 
 def test_a_report_that_is_on_its_way_does_not_overtake_the_farewell() -> None:
+    """Else the data API takes an outbox for open that said goodbye."""
     api = SlowApi()
     heartbeat = Heartbeat(
         cast("RequestRecorder", Recorder()), Slots([]), api=cast("DataApi", api), every_s=60
