@@ -52,8 +52,11 @@ class Heartbeat:
                 await self.beat(closed=False)
             except Exception as error:  # noqa: BLE001  (a bug must not stop the reports)
                 _log.error("the heartbeat failed with an unexpected error", exc_info=error)
+            # `wait_for` of Python 3.11 loses a cancellation that comes together with the event, and
+            # this would go on for ever.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), jittered(self._every_s))
+                async with asyncio.timeout(jittered(self._every_s)):
+                    await self._now.wait()
 
     async def last(self, *, within_s: float) -> None:
         """The farewell: wait until the shipper has acknowledged everything, then report.

@@ -134,7 +134,9 @@ class RequestRecorder:
         result: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.put(_Task(work, result))
         try:
-            return await asyncio.wait_for(result, _HUNG_S)
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the result.
+            async with asyncio.timeout(_HUNG_S):
+                return await result
         except TimeoutError:
             raise Unavailable("reading the outbox timed out", retry_after_s=_HUNG_S) from None
 
