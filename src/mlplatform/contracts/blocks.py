@@ -1,7 +1,7 @@
 """Columns of one type as one array: what work per block instead of per column needs.
 
-A `BlockLayout` says where each column of a table lies: there is one block per type that occurs, in the
-order of `ORDER`, and within a block the columns keep the order in which they are declared.
+A `BlockLayout` says where each column of a table lies: there is one block per type that occurs, in
+the order of `ORDER`, and within a block the columns keep the order in which they are declared.
 """
 
 from __future__ import annotations
