@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import DType
@@ -81,3 +82,13 @@ class BlockTable(Mapping[str, NDArray[Any]]):
     def __len__(self) -> int:
         """How many columns."""
         return len(self.layout.names)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The same columns, each of them contiguous in memory.
+
+        NumPy may compute the last digit of a spread column differently, so code that engineers
+        features gets these. One copy per block.
+        """
+        rows = [np.ascontiguousarray(array.T) for array in self.arrays]
+        places = self.layout.places
+        return {name: rows[places[name][0]][places[name][1]] for name in self.layout.names}

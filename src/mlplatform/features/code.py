@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+from mlplatform.contracts.blocks import BlockTable
 from mlplatform.contracts.columns import Column, Columns, length
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput
@@ -57,6 +58,8 @@ class FeatureSet:
         """
         if self._engineer is None:
             return columns
+        if isinstance(columns, BlockTable):
+            columns = columns.columns()
         found = called(self._engineer, columns, self._where)
         return normalised(found, self.features, rows=length(columns), where=self._where)
 

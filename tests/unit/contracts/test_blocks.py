@@ -41,3 +41,20 @@ def test_a_column_of_a_block_table_is_a_view() -> None:
     assert ["Bern", None] == table["city"].tolist()
     with pytest.raises(KeyError):
         table["height"]
+
+
+def test_contiguous_columns_are_the_same_values_in_the_declared_order() -> None:
+    """They are what features.py gets, whose NumPy functions may care about strides."""
+    numbers = np.array([[52.0, 27.5], [41.0, 30.1]])
+    flags = np.array([[True], [False]])
+    texts = np.array([["Bern"], [None]], dtype=object)
+    columns = BlockLayout(COLUMNS).table([numbers, flags, texts]).columns()
+
+    assert {
+        "smoker": [True, False],
+        "age": [52.0, 41.0],
+        "city": ["Bern", None],
+        "bmi": [27.5, 30.1],
+    } == {name: values.tolist() for name, values in columns.items()}
+    assert ["smoker", "age", "city", "bmi"] == list(columns)
+    assert all(values.flags.c_contiguous for values in columns.values())

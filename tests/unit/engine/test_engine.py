@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.model import Output
 from mlplatform.engine.load import load, read_signature
@@ -40,6 +41,21 @@ def test_both_formats_answer_as_scikit_learn_does(toys, stored, classes: Any) ->
             "probabilities": ((64, 2), "f"),
         }
     )
+
+
+@pytest.mark.parametrize("kind", ["onnx", "skops"])
+def test_a_table_of_blocks_is_answered_as_its_columns_are(toys, stored, kind: str) -> None:
+    """Serving hands over one array per type, training one per column."""
+    engine = load(*stored(toys.fitted(), kind), trusted=())
+    rows = toys.table(64, seed=1)
+    layout = BlockLayout(toys.features)
+    blocks = layout.table(
+        [np.stack([rows[name] for name in block.names], axis=1) for block in layout.blocks]
+    )
+    expected, actual = engine.predict(rows), engine.predict(blocks)
+
+    assert expected.keys() == actual.keys()
+    assert all(np.array_equal(expected[name], actual[name]) for name in expected)
 
 
 def test_a_batch_answers_as_its_rows_do_alone(toys, stored) -> None:

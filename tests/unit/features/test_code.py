@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlplatform.contracts.blocks import BlockLayout, BlockTable
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput
 from mlplatform.features import code
@@ -49,17 +50,37 @@ def _load(body: str, **changes: Any) -> code.FeatureSet:
     )
 
 
+def _blocks(rows: int = 2) -> BlockTable:
+    """`COLUMNS` as one array per type."""
+    layout = BlockLayout(_definition().columns)
+    arrays = [
+        np.stack([COLUMNS[name][:rows] for name in block.names], axis=1) for block in layout.blocks
+    ]
+    return layout.table(arrays)
+
+
 def test_no_file_is_the_raw_columns() -> None:
-    """Without features.py the very same mapping comes back."""
+    """Without features.py the very same mapping comes back, also when it is one of blocks."""
     features = code.load(_definition(), None, digest=None)
+    blocks = _blocks()
 
     assert features.apply(COLUMNS) is COLUMNS
+    assert features.apply(blocks) is blocks
     assert [
         ("income", "float64"),
         ("city", "string"),
         ("children", "int64"),
         ("member", "bool"),
     ] == [(feature.name, feature.dtype) for feature in features.features]
+
+
+def test_the_code_gets_the_columns_of_blocks_contiguous() -> None:
+    """It computes the same as with single columns, whichever strides the blocks have."""
+    features = _load(
+        "return {'contiguous': np.full(len(c['city']), c['income'].flags.c_contiguous)}"
+    )
+
+    assert [True, True] == features.apply(_blocks())["contiguous"].tolist()
 
 
 def test_types_are_brought_to_ours() -> None:
