@@ -54,7 +54,12 @@ class Counting:
 
 @contextmanager
 def serving(
-    app: Any, *, receive_s: float = RECEIVE_S, max_connections: int = 100, share: float = 1.0
+    app: Any,
+    *,
+    receive_s: float = RECEIVE_S,
+    max_connections: int = 100,
+    share: float = 1.0,
+    max_age_s: float = 0.0,
 ) -> Iterator[uvicorn.Server]:
     """A server in a thread, with a long drain."""
     config = Config(
@@ -65,6 +70,7 @@ def serving(
         receive_s=receive_s,
         max_connections=max_connections,
         address_share=share,
+        max_age_s=max_age_s,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

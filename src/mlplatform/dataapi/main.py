@@ -32,7 +32,7 @@ from mlplatform.database.datasets import DatasetStore
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
 from mlplatform.web.server import Config
-from mlplatform.web.server import run as serve
+from mlplatform.web.watched_server import run as serve
 
 
 def run(settings: Settings) -> None:

@@ -15,7 +15,8 @@ from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import Application
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
-from mlplatform.web.server import Config, WatchedServer
+from mlplatform.web.server import Config
+from mlplatform.web.watched_server import WatchedServer
 
 _log = logger("serving")
 
@@ -39,6 +40,7 @@ class Server(WatchedServer):
             receive_s=settings.receive_s,
             max_connections=settings.max_connections,
             address_share=settings.address_share,
+            max_age_s=settings.connection_max_age_s,
         )
         super().__init__(config, stuck_s=stuck_s)
         self._handler = handler

@@ -131,6 +131,13 @@ class ServingSettings(SettingsGroup):
         le=1,
         description="Part of max_connections that one address may have; 1 behind a single proxy.",
     )
+    # Four times the interval at which an HPA looks; a new connection a minute costs nothing.
+    connection_max_age_s: float = Field(
+        60.0,
+        ge=0,
+        description="Age, with jitter, at which a connection is closed after an answer, so that "
+        "clients which keep connections reach new processes too; 0: never.",
+    )
     # A quick features.py takes microseconds; meanwhile the event loop answers nobody, once.
     features_s: float = Field(
         1.0,

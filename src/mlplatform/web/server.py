@@ -8,18 +8,18 @@ to another protocol.
 from __future__ import annotations
 
 import asyncio
-import socket
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow
+from mlplatform.loop import jittered
 from mlplatform.telemetry import logger
-from mlplatform.watchdog import turned, unwatch, watch
 from mlplatform.web import pages
 from mlplatform.web.forms import as_get, until_close
 from mlplatform.web.places import Places, room_for
@@ -56,6 +56,7 @@ class Config(uvicorn.Config):
         receive_s: float,
         max_connections: int,
         address_share: float,
+        max_age_s: float = 0.0,
     ) -> None:
         super().__init__(
             app,
@@ -70,41 +71,8 @@ class Config(uvicorn.Config):
             lifespan="on",
         )
         self.receive_s = receive_s
+        self.max_age_s = max_age_s or math.inf
         self.places = Places(room_for(max_connections), address_share)
-
-
-class WatchedServer(uvicorn.Server):
-    """Ends its process when the event loop has stood still for `stuck_s` (0: never).
-
-    Whoever runs it starts it again: a loop that a call into C holds answers nobody, and no health
-    page can say so.
-    """
-
-    def __init__(self, config: Config, *, stuck_s: float) -> None:
-        super().__init__(config)
-        self._stuck_s = stuck_s
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Watched from the first tick on: a start may wait for others."""
-        await super().startup(sockets)
-        if self._stuck_s:
-            watch(self._stuck_s)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Called about ten times a second."""
-        turned()
-        return await super().on_tick(counter)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """The drain has time limits of its own."""
-        if self._stuck_s:
-            unwatch()
-        await super().shutdown(sockets)
-
-
-def run(config: Config, *, stuck_s: float) -> None:
-    """Serve on one process until SIGTERM or SIGINT; returns after the drain."""
-    WatchedServer(config, stuck_s=stuck_s).run()
 
 
 class Connection(HttpToolsProtocol):
@@ -115,6 +83,8 @@ class Connection(HttpToolsProtocol):
     (see Places) has little time, and its requests get 503; the pages of `mlplatform.web.pages` are
     answered all the same, or overload would restart the process. A head above MAX_HEAD_BYTES gets
     431. Upgrades are ignored, as HTTP allows: Java's client offers HTTP/2 with every first request.
+    A connection that is older than `max_age_s`, varied, is closed after the last answer that is due
+    on it: a client that keeps one for ever would never reach a server that was added.
     """
 
     config: Config
@@ -129,6 +99,7 @@ class Connection(HttpToolsProtocol):
     _unread = 0  # size of the pieces since the one in which a head, body bytes or a message ended
     _shared = 0  # size of that one: what came after that end in it was not counted
     _body_awaited = False  # the body of the latest request has not come to its end
+    _moved = False  # the answer to the latest request ends the connection, for its age only
     _ending: Ending
 
     # The parameter's type is the one that uvicorn gives it.
@@ -138,6 +109,7 @@ class Connection(HttpToolsProtocol):
         self._ending = Ending(transport, self.end)
         self._address = self.client[0] if self.client else ""
         self._placed = self.config.places.take(self._address)
+        self._moves_at = self.loop.time() + jittered(self.config.max_age_s)
         self._await()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -187,7 +159,10 @@ class Connection(HttpToolsProtocol):
         self._advance()
         self._body_awaited = True
         self.app = self._application()
+        before = self.cycle
         super().on_headers_complete()
+        if self.loop.time() >= self._moves_at:
+            self._move(before)
         # The cycle closes its connection after an answer that says so.
         self.cycle.transport = cast("asyncio.Transport", self._ending)
         # Of its own for what follows a chunked body: the application has the headers already.
@@ -212,6 +187,13 @@ class Connection(HttpToolsProtocol):
             at = min(self._late.when(), self.loop.time() + _LAST_S)
             self._await_nothing()
             self._late = self.loop.call_at(at, self._too_late)
+
+    def _move(self, before: RequestResponseCycle | None) -> None:
+        # Of several requests in a row only the last one ends the connection, as far as is known.
+        if self._moved and before is not None and not before.response_started:
+            before.keep_alive = True
+        self._moved = self.cycle.keep_alive
+        self.cycle.keep_alive = False
 
     def _application(self) -> Callable[..., Any]:
         # Tried again with every request: there may be room by now.
@@ -287,7 +269,7 @@ class Connection(HttpToolsProtocol):
 
     def end(self) -> None:
         """Close after an answer: in order, also when the client has not sent all of its body."""
-        if not self._body_awaited and not self._refused:
+        if not (self._body_awaited or self._refused or self._moved):
             self.transport.close()
         elif not self._ended:
             self._refused = True

@@ -9,7 +9,8 @@ import pytest
 
 SERVER = """
 import asyncio, time
-from mlplatform.web.server import Config, run
+from mlplatform.web.server import Config
+from mlplatform.web.watched_server import run
 
 async def app(scope, receive, send):
     await receive()
