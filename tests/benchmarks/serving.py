@@ -67,7 +67,7 @@ class Unlogged:
     def start(self) -> None:
         """Nothing to start."""
 
-    def submit(self, requests: Sequence[PendingRequest], _: Sequence[str]) -> None:
+    def submit(self, requests: Sequence[PendingRequest]) -> None:
         """Let them go."""
         for pending in requests:
             pending.finish()

@@ -55,7 +55,11 @@ def dead_letter(record: QueueRecord, kind: str, reason: str) -> DeadLetter:
     """A dead letter with whatever numbers the record still shows, for the balance to count."""
     try:
         numbers = _numbers.decode(record.value)
-    except (msgspec.DecodeError, RecursionError):  # not even JSON: the outbox's gap will name it
+    except (
+        msgspec.DecodeError,
+        ValueError,
+        RecursionError,
+    ):  # not even JSON: the outbox's gap will name it
         numbers = _Numbers()
     sequence = (
         numbers.sequence

@@ -55,6 +55,8 @@ class BlockLayout:
             for position, name in enumerate(block.names)
         }
         self.names = tuple(column.name for column in columns)
+        self.positions = tuple(tuple(map(self.names.index, block.names)) for block in self.blocks)
+        """Of the columns of each block, among all that are declared."""
 
     def table(self, arrays: Sequence[NDArray[Any]]) -> BlockTable:
         """The table whose blocks are `arrays`, each of shape [rows, columns of the block]."""

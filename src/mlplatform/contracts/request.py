@@ -1,8 +1,11 @@
 """One accepted request on its way from serving to the raw database.
 
-Encoded as JSON (a person can read it with any Kafka tool). `inputs` and `outputs` are columnar,
-name -> list, one item per row; null is null, and a NaN input is null as well. `request_id` is a
-UUIDv7 made by the server; the client's own id is only a column.
+Encoded as JSON (a person can read it with any Kafka tool). `outputs` are columnar, name -> list,
+one item per row. `request_id` is a UUIDv7 made by the server; the client's own id is only a column.
+
+Format 2 holds the inputs in `body`, in the form in which the client sent them (`request_inputs`);
+format 1 holds them in `inputs`, columnar like the outputs, and so does every record once it is
+decoded: null is null, and a NaN input is null as well.
 """
 
 from __future__ import annotations
@@ -12,15 +15,13 @@ from typing import Any, Literal
 import msgspec
 from uuid_utils import uuid7
 
+from mlplatform.contracts.request_inputs import RecordedInputs, columns_of
 from mlplatform.errors import InvalidInput
 
-FORMAT = 1
 
+class _Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a record has in every format."""
 
-class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted request with its answer, or the notice of one that could not be sent."""
-
-    format: int = FORMAT
     kind: Literal["request", "oversize"] = "request"
     outbox_id: str
     sequence: int  # 1, 2, 3 … without gaps within an outbox; balance and loss alarm rest on it
@@ -31,33 +32,57 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str | None = None  # the id that the client gave, if any
     received_us: int  # microseconds since the epoch, UTC
     rows: int
+    dialect: str = ""  # in which the request was written; "": not recorded
+
+
+class RequestRecord(_Facts, frozen=True, kw_only=True):
+    """An accepted request with its answer, or the notice of one that could not be sent."""
+
+    format: int = 1
     inputs: dict[str, list[Any]] = {}
     outputs: dict[str, list[Any]] = {}
     reason: str = ""  # oversize: why it is a dead letter
     size: int = 0  # oversize: bytes of the record that was too large
 
 
+class EncodedRecord(_Facts, frozen=True, kw_only=True):
+    """An accepted request whose large parts are JSON already: what serving stores."""
+
+    format: int = 2
+    body: msgspec.Raw
+    outputs: msgspec.Raw
+
+
+class _Decoded(RequestRecord, frozen=True, kw_only=True):
+    body: RecordedInputs | None = None
+
+
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(RequestRecord)
+_decoder = msgspec.json.Decoder(_Decoded)
+_FIELDS = frozenset(RequestRecord.__struct_fields__) - {"format", "inputs"}
 
 
-def encode(record: RequestRecord) -> bytes:
+def encode(record: RequestRecord | EncodedRecord) -> bytes:
     """JSON bytes. NaN and infinities become null."""
     return _encoder.encode(record)
 
 
 def decode(data: bytes) -> RequestRecord:
-    """The record behind JSON bytes.
+    """The record behind JSON bytes, whose inputs are columns.
 
     Raises InvalidInput when they are none, or of a later format.
     """
     try:
-        record = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+        found = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"not a request record: {error}") from error
-    if record.format != FORMAT:
-        raise InvalidInput(f"record format {record.format} is not {FORMAT}", field="format")
-    return record
+    if found.format not in (1, 2):
+        raise InvalidInput(f"record format {found.format} is neither 1 nor 2", field="format")
+    inputs = found.inputs
+    if found.format > 1 and found.kind == "request":
+        inputs = columns_of(found.body or RecordedInputs(), found.rows)
+    facts: dict[str, Any] = {name: getattr(found, name) for name in _FIELDS}
+    return RequestRecord(inputs=inputs, **facts)
 
 
 def new_request_id() -> str:

@@ -24,8 +24,8 @@ from mlplatform.serving.request import PendingRequest
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
-Deliver = Callable[[Sequence[PendingRequest], Sequence[str]], None]
-"""Takes answered requests and the names of their input columns."""
+Deliver = Callable[[Sequence[PendingRequest]], None]
+"""Takes answered requests."""
 
 
 class Batcher:
@@ -148,7 +148,7 @@ class Batcher:
                 batch[index].fail(error)
             answered = [pending for index, pending in enumerate(batch) if index not in failed]
         if answered:
-            self._deliver(answered, self.model.names)
+            self._deliver(answered)
 
 
 def _call(model: LoadedModel, batch: list[PendingRequest]) -> tuple[dict[int, Exception], float]:

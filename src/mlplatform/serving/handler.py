@@ -11,8 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
@@ -88,7 +86,8 @@ class Handler:
         model = batcher.model
         dialect = model.dialects[route.dialect]
         request = dialect.decode(body)
-        self._refuse_large(request, model, len(body))
+        if len(body) * 2 >= self._recorder.max_record_bytes or request.rows > self._limits.max_rows:
+            request = self._refuse_large(request, model)
         pending = self._pending(route, caller, request, model)
         slot.waiting.add(pending.request_id)
         try:
@@ -172,21 +171,24 @@ class Handler:
             pipeline=route.pipeline,
             version=model.version,
             caller=caller.name,
+            dialect=route.dialect,
             received_us=self._now_us(),
             done=asyncio.get_running_loop().create_future(),
         )
 
-    def _refuse_large(self, request: DecodedRequest, model: LoadedModel, body_bytes: int) -> None:
-        """Refuse before the model is called what is known to be too large."""
+    def _refuse_large(self, request: DecodedRequest, model: LoadedModel) -> DecodedRequest:
+        """Refuse before the model is called what is known to be too large.
+
+        Otherwise returns the request in the form in which it may still be small enough.
+        """
         if request.rows > self._limits.max_rows:
             raise TooLarge(
                 f"{request.rows} rows are more than {self._limits.max_rows} in one request",
                 field="body",
             )
-        most = self._recorder.max_record_bytes
-        if body_bytes * 2 < most:  # can't be too large, and pays nothing for the computation below
-            return
+        shorter = request.shortened()
         width = sum(output.width for output in model.signature.outputs)
-        least = len(msgspec.json.encode(request.columns)) + request.rows * width * _OUTPUT_BYTES
-        if least > most:
-            raise too_large(least, most)
+        least = len(shorter.body) + request.rows * width * _OUTPUT_BYTES
+        if least > self._recorder.max_record_bytes:
+            raise too_large(least, self._recorder.max_record_bytes)
+        return shorter

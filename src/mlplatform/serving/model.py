@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlplatform.contracts.blocks import BlockLayout, TypeBlock
 from mlplatform.contracts.columns import NUMPY, Columns
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.promotion import ModelVersion
@@ -18,7 +19,7 @@ from mlplatform.engine.interface import Engine
 from mlplatform.engine.predictor import Predictor
 from mlplatform.features.code import FeatureSet
 from mlplatform.serving.dialects import compile_all
-from mlplatform.serving.request import DecodedRequest, Outputs
+from mlplatform.serving.request import Block, DecodedRequest, Outputs
 
 SLOW_S = 0.001
 """A model call that is expected to take longer runs in a thread. Handing over costs about 0.1 ms,
@@ -46,11 +47,10 @@ class LoadedModel:
         self.signature = signature
         self.features = features
         self.version = facts.version
-        self.names = tuple(column.name for column in signature.inputs)
+        self.layout = BlockLayout(signature.inputs)
         self.dialects = compile_all(signature)
         self.multiple = 2
         self._predictor = Predictor(signature, features, engine)
-        self._kinds = tuple((column.name, NUMPY[column.dtype]) for column in signature.inputs)
         self._call_s, self._row_s = 0.0, 0.0
 
     def measured(self, call_s: float, row_s: float) -> None:
@@ -115,11 +115,21 @@ class LoadedModel:
             start = end
         return cut
 
-    def _table(self, requests: Sequence[DecodedRequest], padding: int) -> dict[str, NDArray[Any]]:
+    def _table(self, requests: Sequence[DecodedRequest], padding: int) -> Columns:
         """The raw columns of all requests, one below the other, and the padding."""
-        table = {}
-        for index, (name, kind) in enumerate(self._kinds):
-            values = list(chain.from_iterable([request.columns[index] for request in requests]))
-            values += values[-1:] * padding
-            table[name] = np.array(values, dtype=kind)
-        return table
+        blocks = [
+            _joined([request.blocks[index] for request in requests], block, padding)
+            for index, block in enumerate(self.layout.blocks)
+        ]
+        return self.layout.table(blocks)
+
+
+def _joined(parts: Sequence[Block], block: TypeBlock, padding: int) -> NDArray[Any]:
+    """One block of all requests, with its last row repeated `padding` times."""
+    width, kind = len(block.names), NUMPY[block.dtype]
+    if any(isinstance(part, np.ndarray) for part in parts):
+        arrays = [np.asarray(part, kind).reshape(-1, width) for part in parts]
+        return np.concatenate([*arrays, np.repeat(arrays[-1][-1:], padding, axis=0)])
+    values = list(chain.from_iterable(parts))
+    values += values[-width:] * padding
+    return np.array(values, kind).reshape(-1, width)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mlplatform.contracts.request import encode
 from mlplatform.errors import PlatformError, TooLarge, Unavailable
@@ -33,11 +33,6 @@ tenths of a second."""
 _log = logger("serving")
 
 
-class _Entry(NamedTuple):
-    pending: PendingRequest
-    names: Sequence[str]
-
-
 @dataclass(frozen=True, slots=True)
 class _Task:
     """Something else to do with the outbox. The thread does it: the writer belongs to it."""
@@ -50,7 +45,7 @@ class _Stop:
     """Ends the thread after everything that was handed over before."""
 
 
-_Item = Sequence[_Entry] | _Task | _Stop
+_Item = Sequence[PendingRequest] | _Task | _Stop
 Answer = TypeVar("Answer")
 
 
@@ -74,13 +69,13 @@ class RequestRecorder:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def submit(self, requests: Sequence[PendingRequest], names: Sequence[str]) -> None:
+    def submit(self, requests: Sequence[PendingRequest]) -> None:
         """Store answered requests.
 
         Each one's `done` resolves when its record is durable, or fails with the reason why it
         isn't.
         """
-        self._queue.put([_Entry(pending, names) for pending in requests])
+        self._queue.put(requests)
 
     def refuse_if_hung(self) -> None:
         """Raise Unavailable when one append has taken so long that the disk is taken as hung."""
@@ -145,7 +140,7 @@ class RequestRecorder:
         while running:
             # Blocks for the first item only. Whatever else has been handed over by now goes into
             # the same group: the longer a sync takes, the more requests share the next one.
-            entries: list[_Entry] = []
+            entries: list[PendingRequest] = []
             item: _Item | None = self._queue.get()
             while item is not None:
                 if isinstance(item, _Task):
@@ -164,15 +159,15 @@ class RequestRecorder:
         except queue.Empty:
             return None
 
-    def _commit(self, entries: list[_Entry]) -> list[_Entry]:
+    def _commit(self, entries: list[PendingRequest]) -> list[PendingRequest]:
         """Append the first entries as one group and settle them; returns the rest."""
         payloads: list[bytes] = []
         group: list[PendingRequest] = []
         settled: list[tuple[PendingRequest, Exception | None]] = []
         size = taken = 0
-        for pending, names in entries:
+        for pending in entries:
             # Numbers have no gaps: a request that can't be recorded takes none.
-            payload = self._encoded(pending, names, self._writer.next_number + len(payloads))
+            payload = self._encoded(pending, self._writer.next_number + len(payloads))
             if isinstance(payload, PlatformError):
                 settled.append((pending, payload))
             elif payloads and size + len(payload) > self._group_bytes:
@@ -187,17 +182,13 @@ class RequestRecorder:
         self._call(_settle, settled)
         return entries[taken:]
 
-    def _encoded(
-        self, pending: PendingRequest, names: Sequence[str], sequence: int
-    ) -> bytes | PlatformError:
+    def _encoded(self, pending: PendingRequest, sequence: int) -> bytes | PlatformError:
         """The record's bytes, or why this request can't have a record.
 
         Never raises: one request must not harm its group.
         """
         try:
-            payload = encode(
-                pending.record(names, outbox_id=self._writer.outbox_id, sequence=sequence)
-            )
+            payload = encode(pending.record(outbox_id=self._writer.outbox_id, sequence=sequence))
         except Exception as error:  # noqa: BLE001  (see above)
             _log.error(
                 "a request could not be recorded", request_id=pending.request_id, exc_info=error

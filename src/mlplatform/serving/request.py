@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, NamedTuple, Self
 
-from mlplatform.contracts.request import RequestRecord
+import msgspec
+from numpy.typing import NDArray
+
+from mlplatform.contracts.blocks import BlockLayout
+from mlplatform.contracts.request import EncodedRecord
+from mlplatform.contracts.request_inputs import columns_form, shortened
 
 
 class Route(NamedTuple):
@@ -25,20 +31,54 @@ class Route(NamedTuple):
     dialect: str
 
 
+Block = Sequence[Any] | NDArray[Any]
+"""Columns of one type: all values row by row (None for null), or an array of shape [rows, columns].
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedRequest:
     """A body after decoding: every value has the type of its column, nothing else has been checked.
 
-    `columns` follows the signature's inputs, one sequence of `rows` Python values each (None for
-    null). `extras` holds the key and time fields that the client sent: they are stored with the
-    request and never reach the model. `output_names` are the outputs to send back; None: all.
+    `blocks` are those of `BlockLayout(signature.inputs)`. `body` holds the same inputs, and the key
+    and time fields that the client sent, which never reach the model, as they will be stored: one
+    of the forms of `mlplatform.contracts.request_inputs`. `output_names` are the outputs to send
+    back; None: all.
     """
 
-    columns: Sequence[Sequence[Any]]
+    blocks: Sequence[Block]
     rows: int
+    body: bytes
     client_id: str | None = None
-    extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     output_names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_columns(
+        cls,
+        layout: BlockLayout,
+        columns: Sequence[Sequence[Any]],
+        rows: int,
+        *,
+        client_id: str | None = None,
+        extras: Mapping[str, Sequence[Any]] | None = None,
+        output_names: tuple[str, ...] | None = None,
+    ) -> Self:
+        """A request of columns in the declared order, stored in that form.
+
+        `extras` are the key and time fields.
+        """
+        blocks = [
+            list(chain.from_iterable(zip(*[columns[place] for place in places], strict=True)))
+            for places in layout.positions
+        ]
+        inputs = dict(zip(layout.names, columns, strict=True))
+        return cls(
+            blocks, rows, columns_form({**inputs, **(extras or {})}), client_id, output_names
+        )
+
+    def shortened(self) -> Self:
+        """The same request, to be stored in the form that takes the fewest bytes."""
+        return replace(self, body=shortened(self.body, self.rows))
 
 
 Outputs = Mapping[str, Sequence[Any]]
@@ -54,6 +94,7 @@ class PendingRequest:
 
     __slots__ = (
         "caller",
+        "dialect",
         "done",
         "outputs",
         "pipeline",
@@ -71,6 +112,7 @@ class PendingRequest:
         pipeline: str,
         version: str,
         caller: str,
+        dialect: str,
         received_us: int,
         done: asyncio.Future[None],
     ) -> None:
@@ -79,16 +121,15 @@ class PendingRequest:
         self.pipeline = pipeline
         self.version = version
         self.caller = caller
+        self.dialect = dialect
         self.received_us = received_us
         self.done = done
         self.outputs: Outputs = {}
 
-    def record(self, names: Sequence[str], *, outbox_id: str, sequence: int) -> RequestRecord:
-        """The record of this request; `names` are the signature's input columns."""
+    def record(self, *, outbox_id: str, sequence: int) -> EncodedRecord:
+        """The record of this request."""
         request = self.request
-        inputs = dict(zip(names, request.columns, strict=True))
-        inputs.update(request.extras)
-        return RequestRecord(
+        return EncodedRecord(
             outbox_id=outbox_id,
             sequence=sequence,
             request_id=self.request_id,
@@ -98,8 +139,9 @@ class PendingRequest:
             client_id=request.client_id,
             received_us=self.received_us,
             rows=request.rows,
-            inputs=inputs,  # type: ignore[arg-type]  # tuples are encoded like lists
-            outputs=self.outputs,  # type: ignore[arg-type]
+            dialect=self.dialect,
+            body=msgspec.Raw(request.body),
+            outputs=msgspec.Raw(msgspec.json.encode(self.outputs)),
         )
 
     def prediction(self) -> Prediction:

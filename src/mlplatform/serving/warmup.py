@@ -31,7 +31,8 @@ def _cost(model: LoadedModel, drawn: Table, rows: int) -> float:
 
     For a fast model most of them go into turning lists into arrays and back.
     """
-    request = DecodedRequest([drawn[name][:rows].tolist() for name in model.names], rows)
+    columns = [drawn[name][:rows].tolist() for name in model.layout.names]
+    request = DecodedRequest.of_columns(model.layout, columns, rows)
     best = float("inf")
     for _ in range(_TRIES):
         started = time.perf_counter()

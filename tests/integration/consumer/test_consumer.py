@@ -107,7 +107,7 @@ def test_bytes_that_are_no_record(
         ({"pipeline": "p" * 4000}, "pipeline: has 4000 characters"),
         ({"received_us": 10**30}, "received_us: 1000000000000000000000000000000 is not a time"),
         ({"received_us": 10**18}, "received_us: 1000000000000000000 is not a time"),
-        ({"format": 2}, "format: record format 2 is not 1"),
+        ({"format": 3}, "format: record format 3 is neither 1 nor 2"),
         ({"kind": "oversize", "reason": "it is huge", "size": 9}, "it is huge"),
     ],
 )

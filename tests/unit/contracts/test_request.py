@@ -45,8 +45,8 @@ def test_garbage_is_invalid_input(data: bytes) -> None:
 
 def test_later_format_is_refused() -> None:
     """A record of a newer format is not misread as an old one."""
-    with pytest.raises(InvalidInput, match="format 2"):
-        request.decode(request.encode(_record(format=2)))
+    with pytest.raises(InvalidInput, match="format 3"):
+        request.decode(request.encode(_record(format=3)))
 
 
 def test_ids_sort_by_time() -> None:

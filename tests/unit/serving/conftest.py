@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import Column, Columns, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.promotion import ModelVersion
@@ -24,6 +25,7 @@ COLUMNS = (
     Column(name="class", dtype="string", nullable=True),
     Column(name="smoker", dtype="bool"),
 )
+LAYOUT = BlockLayout(COLUMNS)
 
 
 class Doubling:
@@ -90,7 +92,8 @@ def make_model(engine: Any = None, *, number: str = "1") -> LoadedModel:
 
 def make_pending(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> PendingRequest:
     """A request of equal rows; needs a running loop."""
-    request = DecodedRequest([[age] * rows, [bmi] * rows, ["a"] * rows, [True] * rows], rows)
+    columns = [[age] * rows, [bmi] * rows, ["a"] * rows, [True] * rows]
+    request = DecodedRequest.of_columns(LAYOUT, columns, rows)
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     return PendingRequest(
         request,
@@ -98,6 +101,7 @@ def make_pending(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> Pen
         pipeline="ward",
         version="1",
         caller="me",
+        dialect="rows",
         received_us=1,
         done=done,
     )

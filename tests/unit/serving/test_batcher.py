@@ -41,7 +41,7 @@ class Rig:
             **given,
         )
 
-    def _deliver(self, requests: Sequence[PendingRequest], _: Sequence[str]) -> None:
+    def _deliver(self, requests: Sequence[PendingRequest]) -> None:
         self.delivered.append(len(requests))
         for pending in requests:
             pending.finish()

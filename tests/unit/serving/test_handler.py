@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from mlplatform.errors import Forbidden, IntegrityFailure, Unavailable, UnknownName
-from mlplatform.outbox import OutboxWriter
+from mlplatform.access import ANONYMOUS
+from mlplatform.contracts.request import decode
+from mlplatform.errors import Forbidden, IntegrityFailure, TooLarge, Unavailable, UnknownName
+from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.serving.dialects import ROWS
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.metadata import TensorMetadata
@@ -91,6 +94,30 @@ def test_a_transport_without_http_gets_an_answer_and_the_outbox_knows_it(process
     assert b'"predictions":[3.0]' in response.body
     assert response.request_id.encode() in response.body
     assert (1, 0, {"ward": "1"}) == (outbox.accepted, outbox.acknowledged, outbox.versions)
+
+
+def test_a_request_is_recorded_as_columns_where_its_own_form_is_too_large(
+    process: Process, tmp_path: Path
+) -> None:
+    """Rows name each column each time; their columns may fit where they don't."""
+    row = {"age": 1, "bmi": 1.5, "class": "a", "smoker": True}
+
+    async def answer(rows: int) -> Any:
+        body = json.dumps({"rows": [row] * rows}, indent=4).encode()
+        return await process.handler.answer(Route("ward", None, ROWS), ANONYMOUS, body)
+
+    async def work() -> None:
+        for rows in (1, 300):
+            await answer(rows)
+        with pytest.raises(TooLarge, match="more than the 10000 allowed"):
+            await answer(1000)
+
+    process.run(work)
+    reader = OutboxReader.open(tmp_path)
+    payloads = [record.payload for record in reader.read(10, 1 << 20)]
+    reader.close()
+    assert [True, False] == [b'"rows": [' in payload for payload in payloads]
+    assert [[1], [1] * 300] == [decode(payload).inputs["age"] for payload in payloads]
 
 
 def test_a_model_is_ready_or_says_why_not(process: Process) -> None:

@@ -20,7 +20,6 @@ from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slots
 
 Scene = Mapping[str, Callable[..., Any]]
-NAMES = ("age", "bmi", "class", "smoker")
 
 
 class Api:
@@ -111,7 +110,7 @@ def run_beats(
         for _ in range(beats):
             pending = scene["pending"]()
             pending.outputs = {"prediction": [1.0] * pending.request.rows}
-            recorder.submit([pending], NAMES)
+            recorder.submit([pending])
             await pending.done
             await heartbeat.beat(closed=False)
         await recorder.close()

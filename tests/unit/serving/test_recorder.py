@@ -28,7 +28,6 @@ from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
 
 Scene = Mapping[str, Callable[..., Any]]
-NAMES = ("age", "bmi", "class", "smoker")
 
 
 def stored(folder: Path) -> list[Any]:
@@ -51,7 +50,7 @@ def outcomes(
         requests = make()
         for pending in requests:
             pending.outputs = pending.outputs or {"prediction": [1.0] * pending.request.rows}
-            recorder.submit([pending], NAMES)
+            recorder.submit([pending])
         found = await asyncio.gather(
             *(pending.done for pending in requests), return_exceptions=True
         )
@@ -126,7 +125,7 @@ def test_closing_stores_what_was_handed_over(scene: Scene, tmp_path: Path) -> No
         )
         recorder.start()
         pending = scene["pending"]()
-        recorder.submit([pending], NAMES)
+        recorder.submit([pending])
         await recorder.close()
         await pending.done
 
@@ -147,7 +146,7 @@ class HangingDisk:
     async def hang(self, pending: Any) -> None:
         """Start, hand a request over, and return when the recorder refuses more of them."""
         self.recorder.start()
-        self.recorder.submit([pending], NAMES)
+        self.recorder.submit([pending])
         while True:
             await asyncio.sleep(0.01)
             try:

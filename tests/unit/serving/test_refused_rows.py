@@ -48,7 +48,7 @@ def _ask(model: Any, executor: ThreadPoolExecutor, make: Callable[[], list[Any]]
     """Every request of one turn: its predictions, or its error."""
 
     async def run() -> list[Any]:
-        def deliver(requests: Sequence[PendingRequest], _: Sequence[str]) -> None:
+        def deliver(requests: Sequence[PendingRequest]) -> None:
             for pending in requests:
                 pending.finish()
 

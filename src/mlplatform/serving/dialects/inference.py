@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import Column
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.errors import InvalidInput
@@ -53,6 +54,7 @@ class InferenceDialect:
     """See Dialect."""
 
     def __init__(self, signature: Signature) -> None:
+        self._layout = BlockLayout(signature.inputs)
         self._columns = {column.name: column for column in signature.inputs}
         self._place = {column.name: index for index, column in enumerate(signature.inputs)}
         self._decoders = {
@@ -79,7 +81,9 @@ class InferenceDialect:
         if found.outputs is not None:
             names = self._output_names([output.name for output in found.outputs])
         client_id = diagnose.client_id(found.id)
-        return DecodedRequest(columns, len(columns[0]), client_id, output_names=names)
+        return DecodedRequest.of_columns(
+            self._layout, columns, len(columns[0]), client_id=client_id, output_names=names
+        )
 
     def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
@@ -144,7 +148,14 @@ class InferenceDialect:
         }
         client_id = diagnose.client_id(document.get("id"))
         names = self._output_names(_requested(document.get("outputs")))
-        return DecodedRequest(columns, rows, client_id, extras, names)
+        return DecodedRequest.of_columns(
+            self._layout,
+            columns,
+            rows,
+            client_id=client_id,
+            extras=extras,
+            output_names=names,
+        )
 
     def _refuse_other_columns(self, tensors: Iterable[str]) -> None:
         missing = [name for name in self._columns if name not in tensors]

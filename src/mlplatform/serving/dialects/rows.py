@@ -6,13 +6,15 @@ A request is {"rows": [{"column": value, …}, …], "id": "…"}, a response {"
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, chain, pairwise
+from operator import itemgetter
 from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import astuple
 
+from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import Column
 from mlplatform.contracts.model import Signature
 from mlplatform.errors import InvalidInput
@@ -30,11 +32,10 @@ class RowsDialect:
 
     def __init__(self, signature: Signature) -> None:
         self._columns = signature.inputs
+        self._layout = BlockLayout(signature.inputs)
         self._extras = [name for name in (signature.key, signature.time) if name]
-        self._extra_values = [
-            (name, attrgetter(f"e{index}")) for index, name in enumerate(self._extras)
-        ]
-        self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._extras))
+        self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._layout, self._extras))
+        self._blocks = _parts(self._layout)
         self._classes = (
             None if signature.classes is None else list(map(_class_name, signature.named_classes))
         )
@@ -48,14 +49,18 @@ class RowsDialect:
         # msgspec accepts both: no rows at all, and an escaped NUL inside of a string.
         if not found.rows or diagnose.NUL in body:
             return self._diagnose(body)
-        width, rows = len(self._columns), len(found.rows)
-        extras, unset = self._sent(found.rows) if self._extras else ({}, 0)
-        keys = 1 + (found.id is not None) + rows * (width + len(self._extras)) - unset
+        table = list(map(astuple, found.rows))
+        rows, width, extras = len(table), len(self._columns), len(self._extras)
+        keys = 1 + (found.id is not msgspec.UNSET) + rows * (width + extras)
+        if extras:
+            keys -= sum(row[width:].count(msgspec.UNSET) for row in table)
         # It also accepts a key that is there twice.
         if not distinct(body, keys):
             return self._diagnose(body)
-        table = list(zip(*map(astuple, found.rows), strict=True))
-        return DecodedRequest(table[:width], rows, found.id, extras)
+        blocks = [list(chain.from_iterable(map(part, table))) for part in self._blocks]
+        # The body holds only what has been decoded, so it can be stored as it is.
+        client_id = None if found.id is msgspec.UNSET else found.id
+        return DecodedRequest(blocks, rows, body, client_id)
 
     def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
@@ -74,21 +79,6 @@ class RowsDialect:
             ]
         return msgspec.json.encode(response)
 
-    def _sent(self, rows: Sequence[Any]) -> tuple[dict[str, list[Any]], int]:
-        """The key and time fields that any row holds; a row that lacks one has null there.
-
-        And how many of these fields rows lack.
-        """
-        found: dict[str, list[Any]] = {}
-        unset = 0
-        for name, value in self._extra_values:
-            values = [value(row) for row in rows]
-            lacking = values.count(msgspec.UNSET)
-            unset += lacking
-            if lacking < len(values):
-                found[name] = [None if item is msgspec.UNSET else item for item in values]
-        return found, unset
-
     def _diagnose(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
         _known(document, ("rows", "id"), "body")
@@ -104,11 +94,20 @@ class RowsDialect:
         extras = {
             name: diagnose.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent
         }
-        return DecodedRequest(columns, len(rows), diagnose.client_id(document.get("id")), extras)
+        client_id = diagnose.client_id(document.get("id"))
+        return DecodedRequest.of_columns(
+            self._layout, columns, len(rows), client_id=client_id, extras=extras
+        )
 
 
-def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
-    """The struct of a request.
+def _parts(layout: BlockLayout) -> list[Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
+    """What takes each block out of a row."""
+    ends = list(accumulate(len(block.names) for block in layout.blocks))
+    return [itemgetter(slice(start, end)) for start, end in pairwise([0, *ends])]
+
+
+def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str]) -> Any:
+    """The struct of a request. Its rows have their fields block by block.
 
     Fields are named by position, since a column may be called like a Python keyword.
     """
@@ -118,16 +117,19 @@ def _body(columns: Sequence[Column], extras: Sequence[str]) -> Any:
             json_type(column.dtype, nullable=column.nullable),
             msgspec.field(name=column.name),
         )
-        for index, column in enumerate(columns)
+        for index, column in ((place, columns[place]) for place in chain(*layout.positions))
     ]
     fields += [
         (f"e{index}", _EXTRA, msgspec.field(name=name, default=msgspec.UNSET))
         for index, name in enumerate(extras)
     ]
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
-    client_id = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)] | None
+    text = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)]
     rows = list[row]  # type: ignore[valid-type]
-    document: list[Any] = [("rows", rows), ("id", client_id, None)]
+    document: list[Any] = [
+        ("rows", rows),
+        ("id", text | msgspec.UnsetType | None, msgspec.UNSET),
+    ]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)
 
 
