@@ -49,9 +49,12 @@ class Stack:
         self.summaries.append(summary)
         return summary
 
-    def cli(self, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command on this stack."""
-        argv = [sys.executable, "-m", "mlplatform", *words, "--home", str(self.home)]
+    def cli(
+        self, *words: str, ok: bool = True, home: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on this stack; without `home` one that is about no stack."""
+        argv = [sys.executable, "-m", "mlplatform", *words]
+        argv += ["--home", str(self.home)] if home else []
         done = subprocess.run(
             argv,
             cwd=ROOT,

@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from standalone_child import served
+
+from mlplatform.client.serving import ServingClient
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the whole tour
 
+FEATURES = Path(__file__).parents[2] / "pipelines" / "diabetes" / "features.py"
 PARCEL = {
     "carrier": "swift",
     "region": None,
@@ -158,6 +163,26 @@ def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
 
     assert json.loads(remote("check", "diabetes", "--json"))["ok"]
     assert "champion" == json.loads(remote("train", "breast-cancer", "--json"))["state"]
+
+
+def test_an_exported_version_answers_alone(stack, tmp_path) -> None:
+    """`export` brings the very files and the features code; `serve` needs nothing else."""
+    folder = tmp_path / "diabetes"
+    said = stack.cli("export", "diabetes@champion", str(folder)).stdout
+    again = stack.cli("export", "diabetes", str(folder), ok=False)
+    unknown = stack.cli("export", "diabetes@9999", str(tmp_path / "other"), ok=False)
+    row = json.loads(stack.cli("example", "diabetes", "-n", "1", home=False).stdout)
+    row = {name: value for name, value in row.items() if name != "progression"}
+    platform = stack.json("predict", "diabetes", "--row", json.dumps(row))
+    with served(folder, "--no-outbox") as url, ServingClient(url, None) as client:
+        alone = client.predict("diabetes", [row])
+
+    assert (folder / "features.py").read_bytes() == FEATURES.read_bytes()
+    assert platform["predictions"] == alone.predictions
+    assert "diabetes version" in said
+    assert "is there already" in again.stderr
+    assert "has no 9999" in unknown.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_backup_is_whole(stack) -> None:

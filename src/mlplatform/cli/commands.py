@@ -63,6 +63,21 @@ COMMANDS = (
         "doctor",
         "Examine this machine and the stack that runs on it, and say what is missing.",
     ),
+    LazyCommand(
+        "package",
+        "standalone",
+        "Make a model folder of a scikit-learn model that was trained elsewhere.",
+    ),
+    LazyCommand(
+        "export",
+        "standalone",
+        "Copy a version out of the registry into a model folder, with its features code.",
+    ),
+    LazyCommand(
+        "serve",
+        "standalone",
+        "Serve one model folder, without the rest of the platform. Runs until Ctrl-C.",
+    ),
     LazyCommand("backup", "backup", "Snapshots of the registry: create, verify, restore."),
     LazyCommand("tokens", "tokens", "Bearer tokens."),
     LazyCommand(

@@ -1,7 +1,7 @@
 """SHA-256 manifests: which files a model has, and what their bytes are.
 
-`manifest.json` lists every file of a model folder but itself; its own SHA-256 stands in the
-promotion record. So one digest that was approved proves all the bytes that are loaded.
+`manifest.json` lists every file of a model folder but itself (and BESIDE); its own SHA-256 stands
+in the promotion record. So one digest that was approved proves all the bytes that are loaded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from mlplatform.contracts.model import Manifest, ModelFile
 from mlplatform.errors import ManifestMismatch
 
 NAME = "manifest.json"
+BESIDE = "features.py"
+"""Not the registry's: a folder that has left the platform carries the features code beside the
+model. The digest in signature.json proves it, whoever reads it."""
 _CHUNK = 1 << 20
 
 
@@ -111,5 +114,5 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise ManifestMismatch(f"{path} is a symbolic link", field=path.name)
-        if path.is_file() and path != folder / NAME:
+        if path.is_file() and path not in (folder / NAME, folder / BESIDE):
             yield path

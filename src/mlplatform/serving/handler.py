@@ -17,7 +17,8 @@ from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
 from mlplatform.serving.metadata import ModelMetadata, describe
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.recorder import RequestRecorder, too_large
+from mlplatform.serving.recorder import too_large
+from mlplatform.serving.recording import Recording
 from mlplatform.serving.request import DecodedRequest, PendingRequest, Response, Route
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
@@ -39,7 +40,7 @@ class Handler:
         self,
         *,
         slots: Slots,
-        recorder: RequestRecorder,
+        recorder: Recording,
         access: AccessList | None,
         limits: ServingSettings,
         new_id: Callable[[], str] = new_request_id,

@@ -8,27 +8,22 @@ recorded commit, and must have the recorded digest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.promotion import ModelVersion
-from mlplatform.engine import known_rows
 from mlplatform.engine.limits import TrialLimits
-from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.load import read_signature
-from mlplatform.engine.predictor import read_definition, refuse_other_features
-from mlplatform.engine.trials import Trials
+from mlplatform.engine.predictor import read_definition
 from mlplatform.errors import IntegrityFailure, ManifestMismatch
-from mlplatform.features.code import load as load_features
 from mlplatform.features.code import require_digest
 from mlplatform.features.digest import features_digest
 from mlplatform.registry import manifest
 from mlplatform.registry.store import ModelStore
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.model import LoadedModel
-from mlplatform.serving.warmup import warm_up
+from mlplatform.serving.opener import Opener
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
@@ -52,9 +47,7 @@ class Loader:
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
-        self._features_s = features_s
-        self._trusted = tuple(trusted)
-        self._trials = Trials(limits, trusted=self._trusted)
+        self._opener = Opener(trusted=trusted, features_s=features_s, limits=limits)
 
     def load(self, version: ModelVersion) -> LoadedModel:
         """The version: verified, tried in a child process, then loaded here and warmed up.
@@ -66,23 +59,11 @@ class Loader:
         signature = read_signature(folder).answering(definition.target.dtype)
         _agree(version, signature)
         source = self._features(version, definition)
-        name = f"version {version.version} of '{version.pipeline}'"
-        multiple = self._trials.run(folder, source, name=name)
-        # Code of others ran in the child, and could reach these files.
-        manifest.verify(folder, version.manifest_sha256)
-        digest, limit_s = version.features_digest, self._features_s
-        known = partial(known_rows.read, folder, definition)
-        features = load_features(definition, source, digest=digest, limit_s=limit_s, history=known)
-        refuse_other_features(signature, features)
-        engine = load_engine(folder, signature, trusted=self._trusted)
-        model = LoadedModel(version, signature, features, engine)
-        model.multiple = multiple
-        warm_up(model)
-        return model
+        return self._opener.open(version, folder, definition, signature, source)
 
     def stop(self) -> None:
         """End the trials that run: this process is about to end, and must not wait for them."""
-        self._trials.stop()
+        self._opener.stop()
 
     def _verified(self, version: ModelVersion) -> Path:
         """The model folder, after its bytes were proven.

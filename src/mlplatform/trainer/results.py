@@ -44,11 +44,17 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The rows that the model is fitted on, and those that it is judged on."""
+class SplitRows:
+    """The rows that a model is fitted on, and those that it is judged on."""
 
     train: LabelledRows
     test: LabelledRows
+
+
+@dataclass(frozen=True)
+class Parts(SplitRows):
+    """The rows of a run, and where they were read."""
+
     columns: Columns  # features and raw columns by which gates slice the test rows
     receipt: Receipt
 

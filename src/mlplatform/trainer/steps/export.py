@@ -29,7 +29,7 @@ from mlplatform.telemetry import logger
 from mlplatform.trainer.guards import known_texts, never_null
 from mlplatform.trainer.metrics import Classes
 from mlplatform.trainer.parity import Block, Judgement, blocks, compare, differing, scale_of
-from mlplatform.trainer.results import Parts, Pinned, TrainedModel
+from mlplatform.trainer.results import Pinned, SplitRows, TrainedModel
 
 Open = Callable[[Path], Engine]
 """The engine of a model folder. Raises UnfitModel, IntegrityFailure."""
@@ -42,7 +42,7 @@ _log = logger("trainer")
 def export(
     estimator: Any,
     pinned: Pinned,
-    parts: Parts,
+    parts: SplitRows,
     folder: Path,
     trusted: Sequence[str],
     *,
@@ -79,7 +79,7 @@ def _without_export(failure: PlatformError | None, reasons: str) -> PlatformErro
 
 
 def _workshop(
-    estimator: Any, pinned: Pinned, parts: Parts, folder: Path, open_model: Open
+    estimator: Any, pinned: Pinned, parts: SplitRows, folder: Path, open_model: Open
 ) -> _Workshop:
     definition, form = pinned.definition, signature(estimator, pinned, "skops")
     reference = SkopsEngine(estimator, form).predict

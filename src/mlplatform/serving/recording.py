@@ -1,0 +1,29 @@
+"""What answering a request asks of whatever keeps requests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlplatform.outbox import OutboxStatus
+
+
+class Recording(Protocol):
+    """The outbox (`recorder`), or nothing (`unrecorded`). Used on the event loop."""
+
+    max_record_bytes: int
+
+    def start(self) -> None:
+        """Requests may come from now on."""
+        ...
+
+    def refuse_if_hung(self) -> None:
+        """Raise Unavailable while requests can't be stored for want of a disk that responds."""
+        ...
+
+    async def status(self) -> OutboxStatus:
+        """How much was taken and how much of it waits. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Store what was handed over; nothing comes after it."""
+        ...
