@@ -47,6 +47,16 @@ ManifestDigest = Annotated[
         show_default=False,
     ),
 ]
+Example = Annotated[
+    Path,
+    typer.Option(
+        metavar="CSV", help="Rows that the model answers, with a header.", show_default=False
+    ),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the model; empty: that of the folder.")]
+Target = Annotated[
+    str, typer.Option(help="Name of the predicted field; a column of it holds the labels.")
+]
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 app = typer.Typer()
@@ -100,21 +110,7 @@ def export(
 
 @app.command()
 def package(
-    model: Model,
-    folder: Folder,
-    *,
-    example: Annotated[
-        Path,
-        typer.Option(
-            metavar="CSV", help="Rows that the model answers, with a header.", show_default=False
-        ),
-    ],
-    name: Annotated[
-        str | None, typer.Option(help="Name of the model; empty: that of the folder.")
-    ] = None,
-    target: Annotated[
-        str, typer.Option(help="Name of the predicted field; a column of it holds the labels.")
-    ] = "target",
+    model: Model, folder: Folder, *, example: Example, name: Name = None, target: Target = "target"
 ) -> None:
     """Make a model folder of a scikit-learn model that was trained elsewhere."""
     quiet_logs()
