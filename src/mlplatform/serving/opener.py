@@ -46,20 +46,19 @@ class Opener:
         multiple = self._trials.run(folder, source, name=name)
         # Code of others ran in the child, and could reach these files.
         manifest.verify(folder, version.manifest_sha256)
-        features = load_features(
-            definition,
-            source,
-            digest=version.features_digest,
-            limit_s=self._features_s,
-            history=partial(known_rows.read, folder, definition),
-        )
+        digest, known = version.features_digest, partial(known_rows.read, folder, definition)
+        limit_s = self._features_s
+        features = load_features(definition, source, digest=digest, limit_s=limit_s, history=known)
         refuse_other_features(signature, features)
         engine = load_engine(folder, signature, trusted=self._trusted)
-        model = LoadedModel(version, signature, features, engine)
-        model.multiple = multiple
-        warm_up(model)
-        return model
+        return _warm(LoadedModel(version, signature, features, engine), multiple)
 
     def stop(self) -> None:
         """End the trials that run: this process is about to end, and must not wait for them."""
         self._trials.stop()
+
+
+def _warm(model: LoadedModel, multiple: int) -> LoadedModel:
+    model.multiple = multiple
+    warm_up(model)
+    return model

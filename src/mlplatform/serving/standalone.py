@@ -51,14 +51,7 @@ def run(settings: Settings, folder: Path, *, manifest_sha256: str | None = None)
     tokens = settings.access.tokens_file
     access = AccessList.load(tokens) if tokens else None
     handler = Handler(slots=Slots([slot]), recorder=recorder, access=access, limits=serving)
-    _log.info(
-        "a model of its own",
-        model=slot.pipeline,
-        version=model.version,
-        manifest=model.facts.manifest_sha256,
-        url=f"http://{serving.host}:{serving.port}/docs",
-        stored=str(settings.outbox.folder or "nowhere"),
-    )
+    _say(settings, model)
     app = create_app(Collaborators(handler=handler))
     Server(app, handler, serving, stuck_s=serving.stuck_s).run()
 
@@ -81,6 +74,18 @@ def open_folder(
         limits=TrialLimits(registry.load_s, registry.load_memory_bytes),
     )
     return opener.open(_version(signature, found), folder, definition, signature, source)
+
+
+def _say(settings: Settings, model: LoadedModel) -> None:
+    serving = settings.serving
+    _log.info(
+        "a model of its own",
+        model=model.signature.pipeline,
+        version=model.version,
+        manifest=model.facts.manifest_sha256,
+        url=f"http://{serving.host}:{serving.port}/docs",
+        stored=str(settings.outbox.folder or "nowhere"),
+    )
 
 
 def _digest(folder: Path) -> str:
