@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from mlplatform.contracts.blocks import BlockLayout, BlockTable
 from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.contracts.model import Signature
 from mlplatform.engine.interface import Engine
@@ -31,6 +32,8 @@ class CheckedEngine:
         self.raw = raw
         self._features = signature.features
         self._never_null = signature.never_null
+        self._layout: BlockLayout | None = None  # of the table to which `_guarded` belongs
+        self._guarded: list[int] | None = None
         self._known_texts = {
             name: frozenset([*texts, *([None] if NULL_TEXT in texts else [])])
             for name, texts in signature.known_texts.items()
@@ -50,12 +53,20 @@ class CheckedEngine:
         return outputs
 
     def _refuse_nulls(self, features: Columns) -> None:
+        if isinstance(features, BlockTable):
+            if features.layout is not self._layout:
+                self._layout, self._guarded = features.layout, self._places(features.layout)
+            numbers = features.arrays[0]
+            if not _any_null(numbers if self._guarded is None else numbers[:, self._guarded]):
+                return
         for name in self._never_null:
-            values = features[name]
-            # The sum of numbers one of which is NaN is NaN.
-            total = sum(values.tolist()) if len(values) <= _FEW else float(np.add.reduce(values))
-            if total != total and (null := np.isnan(values)).any():  # noqa: PLR0124
-                raise _null(name, int(np.argmax(null)))
+            if _any_null(features[name]):
+                raise _null(name, int(np.argmax(np.isnan(features[name]))))
+
+    def _places(self, layout: BlockLayout) -> list[int] | None:
+        """Where the numbers that are never null lie in their block; None: they are all of it."""
+        places = [layout.places[name][1] for name in self._never_null]
+        return None if len(places) == len(layout.blocks[0].names) else places
 
     def _refuse_texts(self, features: Columns) -> None:
         for name, known in self._known_texts.items():
@@ -77,6 +88,13 @@ class CheckedEngine:
         if nulls:  # perhaps not the reason, where an imputer fills some of them
             wrong += f", with null (NaN) for feature {', '.join(nulls[:_SHOWN])}"
         return RowRefused(wrong, row=row)
+
+
+def _any_null(values: NDArray[np.float64]) -> bool:
+    if values.size <= _FEW:
+        total = sum(values.ravel().tolist())  # NaN if one of the numbers is
+        return total != total and bool(np.isnan(values).any())  # noqa: PLR0124
+    return bool(np.isnan(values).any())
 
 
 def _all_numbers(values: NDArray[np.float64]) -> bool:

@@ -1,4 +1,4 @@
-"""Models compiled to ONNX, run by ONNX Runtime. One input tensor of shape (rows, 1) per feature."""
+"""Models compiled to ONNX, run by ONNX Runtime. See `onnx_feed` for what goes in."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import NUMPY, Columns
 from mlplatform.contracts.model import Signature
-from mlplatform.engine.table import prepare
-from mlplatform.errors import IntegrityFailure, RowRefused
+from mlplatform.engine.as_written import as_written
+from mlplatform.engine.onnx_feed import BlockFeeder, ColumnFeeder, Feeder, input_name
+from mlplatform.errors import IntegrityFailure
 
 _TENSORS: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -29,45 +31,21 @@ class OnnxEngine:
     Concurrency is the caller's, and small batches are slower on more threads.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, signature: Signature) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, signature: Signature, feed: Feeder
+    ) -> None:
         self._session = session
-        self._features = signature.features
+        self._feed = feed
+        self._names = [output.name for output in signature.outputs]
         self._outputs = signature.outputs
-        self._tensors = {node.name: _TENSORS[node.type] for node in session.get_inputs()}
 
     def predict(self, features: Columns) -> Columns:
         """See Engine.predict."""
-        table = prepare(features, self._features)
-        try:
-            # NumPy notices an overflow while it casts, for nothing; looking for it costs more.
-            with np.errstate(all="ignore", over="raise"):
-                feed = {
-                    name: table[name].astype(kind, copy=False).reshape(-1, 1)
-                    for name, kind in self._tensors.items()
-                }
-        except FloatingPointError as error:
-            raise self._too_large(table) from error
-        answers = self._session.run([output.name for output in self._outputs], feed)
+        answers = self._session.run(self._names, self._feed(features))
         return {
             output.name: _shaped(np.asarray(answer), NUMPY[output.dtype], output.width)
             for output, answer in zip(self._outputs, answers, strict=True)
         }
-
-    def _too_large(self, table: Columns) -> RowRefused:
-        """What to say of the first row that holds a number beyond float32."""
-        with np.errstate(all="ignore"):
-            found = [
-                (int(np.argmax(beyond)), name)
-                for name, kind in self._tensors.items()
-                if kind is np.float32 and (beyond := np.isinf(table[name].astype(kind))).any()
-            ]
-        row, name = min(found)
-        return RowRefused(
-            f"feature {name} is {table[name][row]:.6g}, and the model computes in float32, which "
-            f"ends at {np.finfo(np.float32).max:.3g}",
-            field=name,
-            row=row,
-        )
 
 
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngine:
@@ -89,17 +67,22 @@ def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> OnnxEngin
         raise IntegrityFailure(
             f"ONNX Runtime can't load the model: {error}", field=signature.model_file
         ) from error
-    _agree(session, signature)
-    return OnnxEngine(session, signature)
+    return OnnxEngine(session, signature, _feeder(session, signature))
 
 
-def _agree(session: onnxruntime.InferenceSession, signature: Signature) -> None:
-    declared = {feature.name for feature in signature.features}
-    inputs = {node.name: node.type for node in session.get_inputs()}
-    outputs = {node.name for node in session.get_outputs()}
-    strange = sorted(set(inputs) - declared) + sorted(
-        name for name, kind in inputs.items() if kind not in _TENSORS
+def _feeder(session: onnxruntime.InferenceSession, signature: Signature) -> Feeder:
+    """By the names of the inputs. Raises IntegrityFailure where they are not the signature's."""
+    inputs = {node.name: (node.type, node.shape[-1]) for node in session.get_inputs()}
+    features = signature.features
+    widths = {input_name(one.dtype): len(one.names) for one in BlockLayout(features).blocks}
+    in_blocks = inputs.keys() <= widths.keys()
+    expected = widths if in_blocks else dict.fromkeys([one.name for one in features], 1)
+    strange = sorted(
+        name
+        for name, (kind, width) in inputs.items()
+        if kind not in _TENSORS or width != expected.get(name)
     )
+    outputs = {node.name for node in session.get_outputs()}
     absent = sorted({output.name for output in signature.outputs} - outputs)
     if strange or absent:
         raise IntegrityFailure(
@@ -107,8 +90,10 @@ def _agree(session: onnxruntime.InferenceSession, signature: Signature) -> None:
             f"missing outputs {absent}",
             field="signature.json",
         )
+    kinds = {name: _TENSORS[kind] for name, (kind, _) in inputs.items()}
+    return (BlockFeeder if in_blocks else ColumnFeeder)(features, kinds)
 
 
 def _shaped(answer: NDArray[Any], kind: Any, width: int) -> NDArray[Any]:
-    typed = answer.astype(kind, copy=False)
+    typed = as_written(answer) if kind is np.float64 else answer.astype(kind, copy=False)
     return typed.reshape(len(typed), -1) if width > 1 else typed.reshape(-1)

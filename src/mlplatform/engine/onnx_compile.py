@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from onnx import TensorProto
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import (
     BooleanTensorType,
@@ -19,6 +20,7 @@ from skl2onnx.common.data_types import (
 )
 
 from mlplatform.contracts.columns import Feature
+from mlplatform.engine.onnx_inputs import BlockInputs
 from mlplatform.errors import InvalidInput
 
 Precision = Literal["float32", "float64"]
@@ -30,18 +32,48 @@ _FIXED: dict[str, Any] = {
     "string": StringTensorType,
 }
 _FLOAT: dict[Precision, Any] = {"float32": FloatTensorType, "float64": DoubleTensorType}
+_NUMBERS: dict[Precision, int] = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 
 
 def compile_onnx(
     estimator: Any, features: Sequence[Feature], outputs: Sequence[str], *, precision: Precision
 ) -> bytes:
-    """The bytes of a model.onnx with one input per feature and these outputs: label, probabilities.
+    """The bytes of a model.onnx with one input per type of feature (`onnx_feed.input_name`).
 
-    float64 features are computed in `precision`. Raises InvalidInput when skl2onnx has no
-    translation for this estimator.
+    `outputs` are label, probabilities; float64 features are computed in `precision`. Raises
+    InvalidInput when skl2onnx has no translation for this estimator.
     """
+    blocks = BlockInputs(features, _NUMBERS[precision])
     tensors = _FIXED | {"float64": _FLOAT[precision]}
-    inputs = [(feature.name, tensors[feature.dtype]([None, 1])) for feature in features]
+    try:
+        columns = [(feature.name, tensors[feature.dtype]([None, 1])) for feature in features]
+        model = _converted(estimator, columns)
+    except InvalidInput:
+        table = _of_table(estimator, features, precision)
+        if table is None:
+            raise
+        model = table
+        blocks.replace_table(model)
+    else:
+        blocks.replace_columns(model)
+    _rename(model.graph, outputs)
+    return bytes(model.SerializeToString())
+
+
+def _of_table(estimator: Any, features: Sequence[Feature], precision: Precision) -> Any:
+    """The graph with all features as one input of numbers; None where that can't be either.
+
+    Many estimators are translated for a single input only, unless a step before them joins columns.
+    """
+    if any(feature.dtype == "string" for feature in features):
+        return None
+    try:
+        return _converted(estimator, [("table", _FLOAT[precision]([None, len(features)]))])
+    except InvalidInput:  # it looks for columns by their names, for example
+        return None
+
+
+def _converted(estimator: Any, inputs: Sequence[tuple[str, Any]]) -> Any:
     classifies = hasattr(estimator, "predict_proba")
     # Without zipmap the probabilities are an array instead of a list of dicts.
     options = {id(estimator): {"zipmap": False}} if classifies else None
@@ -49,14 +81,12 @@ def compile_onnx(
         with warnings.catch_warnings():
             # skl2onnx gives protobuf booleans for whole numbers.
             warnings.simplefilter("ignore", DeprecationWarning)
-            model = convert_sklearn(estimator, _NAME, initial_types=inputs, options=options)
+            return convert_sklearn(estimator, _NAME, initial_types=inputs, options=options)
     except Exception as error:  # skl2onnx raises whatever its converters run into
         root = error.__cause__ or error
         raise InvalidInput(
             f"can't be compiled to ONNX: {type(root).__name__}: {' '.join(str(root).split())[:300]}"
         ) from error
-    _rename(model.graph, outputs)
-    return bytes(model.SerializeToString())
 
 
 def _rename(graph: Any, names: Sequence[str]) -> None:

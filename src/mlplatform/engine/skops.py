@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import NUMPY, Columns, Feature
 from mlplatform.contracts.model import Signature
+from mlplatform.engine.as_written import as_written
 from mlplatform.engine.skops_file import build
 from mlplatform.engine.table import prepare
 
@@ -32,12 +33,15 @@ class SkopsEngine:
         # Overflows and the like show in the outputs; NumPy would warn of them on stderr.
         with np.errstate(all="ignore"):
             prediction = np.asarray(self._estimator.predict(rows)).reshape(-1)
+            kind = NUMPY[self._outputs["prediction"].dtype]
             answer: dict[str, NDArray[Any]] = {
-                "prediction": prediction.astype(NUMPY[self._outputs["prediction"].dtype])
+                "prediction": as_written(prediction)
+                if kind is np.float64
+                else prediction.astype(kind)
             }
             if "probabilities" in self._outputs:
-                answer["probabilities"] = np.asarray(
-                    self._estimator.predict_proba(rows), dtype=np.float64
+                answer["probabilities"] = as_written(
+                    np.asarray(self._estimator.predict_proba(rows))
                 )
         return answer
 

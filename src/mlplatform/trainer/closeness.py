@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.pipeline import Metric
+from mlplatform.engine.as_written import as_written
 
 _ROUNDING = 4 * float(np.finfo(np.float64).eps)  # sums in another order differ by that much
 _FLOAT32 = float(np.finfo(np.float32).eps)
@@ -121,7 +122,8 @@ def _too_large(expected: NDArray[Any]) -> str:
 def _too_fine(expected: float, actual: NDArray[Any], tolerance: float, scale: Scale) -> str:
     """What to change where float32 can't hold this number well enough, whatever computes it."""
     with np.errstate(over="ignore"):
-        if not np.array_equal(actual.astype(np.float32), actual):
+        narrow = actual.astype(np.float32)
+        if not ((narrow == actual) | (as_written(narrow) == actual)).all():
             return ""
         rounded = float(np.spacing(np.float32(abs(expected)))) / 2
     if not rounded > tolerance * max(scale.spread, abs(expected - scale.centre)):

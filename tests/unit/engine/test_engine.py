@@ -58,6 +58,18 @@ def test_a_table_of_blocks_is_answered_as_its_columns_are(toys, stored, kind: st
     assert all(np.array_equal(expected[name], actual[name]) for name in expected)
 
 
+@pytest.mark.parametrize("kind", ["onnx", "skops"])
+def test_a_bool_target_is_answered_with_bools(toys, stored, kind: str) -> None:
+    """Both formats know 0 and 1 as classes; the signature says what they stand for."""
+    folder, form = stored(toys.fitted(classes=(0, 1)), kind, classes=(0, 1))
+    numbers = load(folder, form, trusted=()).predict(toys.table(64))["prediction"]
+    answers = load(folder, form.answering("bool"), trusted=()).predict(toys.table(64))["prediction"]
+
+    assert {True, False} == set(answers.tolist())
+    assert [bool(number) for number in numbers.tolist()] == answers.tolist()
+    assert np.bool_ == answers.dtype
+
+
 def test_a_batch_answers_as_its_rows_do_alone(toys, stored) -> None:
     """No row of a batch changes the answer of another, but for the last bits of one row alone."""
     engine = load(*stored(toys.fitted(), "onnx"), trusted=())
