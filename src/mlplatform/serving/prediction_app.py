@@ -39,6 +39,18 @@ _HEADERS = frozenset(
 )
 _TYPE = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+_DECIDING = frozenset(
+    (
+        b"content-encoding",
+        b"expect",
+        b"inference-header-content-length",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Headers that change how a request is read or answered, beside type, length and token."""
 _UNREAD = frozenset((401, 403, 404, 413, 415))
 """Codes of refusals that leave the body unread: the connection can't take another request."""
 _UNEXPECTED = b'{"type":"about:blank","title":"Unexpected error","status":500}'
@@ -96,20 +108,37 @@ async def predict(
     # Read before the answer is awaited: a connection that was open at that time is closed after it.
     closing: Headers = [_CLOSE] if handler.draining else []
     try:
-        response = await _answer(handler, route, scope, receive)
+        code, headers, body = answered(await _answer(handler, route, scope, receive))
     except _Gone:
         return GONE
     except Exception as error:  # noqa: BLE001  (a bug becomes a 500, and the process goes on)
-        code = handler.failed(error, scope["path"])
-        headers, body = _problem(error)
-        if _CLOSE not in headers:  # a 500 has it
-            headers += [_CLOSE] if code in _UNREAD else closing
-        await _send(send, code, headers, body)
-        return code
+        code, headers, body = failure(handler, error, scope["path"])
+    if _CLOSE not in headers:
+        headers += closing
+    await _send(send, code, headers, body)
+    return code
+
+
+def answered(response: Response) -> tuple[int, Headers, bytes]:
+    """Code, headers and body of a prediction."""
     identity = (b"x-request-id", response.request_id.encode())
-    headers = [_TYPE, _length(response.body), identity, *closing]
-    await _send(send, 200, headers, response.body)
-    return 200
+    return 200, [_TYPE, _length(response.body), identity], response.body
+
+
+def failure(handler: Handler, error: Exception, path: str) -> tuple[int, Headers, bytes]:
+    """Code, headers and body of what a request got instead."""
+    code = handler.failed(error, path)
+    headers, body = _problem(error)
+    if code in _UNREAD and _CLOSE not in headers:  # a 500 has it
+        headers.append(_CLOSE)
+    return code, headers, body
+
+
+def plain(scope: Scope) -> bool:
+    """Whether nothing but its path, its token and its JSON decides what a request gets."""
+    names = {name for name, _ in scope["headers"]}
+    post = (scope["method"], scope["http_version"], scope["query_string"]) == ("POST", "1.1", b"")
+    return post and not names & _DECIDING and _kind(dict(scope["headers"])) == b"application/json"
 
 
 async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive) -> Response:
@@ -132,7 +161,7 @@ def _problem(error: Exception) -> tuple[Headers, bytes]:
 
 
 def _refuse_media(headers: dict[bytes, bytes]) -> None:
-    kind = headers.get(b"content-type", b"application/json").split(b";", 1)[0].strip().lower()
+    kind = _kind(headers)
     if kind != b"application/json":
         raise UnsupportedMedia(
             f"content type {kind.decode('latin-1')!r} is not supported",
@@ -152,6 +181,10 @@ def _refuse_media(headers: dict[bytes, bytes]) -> None:
             field="inference-header-content-length",
             fix="send tensors as JSON",
         )
+
+
+def _kind(headers: dict[bytes, bytes]) -> bytes:
+    return headers.get(b"content-type", b"application/json").split(b";", 1)[0].strip().lower()
 
 
 async def _body(receive: Receive, length: bytes | None, most: int) -> bytes:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from types import FrameType
 
+from mlplatform.serving.connection import PredictionConfig
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import Application
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
-from mlplatform.web.server import Config
 from mlplatform.web.watched_server import WatchedServer
 
 _log = logger("serving")
@@ -32,8 +32,9 @@ class Server(WatchedServer):
         *,
         stuck_s: float = 0.0,
     ) -> None:
-        config = Config(
+        config = PredictionConfig(
             app,
+            handler,
             host=settings.host,
             port=settings.port,
             drain_s=settings.drain_s,

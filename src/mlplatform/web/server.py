@@ -57,12 +57,13 @@ class Config(uvicorn.Config):
         max_connections: int,
         address_share: float,
         max_age_s: float = 0.0,
+        connection: type[Connection] | None = None,
     ) -> None:
         super().__init__(
             app,
             host=host,
             port=port,
-            http=Connection,
+            http=connection or Connection,
             ws="none",
             log_config=None,
             access_log=False,
