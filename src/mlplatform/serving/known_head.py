@@ -15,7 +15,7 @@ from mlplatform.serving.request import Route
 
 _DIGITS = 9
 _END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})\r\n(?![ \t])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
