@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
@@ -24,7 +25,6 @@ from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings, Settings, SourceSettings, require
-from mlplatform.source.checkout import checkout
 
 _API_TIMEOUT_S = 5.0
 """The data API answers in milliseconds; at a start without it, this is how long the last good model
@@ -121,10 +121,14 @@ def features_from(source: SourceSettings) -> FetchFeatures:
     """
 
     def fetch(pipeline: str, commit: str) -> bytes | None:
+        # Git's library takes 10 MiB and a sixth of the time of a start, and most processes never
+        # need it: there is no features.py, or it is in the cache.
+        source_code = import_module("mlplatform.source.checkout")
         try:
-            return checkout(source, ref=commit).features(pipeline)
+            found: bytes | None = source_code.checkout(source, ref=commit).features(pipeline)
         except UnknownName:
             return None
+        return found
 
     return fetch
 

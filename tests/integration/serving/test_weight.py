@@ -29,3 +29,10 @@ def test_the_onnx_path_carries_no_training_weight() -> None:
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
 
     assert set() == HEAVY & set(done.stdout.split())
+
+
+def test_git_is_loaded_only_when_code_is_fetched() -> None:
+    """Its library would be a tenth of a serving process's memory."""
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+
+    assert "dulwich" not in done.stdout.split()
