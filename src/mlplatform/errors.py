@@ -13,6 +13,7 @@
     ├── Unauthenticated          no token, or an unknown one
     ├── Forbidden                the token is known, its role does not allow this
     ├── Refused                  the state does not allow the step; says what is missing
+    ├── DeadlinePassed           the request's time was over before the model had begun with it
     ├── UnfitModel               a model can't be loaded, or not within limits, or refuses its trial
     ├── TryLater                 another try makes sense after `retry_after_s`
     │   ├── Overloaded           a bounded queue or a rate limit is full
@@ -108,6 +109,10 @@ class Refused(PlatformError):
 
 class UnfitModel(PlatformError):
     """The model can't be loaded within its limits, or refuses rows that its definition allows."""
+
+
+class DeadlinePassed(PlatformError):
+    """The request's time was over before the model had begun with it."""
 
 
 class TryLater(PlatformError):

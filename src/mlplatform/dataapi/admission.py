@@ -16,12 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from mlplatform.access import AccessList, Caller, bearer, run_of
-from mlplatform.dataapi.limits import RateLimit, too_large
+from mlplatform.dataapi.limits import too_large
 from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.errors import InvalidInput, PlatformError, TooLarge, Unauthenticated, UnknownName
 from mlplatform.telemetry import counter, histogram
 from mlplatform.web import docs_page, problem
 from mlplatform.web.authorization import authorization
+from mlplatform.web.rate_limit import RateLimit
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 """Pages that need no token, besides /docs: they show no data."""

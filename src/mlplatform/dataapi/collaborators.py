@@ -16,7 +16,6 @@ from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
 from mlplatform.dataapi.ledger import Ledger
-from mlplatform.dataapi.limits import RateLimit
 from mlplatform.dataapi.models import Models
 from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
@@ -24,6 +23,7 @@ from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.queue_offsets import QueueOffsets
 from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.dataapi.training import Training
+from mlplatform.web.rate_limit import RateLimit
 
 
 class Background(Protocol):

@@ -17,7 +17,6 @@ from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
 from mlplatform.dataapi.ledger import Ledger
-from mlplatform.dataapi.limits import RateLimit
 from mlplatform.dataapi.mirror import Mirror
 from mlplatform.dataapi.models import Models
 from mlplatform.dataapi.outboxes import Outboxes
@@ -31,6 +30,7 @@ from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
 from mlplatform.registry.store import ModelStore
 from mlplatform.settings import Settings, require
+from mlplatform.web.rate_limit import RateLimit
 from mlplatform.web.server import Config
 from mlplatform.web.watched_server import run as serve
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from mlplatform.errors import FeaturesOverrun, InvalidInput, PlatformError
+from mlplatform.serving.fair_queue import FairQueue
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import SLOW_S, LoadedModel
 from mlplatform.serving.request import PendingRequest
@@ -63,11 +63,30 @@ class Batcher:
         self._meters = meters
         self._max_requests = max_requests
         self._max_rows = max_rows
-        self._queue: deque[PendingRequest] = deque()
+        self._queue = FairQueue()
         self._scheduled = False
         self._busy = False
         self._idle = True
         self._arrived = 0  # since the last turn
+        self._batch: list[PendingRequest] = []  # in the thread
+        self._called_at = 0.0
+
+    @property
+    def occupied(self) -> bool:
+        """Whether it has requests."""
+        return self._busy or bool(self._queue)
+
+    def call_s(self) -> float:
+        """How long the call that runs in the thread has taken so far; 0 without one."""
+        return time.monotonic() - self._called_at if self._busy else 0.0
+
+    def abandon(self, error: PlatformError) -> None:
+        """Give an error to all requests; what the call in the thread may still find is dropped."""
+        batch, self._batch = self._batch, []
+        for pending in batch:
+            pending.fail(error)
+        while self._queue:
+            self._queue.pop().fail(error)
 
     def submit(self, pending: PendingRequest) -> None:
         """Take a request. Its `done` fails when the model fails; otherwise it goes to `deliver`."""
@@ -114,14 +133,20 @@ class Batcher:
         batch: list[PendingRequest] = []
         rows = 0
         while self._queue and len(batch) < self._max_requests:
-            more = self._queue[0].request.rows
+            first = self._queue.first()
+            if first.done.done():  # its time is over, or its client has gone
+                self._queue.pop()
+                continue
+            more = first.request.rows
             if batch and (rows + more > self._max_rows or not self.model.worth_joining(rows)):
                 break
             rows += more
-            batch.append(self._queue.popleft())
+            first.begun = True
+            batch.append(self._queue.pop())
         return batch, rows
 
     def _in_thread(self, batch: list[PendingRequest]) -> None:
+        self._batch, self._called_at = batch, time.monotonic()
         future = asyncio.get_running_loop().run_in_executor(
             self._executor, _call, self.model, batch
         )
@@ -133,7 +158,8 @@ class Batcher:
                 failed, seconds = call.result()
             except asyncio.CancelledError:
                 return  # the loop is closing; the requests' own tasks are cancelled with it
-            self._settle(batch, failed, seconds)
+            if self._batch is batch:  # not abandoned
+                self._settle(batch, failed, seconds)
             self._flush()
 
         future.add_done_callback(finished)

@@ -18,6 +18,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mlplatform.errors import PlatformError
+from mlplatform.serving.deadline import HEADER, deadline, timeout_s
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.known_head import KnownHead, cut
 from mlplatform.serving.prediction_app import (
@@ -124,9 +125,10 @@ class PredictionConnection(Connection):
             return
         try:
             caller = handler.admit(route.pipeline, authorization(headers))
+            wait_s = timeout_s(dict(headers).get(HEADER))
         except PlatformError:
             return  # its own answer says why
-        self._known = KnownHead(before, after, route, caller)
+        self._known = KnownHead(before, after, route, caller, wait_s)
 
     def _answer(self, known: KnownHead, body: bytes) -> None:
         self._busy = True
@@ -137,7 +139,9 @@ class PredictionConnection(Connection):
     async def _exchange(self, known: KnownHead, body: bytes) -> None:
         handler, started, code = self.config.handler, time.perf_counter(), GONE
         try:
-            response = await handler.answer(known.route, known.caller, body)
+            response = await handler.answer(
+                known.route, known.caller, body, deadline(known.timeout_s)
+            )
             code, headers, content = answered(response)
         except asyncio.CancelledError:
             self._last = True

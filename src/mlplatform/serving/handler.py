@@ -15,8 +15,10 @@ from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
+from mlplatform.serving.deadline import expire
 from mlplatform.serving.metadata import ModelMetadata, describe
 from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.model_watch import ModelWatch
 from mlplatform.serving.recorder import too_large
 from mlplatform.serving.recording import Recording
 from mlplatform.serving.request import DecodedRequest, PendingRequest, Response, Route
@@ -24,6 +26,7 @@ from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
 from mlplatform.web import problem
+from mlplatform.web.rate_limit import RateLimit
 
 _OUTPUT_BYTES = 2  # a number and its comma: the least that an output takes in a record
 _log = logger("serving")
@@ -48,10 +51,13 @@ class Handler:
     ) -> None:
         self.max_body_bytes = limits.max_body_bytes
         self.draining = False
+        self.watch = ModelWatch(slots, hung_s=limits.model_hung_s)
         self._slots = slots
         self._recorder = recorder
         self._access = access
         self._limits = limits
+        rate = limits.rate_per_s
+        self._rate = RateLimit(rate_per_s=rate, burst=limits.burst) if rate else None
         self._new_id = new_id
         self._now_us = now_us
 
@@ -75,12 +81,16 @@ class Handler:
         self._slots.find(pipeline)
         return caller
 
-    async def answer(self, route: Route, caller: Caller, body: bytes) -> Response:
+    async def answer(
+        self, route: Route, caller: Caller, body: bytes, deadline: float | None = None
+    ) -> Response:
         """The response to an admitted request; when it returns, the request is on disk.
 
-        Raises InvalidInput (the body), TooLarge, UnknownName (the version), Overloaded,
-        Unavailable.
+        `deadline`: see `mlplatform.serving.deadline`. Raises InvalidInput (the body), TooLarge,
+        UnknownName (the version), Overloaded, Unavailable, DeadlinePassed.
         """
+        if self._rate is not None:
+            self._rate.take(caller.name)
         slot = self._slots.find(route.pipeline)
         batcher = slot.choose(route.version)
         self._refuse_overload(slot)
@@ -90,12 +100,15 @@ class Handler:
         if len(body) * 2 >= self._recorder.max_record_bytes or request.rows > self._limits.max_rows:
             request = self._refuse_large(request, model)
         pending = self._pending(route, caller, request, model)
+        timer = None if deadline is None else expire(pending, deadline)
         slot.waiting.add(pending.request_id)
         try:
             batcher.submit(pending)
             await pending.done
         finally:
             slot.waiting.discard(pending.request_id)
+            if timer is not None:
+                timer.cancel()
         slot.meters.predicted(model.version, request.rows)
         return Response(dialect.encode(pending.prediction()), pending.request_id)
 

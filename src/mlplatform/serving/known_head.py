@@ -26,6 +26,7 @@ class KnownHead:
     after: bytes  # to the empty line
     route: Route
     caller: Caller
+    timeout_s: float | None = None
 
     def body(self, data: bytes) -> bytes | None:
         """The body, when `data` is a whole request with this head and nothing more; else None."""

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import Response as HttpResponse
 
 from mlplatform.errors import PlatformError, TooLarge, UnsupportedMedia
+from mlplatform.serving.deadline import HEADER, deadline, timeout_s
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.request import Response, Route
@@ -35,6 +36,7 @@ _HEADERS = frozenset(
         b"content-encoding",
         b"content-length",
         b"inference-header-content-length",
+        HEADER,
     )
 )
 _TYPE = (b"content-type", b"application/json")
@@ -146,10 +148,11 @@ async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive
     headers: dict[bytes, bytes] = dict(ours)
     caller = handler.admit(route.pipeline, authorization(ours))
     _refuse_media(headers)
+    until = deadline(timeout_s(headers.get(HEADER)))
     body = await _body(receive, headers.get(b"content-length"), handler.max_body_bytes)
     if query := scope["query_string"]:
         refuse_others(query, set())
-    return await handler.answer(route, caller, body)
+    return await handler.answer(route, caller, body, until)
 
 
 def _problem(error: Exception) -> tuple[Headers, bytes]:

@@ -89,10 +89,12 @@ class PendingRequest:
     """One accepted request on its way through model and outbox.
 
     The model sets `outputs`; `done` resolves when the record is durable, or fails with the
-    PlatformError that the client gets. Only the event loop touches `done`.
+    PlatformError that the client gets. Only the event loop touches `done`. `begun` says that the
+    model has it: from then on no deadline counts.
     """
 
     __slots__ = (
+        "begun",
         "caller",
         "dialect",
         "done",
@@ -124,6 +126,7 @@ class PendingRequest:
         self.dialect = dialect
         self.received_us = received_us
         self.done = done
+        self.begun = False
         self.outputs: Outputs = {}
 
     def record(self, *, outbox_id: str, sequence: int) -> EncodedRecord:

@@ -8,6 +8,7 @@ closes the outbox. A second signal skips the lingering.
 
 from __future__ import annotations
 
+import socket
 import time
 from types import FrameType
 
@@ -53,14 +54,26 @@ class Server(WatchedServer):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave. uvicorn's own would raise the signal again, before the clean-up."""
         del sig, frame
+        self.leave()
+
+    def leave(self) -> None:
+        """Begin to leave; asked again, skip the lingering."""
         if self._leave_at is None:
             self._handler.draining = True
             self._leave_at = time.monotonic() + self._linger_s
         else:
             self._leave_at = 0.0
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Returns after the drain, unless a model hangs: then the process ends here."""
+        super().run(sockets)
+        self._handler.watch.end_if_hung()
+
     async def on_tick(self, counter: int) -> bool:
         """Called about ten times a second."""
+        if self._handler.watch.look() and self._leave_at is None:
+            _log.error("leaving, since a model does not come back")
+            self.leave()
         over = self._leave_at is not None and time.monotonic() >= self._leave_at
         if over and not self.should_exit:
             _log.info("leaving: no new connections, running requests are finished")

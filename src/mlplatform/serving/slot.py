@@ -18,7 +18,7 @@ class Slot:
     `waiting` holds the ids of requests between acceptance and answer. `vacant` means that there is
     nothing to load: no version is promoted. `awaited` means that readiness still waits for it: what
     should serve after the start has neither been loaded nor proven impossible to load. `fault` says
-    why the promoted version is not the one that serves.
+    why the promoted version is not the one that serves, `hung` that the model does not respond.
     """
 
     def __init__(
@@ -35,10 +35,12 @@ class Slot:
         self.vacant = False
         self.awaited = True
         self.fault = ""
+        self.hung = ""
         self.waiting: set[str] = set()
         self._limits = limits
         self._deliver = deliver
         self._champion: Batcher | None = None
+        self._former: list[Batcher] = []  # with requests that they have taken
         # One thread per pipeline, not per version: calls of the old and the new version then never
         # compete for the processor.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"model-{pipeline}")
@@ -55,6 +57,7 @@ class Slot:
         Requests that the old one has taken are still answered by it: they wait in its batcher.
         """
         old = self.champion
+        self._retire()
         self._champion = Batcher(
             model,
             deliver=self._deliver,
@@ -75,7 +78,8 @@ class Slot:
 
         Requests that it has taken are still answered.
         """
-        old, self._champion = self.champion, None
+        old = self.champion
+        self._retire()
         self.state, self.vacant, self.awaited = state, True, False
         if old is not None:
             self.meters.ends(old.version, old.facts.format)
@@ -94,6 +98,29 @@ class Slot:
         self.fault = ""
         self.meters.unloadable(0)
 
+    def watch_calls(self) -> float:
+        """How long the longest call of the model has taken so far.
+
+        Above `model_hung_s` all that waits is refused, and what comes, until the call has ended.
+        """
+        batchers = [*self._former, *([self._champion] if self._champion else [])]
+        longest = max((batcher.call_s() for batcher in batchers), default=0.0)
+        limit = self._limits.model_hung_s
+        if not limit or longest <= limit:
+            self.hung = ""
+            return longest
+        self.hung = (
+            f"model '{self.pipeline}' does not respond: a call takes longer than {limit:g} s"
+        )
+        for batcher in batchers:
+            batcher.abandon(Unavailable(self.hung, retry_after_s=limit))
+        return longest
+
+    def _retire(self) -> None:
+        batchers = [*self._former, *([self._champion] if self._champion else [])]
+        self._former = [batcher for batcher in batchers if batcher.occupied]
+        self._champion = None
+
     def choose(self, version: str | None) -> Batcher:
         """The one place that decides which version answers a request.
 
@@ -105,6 +132,8 @@ class Slot:
                 f"model '{self.pipeline}' is not available yet: {self.state}",
                 retry_after_s=self._limits.poll_s,
             )
+        if self.hung:
+            raise Unavailable(self.hung, retry_after_s=self._limits.model_hung_s)
         if version is not None and version != self._champion.model.version:
             raise UnknownName(
                 f"version {version} of '{self.pipeline}' is not loaded; "
@@ -159,10 +188,13 @@ class Slots:
 
         Raises Unavailable that says what is missing. A pipeline without a promotion, or with a
         version that can't be loaded, holds nobody up: it answers 503 by itself, and a process that
-        waited for it would take the others' traffic away. With no model at all, there is nothing to
+        waited for it would take the others' traffic away. A model that hangs does: its process is
+        about to end. With no model at all, there is nothing to
         be ready for, and a rollout stops at such a process.
         """
         slots = self._slots.values()
+        if hung := [slot.hung for slot in slots if slot.hung]:
+            raise Unavailable("; ".join(hung))
         missing = [
             slot for slot in slots if slot.champion is None and slot.awaited and not slot.vacant
         ]

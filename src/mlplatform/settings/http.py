@@ -110,6 +110,18 @@ class ServingSettings(SettingsGroup):
     )
     # The load that serving was measured with: 64 connections that each wait for one answer.
     max_batch: int = Field(64, ge=1, description="Most requests in one model call.")
+    # Off: how much a caller may ask for is the operator's to decide.
+    rate_per_s: float = Field(
+        0.0,
+        ge=0,
+        description="Requests a second per caller and process; above it 429. 0: no limit.",
+    )
+    # Sixteen full batches, as many as may wait.
+    burst: int = Field(
+        1_024,
+        ge=1,
+        description="Requests a caller may send at once before rate_per_s counts.",
+    )
     # The largest body arrives in that time over 0.5 Mbit/s; a slow sender holds a connection no
     # longer.
     receive_s: float = Field(
@@ -143,6 +155,13 @@ class ServingSettings(SettingsGroup):
         1.0,
         gt=0,
         description="How long features.py may take for one request or batch of requests; then 503.",
+    )
+    # The largest batch of a large model takes seconds. Whoever waits that long has given up.
+    model_hung_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long one call of a model may take: then its requests get 503 and readiness"
+        " fails; after as long again the process ends. 0: for ever.",
     )
     # Longer than any interrupt takes to arrive. What still stands is held by a call into C.
     stuck_s: float = Field(

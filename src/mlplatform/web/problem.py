@@ -35,6 +35,7 @@ STATUS: dict[type[errors.PlatformError], int] = {
     errors.Unavailable: 503,
     errors.IntegrityFailure: 500,
     errors.SettingsError: 500,
+    errors.DeadlinePassed: 504,
 }
 _CLASSES: dict[str, type[errors.PlatformError]] = {
     name: kind

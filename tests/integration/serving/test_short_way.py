@@ -71,6 +71,8 @@ OTHER = {
     "another model": asked(rows(27.5), path="/v1/models/long/predict"),
     "a query": asked(rows(27.5), path=f"{PATH}?x=1"),
     "an encoding": asked(rows(27.5), more="Content-Encoding: br\r\n"),
+    "a deadline": asked(rows(27.5), more="X-Request-Timeout-Ms: 60000\r\n"),
+    "a wrong deadline": asked(rows(27.5), more="X-Request-Timeout-Ms: soon\r\n"),
     "two lengths": asked(rows(27.5), more="Content-Length: 3\r\n"),
     "an expectation": asked(rows(27.5), more="Expect: 100-continue\r\n"),
     "a last request": asked(rows(27.5), more="Connection: close\r\n"),

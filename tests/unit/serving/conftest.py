@@ -90,7 +90,9 @@ def make_model(engine: Any = None, *, number: str = "1") -> LoadedModel:
     return LoadedModel(make_version(number), signature, features, engine or Doubling())
 
 
-def make_pending(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> PendingRequest:
+def make_pending(
+    bmi: float | None = 1.0, *, age: int = 1, rows: int = 1, caller: str = "me"
+) -> PendingRequest:
     """A request of equal rows; needs a running loop."""
     columns = [[age] * rows, [bmi] * rows, ["a"] * rows, [True] * rows]
     request = DecodedRequest.of_columns(LAYOUT, columns, rows)
@@ -100,7 +102,7 @@ def make_pending(bmi: float | None = 1.0, *, age: int = 1, rows: int = 1) -> Pen
         request_id="id",
         pipeline="ward",
         version="1",
-        caller="me",
+        caller=caller,
         dialect="rows",
         received_us=1,
         done=done,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mlplatform.errors import FeaturesOverrun, PlatformError
+from mlplatform.errors import DeadlinePassed, FeaturesOverrun, PlatformError, Unavailable
 from mlplatform.serving.batcher import Batcher
+from mlplatform.serving.deadline import expire
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.request import PendingRequest
@@ -50,6 +52,10 @@ class Rig:
         """Submit all requests in one turn of the loop; their predictions, or their errors."""
         for pending in requests:
             self.batcher.submit(pending)
+        return await self.answers(requests)
+
+    async def answers(self, requests: Sequence[PendingRequest]) -> list[Any]:
+        """The predictions of what was submitted, or the errors."""
         found = await asyncio.gather(
             *(pending.done for pending in requests), return_exceptions=True
         )
@@ -244,3 +250,100 @@ def test_only_the_request_that_runs_too_long_fails_and_later_calls_leave_the_loo
         )
 
     assert ([[1.0], "FeaturesOverrun", [3.0]], True) == asyncio.run(run())
+
+
+def test_a_caller_who_has_queued_many_does_not_fill_the_next_batch(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
+    """Where more waits than fits, every caller has a part of the next call."""
+
+    async def run() -> list[str]:
+        order: list[str] = []
+        rig = Rig(scene["model"](), executor, max_requests=2)
+        await rig.ask(scene["pending"]())
+        requests = [scene["pending"](caller="bulk") for _ in range(8)]
+        requests.append(scene["pending"](caller="person"))
+        for pending in requests:
+            pending.done.add_done_callback(lambda _, who=pending.caller: order.append(who))
+        await rig.ask(*requests)
+        return order
+
+    assert asyncio.run(run()).index("person") <= 2
+
+
+def test_a_request_whose_time_is_over_never_reaches_the_model(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
+    """It fails at its deadline, and the batch that it waited for goes without it."""
+
+    async def run() -> tuple[list[Any], list[int]]:
+        engine = scene["engine"]()
+        rig = Rig(scene["model"](engine), executor)
+        await rig.ask(*(scene["pending"]() for _ in range(2)))
+        engine.calls.clear()
+        late, here = scene["pending"](1.0), scene["pending"](2.0)
+        expire(late, time.monotonic() + 1e-3)
+        await asyncio.sleep(0.01)
+        found = await rig.ask(late, here)
+        return found, engine.calls
+
+    found, calls = asyncio.run(run())
+    assert isinstance(found[0], DeadlinePassed)
+    assert ([4.0], [2]) == (found[1], calls)
+
+
+def test_what_the_model_has_begun_with_has_no_deadline_any_more(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
+    """It is computed, so it is stored and answered, however late."""
+
+    async def run() -> Any:
+        release = threading.Event()
+
+        class Waiting(scene["engine"]):  # type: ignore[misc]
+            def predict(self, features: Any) -> Any:
+                assert release.wait(10)
+                return super().predict(features)
+
+        model = scene["model"](Waiting())
+        model.measured(1.0, 0.0)
+        rig, pending = Rig(model, executor), scene["pending"](2.0)
+        rig.batcher.submit(pending)
+        expire(pending, time.monotonic() + 0.01)
+        await asyncio.sleep(0.05)
+        release.set()
+        await pending.done
+        return pending.outputs["prediction"]
+
+    assert [4.0] == asyncio.run(run())
+
+
+def test_a_call_that_was_given_up_stores_nothing(
+    scene: Scene, executor: ThreadPoolExecutor
+) -> None:
+    """Those in it and behind it get the error; what it finds after all is dropped."""
+
+    async def run() -> tuple[list[Any], list[int], list[Any]]:
+        release = threading.Event()
+
+        class Waiting(scene["engine"]):  # type: ignore[misc]
+            def predict(self, features: Any) -> Any:
+                assert release.wait(10)
+                return super().predict(features)
+
+        model = scene["model"](Waiting())
+        model.measured(1.0, 0.0)
+        rig = Rig(model, executor)
+        requests = [scene["pending"]() for _ in range(3)]
+        for pending in requests:
+            rig.batcher.submit(pending)
+        await asyncio.sleep(0.01)
+        assert rig.batcher.call_s() > 0
+        rig.batcher.abandon(Unavailable("it hangs"))
+        release.set()
+        later = await rig.ask(scene["pending"](2.0))
+        return await rig.answers(requests), rig.delivered, later
+
+    given_up, delivered, later = asyncio.run(run())
+    assert [Unavailable] * 3 == [type(error) for error in given_up]
+    assert ([1], [[4.0]]) == (delivered, later)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlplatform.dataapi import limits
-from mlplatform.dataapi.limits import RateLimit
 from mlplatform.errors import Overloaded
+from mlplatform.web import rate_limit
+from mlplatform.web.rate_limit import RateLimit
 
 
 class _Clock:
@@ -57,7 +57,7 @@ def test_callers_have_buckets_of_their_own() -> None:
 
 def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names from outside can't fill memory: the bucket that was used longest ago goes."""
-    monkeypatch.setattr(limits, "MOST_BUCKETS", 2)
+    monkeypatch.setattr(rate_limit, "MOST_BUCKETS", 2)
     limit = RateLimit(rate_per_s=1e-9, burst=1, clock=_Clock())
     for name in ("a", "b", "c"):
         limit.take(name)
