@@ -10,9 +10,14 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mlplatform.errors import InvalidInput
 
 _BLANKS = b" \t\r\n"
+_COLON = ord(":")
+_SMALL = 2048
+"""Above so many bytes NumPy counts several times faster than Python, which stops at each hit."""
 
 
 class RepeatedKey(NamedTuple):
@@ -31,7 +36,11 @@ def distinct(body: bytes, keys: int) -> bool:
     `keys` is how many are left in its objects after decoding. Each key that was written has a colon
     behind its quotation mark; such colons in texts can only make the count too large.
     """
-    return body.count(b":") == keys or body.translate(None, _BLANKS).count(b'":') == keys
+    if len(body) < _SMALL:
+        colons = body.count(b":")
+    else:
+        colons = int(np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON))
+    return colons == keys or body.translate(None, _BLANKS).count(b'":') == keys
 
 
 def repeated_keys(body: bytes, keys: int) -> list[RepeatedKey]:

@@ -1,14 +1,20 @@
 """Record every answered request on disk before its response leaves: a thread with group commit.
 
-The event loop hands over requests and goes on. The thread takes whatever has been handed over
-meanwhile, numbers and encodes it, appends it to the outbox in one durable write, and lets the loop
-send the responses. A request whose record can't be stored gets an error instead: a 200 means that
-the request is on disk.
+The event loop hands over requests. The thread takes whatever has been handed over meanwhile,
+numbers and encodes it, appends it to the outbox in one durable write, and lets the loop send the
+responses. A request whose record can't be stored gets an error instead: a 200 means that the
+request is on disk.
+
+Where the disk takes a fraction of a millisecond, waking a sleeping loop costs as much as the write.
+So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk has
+lately been that fast; otherwise it goes on at once. In both cases the thread alone writes, so a
+disk that begins to hang holds up the loop no longer than that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -30,7 +36,15 @@ _GRACE_S = 10.0
 _HUNG_S = 5.0
 """A disk that takes longer for one group is taken as hung: a sync takes milliseconds, on a bad day
 tenths of a second."""
+_FAST_S = 0.0005
+"""A disk that has lately taken less for a group is worth waiting for: what else the loop could do
+meanwhile is little, and it finds all that has come from its sockets in one go afterwards."""
+_LONGEST_WAIT_S = 0.002
+"""Longest that the loop waits for a group. A disk that takes longer once is slow for the next few
+groups, so this is spent now and then, not with each request."""
+_SHARE = 0.2  # of the latest group in the estimate
 _log = logger("serving")
+_Settled = list[tuple[PendingRequest, Exception | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,10 @@ class RequestRecorder:
         # When the append began that is running; None between appends. Set by the thread and read by
         # the loop without a lock: one assignment, and a value that is a moment old does no harm.
         self._appending_since: float | None = None
+        self._group_s = 0.0  # what a group takes, by the latest ones
+        self._results: queue.SimpleQueue[_Settled] = queue.SimpleQueue()
+        self._unsettled = 0  # requests whose outcome the loop has not seen
+        self._waited_for = False  # the loop takes the next result itself
 
     def start(self) -> None:
         """Start the thread; it will resolve requests on the running loop."""
@@ -75,7 +93,38 @@ class RequestRecorder:
         Each one's `done` resolves when its record is durable, or fails with the reason why it
         isn't.
         """
+        alone = not self._unsettled
+        self._unsettled += len(requests)
+        self._waited_for = alone and self._group_s < _FAST_S
         self._queue.put(requests)
+        if self._waited_for:
+            self._await()
+
+    def _await(self) -> None:
+        """Settle what the thread stores meanwhile, and leave the rest to a later turn."""
+        try:
+            until = time.monotonic() + _LONGEST_WAIT_S
+            while self._unsettled:
+                self._settle(self._results.get(timeout=max(0.0, until - time.monotonic())))
+        except queue.Empty:
+            pass
+        finally:
+            self._waited_for = False
+            # A result that came in between, of which the thread believes that it is waited for.
+            self._settle_all()
+
+    def _settle_all(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._settle(self._results.get_nowait())
+
+    def _settle(self, settled: _Settled) -> None:
+        self._unsettled -= len(settled)
+        for pending, error in settled:
+            if error is None:
+                pending.finish()
+            else:
+                pending.fail(error)
 
     def refuse_if_hung(self) -> None:
         """Raise Unavailable when one append has taken so long that the disk is taken as hung."""
@@ -163,7 +212,7 @@ class RequestRecorder:
         """Append the first entries as one group and settle them; returns the rest."""
         payloads: list[bytes] = []
         group: list[PendingRequest] = []
-        settled: list[tuple[PendingRequest, Exception | None]] = []
+        settled: _Settled = []
         size = taken = 0
         for pending in entries:
             # Numbers have no gaps: a request that can't be recorded takes none.
@@ -179,7 +228,10 @@ class RequestRecorder:
             taken += 1
         failure = self._stored(payloads)
         settled += [(pending, failure) for pending in group]
-        self._call(_settle, settled)
+        self._results.put(settled)
+        # In this order: a loop that stops waiting looks for results afterwards.
+        if not self._waited_for:
+            self._call(self._settle_all)
         return entries[taken:]
 
     def _encoded(self, pending: PendingRequest, sequence: int) -> bytes | PlatformError:
@@ -200,7 +252,7 @@ class RequestRecorder:
 
     def _stored(self, payloads: Sequence[bytes]) -> PlatformError | None:
         """Append; returns why it failed. Never raises: a request without an outcome would hang."""
-        self._appending_since = time.monotonic()
+        self._appending_since = started = time.monotonic()
         try:
             self._writer.append(payloads)
         except PlatformError as error:
@@ -217,6 +269,7 @@ class RequestRecorder:
             return Unavailable("the outbox failed")
         finally:
             self._appending_since = None
+            self._group_s += _SHARE * (time.monotonic() - started - self._group_s)
         return None
 
     def _do(self, item: _Task) -> None:
@@ -240,14 +293,6 @@ def too_large(size: int, limit: int) -> TooLarge:
         field="body",
         fix="send fewer rows per request",
     )
-
-
-def _settle(settled: Sequence[tuple[PendingRequest, Exception | None]]) -> None:
-    for pending, error in settled:
-        if error is None:
-            pending.finish()
-        else:
-            pending.fail(error)
 
 
 def _give(result: asyncio.Future[Any], found: object) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
@@ -31,13 +30,12 @@ class Route(NamedTuple):
     dialect: str
 
 
-Block = Sequence[Any] | NDArray[Any]
-"""Columns of one type: all values row by row (None for null), or an array of shape [rows, columns].
-"""
+Block = Sequence[Any] | bytes | NDArray[Any]
+"""Columns of one type, all values row by row: a list (None for null), or the bytes of a NumPy array
+of that type, or the array, of shape [rows, columns] and contiguous."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedRequest:
+class DecodedRequest(msgspec.Struct, frozen=True):
     """A body after decoding: every value has the type of its column, nothing else has been checked.
 
     `blocks` are those of `BlockLayout(signature.inputs)`. `body` holds the same inputs, and the key
@@ -78,7 +76,7 @@ class DecodedRequest:
 
     def shortened(self) -> Self:
         """The same request, to be stored in the form that takes the fewest bytes."""
-        return replace(self, body=shortened(self.body, self.rows))
+        return msgspec.structs.replace(self, body=shortened(self.body, self.rows))
 
 
 Outputs = Mapping[str, Sequence[Any]]
@@ -164,8 +162,7 @@ class PendingRequest:
             self.done.set_result(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):
     """What a dialect needs to write a response."""
 
     request_id: str
@@ -175,8 +172,7 @@ class Prediction:
     outputs: Outputs
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A prediction's bytes, and the id under which the request is stored."""
 
     body: bytes

@@ -35,7 +35,8 @@ def asked(body: bytes = b"", *, path: str = PATH, token: str = "good", more: str
     """A request as a client writes it."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\n{more}Content-Length: {len(body)}\r\nAccept: */*\r\n\r\n"
+        f"Content-Type: application/json\r\n{more}Content-Length: {len(body)}\r\n"
+        "Accept: */*\r\n\r\n"
     )
     return head.encode() + body
 

@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlplatform.contracts.blocks import BlockLayout
-from mlplatform.contracts.columns import Column, Feature
+from mlplatform.contracts.columns import NUMPY, Column, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.request_inputs import RecordedInputs, columns_of
 from mlplatform.errors import InvalidInput
@@ -73,7 +74,9 @@ def listed(request: DecodedRequest) -> list[list[Any]]:
     found: dict[str, list[Any]] = {}
     for block, values in zip(LAYOUT.blocks, request.blocks, strict=True):
         width = len(block.names)
-        found |= {name: list(values[at::width]) for at, name in enumerate(block.names)}
+        packed = isinstance(values, bytes)
+        flat = np.frombuffer(values, NUMPY[block.dtype]).tolist() if packed else list(values)
+        found |= {name: flat[at::width] for at, name in enumerate(block.names)}
     return [found[name] for name in LAYOUT.names]
 
 

@@ -75,7 +75,7 @@ class InferenceDialect:
         except diagnose.UNDECODABLE:
             columns, certain = None, False
         # msgspec accepts a key that is there twice, and an escaped NUL inside of a string.
-        if columns is None or not certain or diagnose.NUL in body:
+        if columns is None or not certain or diagnose.has_nul(body):
             return self._diagnose(body)
         names = None
         if found.outputs is not None:

@@ -6,24 +6,25 @@ A request is {"rows": [{"column": value, …}, …], "id": "…"}, a response {"
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, chain, pairwise
-from operator import itemgetter
+from itertools import accumulate, chain, pairwise, starmap
 from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import astuple
 
 from mlplatform.contracts.blocks import BlockLayout
-from mlplatform.contracts.columns import Column
+from mlplatform.contracts.columns import Column, DType
 from mlplatform.contracts.model import Signature
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.json_types import INT64, json_type
-from mlplatform.serving.request import DecodedRequest, Prediction
+from mlplatform.serving.request import Block, DecodedRequest, Prediction
 from mlplatform.strict_json import distinct
 
 _EXTRA: Any = str | INT64 | float | None | msgspec.UnsetType
+_PACKED: dict[DType, str] = {"float64": "d", "int64": "q", "bool": "?"}
 _WHERE = "rows[{row}].{column}"
 
 
@@ -35,10 +36,9 @@ class RowsDialect:
         self._layout = BlockLayout(signature.inputs)
         self._extras = [name for name in (signature.key, signature.time) if name]
         self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._layout, self._extras))
-        self._blocks = _parts(self._layout)
-        self._classes = (
-            None if signature.classes is None else list(map(_class_name, signature.named_classes))
-        )
+        self._blocks = _block_readers(self._layout)
+        self._probabilities = None if signature.classes is None else _row_of(signature)
+        self._encode = msgspec.json.Encoder().encode
 
     def decode(self, body: bytes) -> DecodedRequest:
         """See Dialect.decode."""
@@ -47,7 +47,7 @@ class RowsDialect:
         except diagnose.UNDECODABLE:
             return self._diagnose(body)
         # msgspec accepts both: no rows at all, and an escaped NUL inside of a string.
-        if not found.rows or diagnose.NUL in body:
+        if not found.rows or diagnose.has_nul(body):
             return self._diagnose(body)
         table = list(map(astuple, found.rows))
         rows, width, extras = len(table), len(self._columns), len(self._extras)
@@ -57,27 +57,27 @@ class RowsDialect:
         # It also accepts a key that is there twice.
         if not distinct(body, keys):
             return self._diagnose(body)
-        blocks = [list(chain.from_iterable(map(part, table))) for part in self._blocks]
+        blocks = [read(table) for read in self._blocks]
         # The body holds only what has been decoded, so it can be stored as it is.
         client_id = None if found.id is msgspec.UNSET else found.id
         return DecodedRequest(blocks, rows, body, client_id)
 
     def encode(self, prediction: Prediction) -> bytes:
         """See Dialect.encode."""
-        response: dict[str, Any] = {
-            "id": prediction.request_id,
-            "model": prediction.model,
-            "version": prediction.version,
-        }
-        if prediction.request.client_id is not None:
-            response["client_id"] = prediction.request.client_id
-        response["predictions"] = prediction.outputs["prediction"]
-        if self._classes is not None:
-            response["probabilities"] = [
-                dict(zip(self._classes, row, strict=True))
-                for row in prediction.outputs["probabilities"]
-            ]
-        return msgspec.json.encode(response)
+        client_id, outputs = prediction.request.client_id, prediction.outputs
+        probabilities: Any = msgspec.UNSET
+        if self._probabilities is not None:
+            probabilities = list(starmap(self._probabilities, outputs["probabilities"]))
+        return self._encode(
+            _Answer(
+                prediction.request_id,
+                prediction.model,
+                prediction.version,
+                outputs["prediction"],
+                msgspec.UNSET if client_id is None else client_id,
+                probabilities,
+            )
+        )
 
     def _diagnose(self, body: bytes) -> DecodedRequest:
         document = diagnose.document(body)
@@ -100,10 +100,31 @@ class RowsDialect:
         )
 
 
-def _parts(layout: BlockLayout) -> list[Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
-    """What takes each block out of a row."""
+def _block_readers(layout: BlockLayout) -> list[Callable[[list[tuple[Any, ...]]], Block]]:
+    """What makes each block of the rows, in which they lie side by side."""
     ends = list(accumulate(len(block.names) for block in layout.blocks))
-    return [itemgetter(slice(start, end)) for start, end in pairwise([0, *ends])]
+    places = [slice(start, end) for start, end in pairwise([0, *ends])]
+    return [
+        _block_reader(block.dtype, place)
+        for block, place in zip(layout.blocks, places, strict=True)
+    ]
+
+
+def _block_reader(dtype: DType, place: slice) -> Callable[[list[tuple[Any, ...]]], Block]:
+    def listed(table: list[tuple[Any, ...]]) -> Block:
+        return [value for row in table for value in row[place]]
+
+    if dtype == "string":
+        return listed
+    pack = struct.Struct(f"={place.stop - place.start}{_PACKED[dtype]}").pack
+
+    def packed(table: list[tuple[Any, ...]]) -> Block:
+        try:
+            return b"".join([pack(*row[place]) for row in table])
+        except struct.error:  # a null
+            return listed(table)
+
+    return packed
 
 
 def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str]) -> Any:
@@ -123,7 +144,8 @@ def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str])
         (f"e{index}", _EXTRA, msgspec.field(name=name, default=msgspec.UNSET))
         for index, name in enumerate(extras)
     ]
-    row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
+    # They refer to nothing, so the garbage collector need not look at them.
+    row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
     text = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)]
     rows = list[row]  # type: ignore[valid-type]
     document: list[Any] = [
@@ -131,6 +153,24 @@ def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str])
         ("id", text | msgspec.UnsetType | None, msgspec.UNSET),
     ]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)
+
+
+class _Answer(msgspec.Struct):
+    id: str
+    model: str
+    version: str
+    predictions: Sequence[Any]
+    client_id: str | msgspec.UnsetType
+    probabilities: Sequence[Any] | msgspec.UnsetType
+
+
+def _row_of(signature: Signature) -> type:
+    """The struct of one row's probabilities: classes are its names in JSON."""
+    fields: list[Any] = [
+        (f"p{index}", float, msgspec.field(name=_class_name(name)))
+        for index, name in enumerate(signature.named_classes)
+    ]
+    return msgspec.defstruct("Probabilities", fields, gc=False)
 
 
 def _class_name(name: str | int) -> str:
