@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.rows import csv, ndjson
-from mlplatform.dataapi.rows.record import convert
 from mlplatform.errors import InvalidInput
+from mlplatform.features.cells import convert
 
 DEFINITION = PipelineDefinition.parse(
     {

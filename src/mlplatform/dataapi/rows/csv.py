@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.dataapi.rows.record import CellType, Record, cell_types, check_header, convert, row
+from mlplatform.dataapi.rows.record import Record, cell_types, check_header, row
 from mlplatform.errors import InvalidInput
+from mlplatform.features.cells import CellType, convert
 
 
 class _RecentLines:
