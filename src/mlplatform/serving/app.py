@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import Depends, FastAPI
 
 from mlplatform import __version__
-from mlplatform.serving import routes
+from mlplatform.serving import kserve_routes, mlflow_routes, routes
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import PredictionApp
 from mlplatform.web import docs_page, pages, problem
@@ -62,9 +62,10 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
 
     problem.install(app)
     docs_page.install(app)
-    app.include_router(routes.predictions)
+    for dialect in (routes, kserve_routes, mlflow_routes):
+        app.include_router(dialect.predictions)
+        app.include_router(dialect.metadata, dependencies=KNOWN)
     app.include_router(routes.guarded, dependencies=[Depends(routes.admitted), *KNOWN])
-    app.include_router(routes.metadata, dependencies=KNOWN)
     app.include_router(pages.router(ready))
     return app
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mlplatform.errors import PlatformError
+from mlplatform.serving import media
 from mlplatform.serving.deadline import HEADER, deadline, timeout_s
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.known_head import KnownHead, cut
@@ -27,9 +28,9 @@ from mlplatform.serving.prediction_app import (
     Scope,
     answered,
     failure,
-    match,
     plain,
 )
+from mlplatform.serving.route_table import RouteTable
 from mlplatform.web.authorization import authorization
 from mlplatform.web.server import Config, Connection
 
@@ -40,6 +41,7 @@ class PredictionConfig(Config):
     def __init__(self, app: Callable[..., Any], handler: Handler, **options: Any) -> None:
         super().__init__(app, connection=PredictionConnection, **options)
         self.handler = handler
+        self.routes = RouteTable(handler.models)
 
 
 class PredictionConnection(Connection):
@@ -119,16 +121,17 @@ class PredictionConnection(Connection):
         if parts is None or self._refused or not self._placed or not cycle.keep_alive:
             return
         before, after, body = parts
-        route = match(cycle.scope["path"])
+        route = self.config.routes.find(cycle.scope["path"])
         headers = cycle.scope["headers"]
         if route is None or body != cycle.body or not plain(cast("Scope", cycle.scope)):
             return
         try:
             caller = handler.admit(route.pipeline, authorization(headers))
+            reading = media.reading(route, dict(headers))
             wait_s = timeout_s(dict(headers).get(HEADER))
         except PlatformError:
             return  # its own answer says why
-        self._known = KnownHead(before, after, route, caller, wait_s)
+        self._known = KnownHead(before, after, reading, caller, wait_s)
 
     def _answer(self, known: KnownHead, body: bytes) -> None:
         self._busy = True
@@ -142,12 +145,13 @@ class PredictionConnection(Connection):
             response = await handler.answer(
                 known.route, known.caller, body, deadline(known.timeout_s)
             )
-            code, headers, content = answered(response)
+            code, headers, content = answered(response, known.route.dialect)
         except asyncio.CancelledError:
             self._last = True
             raise
         except Exception as error:  # noqa: BLE001  (a bug becomes a 500, and the process goes on)
-            code, headers, content = failure(handler, error, self.cycle.scope["path"])
+            path, dialect = self.cycle.scope["path"], known.route.dialect
+            code, headers, content = failure(handler, error, dialect, path)
         finally:
             handler.count(known.route.pipeline, code, time.perf_counter() - started)
             if code != GONE:

@@ -36,6 +36,26 @@ INFERENCE_RESPONSE = {
 }
 
 
+COLUMNS_REQUEST = {"columns": {"age": [52], "bmi": [27.5], "smoker": [False]}, "id": "patient-7"}
+KSERVE_REQUESTS = {
+    "objects": {"instances": [{"age": 52, "bmi": 27.5, "smoker": False}]},
+    "lists": {"instances": [[52, 27.5, False]]},
+}
+KSERVE_RESPONSE = {"predictions": [1]}
+KSERVE_COLUMNS_REQUEST = {"inputs": {"age": [52], "bmi": [27.5], "smoker": [False]}}
+KSERVE_COLUMNS_RESPONSE = {"outputs": [1]}
+MLFLOW_REQUESTS = {
+    "dataframe_split": {
+        "dataframe_split": {"columns": ["age", "bmi", "smoker"], "data": [[52, 27.5, False]]}
+    },
+    "dataframe_records": {"dataframe_records": [{"age": 52, "bmi": 27.5, "smoker": False}]},
+    "instances": {"instances": [{"age": 52, "bmi": 27.5, "smoker": False}]},
+    "inputs": {"inputs": {"age": [52], "bmi": [27.5], "smoker": [False]}},
+}
+MLFLOW_CSV_REQUEST = "age,bmi,smoker\n52,27.5,false\n"
+MLFLOW_RESPONSE = {"predictions": [1]}
+
+
 def _operation(request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": {
@@ -52,8 +72,26 @@ def _operation(request: dict[str, Any], response: dict[str, Any]) -> dict[str, A
     }
 
 
-ROWS = _operation(ROWS_REQUEST, ROWS_RESPONSE)
+def _named(requests: dict[str, Any]) -> dict[str, Any]:
+    values = {name: {"value": request} for name, request in requests.items()}
+    return {"schema": {"type": "object"}, "examples": values}
+
+
+def _several(requests: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    """An operation with a request for each of several forms."""
+    operation = _operation({}, response)
+    operation["requestBody"]["content"] = {"application/json": _named(requests)}
+    return operation
+
+
+ROWS = _several({"rows": ROWS_REQUEST, "columns": COLUMNS_REQUEST}, ROWS_RESPONSE)
 INFERENCE = _operation(INFERENCE_REQUEST, INFERENCE_RESPONSE)
+KSERVE = _several(KSERVE_REQUESTS | {"columns": KSERVE_COLUMNS_REQUEST}, KSERVE_RESPONSE)
+MLFLOW = _several(MLFLOW_REQUESTS, MLFLOW_RESPONSE)
+MLFLOW["requestBody"]["content"]["text/csv"] = {
+    "schema": {"type": "string"},
+    "example": MLFLOW_CSV_REQUEST,
+}
 _MEANINGS = {
     401: "No token, or an unknown one.",
     403: "The token is not for this model.",

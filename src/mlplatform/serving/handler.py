@@ -52,6 +52,7 @@ class Handler:
         self.max_body_bytes = limits.max_body_bytes
         self.draining = False
         self.watch = ModelWatch(slots, hung_s=limits.model_hung_s)
+        self.models = tuple(slot.pipeline for slot in slots.all())
         self._slots = slots
         self._recorder = recorder
         self._access = access
@@ -71,12 +72,16 @@ class Handler:
         for slot in self._slots.all():
             slot.close()
 
+    def authenticate(self, authorization: str | None) -> Caller:
+        """The caller behind a token, whatever it may do. Raises Unauthenticated."""
+        return ANONYMOUS if self._access is None else self._access.authenticate(authorization)
+
     def admit(self, pipeline: str, authorization: str | None) -> Caller:
         """The caller behind a token, before anything of the body is read.
 
         Raises Unauthenticated, Forbidden, or UnknownName for the model.
         """
-        caller = ANONYMOUS if self._access is None else self._access.authenticate(authorization)
+        caller = self.authenticate(authorization)
         caller.require((Role.PREDICT,), pipeline)
         self._slots.find(pipeline)
         return caller
@@ -110,7 +115,7 @@ class Handler:
             if timer is not None:
                 timer.cancel()
         slot.meters.predicted(model.version, request.rows)
-        return Response(dialect.encode(pending.prediction()), pending.request_id)
+        return Response(dialect.encode(pending.prediction()), pending.request_id, model.version)
 
     def failed(self, error: Exception, path: str) -> int:
         """The status of a request that failed; what is not the client's fault goes to the log."""

@@ -1,8 +1,8 @@
 """Predictions over HTTP: plain ASGI, with FastAPI behind it for every other page.
 
-For a request of one row FastAPI would cost more than all the rest. So this application takes `POST
-/v1/models/{m}/predict`, `POST /v2/models/{m}/infer` and `POST /v2/models/{m}/versions/{v}/infer`
-itself, and does by hand what FastAPI's middleware would do: limits, errors, metrics.
+For a request of one row FastAPI would cost more than all the rest. So this application takes the
+paths of `mlplatform.serving.route_table` itself, and does by hand what FastAPI's middleware would
+do: limits, errors, metrics.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import msgspec
 from starlette.responses import Response as HttpResponse
 
-from mlplatform.errors import PlatformError, TooLarge, UnsupportedMedia
+from mlplatform.errors import PlatformError, TooLarge
+from mlplatform.serving import media
 from mlplatform.serving.deadline import HEADER, deadline, timeout_s
-from mlplatform.serving.dialects import INFERENCE, ROWS
+from mlplatform.serving.dialect_route import refusal
+from mlplatform.serving.dialects import UNVERSIONED, refusals
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.request import Response, Route
+from mlplatform.serving.route_table import RouteTable
 from mlplatform.web import problem
 from mlplatform.web.authorization import authorization
 from mlplatform.web.parameters import refuse_others
@@ -55,7 +59,7 @@ _DECIDING = frozenset(
 """Headers that change how a request is read or answered, beside type, length and token."""
 _UNREAD = frozenset((401, 403, 404, 413, 415))
 """Codes of refusals that leave the body unread: the connection can't take another request."""
-_UNEXPECTED = b'{"type":"about:blank","title":"Unexpected error","status":500}'
+_UNEXPECTED: dict[str, Any] = {"type": "about:blank", "title": "Unexpected error", "status": 500}
 GONE = 499
 """Counted for a client that went away before its response, or whose body arrived too slowly."""
 
@@ -69,12 +73,13 @@ class PredictionApp:
 
     def __init__(self, handler: Handler, behind: Application) -> None:
         self._handler = handler
+        self._routes = RouteTable(handler.models)
         self._behind = behind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
-        route = match(scope["path"]) if posted else None
+        route = self._routes.find(scope["path"]) if posted else None
         if route is None:
             await self._behind(scope, receive, send)
             return
@@ -84,20 +89,6 @@ class PredictionApp:
             code = await predict(self._handler, route, scope, receive, send)
         finally:
             self._handler.count(route.pipeline, code, time.perf_counter() - started)
-
-
-def match(path: str) -> Route | None:
-    """The route of a prediction path; None for any other."""
-    parts = path.split("/")
-    if len(parts) < 5 or parts[0] or parts[2] != "models":
-        return None
-    if parts[1] == "v1" and parts[4:] == ["predict"]:
-        return Route(parts[3], None, ROWS)
-    if parts[1] == "v2" and parts[4:] == ["infer"]:
-        return Route(parts[3], None, INFERENCE)
-    if parts[1] == "v2" and len(parts) == 7 and parts[4] == "versions" and parts[6] == "infer":
-        return Route(parts[3], parts[5], INFERENCE)
-    return None
 
 
 async def predict(
@@ -110,84 +101,65 @@ async def predict(
     # Read before the answer is awaited: a connection that was open at that time is closed after it.
     closing: Headers = [_CLOSE] if handler.draining else []
     try:
-        code, headers, body = answered(await _answer(handler, route, scope, receive))
+        response = await _answer(handler, route, scope, receive)
+        code, headers, body = answered(response, route.dialect)
     except _Gone:
         return GONE
     except Exception as error:  # noqa: BLE001  (a bug becomes a 500, and the process goes on)
-        code, headers, body = failure(handler, error, scope["path"])
+        code, headers, body = failure(handler, error, route.dialect, scope["path"])
     if _CLOSE not in headers:
         headers += closing
     await _send(send, code, headers, body)
     return code
 
 
-def answered(response: Response) -> tuple[int, Headers, bytes]:
+def answered(response: Response, dialect: str) -> tuple[int, Headers, bytes]:
     """Code, headers and body of a prediction."""
     identity = (b"x-request-id", response.request_id.encode())
-    return 200, [_TYPE, _length(response.body), identity], response.body
+    headers = [_TYPE, _length(response.body), identity]
+    if dialect in UNVERSIONED:
+        headers.append((b"x-model-version", response.version.encode()))
+    return 200, headers, response.body
 
 
-def failure(handler: Handler, error: Exception, path: str) -> tuple[int, Headers, bytes]:
+def failure(
+    handler: Handler, error: Exception, dialect: str, path: str
+) -> tuple[int, Headers, bytes]:
     """Code, headers and body of what a request got instead."""
     code = handler.failed(error, path)
-    headers, body = _problem(error)
+    headers, body = _problem(error, dialect)
     if code in _UNREAD and _CLOSE not in headers:  # a 500 has it
         headers.append(_CLOSE)
     return code, headers, body
 
 
 def plain(scope: Scope) -> bool:
-    """Whether nothing but its path, its token and its JSON decides what a request gets."""
+    """Whether nothing but its path, token, content type and body decides what a request gets."""
     names = {name for name, _ in scope["headers"]}
     post = (scope["method"], scope["http_version"], scope["query_string"]) == ("POST", "1.1", b"")
-    return post and not names & _DECIDING and _kind(dict(scope["headers"])) == b"application/json"
+    return post and not names & _DECIDING
 
 
 async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive) -> Response:
     ours = [header for header in scope["headers"] if header[0] in _HEADERS]
     headers: dict[bytes, bytes] = dict(ours)
     caller = handler.admit(route.pipeline, authorization(ours))
-    _refuse_media(headers)
+    reading = media.reading(route, headers)
     until = deadline(timeout_s(headers.get(HEADER)))
     body = await _body(receive, headers.get(b"content-length"), handler.max_body_bytes)
     if query := scope["query_string"]:
         refuse_others(query, set())
-    return await handler.answer(route, caller, body, until)
+    return await handler.answer(reading, caller, body, until)
 
 
-def _problem(error: Exception) -> tuple[Headers, bytes]:
+def _problem(error: Exception, dialect: str) -> tuple[Headers, bytes]:
     if isinstance(error, PlatformError):
-        response = problem.response(error)
+        response = refusal(error, dialect)
         return response.raw_headers, bytes(response.body)
-    kind = (b"content-type", problem.MEDIA_TYPE.encode())
-    return [kind, _length(_UNEXPECTED), _CLOSE], _UNEXPECTED
-
-
-def _refuse_media(headers: dict[bytes, bytes]) -> None:
-    kind = _kind(headers)
-    if kind != b"application/json":
-        raise UnsupportedMedia(
-            f"content type {kind.decode('latin-1')!r} is not supported",
-            field="content-type",
-            fix="send application/json",
-        )
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding != b"identity":
-        raise UnsupportedMedia(
-            "encoded bodies are not supported",
-            field="content-encoding",
-            fix="send the JSON as it is",
-        )
-    if b"inference-header-content-length" in headers:
-        raise UnsupportedMedia(
-            "binary tensors are not supported",
-            field="inference-header-content-length",
-            fix="send tensors as JSON",
-        )
-
-
-def _kind(headers: dict[bytes, bytes]) -> bytes:
-    return headers.get(b"content-type", b"application/json").split(b";", 1)[0].strip().lower()
+    more = refusals.members(dialect, 500, _UNEXPECTED["title"])
+    body = msgspec.json.encode(_UNEXPECTED | more)
+    kind = _TYPE if more else (b"content-type", problem.MEDIA_TYPE.encode())
+    return [kind, _length(body), _CLOSE], body
 
 
 async def _body(receive: Receive, length: bytes | None, most: int) -> bytes:

@@ -41,7 +41,8 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     `blocks` are those of `BlockLayout(signature.inputs)`. `body` holds the same inputs, and the key
     and time fields that the client sent, which never reach the model, as they will be stored: one
     of the forms of `mlplatform.contracts.request_inputs`. `output_names` are the outputs to send
-    back; None: all.
+    back; None: all. `answer_key` is where the client expects predictions, in a dialect with several
+    names for that.
     """
 
     blocks: Sequence[Block]
@@ -49,6 +50,7 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     body: bytes
     client_id: str | None = None
     output_names: tuple[str, ...] | None = None
+    answer_key: str = "predictions"
 
     @classmethod
     def of_columns(
@@ -65,18 +67,21 @@ class DecodedRequest(msgspec.Struct, frozen=True):
 
         `extras` are the key and time fields.
         """
-        blocks = [
-            list(chain.from_iterable(zip(*[columns[place] for place in places], strict=True)))
-            for places in layout.positions
-        ]
         inputs = dict(zip(layout.names, columns, strict=True))
-        return cls(
-            blocks, rows, columns_form({**inputs, **(extras or {})}), client_id, output_names
-        )
+        body = columns_form({**inputs, **(extras or {})})
+        return cls(blocks_of(layout, columns), rows, body, client_id, output_names)
 
     def shortened(self) -> Self:
         """The same request, to be stored in the form that takes the fewest bytes."""
         return msgspec.structs.replace(self, body=shortened(self.body, self.rows))
+
+
+def blocks_of(layout: BlockLayout, columns: Sequence[Sequence[Any]]) -> list[Block]:
+    """The blocks of columns in the declared order."""
+    return [
+        list(chain.from_iterable(zip(*[columns[place] for place in places], strict=True)))
+        for places in layout.positions
+    ]
 
 
 Outputs = Mapping[str, Sequence[Any]]
@@ -173,7 +178,8 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A prediction's bytes, and the id under which the request is stored."""
+    """A prediction's bytes, the id under which the request is stored, and the model's version."""
 
     body: bytes
     request_id: str
+    version: str

@@ -7,6 +7,7 @@ and `retry_after_s` where another try makes sense (also as the Retry-After heade
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -66,9 +67,13 @@ def document(error: errors.PlatformError) -> dict[str, Any]:
     return body
 
 
-def response(error: errors.PlatformError) -> Response:
-    """The HTTP response of an error."""
-    body, headers = document(error), {}
+def response(error: errors.PlatformError, more: Mapping[str, Any] | None = None) -> Response:
+    """The HTTP response of an error.
+
+    `more` are members that some clients look for, in a body that calls itself plain JSON: they read
+    no other.
+    """
+    body, headers = document(error) | dict(more or {}), {}
     if "retry_after_s" in body:
         headers["Retry-After"] = str(max(1, math.ceil(body["retry_after_s"])))
     if body["status"] == 401:
@@ -79,7 +84,7 @@ def response(error: errors.PlatformError) -> Response:
         msgspec.json.encode(body),
         status_code=body["status"],
         headers=headers,
-        media_type=MEDIA_TYPE,
+        media_type="application/json" if more else MEDIA_TYPE,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which paths are predictions, and how a body is read."""
+"""How a body is read."""
 
 from __future__ import annotations
 
@@ -8,27 +8,7 @@ from typing import Any
 import pytest
 
 from mlplatform.errors import TooLarge
-from mlplatform.serving.dialects import INFERENCE, ROWS
-from mlplatform.serving.prediction_app import _body, _Gone, match
-
-
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [
-        ("/v1/models/ward/predict", ("ward", None, ROWS)),
-        ("/v2/models/ward/infer", ("ward", None, INFERENCE)),
-        ("/v2/models/ward/versions/3/infer", ("ward", "3", INFERENCE)),
-        ("/v1/models/ward/infer", None),
-        ("/v2/models/ward", None),
-        ("/v2/models/ward/versions/3/ready", None),
-        ("/v2/models/ward/infer/", None),
-        ("x/v2/models/ward/infer", None),
-        ("", None),
-    ],
-)
-def test_only_prediction_paths_are_taken(path: str, found: Any) -> None:
-    """Everything else is for the application behind."""
-    assert found == match(path)
+from mlplatform.serving.prediction_app import _body, _Gone
 
 
 class Pieces:

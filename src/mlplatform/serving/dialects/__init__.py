@@ -16,11 +16,27 @@ from typing import Protocol
 
 from mlplatform.contracts.model import Signature
 from mlplatform.serving.dialects.inference import InferenceDialect
+from mlplatform.serving.dialects.kserve import KserveDialect
+from mlplatform.serving.dialects.mlflow import MlflowDialect
+from mlplatform.serving.dialects.mlflow_csv import MlflowCsvDialect
+from mlplatform.serving.dialects.names import INFERENCE, KSERVE, MLFLOW, MLFLOW_CSV, ROWS
 from mlplatform.serving.dialects.rows import RowsDialect
+from mlplatform.serving.dialects.table_body import Forms
 from mlplatform.serving.request import DecodedRequest, Prediction
 
-INFERENCE = "inference"
-ROWS = "rows"
+__all__ = (
+    "INFERENCE",
+    "KSERVE",
+    "MLFLOW",
+    "MLFLOW_CSV",
+    "ROWS",
+    "UNVERSIONED",
+    "Dialect",
+    "compile_all",
+)
+
+UNVERSIONED = frozenset({KSERVE, MLFLOW, MLFLOW_CSV})
+"""Dialects whose answers have no place for the model's version: a header names it."""
 
 
 class Dialect(Protocol):
@@ -37,4 +53,11 @@ class Dialect(Protocol):
 
 def compile_all(signature: Signature) -> dict[str, Dialect]:
     """Every dialect, for one model."""
-    return {INFERENCE: InferenceDialect(signature), ROWS: RowsDialect(signature)}
+    forms = Forms(signature)
+    return {
+        INFERENCE: InferenceDialect(signature),
+        KSERVE: KserveDialect(forms),
+        MLFLOW: MlflowDialect(forms),
+        MLFLOW_CSV: MlflowCsvDialect(signature),
+        ROWS: RowsDialect(signature, forms),
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -46,6 +46,13 @@ def document(body: bytes) -> dict[str, Any]:
     if repeated:
         raise InvalidInput(str(repeated[0]), field=_field(*repeated[0]))
     return found
+
+
+def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    """Raise InvalidInput for keys that are not `known`."""
+    unknown = sorted(document.keys() - set(known))
+    if unknown:
+        raise InvalidInput(f"the {what} has unknown fields: {', '.join(unknown)}", field=unknown[0])
 
 
 def columns(

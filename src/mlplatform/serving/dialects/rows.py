@@ -1,13 +1,13 @@
 """Plain rows.
 
-A request is {"rows": [{"column": value, …}, …], "id": "…"}, a response {"id", "model", "version",
-"predictions", "probabilities"}.
+A request is {"rows": [{"column": value, …}, …], "id": "…"} or {"columns": {"column": [value, …],
+…}, "id": "…"}, a response {"id", "model", "version", "predictions", "probabilities"}.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, pairwise, starmap
 from typing import Annotated, Any
 
@@ -17,24 +17,28 @@ from msgspec.structs import astuple
 from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import Column, DType
 from mlplatform.contracts.model import Signature
-from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.json_types import INT64, json_type
-from mlplatform.serving.request import Block, DecodedRequest, Prediction
+from mlplatform.serving.dialects.table_body import Forms, TableBody
+from mlplatform.serving.request import Block, DecodedRequest, Prediction, blocks_of
 from mlplatform.strict_json import distinct
 
 _EXTRA: Any = str | INT64 | float | None | msgspec.UnsetType
 _PACKED: dict[DType, str] = {"float64": "d", "int64": "q", "bool": "?"}
-_WHERE = "rows[{row}].{column}"
+_CLIENT_ID: Any = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)] | None
 
 
 class RowsDialect:
     """See Dialect."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, forms: Forms) -> None:
         self._columns = signature.inputs
         self._layout = BlockLayout(signature.inputs)
         self._extras = [name for name in (signature.key, signature.time) if name]
+        # Rows are decoded below, faster than a body that may also hold columns.
+        self._body = TableBody(
+            {"rows": forms.objects, "columns": forms.columns}, {"id": _CLIENT_ID}
+        )
         self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._layout, self._extras))
         self._blocks = _block_readers(self._layout)
         self._probabilities = None if signature.classes is None else _row_of(signature)
@@ -45,10 +49,10 @@ class RowsDialect:
         try:
             found = self._decoder.decode(body)
         except diagnose.UNDECODABLE:
-            return self._diagnose(body)
+            return self._slowly(body)
         # msgspec accepts both: no rows at all, and an escaped NUL inside of a string.
         if not found.rows or diagnose.has_nul(body):
-            return self._diagnose(body)
+            return self._slowly(body)
         table = list(map(astuple, found.rows))
         rows, width, extras = len(table), len(self._columns), len(self._extras)
         keys = 1 + (found.id is not msgspec.UNSET) + rows * (width + extras)
@@ -56,7 +60,7 @@ class RowsDialect:
             keys -= sum(row[width:].count(msgspec.UNSET) for row in table)
         # It also accepts a key that is there twice.
         if not distinct(body, keys):
-            return self._diagnose(body)
+            return self._slowly(body)
         blocks = [read(table) for read in self._blocks]
         # The body holds only what has been decoded, so it can be stored as it is.
         client_id = None if found.id is msgspec.UNSET else found.id
@@ -79,25 +83,13 @@ class RowsDialect:
             )
         )
 
-    def _diagnose(self, body: bytes) -> DecodedRequest:
-        document = diagnose.document(body)
-        _known(document, ("rows", "id"), "body")
-        rows = document.get("rows")
-        if not isinstance(rows, list) or not rows:
-            raise InvalidInput("must be a list of at least one row", field="rows")
-        names = [column.name for column in self._columns]
-        for index, row in enumerate(rows):
-            _complete(row, names, self._extras, index)
-        inputs = {name: [row[name] for row in rows] for name in names}
-        columns = diagnose.columns(inputs, self._columns, _WHERE)
-        sent = [name for name in self._extras if any(name in row for row in rows)]
-        extras = {
-            name: diagnose.scalars([row.get(name) for row in rows], name, _WHERE) for name in sent
-        }
-        client_id = diagnose.client_id(document.get("id"))
-        return DecodedRequest.of_columns(
-            self._layout, columns, len(rows), client_id=client_id, extras=extras
-        )
+    def _slowly(self, body: bytes) -> DecodedRequest:
+        found = self._body.decode(body)
+        client_id = diagnose.client_id(found.others.get("id"))
+        if found.certain:  # columns, stored as they are
+            blocks = blocks_of(self._layout, found.table.columns)
+            return DecodedRequest(blocks, found.table.rows, body, client_id)
+        return found.request(self._layout, client_id)
 
 
 def _block_readers(layout: BlockLayout) -> list[Callable[[list[tuple[Any, ...]]], Block]]:
@@ -146,11 +138,10 @@ def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str])
     ]
     # They refer to nothing, so the garbage collector need not look at them.
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
-    text = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)]
     rows = list[row]  # type: ignore[valid-type]
     document: list[Any] = [
         ("rows", rows),
-        ("id", text | msgspec.UnsetType | None, msgspec.UNSET),
+        ("id", _CLIENT_ID | msgspec.UnsetType, msgspec.UNSET),
     ]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)
 
@@ -176,28 +167,3 @@ def _row_of(signature: Signature) -> type:
 def _class_name(name: str | int) -> str:
     """As JSON writes it: true, not True."""
     return str(name).lower() if isinstance(name, bool) else str(name)
-
-
-def _known(document: dict[str, Any], known: Iterable[str], what: str) -> None:
-    unknown = sorted(document.keys() - set(known))
-    if unknown:
-        raise InvalidInput(f"the {what} has unknown fields: {', '.join(unknown)}", field=unknown[0])
-
-
-def _complete(row: Any, names: Sequence[str], extras: Sequence[str], index: int) -> None:
-    if not isinstance(row, dict):
-        raise InvalidInput(
-            f"row {index} must be an object of column and value", field=f"rows[{index}]"
-        )
-    missing = [name for name in names if name not in row]
-    if missing:
-        raise InvalidInput(
-            f"row {index}: missing column {', '.join(missing)}", field=f"rows[{index}].{missing[0]}"
-        )
-    unknown = sorted(row.keys() - {*names, *extras})
-    if unknown:
-        raise InvalidInput(
-            f"row {index}: unknown column {', '.join(unknown)}",
-            field=f"rows[{index}].{unknown[0]}",
-            fix=f"columns are {', '.join(names)}",
-        )
