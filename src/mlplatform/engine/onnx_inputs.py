@@ -91,7 +91,7 @@ class BlockInputs:
             for name, tensor in self._inputs.items()
             if name in read
         )
-        # skl2onnx lists them in the order of a set, some of them twice: equal models have equal bytes.
+        # skl2onnx lists them in the order of a set, some twice: equal models have equal bytes.
         versions = {"": _OPSET} | {one.domain: one.version for one in model.opset_import}
         del model.opset_import[:]
         model.opset_import.extend(helper.make_opsetid(*one) for one in sorted(versions.items()))

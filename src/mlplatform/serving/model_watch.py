@@ -27,7 +27,7 @@ class ModelWatch:
         self._hung_s = hung_s
         self._hung: list[str] = []
 
-    def look(self) -> bool:
+    def inspect(self) -> bool:
         """Refuse what waits for models that hang; whether it is time to leave.
 
         To be called a few times a second.

@@ -6,8 +6,8 @@ responses. A request whose record can't be stored gets an error instead: a 200 m
 request is on disk.
 
 Where the disk takes a fraction of a millisecond, waking a sleeping loop costs as much as the write.
-So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk has
-lately been that fast; otherwise it goes on at once. In both cases the thread alone writes, so a
+So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk
+has lately been that fast; otherwise it goes on at once. In both cases the thread alone writes, so a
 disk that begins to hang holds up the loop no longer than that.
 """
 

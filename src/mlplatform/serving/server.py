@@ -71,7 +71,7 @@ class Server(WatchedServer):
 
     async def on_tick(self, counter: int) -> bool:
         """Called about ten times a second."""
-        if self._handler.watch.look() and self._leave_at is None:
+        if self._handler.watch.inspect() and self._leave_at is None:
             _log.error("leaving, since a model does not come back")
             self.leave()
         over = self._leave_at is not None and time.monotonic() >= self._leave_at
