@@ -98,6 +98,16 @@ acceptance: setup ## The command line, as a newcomer uses it
 bench: setup ## Measure; never part of `test`
 	@for part in tests/benchmarks/*.py; do echo "== $$part"; $(BIN)/python $$part; done
 
+# The peers' environments are made in .venv-bench when they are first needed. Three rounds take half
+# an hour; `make bench-serving ROUNDS=1` answers in minutes. More arguments go into ARGS:
+# tests/benchmarks/serving_peers/__main__.py.
+ROUNDS ?= 3
+LOAD_S ?= 2
+.PHONY: bench-serving
+bench-serving: setup ## Measure serving beside its peers; writes docs/reference/serving-benchmark.md
+	@PYTHONPATH=tests/benchmarks $(BIN)/python -m serving_peers \
+	--rounds $(ROUNDS) --seconds $(LOAD_S) $(ARGS)
+
 # The Kafka tests need a broker's jars. Without Java and Maven they are skipped, and that must not
 # go unseen.
 .PHONY: kafka-jars

@@ -16,7 +16,7 @@ SERVERS = ("src/mlplatform/client/", "src/mlplatform/dataapi/", "src/mlplatform/
 """Who may know a route: the client, and the two servers that have it."""
 WIRE_TESTS = (
     "tests/integration/dataapi/", "tests/integration/serving/", "tests/unit/client/",
-    "tests/unit/serving/", "tests/unit/web/", "tests/benchmarks/serving.py", "tests/house/",
+    "tests/unit/serving/", "tests/unit/web/", "tests/benchmarks/serving", "tests/house/",
 )  # fmt: skip
 """Tests of the wire itself: they send what any program could send."""
 PLAIN_HTTP = ("tests/cluster/platform_user.py",)

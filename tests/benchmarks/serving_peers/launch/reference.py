@@ -1,0 +1,120 @@
+"""What the frame can do at best: bare ASGI under uvicorn, without validation, log and metrics.
+
+    python reference.py constant|onnx FOLDER PORT
+
+`constant` reads the body and always sends the same answer, for as many rows as the last part of the
+path says; `onnx` runs our model file on the tensors.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnxruntime
+import uvicorn
+
+_HEAD = [(b"content-type", b"application/json")]
+_KINDS = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
+}
+Answer = Callable[[str, bytes], bytes]
+
+
+class Tensor(msgspec.Struct):
+    """Of a request."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class Body(msgspec.Struct):
+    """Of a request."""
+
+    inputs: list[Tensor]
+
+
+def constant(folder: Path) -> Answer:
+    """Answers of the first rows, for any rows."""
+    expected = json.loads((folder / "rows.json").read_bytes())["expected"]
+    answers = {count: _encoded(expected[:count]) for count in (1, 100)}
+
+    def answer(path: str, _: bytes) -> bytes:
+        return answers[100 if path.endswith("/100") else 1]
+
+    return answer
+
+
+def onnx(folder: Path) -> Answer:
+    """Our model file on JSON tensors."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        folder / "ours" / "model.onnx", options, providers=["CPUExecutionProvider"]
+    )
+    inputs = [(node.name, _KINDS[node.type]) for node in session.get_inputs()]
+    decode = msgspec.json.Decoder(Body).decode
+
+    def answer(_: str, body: bytes) -> bytes:
+        [first, *others] = decode(body).inputs
+        if others:
+            found = {one.name: one.data for one in (first, *others)}
+            feed = {name: np.array(found[name], kind)[:, None] for name, kind in inputs}
+        else:
+            block = np.array(first.data, inputs[0][1]).reshape(first.shape)
+            feed = {name: block[:, [at]] for at, (name, _) in enumerate(inputs)}
+        return _encoded(session.run(["prediction"], feed)[0].reshape(-1).tolist())
+
+    return answer
+
+
+def _encoded(values: list[Any]) -> bytes:
+    kind = "INT64" if isinstance(values[0], int) else "FP64"
+    output = {"name": "prediction", "datatype": kind, "shape": [len(values)], "data": values}
+    return msgspec.json.encode({"model_name": "model", "model_version": "1", "outputs": [output]})
+
+
+def application(answer: Answer) -> Callable[..., Any]:
+    """As little ASGI as there can be."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        pieces, more = [], True
+        while more:
+            message = await receive()
+            pieces.append(message["body"])
+            more = message["more_body"]
+        body = answer(scope["path"], b"".join(pieces))
+        headers = [*_HEAD, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def main(kind: str, folder: str, port: str) -> None:
+    """Serve until SIGTERM."""
+    answer = {"constant": constant, "onnx": onnx}[kind](Path(folder))
+    uvicorn.run(
+        application(answer),
+        port=int(port),
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
