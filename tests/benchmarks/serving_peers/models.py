@@ -3,7 +3,8 @@
     python -m serving_peers.models FOLDER NAME…
 
 A process of its own: neither the measuring process nor any server should carry what training loads.
-Each model gets a folder: `model.joblib` for the peers, `ours/` for us, and `rows.json`.
+Each model gets a folder: `model.joblib` for the peers, `ours/` for us, made as `mlplatform package`
+makes it, and `rows.json`.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlplatform.contracts.columns import Column, DType, Feature
-from mlplatform.contracts.model import Output, Signature
-from mlplatform.engine.onnx_compile import compile_onnx
+from mlplatform import settings
+from mlplatform.trainer.package import package
 
 TRAINED, ASKED = 4_000, 400
 """Rows to fit with, and rows that the servers are asked for."""
-_DTYPES: dict[str, DType] = {
+_DTYPES = {
     "f": "float64",
     "i": "int64",
     "b": "bool",
@@ -139,46 +139,26 @@ def write(name: str, trained: Trained, folder: Path) -> None:
     expected = trained.peers.predict(asked if trained.columns else asked.to_numpy())
     document = {
         "model": name,
-        "columns": [[column.name, column.dtype] for column in _columns(trained.table)],
+        "columns": _columns(trained.table),
         "rows": asked.to_numpy(dtype=object).tolist(),
         "expected": expected.tolist(),
     }
     (folder / "rows.json").write_text(json.dumps(document))
-    _write_ours(name, trained, folder / "ours")
-
-
-def _write_ours(name: str, trained: Trained, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    signature = _signature(name, trained)
-    outputs = [output.name for output in signature.outputs]
-    data = compile_onnx(trained.ours, signature.features, outputs, precision="float32")
-    (folder / "model.onnx").write_bytes(data)
-    (folder / "signature.json").write_text(signature.model_dump_json(exclude_defaults=True))
-
-
-def _signature(name: str, trained: Trained) -> Signature:
-    columns = _columns(trained.table)
-    classes = getattr(trained.ours, "classes_", None)
-    outputs = [Output(name="prediction", dtype="float64" if classes is None else "int64")]
-    if classes is not None:
-        outputs.append(Output(name="probabilities", dtype="float64", width=len(classes)))
-    return Signature(
-        pipeline=name,
-        task="regression" if classes is None else "classification",
-        inputs=columns,
-        features=tuple(Feature(name=one.name, dtype=one.dtype) for one in columns),
-        outputs=tuple(outputs),
-        classes=None if classes is None else tuple(int(one) for one in classes),
-        format="onnx",
-        model_file="model.onnx",
-        features_digest="0" * 64,
-        commit="-",
+    joblib.dump(trained.ours, folder / "ours.joblib")
+    example = trained.table[:TRAINED].assign(target=trained.answers[:TRAINED])
+    example.to_csv(folder / "example.csv", index=False)
+    package(
+        settings.load(),
+        str(folder / "ours.joblib"),
+        folder / "example.csv",
+        folder / "ours",
+        name=name,
+        target="target",
     )
 
 
-def _columns(table: pd.DataFrame) -> tuple[Column, ...]:
-    kinds = {name: _DTYPES[np.asarray(table[name]).dtype.kind] for name in table}
-    return tuple(Column(name=str(name), dtype=kind) for name, kind in kinds.items())
+def _columns(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return [(str(name), _DTYPES[np.asarray(table[name]).dtype.kind]) for name in table]
 
 
 def main(folder: str, *names: str) -> None:

@@ -11,8 +11,9 @@ PLOT = "serving-benchmark.svg"
 _HEAD = """# Serving beside its peers
 
 Our server and others, measured by `make bench-serving` in interleaved rounds on one machine, the
-load driver included. Ours does everything that it does in production: it validates every value,
-checks a bearer token, keeps metrics, and has the request with its answer on disk before it answers.
+load driver included. Ours (`mlplatform serve`) does everything that it does in production: it
+validates every value, checks a bearer token, keeps metrics, and has the request with its answer on
+disk before it answers.
 Peers keep no log. All serve the same models, and every answer under load is compared, byte for
 byte, with one that was found equal to scikit-learn's.
 
@@ -28,10 +29,11 @@ Processor time and memory are those of a server's whole process tree; memory tha
 counts once. A cold start lasts from the start of the process to its first prediction.
 
 The peers: MLServer with the runtime for scikit-learn as it is installed (but `uvloop<0.22`, as its
-workers end with later versions), and *tuned*: httptools, no worker processes, metrics page and
-debug off; BentoML, LitServe and KServe with one worker and without a batching window, which makes
-few callers slower; `mlflow models serve`. The references are bare ASGI under uvicorn with httptools
-and uvloop, without validation: one runs our ONNX file, one always sends the same answer.
+workers end with later versions), and *tuned*: httptools, no worker processes, one thread, metrics
+page and debug off; BentoML, LitServe and KServe with one worker and without a batching window,
+which makes few callers slower; `mlflow models serve`. The references are bare ASGI under uvicorn
+with httptools and uvloop, without validation: one runs our ONNX file, one always sends the same
+answer.
 
     make bench-serving                       # all of it; under 30 minutes on two cores
     make bench-serving ROUNDS=1              # under 8 minutes

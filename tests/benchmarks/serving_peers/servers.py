@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mlplatform.access import digest
 from serving_peers import bodies
 from serving_peers.bodies import Dialect, Sample
 from serving_peers.sockets import free_port
@@ -22,6 +23,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 VENVS = Path(os.environ.get("BENCH_VENVS", ROOT / ".venv-bench"))
 LAUNCH = HERE / "launch"
+# A run leaves gigabytes, which nobody ships meanwhile.
+_ROOM = {"MLPLATFORM_OUTBOX__CAPACITY_BYTES": str(1 << 34)}
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,17 @@ class Server:
 
 
 def _ours(outbox: bool) -> Callable[[Start], Command]:
+    """The product's own command, with validation, bearer token, metrics and the durable outbox."""
+
     def command(start: Start) -> Command:
-        where = str(start.outbox) if outbox else "none"
-        script = str(LAUNCH / "ours.py")
-        return Command([sys.executable, script, str(start.model / "ours"), str(start.port), where])
+        caller = {"name": "bench", "roles": ["predict"], "sha256": digest(bodies.TOKEN)}
+        tokens = start.scratch / "tokens.yaml"
+        tokens.write_text(json.dumps({"tokens": [caller]}))
+        kept = ["--outbox", str(start.outbox)] if outbox else ["--no-outbox"]
+        folder = str(start.model / "ours")
+        options = ["--port", str(start.port), "--tokens", str(tokens), *kept]
+        program = str(Path(sys.executable).with_name("mlplatform"))
+        return Command([program, "serve", folder, *options], _ROOM)
 
     return command
 
@@ -83,7 +93,9 @@ def _bin(venv: str, name: str) -> str:
     return str(VENVS / venv / "bin" / name)
 
 
-def _mlserver(venv: str, settings: Mapping[str, object]) -> Callable[[Start], Command]:
+def _mlserver(
+    venv: str, settings: Mapping[str, object], environment: Mapping[str, str]
+) -> Callable[[Start], Command]:
     def command(start: Start) -> Command:
         ports = {"http_port": start.port, "grpc_port": free_port(), "metrics_port": free_port()}
         document = {"host": "127.0.0.1", **ports, **settings}
@@ -94,7 +106,7 @@ def _mlserver(venv: str, settings: Mapping[str, object]) -> Callable[[Start], Co
             "parameters": {"uri": str(start.model / "model.joblib")},
         }
         (start.scratch / "model-settings.json").write_text(json.dumps(model))
-        return Command([_bin(venv, "mlserver"), "start", str(start.scratch)])
+        return Command([_bin(venv, "mlserver"), "start", str(start.scratch)], environment)
 
     return command
 
@@ -133,13 +145,14 @@ def _kserve(start: Start) -> Command:
 
 _V2 = (bodies.V2_TYPED,)
 _TUNED = {"debug": False, "parallel_workers": 0, "metrics_endpoint": None}
+_ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # several spin beside the driver, which needs a processor
 _OURS = (bodies.ROWS, bodies.V2, bodies.V2_COLUMNS, bodies.COLUMNS, bodies.V2_BINARY)
 
 SERVERS = (
     Server("mlplatform", "ours", _ours(outbox=True), _OURS),
     Server("mlplatform, log off", "unlogged", _ours(outbox=False), _OURS),
-    Server("MLServer", "peer", _mlserver("mlserver-stock", {}), _V2, "mlserver-stock"),
-    Server("MLServer, tuned", "tuned", _mlserver("mlserver", _TUNED), _V2, "mlserver"),
+    Server("MLServer", "peer", _mlserver("mlserver-stock", {}, {}), _V2, "mlserver-stock"),
+    Server("MLServer, tuned", "tuned", _mlserver("mlserver", _TUNED, _ONE_THREAD), _V2, "mlserver"),
     Server("BentoML", "peer", _bentoml, (bodies.PLAIN,), "bentoml"),
     Server("LitServe", "peer", _litserve, (bodies.PLAIN,), "litserve"),
     Server("MLflow", "peer", _mlflow, (bodies.INVOCATIONS,), "mlflow"),

@@ -27,6 +27,12 @@ _KINDS = {
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
 }
+_BLOCKS = {
+    "FP64": "block.float64",
+    "INT64": "block.int64",
+    "BOOL": "block.bool",
+    "BYTES": "block.string",
+}
 Answer = Callable[[str, bytes], bytes]
 
 
@@ -63,20 +69,25 @@ def onnx(folder: Path) -> Answer:
     session = onnxruntime.InferenceSession(
         folder / "ours" / "model.onnx", options, providers=["CPUExecutionProvider"]
     )
-    inputs = [(node.name, _KINDS[node.type]) for node in session.get_inputs()]
+    inputs = {node.name: _KINDS[node.type] for node in session.get_inputs()}
     decode = msgspec.json.Decoder(Body).decode
 
     def answer(_: str, body: bytes) -> bytes:
-        [first, *others] = decode(body).inputs
-        if others:
-            found = {one.name: one.data for one in (first, *others)}
-            feed = {name: np.array(found[name], kind)[:, None] for name, kind in inputs}
-        else:
-            block = np.array(first.data, inputs[0][1]).reshape(first.shape)
-            feed = {name: block[:, [at]] for at, (name, _) in enumerate(inputs)}
+        feed = fed(decode(body).inputs, inputs)
         return _encoded(session.run(["prediction"], feed)[0].reshape(-1).tolist())
 
     return answer
+
+
+def fed(tensors: list[Tensor], inputs: dict[str, Any]) -> dict[str, Any]:
+    """A block of columns per type, as our model files want them."""
+    if len(tensors) == 1:
+        [(name, kind)] = inputs.items()
+        return {name: np.array(tensors[0].data, kind).reshape(tensors[0].shape)}
+    blocks = {name: [] for name in inputs}
+    for tensor in tensors:
+        blocks[_BLOCKS[tensor.datatype]].append(tensor.data)
+    return {name: np.array(blocks[name], kind).T for name, kind in inputs.items()}
 
 
 def _encoded(values: list[Any]) -> bytes:
