@@ -27,9 +27,9 @@ _PARAMETERS: Mapping[bytes, tuple[bytes, ...]] = {
 def reading(route: Route, headers: Mapping[bytes, bytes]) -> Route:
     """The route with the dialect that reads a body of this content type; JSON if none is given.
 
-    Raises UnsupportedMedia for others, for encoded bodies and for binary tensors.
+    Raises UnsupportedMedia for others, and for binary tensors.
     """
-    _refuse_encodings(headers)
+    _refuse_binary(headers)
     given = headers.get(b"content-type", _JSON)
     if given == _JSON:
         return route
@@ -58,14 +58,7 @@ def _refuse_parameters(parameters: list[bytes]) -> None:
             )
 
 
-def _refuse_encodings(headers: Mapping[bytes, bytes]) -> None:
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding != b"identity":
-        raise UnsupportedMedia(
-            "encoded bodies are not supported",
-            field="content-encoding",
-            fix="send the JSON as it is",
-        )
+def _refuse_binary(headers: Mapping[bytes, bytes]) -> None:
     if b"inference-header-content-length" in headers:
         raise UnsupportedMedia(
             "binary tensors are not supported",

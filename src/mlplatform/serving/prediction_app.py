@@ -19,6 +19,7 @@ from mlplatform.serving import media
 from mlplatform.serving.deadline import HEADER, deadline, timeout_s
 from mlplatform.serving.dialect_route import refusal
 from mlplatform.serving.dialects import UNVERSIONED, refusals
+from mlplatform.serving.encoded_body import encoding, unpacked
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.request import Response, Route
 from mlplatform.serving.route_table import RouteTable
@@ -146,7 +147,10 @@ async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive
     caller = handler.admit(route.pipeline, authorization(ours))
     reading = media.reading(route, headers)
     until = deadline(timeout_s(headers.get(HEADER)))
+    encoded = encoding(ours) if b"content-encoding" in headers else None
     body = await _body(receive, headers.get(b"content-length"), handler.max_body_bytes)
+    if encoded is not None:
+        body = unpacked(body, encoded, handler.max_body_bytes)
     if query := scope["query_string"]:
         refuse_others(query, set())
     return await handler.answer(reading, caller, body, until)
