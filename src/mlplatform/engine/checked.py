@@ -32,8 +32,8 @@ class CheckedEngine:
         self.raw = raw
         self._features = signature.features
         self._never_null = signature.never_null
-        self._layout: BlockLayout | None = None  # of the table to which `_guarded` belongs
-        self._guarded: list[int] | None = None
+        # Of the last layout. In one tuple, for threads with several layouts may come at once.
+        self._guarded: tuple[BlockLayout | None, list[int] | None] = (None, None)
         self._known_texts = {
             name: frozenset([*texts, *([None] if NULL_TEXT in texts else [])])
             for name, texts in signature.known_texts.items()
@@ -54,10 +54,12 @@ class CheckedEngine:
 
     def _refuse_nulls(self, features: Columns) -> None:
         if isinstance(features, BlockTable):
-            if features.layout is not self._layout:
-                self._layout, self._guarded = features.layout, self._places(features.layout)
+            layout, places = self._guarded
+            if features.layout is not layout:
+                places = self._places(features.layout)
+                self._guarded = features.layout, places
             numbers = features.arrays[0]
-            if not _any_null(numbers if self._guarded is None else numbers[:, self._guarded]):
+            if not _any_null(numbers if places is None else numbers[:, places]):
                 return
         for name in self._never_null:
             if _any_null(features[name]):

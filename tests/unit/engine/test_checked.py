@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
-from mlplatform.contracts.columns import Columns
+from mlplatform.contracts.blocks import BlockLayout
+from mlplatform.contracts.columns import Columns, Feature
 from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.load import load
 from mlplatform.errors import RowRefused
@@ -88,6 +89,29 @@ def test_a_null_that_the_file_would_answer_is_refused_where_the_signature_says_s
     with pytest.raises(RowRefused, match="row 2: feature size is null"):
         guarded.predict(rows)
     assert 4 == len(guarded.predict(_rows(toys, size=0.5))["prediction"])
+
+
+def test_a_null_in_a_table_of_blocks_is_refused_by_its_own_column(toys, stored) -> None:
+    """A null of another column of the same block is none of its business."""
+    columns = (*toys.features, Feature(name="spare", dtype="float64"))
+    _, form = stored(toys.fitted(), "skops")
+    fixed = Fixed(prediction=["no"] * 4, probabilities=np.full((4, 2), 0.5))
+    engine = CheckedEngine(fixed, form.model_copy(update={"never_null": ("size",)}))
+
+    def answered(**nulls: float) -> Columns:
+        layout = BlockLayout(columns)
+        rows = _rows(toys) | {"spare": np.zeros(4)}
+        for name, value in nulls.items():
+            rows[name][2] = value
+        return engine.predict(
+            layout.table(
+                [np.stack([rows[name] for name in block.names], axis=1) for block in layout.blocks]
+            )
+        )
+
+    assert 4 == len(answered()["prediction"]) == len(answered(spare=np.nan)["prediction"])
+    with pytest.raises(RowRefused, match="row 2: feature size is null"):
+        answered(size=np.nan, spare=np.nan)
 
 
 @pytest.mark.parametrize(
