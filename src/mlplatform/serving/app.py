@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import Depends, FastAPI
 
 from mlplatform import __version__
-from mlplatform.serving import kserve_routes, mlflow_routes, routes
+from mlplatform.serving import kserve_routes, mlflow_routes, repository_routes, routes
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.prediction_app import PredictionApp
 from mlplatform.web import docs_page, pages, problem
@@ -65,7 +65,9 @@ def create_pages(collaborators: Collaborators) -> FastAPI:
     for dialect in (routes, kserve_routes, mlflow_routes):
         app.include_router(dialect.predictions)
         app.include_router(dialect.metadata, dependencies=KNOWN)
-    app.include_router(routes.guarded, dependencies=[Depends(routes.admitted), *KNOWN])
+    for guarded in (routes.guarded, repository_routes.guarded):
+        app.include_router(guarded, dependencies=[Depends(routes.admitted), *KNOWN])
+    app.include_router(repository_routes.metadata, dependencies=KNOWN)
     app.include_router(pages.router(ready))
     return app
 

@@ -54,6 +54,12 @@ MLFLOW_REQUESTS = {
 }
 MLFLOW_CSV_REQUEST = "age,bmi,smoker\n52,27.5,false\n"
 MLFLOW_RESPONSE = {"predictions": [1]}
+TABLE_REQUEST = {
+    "inputs": [
+        {"name": "input-0", "datatype": "FP64", "shape": [2, 3], "data": [52, 27.5, 0, 41, 24, 1]}
+    ]
+}
+INDEX_RESPONSE = [{"name": "example", "version": "3", "state": "READY", "reason": ""}]
 
 
 def _operation(request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +97,23 @@ MLFLOW = _several(MLFLOW_REQUESTS, MLFLOW_RESPONSE)
 MLFLOW["requestBody"]["content"]["text/csv"] = {
     "schema": {"type": "string"},
     "example": MLFLOW_CSV_REQUEST,
+}
+INFERENCE["requestBody"]["content"] = {
+    "application/json": _named({"tensor per column": INFERENCE_REQUEST, "table": TABLE_REQUEST}),
+    "application/octet-stream": {
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "description": "JSON, its length in the header Inference-Header-Content-Length, and "
+            "the bytes of each tensor whose parameters have a binary_data_size.",
+        }
+    },
+}
+INDEX = {
+    "requestBody": {
+        "content": {"application/json": {"schema": {"type": "object"}, "example": {"ready": True}}}
+    },
+    "responses": {"200": {"content": {"application/json": {"example": INDEX_RESPONSE}}}},
 }
 _MEANINGS = {
     401: "No token, or an unknown one.",

@@ -16,7 +16,8 @@ from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
 from mlplatform.serving.deadline import expire
-from mlplatform.serving.metadata import ModelMetadata, describe
+from mlplatform.serving.dialects import decode
+from mlplatform.serving.metadata import ModelMetadata, ModelState, describe, state
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.model_watch import ModelWatch
 from mlplatform.serving.recorder import too_large
@@ -101,7 +102,7 @@ class Handler:
         self._refuse_overload(slot)
         model = batcher.model
         dialect = model.dialects[route.dialect]
-        request = dialect.decode(body)
+        request = decode(dialect, body, route.json_bytes)
         if len(body) * 2 >= self._recorder.max_record_bytes or request.rows > self._limits.max_rows:
             request = self._refuse_large(request, model)
         pending = self._pending(route, caller, request, model)
@@ -115,7 +116,8 @@ class Handler:
             if timer is not None:
                 timer.cancel()
         slot.meters.predicted(model.version, request.rows)
-        return Response(dialect.encode(pending.prediction()), pending.request_id, model.version)
+        encoded = dialect.encode(pending.prediction())
+        return Response.of(encoded, pending.request_id, model.version)
 
     def failed(self, error: Exception, path: str) -> int:
         """The status of a request that failed; what is not the client's fault goes to the log."""
@@ -157,6 +159,13 @@ class Handler:
     def model_ready(self, pipeline: str, version: str | None) -> None:
         """Return when that model (and version) can answer. Raises UnknownName, Unavailable."""
         self._slots.find(pipeline).choose(version)
+
+    def states(self, authorization: str | None) -> list[ModelState]:
+        """The states of the models that the caller may use. Raises Unauthenticated."""
+        caller = self.authenticate(authorization)
+        return [
+            state(slot) for slot in self._slots.all() if caller.may((Role.PREDICT,), slot.pipeline)
+        ]
 
     def describe(self, pipeline: str, version: str | None) -> ModelMetadata:
         """A model's metadata, for an admitted caller. Raises UnknownName, Unavailable."""

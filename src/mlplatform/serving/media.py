@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlplatform.errors import UnsupportedMedia
+from mlplatform.errors import InvalidInput, UnsupportedMedia
 from mlplatform.serving.dialects import INFERENCE, KSERVE, MLFLOW, MLFLOW_CSV, ROWS
 from mlplatform.serving.request import Route
 
 _JSON = b"application/json"
+JSON_BYTES = b"inference-header-content-length"
+"""The header of the binary tensor extension: how much of a body is JSON."""
+_DIGITS = 18  # of that length; more are never right, and cost time to read
 _READERS: Mapping[str, Mapping[bytes, str]] = {
     ROWS: {_JSON: ROWS},
     INFERENCE: {_JSON: INFERENCE},
@@ -27,9 +30,10 @@ _PARAMETERS: Mapping[bytes, tuple[bytes, ...]] = {
 def reading(route: Route, headers: Mapping[bytes, bytes]) -> Route:
     """The route with the dialect that reads a body of this content type; JSON if none is given.
 
-    Raises UnsupportedMedia for others, and for binary tensors.
+    Raises UnsupportedMedia for others, and for binary tensors in most dialects.
     """
-    _refuse_binary(headers)
+    if JSON_BYTES in headers:
+        return _binary(route, headers)
     given = headers.get(b"content-type", _JSON)
     if given == _JSON:
         return route
@@ -46,6 +50,27 @@ def reading(route: Route, headers: Mapping[bytes, bytes]) -> Route:
     return route._replace(dialect=readers[kind])
 
 
+def _binary(route: Route, headers: Mapping[bytes, bytes]) -> Route:
+    """The route of a body with binary tensors, whatever content type their client gives it."""
+    if route.dialect != INFERENCE:
+        raise UnsupportedMedia(
+            "binary tensors are not supported here",
+            field=JSON_BYTES.decode(),
+            fix="send JSON, or tensors to the infer route of /v2",
+        )
+    kind = headers.get(b"content-type", _JSON).split(b";", 1)[0].strip().lower()
+    if kind not in (_JSON, b"application/octet-stream"):
+        raise UnsupportedMedia(
+            f"content type {kind.decode('latin-1')!r} is not supported",
+            field="content-type",
+            fix="send application/octet-stream",
+        )
+    length = headers[JSON_BYTES]
+    if not length.isdigit() or len(length) > _DIGITS:
+        raise InvalidInput("must be a number of bytes", field=JSON_BYTES.decode())
+    return route._replace(json_bytes=int(length))
+
+
 def _refuse_parameters(parameters: list[bytes]) -> None:
     """As MLflow does: a parameter may change what the body means."""
     for parameter in parameters:
@@ -56,12 +81,3 @@ def _refuse_parameters(parameters: list[bytes]) -> None:
                 field="content-type",
                 fix="leave it out; bodies are UTF-8, and CSV begins with a header",
             )
-
-
-def _refuse_binary(headers: Mapping[bytes, bytes]) -> None:
-    if b"inference-header-content-length" in headers:
-        raise UnsupportedMedia(
-            "binary tensors are not supported",
-            field="inference-header-content-length",
-            fix="send tensors as JSON",
-        )

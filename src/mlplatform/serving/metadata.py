@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mlplatform.contracts.model import Format
 from mlplatform.serving.dialects.tensors import DATATYPES
 from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.slot import Slot
 
 _PLATFORMS: dict[Format, str] = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 
@@ -33,6 +34,16 @@ class ModelMetadata:
     parameters: dict[str, list[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A line of the repository's index. `version` is empty where none is loaded; see `reason`."""
+
+    name: str
+    version: str
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str
+
+
 def describe(model: LoadedModel) -> ModelMetadata:
     """The metadata of a loaded model."""
     signature = model.signature
@@ -54,3 +65,10 @@ def describe(model: LoadedModel) -> ModelMetadata:
         ],
         parameters={} if signature.classes is None else {"classes": list(signature.named_classes)},
     )
+
+
+def state(slot: Slot) -> ModelState:
+    """Whether a version serves, and why not, or why it is not the promoted one."""
+    if slot.champion is None:
+        return ModelState(slot.pipeline, "", "UNAVAILABLE", slot.state)
+    return ModelState(slot.pipeline, slot.champion.version, "READY", slot.fault)

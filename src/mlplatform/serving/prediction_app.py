@@ -45,6 +45,7 @@ _HEADERS = frozenset(
     )
 )
 _TYPE = (b"content-type", b"application/json")
+_BINARY = (b"content-type", b"application/octet-stream")
 _CLOSE = (b"connection", b"close")
 _DECIDING = frozenset(
     (
@@ -117,7 +118,7 @@ async def predict(
 def answered(response: Response, dialect: str) -> tuple[int, Headers, bytes]:
     """Code, headers and body of a prediction."""
     identity = (b"x-request-id", response.request_id.encode())
-    headers = [_TYPE, _length(response.body), identity]
+    headers = [*_content(response), _length(response.body), identity]
     if dialect in UNVERSIONED:
         headers.append((b"x-model-version", response.version.encode()))
     return 200, headers, response.body
@@ -164,6 +165,12 @@ def _problem(error: Exception, dialect: str) -> tuple[Headers, bytes]:
     body = msgspec.json.encode(_UNEXPECTED | more)
     kind = _TYPE if more else (b"content-type", problem.MEDIA_TYPE.encode())
     return [kind, _length(body), _CLOSE], body
+
+
+def _content(response: Response) -> Headers:
+    if response.json_bytes is None:
+        return [_TYPE]
+    return [_BINARY, (media.JSON_BYTES, str(response.json_bytes).encode())]
 
 
 async def _body(receive: Receive, length: bytes | None, most: int) -> bytes:

@@ -22,12 +22,14 @@ class Route(NamedTuple):
     """Where a request goes.
 
     `version` is the one that the client insists on, `dialect` a name of
-    `mlplatform.serving.dialects`.
+    `mlplatform.serving.dialects`. `json_bytes` says how much of the body is JSON, with binary
+    tensors behind it; None: all.
     """
 
     pipeline: str
     version: str | None
     dialect: str
+    json_bytes: int | None = None
 
 
 Block = Sequence[Any] | bytes | NDArray[Any]
@@ -42,7 +44,7 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     and time fields that the client sent, which never reach the model, as they will be stored: one
     of the forms of `mlplatform.contracts.request_inputs`. `output_names` are the outputs to send
     back; None: all. `answer_key` is where the client expects predictions, in a dialect with several
-    names for that.
+    names for that. `binary_outputs` are to be sent as bytes.
     """
 
     blocks: Sequence[Block]
@@ -51,6 +53,7 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     client_id: str | None = None
     output_names: tuple[str, ...] | None = None
     answer_key: str = "predictions"
+    binary_outputs: frozenset[str] = frozenset()
 
     @classmethod
     def of_columns(
@@ -62,6 +65,7 @@ class DecodedRequest(msgspec.Struct, frozen=True):
         client_id: str | None = None,
         extras: Mapping[str, Sequence[Any]] | None = None,
         output_names: tuple[str, ...] | None = None,
+        binary_outputs: frozenset[str] = frozenset(),
     ) -> Self:
         """A request of columns in the declared order, stored in that form.
 
@@ -69,11 +73,19 @@ class DecodedRequest(msgspec.Struct, frozen=True):
         """
         inputs = dict(zip(layout.names, columns, strict=True))
         body = columns_form({**inputs, **(extras or {})})
-        return cls(blocks_of(layout, columns), rows, body, client_id, output_names)
+        return cls(
+            blocks_of(layout, columns),
+            rows,
+            body,
+            client_id,
+            output_names,
+            binary_outputs=binary_outputs,
+        )
 
     def shortened(self) -> Self:
         """The same request, to be stored in the form that takes the fewest bytes."""
-        return msgspec.structs.replace(self, body=shortened(self.body, self.rows))
+        shorter = min(self.body, shortened(self.body, self.rows), key=len)
+        return msgspec.structs.replace(self, body=shorter)
 
 
 def blocks_of(layout: BlockLayout, columns: Sequence[Sequence[Any]]) -> list[Block]:
@@ -178,8 +190,19 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A prediction's bytes, the id under which the request is stored, and the model's version."""
+    """A prediction's bytes, the id under which the request is stored, and the model's version.
+
+    `json_bytes` says how much of the body is JSON, with binary tensors behind it; None: all.
+    """
 
     body: bytes
     request_id: str
     version: str
+    json_bytes: int | None = None
+
+    @classmethod
+    def of(cls, encoded: bytes | tuple[bytes, int], request_id: str, version: str) -> Self:
+        """The response of what a dialect has encoded."""
+        if isinstance(encoded, bytes):
+            return cls(encoded, request_id, version)
+        return cls(encoded[0], request_id, version, encoded[1])

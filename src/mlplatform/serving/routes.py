@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from mlplatform import __version__
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.serving import examples
+from mlplatform.serving.dialect_route import route_class
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.metadata import ModelMetadata
@@ -21,8 +22,10 @@ from mlplatform.serving.request import Route
 from mlplatform.web.authorization import authorization
 
 predictions = APIRouter(tags=["predictions"])
-metadata = APIRouter(tags=["metadata"])
-guarded = APIRouter(tags=["metadata"])
+EXTENSIONS = ["binary_tensor_data", "model_repository"]
+"""Of the Open Inference Protocol, as Triton calls them."""
+metadata = APIRouter(tags=["metadata"], route_class=route_class(INFERENCE))
+guarded = APIRouter(tags=["metadata"], route_class=route_class(INFERENCE))
 """Routes of one model that need a token."""
 
 
@@ -57,7 +60,7 @@ async def predict(model: str, request: Request, handler: Answering) -> Response:
     responses=examples.ERRORS,
 )
 async def infer(model: str, request: Request, handler: Answering) -> Response:
-    """One tensor per column in, one per output back."""
+    """A tensor per column or one of all in, one per output back, as JSON or bytes."""
     return await respond(handler, Route(model, None, INFERENCE), request.scope, request.receive)
 
 
@@ -75,7 +78,7 @@ async def infer_version(model: str, version: str, request: Request, handler: Ans
 @metadata.get("/v2", summary="The server.")
 async def server() -> dict[str, Any]:
     """Name and version, as the Open Inference Protocol asks."""
-    return {"name": "mlplatform", "version": __version__, "extensions": []}
+    return {"name": "mlplatform", "version": __version__, "extensions": EXTENSIONS}
 
 
 @metadata.get("/v2/health/live", summary="The process is alive.")

@@ -320,7 +320,7 @@ def test_documentation_shows_the_routes(shared: Any) -> None:
         "/v2/models/{model}/infer",
         "/v2/models/{model}/versions/{version}/infer",
     } < set(paths)
-    assert "inputs" in body["example"]
+    assert all("inputs" in one["value"] for one in body["examples"].values())
 
 
 def test_metrics_count_answers(shared: Any, scene: Any) -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from mlplatform.contracts.model import Signature
+from mlplatform.errors import UnsupportedMedia
+from mlplatform.serving.dialects.binary_tensors import BinaryAnswer
 from mlplatform.serving.dialects.inference import InferenceDialect
 from mlplatform.serving.dialects.kserve import KserveDialect
 from mlplatform.serving.dialects.mlflow import MlflowDialect
@@ -33,6 +35,7 @@ __all__ = (
     "UNVERSIONED",
     "Dialect",
     "compile_all",
+    "decode",
 )
 
 UNVERSIONED = frozenset({KSERVE, MLFLOW, MLFLOW_CSV})
@@ -46,7 +49,7 @@ class Dialect(Protocol):
         """The request in a body. Raises InvalidInput that names row and column."""
         ...
 
-    def encode(self, prediction: Prediction) -> bytes:
+    def encode(self, prediction: Prediction) -> bytes | BinaryAnswer:
         """The response body."""
         ...
 
@@ -61,3 +64,19 @@ def compile_all(signature: Signature) -> dict[str, Dialect]:
         MLFLOW_CSV: MlflowCsvDialect(signature),
         ROWS: RowsDialect(signature, forms),
     }
+
+
+def decode(dialect: Dialect, body: bytes, json_bytes: int | None) -> DecodedRequest:
+    """The request in a body, of which only the first `json_bytes` are JSON; None: all of it.
+
+    Raises InvalidInput that names row and column.
+    """
+    if json_bytes is None:
+        return dialect.decode(body)
+    if not isinstance(dialect, InferenceDialect):
+        raise UnsupportedMedia(
+            "binary tensors are not supported here",
+            field="inference-header-content-length",
+            fix="send JSON, or tensors to the infer route of /v2",
+        )
+    return dialect.decode_binary(body, json_bytes)

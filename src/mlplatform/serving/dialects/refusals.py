@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlplatform.serving.dialects.names import KSERVE, MLFLOW, MLFLOW_CSV
+from mlplatform.serving.dialects.names import INFERENCE, KSERVE, MLFLOW, MLFLOW_CSV
 
 _MLFLOW_CODES = {
     401: "UNAUTHENTICATED",
@@ -18,7 +18,7 @@ _MLFLOW_CODES = {
 }
 
 
-def _kserve(_: int, message: str) -> dict[str, str]:
+def _error(_: int, message: str) -> dict[str, str]:
     return {"error": message}
 
 
@@ -27,7 +27,8 @@ def _mlflow(status: int, message: str) -> dict[str, str]:
 
 
 _MEMBERS: Mapping[str, Callable[[int, str], dict[str, str]]] = {
-    KSERVE: _kserve,
+    INFERENCE: _error,
+    KSERVE: _error,
     MLFLOW: _mlflow,
     MLFLOW_CSV: _mlflow,
 }

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from mlplatform.contracts.columns import Column, DType
-from mlplatform.serving.dialects.json_types import json_type
 
 _FLOATS = ("FP64", "FP32", "FP16")
 _INTEGERS = ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
@@ -32,14 +27,17 @@ DATATYPES: dict[DType, str] = {
 
 def accepted(column: Column) -> tuple[str, ...]:
     """Datatypes that may fill a column: its own, and whole numbers where any number will do."""
-    own = tuple(name for name, dtype in NATURAL.items() if dtype == column.dtype)
-    return own + (_INTEGERS if column.dtype == "float64" else ())
+    return tuple(name for name in NATURAL if fills(name, column.dtype))
 
 
-def decoder(column: Column, datatype: str) -> msgspec.json.Decoder[Any]:
-    """Decodes the flat data of a tensor of that datatype for that column.
+def fills(datatype: str, dtype: DType, *, table: bool = False) -> bool:
+    """Whether a tensor of that datatype may fill a column of that type.
 
-    Refuses whatever is not certainly right.
+    In a table of several columns a client can't choose a datatype for each, so that whole numbers
+    may come there as floats.
     """
-    value = json_type(NATURAL[datatype], nullable=column.nullable)
-    return msgspec.json.Decoder(list[value])  # type: ignore[valid-type]  # a type made at run time
+    natural = NATURAL.get(datatype)
+    numbers = ("float64", "int64")
+    return natural == dtype or (
+        natural in numbers and dtype in (numbers if table else ("float64",))
+    )
