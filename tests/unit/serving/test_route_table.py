@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mlplatform.serving.dialects import INFERENCE, KSERVE, MLFLOW, ROWS
+from mlplatform.serving.request import Route
 from mlplatform.serving.route_table import RouteTable
 
 
@@ -25,7 +26,7 @@ def test_prediction_paths_are_found(
     model: str, path: str, version: str | None, dialect: str
 ) -> None:
     """Each names model, version and dialect, also for a model that is not here."""
-    assert (model, version, dialect) == RouteTable(["ward"]).find(path.format(model))
+    assert Route(model, version, dialect) == RouteTable(["ward"]).find(path.format(model))
 
 
 @pytest.mark.parametrize(
@@ -58,4 +59,4 @@ def test_everything_else_is_for_the_application_behind(path: str) -> None:
 )
 def test_a_path_without_a_model_is_for_the_only_one(models: list[str], found: Any) -> None:
     """MLflow's and SageMaker's clients know one model per server."""
-    assert found == RouteTable(models).find("/invocations")
+    assert (Route(*found) if found else None) == RouteTable(models).find("/invocations")

@@ -99,7 +99,7 @@ def decode(found: InferenceDialect, body: bytes | tuple[bytes, int]) -> DecodedR
     return found.decode(body) if isinstance(body, bytes) else found.decode_binary(*body)
 
 
-def seen(found: InferenceDialect, body: bytes | tuple[bytes, int]) -> Any:
+def seen(found: InferenceDialect, body: Any) -> Any:
     """What the model gets and what a reader of the record sees."""
     request = decode(found, body)
     layout: BlockLayout = found._layout
@@ -302,7 +302,10 @@ def answered(outputs: list[dict[str, Any]] | None, **more: Any) -> bytes | Binar
     found = dialect("float64")
     asked = {} if outputs is None else {"outputs": outputs}
     request = found.decode(as_json(*columns(["FP64"], [(1,), (2,)]), **asked, **more))
-    values = {"prediction": ["no", "yes"], "probabilities": [[0.75, 0.25], [0.0, 1.0]]}
+    values: dict[str, Any] = {
+        "prediction": ["no", "yes"],
+        "probabilities": [[0.75, 0.25], [0.0, 1.0]],
+    }
     return found.encode(Prediction("our-id", "ward", "3", request, values))
 
 
