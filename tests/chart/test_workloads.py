@@ -185,6 +185,18 @@ def test_replicas_and_autoscaler_do_not_fight(objects: list[Object]) -> None:
     ]
 
 
+def test_the_autoscaler_goes_up_at_once(objects: list[Object]) -> None:
+    """It waits for nothing but the next figure, and may double the pods with each."""
+    for found in objects:
+        if found["kind"] == "HorizontalPodAutoscaler":
+            up = found["spec"]["behavior"]["scaleUp"]
+            doubles = {"type": "Percent", "value": 100, "periodSeconds": 15}
+
+            assert (0, "Max") == (up["stabilizationWindowSeconds"], up["selectPolicy"])
+            assert doubles in up["policies"]
+            assert {15} == {policy["periodSeconds"] for policy in up["policies"]}
+
+
 def test_serving_drains_within_its_grace_period(workloads: Workloads) -> None:
     """Lingering, running requests, then the rest of the outbox fit into the grace period."""
     for found, pod in workloads:

@@ -11,16 +11,36 @@ def replicas(cluster: Cluster) -> int:
     return len(cluster.ready("serving"))
 
 
+def answers(cluster: Cluster, pod: str) -> float:
+    """How many predictions a pod has answered with 200."""
+    url = "http://127.0.0.1:8080/metrics"
+    page = f"import urllib.request as u; print(u.urlopen('{url}').read().decode())"
+    metrics = cluster.kubectl("exec", pod, "-c", "serving", "--", "python", "-c", page)
+    lines = [
+        line
+        for line in metrics.splitlines()
+        if line.startswith("mlplatform_serving_requests_total{") and 'code="200"' in line
+    ]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
 def test_serving_grows_and_shrinks(
     cluster: Cluster, user: User, installed: dict[str, float]
 ) -> None:
     """Load brings serving from one pod to three, its end brings it back to one.
 
-    No request fails on the way.
+    The new pods get a part of it, although every connection is kept. No request fails on the way.
     """
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
     with user.load(workers=5, per_second=200, rows=5) as heavy:
         until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
+        # A connection is kept for 75 s at most.
+        until(
+            "answers by every pod",
+            lambda: all(answers(cluster, pod) for pod in cluster.ready("serving")),
+            seconds=240,
+            every=5,
+        )
         heavy.stop()
         with user.load(workers=2, per_second=4) as light:
             until(
