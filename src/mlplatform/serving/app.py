@@ -12,7 +12,8 @@ from fastapi import Depends, FastAPI
 from mlplatform import __version__
 from mlplatform.serving import kserve_routes, mlflow_routes, repository_routes, routes
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.prediction_app import PredictionApp
+from mlplatform.serving.prediction_app import Application, PredictionApp
+from mlplatform.serving.root_path import RootPath
 from mlplatform.web import docs_page, pages, problem
 from mlplatform.web.parameters import KNOWN
 
@@ -31,16 +32,19 @@ class Collaborators:
     """What the application works with.
 
     It starts and closes the handler; `background` runs from start to stop, `farewell` at the end.
+    `root_path` is the prefix under which a proxy shows it.
     """
 
     handler: Handler
     background: Sequence[Background] = ()
     farewell: Callable[[], Awaitable[None]] | None = None
+    root_path: str = ""
 
 
-def create_app(collaborators: Collaborators) -> PredictionApp:
+def create_app(collaborators: Collaborators) -> Application:
     """FastAPI for every page, with the prediction routes as plain ASGI before it."""
-    return PredictionApp(collaborators.handler, create_pages(collaborators))
+    app = PredictionApp(collaborators.handler, create_pages(collaborators))
+    return RootPath(app, collaborators.root_path) if collaborators.root_path else app
 
 
 def create_pages(collaborators: Collaborators) -> FastAPI:

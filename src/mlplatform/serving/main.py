@@ -93,6 +93,7 @@ def _serve(
             background=[heartbeat.run, *followers],
             # The server is made below: it needs the application, and knows when its drain ends.
             farewell=lambda: heartbeat.last(within_s=server.remaining_s()),
+            root_path=serving.root_path,
         )
     )
     server = Server(app, handler, serving, stuck_s=serving.stuck_s)

@@ -81,7 +81,9 @@ class PredictionApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
-        route = self._routes.find(scope["path"]) if posted else None
+        # Nearly always there is no prefix, and this makes no copy.
+        path = scope["path"].removeprefix(scope.get("root_path", "")) if posted else ""
+        route = self._routes.find(path) if posted else None
         if route is None:
             await self._behind(scope, receive, send)
             return

@@ -84,6 +84,12 @@ class ServingSettings(SettingsGroup):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
     url: str = Field("http://127.0.0.1:8080", description="Where clients find serving.")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path prefix under which a proxy shows serving, e.g. /ml, whether or not the"
+        " proxy strips it; none of serving's own (/v1, /v2, /models, /docs).",
+    )
     models: Names = Field((), description="Pipelines that this process serves.")
     auth: Literal["bearer", "none"] = Field(
         "bearer", description="none accepts everybody who reaches the port."
