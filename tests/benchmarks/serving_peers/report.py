@@ -18,6 +18,7 @@ Peers keep no log. All serve the same models, and every answer under load is com
 byte, with one that was found equal to scikit-learn's.
 
 """
+_NONE = "No run is recorded yet: the first on a quiet machine replaces this page.\n\n"
 _HOW = """## How it is measured
 
 A closed loop: so many connections, each of which sends its next request when the last is answered.
@@ -44,18 +45,22 @@ answer.
 
 def page(results: Results) -> str:
     """All of it, in Markdown."""
-    parts = [
-        _HEAD,
+    parts = [_HEAD, *(_figures(results) if results.loads else [_NONE]), _HOW]
+    if results.machine:
+        machine = [list(one) for one in results.machine.items()]
+        parts += ["## Measured on\n\n", _table(["", ""], machine)]
+    return "".join(parts).rstrip() + "\n"
+
+
+def _figures(results: Results) -> list[str]:
+    return [
         f"![Requests a second of each server]({PLOT})\n\n",
         "## Goals\n\n" + _goals(goals(results)),
         *(f"## {model}\n\n" + _rates(results, model) for model in results.models()),
         "## Our dialects\n\nRequests a second.\n\n" + _dialects(results),
         "## Start and memory\n\n" + _starts(results),
         _omitted(results),
-        _HOW,
-        "## Measured on\n\n" + _table(["", ""], [list(one) for one in results.machine.items()]),
     ]
-    return "".join(parts).rstrip() + "\n"
 
 
 def _goals(found: Sequence[Goal]) -> str:

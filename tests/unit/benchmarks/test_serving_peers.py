@@ -196,6 +196,14 @@ def test_results_survive_their_file(tmp_path: Path) -> None:
     assert "- p: `wrong`" in text
 
 
+def test_a_page_without_a_run_has_no_figures() -> None:
+    """It says how to get them."""
+    text = page(Results())
+
+    assert "No run is recorded yet" in text
+    assert "|" not in text
+
+
 def test_pinned_versions_are_read() -> None:
     """Also behind a marker."""
     pins = "a==1.2\n# b==3\nc==4 ; python_version < '4'\n"
