@@ -126,6 +126,10 @@ lock: ## Resolve the dependencies again (ARGS=--upgrade for the newest that fit)
 docs: setup ## Make the reference pages from the code
 	@$(BIN)/python tools/reference.py
 
+.PHONY: messages
+messages: setup ## Describe the gRPC messages again from their .proto files
+	@$(BIN)/python tools/messages.py
+
 .PHONY: clean
 clean: ## Remove the local stack's data and what builds left (not the virtual environment)
 	@if test -x $(BIN)/mlplatform; then $(BIN)/mlplatform down; $(BIN)/mlplatform clean --yes; fi

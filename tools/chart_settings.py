@@ -25,7 +25,7 @@ DERIVED = {
     "queue": {"url", "ca_file", "username", "password"},
     "outbox": {"folder"},
     "dataapi": {"host", "port", "url", "token"},
-    "serving": {"host", "port", "url", "models", "cache", "linger_s"},
+    "serving": {"host", "port", "grpc_port", "url", "models", "cache", "linger_s"},
     "registry": {"url", "username", "password"},
     "mlflow": {"host", "port", "artifacts", "allowed_hosts"},
     "source": {"url", "cache", "password"},

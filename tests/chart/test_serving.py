@@ -65,3 +65,25 @@ def test_without_a_pipeline_no_serving_pod_is_made() -> None:
         "helm -n ml upgrade mlplatform … --reuse-values --set pipelines[0].name=…"
         in made["NOTES.txt"]
     )
+
+
+def test_grpc_has_a_port_of_its_own_where_it_is_wanted() -> None:
+    """Container, Service and NetworkPolicy name it, and none of them does by default."""
+    usual = serving(TWO)["mlplatform-serving"]
+    made = rendered(TWO | {"serving": {"grpc": {"enabled": True}}})
+    found = [each for each in objects_in(made) if each["metadata"]["name"] == "mlplatform-serving"]
+    of = {each["kind"]: each for each in found}
+    pod = pod_of(of["Deployment"])
+    assert pod is not None
+
+    assert ["http"] == [port["name"] for port in usual["ports"]]
+    assert {"http": 8080, "grpc": 8001} == {
+        port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]
+    }
+    assert {"http": 8080, "grpc": 8001} == {
+        port["name"]: port["port"] for port in of["Service"]["spec"]["ports"]
+    }
+    assert {"name": "MLPLATFORM_SERVING__GRPC_PORT", "value": "8001"} in pod["containers"][0]["env"]
+    assert ["http", "grpc"] == [
+        port["port"] for rule in of["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]
+    ]

@@ -87,10 +87,11 @@ port names of sidecars.
 {{- end }}
 
 {{/*
-Ingress of clients to the port named http. Input: dict of root and components that come besides.
+Ingress of clients to a port, by its name. Input: dict of root, components that come besides, and
+port (http, if none is given).
 */}}
 {{- define "mlplatform.network.clients" -}}
-- ports: [{port: http}]
+- ports: [{port: {{ .port | default "http" }}}]
   {{- with .root.Values.networkPolicy.clients }}
   from:
     {{- toYaml . | nindent 4 }}

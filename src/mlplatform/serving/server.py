@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from mlplatform.serving.connection import PredictionConfig
@@ -32,6 +33,7 @@ class Server(WatchedServer):
         settings: ServingSettings,
         *,
         stuck_s: float = 0.0,
+        leaving: Sequence[Callable[[], None]] = (),
     ) -> None:
         config = PredictionConfig(
             app,
@@ -48,6 +50,7 @@ class Server(WatchedServer):
         self._handler = handler
         self._linger_s = settings.linger_s
         self._drain_s = settings.drain_s
+        self._leaving = leaving  # what else begins its drain when ours begins
         self._leave_at: float | None = None  # end of the lingering, from the first signal on
         self._left_at: float | None = None  # when the drain began
 
@@ -79,6 +82,8 @@ class Server(WatchedServer):
             _log.info("leaving: no new connections, running requests are finished")
             self.should_exit = True
             self._left_at = time.monotonic()
+            for leave in self._leaving:
+                leave()
         return await super().on_tick(counter)
 
     def remaining_s(self) -> float:

@@ -83,6 +83,13 @@ class ServingSettings(SettingsGroup):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
+    # Off: it takes 16 MiB of memory and a tenth of a second at the start.
+    grpc_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port to listen on for the Open Inference Protocol over gRPC; 0: none.",
+    )
     url: str = Field("http://127.0.0.1:8080", description="Where clients find serving.")
     root_path: str = Field(
         "",

@@ -482,7 +482,7 @@ def free() -> Callable[[], int]:
     return port
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scene() -> Any:
     """The builders above, for test modules (which can't import a conftest)."""
     return sys.modules[__name__]

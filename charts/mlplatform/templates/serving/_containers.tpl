@@ -58,6 +58,9 @@ grace period. Input: dict of root and repository.
         "groups" (list "telemetry" "outbox" "serving" "registry")) | nindent 4 }}
     - {name: MLPLATFORM_SERVING__HOST, value: "0.0.0.0"}
     - {name: MLPLATFORM_SERVING__PORT, value: "8080"}
+    {{- if $root.Values.serving.grpc.enabled }}
+    - {name: MLPLATFORM_SERVING__GRPC_PORT, value: "8001"}
+    {{- end }}
     # Endpoints are taken away at the same time as SIGTERM is sent: go on until nobody sends
     # requests here.
     - {name: MLPLATFORM_SERVING__LINGER_S, value: "{{ int $root.Values.serving.lingerSeconds }}"}
@@ -79,6 +82,9 @@ grace period. Input: dict of root and repository.
     - {name: OPENBLAS_NUM_THREADS, value: "1"}
   ports:
     - {name: http, containerPort: 8080}
+    {{- if $root.Values.serving.grpc.enabled }}
+    - {name: grpc, containerPort: 8001}
+    {{- end }}
   {{- include "mlplatform.container.probes"
       (dict "stuck" $root.Values.settings.serving.stuck_s) | nindent 2 }}
   resources:

@@ -17,16 +17,18 @@ from typing import Protocol
 from mlplatform.contracts.model import Signature
 from mlplatform.errors import UnsupportedMedia
 from mlplatform.serving.dialects.binary_tensors import BinaryAnswer
+from mlplatform.serving.dialects.grpc_inference import GrpcInferenceDialect
 from mlplatform.serving.dialects.inference import InferenceDialect
 from mlplatform.serving.dialects.kserve import KserveDialect
 from mlplatform.serving.dialects.mlflow import MlflowDialect
 from mlplatform.serving.dialects.mlflow_csv import MlflowCsvDialect
-from mlplatform.serving.dialects.names import INFERENCE, KSERVE, MLFLOW, MLFLOW_CSV, ROWS
+from mlplatform.serving.dialects.names import GRPC, INFERENCE, KSERVE, MLFLOW, MLFLOW_CSV, ROWS
 from mlplatform.serving.dialects.rows import RowsDialect
 from mlplatform.serving.dialects.table_body import Forms
 from mlplatform.serving.request import DecodedRequest, Prediction
 
 __all__ = (
+    "GRPC",
     "INFERENCE",
     "KSERVE",
     "MLFLOW",
@@ -57,8 +59,10 @@ class Dialect(Protocol):
 def compile_all(signature: Signature) -> dict[str, Dialect]:
     """Every dialect, for one model."""
     forms = Forms(signature)
+    inference = InferenceDialect(signature)
     return {
-        INFERENCE: InferenceDialect(signature),
+        GRPC: GrpcInferenceDialect(signature, inference),
+        INFERENCE: inference,
         KSERVE: KserveDialect(forms),
         MLFLOW: MlflowDialect(forms),
         MLFLOW_CSV: MlflowCsvDialect(signature),

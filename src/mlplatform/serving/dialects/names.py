@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+GRPC = "grpc"
 INFERENCE = "inference"
 KSERVE = "kserve"
 MLFLOW = "mlflow"
