@@ -19,6 +19,7 @@ from mlplatform.access import Caller, Role
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
+from mlplatform.contracts.request_inputs import RecordedInputs, columns_of
 from mlplatform.dataapi.rows import arrow, csv, ndjson
 from mlplatform.dataapi.rows.labels import LabelCheck, LabelFault
 from mlplatform.dataapi.rows.record import Record
@@ -172,8 +173,8 @@ def _predictions(row: dict[str, Any]) -> Iterator[Any]:
         except InvalidInput:
             yield REFUSED
             continue
-        names = [column.name for column in SIGNATURE.inputs]
-        inputs = dict(zip(names, found.columns, strict=True)) | dict(found.extras)
+        recorded = msgspec.json.decode(found.body, type=RecordedInputs)
+        inputs = columns_of(recorded, found.rows)
         yield _featured(msgspec.json.encode(inputs).decode(), "serving")
 
 
