@@ -156,7 +156,7 @@ def _texts() -> dict[str, str]:
     return {
         name: (ROOT / name).read_text()
         for name in done.stdout.split()
-        if (ROOT / name).is_file() and "migrations/" not in name
+        if (ROOT / name).is_file() and "migrations/" not in name and not name.endswith(".binpb")
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -271,27 +272,29 @@ def test_running_calls_are_finished_at_the_end(
     slow: Callable[..., tuple[Any, int]], scene: Any
 ) -> None:
     """After SIGTERM a call that runs is answered, a new one is not, and the process ends well."""
-    child, number = slow()
+    child, number = slow(SERVING__MAX_BATCH="1")  # eight calls then take more than two seconds
     calls = Calls(number, scene.TOKENS["client"])
-    calls.send("ModelInfer", infer(scene.rows(1)))
-    answers: list[Any] = []
-    thread = threading.Thread(
-        target=lambda: answers.append(calls.send("ModelInfer", infer(scene.rows(1))))
-    )
-    thread.start()
-    scene.until(lambda: _waits(child))
+    codes: list[Any] = []
+    threads = [threading.Thread(target=_ask, args=(calls, scene, codes)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    scene.until(lambda: Code.OK in codes)
 
     code = child.stop()
-    thread.join(20)
+    for thread in threads:
+        thread.join(20)
 
-    assert (0, 1) == (code, len(answers))
+    assert (0, {Code.OK: 8}) == (code, dict(Counter(codes)))
     assert Code.UNAVAILABLE == calls.refused("ModelInfer", infer(scene.rows(1))).code()
     calls.channel.close()
 
 
-def _waits(child: Any) -> bool:
-    text = child.http.get("/metrics").text
-    return 'mlplatform_serving_waiting_requests{pipeline="ward"} 1.0' in text
+def _ask(calls: Calls, scene: Any, codes: list[Any]) -> None:
+    try:
+        calls.send("ModelInfer", infer(scene.rows(1)))
+        codes.append(Code.OK)
+    except grpc.RpcError as error:
+        codes.append(error.code())
 
 
 def test_too_many_waiting_calls_are_refused(
@@ -301,15 +304,7 @@ def test_too_many_waiting_calls_are_refused(
     _, number = slow(SERVING__MAX_WAITING="2")
     calls = Calls(number, scene.TOKENS["client"])
     codes: list[Any] = []
-
-    def ask() -> None:
-        try:
-            calls.send("ModelInfer", infer(scene.rows(1)))
-            codes.append(Code.OK)
-        except grpc.RpcError as error:
-            codes.append(error.code())
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=_ask, args=(calls, scene, codes)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
