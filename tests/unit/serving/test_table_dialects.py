@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -221,6 +222,16 @@ def test_a_bad_body_is_refused_by_name(
 
     assert field == caught.value.field
     assert detail in str(caught.value)
+
+
+def test_a_text_without_an_end_is_refused_at_once() -> None:
+    """Also a megabyte of escaped quotation marks beside a NaN, which takes milliseconds."""
+    body = b'{"inputs":[NaN,"' + b'\\"' * 500_000
+    began = time.process_time()
+
+    with pytest.raises(InvalidInput, match="not JSON"):
+        decode(MLFLOW, body)
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from mlplatform.serving.dialects.table_body import Forms, TableBody
 from mlplatform.serving.request import DecodedRequest, Prediction
 
 _OLDER = re.compile(rb'\s*(?:(\[)|\{\s*"(?:columns|index|data)"\s*:)')
-_TEXT_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*+"|\bNaN\b', re.DOTALL)
+# A text without an end is taken whole: searched again from each of its quotation marks, it would
+# cost the square of its length.
+_TEXT_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|\bNaN\b', re.DOTALL)
 
 
 class MlflowDialect:
