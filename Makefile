@@ -102,7 +102,7 @@ bench: setup ## Measure; never part of `test`
 # an hour; `make bench-serving ROUNDS=1` answers in minutes. More arguments go into ARGS:
 # tests/benchmarks/serving_peers/__main__.py.
 ROUNDS ?= 3
-LOAD_S ?= 2
+LOAD_S ?= 1.5
 .PHONY: bench-serving
 bench-serving: setup ## Measure serving beside its peers; writes docs/reference/serving-benchmark.md
 	@PYTHONPATH=tests/benchmarks $(BIN)/python -m serving_peers \

@@ -38,7 +38,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     """From the command line."""
     parser = argparse.ArgumentParser(prog="serving_peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="per load")
+    parser.add_argument("--seconds", type=float, default=1.5, help="per load")
     parser.add_argument("--servers", nargs="+", metavar="NAME", help="those whose names begin so")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--cells", nargs="+", metavar="ROWSxCONNECTIONS", help="as in 1x64")

@@ -57,11 +57,12 @@ class Dialect:
     path: str
     write: Callable[[Sample], Body]
     read: Callable[[Mapping[str, str], bytes], list[Any]]
-    batches_of_floats: bool = False  # makes sense only for many rows of floats
+    floats_only: bool = False  # for other columns it is the same as another one, or not there
+    least_rows: int = 1
 
     def fits(self, sample: Sample, rows: int) -> bool:
         """Whether it is measured with this model and so many rows."""
-        return not self.batches_of_floats or (sample.floats and rows > 1)
+        return rows >= self.least_rows and (sample.floats or not self.floats_only)
 
     def request(self, sample: Sample) -> bytes:
         """The bytes of one HTTP request."""
@@ -183,8 +184,8 @@ def _binary_outputs(headers: Mapping[str, str], body: bytes) -> list[Any]:
 ROWS = Dialect("rows", "/v1/models/{model}/predict", _rows, _predictions)
 COLUMNS = Dialect("columns", "/v1/models/{model}/predict", _columns, _predictions)
 V2 = Dialect("v2", "/v2/models/{model}/infer", _v2, _outputs)
-V2_COLUMNS = Dialect("v2 per column", "/v2/models/{model}/infer", _v2_columns, _outputs)
-V2_BINARY = Dialect("v2 binary", "/v2/models/{model}/infer", _v2_binary, _binary_outputs, True)
+V2_COLUMNS = Dialect("v2 per column", "/v2/models/{model}/infer", _v2_columns, _outputs, True)
+V2_BINARY = Dialect("v2 binary", "/v2/models/{model}/infer", _v2_binary, _binary_outputs, True, 2)
 V2_CONSTANT = Dialect("v2", "/{rows}", _v2, _outputs)
 V2_TYPED = Dialect("v2", "/v2/models/{model}/infer", _v2_typed, _outputs)
 V1 = Dialect("v1", "/v1/models/{model}:predict", _instances, _predictions)

@@ -150,7 +150,7 @@ _OURS = (bodies.ROWS, bodies.V2, bodies.V2_COLUMNS, bodies.COLUMNS, bodies.V2_BI
 
 SERVERS = (
     Server("mlplatform", "ours", _ours(outbox=True), _OURS),
-    Server("mlplatform, log off", "unlogged", _ours(outbox=False), _OURS),
+    Server("mlplatform, log off", "unlogged", _ours(outbox=False), _OURS[:2]),
     Server("MLServer", "peer", _mlserver("mlserver-stock", {}, {}), _V2, "mlserver-stock"),
     Server("MLServer, tuned", "tuned", _mlserver("mlserver", _TUNED, _ONE_THREAD), _V2, "mlserver"),
     Server("BentoML", "peer", _bentoml, (bodies.PLAIN,), "bentoml"),
