@@ -115,9 +115,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture(scope="module")
-def whole(running: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(started: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the home, without the servers' data, as a stack that was killed leaves it."""
-    home = running.stack.options.home
+    home = started.stack.options.home
     place = tmp_path_factory.mktemp("whole") / "home"
     for name in _files(home):
         if not _theirs(name):
@@ -144,9 +144,9 @@ def _theirs(name: str) -> bool:
     return any(fnmatch(name, line) for line in THEIRS)
 
 
-def test_every_file_has_a_reader(running: Platform) -> None:
+def test_every_file_has_a_reader(started: Platform) -> None:
     """A file that is new in a home stands in the table above, with who reads it."""
-    names = [name for name in _files(running.stack.options.home) if not _theirs(name)]
+    names = [name for name in _files(started.stack.options.home) if not _theirs(name)]
 
     assert [] == [name for name in names if _reader(name) is None]
     assert {"state.json", "lock", "queue.sqlite", "outbox/identity"} <= set(names)
