@@ -53,7 +53,8 @@ FROM ${PYTHON} AS base
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin mlplatform
 ENV PATH=/opt/mlplatform/bin:$PATH HOME=/tmp USER=mlplatform \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
-    ORT_DISABLE_TELEMETRY=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
+    ORT_DISABLE_TELEMETRY=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
+    PYDANTIC_DISABLE_PLUGINS=1
 WORKDIR /tmp
 USER 10001:10001
 ENTRYPOINT ["mlplatform"]

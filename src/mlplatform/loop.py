@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
-
 from mlplatform.errors import Unavailable
+from mlplatform.telemetry import Logger
 from mlplatform.watchdog import turned
 
 T = TypeVar("T")
@@ -68,7 +67,7 @@ def run(
     step: Callable[[], object],
     *,
     stop: threading.Event,
-    log: structlog.typing.FilteringBoundLogger,
+    log: Logger,
     idle_s: float = 0.0,
     backoff: Backoff = Backoff(),
     on_failure: Callable[[Unavailable], None] = lambda _: None,
@@ -90,7 +89,7 @@ def attempt(
     call: Callable[[], T],
     *,
     stop: threading.Event,
-    log: structlog.typing.FilteringBoundLogger,
+    log: Logger,
     backoff: Backoff = Backoff(),
     on_failure: Callable[[Unavailable], None] = lambda _: None,
     on_pause: Callable[[float], object] | None = None,

@@ -36,7 +36,7 @@ from mlplatform.engine.onnx import load as load_onnx
 from mlplatform.features.acceptance import accept
 from mlplatform.features.code import FeatureSet
 from mlplatform.outbox import OutboxStatus, OutboxWriter
-from mlplatform.serving.app import Collaborators, create_app, create_pages
+from mlplatform.serving.app import BehindPredictions, Collaborators, create_app
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import RequestRecorder
@@ -114,7 +114,7 @@ def serve(variant: str, folder: Path, port: int) -> None:
         limits=limits,
     )
     parts = Collaborators(handler=handler)
-    app = create_pages(parts) if variant == FASTAPI else create_app(parts)
+    app = BehindPredictions(parts) if variant == FASTAPI else create_app(parts)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 

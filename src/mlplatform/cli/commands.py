@@ -75,7 +75,7 @@ COMMANDS = (
     ),
     LazyCommand(
         "serve",
-        "standalone",
+        "serve",
         "Serve one model folder, without the rest of the platform. Runs until Ctrl-C.",
     ),
     LazyCommand("backup", "backup", "Snapshots of the registry: create, verify, restore."),

@@ -58,4 +58,9 @@ def component(name: str) -> Any:
 
     An image holds only what its own processes import, e.g. no psycopg beside serving.
     """
-    return import_module(f"mlplatform.{name}.main")
+    return later(f"{name}.main")
+
+
+def later(name: str) -> Any:
+    """A module below `mlplatform`, imported now, and not by every command."""
+    return import_module(f"mlplatform.{name}")

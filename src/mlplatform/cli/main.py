@@ -10,8 +10,7 @@ import typer
 
 from mlplatform import __version__, vendor_telemetry
 from mlplatform.cli.commands import COMMANDS
-from mlplatform.cli.lazy import lazy_app
-from mlplatform.cli.terminal import complain
+from mlplatform.cli.lazy import later, lazy_app
 from mlplatform.errors import PlatformError
 
 app = lazy_app(
@@ -64,7 +63,7 @@ def run() -> None:
     except PlatformError as error:
         if debug:
             raise
-        complain(error)
+        _complain(error)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
         sys.stderr.close()
@@ -72,8 +71,12 @@ def run() -> None:
     except OSError as error:  # of a file that no reader of ours has named
         if debug or not error.filename:
             raise
-        complain(_unnamed(error))
+        _complain(_unnamed(error))
         sys.exit(1)
+
+
+def _complain(error: PlatformError) -> None:
+    later("cli.terminal").complain(error)  # with rich, which a server that starts does not need
 
 
 def _unnamed(error: OSError) -> PlatformError:

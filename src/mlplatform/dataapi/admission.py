@@ -20,7 +20,7 @@ from mlplatform.dataapi.limits import too_large
 from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.errors import InvalidInput, PlatformError, TooLarge, Unauthenticated, UnknownName
 from mlplatform.telemetry import counter, histogram
-from mlplatform.web import docs_page, problem
+from mlplatform.web import docs_page, error_responses
 from mlplatform.web.authorization import authorization
 from mlplatform.web.rate_limit import RateLimit
 
@@ -119,7 +119,7 @@ class _Exchange:
         self._note_unrouted()
 
     async def answer(self, error: PlatformError) -> None:
-        await problem.response(error)(self._scope, self._receive, self._measured)
+        await error_responses.response(error)(self._scope, self._receive, self._measured)
 
     async def _counted(self) -> Message:
         message = await self._receive()

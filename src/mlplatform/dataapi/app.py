@@ -25,9 +25,9 @@ from mlplatform.dataapi.routes import (
     quarantine,
     queue_offsets,
 )
-from mlplatform.web import docs_page, pages, problem
+from mlplatform.web import docs_page, error_responses, pages
 from mlplatform.web.json_body import DISTINCT_KEYS
-from mlplatform.web.parameters import KNOWN
+from mlplatform.web.known_parameters import KNOWN
 
 SUBJECTS = (
     datasets,
@@ -78,7 +78,7 @@ def inside(collaborators: Collaborators) -> FastAPI:
         redoc_url=None,
     )
     app.state.collaborators = collaborators
-    problem.install(app)
+    error_responses.install(app)
     docs_page.install(app)
     for subject in SUBJECTS:
         app.include_router(subject.router, dependencies=[*KNOWN, *DISTINCT_KEYS])

@@ -2,7 +2,8 @@
 
 A request (JSON) comes on stdin, the verdict (JSON) leaves on stdout. `mlplatform.engine.trials` is
 the other end. The process imports what serving would import for this model, then limits itself:
-what counts is what the model adds.
+what counts is what the model adds. What nearly all models need it imports before it reads the
+request, which may not be there yet.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -117,7 +119,10 @@ def _own_stdout() -> TextIO:
 def main() -> None:
     """Answer the one request of this process."""
     with _own_stdout() as answer:
-        request = TrialRequest.model_validate_json(sys.stdin.buffer.read())
+        import_module("mlplatform.engine.onnx")
+        if not (message := sys.stdin.buffer.read()):
+            return  # the parent has ended without one
+        request = TrialRequest.model_validate_json(message)
         answer.write(judge(request).model_dump_json())
         answer.flush()
         # Not the interpreter's orderly end: a model's threads and finalisers could hold it up.

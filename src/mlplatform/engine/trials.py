@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import base64
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Timer
@@ -18,7 +16,7 @@ from threading import Lock, Timer
 from pydantic import ValidationError
 
 from mlplatform.contracts.columns import Columns
-from mlplatform.engine import known_rows
+from mlplatform.engine import known_rows, trial_process
 from mlplatform.engine.apart import EngineApart
 from mlplatform.engine.limits import RAISE_MEMORY, RAISE_TIME, TrialLimits
 from mlplatform.engine.trial_child import (
@@ -27,24 +25,73 @@ from mlplatform.engine.trial_child import (
     TrialVerdict,
     too_much,
 )
+from mlplatform.engine.trial_process import TrialProcess
 from mlplatform.errors import UnfitModel
-from mlplatform.features.child import ENVIRONMENT
-from mlplatform.features.hidden import hide
 
-_ARGV = (sys.executable, "-P", "-m", "mlplatform.engine.trial_child")
-"""A fresh interpreter and no fork: a forked copy of a process with threads may hang on a lock that
-another thread held."""
 _IMPORTS_S = 30.0
 """Time for the interpreter and its libraries on a busy machine."""
 
 
-class Trials:
-    """Runs trials, one child each. Safe to share between threads."""
+class RunningTrial:
+    """A trial whose request was sent. It ends with `padding`, which is to be called once."""
 
-    def __init__(self, limits: TrialLimits, *, trusted: Sequence[str]) -> None:
+    def __init__(
+        self,
+        process: TrialProcess,
+        request: TrialRequest,
+        name: str,
+        ended: Callable[[TrialProcess], bool],
+    ) -> None:
+        """Send the request. `ended` is told of the process's end; whether it was stopped."""
+        self._process, self._request, self._name, self._ended = process, request, name, ended
+        # A little later than the child's own limit, which begins after its imports.
+        self._late = Timer(request.time_s + _IMPORTS_S, process.kill)
+        self._late.start()
+        self._began = time.monotonic()
+        _send(process, request.model_dump_json().encode())
+
+    def padding(self) -> int:
+        """The padding that the model needs. See Trials.run."""
+        verdict = self._verdict()
+        _refuse(verdict, self._name)
+        return verdict.multiple
+
+    def _verdict(self) -> TrialVerdict:
+        process, request, stopped = self._process, self._request, False
+        try:
+            answer = _answer(process)
+        finally:
+            self._late.cancel()
+            process.kill()
+            code = process.wait()
+            stopped = self._ended(process)
+        if stopped:
+            return TrialVerdict(error="its trial was stopped: this process ends")
+        late = time.monotonic() - self._began > request.time_s + _IMPORTS_S
+        if code == -signal.SIGALRM or late:
+            return TrialVerdict(
+                error=f"its load and trial did not end within {request.time_s:g} s", fix=RAISE_TIME
+            )
+        return _parsed(answer, code, request)
+
+
+class Trials:
+    """Runs trials, one child each. Safe to share between threads.
+
+    The first one uses `waiting`, a child of `trial_process.start`, if there is one.
+    """
+
+    def __init__(
+        self,
+        limits: TrialLimits,
+        *,
+        trusted: Sequence[str],
+        waiting: TrialProcess | None = None,
+    ) -> None:
         self._limits = limits
         self._trusted = tuple(trusted)
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._waiting = waiting
+        self._running: set[TrialProcess] = set()
         self._stopped = False
         self._lock = Lock()
 
@@ -62,6 +109,17 @@ class Trials:
         columns to blame are told. Blocks for as long as the trial may take. Raises UnfitModel with
         `name` and the reason: a refused row, damaged files, a limit.
         """
+        return self.begin(folder, features, name=name, known=known).padding()
+
+    def begin(
+        self,
+        folder: Path,
+        features: bytes | None,
+        *,
+        name: str = "",
+        known: Columns | None = None,
+    ) -> RunningTrial:
+        """The same, without waiting for its end."""
         request = TrialRequest(
             folder=folder.absolute(),
             features=None if features is None else base64.b64encode(features).decode(),
@@ -70,9 +128,7 @@ class Trials:
             time_s=self._limits.time_s,
             memory_bytes=self._limits.memory_bytes,
         )
-        verdict = self._verdict(request)
-        _refuse(verdict, name)
-        return verdict.multiple
+        return RunningTrial(self._child(), request, name, self._ended)
 
     def open(self, folder: Path) -> EngineApart:
         """The engine of a model folder, in a child within the same limits.
@@ -85,48 +141,22 @@ class Trials:
         """End all children that run, and start no more: this process is about to end."""
         with self._lock:
             self._stopped = True
-            running = set(self._running)
+            running = {*self._running, *filter(None, [self._waiting])}
         for process in running:
             process.kill()
 
-    def _verdict(self, request: TrialRequest) -> TrialVerdict:
-        process = self._begin()
-        # A little later than the child's own limit, which begins after its imports.
-        late = Timer(request.time_s + _IMPORTS_S, process.kill)
-        late.start()
-        began = time.monotonic()
-        try:
-            answer = _talk(process, request.model_dump_json().encode())
-        finally:
-            late.cancel()
-            process.kill()
-            code = process.wait()
-            with self._lock:
-                self._running.discard(process)
-        if self._stopped:
-            return TrialVerdict(error="its trial was stopped: this process ends")
-        if code == -signal.SIGALRM or time.monotonic() - began > request.time_s + _IMPORTS_S:
-            return TrialVerdict(
-                error=f"its load and trial did not end within {request.time_s:g} s", fix=RAISE_TIME
-            )
-        return _parsed(answer, code, request)
-
-    def _begin(self) -> subprocess.Popen[bytes]:
+    def _child(self) -> TrialProcess:
         with self._lock:
             if self._stopped:
                 raise UnfitModel("no trial begins: this process ends")
-            hide()
-            # A session of its own: an interrupt from the keyboard is for the parent.
-            process = subprocess.Popen(
-                _ARGV,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=ENVIRONMENT,  # features.py runs there: it must find no credentials
-                start_new_session=True,
-            )
+            process, self._waiting = self._waiting or trial_process.start(), None
             self._running.add(process)
             return process
+
+    def _ended(self, process: TrialProcess) -> bool:
+        with self._lock:
+            self._running.discard(process)
+            return self._stopped
 
 
 def _refuse(verdict: TrialVerdict, name: str) -> None:
@@ -135,15 +165,17 @@ def _refuse(verdict: TrialVerdict, name: str) -> None:
         raise UnfitModel(error, field=verdict.field, fix=verdict.fix)
 
 
-def _talk(process: subprocess.Popen[bytes], request: bytes) -> bytes:
-    """Send the request; returns what the child wrote, `VERDICT_BYTES` at most."""
+def _send(process: TrialProcess, request: bytes) -> None:
     assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as pipe:  # its exit code says why it has ended
+        pipe.write(request)
+
+
+def _answer(process: TrialProcess) -> bytes:
+    """What the child wrote, `VERDICT_BYTES` at most."""
     assert process.stdout is not None
-    with process.stdin, process.stdout:
-        with suppress(BrokenPipeError):  # it has ended already; its exit code says why
-            process.stdin.write(request)
-            process.stdin.close()
-        return process.stdout.read(VERDICT_BYTES)
+    with process.stdout as pipe:
+        return pipe.read(VERDICT_BYTES)
 
 
 def _parsed(answer: bytes, code: int, request: TrialRequest) -> TrialVerdict:

@@ -18,16 +18,8 @@ from typing import IO, Any, cast
 
 from mlplatform.errors import InvalidInput, PlatformError, RowRefused
 from mlplatform.features.frames import Frame, read_frame
-from mlplatform.features.hidden import hide
+from mlplatform.features.hidden import ENVIRONMENT, hide
 from mlplatform.unprivileged import command, users
-
-ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "MALLOC_ARENA_MAX": "2",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
-"""All that a child process sees of the environment."""
 
 
 class ChildProcess:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
 
-from fastapi import Depends, FastAPI
+import msgspec
 
-from mlplatform import __version__
-from mlplatform.serving import kserve_routes, mlflow_routes, repository_routes, routes
+from mlplatform.errors import PlatformError
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.prediction_app import Application, PredictionApp
+from mlplatform.serving.prediction_app import (
+    Application,
+    Headers,
+    PredictionApp,
+    Receive,
+    Scope,
+    Send,
+    send_whole,
+)
 from mlplatform.serving.root_path import RootPath
-from mlplatform.web import docs_page, pages, problem
-from mlplatform.web.parameters import KNOWN
-
-_ABOUT = """Answers predictions with the promoted version of each model. A 200 means that the
-request is on disk.
-
-Send a bearer token of the role `predict`. Errors are problem documents (RFC 9457) that name the row
-and column at fault."""
+from mlplatform.web import plain_pages, problem
 
 Background = Callable[[], Awaitable[None]]
 """Work that runs on the event loop until it is cancelled."""
@@ -42,59 +44,82 @@ class Collaborators:
 
 
 def create_app(collaborators: Collaborators) -> Application:
-    """FastAPI for every page, with the prediction routes as plain ASGI before it."""
-    app = PredictionApp(collaborators.handler, create_pages(collaborators))
+    """Plain ASGI for predictions and what is asked every few seconds; FastAPI behind it."""
+    app = PredictionApp(collaborators.handler, BehindPredictions(collaborators))
     return RootPath(app, collaborators.root_path) if collaborators.root_path else app
 
 
-def create_pages(collaborators: Collaborators) -> FastAPI:
-    """The FastAPI part, which also answers predictions when it stands alone."""
-    handler = collaborators.handler
-    app = FastAPI(
-        title="mlplatform serving",
-        version=__version__,
-        description=_ABOUT,
-        lifespan=_lifespan(collaborators),
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.handler = handler
+class BehindPredictions:
+    """The lifespan, the health pages, and every other page by FastAPI.
 
-    async def ready() -> Mapping[str, str]:
-        await handler.ready()
-        return handler.degraded()
+    FastAPI is imported when the first of those is asked for, in a thread: it takes a quarter of a
+    second and 10 MiB, and most serving processes are only ever asked for predictions, health and
+    metrics.
+    """
 
-    problem.install(app)
-    docs_page.install(app)
-    for dialect in (routes, kserve_routes, mlflow_routes):
-        app.include_router(dialect.predictions)
-        app.include_router(dialect.metadata, dependencies=KNOWN)
-    for guarded in (routes.guarded, repository_routes.guarded):
-        app.include_router(guarded, dependencies=[Depends(routes.admitted), *KNOWN])
-    app.include_router(repository_routes.metadata, dependencies=KNOWN)
-    app.include_router(pages.router(ready))
-    return app
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._collaborators = collaborators
+        self._pages: asyncio.Future[Application] | None = None
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] == "http" and scope["method"] == "GET":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            if path in plain_pages.PATHS:
+                await send_whole(send, *await self._page(path))
+                return
+        if self._pages is None:
+            self._pages = asyncio.ensure_future(asyncio.to_thread(self._made))
+        await (await asyncio.shield(self._pages))(scope, receive, send)
 
-def _lifespan(
-    collaborators: Collaborators,
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        collaborators.handler.start()
-        tasks = [asyncio.ensure_future(work()) for work in collaborators.background]
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with _running(self._collaborators):
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _page(self, path: str) -> tuple[int, Headers, bytes]:
+        if path == "/metrics":
+            return _plain(await plain_pages.metrics(), plain_pages.METRICS_TYPE)
+        if path == "/healthz":
+            return _plain(msgspec.json.encode(plain_pages.ALIVE))
         try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            # The farewell reads the outbox, so it comes before the close; whatever it raises, the
-            # outbox is closed.
-            try:
-                if collaborators.farewell is not None:
-                    await collaborators.farewell()
-            finally:
-                await collaborators.handler.close()
+            return _plain(msgspec.json.encode(await plain_pages.readiness(self._ready)))
+        except PlatformError as error:
+            return problem.answer(error)
 
-    return lifespan
+    async def _ready(self) -> Mapping[str, str]:
+        await self._collaborators.handler.ready()
+        return self._collaborators.handler.degraded()
+
+    def _made(self) -> Application:
+        pages: Any = import_module("mlplatform.serving.pages")
+        return cast("Application", pages.create_pages(self._collaborators.handler, self._ready))
+
+
+def _plain(body: bytes, kind: str = "application/json") -> tuple[int, Headers, bytes]:
+    headers = [(b"content-length", str(len(body)).encode()), (b"content-type", kind.encode())]
+    return 200, headers, body
+
+
+@asynccontextmanager
+async def _running(collaborators: Collaborators) -> AsyncIterator[None]:
+    collaborators.handler.start()
+    tasks = [asyncio.ensure_future(work()) for work in collaborators.background]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # The farewell reads the outbox, so it comes before the close; whatever it raises, the
+        # outbox is closed.
+        try:
+            if collaborators.farewell is not None:
+                await collaborators.farewell()
+        finally:
+            await collaborators.handler.close()

@@ -7,9 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from mlplatform.serving import examples
-from mlplatform.serving.dialect_route import route_class
+from mlplatform.serving.dialect_route import respond, route_class
 from mlplatform.serving.dialects import KSERVE
-from mlplatform.serving.prediction_app import respond
 from mlplatform.serving.request import Route
 from mlplatform.serving.routes import Answering
 

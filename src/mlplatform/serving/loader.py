@@ -16,6 +16,7 @@ from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.load import read_signature
 from mlplatform.engine.predictor import read_definition
+from mlplatform.engine.trials import Trials
 from mlplatform.errors import IntegrityFailure, ManifestMismatch
 from mlplatform.features.code import require_digest
 from mlplatform.features.digest import features_digest
@@ -24,6 +25,7 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.opener import Opener
+from mlplatform.serving.proven_folder import ProvenFolder
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
@@ -47,7 +49,8 @@ class Loader:
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
-        self._opener = Opener(trusted=trusted, features_s=features_s, limits=limits)
+        trials = Trials(limits, trusted=trusted)
+        self._opener = Opener(trusted=trusted, features_s=features_s, trials=trials)
 
     def load(self, version: ModelVersion) -> LoadedModel:
         """The version: verified, tried in a child process, then loaded here and warmed up.
@@ -59,7 +62,7 @@ class Loader:
         signature = read_signature(folder).answering(definition.target.dtype)
         _agree(version, signature)
         source = self._features(version, definition)
-        return self._opener.open(version, folder, definition, signature, source)
+        return self._opener.open(ProvenFolder(version, folder, definition, signature, source))
 
     def stop(self) -> None:
         """End the trials that run: this process is about to end, and must not wait for them."""

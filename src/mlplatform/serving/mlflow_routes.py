@@ -8,9 +8,8 @@ from fastapi.responses import PlainTextResponse
 from mlplatform import __version__
 from mlplatform.errors import UnknownName
 from mlplatform.serving import examples
-from mlplatform.serving.dialect_route import route_class
+from mlplatform.serving.dialect_route import respond, route_class
 from mlplatform.serving.dialects import MLFLOW
-from mlplatform.serving.prediction_app import respond
 from mlplatform.serving.request import Route
 from mlplatform.serving.route_table import SINGLE, invocations
 from mlplatform.serving.routes import Answering

@@ -4,54 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from mlplatform.contracts.model import Signature
-from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine import known_rows
-from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.predictor import refuse_other_features
-from mlplatform.engine.trials import Trials
+from mlplatform.engine.trials import RunningTrial, Trials
 from mlplatform.features.code import load as load_features
+from mlplatform.memory import give_back
 from mlplatform.registry import manifest
 from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.proven_folder import ProvenFolder
 from mlplatform.serving.warmup import warm_up
 
 
 class Opener:
     """Blocking; run it in a thread. Safe for several models at once."""
 
-    def __init__(
-        self, *, trusted: Sequence[str], features_s: float | None, limits: TrialLimits
-    ) -> None:
+    def __init__(self, *, trusted: Sequence[str], features_s: float | None, trials: Trials) -> None:
         self._trusted = tuple(trusted)
         self._features_s = features_s
-        self._trials = Trials(limits, trusted=self._trusted)
+        self._trials = trials
 
-    def open(
-        self,
-        version: ModelVersion,
-        folder: Path,
-        definition: PipelineDefinition,
-        signature: Signature,
-        source: bytes | None,
-    ) -> LoadedModel:
+    def open(self, proven: ProvenFolder, trial: RunningTrial | None = None) -> LoadedModel:
         """The model: tried in a child process, then loaded here and warmed up.
 
-        `source` are the bytes of features.py. Raises UnfitModel, IntegrityFailure, InvalidInput.
+        `trial` is its own, where that was begun before. Raises UnfitModel, IntegrityFailure,
+        InvalidInput.
         """
-        name = f"version {version.version} of '{version.pipeline}'"
-        multiple = self._trials.run(folder, source, name=name)
+        multiple = (trial or proven.begin_trial(self._trials)).padding()
+        version, folder, definition = proven.version, proven.folder, proven.definition
         # Code of others ran in the child, and could reach these files.
         manifest.verify(folder, version.manifest_sha256)
-        digest, known = version.features_digest, partial(known_rows.read, folder, definition)
-        limit_s = self._features_s
-        features = load_features(definition, source, digest=digest, limit_s=limit_s, history=known)
-        refuse_other_features(signature, features)
-        engine = load_engine(folder, signature, trusted=self._trusted)
-        return _warm(LoadedModel(version, signature, features, engine), multiple)
+        features = load_features(
+            definition,
+            proven.source,
+            digest=version.features_digest,
+            limit_s=self._features_s,
+            history=partial(known_rows.read, folder, definition),
+        )
+        refuse_other_features(proven.signature, features)
+        engine = load_engine(folder, proven.signature, trusted=self._trusted)
+        return _warm(LoadedModel(version, proven.signature, features, engine), multiple)
 
     def stop(self) -> None:
         """End the trials that run: this process is about to end, and must not wait for them."""
@@ -61,4 +54,5 @@ class Opener:
 def _warm(model: LoadedModel, multiple: int) -> LoadedModel:
     model.multiple = multiple
     warm_up(model)
+    give_back()
     return model

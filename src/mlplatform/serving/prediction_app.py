@@ -12,12 +12,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
-from starlette.responses import Response as HttpResponse
 
 from mlplatform.errors import PlatformError, TooLarge
 from mlplatform.serving import media
 from mlplatform.serving.deadline import HEADER, deadline, timeout_s
-from mlplatform.serving.dialect_route import refusal
 from mlplatform.serving.dialects import UNVERSIONED, refusals
 from mlplatform.serving.encoded_body import encoding, unpacked
 from mlplatform.serving.handler import Handler
@@ -113,7 +111,7 @@ async def predict(
         code, headers, body = failure(handler, error, route.dialect, scope["path"])
     if _CLOSE not in headers:
         headers += closing
-    await _send(send, code, headers, body)
+    await send_whole(send, code, headers, body)
     return code
 
 
@@ -161,8 +159,9 @@ async def _answer(handler: Handler, route: Route, scope: Scope, receive: Receive
 
 def _problem(error: Exception, dialect: str) -> tuple[Headers, bytes]:
     if isinstance(error, PlatformError):
-        response = refusal(error, dialect)
-        return response.raw_headers, bytes(response.body)
+        members = refusals.members(dialect, problem.status(error), str(error))
+        _, headers, content = problem.answer(error, members)
+        return headers, content
     more = refusals.members(dialect, 500, _UNEXPECTED["title"])
     body = msgspec.json.encode(_UNEXPECTED | more)
     kind = _TYPE if more else (b"content-type", problem.MEDIA_TYPE.encode())
@@ -202,23 +201,7 @@ def _length(body: bytes) -> tuple[bytes, bytes]:
     return b"content-length", str(len(body)).encode()
 
 
-async def _send(send: Send, code: int, headers: Headers, body: bytes) -> None:
+async def send_whole(send: Send, code: int, headers: Headers, body: bytes) -> None:
+    """A response in one piece."""
     await send({"type": "http.response.start", "status": code, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def respond(handler: Handler, route: Route, scope: Scope, receive: Receive) -> HttpResponse:
-    """The same as a response object, for routes of FastAPI."""
-    started: Message = {}
-    parts: list[bytes] = []
-
-    async def collect(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            started.update(message)
-        else:
-            parts.append(message["body"])
-
-    code = await predict(handler, route, scope, receive, collect)
-    response = HttpResponse(b"".join(parts), status_code=code)
-    response.raw_headers = started.get("headers", [])
-    return response

@@ -13,11 +13,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from mlplatform import __version__
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.serving import examples
-from mlplatform.serving.dialect_route import route_class
+from mlplatform.serving.dialect_route import respond, route_class
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.metadata import ModelMetadata
-from mlplatform.serving.prediction_app import respond
 from mlplatform.serving.request import Route
 from mlplatform.web.authorization import authorization
 

@@ -8,25 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, Request
-from fastapi.dependencies.models import Dependant
-
 from mlplatform.errors import InvalidInput
-
-
-async def _known(request: Request) -> None:  # async: a plain one would run in a thread
-    if request.scope["query_string"]:
-        refuse_others(request.scope["query_string"], _declared(request.scope["route"].dependant))
-
-
-def _declared(dependant: Dependant) -> set[str]:
-    own = {parameter.alias for parameter in dependant.query_params}
-    return own.union(*map(_declared, dependant.dependencies))
-
-
-KNOWN = [Depends(_known)]
-"""For routers: their routes take the query parameters that they declare, each once, and no other.
-"""
 
 
 def refuse_others(query: bytes, known: set[str]) -> None:

@@ -2,22 +2,18 @@
 
 Each problem carries `type` (urn:mlplatform:<class>), `title`, `status`, `detail`, `field`, `fix`,
 and `retry_after_s` where another try makes sense (also as the Retry-After header, whole seconds).
+No web framework is needed here: `mlplatform.web.error_responses` has the part for FastAPI.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
-from starlette.exceptions import HTTPException
 
 from mlplatform import errors
-from mlplatform.telemetry import logger
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:mlplatform:"
@@ -43,7 +39,6 @@ _CLASSES: dict[str, type[errors.PlatformError]] = {
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
 }
-_log = logger("web")
 
 
 def status(error: errors.PlatformError) -> int:
@@ -67,47 +62,44 @@ def document(error: errors.PlatformError) -> dict[str, Any]:
     return body
 
 
-def response(error: errors.PlatformError, more: Mapping[str, Any] | None = None) -> Response:
+class WholeResponse(NamedTuple):
+    """A whole response, its headers as ASGI has them."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def answer(error: errors.PlatformError, more: Mapping[str, Any] | None = None) -> WholeResponse:
     """The HTTP response of an error.
 
     `more` are members that some clients look for, in a body that calls itself plain JSON: they read
     no other.
     """
-    body, headers = document(error) | dict(more or {}), {}
+    body, headers = document(error) | dict(more or {}), []
     if "retry_after_s" in body:
-        headers["Retry-After"] = str(max(1, math.ceil(body["retry_after_s"])))
+        wait_s = max(1, math.ceil(body["retry_after_s"]))
+        headers.append((b"retry-after", str(wait_s).encode()))
     if body["status"] == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers.append((b"www-authenticate", b"Bearer"))
     if body["status"] == 500:  # as of unexpected errors: see there
-        headers["Connection"] = "close"
-    return Response(
-        msgspec.json.encode(body),
-        status_code=body["status"],
-        headers=headers,
-        media_type="application/json" if more else MEDIA_TYPE,
-    )
+        headers.append((b"connection", b"close"))
+    return written(body, headers, media_type="application/json" if more else MEDIA_TYPE)
 
 
-def invalid(error: RequestValidationError) -> errors.InvalidInput:
-    """Ours for what FastAPI finds wrong with parameters or body: the first of it."""
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        cause = first.get("ctx", {}).get("error", first["msg"])
-        return errors.InvalidInput(
-            f"not JSON: {cause} at character {first['loc'][-1]}", field="body"
-        )
-    where = ".".join(
-        str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
-    )
-    return errors.InvalidInput(first["msg"], field=where or "body")
-
-
-def install(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem document."""
-    app.add_exception_handler(errors.PlatformError, _platform)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+def written(
+    body: Mapping[str, Any],
+    headers: list[tuple[bytes, bytes]],
+    *,
+    media_type: str = MEDIA_TYPE,
+) -> WholeResponse:
+    """The response of a document that has a `status`."""
+    content = msgspec.json.encode(body)
+    headers += [
+        (b"content-length", str(len(content)).encode()),
+        (b"content-type", media_type.encode()),
+    ]
+    return WholeResponse(body["status"], headers, content)
 
 
 def restore(body: Any, code: int) -> errors.PlatformError:
@@ -127,50 +119,4 @@ def restore(body: Any, code: int) -> errors.PlatformError:
         field=str(body.get("field", "")),
         fix=str(body.get("fix", "")),
         **extra,
-    )
-
-
-async def _platform(_: Request, error: Exception) -> Response:
-    assert isinstance(error, errors.PlatformError)
-    if status(error) >= 500 and not hasattr(error, "retry_after_s"):
-        _log.error("request failed", error=str(error), kind=type(error).__name__)
-    return response(error)
-
-
-async def _validation(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return response(invalid(error))
-
-
-async def _http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    body = {
-        "type": "about:blank",
-        "title": str(error.detail),
-        "status": error.status_code,
-        "detail": str(error.detail),
-    }
-    return Response(
-        msgspec.json.encode(body),
-        status_code=error.status_code,
-        headers=dict(error.headers or {}),
-        media_type=MEDIA_TYPE,
-    )
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    _log.error("request failed with an unexpected error", path=request.url.path, exc_info=error)
-    body = {
-        "type": "about:blank",
-        "title": "Unexpected error",
-        "status": 500,
-        "detail": type(error).__name__,
-    }
-    # The body may not be read to its end, so that no other request can follow. Told so, the client
-    # does not find the connection reset in the middle of its next one.
-    return Response(
-        msgspec.json.encode(body),
-        status_code=500,
-        headers={"Connection": "close"},
-        media_type=MEDIA_TYPE,
     )

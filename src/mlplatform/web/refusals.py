@@ -29,23 +29,24 @@ class Ending:
 
 def whole(error: PlatformError) -> bytes:
     """The whole HTTP response of an error, for where no application can send it."""
-    response = problem.response(error)
-    response.headers["connection"] = "close"
-    return (
-        STATUS_LINE[response.status_code]
-        + b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
-        + b"\r\n"
-        + bytes(response.body)
-    )
+    code, headers, body = problem.answer(error)
+    lines = (b"%s: %s\r\n" % header for header in _closing(headers))
+    return STATUS_LINE[code] + b"".join(lines) + b"\r\n" + body
 
 
 async def full(scope: Scope, receive: Receive, send: Send) -> None:
     """The application in place of ours when there are too many connections."""
-    response = problem.response(
+    del scope, receive
+    code, headers, body = problem.answer(
         Unavailable(
             "there are too many connections, in all or from your address",
             retry_after_s=_RETRY_AFTER_S,
         )
     )
-    response.headers["connection"] = "close"
-    await response(scope, receive, send)
+    await send({"type": "http.response.start", "status": code, "headers": _closing(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _closing(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    closing = (b"connection", b"close")
+    return headers if closing in headers else [*headers, closing]

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from mlplatform.errors import HeadTooLarge, PlatformError, TooSlow
 from mlplatform.loop import jittered
 from mlplatform.telemetry import logger
-from mlplatform.web import pages
+from mlplatform.web import plain_pages
 from mlplatform.web.forms import as_get, until_close
 from mlplatform.web.places import Places, room_for
 from mlplatform.web.refusals import Ending, full, whole
@@ -81,11 +81,12 @@ class Connection(HttpToolsProtocol):
 
     When the head is there, the client gets a 408 first. A timer runs only while something is
     awaited: a request in one piece, as nearly all are, sets none. A connection that finds no place
-    (see Places) has little time, and its requests get 503; the pages of `mlplatform.web.pages` are
-    answered all the same, or overload would restart the process. A head above MAX_HEAD_BYTES gets
-    431. Upgrades are ignored, as HTTP allows: Java's client offers HTTP/2 with every first request.
-    A connection that is older than `max_age_s`, varied, is closed after the last answer that is due
-    on it: a client that keeps one for ever would never reach a server that was added.
+    (see Places) has little time, and its requests get 503; the pages of
+    `mlplatform.web.plain_pages` are answered all the same, or overload would restart the process. A
+    head above MAX_HEAD_BYTES gets 431. Upgrades are ignored, as HTTP allows: Java's client offers
+    HTTP/2 with every first request. A connection that is older than `max_age_s`, varied, is closed
+    after the last answer that is due on it: a client that keeps one for ever would never reach a
+    server that was added.
     """
 
     config: Config
@@ -199,7 +200,7 @@ class Connection(HttpToolsProtocol):
     def _application(self) -> Callable[..., Any]:
         # Tried again with every request: there may be room by now.
         self._placed = self._placed or self.config.places.take(self._address)
-        page = self._placed or self.url.split(b"?")[0].decode("latin-1") in pages.PATHS
+        page = self._placed or self.url.split(b"?")[0].decode("latin-1") in plain_pages.PATHS
         app = self.config.loaded_app if page else full
         if self.parser.get_method() == b"HEAD":
             app = partial(as_get, app)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {
+import pytest
+
+TRAINING = {
     "mlflow",
     "pandas",
     "sklearn",
@@ -17,22 +19,42 @@ HEAVY = {
     "matplotlib",
     "scipy",
 }
+PAGES = {"fastapi", "opentelemetry", "jinja2"}
+TERMINAL = {"rich", "pygments"}
+GIT = {"dulwich"}
+SERVER = {"uvicorn", "uvloop", "msgspec", "starlette"}
 PROBE = """
 import sys
-import mlplatform.serving.main, mlplatform.engine.onnx, mlplatform.features.code
-print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
+import {modules}
+print(" ".join(sorted({{name.split(".")[0] for name in sys.modules}})))
 """
+POD = "mlplatform.cli.main, mlplatform.serving.main, mlplatform.engine.onnx"
+FOLDER = (
+    "mlplatform.cli.main, mlplatform.cli.serve, mlplatform.cli.process, "
+    "mlplatform.serving.own_folder, mlplatform.serving.standalone, mlplatform.engine.onnx"
+)
+TRIED = "mlplatform.cli.process, mlplatform.serving.own_folder"
+CHILD = "mlplatform.engine.trial_child, mlplatform.engine.onnx"
 
 
-def test_the_onnx_path_carries_no_training_weight() -> None:
-    """Serving a compiled model imports no MLflow, pandas, scikit-learn, Arrow or database code."""
-    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+def _loaded(modules: str) -> set[str]:
+    """The packages that a new process has loaded after these imports."""
+    code = PROBE.format(modules=modules)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
-    assert set() == HEAVY & set(done.stdout.split())
+
+@pytest.mark.parametrize("modules", [POD, FOLDER, CHILD], ids=["pod", "folder", "child"])
+def test_the_onnx_path_carries_only_what_it_serves_with(modules: str) -> None:
+    """No training or database code; nor FastAPI, rich and git, which take half of a start."""
+    assert set() == (TRAINING | PAGES | TERMINAL | GIT) & _loaded(modules)
 
 
-def test_git_is_loaded_only_when_code_is_fetched() -> None:
-    """Its library would be a tenth of a serving process's memory."""
-    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+def test_a_folder_is_tried_before_the_server_is_imported() -> None:
+    """The trial goes on while the rest of serving is imported."""
+    assert set() == SERVER & _loaded(TRIED)
 
-    assert "dulwich" not in done.stdout.split()
+
+def test_the_process_of_a_trial_is_started_before_any_import() -> None:
+    """Its own imports and those of the server take as long, side by side."""
+    assert set() == {"numpy", "pydantic", "yaml"} & _loaded("mlplatform.engine.trial_process")

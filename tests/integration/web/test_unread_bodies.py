@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from sockets import Counting, connect, rest, serving
 
 from mlplatform import errors
-from mlplatform.web import problem
+from mlplatform.web import error_responses
 
 PIECE = b"x" * 65536
 PIECES = 200
@@ -26,7 +26,7 @@ KINDS = [
 def failing(kind: type[Exception], after: int) -> FastAPI:
     """An application that fails after it has read so many pieces of a body."""
     app = FastAPI()
-    problem.install(app)
+    error_responses.install(app)
 
     @app.post("/count")
     async def count(request: Request) -> None:

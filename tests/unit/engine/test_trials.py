@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.model import Signature
+from mlplatform.engine import trial_process
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.skops import frame, load
 from mlplatform.engine.skops_file import build
@@ -53,6 +54,33 @@ def _fitted(columns: ColumnTransformer) -> bytes:
 def test_a_sound_model_passes_and_its_padding_is_known(tmp_path: Path) -> None:
     """Rows that are alike alone and in batches need the least padding."""
     assert 2 == _run(tmp_path, hostile_models.identity(), "onnx")
+
+
+def test_a_child_that_waits_is_taken_for_the_first_trial_only(tmp_path: Path) -> None:
+    """It imports before there is a request; a second trial gets a process of its own."""
+    hostile_models.store(tmp_path, hostile_models.identity(), TOYS, "onnx")
+    waiting = trial_process.start()
+    trials = Trials(TrialLimits(60.0, MEMORY), trusted=(), waiting=waiting)
+
+    assert 2 == trials.run(tmp_path, None)
+    assert waiting.returncode is not None
+    assert 2 == trials.run(tmp_path, None)
+
+
+def test_a_child_that_waits_ends_with_its_parent() -> None:
+    """Nothing is left of a command that ends before it has a request."""
+    with trial_process.start() as waiting:
+        waiting.communicate(timeout=60.0)
+
+    assert 0 == waiting.returncode
+
+
+def test_a_stop_ends_a_child_that_waits() -> None:
+    """So that a process which ends leaves none behind."""
+    with trial_process.start() as waiting:
+        Trials(TrialLimits(60.0, MEMORY), trusted=(), waiting=waiting).stop()
+
+    assert -9 == waiting.returncode
 
 
 def test_a_load_that_never_ends_is_ended(tmp_path: Path) -> None:

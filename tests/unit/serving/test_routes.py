@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from mlplatform.access import AccessList
 from mlplatform.outbox import OutboxWriter
-from mlplatform.serving.app import Collaborators, create_app, create_pages
+from mlplatform.serving.app import BehindPredictions, Collaborators, create_app
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.meters import Meters
+from mlplatform.serving.pages import create_pages
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
@@ -65,7 +66,7 @@ def test_the_documented_routes_answer_as_the_prediction_app_does(
     async def run() -> list[httpx.Response]:
         handler.start()
         found = []
-        for app in (create_app(parts), create_pages(parts)):
+        for app in (create_app(parts), BehindPredictions(parts)):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
                 found.append(await client.post(path, json=body))
@@ -76,6 +77,33 @@ def test_the_documented_routes_answer_as_the_prediction_app_does(
     assert code == first.status_code
     assert (first.status_code, first.content) == (second.status_code, second.content)
     assert first.headers == second.headers
+
+
+@pytest.mark.parametrize("draining", [False, True])
+def test_the_health_pages_are_the_same_without_fastapi(handler: Handler, draining: bool) -> None:
+    """Code, headers and bytes of /healthz and /readyz; /metrics differs from call to call."""
+    parts = Collaborators(handler=handler)
+
+    async def degraded() -> Mapping[str, str]:
+        await handler.ready()
+        return handler.degraded()
+
+    async def run() -> list[httpx.Response]:
+        handler.start()
+        handler.draining = draining
+        found = []
+        for app in (create_app(parts), create_pages(handler, degraded)):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+                found += [await client.get(path) for path in ("/healthz", "/readyz", "/metrics")]
+        await handler.close()
+        return found
+
+    found = asyncio.run(run())
+    shown = [(one.status_code, one.headers.items(), one.content) for one in found]
+    assert shown[:2] == shown[3:5]
+    assert found[2].headers["content-type"] == found[5].headers["content-type"]
+    assert [200, 503 if draining else 200, 200] == [one.status_code for one in found[:3]]
 
 
 def test_pages_show_the_model_and_the_outbox(handler: Handler) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
-from mlplatform.web import problem
+from mlplatform.web import error_responses
 from mlplatform.web.json_body import DISTINCT_KEYS
 
 
@@ -28,7 +28,7 @@ Send = Callable[[str, str], httpx.Response]
 def send() -> Send:
     """Sends a body to a server with a route for a record, and one that reads its body itself."""
     app = FastAPI(dependencies=DISTINCT_KEYS)
-    problem.install(app)
+    error_responses.install(app)
 
     @app.post("/record")
     def record(body: Bounds) -> int:

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from mlplatform import errors
-from mlplatform.web import problem
+from mlplatform.web import error_responses, problem
 
 KINDS = [
     kind
@@ -22,7 +22,8 @@ KINDS = [
 def test_every_error_survives_the_wire(kind: type[errors.PlatformError]) -> None:
     """Class, message, field and fix are the same on the client's side."""
     sent = kind("went wrong", field="column", fix="mend it")
-    back = problem.restore(json.loads(bytes(problem.response(sent).body)), problem.status(sent))
+    body = json.loads(bytes(error_responses.response(sent).body))
+    back = problem.restore(body, problem.status(sent))
 
     assert (type(back), back.message, back.field, back.fix) == (
         kind,
@@ -34,7 +35,7 @@ def test_every_error_survives_the_wire(kind: type[errors.PlatformError]) -> None
 
 def test_try_later_says_when() -> None:
     """A refusal for now carries Retry-After in whole seconds, at least one."""
-    answer = problem.response(errors.StandbyLagging("behind", retry_after_s=0.2))
+    answer = error_responses.response(errors.StandbyLagging("behind", retry_after_s=0.2))
 
     assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
 
@@ -48,7 +49,7 @@ def test_foreign_answers_become_errors_too() -> None:
 def test_an_unexpected_error_closes_the_connection() -> None:
     """A client is told that its kept connection ends, and why."""
     app = FastAPI()
-    problem.install(app)
+    error_responses.install(app)
     request = Request({"type": "http", "method": "GET", "path": "/broken", "headers": []})
     handler = app.exception_handlers[Exception]
     answer = asyncio.run(handler(request, KeyError("zone")))

@@ -25,7 +25,7 @@ from mlplatform.dataapi.rights import Right
 from mlplatform.dataapi.routes.calling import caller_of, collaborators_of
 from mlplatform.database.ledger import Entry
 from mlplatform.errors import InvalidInput, PlatformError
-from mlplatform.web import problem
+from mlplatform.web import error_responses
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -123,7 +123,7 @@ def _needed(path: str, endpoint: Callable[..., Any]) -> Needed:
 def _plain(error: Exception) -> Exception:
     """Ours for those of FastAPI, which makes a 400 of whatever is raised while it reads a body."""
     if isinstance(error, RequestValidationError):
-        return problem.invalid(error)
+        return error_responses.invalid(error)
     cause = error.__cause__
     if not isinstance(error, HTTPException) or not isinstance(cause, Exception):
         return error

@@ -1,0 +1,84 @@
+"""Serve one model folder.
+
+The libraries of a server take most of its start, and the trial of its model needs many of them too,
+in a process of its own. So this module imports nothing of that: `serve` decides what comes first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlplatform.cli.lazy import later
+from mlplatform.engine import trial_process
+from mlplatform.errors import Refused, SettingsError
+
+Folder = Annotated[Path, typer.Argument(help="Model folder.", show_default=False)]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Outbox = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that keeps every answered request; empty: FOLDER.outbox beside it.",
+        show_default=False,
+    ),
+]
+NoOutbox = Annotated[bool, typer.Option("--no-outbox", help="Keep no request.")]
+Tokens = Annotated[
+    Path | None,
+    typer.Option(
+        help="Token file; empty: everybody who reaches the port is answered.", show_default=False
+    ),
+]
+ManifestDigest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256",
+        help="Serve only a folder whose manifest.json has this digest.",
+        show_default=False,
+    ),
+]
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    folder: Folder,
+    *,
+    port: Port = 8080,
+    host: Host = "127.0.0.1",
+    outbox: Outbox = None,
+    no_outbox: NoOutbox = False,
+    tokens: Tokens = None,
+    manifest: ManifestDigest = None,
+) -> None:
+    """Serve one model folder, without the rest of the platform. Runs until Ctrl-C."""
+    if outbox is not None and no_outbox:
+        raise SettingsError("give either --outbox or --no-outbox", field="--no-outbox")
+    if tokens is None and host not in _LOOPBACK:
+        raise Refused(
+            f"{host} can be reached from other machines, and no token would be asked for",
+            field="--tokens",
+            fix="make a token file with `mlplatform tokens new`",
+        )
+    kept = None if no_outbox else outbox or folder.with_name(f"{folder.name}.outbox")
+    # First of all that takes time: it imports in a process of its own what this one does too.
+    waiting = trial_process.start()
+    loaded = _configured(later("cli.process").begin("serving"), host, port, kept, tokens)
+    # Its trial goes on while the rest of serving is imported.
+    tried = later("serving.own_folder").begin(
+        folder, loaded.registry, manifest_sha256=manifest, waiting=waiting
+    )
+    later("serving.standalone").run(loaded, tried)
+
+
+def _configured(loaded: Any, host: str, port: int, outbox: Path | None, tokens: Path | None) -> Any:
+    """The settings of the environment, and what the command line says."""
+    serving = loaded.serving.model_copy(update={"host": host, "port": port})
+    access = loaded.access.model_copy(update={"tokens_file": tokens})
+    kept = loaded.outbox.model_copy(update={"folder": outbox})
+    return loaded.model_copy(update={"serving": serving, "access": access, "outbox": kept})
