@@ -10,8 +10,6 @@ the same requests both ways and compares the bytes.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,17 +17,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mlplatform.errors import PlatformError
 from mlplatform.serving import media
-from mlplatform.serving.deadline import HEADER, deadline, timeout_s
+from mlplatform.serving.deadline import HEADER, timeout_s
+from mlplatform.serving.exchange import Exchange
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.known_head import KnownHead, cut
-from mlplatform.serving.prediction_app import (
-    GONE,
-    Headers,
-    Scope,
-    answered,
-    failure,
-    plain,
-)
+from mlplatform.serving.prediction_app import Headers, Scope, plain
 from mlplatform.serving.route_table import RouteTable
 from mlplatform.web.authorization import authorization
 from mlplatform.web.server import Config, Connection
@@ -135,33 +127,16 @@ class PredictionConnection(Connection):
 
     def _answer(self, known: KnownHead, body: bytes) -> None:
         self._busy = True
-        task = self.loop.create_task(self._exchange(known, body))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+        path = self.cycle.scope["path"]
+        Exchange(self.config.handler, known, path, self._reply).begin(body)
 
-    async def _exchange(self, known: KnownHead, body: bytes) -> None:
-        handler, started, code = self.config.handler, time.perf_counter(), GONE
-        try:
-            response = await handler.answer(
-                known.route, known.caller, body, deadline(known.timeout_s)
-            )
-            code, headers, content = answered(response, known.route.dialect)
-        except asyncio.CancelledError:
-            self._last = True
-            raise
-        except Exception as error:  # noqa: BLE001  (a bug becomes a 500, and the process goes on)
-            path, dialect = self.cycle.scope["path"], known.route.dialect
-            code, headers, content = failure(handler, error, dialect, path)
-        finally:
-            handler.count(known.route.pipeline, code, time.perf_counter() - started)
-            if code != GONE:
-                self._write(code, headers, content)
-            self._done()
+    def _reply(self, code: int, headers: Headers, body: bytes) -> None:
+        """The response in one piece, as uvicorn writes it in two."""
+        if not self.transport.is_closing():
+            self._write(code, headers, body)
+        self._done()
 
     def _write(self, code: int, headers: Headers, body: bytes) -> None:
-        """The response in one piece, as uvicorn writes it in two."""
-        if self.transport.is_closing():
-            return
         parts = [STATUS_LINE[code]]
         for name, value in (*self.server_state.default_headers, *headers):
             parts += (name.lower(), b": ", value, b"\r\n")

@@ -15,14 +15,14 @@ from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
-from mlplatform.serving.deadline import expire
+from mlplatform.serving.accepted import Accepted
 from mlplatform.serving.dialects import decode
 from mlplatform.serving.metadata import ModelMetadata, ModelState, describe, state
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.model_watch import ModelWatch
 from mlplatform.serving.recorder import too_large
 from mlplatform.serving.recording import Recording
-from mlplatform.serving.request import DecodedRequest, PendingRequest, Response, Route
+from mlplatform.serving.request import DecodedRequest, Outcome, PendingRequest, Response, Route
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
@@ -95,29 +95,36 @@ class Handler:
         `deadline`: see `mlplatform.serving.deadline`. Raises InvalidInput (the body), TooLarge,
         UnknownName (the version), Overloaded, Unavailable, DeadlinePassed.
         """
+        accepted = self.accept(route, caller, body, done := _future())
+        try:
+            accepted.submit(deadline)
+            await done
+        finally:
+            accepted.end()
+        return accepted.response()
+
+    def accept(self, route: Route, caller: Caller, body: bytes, done: Outcome) -> Accepted:
+        """The request of an admitted caller, decoded. Raises as `answer` does."""
         if self._rate is not None:
             self._rate.take(caller.name)
         slot = self._slots.find(route.pipeline)
         batcher = slot.choose(route.version)
         self._refuse_overload(slot)
         model = batcher.model
-        dialect = model.dialects[route.dialect]
-        request = decode(dialect, body, route.json_bytes)
+        request = decode(model.dialects[route.dialect], body, route.json_bytes)
         if len(body) * 2 >= self._recorder.max_record_bytes or request.rows > self._limits.max_rows:
             request = self._refuse_large(request, model)
-        pending = self._pending(route, caller, request, model)
-        timer = None if deadline is None else expire(pending, deadline)
-        slot.waiting.add(pending.request_id)
-        try:
-            batcher.submit(pending)
-            await pending.done
-        finally:
-            slot.waiting.discard(pending.request_id)
-            if timer is not None:
-                timer.cancel()
-        slot.meters.predicted(model.version, request.rows)
-        encoded = dialect.encode(pending.prediction())
-        return Response.of(encoded, pending.request_id, model.version)
+        pending = PendingRequest(
+            request,
+            request_id=self._new_id(),
+            pipeline=route.pipeline,
+            version=model.version,
+            caller=caller.name,
+            dialect=route.dialect,
+            received_us=self._now_us(),
+            done=done,
+        )
+        return Accepted(slot, batcher, pending)
 
     def failed(self, error: Exception, path: str) -> int:
         """The status of a request that failed; what is not the client's fault goes to the log."""
@@ -190,20 +197,6 @@ class Handler:
                 f"{len(slot.waiting)} requests are already waiting for model '{slot.pipeline}'"
             )
 
-    def _pending(
-        self, route: Route, caller: Caller, request: DecodedRequest, model: LoadedModel
-    ) -> PendingRequest:
-        return PendingRequest(
-            request,
-            request_id=self._new_id(),
-            pipeline=route.pipeline,
-            version=model.version,
-            caller=caller.name,
-            dialect=route.dialect,
-            received_us=self._now_us(),
-            done=asyncio.get_running_loop().create_future(),
-        )
-
     def _refuse_large(self, request: DecodedRequest, model: LoadedModel) -> DecodedRequest:
         """Refuse before the model is called what is known to be too large.
 
@@ -220,3 +213,7 @@ class Handler:
         if least > self._recorder.max_record_bytes:
             raise too_large(least, self._recorder.max_record_bytes)
         return shorter
+
+
+def _future() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()

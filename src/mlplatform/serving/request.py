@@ -5,10 +5,9 @@ Nothing here knows a transport. HTTP uses these records today; another transport
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 from numpy.typing import NDArray
@@ -100,6 +99,22 @@ Outputs = Mapping[str, Sequence[Any]]
 """Output name -> one item per row: a class or number, or a list of probabilities."""
 
 
+class Outcome(Protocol):
+    """What is waited for: an asyncio.Future, or whatever else wants to know. Used on the loop."""
+
+    def done(self) -> bool:
+        """Whether it is known, or nobody waits any more."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """The request is stored."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """The client gets this error."""
+        ...
+
+
 class PendingRequest:
     """One accepted request on its way through model and outbox.
 
@@ -131,7 +146,7 @@ class PendingRequest:
         caller: str,
         dialect: str,
         received_us: int,
-        done: asyncio.Future[None],
+        done: Outcome,
     ) -> None:
         self.request = request
         self.request_id = request_id
