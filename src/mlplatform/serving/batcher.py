@@ -1,9 +1,10 @@
 """Join concurrent requests into one call of the model, without making any request wait for others.
 
 There is no window. What has arrived in one turn of the event loop is answered by one call at the
-start of the next turn. When the last turn brought at most one request, the next request is answered
-at once, and whatever else arrives in that same turn shares the call after it. A call that is
-expected to be slow runs in the model's one thread while the loop goes on collecting.
+start of the next turn, unless `gathering` sees others come. When the last turn brought at most one
+request, the next request is answered at once, and whatever else arrives in that same turn shares
+the call after it. A call that is expected to be slow runs in the model's one thread while the loop
+goes on collecting.
 
 Nothing of one request can reach another: rows are joined and cut by position, and when a joined
 call fails, each request is tried alone, so that only the one to blame fails.
@@ -18,6 +19,7 @@ from concurrent.futures import Executor
 
 from mlplatform.errors import FeaturesOverrun, InvalidInput, PlatformError
 from mlplatform.serving.fair_queue import FairQueue
+from mlplatform.serving.gathering import Gathering
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import SLOW_S, LoadedModel
 from mlplatform.serving.request import PendingRequest
@@ -31,8 +33,8 @@ Deliver = Callable[[Sequence[PendingRequest]], None]
 class Batcher:
     """The queue of one loaded model.
 
-    `deliver` gets every request whose `outputs` are set, in order of arrival. All methods run on
-    the event loop, so the flags need no lock. They decide when a request that arrives is answered:
+    `deliver` gets every request whose `outputs` are set, in order of arrival; `commit_s` says how
+    long that takes. All methods run on the event loop, so the flags need no lock. They decide when a request that arrives is answered:
 
         _busy  _scheduled  _idle   the request
         yes    any         any     waits until the call in the thread has ended; `_flush` follows
@@ -44,7 +46,7 @@ class Batcher:
 
     `_busy` is set by `_flush` when it hands a slow call to the thread. `_scheduled` is set by
     `submit` and `_flush`, and taken back by `_turn`. `_idle` is what `_turn` counted: at most one
-    arrival since the turn before it.
+    arrival since the turn before it, and in the batches before that.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Batcher:
         meters: Meters,
         max_requests: int,
         max_rows: int,
+        commit_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.model = model
+        self._gathering = Gathering(commit_s)
         self._deliver = deliver
         self._executor = executor
         self._meters = meters
@@ -97,7 +101,7 @@ class Batcher:
         # Scheduled also when this request is answered at once: the turn counts who came along, and
         # answers them.
         self._schedule()
-        if self._idle:
+        if self._idle and self._gathering.alone:
             self._flush()
 
     def _schedule(self) -> None:
@@ -108,6 +112,9 @@ class Batcher:
 
     def _turn(self) -> None:
         self._scheduled = False
+        if not self._busy and self._gathering.worth(len(self._queue)):
+            self._schedule()
+            return
         self._idle = self._arrived <= 1
         self._arrived = 0
         if not self._busy:
@@ -168,6 +175,7 @@ class Batcher:
         self, batch: list[PendingRequest], failed: dict[int, Exception], seconds: float
     ) -> None:
         self._meters.called(len(batch), seconds)
+        self._gathering.closed(len(batch))
         answered: Sequence[PendingRequest] = batch  # nearly always: then nothing is copied
         if failed:
             for index, error in failed.items():

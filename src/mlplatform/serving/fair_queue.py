@@ -17,9 +17,10 @@ class FairQueue:
     def __init__(self) -> None:
         self._of: dict[str, deque[PendingRequest]] = {}  # no empty ones
         self._turns: deque[deque[PendingRequest]] = deque()  # the same, the next one first
+        self._size = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._turns)
+    def __len__(self) -> int:
+        return self._size
 
     def append(self, pending: PendingRequest) -> None:
         """Take a request; a caller who had none comes last."""
@@ -28,6 +29,7 @@ class FairQueue:
             own = self._of[pending.caller] = deque()
             self._turns.append(own)
         own.append(pending)
+        self._size += 1
 
     def first(self) -> PendingRequest:
         """The request that `pop` returns next."""
@@ -37,6 +39,7 @@ class FairQueue:
         """Take the next request out; its caller comes last now."""
         own = self._turns[0]
         pending = own.popleft()
+        self._size -= 1
         if not own:
             self._turns.popleft()
             del self._of[pending.caller]

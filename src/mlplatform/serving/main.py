@@ -43,7 +43,10 @@ def run(settings: Settings) -> None:
         _loads(loader := _loader(settings, cache, store)) as loads,
     ):
         recorder = open_recorder(settings, api)
-        slots = Slots(Slot(name, limits=serving, deliver=recorder.submit) for name in models)
+        slots = Slots(
+            Slot(name, limits=serving, deliver=recorder.submit, commit_s=recorder.commit_s)
+            for name in models
+        )
         handler = Handler(slots=slots, recorder=recorder, access=access, limits=serving)
         heartbeat = Heartbeat(recorder, slots, api=api, every_s=serving.poll_s)
         follow = partial(

@@ -126,6 +126,10 @@ class RequestRecorder:
             else:
                 pending.fail(error)
 
+    def commit_s(self) -> float:
+        """How long what is stored next holds up the loop: 0 where the loop does not wait."""
+        return self._group_s if self._group_s < _FAST_S else 0.0
+
     def refuse_if_hung(self) -> None:
         """Raise Unavailable when one append has taken so long that the disk is taken as hung."""
         since = self._appending_since

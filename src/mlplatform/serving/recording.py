@@ -16,6 +16,10 @@ class Recording(Protocol):
         """Requests may come from now on."""
         ...
 
+    def commit_s(self) -> float:
+        """How long what is stored next holds up the loop: 0 where the loop does not wait."""
+        ...
+
     def refuse_if_hung(self) -> None:
         """Raise Unavailable while requests can't be stored for want of a disk that responds."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from mlplatform.errors import Unavailable, UnknownName
@@ -27,6 +27,7 @@ class Slot:
         *,
         limits: ServingSettings,
         deliver: Deliver,
+        commit_s: Callable[[], float] = lambda: 0.0,
         meters: Meters | None = None,
     ) -> None:
         self.pipeline = pipeline
@@ -39,6 +40,7 @@ class Slot:
         self.waiting: set[str] = set()
         self._limits = limits
         self._deliver = deliver
+        self._commit_s = commit_s
         self._champion: Batcher | None = None
         self._former: list[Batcher] = []  # with requests that they have taken
         # One thread per pipeline, not per version: calls of the old and the new version then never
@@ -61,6 +63,7 @@ class Slot:
         self._champion = Batcher(
             model,
             deliver=self._deliver,
+            commit_s=self._commit_s,
             executor=self._executor,
             meters=self.meters,
             max_requests=self._limits.max_batch,

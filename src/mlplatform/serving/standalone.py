@@ -33,7 +33,12 @@ def run(settings: Settings, folder: TriedFolder) -> None:
     )
     model = opener.open(folder.proven, folder.trial)
     recorder = _recorder(settings)
-    slot = Slot(model.signature.pipeline, limits=serving, deliver=recorder.submit)
+    slot = Slot(
+        model.signature.pipeline,
+        limits=serving,
+        deliver=recorder.submit,
+        commit_s=recorder.commit_s,
+    )
     slot.swap(model)
     tokens = settings.access.tokens_file
     access = AccessList.load(tokens) if tokens else None
