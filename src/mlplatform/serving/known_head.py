@@ -15,6 +15,7 @@ from mlplatform.serving.request import Route
 
 _DIGITS = 9
 _END = b"\r\n\r\n"
+_JSON_BYTES = b"\r\ninference-header-content-length:"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})\r\n(?![ \t])", re.IGNORECASE)
 
 
@@ -48,7 +49,7 @@ def cut(data: bytes) -> tuple[bytes, bytes, bytes] | None:
     end = data.find(_END) + len(_END)
     head = data[:end]
     found = _LENGTH.search(head)
-    if found is None or head.lower().count(b"content-length") != 1:
+    if found is None or head.lower().replace(_JSON_BYTES, b"").count(b"content-length") != 1:
         return None
     if len(data) - end != int(found[1]):
         return None

@@ -49,14 +49,13 @@ _DECIDING = frozenset(
     (
         b"content-encoding",
         b"expect",
-        b"inference-header-content-length",
         b"te",
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
     )
 )
-"""Headers that change how a request is read or answered, beside type, length and token."""
+"""Headers that change how a request is read or answered, beside type, lengths and token."""
 _UNREAD = frozenset((401, 403, 404, 413, 415))
 """Codes of refusals that leave the body unread: the connection can't take another request."""
 _UNEXPECTED: dict[str, Any] = {"type": "about:blank", "title": "Unexpected error", "status": 500}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -58,6 +59,33 @@ TENSORS = json.dumps(
         ]
     }
 ).encode()
+BINARY_HEAD = json.dumps(
+    {
+        "inputs": [
+            {"name": "age", "datatype": "INT64", "shape": [1], "data": [52]},
+            {
+                "name": "bmi",
+                "datatype": "FP64",
+                "shape": [1],
+                "parameters": {"binary_data_size": 8},
+            },
+            {"name": "dose", "datatype": "FP64", "shape": [1], "data": [0.5]},
+            {"name": "class", "datatype": "BYTES", "shape": [1], "data": ["a"]},
+        ]
+    }
+).encode()
+
+
+def binary(*, bmi: float, less: int = 0) -> bytes:
+    """A request with a binary tensor, of which the last bytes may be missing."""
+    body = (BINARY_HEAD + struct.pack("<d", bmi))[: -less or None]
+    return asked(
+        body,
+        path="/v2/models/short/infer",
+        more=f"Inference-Header-Content-Length: {len(BINARY_HEAD)}\r\n",
+    )
+
+
 KNOWN = {
     "the same": PLAIN,
     "more rows": asked(rows(*range(20, 50))),
@@ -203,8 +231,24 @@ def test_a_known_head_is_not_looked_up_again(served: Served, name: str) -> None:
     assert before == len(served.looked_up)
 
 
+@pytest.mark.parametrize("sent", [binary(bmi=27.5), binary(bmi=31.5), binary(bmi=1.0, less=20)])
+def test_binary_tensors_take_the_short_way(served: Served, sent: bytes) -> None:
+    """Their head says how much of the body is JSON, and is known as a whole."""
+    with served.connect() as first:
+        first.sendall(sent)
+        expected = answer(first)
+    with served.connect() as second:
+        second.sendall(binary(bmi=20.0))
+        answer(second)
+        before = len(served.looked_up)
+        second.sendall(sent)
+
+        assert expected == answer(second)
+        assert before == len(served.looked_up)
+
+
 @pytest.mark.parametrize("cut", [1, 40, 100, 200, len(PLAIN) - 1])
-def test_a_request_in_pieces_is_answered(served: Served, cut: int) -> None:
+def test_a_sentin_pieces_is_answered(served: Served, cut: int) -> None:
     """Wherever it is cut, and before and after whole ones."""
     with served.connect() as connection:
         found = []
