@@ -68,12 +68,16 @@ class OutboxStatus:
 
 def frame(sequence: int, payload: bytes) -> bytes:
     """Header and payload of one record."""
-    return _HEADER.pack(MAGIC, len(payload), sequence, _checksum(sequence, payload)) + payload
+    return frames(sequence, [payload])
 
 
 def frames(first: int, payloads: Sequence[bytes]) -> bytes:
     """The frames of consecutive records, ready for one write."""
-    return b"".join(frame(first + index, payload) for index, payload in enumerate(payloads))
+    parts: list[bytes] = []
+    for sequence, payload in enumerate(payloads, first):
+        head = _HEADER.pack(MAGIC, len(payload), sequence, _checksum(sequence, payload))
+        parts += (head, payload)
+    return b"".join(parts)
 
 
 def frame_bytes(payload: bytes) -> int:

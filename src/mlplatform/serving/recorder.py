@@ -7,7 +7,7 @@ request is on disk.
 
 Where the disk takes a fraction of a millisecond, waking a sleeping loop costs as much as the write.
 So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk
-has lately been that fast; otherwise it goes on at once. In both cases the thread alone writes, so a
+has lately been that fast and the requests are small; otherwise it goes on at once. In both cases the thread alone writes, so a
 disk that begins to hang holds up the loop no longer than that.
 """
 
@@ -42,6 +42,9 @@ meanwhile is little, and it finds all that has come from its sockets in one go a
 _LONGEST_WAIT_S = 0.002
 """Longest that the loop waits for a group. A disk that takes longer once is slow for the next few
 groups, so this is spent now and then, not with each request."""
+_LIGHT_BYTES = 8 * 1024
+"""Bodies larger than this take longer to be read and predicted than their record adds to a write:
+the loop goes on with the next one while the disk works, instead of waiting."""
 _SHARE = 0.2  # of the latest group in the estimate
 _log = logger("serving")
 _Settled = list[tuple[PendingRequest, Exception | None]]
@@ -81,6 +84,8 @@ class RequestRecorder:
         self._results: queue.SimpleQueue[_Settled] = queue.SimpleQueue()
         self._unsettled = 0  # requests whose outcome the loop has not seen
         self._waited_for = False  # the loop takes the next result itself
+        self._light = True  # what was handed over last, by its size
+        self._before = 1  # requests in what was handed over last
 
     def start(self) -> None:
         """Start the thread; it will resolve requests on the running loop."""
@@ -93,9 +98,13 @@ class RequestRecorder:
         Each one's `done` resolves when its record is durable, or fails with the reason why it
         isn't.
         """
-        alone = not self._unsettled
+        idle = not self._unsettled
         self._unsettled += len(requests)
-        self._waited_for = alone and self._group_s < _FAST_S
+        size = sum(len(pending.request.body) for pending in requests)
+        self._light = size <= _LIGHT_BYTES * len(requests)
+        alone = len(requests) == self._before == 1
+        self._before = len(requests)
+        self._waited_for = idle and self._group_s < _FAST_S and (self._light or alone)
         self._queue.put(requests)
         if self._waited_for:
             self._await()
@@ -128,7 +137,7 @@ class RequestRecorder:
 
     def commit_s(self) -> float:
         """How long what is stored next holds up the loop: 0 where the loop does not wait."""
-        return self._group_s if self._group_s < _FAST_S else 0.0
+        return self._group_s if self._light and self._group_s < _FAST_S else 0.0
 
     def refuse_if_hung(self) -> None:
         """Raise Unavailable when one append has taken so long that the disk is taken as hung."""

@@ -32,7 +32,14 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 class Rig:
     """A batcher that lets every answered request go at once, and notes the sizes of deliveries."""
 
-    def __init__(self, model: LoadedModel, executor: ThreadPoolExecutor, **limits: int) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        executor: ThreadPoolExecutor,
+        *,
+        commit_s: float = 0.0,
+        **limits: int,
+    ) -> None:
         self.delivered: list[int] = []
         given = {"max_requests": 64, "max_rows": 1000} | limits
         self.batcher = Batcher(
@@ -40,6 +47,7 @@ class Rig:
             deliver=self._deliver,
             executor=executor,
             meters=Meters("ward", CollectorRegistry()),
+            commit_s=lambda: commit_s,
             **given,
         )
 
@@ -347,3 +355,25 @@ def test_a_call_that_was_given_up_stores_nothing(
     given_up, delivered, later = asyncio.run(run())
     assert [Unavailable] * 3 == [type(error) for error in given_up]
     assert ([1], [[4.0]]) == (delivered, later)
+
+
+@pytest.mark.parametrize(("commit_s", "batches"), [(60.0, [3, 3]), (0.0, [3, 1, 1, 1])])
+def test_requests_of_several_turns_share_a_batch_where_storing_takes_time(
+    scene: Scene, executor: ThreadPoolExecutor, commit_s: float, batches: list[int]
+) -> None:
+    """Three callers who come again one after the other are answered, and stored, together."""
+
+    async def run() -> list[int]:
+        rig = Rig(scene["model"](), executor, commit_s=commit_s)
+        rig.batcher.submit(scene["pending"](0.0))
+        await rig.ask(*[scene["pending"](1.0) for _ in range(2)])
+        rig.delivered.clear()
+        await rig.ask(*[scene["pending"](2.0) for _ in range(3)])
+        again = [scene["pending"](3.0) for _ in range(3)]
+        for pending in again:
+            rig.batcher.submit(pending)
+            await asyncio.sleep(0)
+        await rig.answers(again)
+        return rig.delivered
+
+    assert batches == asyncio.run(run())

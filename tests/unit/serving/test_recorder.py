@@ -160,6 +160,33 @@ def test_the_loop_waits_for_a_fast_disk_only(
     assert list(range(1, 11)) == [record.sequence for record in stored(tmp_path)]
 
 
+def test_the_loop_does_not_wait_for_large_requests(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has more to do than the disk, however fast that is, unless they come one by one."""
+    monkeypatch.setattr(recorder_module, "_LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(recorder_module, "_FAST_S", 60.0)
+    monkeypatch.setattr(recorder_module, "_LIGHT_BYTES", 10)
+
+    async def run() -> list[bool]:
+        writer = OutboxWriter.open(tmp_path, segment_bytes=1 << 20, capacity_bytes=1 << 22)
+        recorder = RequestRecorder(writer, max_record_bytes=10_000, capacity_bytes=1 << 22)
+        recorder.start()
+        found = []
+        for size in (1, 2, 1, 1):
+            group = [scene["pending"]() for _ in range(size)]
+            for pending in group:
+                pending.outputs = {"prediction": [1.0]}
+            recorder.submit(group)
+            found.append(all(pending.done.done() for pending in group))
+            await asyncio.gather(*(pending.done for pending in group))
+        assert 0.0 == recorder.commit_s()
+        await recorder.close()
+        return found
+
+    assert [True, False, False, True] == asyncio.run(run())
+
+
 class HangingDisk:
     """A disk whose syncs wait until it is released; it is taken as hung after a moment."""
 
