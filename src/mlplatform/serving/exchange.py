@@ -62,6 +62,7 @@ class Exchange:
         self._settled = True
         if self._accepted is not None:
             self._accepted.end()
+            self._accepted = None  # it refers to us: the garbage collector would have to find that
         seconds = time.perf_counter() - self._started
         self._handler.count(self._known.route.pipeline, code, seconds)
         self._reply(code, headers, body)
