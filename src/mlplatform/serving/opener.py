@@ -10,7 +10,7 @@ from mlplatform.engine.load import load as load_engine
 from mlplatform.engine.predictor import refuse_other_features
 from mlplatform.engine.trials import RunningTrial, Trials
 from mlplatform.features.code import load as load_features
-from mlplatform.memory import give_back
+from mlplatform.memory import give_back, set_aside
 from mlplatform.registry import manifest
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.proven_folder import ProvenFolder
@@ -54,5 +54,6 @@ class Opener:
 def _warm(model: LoadedModel, multiple: int) -> LoadedModel:
     model.multiple = multiple
     warm_up(model)
+    set_aside()
     give_back()
     return model
