@@ -34,7 +34,8 @@ class Batcher:
     """The queue of one loaded model.
 
     `deliver` gets every request whose `outputs` are set, in order of arrival; `commit_s` says how
-    long that takes. All methods run on the event loop, so the flags need no lock. They decide when a request that arrives is answered:
+    long that takes. All methods run on the event loop, so the flags need no lock. They decide when
+    a request that arrives is answered:
 
         _busy  _scheduled  _idle   the request
         yes    any         any     waits until the call in the thread has ended; `_flush` follows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from mlplatform.serving.accepted import Accepted
+from mlplatform.serving.accepted_request import AcceptedRequest
 from mlplatform.serving.deadline import deadline
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.known_head import KnownHead
@@ -15,7 +15,7 @@ Reply = Callable[[int, Headers, bytes], None]
 
 
 class Exchange:
-    """See Outcome. `reply` is called once, with code, headers and body; it may not raise."""
+    """See Waiter. `reply` is called once, with code, headers and body; it may not raise."""
 
     __slots__ = ("_accepted", "_handler", "_known", "_path", "_reply", "_settled", "_started")
 
@@ -26,7 +26,7 @@ class Exchange:
         self._path = path
         self._reply = reply
         self._settled = False
-        self._accepted: Accepted | None = None
+        self._accepted: AcceptedRequest | None = None
 
     def begin(self, body: bytes) -> None:
         """Hand it over. The reply may come before this returns."""

@@ -1,9 +1,9 @@
 """Whether a batch that is due is worth a moment more, since others are about to come along.
 
-Callers that ask again as soon as they have their answers come one after the other, within a fraction
-of a millisecond. A batch of the first of them would make the others wait for the disk twice: for
-that batch, and for their own. So a batch waits as long as every turn of the event loop brings
-another request, until there are as many as lately, and no longer than storing a batch takes.
+Callers that ask again as soon as they have their answers come one after the other, within a
+fraction of a millisecond. A batch of the first of them would make the others wait for the disk
+twice: for that batch, and for their own. So a batch waits as long as every turn of the event loop
+brings another request, until there are as many as lately, and no longer than storing a batch takes.
 Somebody who asks alone never waits, and nobody does where nothing is stored.
 """
 

@@ -15,14 +15,14 @@ from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
-from mlplatform.serving.accepted import Accepted
+from mlplatform.serving.accepted_request import AcceptedRequest
 from mlplatform.serving.dialects import decode
 from mlplatform.serving.metadata import ModelMetadata, ModelState, describe, state
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.model_watch import ModelWatch
 from mlplatform.serving.recorder import too_large
 from mlplatform.serving.recording import Recording
-from mlplatform.serving.request import DecodedRequest, Outcome, PendingRequest, Response, Route
+from mlplatform.serving.request import DecodedRequest, PendingRequest, Response, Route, Waiter
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings
 from mlplatform.telemetry import logger
@@ -103,7 +103,7 @@ class Handler:
             accepted.end()
         return accepted.response()
 
-    def accept(self, route: Route, caller: Caller, body: bytes, done: Outcome) -> Accepted:
+    def accept(self, route: Route, caller: Caller, body: bytes, done: Waiter) -> AcceptedRequest:
         """The request of an admitted caller, decoded. Raises as `answer` does."""
         if self._rate is not None:
             self._rate.take(caller.name)
@@ -124,7 +124,7 @@ class Handler:
             received_us=self._now_us(),
             done=done,
         )
-        return Accepted(slot, batcher, pending)
+        return AcceptedRequest(slot, batcher, pending)
 
     def failed(self, error: Exception, path: str) -> int:
         """The status of a request that failed; what is not the client's fault goes to the log."""

@@ -7,8 +7,8 @@ request is on disk.
 
 Where the disk takes a fraction of a millisecond, waking a sleeping loop costs as much as the write.
 So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk
-has lately been that fast and the requests are small; otherwise it goes on at once. In both cases the thread alone writes, so a
-disk that begins to hang holds up the loop no longer than that.
+has lately been that fast and the requests are small; otherwise it goes on at once. In both cases
+the thread alone writes, so a disk that begins to hang holds up the loop no longer than that.
 """
 
 from __future__ import annotations

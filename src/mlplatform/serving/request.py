@@ -99,8 +99,8 @@ Outputs = Mapping[str, Sequence[Any]]
 """Output name -> one item per row: a class or number, or a list of probabilities."""
 
 
-class Outcome(Protocol):
-    """What is waited for: an asyncio.Future, or whatever else wants to know. Used on the loop."""
+class Waiter(Protocol):
+    """Who waits for a request: an asyncio.Future, or less. Used on the event loop."""
 
     def done(self) -> bool:
         """Whether it is known, or nobody waits any more."""
@@ -146,7 +146,7 @@ class PendingRequest:
         caller: str,
         dialect: str,
         received_us: int,
-        done: Outcome,
+        done: Waiter,
     ) -> None:
         self.request = request
         self.request_id = request_id

@@ -10,7 +10,7 @@ from mlplatform.serving.request import PendingRequest, Response
 from mlplatform.serving.slot import Slot
 
 
-class Accepted:
+class AcceptedRequest:
     """Submitted once, ended once, whatever became of it; `response` is for one that was stored."""
 
     __slots__ = ("_batcher", "_pending", "_slot", "_timer")
