@@ -59,7 +59,7 @@ kafka: setup ## Run a Kafka broker on this machine (needs Java 17 and Maven)
 # Short ones first; each says what it is, so that a log can be read. `pytest` runs in parts: a part
 # that hangs is named.
 .PHONY: test
-test: lint types contracts house unit integration faults acceptance chart ## Every check of this file
+test: lint types contracts house unit integration conformance faults acceptance chart ## Every check of this file
 
 .PHONY: lint
 lint: setup ## Style: ruff, and the formatter's opinion
@@ -85,6 +85,12 @@ unit: setup ## Unit tests: no socket, some seconds
 .PHONY: integration
 integration: setup kafka-jars ## Integration tests on real servers
 	$(BIN)/pytest tests/integration --numprocesses $(WORKERS) --dist loadfile --durations 15 $(ARGS)
+
+# Each client gets an environment of its own in .venv-conformance, kept until its requirements
+# change. Where no package index can be reached, the summary says which ones were skipped.
+.PHONY: conformance
+conformance: setup ## Other servers' official clients against ours
+	$(BIN)/pytest tests/conformance --durations 5 $(ARGS)
 
 .PHONY: faults
 faults: setup ## Things are killed, nothing is lost

@@ -128,6 +128,21 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     assert ([], []) == (broken_links(page, text), missing_files(text))
 
 
+def test_the_clients_that_serving_is_tried_with_are_listed() -> None:
+    """The page on dialects names the very versions that the conformance tests install."""
+    lines = (ROOT / "docs" / "reference" / "dialects.md").read_text().splitlines()
+    files = sorted((ROOT / "tests" / "conformance" / "requirements").glob("*.txt"))
+    pins = [
+        re.findall(rf"(?m)^({path.stem}[a-z-]*)(?:\[.*\])?==(\S+)", path.read_text())[0]
+        for path in files
+    ]
+
+    assert dict.fromkeys(pins, 1) == {
+        pin: sum(f"`{pin[0]}`" in line and f"| {pin[1]} |" in line for line in lines)
+        for pin in pins
+    }
+
+
 def test_every_page_is_in_the_index() -> None:
     """docs/README.md links every page: a page that nobody finds is not read."""
     index = ROOT / "docs" / "README.md"

@@ -22,16 +22,22 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("MLPLATFORM_")}
 
 
-@contextmanager
-def served(folder: Path, *words: str | Path) -> Iterator[str]:
-    """`mlplatform serve` of that folder; gives its address."""
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path, *words: str | Path, **settings: str) -> Iterator[str]:
+    """`mlplatform serve` of that folder, with these settings; gives its address."""
+    port = free_port()
     argv = [sys.executable, "-m", "mlplatform", "serve", str(folder), "--port", str(port)]
     argv += map(str, words)
+    given = {f"MLPLATFORM_{name}": value for name, value in settings.items()}
     with (folder.parent / "serve.log").open("w") as log:
-        process = subprocess.Popen(argv, env=environment(), stdout=log, stderr=log)
+        process = subprocess.Popen(argv, env=environment() | given, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
         until_ready(url, process)

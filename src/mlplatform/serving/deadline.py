@@ -14,6 +14,7 @@ from mlplatform.serving.request import PendingRequest
 
 HEADER = b"x-request-timeout-ms"
 _DIGITS = 9  # eleven days: more is a mistake, and the event loop's clock can't tell it from never
+MOST_MS = 10**_DIGITS - 1
 
 
 def timeout_s(header: bytes | None) -> float | None:
@@ -27,7 +28,7 @@ def timeout_s(header: bytes | None) -> float | None:
         raise InvalidInput(
             f"{header[:40].decode('latin-1')!r} is not a number of milliseconds",
             field=HEADER.decode(),
-            fix=f"send a whole number from 1 to {10**_DIGITS - 1}, or leave the header out",
+            fix=f"send a whole number from 1 to {MOST_MS}, or leave the header out",
         )
     return int(header) / 1000
 

@@ -7,7 +7,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import Any
 
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
@@ -18,6 +17,7 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.serving.app import Background, Collaborators, create_app
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
+from mlplatform.serving.grpc_port import grpc_ports
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.loader import FetchFeatures, Loader
@@ -91,7 +91,7 @@ def _loads(loader: Loader) -> Iterator[Executor]:
 def _serve(
     serving: ServingSettings, handler: Handler, heartbeat: Heartbeat, followers: list[Background]
 ) -> None:
-    calls = _grpc(serving, handler)
+    calls = grpc_ports(serving, handler)
     app = create_app(
         Collaborators(
             handler=handler,
@@ -105,13 +105,6 @@ def _serve(
         app, handler, serving, stuck_s=serving.stuck_s, leaving=[port.leave for port in calls]
     )
     server.run()
-
-
-def _grpc(serving: ServingSettings, handler: Handler) -> list[Any]:
-    """The gRPC port, if one is set. Without it gRPC is not imported: it takes 16 MiB and 0.15 s."""
-    if not serving.grpc_port:
-        return []
-    return [import_module("mlplatform.serving.grpc.server").GrpcServer(handler, serving)]
 
 
 def open_recorder(settings: Settings, api: DataApi) -> RequestRecorder:

@@ -10,6 +10,8 @@ from mlplatform.serving.dialects.tensors import DATATYPES
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.slot import Slot
 
+EXTENSIONS = ("binary_tensor_data", "model_repository")
+"""Of the Open Inference Protocol, as Triton calls them."""
 _PLATFORMS: dict[Format, str] = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse
 
 from mlplatform import __version__
 from mlplatform.errors import UnknownName
-from mlplatform.serving import examples
+from mlplatform.serving import operations
 from mlplatform.serving.dialect_route import respond, route_class
 from mlplatform.serving.dialects import MLFLOW
 from mlplatform.serving.request import Route
@@ -16,14 +16,18 @@ from mlplatform.serving.routes import Answering
 from mlplatform.web.authorization import authorization
 
 predictions = APIRouter(tags=["predictions"], route_class=route_class(MLFLOW))
-metadata = APIRouter(tags=["metadata"], route_class=route_class(MLFLOW))
+metadata = APIRouter(
+    tags=["metadata"],
+    route_class=route_class(MLFLOW),
+    responses=operations.errors(MLFLOW, 422, 503),
+)
 
 
 @predictions.post(
     "/models/{model}/invocations",
     summary="MLflow's scoring protocol.",
-    openapi_extra=examples.MLFLOW,
-    responses=examples.ERRORS,
+    openapi_extra=operations.INVOKE,
+    responses=operations.errors(MLFLOW),
 )
 async def invoke(model: str, request: Request, handler: Answering) -> Response:
     """A data frame, rows, columns or CSV in; one class or number per row back."""
@@ -33,8 +37,8 @@ async def invoke(model: str, request: Request, handler: Answering) -> Response:
 @predictions.post(
     SINGLE,
     summary="The same where one model is served; 404 names the paths of several.",
-    openapi_extra=examples.MLFLOW,
-    responses=examples.ERRORS,
+    openapi_extra=operations.INVOKE,
+    responses=operations.errors(MLFLOW),
 )
 async def invoke_single(request: Request, handler: Answering) -> Response:
     """For clients that know one model per server, as MLflow's and SageMaker's do."""

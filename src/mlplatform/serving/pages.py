@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 from mlplatform import __version__
 from mlplatform.serving import kserve_routes, mlflow_routes, repository_routes, routes
 from mlplatform.serving.handler import Handler
+from mlplatform.serving.operations import TOKEN
 from mlplatform.web import docs_page, error_responses, pages
 from mlplatform.web.known_parameters import KNOWN
 from mlplatform.web.plain_pages import Readiness
@@ -31,10 +32,11 @@ def create_pages(handler: Handler, ready: Readiness) -> FastAPI:
     error_responses.install(app)
     docs_page.install(app)
     for dialect in (routes, kserve_routes, mlflow_routes):
-        app.include_router(dialect.predictions)
+        app.include_router(dialect.predictions, dependencies=TOKEN)
         app.include_router(dialect.metadata, dependencies=KNOWN)
     for guarded in (routes.guarded, repository_routes.guarded):
-        app.include_router(guarded, dependencies=[Depends(routes.admitted), *KNOWN])
-    app.include_router(repository_routes.metadata, dependencies=KNOWN)
+        app.include_router(guarded, dependencies=[*TOKEN, Depends(routes.admitted), *KNOWN])
+    app.include_router(repository_routes.metadata, dependencies=[*TOKEN, *KNOWN])
+    app.include_router(routes.own, dependencies=KNOWN)
     app.include_router(pages.router(ready))
     return app

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from mlplatform.errors import InvalidInput, Refused, TooLarge
-from mlplatform.serving import examples
+from mlplatform.serving import operations
 from mlplatform.serving.dialect_route import route_class
 from mlplatform.serving.dialects import INFERENCE, diagnose
 from mlplatform.serving.metadata import ModelState
@@ -18,8 +18,18 @@ from mlplatform.serving.routes import Answering
 from mlplatform.web.authorization import authorization
 
 _MOST_BYTES = 4096
-metadata = APIRouter(prefix="/v2/repository", tags=["metadata"], route_class=route_class(INFERENCE))
-guarded = APIRouter(prefix="/v2/repository", tags=["metadata"], route_class=route_class(INFERENCE))
+metadata = APIRouter(
+    prefix="/v2/repository",
+    tags=["metadata"],
+    route_class=route_class(INFERENCE),
+    responses=operations.errors(INFERENCE, 401, 413, 422),
+)
+guarded = APIRouter(
+    prefix="/v2/repository",
+    tags=["metadata"],
+    route_class=route_class(INFERENCE),
+    responses=operations.errors(INFERENCE, 401, 403, 404, 409, 422),
+)
 """Routes of one model that need a token."""
 
 
@@ -45,7 +55,7 @@ async def _only_ready(request: Request) -> bool:
 @metadata.post(
     "/index",
     summary="The models that the caller may use, and their states.",
-    openapi_extra=examples.INDEX,
+    openapi_extra=operations.INDEX,
 )
 async def index(
     states: Annotated[list[ModelState], Depends(_known)],

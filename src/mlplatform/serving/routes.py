@@ -12,20 +12,28 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from mlplatform import __version__
 from mlplatform.contracts.outbox_report import OutboxView
-from mlplatform.serving import examples
+from mlplatform.serving import operations
 from mlplatform.serving.dialect_route import respond, route_class
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.metadata import ModelMetadata
+from mlplatform.serving.metadata import EXTENSIONS, ModelMetadata
 from mlplatform.serving.request import Route
 from mlplatform.web.authorization import authorization
 
 predictions = APIRouter(tags=["predictions"])
-EXTENSIONS = ["binary_tensor_data", "model_repository"]
-"""Of the Open Inference Protocol, as Triton calls them."""
-metadata = APIRouter(tags=["metadata"], route_class=route_class(INFERENCE))
-guarded = APIRouter(tags=["metadata"], route_class=route_class(INFERENCE))
+metadata = APIRouter(
+    tags=["metadata"],
+    route_class=route_class(INFERENCE),
+    responses=operations.errors(INFERENCE, 404, 422, 503),
+)
+guarded = APIRouter(
+    tags=["metadata"],
+    route_class=route_class(INFERENCE),
+    responses=operations.errors(INFERENCE, 401, 403, 404, 422, 503),
+)
 """Routes of one model that need a token."""
+own = APIRouter(tags=["operation"], responses=operations.errors(ROWS, 422, 503))
+"""Pages that no other server has: their errors are plain problem documents."""
 
 
 async def _handler(request: Request) -> Handler:  # async: a plain one would run in a thread
@@ -44,8 +52,8 @@ async def admitted(request: Request, handler: Answering) -> None:
 @predictions.post(
     "/v1/models/{model}/predict",
     summary="Predict plain rows.",
-    openapi_extra=examples.ROWS,
-    responses=examples.ERRORS,
+    openapi_extra=operations.PREDICT,
+    responses=operations.errors(ROWS),
 )
 async def predict(model: str, request: Request, handler: Answering) -> Response:
     """Answers as `PredictionApp` does."""
@@ -55,8 +63,8 @@ async def predict(model: str, request: Request, handler: Answering) -> Response:
 @predictions.post(
     "/v2/models/{model}/infer",
     summary="Open Inference Protocol v2.",
-    openapi_extra=examples.INFERENCE,
-    responses=examples.ERRORS,
+    openapi_extra=operations.INFER,
+    responses=operations.errors(INFERENCE),
 )
 async def infer(model: str, request: Request, handler: Answering) -> Response:
     """A tensor per column or one of all in, one per output back, as JSON or bytes."""
@@ -66,8 +74,8 @@ async def infer(model: str, request: Request, handler: Answering) -> Response:
 @predictions.post(
     "/v2/models/{model}/versions/{version}/infer",
     summary="The same, or 404 when that version is not the one that serves.",
-    openapi_extra=examples.INFERENCE,
-    responses=examples.ERRORS,
+    openapi_extra=operations.INFER,
+    responses=operations.errors(INFERENCE),
 )
 async def infer_version(model: str, version: str, request: Request, handler: Answering) -> Response:
     """For clients that must not get another version's predictions."""
@@ -77,7 +85,7 @@ async def infer_version(model: str, version: str, request: Request, handler: Ans
 @metadata.get("/v2", summary="The server.")
 async def server() -> dict[str, Any]:
     """Name and version, as the Open Inference Protocol asks."""
-    return {"name": "mlplatform", "version": __version__, "extensions": EXTENSIONS}
+    return {"name": "mlplatform", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
 @metadata.get("/v2/health/live", summary="The process is alive.")
@@ -111,7 +119,7 @@ async def model_ready(handler: Answering, model: str, version: str | None = None
     return {"name": model, "ready": True}
 
 
-@metadata.get("/v1/outbox", summary="What waits for the queue, and which versions serve.")
+@own.get("/v1/outbox", summary="What waits for the queue, and which versions serve.")
 async def outbox(handler: Answering) -> OutboxView:
     """Numbers of the last request accepted and of the last one that the queue acknowledged."""
     return await handler.outbox()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlplatform.access import AccessList
 from mlplatform.outbox import OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app
+from mlplatform.serving.grpc_port import grpc_ports
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.opener import Opener
@@ -44,8 +45,11 @@ def run(settings: Settings, folder: TriedFolder) -> None:
     access = AccessList.load(tokens) if tokens else None
     handler = Handler(slots=Slots([slot]), recorder=recorder, access=access, limits=serving)
     _say(settings, model)
-    app = create_app(Collaborators(handler=handler))
-    Server(app, handler, serving, stuck_s=serving.stuck_s).run()
+    ports = grpc_ports(serving, handler)
+    background = [port.run for port in ports]
+    app = create_app(Collaborators(handler, background, root_path=serving.root_path))
+    leaving = [port.leave for port in ports]
+    Server(app, handler, serving, stuck_s=serving.stuck_s, leaving=leaving).run()
 
 
 def _say(settings: Settings, model: LoadedModel) -> None:

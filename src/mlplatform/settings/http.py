@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from mlplatform.settings.group import Names, SettingsGroup
+
+_OWN_PATHS = ("v1", "v2", "models", "docs")
 
 
 class DataApiSettings(SettingsGroup):
@@ -193,3 +195,11 @@ class ServingSettings(SettingsGroup):
         description="How long new requests are still taken after SIGTERM, until load balancers "
         "have noticed the failing readiness.",
     )
+
+    @field_validator("root_path")
+    @classmethod
+    def _not_our_own(cls, path: str) -> str:
+        """Below a prefix of serving's own a path would mean two things."""
+        if path.lstrip("/").split("/")[0] in _OWN_PATHS:
+            raise ValueError("begins as serving's own paths do; take another name, e.g. /ml")
+        return path

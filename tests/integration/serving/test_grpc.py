@@ -124,6 +124,7 @@ def test_the_pages_of_the_protocol(calls: Calls) -> None:
     assert calls.call("ModelReady", name="ward").ready
     assert not calls.call("ModelReady", name="empty").ready
     assert "mlplatform" == calls.call("ServerMetadata").name
+    assert "model_repository" in calls.call("ServerMetadata").extensions
     assert ("ward", ["1"], "onnx_onnxv1") == (model.name, list(model.versions), model.platform)
     assert ("age", "INT64", [-1]) == (
         model.inputs[0].name,
@@ -131,6 +132,25 @@ def test_the_pages_of_the_protocol(calls: Calls) -> None:
         list(model.inputs[0].shape),
     )
     assert [-1, 2] == list(model.outputs[1].shape)
+
+
+def test_the_index_of_the_repository_shows_what_a_caller_may_use(
+    calls: Calls, connect: Callable[[str | None], Calls], scene: Any
+) -> None:
+    """Each model with version and state, only those that serve if asked so; never without a token.
+
+    As `POST /v2/repository/index` does.
+    """
+    index = message("inference.RepositoryIndexRequest")
+
+    def found(caller: Calls, **fields: Any) -> list[tuple[str, str, str]]:
+        models = caller.send("RepositoryIndex", index(**fields)).models
+        return [(model.name, model.version, model.state) for model in models]
+
+    assert [("ward", "1", "READY"), ("empty", "", "UNAVAILABLE")] == found(calls)
+    assert [("ward", "1", "READY")] == found(calls, ready=True)
+    assert [] == found(connect(scene.TOKENS["narrow"]))
+    assert Code.UNAUTHENTICATED == connect(None).refused("RepositoryIndex", index()).code()
 
 
 def test_the_health_service_of_grpc_is_answered(calls: Calls) -> None:

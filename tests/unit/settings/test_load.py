@@ -126,3 +126,24 @@ def test_require_names_the_missing_setting(empty: object) -> None:
     """A process that lacks a setting it needs says which one."""
     with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__URL"):
         settings.require(empty, "queue", "url")
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/v2/ml", "/models", "/docs/ml"])
+def test_a_path_prefix_of_servings_own_is_refused(
+    monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """Below it a path would mean two things."""
+    monkeypatch.setenv("MLPLATFORM_SERVING__ROOT_PATH", prefix)
+
+    with pytest.raises(SettingsError, match="own paths") as refusal:
+        settings.load()
+
+    assert "MLPLATFORM_SERVING__ROOT_PATH" == refusal.value.field
+
+
+@pytest.mark.parametrize("prefix", ["", "/ml", "/v12", "/team/v1"])
+def test_other_path_prefixes_are_taken(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """Only the first part of it matters."""
+    monkeypatch.setenv("MLPLATFORM_SERVING__ROOT_PATH", prefix)
+
+    assert prefix == settings.load().serving.root_path

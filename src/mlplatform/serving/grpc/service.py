@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 import grpc
@@ -19,6 +20,7 @@ from mlplatform.serving.dialects import GRPC
 from mlplatform.serving.grpc import status
 from mlplatform.serving.grpc.messages import message, parsed
 from mlplatform.serving.handler import Handler
+from mlplatform.serving.metadata import EXTENSIONS
 from mlplatform.serving.prediction_app import GONE
 from mlplatform.serving.request import Route
 from mlplatform.web.authorization import authorization
@@ -43,6 +45,7 @@ class InferenceServices:
             "ModelReady": self._model_ready,
             "ServerMetadata": self._server,
             "ModelMetadata": self._model,
+            "RepositoryIndex": self._index,
         }
         methods = {
             name: self._page(f"inference.{name}Request", answer)
@@ -112,7 +115,9 @@ class InferenceServices:
         return ready(ready=True)
 
     async def _server(self, _: Any, __: ServicerContext) -> Any:
-        return message("inference.ServerMetadataResponse")(name="mlplatform", version=__version__)
+        return message("inference.ServerMetadataResponse")(
+            name="mlplatform", version=__version__, extensions=EXTENSIONS
+        )
 
     async def _model(self, request: Any, context: ServicerContext) -> Any:
         self._handler.admit(request.name, _authorization(context))
@@ -123,6 +128,13 @@ class InferenceServices:
         for tensors, target in ((found.inputs, made.inputs), (found.outputs, made.outputs)):
             for tensor in tensors:
                 target.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        return made
+
+    async def _index(self, request: Any, context: ServicerContext) -> Any:
+        made = message("inference.RepositoryIndexResponse")()
+        for state in self._handler.states(_authorization(context)):
+            if state.state == "READY" or not request.ready:
+                made.models.add(**asdict(state))
         return made
 
     async def _health(self, request: Any, _: ServicerContext) -> Any:
