@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from kind_cluster import RELEASE, Cluster, until
 from platform_user import User
 
@@ -9,6 +11,11 @@ from platform_user import User
 def replicas(cluster: Cluster) -> int:
     """Serving pods that are ready."""
     return len(cluster.ready("serving"))
+
+
+def wanted(cluster: Cluster) -> int:
+    """Serving pods that the autoscaler asks for."""
+    return max(hpa["status"]["desiredReplicas"] for hpa in cluster.get("hpa")["items"])
 
 
 def answers(cluster: Cluster, pod: str) -> float:
@@ -29,10 +36,14 @@ def test_serving_grows_and_shrinks(
 ) -> None:
     """Load brings serving from one pod to three, its end brings it back to one.
 
-    The new pods get a part of it, although every connection is kept. No request fails on the way.
+    The autoscaler reacts within two of its own steps: it looks every 15 s, and the metric that it
+    looks at is measured every 15 s. The new pods get a part of it, although every connection is kept. No request fails on the way.
     """
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
     with user.load(workers=5, per_second=200, rows=5) as heavy:
+        began = time.monotonic()
+        until("the autoscaler reacts", lambda: wanted(cluster) > 1, seconds=30, every=0.5)
+        print(f"\n  the autoscaler reacted after {time.monotonic() - began:.0f} s")
         until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
         # A connection is kept for 75 s at most.
         until(
