@@ -41,7 +41,7 @@ class Rounds:
         self._plan = plan
         self._driver = Driver(plan.build)
         busy = f"{os.getloadavg()[0]:.1f}"
-        self._results = Results(machine={**machine(), "load average before": busy})
+        self._results = Results(machine={**machine(plan.build), "load average before": busy})
 
     def run(self, raw: Path) -> Results:
         """All rounds; results are written after each, so that a long run can be inspected."""
