@@ -139,10 +139,10 @@ class PredictionConnection(Connection):
     def _write(self, code: int, headers: Headers, body: bytes) -> None:
         parts = [STATUS_LINE[code]]
         for name, value in (*self.server_state.default_headers, *headers):
-            parts += (name.lower(), b": ", value, b"\r\n")
-            if name == b"connection":
-                self._last = True
-        if self._last and b"connection" not in parts:
+            parts += (name, b": ", value, b"\r\n")
+        if b"connection" in parts:
+            self._last = True
+        elif self._last:
             parts.append(b"connection: close\r\n")
         parts += (b"\r\n", body)
         self.transport.write(b"".join(parts))

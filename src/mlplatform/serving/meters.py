@@ -7,41 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sized
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter
+from prometheus_client import REGISTRY, CollectorRegistry
 
+from mlplatform.serving.tallies import tallies
 from mlplatform.telemetry import counter, gauge, histogram
 
 
 class Meters:
-    """Counts for one pipeline. Safe from any thread."""
+    """Counts for one pipeline. `replied` and `predicted` are for the event loop (see Tally)."""
 
     def __init__(self, pipeline: str, registry: CollectorRegistry = REGISTRY) -> None:
         self._pipeline = pipeline
         self._registry = registry
-        self._requests = counter("serving_requests_total", registry)
-        self._rows = counter("serving_rows_total", registry)
         self._failures = counter("serving_load_failures_total", registry)
         self._info = gauge("serving_model_info", registry)
         self._unloadable = gauge("serving_model_unloadable", registry)
-        self._seconds = histogram("serving_request_seconds", registry).labels(pipeline)
         self._model_seconds = histogram("serving_model_seconds", registry).labels(pipeline)
         self._batch = histogram("serving_batch_requests", registry).labels(pipeline)
         self._waiting = gauge("serving_waiting_requests", registry).labels(pipeline)
-        self._by_code: dict[int, Counter] = {}
-        self._by_version: dict[str, Counter] = {}
-
-    def replied(self, code: int, seconds: float) -> None:
-        """One response."""
-        if code not in self._by_code:
-            self._by_code[code] = self._requests.labels(self._pipeline, str(code))
-        self._by_code[code].inc()
-        self._seconds.observe(seconds)
-
-    def predicted(self, version: str, rows: int) -> None:
-        """Rows of one prediction."""
-        if version not in self._by_version:
-            self._by_version[version] = self._rows.labels(self._pipeline, version)
-        self._by_version[version].inc(rows)
+        tally = tallies(registry).of(pipeline)
+        self.replied = tally.replied
+        self.predicted = tally.predicted
 
     def called(self, requests: int, seconds: float) -> None:
         """One call of the model."""
