@@ -37,7 +37,8 @@ def test_serving_grows_and_shrinks(
     """Load brings serving from one pod to three, its end brings it back to one.
 
     The autoscaler reacts within two of its own steps: it looks every 15 s, and the metric that it
-    looks at is measured every 15 s. The new pods get a part of it, although every connection is kept. No request fails on the way.
+    looks at is measured every 15 s. The new pods get a part of the load, although every connection
+    is kept. No request fails on the way.
     """
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
     with user.load(workers=5, per_second=200, rows=5) as heavy:
