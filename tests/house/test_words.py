@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from mlplatform.cli.main import app
+from mlplatform.cli.main import application
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "mlplatform"
@@ -187,7 +187,7 @@ def test_texts_say_what_the_field_says() -> None:
 
 def test_help_says_what_the_field_says() -> None:
     """No help text of the command line says a retired word."""
-    said = _help(get_command(app), ("mlplatform",))
+    said = _help(get_command(application([])), ("mlplatform",))
     found = [line for words, text in said.items() for line in retired_phrases(words, text)]
 
     assert "balance" in str(list(said))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,14 +14,23 @@ from mlplatform.cli.commands import COMMANDS
 from mlplatform.cli.lazy import later, lazy_app
 from mlplatform.errors import PlatformError
 
-app = lazy_app(
-    COMMANDS,
-    name="mlplatform",
-    help="Keeps tabular models alive: serve, record, retrain on a read replica, prove, promote.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+def application(words: Sequence[str]) -> typer.Typer:
+    """The command line. With a command as the first word it knows that one only.
+
+    To describe all others to typer would take as long as to import it.
+    """
+    named = tuple(command for command in COMMANDS if [command.name] == list(words[:1]))
+    app = lazy_app(
+        named or COMMANDS,
+        name="mlplatform",
+        help=options.__doc__,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -29,7 +39,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     *,
     debug: Annotated[
@@ -59,7 +68,8 @@ def run() -> None:
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     try:
-        app(args=[word for word in arguments if word != "--debug"], prog_name="mlplatform")
+        words = [word for word in arguments if word != "--debug"]
+        application(words)(args=words, prog_name="mlplatform")
     except PlatformError as error:
         if debug:
             raise

@@ -14,6 +14,7 @@ import typer
 from mlplatform.cli.lazy import later
 from mlplatform.engine import trial_process
 from mlplatform.errors import Refused, SettingsError
+from mlplatform.memory import begin_start
 
 Folder = Annotated[Path, typer.Argument(help="Model folder.", show_default=False)]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
@@ -66,6 +67,7 @@ def serve(
             fix="make a token file with `mlplatform tokens new`",
         )
     kept = None if no_outbox else outbox or folder.with_name(f"{folder.name}.outbox")
+    begin_start()
     # First of all that takes time: it imports in a process of its own what this one does too.
     waiting = trial_process.start()
     loaded = _configured(later("cli.process").begin("serving"), host, port, kept, tokens)

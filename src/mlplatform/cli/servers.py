@@ -6,6 +6,7 @@ import typer
 
 from mlplatform.cli.lazy import component
 from mlplatform.cli.process import begin, guarded
+from mlplatform.memory import begin_start
 
 app = typer.Typer()
 
@@ -25,6 +26,7 @@ def dataapi() -> None:
 @app.command()
 def serving() -> None:
     """Answers predictions and records them. Runs until SIGTERM."""
+    begin_start()
     _run("serving")
 
 

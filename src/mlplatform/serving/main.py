@@ -12,6 +12,7 @@ from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.errors import UnknownName
+from mlplatform.memory import end_start
 from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
 from mlplatform.serving.app import Background, Collaborators, create_app
@@ -104,6 +105,7 @@ def _serve(
     server = Server(
         app, handler, serving, stuck_s=serving.stuck_s, leaving=[port.leave for port in calls]
     )
+    end_start()
     server.run()
 
 

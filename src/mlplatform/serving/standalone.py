@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlplatform.access import AccessList
+from mlplatform.memory import end_start
 from mlplatform.outbox import OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app
 from mlplatform.serving.grpc_port import grpc_ports
@@ -49,6 +50,7 @@ def run(settings: Settings, folder: TriedFolder) -> None:
     background = [port.run for port in ports]
     app = create_app(Collaborators(handler, background, root_path=serving.root_path))
     leaving = [port.leave for port in ports]
+    end_start()
     Server(app, handler, serving, stuck_s=serving.stuck_s, leaving=leaving).run()
 
 

@@ -6,7 +6,6 @@ import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
-from pydantic_settings import NoDecode
 
 
 def _listed(value: Any) -> Any:
@@ -25,11 +24,8 @@ def _listed(value: Any) -> Any:
     return tuple(found)
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-"""A list of names.
-
-By itself pydantic-settings would take only JSON, and refuse all else without naming the variable.
-"""
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""A list of names."""
 
 
 class SettingsGroup(BaseModel):

@@ -1,17 +1,10 @@
-"""The whole tree of settings, and where its values come from."""
+"""The whole tree of settings."""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic_settings import (
-    BaseSettings,
-    NestedSecretsSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import BaseModel, ConfigDict
 
 from mlplatform.settings.http import DataApiSettings, ServingSettings
 from mlplatform.settings.models import (
@@ -36,12 +29,10 @@ PREFIX = "MLPLATFORM_"
 SECRETS_DIR = "MLPLATFORM_SECRETS_DIR"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The whole tree."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     telemetry: TelemetrySettings = TelemetrySettings()
     access: AccessSettings = AccessSettings()
@@ -59,29 +50,6 @@ class Settings(BaseSettings):
     trainer: TrainerSettings = TrainerSettings()
     backup: BackupSettings = BackupSettings()
     cluster: ClusterSettings = ClusterSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  (the hook's fixed signature)
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keyword arguments, then the environment, then files.
-
-        No .env file: one that happens to lie in the current folder would be read by surprise.
-        """
-        if not os.environ.get(SECRETS_DIR):
-            return init_settings, env_settings
-        files = NestedSecretsSettingsSource(
-            file_secret_settings,
-            secrets_dir=os.environ[SECRETS_DIR],
-            secrets_prefix=PREFIX.lower(),
-            secrets_nested_delimiter="__",
-        )
-        return init_settings, env_settings, files
 
 
 def variable(*path: str) -> str:

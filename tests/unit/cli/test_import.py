@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlplatform.cli import data
-from mlplatform.cli.main import app
+from mlplatform.cli.main import application
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.contracts.pipeline_status import FeaturesProgress
 from mlplatform.contracts.quarantine import Quarantined
@@ -94,7 +94,7 @@ def imported(monkeypatch: pytest.MonkeyPatch, api: Api, file: Path, *options: st
         yield api
 
     monkeypatch.setattr(data, "connect", lambda _: SimpleNamespace(dataapi=dataapi))
-    return CliRunner().invoke(app, ["import", "diabetes", str(file), *options])
+    return CliRunner().invoke(application([]), ["import", "diabetes", str(file), *options])
 
 
 def test_nothing_is_said_of_rows_that_etl_has_not_checked(

@@ -21,7 +21,7 @@ def test_a_foreign_error_about_a_file_is_one_line(
         (tmp_path / "a-folder").mkdir()
         (tmp_path / "a-folder").read_bytes()
 
-    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(main, "application", lambda _: app)
     monkeypatch.setattr("sys.argv", ["mlplatform"])
     with pytest.raises(SystemExit) as ended:
         main.run()

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlplatform.cli import session
-from mlplatform.cli.main import app
+from mlplatform.cli.main import application
 from mlplatform.local import state
 from mlplatform.local.stack import Options
 
@@ -82,7 +82,7 @@ def test_a_home_in_use_is_refused_and_left_alone(tmp_path: Path, command: str) -
 @pytest.mark.parametrize(("former", "now"), [("--road", "--tour"), ("--no-road", "--no-tour")])
 def test_the_former_name_of_the_tour_is_refused_with_the_new_one(former: str, now: str) -> None:
     """Whoever types the old flag reads what it is called today, and nothing starts."""
-    ended = CliRunner().invoke(app, ["up", former])
+    ended = CliRunner().invoke(application([]), ["up", former])
 
     assert 2 == ended.exit_code
     assert f"use {now}" in ended.output
@@ -90,7 +90,7 @@ def test_the_former_name_of_the_tour_is_refused_with_the_new_one(former: str, no
 
 def test_the_former_name_of_the_tour_is_not_offered() -> None:
     """The help shows the one name that works."""
-    shown = CliRunner().invoke(app, ["up", "--help"]).output
+    shown = CliRunner().invoke(application([]), ["up", "--help"]).output
 
     assert "--no-tour" in shown
     assert "--no-road" not in shown

@@ -99,6 +99,29 @@ def test_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "s3cret" == token.get_secret_value()
 
 
+def test_the_environment_wins_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A variable is nearer than a mounted folder, whatever else that holds."""
+    (tmp_path / "mlplatform_queue__partitions").write_text("12\n")
+    (tmp_path / "mlplatform_queue__topic").write_text("kept\n")
+    (tmp_path / "..data").mkdir()
+    monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path))
+    monkeypatch.setenv("MLPLATFORM_QUEUE__PARTITIONS", "3")
+    queue = settings.load().queue
+
+    assert (3, "kept") == (queue.partitions, queue.topic)
+
+
+def test_an_unknown_file_of_a_group_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A typo in a file's name is named like one in a variable."""
+    (tmp_path / "mlplatform_queue__partition").write_text("12")
+    monkeypatch.setenv(settings.SECRETS_DIR, str(tmp_path))
+
+    with pytest.raises(SettingsError, match="MLPLATFORM_QUEUE__PARTITION"):
+        settings.load()
+
+
 def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither repr nor str of the tree shows a password."""
     monkeypatch.setenv("MLPLATFORM_POSTGRES__RAW_DSN", "host=x password=hunter2")
