@@ -6,6 +6,7 @@ import typer
 
 from mlplatform.cli.lazy import component
 from mlplatform.cli.process import begin, guarded
+from mlplatform.engine import trial_process
 from mlplatform.memory import begin_start
 
 app = typer.Typer()
@@ -27,7 +28,12 @@ def dataapi() -> None:
 def serving() -> None:
     """Answers predictions and records them. Runs until SIGTERM."""
     begin_start()
-    _run("serving")
+    settings = begin("serving")
+    # A model of the last run will be loaded: its trial's process imports while this one does.
+    kept = settings.serving.cache
+    waiting = trial_process.start() if kept and kept.is_dir() and any(kept.iterdir()) else None
+    main = component("serving")
+    guarded(lambda: main.run(settings, waiting=waiting))
 
 
 @app.command()

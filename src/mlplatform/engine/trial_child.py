@@ -27,6 +27,8 @@ from mlplatform.engine.trial import run_trial
 from mlplatform.errors import PlatformError
 from mlplatform.features.code import load as load_features
 
+WAITING_S = 60.0
+"""For a request: 40 MiB are not held for long where the first model is not there yet."""
 VERDICT_BYTES = 64 * 1024
 """Most bytes of a verdict; a child that writes more is stopped."""
 
@@ -119,9 +121,11 @@ def _own_stdout() -> TextIO:
 def main() -> None:
     """Answer the one request of this process."""
     with _own_stdout() as answer:
+        signal.setitimer(signal.ITIMER_REAL, WAITING_S)
         import_module("mlplatform.engine.onnx")
         if not (message := sys.stdin.buffer.read()):
             return  # the parent has ended without one
+        signal.setitimer(signal.ITIMER_REAL, 0)
         request = TrialRequest.model_validate_json(message)
         answer.write(judge(request).model_dump_json())
         answer.flush()

@@ -149,9 +149,17 @@ class Trials:
         with self._lock:
             if self._stopped:
                 raise UnfitModel("no trial begins: this process ends")
-            process, self._waiting = self._waiting or trial_process.start(), None
+            process = self._taken() or trial_process.start()
             self._running.add(process)
             return process
+
+    def _taken(self) -> TrialProcess | None:
+        """The child that waits; none where there was none, or not for a minute any more."""
+        process, self._waiting = self._waiting, None
+        if process is None or process.poll() is None:
+            return process
+        with process:  # closes its pipes
+            return None
 
     def _ended(self, process: TrialProcess) -> bool:
         with self._lock:

@@ -16,6 +16,7 @@ from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.load import read_signature
 from mlplatform.engine.predictor import read_definition
+from mlplatform.engine.trial_process import TrialProcess
 from mlplatform.engine.trials import Trials
 from mlplatform.errors import IntegrityFailure, ManifestMismatch
 from mlplatform.features.code import require_digest
@@ -45,11 +46,13 @@ class Loader:
         features_s: float | None = None,
         trusted: Sequence[str],
         limits: TrialLimits,
+        waiting: TrialProcess | None = None,
     ) -> None:
+        """`waiting`: see Trials."""
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
-        trials = Trials(limits, trusted=trusted)
+        trials = Trials(limits, trusted=trusted, waiting=waiting)
         self._opener = Opener(trusted=trusted, features_s=features_s, trials=trials)
 
     def load(self, version: ModelVersion) -> LoadedModel:

@@ -11,6 +11,7 @@ from importlib import import_module
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
 from mlplatform.engine.limits import TrialLimits
+from mlplatform.engine.trial_process import TrialProcess
 from mlplatform.errors import UnknownName
 from mlplatform.memory import end_start
 from mlplatform.outbox import OutboxWriter
@@ -33,15 +34,18 @@ _API_TIMEOUT_S = 5.0
 waits to be used."""
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError for a missing setting."""
+def run(settings: Settings, *, waiting: TrialProcess | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError for a missing setting.
+
+    `waiting` is for the first trial of a model.
+    """
     serving = settings.serving
     models = require(serving.models, "serving", "models")
     cache, access = ModelCache(require(serving.cache, "serving", "cache")), _access(settings)
     with (
         DataApi(settings.dataapi.url, settings.dataapi.token, timeout_s=_API_TIMEOUT_S) as api,
         ModelStore(settings.registry.url, credentials=settings.registry.credentials) as store,
-        _loads(loader := _loader(settings, cache, store)) as loads,
+        _loads(loader := _loader(settings, cache, store, waiting)) as loads,
     ):
         recorder = open_recorder(settings, api)
         slots = Slots(
@@ -62,7 +66,9 @@ def run(settings: Settings) -> None:
         _serve(serving, handler, heartbeat, [follow(slot).run for slot in slots.all()])
 
 
-def _loader(settings: Settings, cache: ModelCache, store: ModelStore) -> Loader:
+def _loader(
+    settings: Settings, cache: ModelCache, store: ModelStore, waiting: TrialProcess | None
+) -> Loader:
     return Loader(
         cache=cache,
         store=store,
@@ -70,6 +76,7 @@ def _loader(settings: Settings, cache: ModelCache, store: ModelStore) -> Loader:
         trusted=settings.registry.skops_trusted,
         features_s=settings.serving.features_s,
         limits=TrialLimits(settings.registry.load_s, settings.registry.load_memory_bytes),
+        waiting=waiting,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -73,6 +74,17 @@ def test_a_child_that_waits_ends_with_its_parent() -> None:
         waiting.communicate(timeout=60.0)
 
     assert 0 == waiting.returncode
+
+
+def test_a_child_that_has_waited_too_long_is_replaced(tmp_path: Path) -> None:
+    """It ends by itself after a minute; the next trial does not need it."""
+    hostile_models.store(tmp_path, hostile_models.identity(), TOYS, "onnx")
+    waiting = trial_process.start()
+    waiting.send_signal(signal.SIGALRM)  # as its timer does
+    waiting.wait(60.0)
+    trials = Trials(TrialLimits(60.0, MEMORY), trusted=(), waiting=waiting)
+
+    assert 2 == trials.run(tmp_path, None)
 
 
 def test_a_stop_ends_a_child_that_waits() -> None:
