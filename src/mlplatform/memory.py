@@ -1,4 +1,4 @@
-"""What a long-lived process does with its memory while it starts, and once it has loaded a model."""
+"""What a long-lived process does with its memory: while it starts, and after a model is loaded."""
 
 from __future__ import annotations
 

@@ -65,10 +65,9 @@ def run() -> None:
     os.environ.update(
         vendor_telemetry.OFF
     )  # before any library is imported that would report to its maker
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
+    debug = "--debug" in sys.argv
+    words = [word for word in sys.argv[1:] if word != "--debug"]
     try:
-        words = [word for word in arguments if word != "--debug"]
         application(words)(args=words, prog_name="mlplatform")
     except PlatformError as error:
         if debug:

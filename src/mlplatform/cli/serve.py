@@ -67,10 +67,22 @@ def serve(
             fix="make a token file with `mlplatform tokens new`",
         )
     kept = None if no_outbox else outbox or folder.with_name(f"{folder.name}.outbox")
+    _serve(folder, manifest, host=host, port=port, outbox=kept, tokens=tokens)
+
+
+def _serve(
+    folder: Path,
+    manifest: str | None,
+    *,
+    host: str,
+    port: int,
+    outbox: Path | None,
+    tokens: Path | None,
+) -> None:
     begin_start()
     # First of all that takes time: it imports in a process of its own what this one does too.
     waiting = trial_process.start()
-    loaded = _configured(later("cli.process").begin("serving"), host, port, kept, tokens)
+    loaded = _configured(later("cli.process").begin("serving"), host, port, outbox, tokens)
     # Its trial goes on while the rest of serving is imported.
     tried = later("serving.own_folder").begin(
         folder, loaded.registry, manifest_sha256=manifest, waiting=waiting
