@@ -30,9 +30,13 @@ from mlplatform.web.server import Config, Connection
 class PredictionConfig(Config):
     """The server's settings, and who answers."""
 
-    def __init__(self, app: Callable[..., Any], handler: Handler, **options: Any) -> None:
+    def __init__(
+        self, app: Callable[..., Any], handler: Handler, *, prefix: str = "", **options: Any
+    ) -> None:
+        """`prefix` is what a proxy may keep before each path. See RootPath."""
         super().__init__(app, connection=PredictionConnection, **options)
         self.handler = handler
+        self.prefix = prefix
         self.routes = RouteTable(handler.models)
 
 
@@ -113,7 +117,7 @@ class PredictionConnection(Connection):
         if parts is None or self._refused or not self._placed or not cycle.keep_alive:
             return
         before, after, body = parts
-        route = self.config.routes.find(cycle.scope["path"])
+        route = self.config.routes.find(cycle.scope["path"].removeprefix(self.config.prefix))
         headers = cycle.scope["headers"]
         if route is None or body != cycle.body or not plain(cast("Scope", cycle.scope)):
             return

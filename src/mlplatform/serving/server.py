@@ -45,6 +45,7 @@ class Server(WatchedServer):
             max_connections=settings.max_connections,
             address_share=settings.address_share,
             max_age_s=settings.connection_max_age_s,
+            prefix=settings.root_path,
         )
         super().__init__(config, stuck_s=stuck_s)
         self._handler = handler

@@ -133,7 +133,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(module_platform: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Serving as it runs, over a real model and a real outbox, in a thread."""
-    limits = ServingSettings(port=0, max_rows=29, max_body_bytes=4096)
+    limits = ServingSettings(port=0, max_rows=29, max_body_bytes=4096, root_path="/team/ml")
     with ModelStore(module_platform.url) as store:
         cache = ModelCache(tmp_path_factory.mktemp("cache"))
         limit = TrialLimits(60.0, 256 << 20)
@@ -148,7 +148,8 @@ def served(module_platform: Any, tmp_path_factory: pytest.TempPathFactory) -> It
     slot.swap(model)
     access = AccessList([Caller(name="me", roles=(Role.PREDICT,), sha256=digest("good"))])
     handler = Counted(slots=Slots([slot]), recorder=recorder, access=access, limits=limits)
-    server = Server(create_app(Collaborators(handler=handler)), handler, limits)
+    app = create_app(Collaborators(handler=handler, root_path=limits.root_path))
+    server = Server(app, handler, limits)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -216,6 +217,19 @@ def test_both_ways_give_the_same_bytes(served: Served, name: str) -> None:
         found = answer(second), closed(second)
 
     assert expected == found
+
+
+def test_a_prefix_that_a_proxy_keeps_is_no_hindrance(served: Served) -> None:
+    """The second request below it takes the short way, with the same answer."""
+    with served.connect() as connection:
+        connection.sendall(asked(rows(27.5), path=f"/team/ml{PATH}"))
+        expected = answer(connection)
+        before = len(served.looked_up)
+        connection.sendall(asked(rows(27.5), path=f"/team/ml{PATH}"))
+        found = answer(connection)
+
+    assert expected == found
+    assert before == len(served.looked_up)
 
 
 @pytest.mark.parametrize("name", KNOWN)
