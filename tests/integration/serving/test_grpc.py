@@ -317,6 +317,60 @@ def _ask(calls: Calls, scene: Any, codes: list[Any]) -> None:
         codes.append(error.code())
 
 
+def test_a_call_whose_time_is_over_while_it_waits_is_not_computed(
+    slow: Callable[..., tuple[Any, int]], scene: Any
+) -> None:
+    """DEADLINE_EXCEEDED and no record; those before it are answered."""
+    child, number = slow(SERVING__MAX_BATCH="1")
+    calls = Calls(number, scene.TOKENS["client"])
+    codes: list[Any] = []
+    threads = [threading.Thread(target=_ask, args=(calls, scene, codes)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    scene.until(lambda: _waiting(child) >= 6)  # two seconds of work
+
+    with pytest.raises(grpc.RpcError) as caught:
+        calls.send("ModelInfer", infer(scene.rows(1)), timeout=0.5)
+    for thread in threads:
+        thread.join(20)
+    calls.channel.close()
+
+    assert Code.DEADLINE_EXCEEDED == caught.value.code()
+    assert {Code.OK: 8} == Counter(codes)
+    scene.until(lambda: not _waiting(child))
+    assert 8 == len(child.records())
+
+
+def _waiting(child: Any) -> int:
+    """How many requests are between acceptance and answer."""
+    name = 'mlplatform_serving_waiting_requests{pipeline="ward"}'
+    lines = child.http.get("/metrics").text.splitlines()
+    return int(sum(float(line.split()[1]) for line in lines if line.startswith(name)))
+
+
+def test_an_old_connection_is_given_up_without_a_failed_call(
+    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[[], int]
+) -> None:
+    """After `connection_max_age_s` the server asks the client to connect anew (GOAWAY)."""
+    platform.promote(platform.publish("ward", "1"))
+    port = free()
+    child = serve("ward", SERVING__GRPC_PORT=str(port), SERVING__CONNECTION_MAX_AGE_S="1")
+    child.until("/readyz", 200)
+    calls = Calls(port, scene.TOKENS["client"])
+    states: list[Any] = []
+    calls.channel.subscribe(states.append)
+
+    def moved() -> bool:
+        calls.send("ModelInfer", infer(scene.rows(1)))
+        ready = grpc.ChannelConnectivity.READY
+        return states.count(ready) > 1
+
+    scene.until(moved)
+    calls.channel.close()
+
+    assert grpc.ChannelConnectivity.IDLE in states[states.index(grpc.ChannelConnectivity.READY) :]
+
+
 def test_too_many_waiting_calls_are_refused(
     slow: Callable[..., tuple[Any, int]], scene: Any
 ) -> None:
