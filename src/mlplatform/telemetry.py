@@ -279,6 +279,11 @@ def _stream() -> LogWriter | _LogStream:
     return writer
 
 
+def bind(**ids: object) -> None:
+    """Have the lines of this process say more, e.g. which of several workers it is."""
+    structlog.contextvars.bind_contextvars(**ids)
+
+
 def logger(component: str) -> Logger:
     """A logger that carries its component."""
     return cast("Logger", structlog.get_logger(component=component))

@@ -6,19 +6,24 @@ in a process of its own. So this module imports nothing of that: `serve` decides
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mlplatform.cli.lazy import later
+from mlplatform.cli.workers import WorkerWords, lead, own
 from mlplatform.engine import trial_process
 from mlplatform.errors import Refused, SettingsError
-from mlplatform.memory import begin_start
 
 Folder = Annotated[Path, typer.Argument(help="Model folder.", show_default=False)]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Workers = Annotated[
+    int, typer.Option(min=1, max=64, help="Processes that answer, each with an outbox of its own.")
+]
 Outbox = Annotated[
     Path | None,
     typer.Option(
@@ -56,6 +61,8 @@ def serve(
     no_outbox: NoOutbox = False,
     tokens: Tokens = None,
     manifest: ManifestDigest = None,
+    workers: Workers = 1,
+    worker: WorkerWords = None,
 ) -> None:
     """Serve one model folder, without the rest of the platform. Runs until Ctrl-C."""
     if outbox is not None and no_outbox:
@@ -67,32 +74,34 @@ def serve(
             fix="make a token file with `mlplatform tokens new`",
         )
     kept = None if no_outbox else outbox or folder.with_name(f"{folder.name}.outbox")
-    _serve(folder, manifest, host=host, port=port, outbox=kept, tokens=tokens)
+    serving = {"host": host, "port": port, "workers": workers}
+    _serve(folder, manifest, workers, worker, partial(_configured, serving, kept, tokens))
 
 
 def _serve(
     folder: Path,
     manifest: str | None,
-    *,
-    host: str,
-    port: int,
-    outbox: Path | None,
-    tokens: Path | None,
+    workers: int,
+    worker: str | None,
+    configured: Callable[[], Any],
 ) -> None:
-    begin_start()
+    if workers > 1 and worker is None:
+        lead(configured())
     # First of all that takes time: it imports in a process of its own what this one does too.
     waiting = trial_process.start()
-    loaded = _configured(later("cli.process").begin("serving"), host, port, outbox, tokens)
+    common = configured()
     # Its trial goes on while the rest of serving is imported.
     tried = later("serving.own_folder").begin(
-        folder, loaded.registry, manifest_sha256=manifest, waiting=waiting
+        folder, common.registry, manifest_sha256=manifest, waiting=waiting
     )
-    later("serving.standalone").run(loaded, tried)
+    loaded, which = own(common, worker)
+    later("serving.standalone").run(loaded, tried, which)
 
 
-def _configured(loaded: Any, host: str, port: int, outbox: Path | None, tokens: Path | None) -> Any:
+def _configured(said: dict[str, Any], outbox: Path | None, tokens: Path | None) -> Any:
     """The settings of the environment, and what the command line says."""
-    serving = loaded.serving.model_copy(update={"host": host, "port": port})
+    loaded = later("cli.process").begin("serving")
+    serving = loaded.serving.model_copy(update=said)
     access = loaded.access.model_copy(update={"tokens_file": tokens})
     kept = loaded.outbox.model_copy(update={"folder": outbox})
     return loaded.model_copy(update={"serving": serving, "access": access, "outbox": kept})

@@ -6,6 +6,7 @@ import typer
 
 from mlplatform.cli.lazy import component
 from mlplatform.cli.process import begin, guarded
+from mlplatform.cli.workers import WorkerWords, lead, own
 from mlplatform.engine import trial_process
 from mlplatform.memory import begin_start
 
@@ -25,15 +26,21 @@ def dataapi() -> None:
 
 
 @app.command()
-def serving() -> None:
+def serving(*, worker: WorkerWords = None) -> None:
     """Answers predictions and records them. Runs until SIGTERM."""
     begin_start()
     settings = begin("serving")
-    # A model of the last run will be loaded: its trial's process imports while this one does.
-    kept = settings.serving.cache
-    waiting = trial_process.start() if kept and kept.is_dir() and any(kept.iterdir()) else None
-    main = component("serving")
-    guarded(lambda: main.run(settings, waiting=waiting))
+
+    def serve() -> None:
+        if settings.serving.workers > 1 and worker is None:
+            lead(settings)
+        loaded, which = own(settings, worker)
+        # A model of the last run will be loaded: its trial's process imports while this one does.
+        kept = loaded.serving.cache
+        waiting = trial_process.start() if kept and kept.is_dir() and any(kept.iterdir()) else None
+        component("serving").run(loaded, which, waiting=waiting)
+
+    guarded(serve)
 
 
 @app.command()

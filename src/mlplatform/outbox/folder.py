@@ -50,6 +50,19 @@ def strays(folder: Path) -> list[str]:
     )
 
 
+def of_worker(root: Path, number: int) -> Path:
+    """The folder of one of several workers of serving, below that of a single process."""
+    return root / f"worker-{number}"
+
+
+def outboxes(root: Path) -> list[Path]:
+    """The outboxes that are there: that of a single process, and those of workers.
+
+    Also of workers that are no more: what they left behind must not be forgotten.
+    """
+    return [folder for folder in (root, *sorted(root.glob("worker-*"))) if _is_outbox(folder)]
+
+
 def make(folder: Path) -> None:
     """Make the folder, durably."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -74,6 +87,10 @@ def lock(folder: Path, role: str) -> int:
             fix=f"one {role} per outbox: stop the other process or use another folder",
         ) from error
     return descriptor
+
+
+def _is_outbox(folder: Path) -> bool:
+    return folder.is_dir() and bool((folder / "identity").exists() or segments(folder))
 
 
 def way_out(error: OSError) -> str:

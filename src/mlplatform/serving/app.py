@@ -34,12 +34,14 @@ class Collaborators:
     """What the application works with.
 
     It starts and closes the handler; `background` runs from start to stop, `farewell` at the end.
+    Connections are taken once `settled` returns, while the background runs already.
     `root_path` is the prefix under which a proxy shows it.
     """
 
     handler: Handler
     background: Sequence[Background] = ()
     farewell: Callable[[], Awaitable[None]] | None = None
+    settled: Callable[[], Awaitable[None]] | None = None
     root_path: str = ""
 
 
@@ -111,6 +113,8 @@ async def _running(collaborators: Collaborators) -> AsyncIterator[None]:
     collaborators.handler.start()
     tasks = [asyncio.ensure_future(work()) for work in collaborators.background]
     try:
+        if collaborators.settled is not None:
+            await collaborators.settled()
         yield
     finally:
         for task in tasks:

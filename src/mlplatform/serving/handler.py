@@ -37,7 +37,7 @@ class Handler:
     """Used on the event loop, from `start` to `close`.
 
     `access` None lets everybody in (auth: none). While `draining`, requests are still answered, but
-    the process is no longer ready.
+    the process is no longer ready; nor is it when `others` raises Unavailable: its fellow workers.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Handler:
     ) -> None:
         self.max_body_bytes = limits.max_body_bytes
         self.draining = False
+        self.others: Callable[[], None] = _alone
         self.watch = ModelWatch(slots, hung_s=limits.model_hung_s)
         self.models = tuple(slot.pipeline for slot in slots.all())
         self._slots = slots
@@ -151,13 +152,18 @@ class Handler:
         Returns the pipelines without a promoted version. Raises Unavailable that says what
         is missing, also while the process is draining or its disk hangs.
         """
+        self.refuse_unready()
+        self.others()
+        return self._slots.vacant()
+
+    def refuse_unready(self) -> None:
+        """The same for this process alone. Raises Unavailable."""
         self._recorder.refuse_if_hung()
         if self.draining:
             raise Unavailable(
                 "this process is draining: it finishes what it has and takes nothing new"
             )
         self._slots.refuse_missing()
-        return self._slots.vacant()
 
     def degraded(self) -> dict[str, str]:
         """Pipeline -> why its promoted version is not the one that serves."""
@@ -217,3 +223,7 @@ class Handler:
 
 def _future() -> asyncio.Future[None]:
     return asyncio.get_running_loop().create_future()
+
+
+def _alone() -> None:
+    """A process without fellow workers waits for nobody."""

@@ -27,6 +27,7 @@ from mlplatform.serving.ownership import claim
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
+from mlplatform.serving.worker import ALONE, ServingWorker
 from mlplatform.settings import ServingSettings, Settings, SourceSettings, require
 
 _API_TIMEOUT_S = 5.0
@@ -34,10 +35,13 @@ _API_TIMEOUT_S = 5.0
 waits to be used."""
 
 
-def run(settings: Settings, *, waiting: TrialProcess | None = None) -> None:
+def run(
+    settings: Settings, worker: ServingWorker = ALONE, *, waiting: TrialProcess | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError for a missing setting.
 
-    `waiting` is for the first trial of a model.
+    `worker`: which of several processes this is; `settings` are its own. `waiting` is for the first
+    trial of a model.
     """
     serving = settings.serving
     models = require(serving.models, "serving", "models")
@@ -63,7 +67,9 @@ def run(settings: Settings, *, waiting: TrialProcess | None = None) -> None:
             swapped=heartbeat.soon,
             loads=loads,
         )
-        _serve(serving, handler, heartbeat, [follow(slot).run for slot in slots.all()])
+        followers = [follow(slot).run for slot in slots.all()]
+        background = [heartbeat.run, *followers, *worker.begin(handler, settings)]
+        _serve(serving, handler, heartbeat, background, worker)
 
 
 def _loader(
@@ -97,20 +103,26 @@ def _loads(loader: Loader) -> Iterator[Executor]:
 
 
 def _serve(
-    serving: ServingSettings, handler: Handler, heartbeat: Heartbeat, followers: list[Background]
+    serving: ServingSettings,
+    handler: Handler,
+    heartbeat: Heartbeat,
+    background: list[Background],
+    worker: ServingWorker,
 ) -> None:
     calls = grpc_ports(serving, handler)
     app = create_app(
         Collaborators(
             handler=handler,
-            background=[heartbeat.run, *followers, *(port.run for port in calls)],
+            background=[*background, *(port.run for port in calls)],
             # The server is made below: it needs the application, and knows when its drain ends.
             farewell=lambda: heartbeat.last(within_s=server.remaining_s()),
+            settled=lambda: worker.settle(handler),
             root_path=serving.root_path,
         )
     )
+    stuck_s, leaving = serving.stuck_s, [port.leave for port in calls]
     server = Server(
-        app, handler, serving, stuck_s=serving.stuck_s, leaving=[port.leave for port in calls]
+        app, handler, serving, stuck_s=stuck_s, leaving=leaving, listener=worker.listener
     )
     end_start()
     server.run()

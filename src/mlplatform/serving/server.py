@@ -34,6 +34,7 @@ class Server(WatchedServer):
         *,
         stuck_s: float = 0.0,
         leaving: Sequence[Callable[[], None]] = (),
+        listener: socket.socket | None = None,
     ) -> None:
         config = PredictionConfig(
             app,
@@ -51,6 +52,7 @@ class Server(WatchedServer):
         self._handler = handler
         self._linger_s = settings.linger_s
         self._drain_s = settings.drain_s
+        self._listener = listener  # None: one is opened at the settings' address
         self._leaving = leaving  # what else begins its drain when ours begins
         self._leave_at: float | None = None  # end of the lingering, from the first signal on
         self._left_at: float | None = None  # when the drain began
@@ -70,7 +72,7 @@ class Server(WatchedServer):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Returns after the drain, unless a model hangs: then the process ends here."""
-        super().run(sockets)
+        super().run(sockets or ([self._listener] if self._listener else None))
         self._handler.watch.end_if_hung()
 
     async def on_tick(self, counter: int) -> bool:

@@ -15,13 +15,14 @@ from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.serving.unrecorded import Unrecorded
+from mlplatform.serving.worker import ALONE, ServingWorker
 from mlplatform.settings import Settings
 from mlplatform.telemetry import logger
 
 _log = logger("serving")
 
 
-def run(settings: Settings, folder: TriedFolder) -> None:
+def run(settings: Settings, folder: TriedFolder, worker: ServingWorker = ALONE) -> None:
     """Serve until SIGTERM or SIGINT, then drain.
 
     Without `settings.outbox.folder` nothing is stored. Raises UnfitModel, IntegrityFailure,
@@ -47,11 +48,11 @@ def run(settings: Settings, folder: TriedFolder) -> None:
     handler = Handler(slots=Slots([slot]), recorder=recorder, access=access, limits=serving)
     _say(settings, model)
     ports = grpc_ports(serving, handler)
-    background = [port.run for port in ports]
+    background = [*(port.run for port in ports), *worker.begin(handler, settings)]
     app = create_app(Collaborators(handler, background, root_path=serving.root_path))
-    leaving = [port.leave for port in ports]
+    stuck_s, leaving = serving.stuck_s, [port.leave for port in ports]
     end_start()
-    Server(app, handler, serving, stuck_s=serving.stuck_s, leaving=leaving).run()
+    Server(app, handler, serving, stuck_s=stuck_s, leaving=leaving, listener=worker.listener).run()
 
 
 def _say(settings: Settings, model: LoadedModel) -> None:

@@ -99,6 +99,14 @@ class ServingSettings(SettingsGroup):
         description="Path prefix under which a proxy shows serving, e.g. /ml, whether or not the"
         " proxy strips it; none of serving's own (/v1, /v2, /models, /docs).",
     )
+    # One process answers with one core. Each has its own copy of the models, and an outbox.
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Serving processes, each with an outbox of its own; as many as there are"
+        " cores. All limits of serving are per process; outbox.capacity_bytes is divided.",
+    )
     models: Names = Field((), description="Pipelines that this process serves.")
     auth: Literal["bearer", "none"] = Field(
         "bearer", description="none accepts everybody who reaches the port."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlplatform.loop import Backoff, attempt, stop_on_signals
-from mlplatform.outbox import OutboxReader
 from mlplatform.queue import Producer, ensure_topic, open_producer
 from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.shipper.loop import ShipperLoop
+from mlplatform.shipper.outbox_folders import OutboxFolders
 from mlplatform.telemetry import logger
 from mlplatform.watchdog import watch
 from mlplatform.work_pages import serve_pages
@@ -18,27 +18,28 @@ _OPENING = Backoff(first_s=0.5, most_s=0.5, log_every=20)
 
 
 def run(settings: Settings) -> None:
-    """Ship from the outbox to the queue until SIGTERM or SIGINT, and then drain it.
+    """Ship from the outboxes to the queue until SIGTERM or SIGINT, and then drain them.
 
-    The drain ends when the outbox is empty or `shipper.drain_s` has passed, also for a queue that
-    was never reached. Waits for the outbox to be made (serving does). Raises Refused when another
-    shipper reads this outbox.
+    The drain ends when all are empty or `shipper.drain_s` has passed, also for a queue that
+    was never reached. Waits for an outbox to be made (serving does). Raises Refused when another
+    shipper reads one of them.
     """
     folder = Path(require(settings.outbox.folder, "outbox", "folder"))
     stop = stop_on_signals()
     serve_pages(settings.telemetry)
     watch(settings.shipper.stuck_s)
-    reader = attempt(
-        lambda: OutboxReader.open(folder), stop=stop, log=logger("shipper"), backoff=_OPENING
-    )
-    if reader is None:
+    outboxes = OutboxFolders(folder, settings)
+    found = attempt(outboxes.found, stop=stop, log=logger("shipper"), backoff=_OPENING)
+    if found is None:
         return
-    loop = ShipperLoop(reader, lambda: _producer(settings.queue), settings, folder, stop=stop)
+    loop = ShipperLoop(
+        outboxes.found, lambda: _producer(settings.queue), settings.shipper, stop=stop
+    )
     try:
         loop.run()
     finally:
         loop.close()
-        reader.close()
+        outboxes.close()
 
 
 def _producer(settings: QueueSettings) -> Producer:

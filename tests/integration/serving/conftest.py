@@ -284,9 +284,12 @@ class Child:
 
     def start(self) -> None:
         """Start it, or start it again in the same folder."""
+        program = ["-c", CHILD]
+        if "MLPLATFORM_SERVING__WORKERS" in self.environment:
+            program = ["-m", "mlplatform", "serving"]
         with (self.home / "serving.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", CHILD], env=self.environment, stderr=log, stdout=log
+                [sys.executable, *program], env=self.environment, stderr=log, stdout=log
             )
 
     def until(self, path: str, code: int) -> httpx.Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox.position import DurableMark
 from mlplatform.settings import QueueSettings, Settings, ShipperSettings
 from mlplatform.shipper.loop import ShipperLoop
+from mlplatform.shipper.sender import OutboxShipper
 
 
 class Broker:
@@ -64,7 +65,18 @@ def shipper_loop(
         queue=QueueSettings(max_record_bytes=1024),
         shipper=ShipperSettings(**({"batch_records": 3, "drain_s": 5.0} | shipper)),
     )
-    return ShipperLoop(reader, lambda: broker, settings, folder, stop=stop)
+    return over(reader, lambda: broker, settings, folder, stop)
+
+
+def over(
+    reader: OutboxReader,
+    connect: Callable[[], Broker],
+    settings: Settings,
+    folder: Path,
+    stop: threading.Event,
+) -> ShipperLoop:
+    outboxes = [OutboxShipper(reader, folder, settings)]
+    return ShipperLoop(lambda: outboxes, connect, settings.shipper, stop=stop)
 
 
 def test_stopping_drains(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
@@ -132,9 +144,7 @@ def test_a_queue_that_was_never_reached_is_drained_into(
         return broker
 
     stop.set()
-    ShipperLoop(
-        reader, connect, Settings(shipper=ShipperSettings(drain_s=5.0)), folder, stop=stop
-    ).run()
+    over(reader, connect, Settings(shipper=ShipperSettings(drain_s=5.0)), folder, stop).run()
 
     assert [[b"a"]] == broker.batches
 
@@ -151,9 +161,7 @@ def test_leaving_with_something_in_the_outbox_is_told(
     stop = threading.Event()
     stop.set()
     with capture_logs() as logs:
-        ShipperLoop(
-            reader, connect, Settings(shipper=ShipperSettings(drain_s=0.2)), folder, stop=stop
-        ).run()
+        over(reader, connect, Settings(shipper=ShipperSettings(drain_s=0.2)), folder, stop).run()
 
     assert ("stopped before the outbox was empty", 2, 0) == tuple(
         logs[-1][name] for name in ("event", "accepted", "acknowledged")
@@ -169,9 +177,7 @@ def test_an_empty_outbox_needs_no_queue(reader: OutboxReader, folder: Path) -> N
     stop = threading.Event()
     stop.set()
     started = time.monotonic()
-    ShipperLoop(
-        reader, connect, Settings(shipper=ShipperSettings(drain_s=30.0)), folder, stop=stop
-    ).run()
+    over(reader, connect, Settings(shipper=ShipperSettings(drain_s=30.0)), folder, stop).run()
 
     assert time.monotonic() - started < 10
 

@@ -91,8 +91,8 @@ def _options(settings: ServingSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.max_send_message_length", -1),
-        # Two processes on one port would share its calls, and one of them by mistake.
-        ("grpc.so_reuseport", 0),
+        # Two processes on one port share its calls: workers on purpose, others by mistake.
+        ("grpc.so_reuseport", int(settings.workers > 1)),
         ("grpc.keepalive_permit_without_calls", 1),
         *((name, int(value * 1000)) for name, value in seconds.items()),
     ]
