@@ -55,10 +55,14 @@ async def invoke_single(request: Request, handler: Answering) -> Response:
 async def ping(handler: Answering) -> Response:
     """503 says what is still missing."""
     await handler.ready()
-    return Response(b"\n", media_type="application/json")
+    return Response(b"{}\n", media_type="application/json")
 
 
-@metadata.get("/version", summary="The version of mlplatform, as text.")
+@metadata.get(
+    "/version",
+    summary="The version of mlplatform, as text.",
+    response_class=PlainTextResponse,
+)
 async def version() -> PlainTextResponse:
     """Where MLflow's server answers with its own."""
     return PlainTextResponse(__version__)
