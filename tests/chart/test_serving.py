@@ -87,3 +87,32 @@ def test_grpc_has_a_port_of_its_own_where_it_is_wanted() -> None:
     assert ["http", "grpc"] == [
         port["port"] for rule in of["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]
     ]
+
+
+def test_each_of_several_workers_has_a_port_for_its_metrics() -> None:
+    """Scrapers reach one per worker; a single process has none, since it shows them on its own."""
+    peers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    one = TWO | {"networkPolicy": {"monitoring": peers}}
+    three = one | {"settings": {"serving": {"workers": 3}}}
+
+    assert ([], [9101, 9102, 9103]) == (_worker_ports(one), _worker_ports(three))
+    assert (False, True) == tuple(
+        {"port": 9101, "endPort": 9103} in _monitored(values) for values in (one, three)
+    )
+
+
+def _worker_ports(values: dict[str, Any]) -> list[int]:
+    (container,) = serving(values).values()
+    return [
+        port["containerPort"] for port in container["ports"] if port["name"].startswith("metrics")
+    ]
+
+
+def _monitored(values: dict[str, Any]) -> list[Object]:
+    """Ports of serving's policy."""
+    (policy,) = (
+        each
+        for each in objects_in(rendered(values))
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"].endswith("-serving")
+    )
+    return [port for rule in policy["spec"]["ingress"] for port in rule["ports"]]

@@ -35,6 +35,16 @@ floats in Helm).
 - {name: MLPLATFORM_TELEMETRY__METRICS_PORT, value: "9090"}
 {{- end }}
 
+{{/*
+/metrics of each worker of serving, where there are several: worker N adds N to the port.
+*/}}
+{{- define "mlplatform.env.workerMetrics" -}}
+{{- if gt (int .Values.settings.serving.workers) 1 -}}
+- {name: MLPLATFORM_TELEMETRY__METRICS_HOST, value: "0.0.0.0"}
+- {name: MLPLATFORM_TELEMETRY__METRICS_PORT, value: "9100"}
+{{- end }}
+{{- end }}
+
 {{/* The data API and this process's token for it. Input: dict of root and caller. */}}
 {{- define "mlplatform.env.dataapi" -}}
 {{- $root := .root -}}

@@ -86,6 +86,18 @@ port names of sidecars.
 {{- end }}
 {{- end }}
 
+{{/* The same for the workers of serving, where there are several. Input: root. */}}
+{{- define "mlplatform.network.workerMonitoring" -}}
+{{- $workers := int .Values.settings.serving.workers -}}
+{{- if gt $workers 1 }}
+{{- with .Values.networkPolicy.monitoring -}}
+- from:
+    {{- toYaml . | nindent 4 }}
+  ports: [{port: 9101, endPort: {{ add 9100 $workers }}}]
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/*
 Ingress of clients to a port, by its name. Input: dict of root, components that come besides, and
 port (http, if none is given).

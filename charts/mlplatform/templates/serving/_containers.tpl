@@ -56,6 +56,7 @@ grace period. Input: dict of root and repository.
   env:
     {{- include "mlplatform.env.settings" (dict "root" $root
         "groups" (list "telemetry" "outbox" "serving" "registry")) | nindent 4 }}
+    {{- include "mlplatform.env.workerMetrics" $root | nindent 4 }}
     - {name: MLPLATFORM_SERVING__HOST, value: "0.0.0.0"}
     - {name: MLPLATFORM_SERVING__PORT, value: "8080"}
     {{- if $root.Values.serving.grpc.enabled }}
@@ -84,6 +85,12 @@ grace period. Input: dict of root and repository.
     - {name: http, containerPort: 8080}
     {{- if $root.Values.serving.grpc.enabled }}
     - {name: grpc, containerPort: 8001}
+    {{- end }}
+    {{- $workers := int $root.Values.settings.serving.workers }}
+    {{- if gt $workers 1 }}
+    {{- range $number := untilStep 1 (add1 $workers | int) 1 }}
+    - {name: metrics-{{ $number }}, containerPort: {{ add 9100 $number }}}
+    {{- end }}
     {{- end }}
   {{- include "mlplatform.container.probes"
       (dict "stuck" $root.Values.settings.serving.stuck_s) | nindent 2 }}
