@@ -72,8 +72,11 @@ class Heartbeat:
         except PlatformError as error:
             _log.error("leaving without a farewell", error=str(error))
 
-    async def beat(self, *, closed: bool) -> None:
-        """One report. When the data API can't be reached, that is logged, and once only."""
+    async def beat(self, *, closed: bool) -> bool:
+        """One report; whether it arrived.
+
+        When the data API can't be reached, that is logged, and once only.
+        """
         try:
             status = await self._recorder.status()
             gauge("outbox_acknowledged_sequence").set(status.acknowledged)
@@ -97,6 +100,7 @@ class Heartbeat:
             self._complaint = str(error)
         else:
             self._complaint = ""
+        return not self._complaint
 
     async def _heed(self, outbox_id: str, answer: OutboxAnswer) -> None:
         """Take a new identity when this one is another's, or was further than it is here."""

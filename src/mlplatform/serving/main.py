@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 from mlplatform.access import AccessList
 from mlplatform.client.dataapi import DataApi
@@ -19,6 +20,7 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.serving.app import Background, Collaborators, create_app
 from mlplatform.serving.cache import ModelCache
 from mlplatform.serving.follower import Follower
+from mlplatform.serving.former_outboxes import FormerOutboxes, abandoned
 from mlplatform.serving.grpc_port import grpc_ports
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
@@ -69,6 +71,7 @@ def run(
         )
         followers = [follow(slot).run for slot in slots.all()]
         background = [heartbeat.run, *followers, *worker.begin(handler, settings)]
+        background += _former(settings, api, worker)
         _serve(serving, handler, heartbeat, background, worker)
 
 
@@ -141,6 +144,21 @@ def open_recorder(settings: Settings, api: DataApi) -> RequestRecorder:
         max_record_bytes=settings.queue.max_record_bytes,
         capacity_bytes=outbox.capacity_bytes,
     )
+
+
+def _former(settings: Settings, api: DataApi, worker: ServingWorker) -> list[Background]:
+    """What reports the outboxes that nobody writes any more, in one of the workers."""
+    folder = require(settings.outbox.folder, "outbox", "folder")
+    root = folder.parent if worker.number else folder
+    folders = abandoned(root, settings.serving.workers)
+    if worker.number > 1 or not folders:
+        return []
+
+    def opened(folder: Path) -> RequestRecorder:
+        outbox = settings.outbox.model_copy(update={"folder": folder})
+        return open_recorder(settings.model_copy(update={"outbox": outbox}), api)
+
+    return [FormerOutboxes(folders, opened, api=api, every_s=settings.serving.poll_s).run]
 
 
 def features_from(source: SourceSettings) -> FetchFeatures:

@@ -248,3 +248,40 @@ def test_each_worker_has_a_page_of_metrics(
     answered = [page.count('requests_total{code="200",pipeline="ward"} 1.0') for page in pages]
 
     assert 1 == sum(answered)
+
+
+@pytest.mark.parametrize(("before", "after"), [("3", "1"), ("1", "2")])
+def test_what_another_number_of_workers_left_is_shipped_and_closed(
+    *,
+    platform: Any,
+    serve: Callable[..., Any],
+    scene: Any,
+    ship: Callable[[], subprocess.Popen[bytes]],
+    tmp_path: Path,
+    before: str,
+    after: str,
+) -> None:
+    """Every outbox of before ends empty and reported as closed; requests are stored once."""
+    platform.promote(platform.publish("ward", "1"))
+    child = serve("ward", SERVING__WORKERS=before)
+    child.until("/readyz", 200)
+    with Load(child, scene.rows(1)[0]) as load:
+        scene.until(lambda: len(load.answered) > 200, child.log)
+    child.stop()
+    former = {records[0].outbox_id for records in stored(tmp_path).values()}
+    platform.heartbeats.clear()
+    child.environment["MLPLATFORM_SERVING__WORKERS"] = after
+    child.start()
+    child.until("/readyz", 200)
+    ship()
+
+    assert sorted(load.answered) == sorted(queued(tmp_path, len(load.answered)))
+    assert int(before) == len(former)
+    scene.until(lambda: former <= closed(platform), child.log)
+    assert 0 == child.stop()
+
+
+def closed(platform: Any) -> set[str]:
+    """Outboxes whose last report says that they are closed."""
+    last = dict(platform.heartbeats)
+    return {path.removeprefix("/v1/outboxes/") for path, beat in last.items() if beat["closed"]}
