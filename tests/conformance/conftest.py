@@ -45,6 +45,7 @@ class Scene:
     datatypes: dict[str, str]
     prediction: list[Any]
     probabilities: list[list[float]] | None
+    outbox: str = ""
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def scene(request: pytest.FixtureRequest, packaged: Packaged) -> Iterator[Scene]
     port = free_port()
     kept = ("--tokens", tokens, "--outbox", home / "outbox")
     with served(folder, *kept, SERVING__GRPC_PORT=str(port)) as url:
-        yield _scene(url, f"127.0.0.1:{port}", known)
+        yield _scene(url, f"127.0.0.1:{port}", known, outbox=str(home / "outbox"))
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +151,7 @@ def open_scene(packaged: Packaged) -> Iterator[Scene]:
         yield _scene(url, "", known)
 
 
-def _scene(url: str, grpc: str, known: dict[str, Any]) -> Scene:
+def _scene(url: str, grpc: str, known: dict[str, Any], **more: str) -> Scene:
     headers = {"authorization": f"Bearer {TOKEN}"}
     described = httpx.get(f"{url}/v2/models/{known['model']}", headers=headers).json()
     return Scene(
@@ -159,6 +160,7 @@ def _scene(url: str, grpc: str, known: dict[str, Any]) -> Scene:
         token=TOKEN,
         version=described["versions"][0],
         **known,
+        **more,
     )
 
 

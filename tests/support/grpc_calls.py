@@ -15,12 +15,13 @@ DEADLINE_S = 20.0
 SERVICE = "inference.GRPCInferenceService"
 DATATYPES = {"age": "INT64", "bmi": "FP64", "dose": "FP64", "class": "BYTES"}
 FIELDS = {
+    "BOOL": "bool_contents",
     "INT64": "int64_contents",
     "FP64": "fp64_contents",
     "FP32": "fp32_contents",
     "BYTES": "bytes_contents",
 }
-ARRAYS = {"INT64": "<i8", "FP64": "<f8", "FP32": "<f4"}
+ARRAYS = {"BOOL": "?", "INT64": "<i8", "FP64": "<f8", "FP32": "<f4"}
 
 
 class Calls:
@@ -76,7 +77,8 @@ def infer(
 def packed(datatype: str, values: Sequence[Any]) -> bytes:
     """Values as raw contents."""
     if datatype == "BYTES":
-        return b"".join(struct.pack("<I", len(text)) + text.encode() for text in values)
+        texts = [text.encode() for text in values]
+        return b"".join(struct.pack("<I", len(text)) + text for text in texts)
     return np.array(values, ARRAYS[datatype]).tobytes()
 
 
