@@ -36,6 +36,9 @@ INHERITED = (
 """What a process needs of our own environment to fetch from a git server."""
 TRUST = variable("registry", "skops_trusted")
 """What trainer and serving get of our own environment, both the same."""
+WORKERS = variable("serving", "workers")
+"""What serving alone gets of it."""
+_OWN = {"serving": (TRUST, WORKERS), "trainer": (TRUST,)}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """For many small processes on few cores: with a thread per core in each they would compete."""
 
@@ -59,7 +62,7 @@ class Layout:
 
     def environment(self, process: str) -> dict[str, str]:
         """The whole environment of a process."""
-        names = (*INHERITED, TRUST) if process in ("serving", "trainer") else INHERITED
+        names = (*INHERITED, *_OWN.get(process, ()))
         inherited = {name: os.environ[name] for name in names if name in os.environ}
         base = {
             "PATH": os.environ.get("PATH", os.defpath),

@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 import pytest
 from children import children
+from grpc_calls import Calls, infer
 
 from mlplatform.contracts.request import RequestRecord, decode
 from mlplatform.outbox import OutboxReader
@@ -248,6 +249,27 @@ def test_each_worker_has_a_page_of_metrics(
     answered = [page.count('requests_total{code="200",pipeline="ward"} 1.0') for page in pages]
 
     assert 1 == sum(answered)
+
+
+def test_both_answer_over_grpc(
+    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[[], int], tmp_path: Path
+) -> None:
+    """The port is shared as that of HTTP is; neither worker finds it taken."""
+    port = free()
+    platform.promote(platform.publish("ward", "1"))
+    child = serve("ward", SERVING__WORKERS="2", SERVING__GRPC_PORT=str(port))
+    child.until("/readyz", 200)
+    scene.until(lambda: child.log().count("gRPC listens") == 2, child.log)
+    token = child.http.headers["authorization"].removeprefix("Bearer ")
+    for _ in range(12):
+        calls = Calls(port, token)
+        calls.send("ModelInfer", infer(scene.rows(1)))
+        calls.channel.close()
+    held = stored(tmp_path)
+
+    assert 12 == sum(map(len, held.values()))
+    assert {"grpc"} == {record.dialect for outbox in held.values() for record in outbox}
+    assert "the gRPC port can't be opened" not in child.log()
 
 
 @pytest.mark.parametrize(("before", "after"), [("3", "1"), ("1", "2")])

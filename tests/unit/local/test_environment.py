@@ -91,6 +91,19 @@ def test_the_types_that_a_model_may_hold_are_the_same_for_trainer_and_serving(
     }
 
 
+def test_the_number_of_workers_reaches_serving_alone(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`MLPLATFORM_SERVING__WORKERS=2 mlplatform up` starts two."""
+    monkeypatch.setenv("MLPLATFORM_SERVING__WORKERS", "2")
+
+    assert {"serving": "2"} == {
+        process: layout.environment(process)["MLPLATFORM_SERVING__WORKERS"]
+        for process in PROCESSES
+        if "MLPLATFORM_SERVING__WORKERS" in layout.environment(process)
+    }
+
+
 def test_settings_become_variables() -> None:
     """Lists are JSON, truth values lower-case, secrets open, and what is not set is left out."""
     groups = {"a": {"b": ("x", "y"), "c": True, "d": SecretStr("s"), "e": None, "f": 3}}
