@@ -6,12 +6,13 @@ context=$1
 kube() { kubectl --context "$context" "$@"; }
 kube apply --server-side -f "$CNPG_MANIFEST" > /dev/null
 kube apply -f "$METRICS_SERVER_MANIFEST" > /dev/null
-# The nodes of kind sign their own certificates.
-arguments=/spec/template/spec/containers/0/args
-insecure='[{"op": "add", "path": "'$arguments'/-", "value": "--kubelet-insecure-tls"}]'
+# The nodes of kind sign their own certificates. 10 s is the shortest resolution that there is; of
+# a flag that is given twice the later one counts.
+append='{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value":'
+patch="[$append \"--kubelet-insecure-tls\"}, $append \"--metric-resolution=10s\"}]"
 given=$(kube -n kube-system get deployment metrics-server -o yaml)
 if ! printf %s "$given" | grep -q -- --kubelet-insecure-tls; then
-  kube -n kube-system patch deployment metrics-server --type json -p "$insecure" > /dev/null
+  kube -n kube-system patch deployment metrics-server --type json -p "$patch" > /dev/null
 fi
 operator=deployment/cnpg-controller-manager
 kube -n cnpg-system rollout status "$operator" --timeout=180s > /dev/null

@@ -36,14 +36,14 @@ def test_serving_grows_and_shrinks(
 ) -> None:
     """Load brings serving from one pod to three, its end brings it back to one.
 
-    The autoscaler reacts within two of its own steps: it looks every 15 s, and the metric that it
-    looks at is measured every 15 s. The new pods get a part of the load, although every connection
-    is kept. No request fails on the way.
+    How soon the autoscaler reacts is printed: the CPU is measured every 10 s, two measurements
+    may be needed, and it looks every 5 s (k8s/kind.yaml, k8s/operators/install.sh). The new pods
+    get a part of the load, although every connection is kept. No request fails on the way.
     """
     until("one pod", lambda: replicas(cluster) == 1, seconds=180, every=3)
     with user.load(workers=5, per_second=200, rows=5) as heavy:
         began = time.monotonic()
-        until("the autoscaler reacts", lambda: wanted(cluster) > 1, seconds=30, every=0.5)
+        until("the autoscaler reacts", lambda: wanted(cluster) > 1, seconds=90, every=0.5)
         print(f"\n  the autoscaler reacted after {time.monotonic() - began:.0f} s")
         until("three pods", lambda: replicas(cluster) == 3, seconds=240, every=2)
         # A connection is kept for 75 s at most.
