@@ -20,6 +20,9 @@ from skl2onnx.common.data_types import (
 )
 
 from mlplatform.contracts.columns import Feature
+from mlplatform.engine.boosters import tree_nodes
+from mlplatform.engine.boosters.convert import register
+from mlplatform.engine.boosters.found import boosters, package_of
 from mlplatform.engine.onnx_inputs import BlockInputs
 from mlplatform.errors import InvalidInput
 
@@ -43,6 +46,7 @@ def compile_onnx(
     `outputs` are label, probabilities; float64 features are computed in `precision`. Raises
     InvalidInput when skl2onnx has no translation for this estimator.
     """
+    register(estimator)
     blocks = BlockInputs(features, _NUMBERS[precision])
     tensors = _FIXED | {"float64": _FLOAT[precision]}
     try:
@@ -57,7 +61,19 @@ def compile_onnx(
     else:
         blocks.replace_columns(model)
     _rename(model.graph, outputs)
+    tree_nodes.declare(model)
     return bytes(model.SerializeToString())
+
+
+def precisions(estimator: Any) -> tuple[Precision, ...]:
+    """In which to try it, the faster one first.
+
+    A booster's splits are often values of training rows: to the last bit, what is computed before
+    it must be what it was fitted on. XGBoost and CatBoost themselves round to float32.
+    """
+    if not boosters(estimator):
+        return "float32", "float64"
+    return ("float32",) if package_of(estimator) in ("xgboost", "catboost") else ("float64",)
 
 
 def _of_table(estimator: Any, features: Sequence[Feature], precision: Precision) -> Any:
@@ -84,6 +100,8 @@ def _converted(estimator: Any, inputs: Sequence[tuple[str, Any]]) -> Any:
             return convert_sklearn(estimator, _NAME, initial_types=inputs, options=options)
     except Exception as error:  # skl2onnx raises whatever its converters run into
         root = error.__cause__ or error
+        if isinstance(root, InvalidInput):
+            raise root from error
         raise InvalidInput(
             f"can't be compiled to ONNX: {type(root).__name__}: {' '.join(str(root).split())[:300]}"
         ) from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlplatform.engine.boosters.defaults import absent, settle
 from mlplatform.errors import InvalidInput
 from mlplatform.trainer.results import Pinned
 
@@ -32,10 +33,10 @@ def builder(pinned: Pinned) -> Build:
                 f"model.py: build({parameters}) failed: {error!r}", field="model.py"
             ) from error
         if not all(hasattr(estimator, name) for name in ("fit", "predict", "get_params")):
-            message = (
-                f"build() must return a scikit-learn estimator, not {type(estimator).__name__}"
-            )
-            raise InvalidInput(f"model.py: {message}", field="model.py")
+            kind = type(estimator).__name__
+            message = f"model.py: build() must return a scikit-learn estimator, not {kind}"
+            raise InvalidInput(message, field="model.py")
+        settle(estimator)
         return estimator.set_params(**_open_seeds(estimator.get_params(deep=True), seed))
 
     return seeded
@@ -60,6 +61,8 @@ def _load(model: Path, commit: str) -> Build:
         spec.loader.exec_module(module)
     except Exception as error:  # the author's code may raise anything
         del sys.modules[name]
+        if refusal := absent(error):
+            raise refusal from error
         raise InvalidInput(f"model.py failed: {error!r}", field="model.py") from error
     build = getattr(module, "build", None)
     if not callable(build):

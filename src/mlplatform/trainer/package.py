@@ -29,6 +29,7 @@ from mlplatform.contracts.pipeline import (
     Target,
     Tuning,
 )
+from mlplatform.engine.boosters.defaults import absent
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.trials import Trials
 from mlplatform.errors import InvalidInput
@@ -93,6 +94,8 @@ def _estimator(model: str) -> Any:
     try:
         made = getattr(_module(file), function)() if function else joblib.load(file)
     except Exception as error:  # code of others
+        if refusal := absent(error):
+            raise refusal from error
         raise InvalidInput(
             f"can't get the model out of {model}: {type(error).__name__}: {error}", field="MODEL"
         ) from error

@@ -79,13 +79,15 @@ def blocks(
     features: FeatureSet,
     *,
     seed: int,
+    fine: bool = False,
 ) -> list[Block]:
     """Held-out rows and generated rows with scikit-learn's predictions and refusals.
 
-    Raises InvalidInput when it refuses a held-out row.
+    `fine` adds numbers next to the known ones, for models that split there.
+    Raises InvalidInput when it refuses a held-out row, or predicts several targets.
     """
     found = [Block("held-out rows", test, _held_out(reference, test))]
-    for name, reach, rows in generated(train, features, np.random.default_rng(seed)):
+    for name, reach, rows in generated(train, features, np.random.default_rng(seed), fine=fine):
         asked = _askable(reference, rows) if reach == "usual" else rows
         found.append(Block(name, asked, outcome(reference, asked), reach))
     return found
@@ -109,6 +111,12 @@ def _held_out(reference: Callable[[Columns], Columns], test: Columns) -> Outcome
             f"model.py: the estimator refuses held-out row {row}: {reason_of(error)}",
             field="model.py",
         ) from error
+    if len(answers["prediction"]) != length(test):
+        raise InvalidInput(
+            "model.py: the estimator predicts several numbers per row",
+            field="model.py",
+            fix="write one pipeline per target",
+        )
     return Outcome(np.ones(length(test), dtype=np.bool_), answers)
 
 

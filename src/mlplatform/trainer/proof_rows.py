@@ -23,9 +23,9 @@ _EDGES = 128
 
 
 def generated(
-    train: Columns, made: FeatureSet, random: np.random.Generator
+    train: Columns, made: FeatureSet, random: np.random.Generator, *, fine: bool = False
 ) -> Iterator[tuple[str, Reach, Columns]]:
-    """Name, reach and features of each block. `train` are known features."""
+    """Name, reach and features of each block. `train` are known ones. `fine`: see `_next_to`."""
     features = made.features
 
     # The order of the draws is part of what the seed stands for: new blocks come last.
@@ -42,10 +42,11 @@ def generated(
     }
     if nulls:
         yield "nulls", "usual", _changed(rows(_mixed), nulls, random)
-    unseen = {f.name: UNSEEN for f in features if f.dtype == "string"}
-    if unseen:
+    if unseen := {f.name: UNSEEN for f in features if f.dtype == "string"}:
         yield "unseen categories", "usual", _changed(rows(_mixed), unseen, random)
     yield from _edges(rows(_mixed) if made.identity else drawn(made), made)
+    if fine:
+        yield "numbers next to the known ones", "usual", rows(_next_to)
 
 
 def _edges(base: Columns, made: FeatureSet) -> Iterator[tuple[str, Reach, Columns]]:
@@ -106,6 +107,20 @@ def _extremes(values: NDArray[Any], feature: Feature, random: np.random.Generato
     return random.choice(np.array([low, high, low - wide, high + wide, 0.0]), _ROWS).astype(
         values.dtype
     )
+
+
+def _next_to(values: NDArray[Any], _: Feature, random: np.random.Generator) -> NDArray[Any]:
+    """Known numbers, and their neighbours in float64 and float32: boosters split at or between."""
+    known = random.choice(values, _ROWS)
+    if values.dtype.kind != "f":
+        return known
+    with np.errstate(over="ignore"):
+        narrow = known.astype(np.float32)
+        around = [known, narrow.astype(np.float64)]
+        for way in (-np.inf, np.inf):
+            around += [np.nextafter(known, way), np.nextafter(narrow, np.float32(way))]
+    chosen = np.choose(random.integers(0, len(around), _ROWS), around).astype(np.float64)
+    return np.where(np.isinf(chosen), known, chosen)
 
 
 def _range(values: NDArray[Any]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Export the model folder that will serve.
 
-ONNX when it is proven equal to scikit-learn, else skops.
+ONNX when it is proven equal to scikit-learn, else skops. A booster leaves as ONNX or not at all:
+serving links no such library, and their model files aren't safe to read.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import yaml
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.model import Format, Output, Signature
 from mlplatform.engine import known_rows
+from mlplatform.engine.boosters.found import boosters, require_dense
 from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.interface import Engine
-from mlplatform.engine.onnx_compile import Precision, compile_onnx
-from mlplatform.engine.skops import SkopsEngine
+from mlplatform.engine.onnx_compile import compile_onnx, precisions
+from mlplatform.engine.skops import SkopsEngine, frame
 from mlplatform.engine.skops_dump import dump_skops
 from mlplatform.errors import InvalidInput, PlatformError, Refused, UnfitModel
 from mlplatform.registry import manifest
@@ -35,7 +37,6 @@ Open = Callable[[Path], Engine]
 """The engine of a model folder. Raises UnfitModel, IntegrityFailure."""
 Trial = Callable[[TrainedModel], None]
 """Returns when serving will be able to load the model. Raises UnfitModel."""
-_PRECISIONS: tuple[Precision, ...] = ("float32", "float64")  # the faster one first
 _log = logger("trainer")
 
 
@@ -54,6 +55,7 @@ def export(
     It must also pass `trial`. Raises with the reasons of all: Refused where none is proven equal,
     UnfitModel where serving can't load it, IntegrityFailure where skops needs untrusted types.
     """
+    _require_onnx(estimator, pinned, parts)
     shop, tried = _workshop(estimator, pinned, parts, folder, open_model), list[str]()
     failure: PlatformError | None = None
     for kind, name, make in _ways(estimator, pinned, trusted):
@@ -71,9 +73,21 @@ def export(
     raise _without_export(failure, "; ".join(tried))
 
 
+def _require_onnx(estimator: Any, pinned: Pinned, parts: SplitRows) -> None:
+    """Raises InvalidInput for a booster that can't leave as ONNX, whatever its trees are."""
+    if not boosters(estimator):
+        return
+    if pinned.definition.export.format == "skops":
+        raise InvalidInput(
+            "a booster is served as ONNX only", field="export.format", fix="take auto or onnx"
+        )
+    require_dense(estimator, frame(parts.train.features, pinned.features.features).head(5))
+
+
 def _without_export(failure: PlatformError | None, reasons: str) -> PlatformError:
     if failure is None:
-        return Refused(f"no export is equal to scikit-learn: {reasons}", field="export.format")
+        message = f"no export is equal to the estimator's own predictions: {reasons}"
+        return Refused(message, field="export.format")
     failure.message = f"no export can serve: {reasons}"
     return failure
 
@@ -84,7 +98,8 @@ def _workshop(
     definition, form = pinned.definition, signature(estimator, pinned, "skops")
     reference = SkopsEngine(estimator, form).predict
     train, test, seed = parts.train.features, parts.test.features, definition.split.seed
-    proofs = tuple(blocks(reference, train, test, pinned.features, seed=seed))
+    fine = bool(boosters(estimator))
+    proofs = tuple(blocks(reference, train, test, pinned.features, seed=seed, fine=fine))
     classes = Classes(form.classes, definition) if form.classes is not None else None
     judgement = Judgement.by(definition, parts.test, classes)
     return _Workshop(pinned, folder, open_model, reference, train, proofs, judgement)
@@ -134,10 +149,10 @@ def _ways(
     allowed, features = pinned.definition.export.format, pinned.features.features
     outputs = [output.name for output in signature(estimator, pinned, "onnx").outputs]
     if allowed in ("auto", "onnx"):
-        for precision in _PRECISIONS:
+        for precision in precisions(estimator):
             make = partial(compile_onnx, estimator, features, outputs, precision=precision)
             yield "onnx", f"onnx {precision}", make
-    if allowed in ("auto", "skops"):
+    if allowed in ("auto", "skops") and not boosters(estimator):
         yield "skops", "skops", partial(dump_skops, estimator, trusted)
 
 
