@@ -15,6 +15,7 @@ from mlplatform.cli.output import emit, table
 from mlplatform.cli.rows import rows_of
 from mlplatform.cli.terminal import console
 from mlplatform.client.etl_watch import EtlWatch
+from mlplatform.client.files.inputs import input_file
 from mlplatform.client.importing import send_file
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 
@@ -35,7 +36,14 @@ ClientId = Annotated[
 ]
 HistoryFile = Annotated[
     Path,
-    typer.Argument(help="CSV (.csv), NDJSON (.ndjson, .jsonl) or Arrow (.arrow, .feather)."),
+    typer.Argument(
+        help="CSV (.csv), NDJSON (.ndjson, .jsonl), Arrow (.arrow, .feather), Parquet (.parquet), "
+        "each also with .gz or .zst."
+    ),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="Column of Parquet or Arrow to leave out; may be repeated."),
 ]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Wait until etl has checked the rows, and say what it found.")
@@ -81,6 +89,7 @@ def import_file(
     name: Pipeline,
     file: HistoryFile,
     *,
+    without: Without = None,
     wait: Wait = False,
     timeout_s: Timeout = None,
     home: Home = None,
@@ -95,7 +104,9 @@ def import_file(
         raise typer.BadParameter("it bounds --wait: give both", param_hint="--timeout")
     with connect(home).dataapi("client") as api:
         watch = EtlWatch(api, name) if wait else None
-        total = send_file(api, name, file, on_progress=_show_progress)
+        total = send_file(
+            api, name, input_file(file), without=without or (), on_progress=_show_progress
+        )
         if not as_json:
             show_accepted(total)
         outcome = watch and watch.outcome(

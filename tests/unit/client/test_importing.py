@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlplatform.client import importing
+from mlplatform.client.files import pieces
+from mlplatform.client.files.inputs import input_file
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.errors import InvalidInput, SettingsError
 
@@ -36,7 +38,7 @@ class Server:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of a few bytes, so that a small file has several."""
-    monkeypatch.setattr(importing, "PIECE_BYTES", 20)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 20)
 
 
 @pytest.mark.usefixtures("small")
@@ -50,7 +52,7 @@ def test_csv_is_cut_between_rows(tmp_path: Path) -> None:
     with file.open("w", newline="") as text:
         csv.writer(text).writerows([["a", "b"], *rows])
     server = Server()
-    importing.send_file(server, "p", file, on_progress=lambda _: None)
+    importing.send_file(server, "p", input_file(file), on_progress=lambda _: None)
     parts = [list(csv.reader(io.StringIO(body.decode()))) for body in server.bodies]
 
     assert len(parts) > 1
@@ -65,7 +67,7 @@ def test_lines_are_cut_between_lines(tmp_path: Path) -> None:
     file.write_bytes(b"".join(b'{"a": %d}\n' % number for number in range(9)))
     server = Server()
     progress: list[int] = []
-    total = importing.send_file(server, "p", file, on_progress=progress.append)
+    total = importing.send_file(server, "p", input_file(file), on_progress=progress.append)
 
     assert len(server.bodies) > 1
     assert all(body.endswith(b"}\n") for body in server.bodies)
@@ -83,8 +85,8 @@ def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 6)
     first, second = Server(), Server()
-    importing.send_file(first, "p", file, on_progress=lambda _: None)
-    importing.send_file(second, "p", file, on_progress=lambda _: None)
+    importing.send_file(first, "p", input_file(file), on_progress=lambda _: None)
+    importing.send_file(second, "p", input_file(file), on_progress=lambda _: None)
 
     assert first.keys == second.keys
     assert len(set(first.keys)) == len(first.keys) > 1
@@ -93,9 +95,11 @@ def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
 def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
     """A format that the name does not say, and a file that is not there, are errors."""
     with pytest.raises(InvalidInput, match=r"rows\.xls does not say its format.*\.csv"):
-        importing.send_file(Server(), "p", tmp_path / "rows.xls", on_progress=lambda _: None)
+        input_file(tmp_path / "rows.xls")
     with pytest.raises(SettingsError, match=r"can't read .*rows\.csv"):
-        importing.send_file(Server(), "p", tmp_path / "rows.csv", on_progress=lambda _: None)
+        importing.send_file(
+            Server(), "p", input_file(tmp_path / "rows.csv"), on_progress=lambda _: None
+        )
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 8 * 1024 * 1024], ids=["cut", "whole"])
@@ -103,13 +107,14 @@ def test_csv_is_sent_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
 ) -> None:
     """No byte of a record changes on its way: what is not CSV is for the data API to judge."""
-    monkeypatch.setattr(importing, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", piece_bytes)
     records = [b'"a"b,1\n', b'"x\r\ny",2\r\n', b"\xff,3\n", b"z\xe2\x80\xa8,4,5\n", b'"open,6\n']
     file = tmp_path / "history.csv"
     file.write_bytes(b"name,n\n" + b"".join(records))
-    pieces = [piece.removeprefix(b"name,n\n") for piece in importing._pieces(file)]
+    with pieces.open_pieces(input_file(file)) as found:
+        sent = [body.removeprefix(b"name,n\n") for body in found.bodies]
 
-    assert (records if piece_bytes == 1 else [b"".join(records)]) == pieces
+    assert (records if piece_bytes == 1 else [b"".join(records)]) == sent
 
 
 @pytest.mark.usefixtures("small")
@@ -117,6 +122,6 @@ def test_records_are_numbered_as_in_the_file(tmp_path: Path) -> None:
     """A reason names the record's place in the whole file, whatever piece it was sent in."""
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 9)
-    total = importing.send_file(Server(), "p", file, on_progress=lambda _: None)
+    total = importing.send_file(Server(), "p", input_file(file), on_progress=lambda _: None)
 
     assert [1, 4, 7] == [reason.record for reason in total.first_reasons[:3]]

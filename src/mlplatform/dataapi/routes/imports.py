@@ -67,7 +67,7 @@ async def add_rows(
         raise UnsupportedMedia(
             f"'{media(request)}' is not supported",
             field="content-type",
-            fix=f"send one of {', '.join(KINDS)}",
+            fix=f"send one of {', '.join(KINDS)}; `mlplatform import` sends Parquet as Arrow",
         )
     async with spooled(request) as (file, sha256):
         upload = imports.Upload(cast("BinaryIO", file), kind, sha256)  # IO[bytes] is BinaryIO here

@@ -84,7 +84,8 @@ def _check(schema: pa.Schema, definition: PipelineDefinition) -> None:
             raise InvalidInput(
                 f"a row can't hold the type {field.type}",
                 field=field.name,
-                fix="send numbers, texts, booleans or times",
+                fix="send numbers, texts, booleans or times, or leave the column out "
+                "(`mlplatform import --without` does)",
             )
 
 

@@ -72,10 +72,14 @@ def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
         if not column.nullable and column.name not in names
     ]
     if missing:
+        known = {column.name for column in definition.columns}
+        known |= {definition.target.name, definition.key or "", definition.time or ""}
+        unknown = [name for name in names if name not in known]
         raise InvalidInput(
             f"the header lacks the column {', '.join(missing)}",
             field=missing[0],
-            fix="name every column of pipeline.yaml",
+            fix="name every column of pipeline.yaml"
+            + (f"; it does not declare {', '.join(unknown)}" if unknown else ""),
         )
 
 
