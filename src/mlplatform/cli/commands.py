@@ -47,7 +47,7 @@ COMMANDS = (
     ),
     LazyCommand("reject", "models", "Say for good that a version must not serve."),
     LazyCommand("predict", "data", "Request predictions. Every answered request is stored."),
-    LazyCommand("import", "data", "Import history: rows with target, key and time."),
+    LazyCommand("import", "import_rows", "Import history: rows with target, key and time."),
     LazyCommand(
         "balance",
         "data",

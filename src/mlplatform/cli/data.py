@@ -1,4 +1,4 @@
-"""Data in, predictions out, and the balance of both."""
+"""Predictions out, and the balance of all rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from typing import Annotated
 import typer
 
 from mlplatform.cli.connection import connect
-from mlplatform.cli.imported import show_accepted, show_outcome
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, table
 from mlplatform.cli.rows import rows_of
-from mlplatform.cli.terminal import console
-from mlplatform.client.etl_watch import EtlWatch
-from mlplatform.client.files.inputs import input_file
-from mlplatform.client.importing import send_file
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 
 OneRow = Annotated[
@@ -28,31 +23,13 @@ RowsFile = Annotated[
     typer.Option(
         "--file",
         "-f",
-        help="Rows as JSON, NDJSON or CSV (.csv); - is stdin. A target in them is left out.",
+        help="Rows as JSON, or any file that `import` takes; - is JSON on stdin. A target in them "
+        "is left out.",
     ),
 ]
 ClientId = Annotated[
     str | None, typer.Option("--id", help="Your own id of the request; it is stored with it.")
 ]
-HistoryFile = Annotated[
-    Path,
-    typer.Argument(
-        help="CSV (.csv), NDJSON (.ndjson, .jsonl), Arrow (.arrow, .feather), Parquet (.parquet), "
-        "each also with .gz or .zst."
-    ),
-]
-Without = Annotated[
-    list[str] | None,
-    typer.Option("--without", help="Column of Parquet or Arrow to leave out; may be repeated."),
-]
-Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait until etl has checked the rows, and say what it found.")
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", min=0, help="Seconds that --wait may take; empty: 120."),
-]
-WAIT_S = 120.0
 
 app = typer.Typer()
 
@@ -84,40 +61,6 @@ def predict(
     print(f"\nanswered by {name} version {answer.version}, request {answer.id}")
 
 
-@app.command("import")
-def import_file(
-    name: Pipeline,
-    file: HistoryFile,
-    *,
-    without: Without = None,
-    wait: Wait = False,
-    timeout_s: Timeout = None,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import history: rows with target, key and time.
-
-    Records that can't be read go to quarantine at once; rows that break their contract when etl
-    checks them, each with the reason.
-    """
-    if timeout_s is not None and not wait:
-        raise typer.BadParameter("it bounds --wait: give both", param_hint="--timeout")
-    with connect(home).dataapi("client") as api:
-        watch = EtlWatch(api, name) if wait else None
-        total = send_file(
-            api, name, input_file(file), without=without or (), on_progress=_show_progress
-        )
-        if not as_json:
-            show_accepted(total)
-        outcome = watch and watch.outcome(
-            total.accepted, wait_s=WAIT_S if timeout_s is None else timeout_s
-        )
-    if as_json:
-        emit(total.model_dump() | ({"etl": outcome} if outcome else {}))
-    elif outcome:
-        show_outcome(total.accepted, outcome)
-
-
 @app.command()
 def balance(name: OnePipeline = None, *, home: Home = None, as_json: AsJson = False) -> None:
     """Show that nothing is lost: accepted = stored + dead letters + in flight, for every outbox.
@@ -134,12 +77,6 @@ def balance(name: OnePipeline = None, *, home: Home = None, as_json: AsJson = Fa
         _print_rows(found.rows)
     if _lost(found):
         raise typer.Exit(1)
-
-
-def _show_progress(rows: int) -> None:
-    out = console(stderr=True)
-    if out.is_terminal:
-        out.print(f"{rows:,} rows sent")
 
 
 def _lost(found: BalanceSheet) -> bool:

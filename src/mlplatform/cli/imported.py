@@ -6,13 +6,14 @@ from mlplatform.client.etl_watch import EtlOutcome
 from mlplatform.client.importing import ImportedFile
 
 
-def show_accepted(total: ImportedFile) -> None:
-    """What is known of a file that was sent; etl has looked at none of its rows yet."""
+def show_accepted(total: ImportedFile, *, several: bool) -> None:
+    """What is known of a file, or several, that were sent; etl has checked none of the rows yet."""
     print(f"{total.accepted:,} rows accepted" + ("; etl will check them" if total.accepted else ""))
     if total.quarantined:
         print(f"{total.quarantined:,} could not be read and went to quarantine")
     for reason in total.first_reasons:
-        print(f"  record {reason.record}: {_named(reason.field, reason.reason)}")
+        place = f"{reason.file}, record" if several else "record"
+        print(f"  {place} {reason.record}: {_named(reason.field, reason.reason)}")
 
 
 def show_outcome(rows: int, outcome: EtlOutcome) -> None:

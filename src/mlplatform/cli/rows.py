@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mlplatform.cli.connection import Platform
+from mlplatform.cli.lazy import later
+from mlplatform.client.files.formats import ENDINGS
+from mlplatform.client.files.inputs import InputFile, input_file, plain_stream
+from mlplatform.client.files.pieces import open_pieces
 from mlplatform.client.pipelines import sample_row
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.rows import csv
@@ -29,14 +33,42 @@ def rows_of(platform: Platform, name: str, row: str | None, file: Path | None) -
         return from_json(row, "--row")
     assert file is not None
     definition = _definition(platform, name)
-    body = _read(file)
-    if file.suffix == ".csv":
-        rows = from_csv(body, definition, str(file))
-    else:
-        rows = from_json(_text(body, file), str(file))
+    rows = _in_file(file, definition)
     # A file may be labelled; what is to be predicted must not be sent.
     target = definition.target.name
     return [{key: value for key, value in row.items() if key != target} for row in rows]
+
+
+def _in_file(file: Path, definition: PipelineDefinition) -> list[Row]:
+    name, kind = file.name.lower(), None
+    if any(name.endswith((ending, f"{ending}.gz", f"{ending}.zst")) for ending in ENDINGS):
+        kind = input_file(file)
+    if kind is None:
+        return from_json(_text(_read(file), file), str(file))
+    if kind.kind.format in ("arrow", "parquet"):
+        return _from_table(kind, definition)
+    with plain_stream(kind) as stream:
+        body = stream.read()
+    if kind.kind.format == "csv":
+        return from_csv(body, definition, str(file))
+    return from_json(_text(body, file), str(file))
+
+
+def _from_table(file: InputFile, definition: PipelineDefinition) -> list[Row]:
+    """The rows of a Parquet or Arrow file, as the data API reads them."""
+    rows: list[Row] = []
+    with open_pieces(file) as pieces:
+        reader = later("dataapi.rows.arrow")  # needs pyarrow, which not every installation has
+        for body in pieces.bodies:
+            before = len(rows)
+            for record in reader.read(io.BytesIO(body), definition):
+                if record.reason:
+                    where = f"row {before + record.number}, column {record.column}"
+                    raise InvalidInput(f"{where}: {record.reason}", field=file.name)
+                rows.append({name: each[0] for name, each in json.loads(record.inputs).items()})
+    if not rows:
+        raise InvalidInput("it holds no rows", field=file.name)
+    return rows
 
 
 def from_csv(body: bytes, definition: PipelineDefinition, where: str) -> list[Row]:

@@ -4,29 +4,57 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.files.inputs import InputFile
 from mlplatform.client.files.pieces import Pieces, open_pieces
 from mlplatform.contracts.frozen import Frozen
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
+from mlplatform.errors import InvalidInput
 
 MOST_REASONS = 10
 """Reasons that are returned: enough to see what is wrong; the quarantine has all of them."""
 
 
+@dataclass(frozen=True)
+class SentRows:
+    """How many rows of a file are with the data API, and how many it has, where that is known."""
+
+    file: str
+    rows: int
+    of: int | None
+
+
+OnSent = Callable[[SentRows], None]
+
+
+class RefusedRecord(ImportRefusal):
+    """Why a record went to quarantine, with its file; `record` is its place there (1, 2, …)."""
+
+    file: str
+
+
 class ImportedFile(Frozen):
-    """What became of the rows of a file."""
+    """What became of the rows of a file, or of several."""
 
     accepted: int
     quarantined: int
-    first_reasons: list[ImportRefusal]
+    first_reasons: list[RefusedRecord]
 
-    def plus(self, piece: ImportResult) -> ImportedFile:
-        """With one more piece: its reasons count its records from 1, ours those of the file."""
-        before = self.accepted + self.quarantined
+    def plus(self, piece: ImportResult, place: SentRows) -> ImportedFile:
+        """With one more piece: its reasons count its records from 1, ours those of the file.
+
+        `place`: what was sent of the file before this piece.
+        """
         reasons = [
-            each.model_copy(update={"record": before + each.record}) for each in piece.first_reasons
+            RefusedRecord(
+                file=place.file,
+                record=place.rows + each.record,
+                field=each.field,
+                reason=each.reason,
+            )
+            for each in piece.first_reasons
         ]
         return ImportedFile(
             accepted=self.accepted + piece.accepted,
@@ -35,32 +63,66 @@ class ImportedFile(Frozen):
         )
 
 
-def send_file(
+NOTHING = ImportedFile(accepted=0, quarantined=0, first_reasons=[])
+
+
+def send_files(
     api: DataApi,
     pipeline: str,
-    file: InputFile,
+    files: Sequence[InputFile],
     *,
     without: Sequence[str] = (),
-    on_progress: Callable[[int], None],
+    on_progress: OnSent,
 ) -> ImportedFile:
-    """Import a file as history of a pipeline; `on_progress` gets the number of rows dealt with.
+    """Import files as history of a pipeline, one after another.
 
-    Each piece has a key made of its content, so a file that was sent in part can be sent again:
-    nothing is stored twice. Raises InvalidInput for a file that is damaged or not of its format,
-    and what the data API refuses. Pieces that were sent before that stay.
+    Each piece has a key made of its content and its place in the file, so what was sent in part can
+    be sent again: nothing is stored twice. Raises InvalidInput for a file that is damaged, not of
+    its format, or a copy of one before, and what the data API refuses. Pieces that were sent before
+    that stay.
     """
-    with open_pieces(file, without=without) as pieces:
-        return send_pieces(api, pipeline, pieces, on_progress=on_progress)
+    total, known = NOTHING, dict[str, str]()
+    for file in files:
+        with open_pieces(file, without=without) as pieces:
+            total = send_pieces(
+                api,
+                pipeline,
+                pieces,
+                sent=SentRows(file.name, 0, pieces.rows),
+                total=total,
+                known=known,
+                on_progress=on_progress,
+            )
+    return total
 
 
 def send_pieces(
-    api: DataApi, pipeline: str, pieces: Pieces, *, on_progress: Callable[[int], None]
+    api: DataApi,
+    pipeline: str,
+    pieces: Pieces,
+    *,
+    sent: SentRows,
+    total: ImportedFile,
+    known: dict[str, str],
+    on_progress: OnSent,
 ) -> ImportedFile:
-    """Import these pieces. See `send_file`."""
-    total = ImportedFile(accepted=0, quarantined=0, first_reasons=[])
+    """Import these pieces; the result is `total` with them. See `send_files`.
+
+    `known`: the keys of former pieces with their files; those of these pieces are added.
+    """
     for number, body in enumerate(pieces.bodies):
         # The number too: two pieces of equal content are no repetition.
         key = hashlib.sha256(f"{pipeline}\0{number}\0".encode() + body).hexdigest()
-        total = total.plus(api.import_rows(pipeline, body, media=pieces.media, key=key))
-        on_progress(total.accepted + total.quarantined)
+        result = api.import_rows(pipeline, body, media=pieces.media, key=key)
+        rows = result.accepted + result.quarantined
+        # The data API took it for the former piece, sent again, and has stored nothing.
+        if rows and known.setdefault(key, sent.file) != sent.file:
+            raise InvalidInput(
+                f"{sent.file} holds the same rows as {known[key]}, which are stored once",
+                field="FILE",
+                fix="leave one of them out; rows that are meant twice go into one file",
+            )
+        total = total.plus(result, sent)
+        sent = replace(sent, rows=sent.rows + rows)
+        on_progress(sent)
     return total

@@ -18,7 +18,7 @@ from backports import zstd
 
 from mlplatform.client.files import pieces
 from mlplatform.client.files.inputs import input_file
-from mlplatform.client.importing import ImportedFile, send_file
+from mlplatform.client.importing import ImportedFile, send_files
 from mlplatform.errors import InvalidInput
 
 SCHEMA = pa.schema(
@@ -67,8 +67,8 @@ ALL = ["r.csv", "r.ndjson", "r.parquet", "r.arrow", "r.feather"]
 def send(api: Any, file: Path, **options: Any) -> ImportedFile:
     """Import the file into `manual-one`."""
     with api.client("writer") as client:
-        return send_file(
-            client, "manual-one", input_file(file), on_progress=lambda _: None, **options
+        return send_files(
+            client, "manual-one", [input_file(file)], on_progress=lambda _: None, **options
         )
 
 

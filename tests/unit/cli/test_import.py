@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from mlplatform.cli import data
+from mlplatform.cli import import_rows
 from mlplatform.cli.main import application
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.contracts.pipeline_status import FeaturesProgress
@@ -93,7 +93,7 @@ def imported(monkeypatch: pytest.MonkeyPatch, api: Api, file: Path, *options: st
     def dataapi(_: str) -> Iterator[Api]:
         yield api
 
-    monkeypatch.setattr(data, "connect", lambda _: SimpleNamespace(dataapi=dataapi))
+    monkeypatch.setattr(import_rows, "connect", lambda _: SimpleNamespace(dataapi=dataapi))
     return CliRunner().invoke(application([]), ["import", "diabetes", str(file), *options])
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gzip
+import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mlplatform import settings
@@ -54,6 +58,28 @@ def test_rows_of_files(
     assert [{"a": 1.5, "b": "north", "c": True, "d": None}] == rows.rows_of(
         NOWHERE, "p", None, tmp_path / name
     )
+
+
+@pytest.mark.parametrize("name", ["r.parquet", "r.arrow", "r.csv.gz", "r.ndjson.gz"])
+def test_rows_of_every_file_that_import_takes(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parquet, Arrow and compressed files give the same rows as plain ones."""
+    monkeypatch.setattr(rows, "_definition", lambda _platform, _name: DEFINITION)
+    expected = [{"a": 1.5, "b": "north", "c": True, "d": None}]
+    table = pa.Table.from_pylist([{**expected[0], "y": 3.0}])
+    table = table.set_column(3, "d", pa.nulls(1, pa.float64()))
+    if name == "r.parquet":
+        pq.write_table(table, tmp_path / name)
+    elif name == "r.arrow":
+        with pa.ipc.new_file(tmp_path / name, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        text = "a,b,c,d,y\n1.5,north,true,,3\n"
+        text = text if "csv" in name else json.dumps({**expected[0], "y": 3.0})
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+
+    assert expected == rows.rows_of(NOWHERE, "p", None, tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from mlplatform.client import importing
 from mlplatform.client.files import pieces
-from mlplatform.client.files.inputs import input_file
+from mlplatform.client.files.inputs import input_file, input_files
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.errors import InvalidInput, SettingsError
 
@@ -52,7 +52,7 @@ def test_csv_is_cut_between_rows(tmp_path: Path) -> None:
     with file.open("w", newline="") as text:
         csv.writer(text).writerows([["a", "b"], *rows])
     server = Server()
-    importing.send_file(server, "p", input_file(file), on_progress=lambda _: None)
+    importing.send_files(server, "p", [input_file(file)], on_progress=lambda _: None)
     parts = [list(csv.reader(io.StringIO(body.decode()))) for body in server.bodies]
 
     assert len(parts) > 1
@@ -66,14 +66,14 @@ def test_lines_are_cut_between_lines(tmp_path: Path) -> None:
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b"".join(b'{"a": %d}\n' % number for number in range(9)))
     server = Server()
-    progress: list[int] = []
-    total = importing.send_file(server, "p", input_file(file), on_progress=progress.append)
+    progress: list[importing.SentRows] = []
+    total = importing.send_files(server, "p", [input_file(file)], on_progress=progress.append)
 
     assert len(server.bodies) > 1
     assert all(body.endswith(b"}\n") for body in server.bodies)
     assert b"".join(server.bodies) == file.read_bytes()
     assert total.accepted == 2 * len(server.bodies)
-    assert progress[-1] == 3 * len(server.bodies)
+    assert progress[-1].rows == 3 * len(server.bodies)
 
 
 @pytest.mark.usefixtures("small")
@@ -85,8 +85,8 @@ def test_a_second_try_has_the_same_keys(tmp_path: Path) -> None:
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 6)
     first, second = Server(), Server()
-    importing.send_file(first, "p", input_file(file), on_progress=lambda _: None)
-    importing.send_file(second, "p", input_file(file), on_progress=lambda _: None)
+    importing.send_files(first, "p", [input_file(file)], on_progress=lambda _: None)
+    importing.send_files(second, "p", [input_file(file)], on_progress=lambda _: None)
 
     assert first.keys == second.keys
     assert len(set(first.keys)) == len(first.keys) > 1
@@ -97,8 +97,8 @@ def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"rows\.xls does not say its format.*\.csv"):
         input_file(tmp_path / "rows.xls")
     with pytest.raises(SettingsError, match=r"can't read .*rows\.csv"):
-        importing.send_file(
-            Server(), "p", input_file(tmp_path / "rows.csv"), on_progress=lambda _: None
+        importing.send_files(
+            Server(), "p", [input_file(tmp_path / "rows.csv")], on_progress=lambda _: None
         )
 
 
@@ -122,6 +122,28 @@ def test_records_are_numbered_as_in_the_file(tmp_path: Path) -> None:
     """A reason names the record's place in the whole file, whatever piece it was sent in."""
     file = tmp_path / "rows.ndjson"
     file.write_bytes(b'{"a": 1, "b": "xx"}\n' * 9)
-    total = importing.send_file(Server(), "p", input_file(file), on_progress=lambda _: None)
+    total = importing.send_files(Server(), "p", [input_file(file)], on_progress=lambda _: None)
 
     assert [1, 4, 7] == [reason.record for reason in total.first_reasons[:3]]
+
+
+def test_a_copy_of_a_file_is_refused(tmp_path: Path) -> None:
+    """Its rows would be taken for those of the first file, sent again."""
+    for name in ("a.ndjson", "b.ndjson"):
+        (tmp_path / name).write_bytes(b'{"a": 1}\n')
+    files = input_files([str(tmp_path / "*.ndjson")])
+
+    with pytest.raises(InvalidInput, match=r"b\.ndjson holds the same rows as a\.ndjson"):
+        importing.send_files(Server(), "p", files, on_progress=lambda _: None)
+
+
+def test_patterns_are_sorted_and_no_file_comes_twice(tmp_path: Path) -> None:
+    """A pattern stands for its files by name; one that matches nothing is refused."""
+    for name in ("b.csv", "a.csv", "c.csv"):
+        (tmp_path / name).write_bytes(b"a\n1\n")
+    (tmp_path / "d.csv").mkdir()
+    words = [str(tmp_path / "c.csv"), str(tmp_path / "*.csv")]
+
+    assert ["c.csv", "a.csv", "b.csv"] == [each.name for each in input_files(words)]
+    with pytest.raises(InvalidInput, match="no file is named like"):
+        input_files([str(tmp_path / "*.parquet")])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -47,6 +48,28 @@ def input_file(path: Path, *, given: Format | None = None) -> InputFile:
             fix="give --format csv, ndjson, arrow or parquet",
         )
     return InputFile(None, FileKind(given))
+
+
+def input_files(words: Sequence[str], *, given: Format | None = None) -> list[InputFile]:
+    """The inputs of these words, each a path, a pattern (its files sorted by name), or `-`.
+
+    A file that several words name comes once, in the first place. Raises InvalidInput for a pattern
+    without files, and as `input_file` does.
+    """
+    paths = dict.fromkeys(path for word in words for path in _matching(word))
+    return [input_file(path, given=given) for path in paths]
+
+
+def _matching(word: str) -> list[Path]:
+    if not glob.has_magic(word) or Path(word).exists():
+        return [Path(word)]
+    # By name, as text: the order may not hang on the machine, since rows are stored in it.
+    # Not Path.glob, which takes no absolute pattern.
+    found = sorted(Path(each) for each in glob.glob(word, recursive=True))  # noqa: PTH207
+    files = [path for path in found if path.is_file()]
+    if not files:
+        raise InvalidInput(f"no file is named like '{word}'", field="FILE")
+    return files
 
 
 @contextmanager
