@@ -1,7 +1,8 @@
 # The platform's images, one target each:
 #   serving          ONNX models: no MLflow, no scikit-learn, no pandas
 #   serving-sklearn  the same, and models that need scikit-learn
-#   full             every component
+#   full             every component; `--build-arg BOOSTERS="xgboost lightgbm catboost"`, or some
+#                    of them, adds what a model.py may train with
 #   source           a git server over this clone, for trials on kind
 # Each installs from its own hash-checked lock (made by `make lock`). Builds with BuildKit.
 ARG PYTHON=python:3.13-slim
@@ -41,6 +42,10 @@ RUN --mount=type=cache,target=/root/.cache/pip install-locked serving-sklearn.tx
 FROM install AS install-full
 COPY requirements/full.txt .
 RUN --mount=type=cache,target=/root/.cache/pip install-locked full.txt
+ARG BOOSTERS=""
+COPY requirements/catboost.txt requirements/lightgbm.txt requirements/xgboost.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    for library in ${BOOSTERS}; do install-locked "${library}.txt" || exit 1; done
 
 FROM install-serving AS repository
 COPY k8s/git-server/bake.py .
@@ -74,5 +79,12 @@ EXPOSE 8000
 ENTRYPOINT ["python", "/srv/serve.py", "/srv/pipelines.git", "8000"]
 
 FROM base AS full
+ARG BOOSTERS=""
+USER root
+# LightGBM's wheel expects the system's OpenMP; the others bring their own.
+RUN case " ${BOOSTERS} " in *" lightgbm "*) \
+    apt-get update -qq && apt-get install -qq -y --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* ;; esac
+USER 10001:10001
 COPY --from=install-full /opt/mlplatform /opt/mlplatform
 COPY --from=package /package /opt/mlplatform

@@ -169,7 +169,8 @@ def test_locks_of_the_images_agree_with_the_whole_lock() -> None:
         )
 
     whole = pins("lock.txt")
-    for name in ("serving.txt", "serving-sklearn.txt", "full.txt"):
+    boosters = ("xgboost.txt", "lightgbm.txt", "catboost.txt")
+    for name in ("serving.txt", "serving-sklearn.txt", "full.txt", *boosters):
         assert set() == pins(name) - whole, name
     assert Path(ROOT / "Dockerfile").exists()
     assert any(

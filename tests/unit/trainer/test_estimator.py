@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from mlplatform.errors import InvalidInput
@@ -37,3 +39,16 @@ def test_what_is_wrong_with_model_py_is_said(pinned, source: str, said: str) -> 
     """A model.py that can't be run, has no build, or builds no estimator is refused clearly."""
     with pytest.raises(InvalidInput, match=said):
         builder(pinned(model=source))({})
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm", "catboost"])
+def test_a_booster_that_is_not_installed_is_named_with_its_extra(
+    pinned, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    """The trainer's image has a booster only when it was built with it."""
+    monkeypatch.setitem(sys.modules, library, None)  # what the import system takes for "none"
+
+    with pytest.raises(InvalidInput, match=library) as refused:
+        builder(pinned(model=f"import {library}.sklearn"))
+
+    assert f"mlplatform[{library}]" in str(refused.value.fix)

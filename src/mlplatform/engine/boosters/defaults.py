@@ -33,7 +33,7 @@ def settle(estimator: Any) -> None:
 
 def absent(error: Exception) -> InvalidInput | None:
     """The refusal where a booster's library is not installed, with the extra; else None."""
-    name = getattr(error, "name", None)
+    name = str(getattr(error, "name", None)).split(".", maxsplit=1)[0]
     if not isinstance(error, ModuleNotFoundError) or name not in READERS:
         return None
     return InvalidInput(
