@@ -24,6 +24,12 @@ COMMANDS = (
         "Delete the data of the local stack, and of a demo: databases, models, stored requests.",
     ),
     LazyCommand(
+        "new",
+        "new",
+        "Write a pipeline for a file of rows: columns, gates, model and cases, ready to be "
+        "applied.",
+    ),
+    LazyCommand(
         "apply",
         "training",
         "Make the pipelines of a git commit known: their columns, features, gates and approval.",

@@ -155,7 +155,7 @@ class Imports:
 
 def _records(upload: Upload, definition: PipelineDefinition) -> Iterator[Record]:
     if upload.kind == "ndjson":
-        return ndjson.read(upload.file)
+        return ndjson.read(upload.file, definition)
     if upload.kind == "csv":
         return csv.read(upload.file, definition)
     return arrow.read(upload.file, definition)

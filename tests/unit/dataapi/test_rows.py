@@ -6,12 +6,13 @@ import csv as stdlib_csv
 import io
 import json
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.dataapi.rows import csv, ndjson
+from mlplatform.dataapi.rows import arrow, csv, ndjson
 from mlplatform.errors import InvalidInput
 from mlplatform.features.cells import convert
 
@@ -61,7 +62,7 @@ def test_ndjson_loses_no_line(lines: list[bytes]) -> None:
 
     Readable with inputs, or with a reason and what was sent.
     """
-    records = list(ndjson.read(io.BytesIO(b"\n".join(lines))))
+    records = list(ndjson.read(io.BytesIO(b"\n".join(lines)), DEFINITION))
     sent = [line.strip() for line in lines if line.strip()]
 
     assert len(sent) == len(records)
@@ -134,3 +135,19 @@ def test_a_header_in_another_encoding_is_refused() -> None:
 def test_csv_fields_are_converted_or_left(text: str, dtype: str | None, value: object) -> None:
     """A field gets its declared type; what can't be that stays text."""
     assert value == convert(text, dtype)  # type: ignore[arg-type]
+
+
+def test_a_name_may_be_written_in_another_way() -> None:
+    """`Y` is the declared y in every format, unless y is there as well; others stay as they are."""
+    (line,) = csv.read(io.BytesIO(b"A,b,Y,Other one\n1,2,3,4\n"), DEFINITION)
+    (row,) = ndjson.read(io.BytesIO(b'{"A": "1", "B": "2", "b": "3", "Y": 4}'), DEFINITION)
+    table = pa.table({"A": ["1"], "b": ["2"], "Y": [3.0]})
+    body = io.BytesIO()
+    with pa.ipc.new_stream(body, table.schema) as writer:
+        writer.write_table(table)
+    body.seek(0)
+    (batch,) = arrow.read(body, DEFINITION)
+
+    assert {"a": ["1"], "b": ["2"], "y": [3], "Other one": ["4"]} == json.loads(line.inputs)
+    assert {"a": ["1"], "B": ["2"], "b": ["3"], "y": [4]} == json.loads(row.inputs)
+    assert {"a": ["1"], "b": ["2"], "y": [3.0]} == json.loads(batch.inputs)

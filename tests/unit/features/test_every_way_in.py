@@ -136,7 +136,8 @@ def _arrow(row: dict[str, Any], *, file: bool) -> Record:
 
 def _imports(row: dict[str, Any]) -> Iterator[Record]:
     yield _csv(row)
-    yield from ndjson.read(io.BytesIO(json.dumps(row, ensure_ascii=False).encode()))
+    line = json.dumps(row, ensure_ascii=False).encode()
+    yield from ndjson.read(io.BytesIO(line), DEFINITION)
     yield _arrow(row, file=False)
     yield _arrow(row, file=True)
 

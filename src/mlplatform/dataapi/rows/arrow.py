@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from mlplatform.contracts.naming import as_declared, fields
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.rows.arrow_values import readable
 from mlplatform.dataapi.rows.record import Record, check_header, row
@@ -42,10 +43,11 @@ def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
     start = body.tell()
     _prove(body, definition)
     body.seek(start)
-    number = 0
+    number, declared = 0, fields(definition)
     for batch in _open(body)[1]:
+        named = batch.rename_columns(as_declared(batch.schema.names, declared))
         for first in range(0, batch.num_rows, ROWS):
-            values, faults = readable(batch.slice(first, ROWS))
+            values, faults = readable(named.slice(first, ROWS))
             for index, each in enumerate(values):
                 number += 1
                 if index in faults:
@@ -77,7 +79,7 @@ def _prove(body: BinaryIO, definition: PipelineDefinition) -> None:
 
 
 def _check(schema: pa.Schema, definition: PipelineDefinition) -> None:
-    check_header(schema.names, definition)
+    check_header(as_declared(schema.names, fields(definition)), definition)
     for field in schema:
         kind = _value_type(field.type)
         if not any(test(kind) for test in _TYPES):

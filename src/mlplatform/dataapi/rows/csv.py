@@ -1,4 +1,8 @@
-"""CSV with a header line, in UTF-8. Values are converted by the declared types of the pipeline."""
+"""CSV with a header line, in UTF-8. Values are converted by the declared types of the pipeline.
+
+A name of the header that is written in another way than the declared one (`Mean Radius` for
+`mean_radius`) means that one: see `as_declared`. So it is in the other formats.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from mlplatform.contracts.naming import as_declared, fields
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.rows.record import Record, cell_types, check_header, row
 from mlplatform.errors import InvalidInput
@@ -104,6 +109,7 @@ def _header(reader: Iterator[list[str]], definition: PipelineDefinition) -> list
         raise InvalidInput(
             "line 1: the header is not UTF-8", field="body", fix="save the file as UTF-8"
         )
+    header = as_declared(header, fields(definition))
     check_header(header, definition)
     return header
 

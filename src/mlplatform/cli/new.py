@@ -1,0 +1,126 @@
+"""`mlplatform new`: a pipeline from a file of rows."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.prompt import Prompt
+
+from mlplatform.cli.options import AsJson
+from mlplatform.cli.output import emit
+from mlplatform.cli.process import quiet_logs
+from mlplatform.cli.terminal import console
+from mlplatform.contracts.pipeline import PIPELINE_NAME
+from mlplatform.errors import InvalidInput, Refused
+
+Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
+From = Annotated[
+    Path,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Rows with the target: .csv, .parquet, .ndjson, .jsonl, .arrow or .feather.",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    str, typer.Option("--target", help="Column to predict.", show_default=False, metavar="COLUMN")
+]
+Key = Annotated[
+    str, typer.Option("--key", help="Column with your own id of a row.", metavar="COLUMN")
+]
+Time = Annotated[
+    str, typer.Option("--time", help="Column that says when a row happened.", metavar="COLUMN")
+]
+Task = Annotated[
+    Literal["classification", "regression"] | None,
+    typer.Option("--task", help="Empty: by the target's values."),
+]
+Into = Annotated[Path, typer.Option("--into", help="Folder of the pipelines.", metavar="FOLDER")]
+
+app = typer.Typer()
+
+
+@app.command()
+def new(
+    name: Name,
+    *,
+    file: From,
+    target: Target,
+    key: Key = "",
+    time: Time = "",
+    task: Task = None,
+    into: Into = Path("pipelines"),
+    as_json: AsJson = False,
+) -> None:
+    """Write a pipeline for a file of rows: columns, gates, model and cases, ready to be applied."""
+    quiet_logs()
+    _check(name, into / name)
+    # Only here: it needs scikit-learn, pandas and Arrow.
+    make, plan = import_module("mlplatform.draft.make"), import_module("mlplatform.draft.plan")
+    choice = plan.Choice(target=target, key=key, time=time, task=task)
+    made = make.draft(name, file, choice, _choose)
+    make.write(made, into / name)
+    if as_json:
+        emit(_document(made, into / name))
+    else:
+        _print(made, into / name, file)
+
+
+def _check(name: str, folder: Path) -> None:
+    if not re.match(PIPELINE_NAME, name) or name.endswith("-"):
+        raise InvalidInput(
+            f"'{name}' is not a name of a pipeline",
+            field="NAME",
+            fix="2 to 41 small letters, digits and '-', a letter first and no '-' last",
+        )
+    if folder.exists():
+        raise Refused(
+            f"{folder} is there already", field="NAME", fix="remove it, or choose another name"
+        )
+
+
+def _choose(prompt: str, choices: Sequence[str]) -> str | None:
+    """Nobody is asked in a script: the first guess stands there."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    none = "none"
+    answer = Prompt.ask(prompt, choices=[*choices, none], console=console(stderr=True))
+    return None if answer == none else answer
+
+
+def _document(made: Any, folder: Path) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "files": list(made.files),
+        "task": made.plan.task,
+        "rows": made.plan.rows,
+        "key": made.plan.key.name if made.plan.key else None,
+        "time": made.plan.time.name if made.plan.time else None,
+        "model": made.found.kind,
+        "metric": made.found.metric,
+        "score": made.found.score,
+        "findings": list(made.findings),
+    }
+
+
+def _print(made: Any, folder: Path, file: Path) -> None:
+    plan, found = made.plan, made.found
+    print(f"{folder} is written: {', '.join(made.files)}")
+    print(
+        f"a {plan.task} of {plan.target.name} from {len(plan.features)} columns of {plan.rows} "
+        f"rows; a quick model reached {found.metric} {found.score:.3f}"
+    )
+    out = console(stderr=True)
+    for line in made.findings:
+        out.print(f"note: {line}", style="yellow", markup=False)
+    print("next:")
+    print(f"  mlplatform apply {plan.name} --working-tree")
+    print(f"  mlplatform import {plan.name} {file}")
+    print(f"  mlplatform train {plan.name}")

@@ -1,0 +1,1 @@
+"""A first version of a pipeline, written from the rows that it is to learn from."""
