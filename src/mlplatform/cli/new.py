@@ -121,6 +121,8 @@ def _print(made: Any, folder: Path, file: Path) -> None:
     for line in made.findings:
         out.print(f"note: {line}", style="yellow", markup=False)
     print("next:")
-    print(f"  mlplatform apply {plan.name} --working-tree")
+    print(f"  git add {folder} && git commit -m 'A first {plan.name}'")
+    print("  mlplatform up --no-tour            # in a terminal of its own, unless it runs")
+    print(f"  mlplatform apply {plan.name}")
     print(f"  mlplatform import {plan.name} {file}")
     print(f"  mlplatform train {plan.name}")

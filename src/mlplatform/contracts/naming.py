@@ -42,8 +42,9 @@ def other_name(name: str, taken: Container[str]) -> str:
 
 def fields(definition: PipelineDefinition) -> frozenset[str]:
     """Everything that a row of the history may hold by its declaration."""
-    names = {definition.target.name, definition.key, definition.time}
-    return frozenset({column.name for column in definition.columns} | names) - {None}
+    others = (definition.target.name, definition.key, definition.time)
+    names = (*(column.name for column in definition.columns), *others)
+    return frozenset(name for name in names if name is not None)
 
 
 def as_declared(names: Sequence[str], declared: Collection[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from string import Template
 from typing import Any, Literal
 
@@ -13,8 +14,10 @@ Kind = Literal["trees", "linear"]
 KINDS: tuple[Kind, ...] = ("linear", "trees")
 """Of equals the first one is taken: it is smaller, and easier to understand."""
 MANY = 12
-"""Texts of one column that get a column of their own each; the rarer ones share one."""
+"""Texts of one column that get a column of their own each for trees. Of more, each is a number."""
+_WIDE = 200  # such columns that a linear model is given
 
+_ONE_HOT = 'OneHotEncoder(handle_unknown="ignore", sparse_output=False)'
 SPACES: dict[tuple[Kind, str], str] = {
     ("trees", "classification"): "{learning_rate: [0.05, 0.1], max_leaf_nodes: [15, 31]}",
     ("trees", "regression"): "{learning_rate: [0.05, 0.1], max_leaf_nodes: [15, 31]}",
@@ -93,18 +96,28 @@ def build(plan: Plan, kind: Kind) -> Any:
 
 
 def _trees(plan: Plan) -> str:
+    steps = _Steps(
+        few=[column for column in _strings(plan) if len(column.distinct) <= MANY],
+        many=[column for column in _strings(plan) if len(column.distinct) > MANY],
+        numbers=_numbers(plan),
+    )
+    encoders = ["OneHotEncoder"] * bool(steps.few) + ["OrdinalEncoder"] * bool(steps.many)
     return Template(_TREES).substitute(
         Kind="Classifier" if plan.task == "classification" else "Regressor",
-        imports="from sklearn.preprocessing import OneHotEncoder\n" if _strings(plan) else "",
-        columns=_lists(plan),
-        steps=_steps(plan, '"passthrough"'),
+        imports=f"from sklearn.preprocessing import {', '.join(encoders)}\n" if encoders else "",
+        columns=steps.lists(),
+        steps=steps.lines('"passthrough"'),
     )
 
 
 def _linear(plan: Plan) -> str:
-    numbers, nulls = _numbers(plan), any(column.nulls for column in _numbers(plan))
+    nulls = any(column.nulls for column in _numbers(plan))
     classes = plan.task == "classification"
-    preprocessing = ["OneHotEncoder"] * bool(_strings(plan)) + ["StandardScaler"] * bool(numbers)
+    few = [column for column in _strings(plan) if len(column.distinct) <= _WIDE]
+    # Rather wide than without a column.
+    few = few or ([] if _numbers(plan) else _strings(plan))
+    steps = _Steps(few=few, many=[], numbers=_numbers(plan))
+    preprocessing = ["OneHotEncoder"] * bool(few) + ["StandardScaler"] * bool(steps.numbers)
     step = 'make_pipeline(SimpleImputer(strategy="median"), StandardScaler())'
     text = Template(_LINEAR).substitute(
         What="Logistic regression" if classes else "Ridge regression",
@@ -112,12 +125,10 @@ def _linear(plan: Plan) -> str:
         imputer_import="from sklearn.impute import SimpleImputer" if nulls else "",
         make_pipeline=", make_pipeline" if nulls else "",
         preprocessing=", ".join(preprocessing),
-        columns=_lists(plan),
-        steps=_steps(plan, step if nulls else "StandardScaler()"),
+        columns=steps.lists(),
+        steps=steps.lines(step if nulls else "StandardScaler()"),
         parameter="c" if classes else "alpha",
-        meaning="is the inverse strength of the regularisation"
-        if classes
-        else "is the strength of the regularisation",
+        meaning=f"is the {'inverse ' * classes}strength of the regularisation",
         arguments='C=parameters.get("c", 1.0), max_iter=2_000'
         if classes
         else 'alpha=parameters.get("alpha", 1.0)',
@@ -133,9 +144,26 @@ def _numbers(plan: Plan) -> list[TableColumn]:
     return [column for column in plan.features if column.kind != "string"]
 
 
-def _lists(plan: Plan) -> str:
-    lists = {"STRINGS": _strings(plan), "NUMBERS": _numbers(plan)}
-    return "\n".join(_list(word, found) for word, found in lists.items() if found)
+@dataclass(frozen=True)
+class _Steps:
+    """How the columns reach the model, by what they hold."""
+
+    few: list[TableColumn]  # few texts
+    many: list[TableColumn]  # many texts
+    numbers: list[TableColumn]
+
+    def lists(self) -> str:
+        lists = {"STRINGS": self.few, "CODES": self.many, "NUMBERS": self.numbers}
+        return "\n".join(_list(word, found) for word, found in lists.items() if found)
+
+    def lines(self, numbers: str) -> str:
+        unknown = 'handle_unknown="use_encoded_value", unknown_value=-1'
+        steps = (
+            ("strings", _ONE_HOT, "STRINGS", self.few),
+            ("codes", f"OrdinalEncoder({unknown})", "CODES", self.many),
+            ("numbers", numbers, "NUMBERS", self.numbers),
+        )
+        return "\n".join(_step(*step) for *step, columns in steps if columns)
 
 
 def _list(word: str, columns: list[TableColumn]) -> str:
@@ -143,18 +171,6 @@ def _list(word: str, columns: list[TableColumn]) -> str:
     if len(names) < 80:
         return f"{word} = [{names}]"
     return f"{word} = [\n" + textwrap.indent(textwrap.fill(f"{names},", 92), "    ") + "\n]"
-
-
-def _steps(plan: Plan, numbers: str) -> str:
-    many = any(len(column.distinct) > MANY for column in _strings(plan))
-    steps = []
-    if _strings(plan):
-        unseen = f'"infrequent_if_exist", max_categories={MANY}' if many else '"ignore"'
-        encoder = f"OneHotEncoder(handle_unknown={unseen}, sparse_output=False)"
-        steps.append(_step("strings", encoder, "STRINGS"))
-    if _numbers(plan):
-        steps.append(_step("numbers", numbers, "NUMBERS"))
-    return "\n".join(steps)
 
 
 def _step(name: str, estimator: str, columns: str) -> str:

@@ -52,7 +52,10 @@ def test_each_format_gives_the_same_pipeline(tmp_path: Path) -> None:
     made = [
         draft("shop", tmp_path / each, Choice(target="amount"), lambda *_: None) for each in names
     ]
-    texts = {each.files["pipeline.yaml"].replace(name, "t") for each, name in zip(made, names)}
+    texts = {
+        each.files["pipeline.yaml"].replace(name, "t")
+        for each, name in zip(made, names, strict=True)
+    }
 
     assert 1 == len(texts)
     assert "{name: items, dtype: int64, " in texts.pop()

@@ -1,0 +1,64 @@
+"""`mlplatform new` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mlplatform.cli.commands import COMMANDS
+from mlplatform.cli.lazy import lazy_app
+from mlplatform.errors import InvalidInput, Refused
+
+
+def _run(*words: str) -> Result:
+    return CliRunner().invoke(lazy_app(COMMANDS, no_args_is_help=True), ["new", *words])
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sixty rows, in the folder where the command runs."""
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{at % 7},{3 * (at % 7) + at % 2}\n" for at in range(60))
+    (tmp_path / "rows.csv").write_text("Size,cost\n" + rows)
+    return tmp_path / "rows.csv"
+
+
+def test_it_says_what_it_wrote_and_what_comes_next(file: Path) -> None:
+    """The folder below pipelines/, and the commands that make a model of it."""
+    ended = _run("shop", "--from", str(file), "--target", "cost", "--task", "regression")
+
+    assert 0 == ended.exit_code
+    assert {"pipeline.yaml", "model.py", "cases.yaml"} == {
+        path.name for path in Path("pipelines/shop").iterdir()
+    }
+    assert "pipelines/shop is written" in ended.stdout
+    assert "mlplatform apply shop" in ended.stdout
+    assert "Size is size" in ended.stderr
+
+
+def test_scripts_get_a_document(file: Path) -> None:
+    """Task, figures and findings as JSON."""
+    document = json.loads(_run("shop", "--from", str(file), "--target", "cost", "--json").stdout)
+
+    assert ("classification", 60, None) == tuple(document[key] for key in ("task", "rows", "time"))
+    assert document["findings"]
+
+
+def test_a_name_that_no_pipeline_may_have_is_refused(file: Path) -> None:
+    """Before anything is read."""
+    ended = _run("My Shop", "--from", str(file), "--target", "cost")
+
+    assert isinstance(ended.exception, InvalidInput)
+    assert "NAME: 'My Shop' is not a name of a pipeline" in str(ended.exception)
+
+
+def test_a_pipeline_that_is_there_is_kept(file: Path) -> None:
+    """Nothing is read or written."""
+    Path("pipelines/shop").mkdir(parents=True)
+    ended = _run("shop", "--from", str(file), "--target", "cost")
+
+    assert isinstance(ended.exception, Refused)
+    assert [] == list(Path("pipelines/shop").iterdir())
