@@ -55,17 +55,20 @@ def _classes(plan: Plan, found: Baseline) -> Iterator[_Case]:
     yield "usual", usual, case
     for place in np.argsort(counts)[::-1][:2]:
         mine = np.flatnonzero(truth == classes[place])
-        if not len(mine):
-            continue
-        best = mine[np.argmax(found.predicted[mine, place])]
-        chance, class_ = found.predicted[best, place], scalar(classes[place])
-        row = f"plain_{place + 1}"
-        case = {"name": scalar(f"a plain {classes[place]}"), "kind": "bounds", "row": row}
-        if chance >= _SURE:
-            case |= {"kind": "exact", "expect": class_}
-        else:
-            case |= {"of": class_, "min": number(np.floor(50 * chance) / 100)}
-        yield row, best, case
+        if len(mine):
+            best = mine[np.argmax(found.predicted[mine, place])]
+            yield _plain(int(place), best, float(found.predicted[best, place]), classes[place])
+
+
+def _plain(place: int, at: int, chance: float, name: object) -> _Case:
+    """The row of a class of which the quick model was surest."""
+    row = f"plain_{place + 1}"
+    case = {"name": scalar(f"a plain {name}"), "kind": "bounds", "row": row}
+    if chance >= _SURE:
+        case |= {"kind": "exact", "expect": scalar(name)}
+    else:
+        case |= {"of": scalar(name), "min": number(np.floor(50 * chance) / 100)}
+    return row, at, case
 
 
 def _numbers(plan: Plan, found: Baseline) -> Iterator[_Case]:

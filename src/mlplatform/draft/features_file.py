@@ -13,7 +13,7 @@ def _worded(texts: NDArray[Any]) -> NDArray[Any]:
     return np.array(["$missing" if text is None else text for text in texts], dtype=object)
 """
 
-_FILE = '''"""Features of a row, each row on its own. What says more than a raw column belongs here."""
+_FILE = '''"""Features of a row, each on its own. What says more than a raw column belongs here."""
 
 from __future__ import annotations
 

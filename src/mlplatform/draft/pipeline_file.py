@@ -39,7 +39,7 @@ def _head(plan: Plan, said: Sequence[str]) -> Iterator[str]:
 
 
 def _columns(plan: Plan) -> Iterator[str]:
-    yield "# Columns of a request. A row beyond min and max, or with another value, goes to quarantine."
+    yield "# A request's columns. A row beyond min and max, or of other values, goes to quarantine."
     yield "# These bounds are the file's, with room: put in what can be. Fill in units."
     yield "columns:"
     for column in plan.columns:
@@ -120,7 +120,7 @@ def _rules(plan: Plan, found: Baseline) -> Iterator[str]:
     yield f"  - {{metric: {found.metric}, min: {number(_bound(found))}}}"
     yield f"  - {{metric: {found.metric}, against: champion, tolerance: 0.02}}"
     yield ""
-    yield "# manual: a person looks at a version and approves it; auto: one that passes serves at once."
+    yield "# manual: a person approves a version; auto: one that passes its gates serves at once."
     yield "approval: manual"
 
 

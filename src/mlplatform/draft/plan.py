@@ -150,7 +150,7 @@ def _check_target(target: TableColumn, task: Task) -> None:
     values = target.distinct
     if len(values) < 2:
         raise InvalidInput(
-            f"'{target.given}' holds fewer than two values, so nothing can be learnt",
+            f"'{target.given}' holds fewer than two values, so nothing can be learned",
             field="--target",
         )
     if task == "regression" and target.kind not in ("float64", "int64"):
@@ -172,7 +172,7 @@ def _check_target(target: TableColumn, task: Task) -> None:
 
 
 def _useless(column: TableColumn) -> str:
-    """Why nothing can be learnt from a column; empty where something may be."""
+    """Why nothing can be learned from a column; empty where something may be."""
     distinct: list[Any] = column.distinct
     if column.kind == "time":
         return "is a time"

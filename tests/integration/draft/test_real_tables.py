@@ -1,4 +1,4 @@
-"""A pipeline that `new` writes for a real table is applied, trained, exported and keeps its cases."""
+"""A pipeline that `new` writes for a real table is applied, trained, exported, and sound."""
 
 from __future__ import annotations
 
