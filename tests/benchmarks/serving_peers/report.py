@@ -34,7 +34,9 @@ workers end with later versions), and *tuned*: httptools, no worker processes, o
 page and debug off; BentoML, LitServe and KServe with one worker and without a batching window,
 which makes few callers slower; `mlflow models serve`. The references are bare ASGI under uvicorn
 with httptools and uvloop, without validation: one runs our ONNX file, one always sends the same
-answer.
+answer, and one does so after it has written the request to the disk and synced it, on the event
+loop and one request at a time. What that one does at `1 x 1` is all that a server which keeps every
+request can do on the disk of this machine.
 
     make bench-serving                       # all of it; under 30 minutes on two cores
     make bench-serving ROUNDS=1              # under 8 minutes

@@ -84,7 +84,8 @@ def _ours(outbox: bool) -> Callable[[Start], Command]:
 def _reference(kind: str) -> Callable[[Start], Command]:
     def command(start: Start) -> Command:
         script = str(LAUNCH / "reference.py")
-        return Command([sys.executable, script, kind, str(start.model), str(start.port)])
+        places = [str(start.model), str(start.port), str(start.scratch)]
+        return Command([sys.executable, script, kind, *places])
 
     return command
 
@@ -158,11 +159,11 @@ SERVERS = (
     Server("MLflow", "peer", _mlflow, (bodies.INVOCATIONS,), "mlflow"),
     Server("KServe", "peer", _kserve, (bodies.V1,), "kserve"),
     Server("bare ASGI with ONNX", "reference", _reference("onnx"), (bodies.V2,)),
-    Server(
-        "bare ASGI, constant",
-        "reference",
-        _reference("constant"),
-        (bodies.V2_CONSTANT,),
-        predicts=False,
+    *(
+        Server(name, "reference", _reference(kind), (bodies.V2_CONSTANT,), predicts=False)
+        for name, kind in (
+            ("bare ASGI, constant", "constant"),
+            ("bare ASGI, constant and synced", "synced"),
+        )
     ),
 )

@@ -1,14 +1,16 @@
 """What the frame can do at best: bare ASGI under uvicorn, without validation, log and metrics.
 
-    python reference.py constant|onnx FOLDER PORT
+    python reference.py constant|synced|onnx FOLDER PORT SCRATCH
 
 `constant` reads the body and always sends the same answer, for as many rows as the last part of the
-path says; `onnx` runs our model file on the tensors.
+path says; `synced` writes and syncs the body to a file before it does so, one request at a time, on
+the event loop itself; `onnx` runs our model file on the tensors.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +36,7 @@ _BLOCKS = {
     "BYTES": "block.string",
 }
 Answer = Callable[[str, bytes], bytes]
+_FILE_BYTES = 64 * 1024 * 1024
 
 
 class Tensor(msgspec.Struct):
@@ -60,6 +63,23 @@ def constant(folder: Path) -> Answer:
         return answers[100 if path.endswith("/100") else 1]
 
     return answer
+
+
+def synced(folder: Path, scratch: Path) -> Answer:
+    """The same, after one write and one sync to a file whose blocks have been written before."""
+    answer, end = constant(folder), 0
+    file = os.open(scratch / "synced", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(file, bytes(_FILE_BYTES))
+    os.fsync(file)
+
+    def stored(path: str, body: bytes) -> bytes:
+        nonlocal end
+        begin = end if end + len(body) <= _FILE_BYTES else 0
+        end = begin + os.pwrite(file, body, begin)
+        os.fdatasync(file)
+        return answer(path, body)
+
+    return stored
 
 
 def onnx(folder: Path) -> Answer:
@@ -113,9 +133,12 @@ def application(answer: Answer) -> Callable[..., Any]:
     return app
 
 
-def main(kind: str, folder: str, port: str) -> None:
+def main(kind: str, folder: str, port: str, scratch: str) -> None:
     """Serve until SIGTERM."""
-    answer = {"constant": constant, "onnx": onnx}[kind](Path(folder))
+    if kind == "synced":
+        answer = synced(Path(folder), Path(scratch))
+    else:
+        answer = {"constant": constant, "onnx": onnx}[kind](Path(folder))
     uvicorn.run(
         application(answer),
         port=int(port),
