@@ -25,7 +25,8 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="Rows with the target: .csv, .parquet, .ndjson, .jsonl, .arrow or .feather.",
+        help="Rows with the target: .csv, .parquet, .ndjson, .jsonl, .arrow or .feather, also "
+        "with .gz or .zst.",
         show_default=False,
     ),
 ]

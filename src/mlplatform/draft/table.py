@@ -6,20 +6,22 @@ formats say their types themselves.
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.feather
-import pyarrow.parquet
 from numpy.typing import NDArray
 
+from mlplatform.client.files.inputs import InputFile, input_file, plain_stream
+from mlplatform.client.files.tables import open_table
 from mlplatform.contracts.naming import other_name, plain_name
 from mlplatform.draft.texts import typed
 from mlplatform.errors import InvalidInput
@@ -63,24 +65,19 @@ class TableColumn:
 
 
 def read_table(file: Path) -> list[TableColumn]:
-    """The columns of a CSV, Parquet, NDJSON or Arrow file, in its order.
+    """The columns of a CSV, Parquet, NDJSON or Arrow file, in its order; also of .gz and .zst.
 
-    Raises InvalidInput when it is none, holds no rows, or a column of lists.
+    Raises InvalidInput when it is none, holds no rows, or a column of lists; SettingsError when it
+    can't be read.
     """
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        raise InvalidInput(
-            f"the name of {file.name} does not say its format",
-            field="--from",
-            fix=f"name it with one of {', '.join(_READERS)}",
-        )
+    found = input_file(file)
     try:
-        table = reader(file).slice(0, MOST_ROWS)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        table = _READERS.get(found.kind.format, _arrow)(found)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidInput(f"can't read {file}: {error}", field="--from") from error
     if not table.num_rows:
         raise InvalidInput(f"{file} holds no rows", field="--from")
-    return _columns(table, from_texts=reader is _csv)
+    return _columns(table, from_texts=found.kind.format == "csv")
 
 
 def _columns(table: pa.Table, *, from_texts: bool) -> list[TableColumn]:
@@ -152,27 +149,47 @@ def _nulls(values: NDArray[Any]) -> int:
     return int(np.isnan(values).sum()) if values.dtype == np.float64 else 0
 
 
-def _csv(file: Path) -> pa.Table:
-    with file.open("rb") as lines:
-        head = pa.csv.open_csv(lines, convert_options=pa.csv.ConvertOptions(null_values=[]))
-        names = head.schema.names
+def _csv(file: InputFile) -> pa.Table:
+    """All cells as texts; an empty one is null."""
+    with plain_stream(file) as lines:
+        line = lines.readline().decode("utf-8-sig")
+        names = next(csv.reader([line]), [])
     texts = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
     )
     parse = pa.csv.ParseOptions(newlines_in_values=True)
-    return pa.csv.read_csv(file, parse_options=parse, convert_options=texts)
+    with plain_stream(file) as lines:
+        batches = pa.csv.open_csv(lines, parse_options=parse, convert_options=texts)
+        return _first(batches, batches.schema)
 
 
-def _ndjson(file: Path) -> pa.Table:
-    with file.open(encoding="utf-8-sig") as lines:
-        rows = [_object(line, at) for at, line in enumerate(lines, 1) if line.strip()]
+def _arrow(file: InputFile) -> pa.Table:
+    with open_table(file) as opened:
+        return _first(opened.batches, opened.schema)
+
+
+def _first(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Batches until they have rows enough."""
+    kept, rows = [], 0
+    for batch in batches:
+        kept.append(batch)
+        rows += batch.num_rows
+        if rows >= MOST_ROWS:
+            break
+    return pa.Table.from_batches(kept, schema).slice(0, MOST_ROWS)
+
+
+def _ndjson(file: InputFile) -> pa.Table:
+    with plain_stream(file) as lines:
+        numbered = enumerate(islice(lines, MOST_ROWS), 1)
+        rows = [_object(line, at) for at, line in numbered if line.strip()]
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
-def _object(line: str, at: int) -> dict[str, Any]:
+def _object(line: bytes, at: int) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8-sig"))
     except ValueError as error:
         raise InvalidInput(f"line {at} is not JSON: {error}", field="--from") from error
     if not isinstance(row, dict):
@@ -180,22 +197,4 @@ def _object(line: str, at: int) -> dict[str, Any]:
     return row
 
 
-def _arrow(file: Path) -> pa.Table:
-    with file.open("rb") as body:
-        kind = body.read(6)
-        body.seek(0)
-        return (
-            pa.ipc.open_file(body).read_all()
-            if kind == b"ARROW1"
-            else pa.ipc.open_stream(body).read_all()
-        )
-
-
-_READERS: Mapping[str, Callable[[Path], pa.Table]] = {
-    ".csv": _csv,
-    ".parquet": pa.parquet.read_table,
-    ".ndjson": _ndjson,
-    ".jsonl": _ndjson,
-    ".arrow": _arrow,
-    ".feather": _arrow,
-}
+_READERS: Mapping[str, Callable[[InputFile], pa.Table]] = {"csv": _csv, "ndjson": _ndjson}

@@ -39,16 +39,17 @@ def _finding(made: Draft, column: str) -> str:
 
 
 def test_each_format_gives_the_same_pipeline(tmp_path: Path) -> None:
-    """CSV, Parquet, NDJSON, Arrow and Feather of one table: the same columns, types and bounds."""
+    """CSV, packed or not, Parquet, NDJSON, Arrow and Feather of one table: the same columns, types and bounds."""
     table = _shop(items=np.arange(ROWS) % 7, express=np.arange(ROWS) % 3 == 0)
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_csv(tmp_path / "t.csv.gz", index=False)
     table.to_parquet(tmp_path / "t.parquet")
     table.to_json(tmp_path / "t.ndjson", orient="records", lines=True, double_precision=15)
     pa.feather.write_feather(arrow, str(tmp_path / "t.feather"))
     with pa.ipc.new_stream(tmp_path / "t.arrow", arrow.schema) as writer:
         writer.write_table(arrow)
-    names = ("t.csv", "t.parquet", "t.ndjson", "t.feather", "t.arrow")
+    names = ("t.csv.gz", "t.csv", "t.parquet", "t.ndjson", "t.feather", "t.arrow")
     made = [
         draft("shop", tmp_path / each, Choice(target="amount"), lambda *_: None) for each in names
     ]
@@ -180,7 +181,7 @@ def test_a_choice_that_makes_no_sense_is_refused(choice: Choice, says: str, tmp_
         ("t.csv", b"a,b\n", "holds no rows"),
         ("t.csv", b"a,a\n1,2\n", "the file has the column 'a' twice"),
         ("t.csv", b"a,b\n1\n", "can't read"),
-        ("t.parquet", b"PAR1 not", "can't read"),
+        ("t.parquet", b"PAR1 not", "t.parquet is not a whole Parquet file"),
         ("t.ndjson", b'{"a": [1, 2]}\n', "column 'a' holds list"),
         ("t.ndjson", b"{a: 1}\n", "line 1 is not JSON"),
     ],
