@@ -30,6 +30,12 @@ COMMANDS = (
         "applied.",
     ),
     LazyCommand(
+        "validate",
+        "validate",
+        "Try the pipelines of this folder without a platform: what apply checks, and on rows a "
+        "small training.",
+    ),
+    LazyCommand(
         "apply",
         "training",
         "Make the pipelines of a git commit known: their columns, features, gates and approval.",

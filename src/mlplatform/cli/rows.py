@@ -33,13 +33,14 @@ def rows_of(platform: Platform, name: str, row: str | None, file: Path | None) -
         return from_json(row, "--row")
     assert file is not None
     definition = _definition(platform, name)
-    rows = _in_file(file, definition)
+    rows = rows_in(file, definition)
     # A file may be labelled; what is to be predicted must not be sent.
     target = definition.target.name
     return [{key: value for key, value in row.items() if key != target} for row in rows]
 
 
-def _in_file(file: Path, definition: PipelineDefinition) -> list[Row]:
+def rows_in(file: Path, definition: PipelineDefinition) -> list[Row]:
+    """All rows of a file, as an import reads them. Raises InvalidInput, SettingsError."""
     name, kind = file.name.lower(), None
     if any(name.endswith((ending, f"{ending}.gz", f"{ending}.zst")) for ending in ENDINGS):
         kind = input_file(file)

@@ -12,6 +12,7 @@ from mlplatform.draft.figures import flow, number, scalar, significant
 from mlplatform.draft.plan import Plan
 
 _SURE = 0.8  # probability from which a class is expected as such
+_FEW_ROWS = 200  # with fewer, models differ much by their parameters
 
 _HEAD = """\
 # How the model must behave, whatever its metrics are. These cases hold for a quick model, with
@@ -48,7 +49,7 @@ def _classes(plan: Plan, found: Baseline) -> Iterator[_Case]:
     mine = np.flatnonzero(truth == classes[most])
     chances = found.predicted[mine, most]
     usual = mine[np.argsort(chances)[len(chances) // 2]]
-    least = number(np.floor(50 * found.predicted[usual, most]) / 100)
+    least = _half(plan, found.predicted[usual, most])
     class_ = scalar(classes[most])
     name = scalar(f"a usual row may well be {classes[most]}")
     case = {"name": name, "kind": "bounds", "row": "usual", "of": class_, "min": least}
@@ -57,18 +58,23 @@ def _classes(plan: Plan, found: Baseline) -> Iterator[_Case]:
         mine = np.flatnonzero(truth == classes[place])
         if len(mine):
             best = mine[np.argmax(found.predicted[mine, place])]
-            yield _plain(int(place), best, float(found.predicted[best, place]), classes[place])
+            yield _plain(plan, int(place), best, float(found.predicted[best, place]))
 
 
-def _plain(place: int, at: int, chance: float, name: object) -> _Case:
+def _plain(plan: Plan, place: int, at: int, chance: float) -> _Case:
     """The row of a class of which the quick model was surest."""
-    row = f"plain_{place + 1}"
+    row, name = f"plain_{place + 1}", plan.target.distinct[place]
     case = {"name": scalar(f"a plain {name}"), "kind": "bounds", "row": row}
-    if chance >= _SURE:
+    if chance >= _SURE and plan.rows >= _FEW_ROWS:
         case |= {"kind": "exact", "expect": scalar(name)}
     else:
-        case |= {"of": scalar(name), "min": number(np.floor(50 * chance) / 100)}
+        case |= {"of": scalar(name), "min": _half(plan, chance)}
     return row, at, case
+
+
+def _half(plan: Plan, chance: float) -> str:
+    """A part of a probability that other models of such rows reach too, in hundredths."""
+    return number(np.floor((50 if plan.rows >= _FEW_ROWS else 25) * chance) / 100)
 
 
 def _numbers(plan: Plan, found: Baseline) -> Iterator[_Case]:

@@ -187,9 +187,9 @@ def test_a_column_that_no_row_can_hold_is_named(api: Any, tmp_path: Path, column
 
 def test_a_misspelt_column_is_named(api: Any, tmp_path: Path) -> None:
     """A needed column that is missing is named beside those that nobody knows."""
-    pq.write_table(pa.table({"Width": [1.0], "colour": ["a"]}), tmp_path / "t.parquet")
+    pq.write_table(pa.table({"widht": [1.0], "colour": ["a"]}), tmp_path / "t.parquet")
 
-    with pytest.raises(InvalidInput, match=r"lacks the column width .*not declare Width"):
+    with pytest.raises(InvalidInput, match=r"lacks the column width .*not declare widht"):
         send(api, tmp_path / "t.parquet")
 
 

@@ -39,7 +39,7 @@ def pin(
     if files.cases is not None:
         read_cases(files.cases, definition)
     check_features(definition, features.features)
-    _check_slices(definition, features)
+    check_slices(definition, features)
     pinned = Pinned(definition, commit, digest, files, features)
     record.tags({"commit": commit, "features_digest": digest})
     record.parameters(_parameters(pinned))
@@ -75,7 +75,8 @@ def _features(files: PipelineFiles, digest: str, history: History) -> FeatureSet
         ) from error
 
 
-def _check_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
+def check_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
+    """Raises InvalidInput for a gate whose slice is neither a feature nor a raw column."""
     known = {column.name for column in definition.columns}
     known |= {feature.name for feature in features.features}
     for gate in definition.gates:
