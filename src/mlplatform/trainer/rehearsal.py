@@ -1,4 +1,4 @@
-"""A pipeline that was not applied yet, tried without a platform: as apply does, and a small training.
+"""A pipeline that was not applied yet, tried without a platform.
 
 With rows of a file the whole way is taken that matters for code: columns, features, split, fit with
 the first value of each parameter, export with its proof, the trial by which serving loads a model,

@@ -97,7 +97,8 @@ def test_a_fault_ends_it_with_one(change: tuple[str, str, str], says: str, folde
 def test_features_py_is_tried_in_a_child(folder: Path) -> None:
     """One that breaks for a row of the file is refused with the line."""
     (folder / "pipelines/shop/features.py").write_text(
-        "def engineer(columns):\n    if (columns['size'] == 8).any():\n        raise ValueError('8')\n"
+        "def engineer(columns):\n    if (columns['size'] == 8).any():\n"
+        "        raise ValueError('8')\n"
         "    return {'size': columns['size']}\n"
     )
     ended = _run("shop", "--rows", "rows.ndjson")
