@@ -32,8 +32,7 @@ COMMANDS = (
     LazyCommand(
         "validate",
         "validate",
-        "Try the pipelines of this folder without a platform: what apply checks, and on rows a "
-        "small training.",
+        "Try the pipelines of this folder without a platform.",
     ),
     LazyCommand(
         "apply",
