@@ -32,8 +32,9 @@ the registry, short enough that nobody waits for long after the cause is gone.""
 _UNFIT_S = 1_800.0
 """The same for a version that failed its trial: the same bytes will most likely fail again, and
 each trial may cost all of its time limit."""
-_TRIES = 3
-"""Failed tries, for want of a server, after which readiness waits no longer for a version."""
+_TRIES = 5
+"""Failed tries, for want of a server, after which readiness waits no longer for a version: about a
+minute with the default poll, which is more than an upgrade takes to replace MLflow."""
 
 
 class Follower:
@@ -48,6 +49,7 @@ class Follower:
         cache: ModelCache,
         poll_s: float,
         swapped: Callable[[], None],
+        any_serves: Callable[[], bool],
         loads: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +59,7 @@ class Follower:
         self._cache = cache
         self._poll_s = poll_s
         self._swapped = swapped
+        self._any_serves = any_serves  # whether this process serves any model
         self._loads = loads  # where models are loaded; None: asyncio's own threads
         self._backoff = _Backoff(poll_s, clock)
         self._read = False  # the record has been read since the start
@@ -240,7 +243,10 @@ class Follower:
         )
         self._slot.meters.load_failed(type(error).__name__)
         # A server that is away may be back in a moment; what it holds is waited for, but not long.
-        final = not isinstance(error, TryLater) or self._backoff.failures >= _TRIES
+        # A process that serves nothing waits anyway: given up now, a version would be missing when
+        # another one is the first to find the server back.
+        enough = self._backoff.failures >= _TRIES and self._any_serves()
+        final = not isinstance(error, TryLater) or enough
         self._slot.failed(version.version, error, final=final)
 
 

@@ -67,6 +67,7 @@ def run(
             cache=cache,
             poll_s=serving.poll_s,
             swapped=heartbeat.soon,
+            any_serves=slots.any_serves,
             loads=loads,
         )
         followers = [follow(slot).run for slot in slots.all()]

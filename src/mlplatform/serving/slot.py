@@ -186,6 +186,10 @@ class Slots:
         """Pipeline -> why the promoted version is not the one that serves."""
         return {name: slot.fault for name, slot in self._slots.items() if slot.fault}
 
+    def any_serves(self) -> bool:
+        """Whether at least one pipeline has a model that serves."""
+        return any(slot.champion for slot in self._slots.values())
+
     def refuse_missing(self) -> None:
         """Return when this process has loaded, verified and warmed up every version that it can.
 
@@ -201,7 +205,7 @@ class Slots:
         missing = [
             slot for slot in slots if slot.champion is None and slot.awaited and not slot.vacant
         ]
-        if missing or not any(slot.champion for slot in slots):
+        if missing or not self.any_serves():
             raise Unavailable(
                 "; ".join(f"{slot.pipeline}: {slot.state}" for slot in missing or slots)
             )

@@ -47,6 +47,7 @@ class Rig:
         self.states: list[str] = []  # what requests are told meanwhile
         self.now = 0.0
         self.swaps = 0
+        self.others_serve = True
         self.cache = ModelCache(folder)
         self.slot = Slot(
             "ward",
@@ -61,6 +62,7 @@ class Rig:
             cache=self.cache,
             poll_s=1.0,
             swapped=self._swapped,
+            any_serves=lambda: self.others_serve or self.slot.champion is not None,
             clock=lambda: self.now,
         )
 
@@ -284,13 +286,13 @@ def test_after_a_withdrawal_the_next_champion_serves(rig: Rig, scene: Scene) -> 
     [
         (UnfitModel("a row is refused"), [False]),
         (ManifestMismatch("a byte differs"), [False]),
-        (Unavailable("MLflow is away"), [True, True, False]),
+        (Unavailable("MLflow is away"), [True, True, True, True, False]),
     ],
 )
 def test_readiness_waits_for_a_version_only_while_a_server_may_come_back(
     rig: Rig, scene: Scene, breakage: Exception, waits: list[bool]
 ) -> None:
-    """What can't be loaded is told and waited for no longer; a missing server gets three tries."""
+    """What can't be loaded is told and waited for no longer; a missing server gets five tries."""
     rig.champion, rig.broken, rig.breakage = scene["version"]("1"), {"1"}, breakage
     found = []
     for second in range(len(waits)):
@@ -300,6 +302,23 @@ def test_readiness_waits_for_a_version_only_while_a_server_may_come_back(
 
     assert waits == found
     assert f"version 1 could not be loaded: {breakage}" == rig.slot.fault
+
+
+def test_a_process_that_serves_nothing_waits_for_a_server(rig: Rig, scene: Scene) -> None:
+    """However often it has tried: when another version finds the server back, this one will soon.
+
+    One more failure beside a version that serves is enough.
+    """
+    rig.champion, rig.broken = scene["version"]("1"), {"1"}
+    rig.breakage, rig.others_serve = Unavailable("MLflow is away"), False
+    for second in range(8):
+        rig.now = 100.0 * second
+        rig.step()
+    alone = rig.slot.awaited
+    rig.now, rig.others_serve = 800.0, True
+    rig.step()
+
+    assert (True, False) == (alone, rig.slot.awaited)
 
 
 def test_a_fault_ends_when_the_record_returns_to_what_serves(rig: Rig, scene: Scene) -> None:
