@@ -104,10 +104,7 @@ def _chosen(plan: Plan) -> Indices:
 def _parts(plan: Plan, chosen: Indices) -> tuple[Iterator[tuple[Indices, Indices]], bool]:
     """Rows to learn from, and rows to be tried on: the latest ones where there is a time."""
     if plan.time is not None and len(plan.time.distinct) > 1:
-        moments = pd.to_datetime(
-            plan.time.cells[chosen].astype(str), errors="coerce", utc=True, format="ISO8601"
-        )
-        order = chosen[np.argsort(moments, kind="stable")]
+        order = chosen[np.argsort(_moments(plan.time.cells[chosen]), kind="stable")]
         cut = int(0.75 * len(order))
         if len(set(rows.labels(plan)[order[:cut]])) > 1:
             return iter([(order[:cut], order[cut:])]), True
@@ -118,6 +115,14 @@ def _parts(plan: Plan, chosen: Indices) -> tuple[Iterator[tuple[Indices, Indices
     )
     parts = folds.split(chosen, None if few else rows.labels(plan)[chosen].astype(str))
     return ((chosen[train], chosen[test]) for train, test in parts), False
+
+
+def _moments(cells: NDArray[Any]) -> NDArray[Any]:
+    """Times in an order: those of texts, or seconds since the epoch as they are."""
+    if cells.dtype != np.object_:
+        return cells
+    texts = pd.Series(cells, dtype="object")
+    return pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").to_numpy()
 
 
 def _predictions(plan: Plan, model: Any, table: pd.DataFrame) -> NDArray[np.float64]:

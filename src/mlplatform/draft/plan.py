@@ -62,20 +62,25 @@ def make_plan(
     time = _time(table, choice.time, target, choose)
     task = choice.task or _task(target, choose)
     _check_target(target, task)
-    parts = [part for part in (target, key, time) if part is not None]
-    names = [part.name for part in parts]
-    columns = [column for column in table if column.name not in names]
-    if not columns:
-        raise InvalidInput("there is no column to predict from", field="--from")
+    columns = _others(table, [part for part in (target, key, time) if part is not None])
     left_out = {column.name: why for column in columns if (why := _useless(column))}
     if len(left_out) == len(columns):
+        reasons = ", ".join(f"{column} {why}" for column, why in left_out.items())
         raise InvalidInput(
-            f"no column says anything about {target.name}: "
-            + ", ".join(f"{column} {why}" for column, why in left_out.items()),
+            f"no column says anything about {target.name}{': ' * bool(reasons)}{reasons}",
             field="--from",
         )
     rows = len(target.cells)
     return Plan(name, source, rows, task, target, key, time, columns, left_out)
+
+
+def _others(table: Sequence[TableColumn], parts: Sequence[TableColumn]) -> list[TableColumn]:
+    names = [part.name for part in parts]
+    if len(set(names)) < len(names):
+        raise InvalidInput(
+            f"target, key and time are {', '.join(names)}", fix="name three different columns"
+        )
+    return [column for column in table if column.name not in names]
 
 
 def _named(table: Sequence[TableColumn], name: str, option: str) -> TableColumn:
@@ -88,16 +93,11 @@ def _named(table: Sequence[TableColumn], name: str, option: str) -> TableColumn:
 
 def _as_target(column: TableColumn) -> TableColumn:
     """Whole numbers beside nulls, and 0.0 beside 1.0, are classes that somebody wrote as floats."""
-    few = len(column.distinct) <= FEW_CLASSES
-    if (
-        column.kind != "float64"
-        or not few
-        or not all(each.is_integer() for each in column.distinct)
-    ):
-        return column
-    if not column.nulls and len(column.distinct) > 2:
-        return column
-    return replace(column, kind="int64")
+    values = column.distinct
+    whole = column.kind == "float64" and all(each.is_integer() for each in values)
+    if whole and len(values) <= (FEW_CLASSES if column.nulls else 2):
+        return replace(column, kind="int64")
+    return column
 
 
 def _key(table: Sequence[TableColumn], name: str, target: TableColumn) -> TableColumn | None:

@@ -107,8 +107,11 @@ def _typed(given: str, name: str, table: pa.Table) -> TableColumn:
             field="--from",
             fix="spread it over columns, or leave it out",
         )
-    values = _values(column, kind)
-    return TableColumn(given, name, kind, values, _nulls(values))
+    if kind in ("string", "time"):
+        kind, cells = _of_texts(column, kind)
+    else:
+        cells = _numbers(column, kind)
+    return TableColumn(given, name, kind, cells, _nulls(cells))
 
 
 def _kind(column: pa.ChunkedArray) -> Kind | None:
@@ -125,16 +128,17 @@ def _kind(column: pa.ChunkedArray) -> Kind | None:
     return "string" if any(test(of) for test in texts) else None
 
 
-def _values(column: pa.ChunkedArray, kind: Kind) -> NDArray[Any]:
+def _numbers(column: pa.ChunkedArray, kind: Kind) -> NDArray[Any]:
     if kind == "float64":
         return np.array(column.cast(pa.float64()).fill_null(np.nan).to_numpy(), np.float64)
-    if kind in ("int64", "bool"):
-        return np.array(column.to_numpy(), np.int64 if kind == "int64" else np.bool_)
+    return np.array(column.to_numpy(), np.int64 if kind == "int64" else np.bool_)
+
+
+def _of_texts(column: pa.ChunkedArray, kind: Kind) -> tuple[Kind, NDArray[Any]]:
+    """Texts may be times, too; times become texts."""
     texts = [None if value is None else _text(value) for value in column.to_pylist()]
-    if kind == "string":
-        kind, values, _ = typed(np.array(texts, np.object_), numbers=False)
-        return values
-    return np.array(texts, np.object_)
+    cells = np.array(texts, np.object_)
+    return (kind if kind == "time" else typed(cells, numbers=False)[0]), cells
 
 
 def _text(value: Any) -> str:

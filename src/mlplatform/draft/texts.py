@@ -25,12 +25,10 @@ def typed(texts: NDArray[Any], *, numbers: bool = True) -> Found:
     """
     distinct = sorted({text for text in texts if text is not None})
     if numbers:
-        read = {text: convert(text, "float64") for text in distinct}
-        odd = tuple(text for text, value in read.items() if isinstance(value, str))
-        odd_rows = sum(text in set(odd) for text in texts if text is not None)
-        present = sum(text is not None for text in texts)
-        if present - odd_rows >= _MOSTLY * max(1, present):
-            return _numbers(texts, distinct, odd)
+        odd = {text: None for text in distinct if isinstance(convert(text, "float64"), str)}
+        present = [text for text in texts if text is not None]
+        if sum(text not in odd for text in present) >= _MOSTLY * max(1, len(present)):
+            return _numbers(texts, distinct, tuple(odd))
     if distinct and numbers and {text.strip().lower() for text in distinct} <= set(_FLAGS):
         return _flags(texts)
     if distinct and all(not isinstance(moment(text), str) for text in distinct[:_SOME]):
@@ -39,7 +37,8 @@ def typed(texts: NDArray[Any], *, numbers: bool = True) -> Found:
 
 
 def _numbers(texts: NDArray[Any], distinct: Sequence[str], odd: tuple[str, ...]) -> Found:
-    whole = {text: convert(text, "int64") for text in distinct if text not in set(odd)}
+    left = set(odd)
+    whole = {text: convert(text, "int64") for text in distinct if text not in left}
     numbers = {
         text: float("nan") if value is None else float(value) for text, value in whole.items()
     }

@@ -144,7 +144,8 @@ def _labels(labels: Sequence[Any], pinned: Pinned) -> NDArray[Any]:
             raise InvalidInput(
                 f"'{label}' is not a {target.name} that pipeline.yaml declares", field="--rows"
             )
-    kinds: dict[str, Any] = {"float64": np.float64, "int64": np.int64, "bool": np.bool_}
+    # Classes are numbers or texts, as in a dataset.
+    kinds: dict[str, Any] = {"float64": np.float64, "int64": np.int64, "bool": np.int64}
     return np.array(labels, np.object_).astype(kinds.get(target.dtype, np.object_))
 
 

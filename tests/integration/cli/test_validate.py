@@ -74,6 +74,29 @@ def test_rows_make_a_model(folder: Path) -> None:
     assert found["detail"].startswith("80 rows, served as onnx, r2 0.9")
 
 
+def test_a_target_of_flags_is_judged_as_in_a_training(folder: Path) -> None:
+    """True and false are classes: a model that knows them is right."""
+    for change in (
+        ("pipeline.yaml", "task: regression", "task: classification"),
+        ("pipeline.yaml", "name: cost, dtype: float64", "name: dear, dtype: bool"),
+        ("pipeline.yaml", "metric: r2, space: {alpha: [0.1, 1.0]}", "metric: accuracy"),
+        ("pipeline.yaml", "metric: r2, min: 0.1", "metric: accuracy, min: 0.5"),
+        ("model.py", 'Ridge(alpha=parameters["alpha"])', "LogisticRegression()"),
+        ("model.py", "import Ridge", "import LogisticRegression"),
+        (
+            "cases.yaml",
+            "kind: bounds, row: small, max: 9",
+            "kind: exact, row: small, expect: false",
+        ),
+    ):
+        _replace(folder, *change)
+    rows = [{"size": row["size"], "dear": row["size"] > 4} for row in ROWS]
+    (folder / "rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = _run("shop", "--rows", "rows.ndjson", "--json")
+
+    assert "served as onnx, accuracy 1," in json.loads(ended.stdout)[0]["detail"]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -13,6 +13,7 @@ import pytest
 
 from mlplatform.draft.make import Draft, draft, write
 from mlplatform.draft.plan import Choice
+from mlplatform.draft.texts import typed
 from mlplatform.errors import InvalidInput, Refused
 from mlplatform.source.pipeline_files import read
 
@@ -204,3 +205,39 @@ def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="is there already"):
         write(made, tmp_path / "shop")
+
+
+def test_flags_and_dates_of_every_format_are_taken_as_such(tmp_path: Path) -> None:
+    """Dates are times in NDJSON as in CSV, a bool is a class of two, and the cases are sound."""
+    days = pd.date_range("2026-01-01", periods=ROWS).strftime("%Y-%m-%d")
+    table = _shop(bought=days, paid=np.arange(ROWS) % 2 == 0)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_json(tmp_path / "t.ndjson", orient="records", lines=True)
+    for number, name in enumerate(("t.csv", "t.ndjson")):
+        made = draft("shop", tmp_path / name, Choice(target="paid"), lambda *_: None)
+        write(made, tmp_path / str(number) / "shop")
+
+        assert ("classification", "bool") == (made.plan.task, made.plan.target.kind)
+        assert "time: bought\n" in made.files["pipeline.yaml"]
+
+
+def test_seconds_are_times_when_somebody_says_so(tmp_path: Path) -> None:
+    """The latest rows are held out by number."""
+    made = _drafted(_shop(at=1.7e9 + np.arange(ROWS)[::-1]), tmp_path, Choice("amount", time="at"))
+
+    assert "by: time" in made.files["pipeline.yaml"]
+    assert set(range(ROWS // 4)) == set(made.found.at.tolist())
+
+
+def test_target_key_and_time_are_different_columns(tmp_path: Path) -> None:
+    """Nothing is written."""
+    with pytest.raises(InvalidInput, match="name three different columns"):
+        _drafted(_shop(), tmp_path, Choice("amount", key="amount"))
+
+
+def test_a_column_of_many_texts_is_read_once(tmp_path: Path) -> None:
+    """A hundred thousand different texts: what is read of each is looked up, not searched."""
+    texts = np.array([f"text {at}" for at in range(100_000)], np.object_)
+    kind, cells, odd = typed(texts)
+
+    assert ("string", 100_000, ()) == (kind, len(cells), odd)
