@@ -14,11 +14,25 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kind_cluster import ROOT, Cluster, Ended, until
+from kind_cluster import KIND, ROOT, Cluster, Ended, until
 from platform_user import PIPELINES, User
 
 COMPONENTS = ("dataapi", "consumer", "etl", "mlflow", "kafka", "source")
 """All but serving, whose pods become ready with the first promoted version."""
+
+
+BUILT_FROM = ("src", "pipelines", "requirements", "k8s", ".git")
+"""What the images hold, beside some files of the top level."""
+
+
+def with_our_pipelines(folder: Path) -> Path:
+    """A copy of what the images are built from, with the pipelines of this folder."""
+    for part in BUILT_FROM:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md"):
+        shutil.copy2(ROOT / file, folder)
+    shutil.copytree(Path(__file__).parent / "pipelines", folder / "pipelines", dirs_exist_ok=True)
+    return folder
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster with operators and images, without a release; deleted afterwards if made here.
 
     Skipped where there is no engine to make one.
@@ -52,8 +66,8 @@ def cluster() -> Iterator[Cluster]:
     )
     made = subprocess.run(
         ["k8s/up.sh"],
-        cwd=ROOT,
-        env=os.environ | {"NO_RELEASE": "1"},
+        cwd=with_our_pipelines(tmp_path_factory.mktemp("clone")),
+        env=os.environ | {"NO_RELEASE": "1", "BOOSTERS": "lightgbm"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -79,7 +93,12 @@ def user(cluster: Cluster) -> User:
 def ended(cluster: Cluster, user: User) -> Ended:
     """The release as the last step of `make kind` leaves it. Nothing is waited for."""
     begun = time.monotonic()
-    subprocess.run(["k8s/release.sh", cluster.context, cluster.tag], cwd=ROOT, check=True)
+    subprocess.run(
+        ["k8s/release.sh", cluster.context, cluster.tag],
+        cwd=ROOT,
+        env=os.environ | {"KIND_VALUES": ",".join(map(str, KIND))},
+        check=True,
+    )
     seconds = time.monotonic() - begun
     late = [component for component in COMPONENTS if not cluster.ready(component)]
     if not cluster.database_is_healthy():

@@ -17,7 +17,7 @@ NAMESPACE = "mlplatform"
 RELEASE = "mlplatform"
 T = TypeVar("T")
 CI = ROOT / "charts" / "mlplatform" / "ci"
-KIND = (CI / "kind-values.yaml",)
+KIND = (CI / "kind-values.yaml", Path(__file__).parent / "with-a-booster-values.yaml")
 HA = (CI / "ha-values.yaml", Path(__file__).parent / "ha-on-kind-values.yaml")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from kind_cluster import NAMESPACE, RELEASE, Cluster, Ended
-from platform_user import PIPELINES, User
+from platform_user import BOOSTED, PIPELINES, User
 
 SQL = "select 1"
 
@@ -13,7 +13,7 @@ SQL = "select 1"
 def test_make_kind_ends_when_the_platform_can_be_used(ended: Ended) -> None:
     """Right after it everything but serving is ready, and the pipelines are applied."""
     assert [] == ended.late
-    assert sorted(PIPELINES) == sorted(ended.pipelines)
+    assert sorted((*PIPELINES, BOOSTED)) == sorted(ended.pipelines)
 
 
 def test_installs_within_five_minutes(installed: dict[str, float]) -> None:

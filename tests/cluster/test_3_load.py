@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from kind_cluster import RELEASE, Cluster, until
-from platform_user import User
+from platform_user import BOOSTED, User
 
 
 def replicas(cluster: Cluster) -> int:
@@ -132,6 +132,32 @@ def test_rollback_of_a_model(user: User, installed: dict[str, float]) -> None:
     until("the previous version answers", lambda: user.served() == previous, seconds=30, every=0.5)
 
     assert previous != now
+
+
+def test_a_booster_trains_serves_and_rolls_back(
+    cluster: Cluster, user: User, installed: dict[str, float]
+) -> None:
+    """A version that LightGBM trained answers the same in a new pod and after a rollback.
+
+    The trainer's image holds the library; serving's has none.
+    """
+    user.import_history(BOOSTED)
+    assert "Complete" == user.retrain(BOOSTED, "first-late-boosted")
+    until("the booster answers", lambda: user.served(BOOSTED), seconds=60, every=0.5)
+    first, answers = user.probabilities(BOOSTED)
+    cluster.kubectl("delete", "pod", "-l", "app.kubernetes.io/component=serving")
+    until("a new pod answers", lambda: user.served(BOOSTED), seconds=120, every=0.5)
+    assert (first, answers) == user.probabilities(BOOSTED)
+
+    assert "Complete" == user.retrain(BOOSTED, "second-late-boosted")
+    second = user.champion(BOOSTED)
+    until("the second version answers", lambda: user.served(BOOSTED) == second, seconds=30)
+    with user.dataapi() as client:
+        client.decide(BOOSTED, "rollback", why="the cluster test")
+    until("the first answers again", lambda: user.served(BOOSTED) == first, seconds=30)
+
+    assert first != second
+    assert answers == user.probabilities(BOOSTED)[1]
 
 
 def test_a_value_that_makes_no_sense_changes_nothing(
