@@ -17,9 +17,9 @@ k8s/operators/install.sh "$context"
 k8s/images.sh dev >&2
 ours='mlplatform mlplatform-serving mlplatform-serving-sklearn mlplatform-source'
 # One tag for the content of all four images: when none has changed, every pod stays; else all of
-# ours are replaced.
+# ours are replaced. Its letters keep `--set image.tag=` from reading a number.
 # shellcheck disable=SC2086,SC2046  (one word per image)
-tag=$(docker image inspect --format '{{.Id}}' $(printf '%s:dev ' $ours) | sha256sum | cut -c1-12)
+tag=sha-$(docker image inspect --format '{{.Id}}' $(printf '%s:dev ' $ours) | sha256sum | cut -c1-12)
 prefix=${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}
 images=
 for image in $ours; do
