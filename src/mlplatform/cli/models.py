@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from mlplatform.cli.connection import connect
+from mlplatform.cli.answering import await_answer
+from mlplatform.cli.connection import Platform, connect
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, figures, table
 from mlplatform.client.dataapi import DataApi
@@ -95,7 +97,8 @@ def _decide(
         raise InvalidInput(
             "a reason is needed", field="--why", fix="say it in a few words; it stays in the record"
         )
-    with connect(home).dataapi() as api:
+    platform = connect(home)
+    with platform.dataapi() as api:
         if action == "approve" and version is None:
             version = _candidate(api, name)
         entry = api.decide(name, action, why=why, version=version)
@@ -104,6 +107,15 @@ def _decide(
     else:
         record = f"(record {entry.id}, by {entry.by})"
         print(f"{name} version {entry.version} is {entry.state} now {record}")
+    if platform.state is not None and entry.state == "champion":
+        _show_answer(platform, entry)
+
+
+def _show_answer(platform: Platform, entry: Promotion) -> None:
+    """So that the next command meets the version that this one promoted."""
+    why = await_answer(platform, entry.pipeline, entry.version)
+    said = f"serving does not answer with it yet: {why}" if why else "serving answers with it"
+    print(said, file=sys.stderr)
 
 
 def _candidate(api: DataApi, name: str) -> str:

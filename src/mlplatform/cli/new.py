@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.prompt import Prompt
+from rich.prompt import Confirm, Prompt
 
+from mlplatform.cli.lazy import later
 from mlplatform.cli.options import AsJson
 from mlplatform.cli.output import emit
 from mlplatform.cli.process import quiet_logs
@@ -43,6 +44,15 @@ Task = Annotated[
     Literal["classification", "regression"] | None,
     typer.Option("--task", help="Empty: by the target's values."),
 ]
+Git = Annotated[
+    bool | None,
+    typer.Option(
+        "--git/--no-git",
+        help="Make a git repository with the pipeline in its first commit. Empty: where there is "
+        "none, on a terminal after asking.",
+        show_default=False,
+    ),
+]
 Into = Annotated[Path, typer.Option("--into", help="Folder of the pipelines.", metavar="FOLDER")]
 
 app = typer.Typer()
@@ -58,6 +68,7 @@ def new(
     time: Time = "",
     task: Task = None,
     into: Into = Path("pipelines"),
+    git: Git = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a pipeline for a file of rows: columns, gates, model and cases, ready to be applied."""
@@ -65,13 +76,14 @@ def new(
     _check(name, into / name)
     # Only here: it needs scikit-learn, pandas and Arrow.
     make, plan = import_module("mlplatform.draft.make"), import_module("mlplatform.draft.plan")
-    choice = plan.Choice(target=target, key=key, time=time, task=task)
-    made = make.draft(name, file, choice, _choose)
+    made = make.draft(name, file, plan.Choice(target, key, time, task), _choose)
     make.write(made, into / name)
+    commit = _committed(into / name, git)
     if as_json:
-        emit(_document(made, into / name))
+        emit(_document(made, into / name) | {"commit": commit})
     else:
-        _print(made, into / name, file)
+        _print(made, into / name)
+        _print_next(name, into / name, file, commit)
 
 
 def _check(name: str, folder: Path) -> None:
@@ -89,11 +101,15 @@ def _check(name: str, folder: Path) -> None:
 
 def _choose(prompt: str, choices: Sequence[str]) -> str | None:
     """Nobody is asked in a script: the first guess stands there."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _on_terminal():
         return None
     none = "none"
     answer = Prompt.ask(prompt, choices=[*choices, none], console=console(stderr=True))
     return None if answer == none else answer
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _document(made: Any, folder: Path) -> dict[str, Any]:
@@ -111,7 +127,7 @@ def _document(made: Any, folder: Path) -> dict[str, Any]:
     }
 
 
-def _print(made: Any, folder: Path, file: Path) -> None:
+def _print(made: Any, folder: Path) -> None:
     plan, found = made.plan, made.found
     print(f"{folder} is written: {', '.join(made.files)}")
     print(
@@ -121,9 +137,39 @@ def _print(made: Any, folder: Path, file: Path) -> None:
     out = console(stderr=True)
     for line in made.findings:
         out.print(f"note: {line}", style="yellow", markup=False)
+
+
+def _committed(folder: Path, git: bool | None) -> str | None:
+    """The first commit of a new repository; None where there is one, or none is wanted."""
+    source = later("source.first_commit")  # dulwich is not in every image
+    root = folder.resolve().parents[1]
+    if git is None:
+        git = not source.in_repository(root) and _wants_repository(root)
+    elif git and source.in_repository(root):
+        raise Refused(
+            f"{root} is in a git repository already; {folder} is written, and not committed",
+            field="--git",
+            fix=f"git add {folder} && git commit",
+        )
+    message = f"A first version of {folder.name}"
+    return source.first_commit(root, folder.resolve(), message) if git else None
+
+
+def _wants_repository(root: Path) -> bool:
+    if not _on_terminal():
+        return True
+    prompt = f"{root} is in no git repository. Make one, with this pipeline as first commit?"
+    return Confirm.ask(prompt, default=True, console=console(stderr=True))
+
+
+def _print_next(name: str, folder: Path, file: Path, commit: str | None) -> None:
+    if commit:
+        print(f"a git repository is made here; commit {commit[:12]} holds the pipeline")
     print("next:")
-    print(f"  git add {folder} && git commit -m 'A first {plan.name}'")
-    print("  mlplatform up --no-tour            # in a terminal of its own, unless it runs")
-    print(f"  mlplatform apply {plan.name}")
-    print(f"  mlplatform import {plan.name} {file}")
-    print(f"  mlplatform train {plan.name}")
+    if not commit:
+        print(f"  git add {folder} && git commit -m 'A first {name}'")
+    print("  mlplatform up          # in a terminal of its own; where it runs already:")
+    print(f"                         # mlplatform apply {name}")
+    print(f"  mlplatform import {name} {file} --wait")
+    print(f"  mlplatform train {name}")
+    print(f"  mlplatform approve {name} --why 'a first version'")

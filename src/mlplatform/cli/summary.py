@@ -6,9 +6,11 @@ from pathlib import Path
 
 from mlplatform.cli.output import figures
 from mlplatform.contracts.balance import OutboxBalance
+from mlplatform.local.tour.examples import NAMES
 from mlplatform.local.tour.summary import PipelineSummary, Summary
 
 MIB = 1024 * 1024
+OWN_DATA = "docs/start/your-own-data.md"
 
 
 def show(summary: Summary, *, home: Path | None) -> None:
@@ -65,6 +67,12 @@ def _memory(summary: Summary) -> str:
     return ", ".join(f"{name} {size / MIB:.0f}" for name, size in largest)
 
 
+def _to_try(pipeline: PipelineSummary) -> str:
+    if pipeline.versions:
+        return f"mlplatform predict {pipeline.name}    (shows a row to send)"
+    return f"mlplatform import {pipeline.name} FILE --wait, then mlplatform train {pipeline.name}"
+
+
 def _how_to_go_on(summary: Summary, home: Path) -> None:
     print()
     for name, url in summary.urls.items():
@@ -73,7 +81,7 @@ def _how_to_go_on(summary: Summary, home: Path) -> None:
     print(f"tokens    {summary.tokens_file}")
     print(f"logs      {home / 'logs'}  (mlplatform logs NAME -f)")
     if summary.pipelines:
-        print(
-            f"try       mlplatform predict {next(iter(summary.pipelines))}    (shows a row to send)"
-        )
+        print(f"try       {_to_try(next(iter(summary.pipelines.values())))}")
+    if set(NAMES) & summary.pipelines.keys():
+        print(f"own data  mlplatform new NAME --from FILE --target COLUMN    ({OWN_DATA})")
     print("stop      Ctrl-C, or `mlplatform down` in another terminal; the data stays")

@@ -35,6 +35,8 @@ Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the dat
 Why = Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")]
 
 POLL_S = 1.0
+REPEATED = ("step begins", "proposed")
+"""Events whose content stands in later lines too; the log of the run has them."""
 CONTEXT = ("event", "level", "timestamp", "process", "component", "run_id", "pipeline")
 """What stands in every event of a training, and needs no repetition on a terminal."""
 
@@ -119,12 +121,17 @@ def _all_pipelines(code: Checkout) -> list[str]:
 def _train_here(stack: State, name: str, why: str) -> None:
     """As a child of this command, with the environment that the stack wrote for trainers."""
     out = console(stderr=True)
+
+    def show(event: training.Event) -> None:
+        if line := _line(event):
+            out.print(line)
+
     training.train(
         name,
         environment=environment(stack.home / "secrets" / "trainer.json"),
         log=stack.home / "logs" / f"trainer-{name}.log",
         why=why,
-        on_event=lambda event: out.print(_line(event)),
+        on_event=show,
     )
 
 
@@ -141,5 +148,11 @@ def _train_on_cluster(api: DataApi, name: str, why: str) -> None:
 
 
 def _line(event: Mapping[str, Any]) -> str:
+    """An event as a person reads it; "" for one that others repeat."""
+    text = event.get("event", "")
+    if text == "step done":
+        return f"{event['step']}  [dim]{event['seconds']:.1f} s[/dim]"
+    if text in REPEATED:
+        return ""
     rest = {key: value for key, value in event.items() if key not in CONTEXT}
-    return f"{event.get('event', '')}" + (f"  [dim]{figures(rest)}[/dim]" if rest else "")
+    return f"{text}" + (f"  [dim]{figures(rest)}[/dim]" if rest else "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from mlplatform.local import home_files
+from mlplatform.local import home_files, state
 
 _FOLDERS = ("secrets", "outbox", "logs", "backups", "kafka", "cache/serving")
 _FILES = ("state.json", "lock", "queue.sqlite*")
@@ -31,7 +31,18 @@ def close(home: Path) -> None:
             raise home_files.damaged(
                 home / name, fault, fix="it must be a folder of ours"
             ) from error
+    _hide_from_git(home)
     for pattern in _FILES:
         for path in home.glob(pattern):
             with suppress(FileNotFoundError):  # what a killed stack left may still be closing it
                 path.chmod(0o600)
+
+
+def _hide_from_git(home: Path) -> None:
+    """`git add .` in a project must not put tokens, passwords and requests into its history.
+
+    In a folder of another name, which somebody chose, there may be files to commit.
+    """
+    if state.FOLDER in (home.name, home.parent.name):
+        with suppress(FileExistsError), (home / ".gitignore").open("x", encoding="utf-8") as file:
+            file.write("*\n")

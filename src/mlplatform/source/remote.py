@@ -82,9 +82,13 @@ def commit_of(repository: Repo, ref: str, settings: SourceSettings) -> Commit:
     try:
         return parse_commit(repository, ref.encode())
     except (KeyError, ValueError) as error:
-        what = "it has no commit yet" if ref == "HEAD" else "no branch, tag or commit of that name"
+        what, fix = "no branch, tag or commit of that name", ""
+        if ref == "HEAD":
+            what = "it has no commit yet"
+            fix = f"`git add {settings.folder}`, then `git commit -m 'First pipelines'`; or read "
+            fix += "the files as they lie with --working-tree"
         raise UnknownName(
-            f"{shown(settings.url)}: {ref}: {what}", field=variable("source", "ref")
+            f"{shown(settings.url)}: {ref}: {what}", field=variable("source", "ref"), fix=fix
         ) from error
 
 

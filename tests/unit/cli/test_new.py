@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from dulwich import porcelain
+from dulwich.repo import Repo
 from typer.testing import CliRunner, Result
 
 from mlplatform.cli.commands import COMMANDS
 from mlplatform.cli.lazy import lazy_app
 from mlplatform.errors import InvalidInput, Refused
+from mlplatform.settings import SourceSettings
+from mlplatform.source.checkout import checkout
 
 
 def _run(*words: str) -> Result:
@@ -62,3 +66,35 @@ def test_a_pipeline_that_is_there_is_kept(file: Path) -> None:
 
     assert isinstance(ended.exception, Refused)
     assert [] == list(Path("pipelines/shop").iterdir())
+
+
+def test_who_has_no_repository_gets_one(file: Path) -> None:
+    """Its first commit holds the pipeline and nothing else, so that it can be applied."""
+    ended = _run("shop", "--from", str(file), "--target", "cost")
+    code = checkout(SourceSettings(url=str(file.parent), cache=file.parent / "cache"))
+
+    assert "a git repository is made here" in ended.stdout
+    assert "git add" not in ended.stdout
+    assert ["shop"] == code.pipelines()
+    assert b"rows.csv" not in porcelain.ls_files(str(file.parent))
+
+
+@pytest.mark.parametrize("words", [[], ["--no-git"]])
+def test_a_repository_is_left_alone(file: Path, words: list[str]) -> None:
+    """Nobody's history gets a commit that they did not make; the command to make it is shown."""
+    if not words:
+        Repo.init(file.parent).close()
+    ended = _run("shop", "--from", str(file), "--target", "cost", *words)
+
+    assert 0 == ended.exit_code
+    assert "git add pipelines/shop && git commit" in ended.stdout
+    assert not list(file.parent.glob(".git/refs/heads/*"))
+
+
+def test_a_second_repository_is_refused(file: Path) -> None:
+    """With --git inside of one, what was written stays."""
+    Repo.init(file.parent).close()
+    ended = _run("shop", "--from", str(file), "--target", "cost", "--git")
+
+    assert isinstance(ended.exception, Refused)
+    assert Path("pipelines/shop/model.py").is_file()

@@ -32,6 +32,17 @@ def test_a_home_is_closed_but_for_the_checkouts(tmp_path: Path) -> None:
     }
 
 
+def test_git_does_not_see_a_home(tmp_path: Path) -> None:
+    """`git add .` in a project takes no token with it; a folder of another name is not hidden."""
+    home = tmp_path / ".mlplatform"
+    for each in (home, home / "demo", tmp_path / "chosen"):
+        home_modes.close(each)
+        home_modes.close(each)
+
+    assert ["*\n", "*\n"] == [(each / ".gitignore").read_text() for each in (home, home / "demo")]
+    assert not (tmp_path / "chosen" / ".gitignore").exists()
+
+
 def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     """Nothing starts on such a home, and the message says which one it is."""
     (tmp_path / "outbox").touch()

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlplatform.client import pipelines
 from mlplatform.client.etl_watch import await_etl
+from mlplatform.contracts.naming import fields
 from mlplatform.contracts.pipeline_status import AppliedPipeline, FeaturesProgress
 from mlplatform.contracts.predicted_rows import PredictedRows
 from mlplatform.contracts.promotion import ModelVersion
@@ -39,7 +40,7 @@ class PipelineTour:
     def first_version(self) -> None:
         """Have a version answer: the champion of before, or one trained on the imported history."""
         name, progress = self._name, self._context.progress
-        if name in NAMES and not progress.done("history", name):
+        if not progress.done("history", name) and self._is_example():
             self._import_history()
             progress.set("history", name)
         champion = self._context.admin.model_status(name).champion
@@ -56,7 +57,7 @@ class PipelineTour:
 
     def live_requests(self) -> None:
         """Send live rows, find every answer stored, and label it. Only examples have such rows."""
-        if self._name not in NAMES:
+        if not self._is_example():
             return
         summary = self._summary
         since = datetime.now(UTC)
@@ -88,6 +89,11 @@ class PipelineTour:
             f"{self._name}: the dataset grew by {grown} rows,"
             f" but {summary.labelled} rows were labelled",
         )
+
+    def _is_example(self) -> bool:
+        """Somebody's own pipeline may have the name of an example, and other columns."""
+        name, declared = self._name, fields(self._definition)
+        return name in NAMES and declared <= self._context.examples.rows(name, live=True)[0].keys()
 
     def _import_history(self) -> None:
         name, context = self._name, self._context

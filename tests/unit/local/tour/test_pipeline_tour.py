@@ -111,10 +111,15 @@ class Serving:
         return PredictedRows(id="1", model=name, version="7", predictions=[1.0] * len(rows))
 
 
-def tour(home: Path, api: Api) -> tuple[PipelineTour, TourContext, Report]:
+ROWS = [{"age": age, "progression": 1.0, "patient": "p"} for age in (50, 60)]
+
+
+def tour(
+    home: Path, api: Api, *, rows: list[dict[str, Any]] = ROWS
+) -> tuple[PipelineTour, TourContext, Report]:
     """The tour of `diabetes` in that home."""
     report = Report()
-    examples = SimpleNamespace(rows=lambda *_, **__: [{"age": 50}, {"age": 60}])
+    examples = SimpleNamespace(rows=lambda *_, **__: rows)
     fields = {
         "stack": SimpleNamespace(state=SimpleNamespace(ready=True)),
         "report": report,
@@ -186,3 +191,12 @@ def test_history_is_imported_before_a_version_answers(tmp_path: Path) -> None:
 
     assert Progress(tmp_path).done("history", "diabetes")
     assert 2 == context.summary.pipelines["diabetes"].imported
+
+
+def test_an_own_pipeline_with_the_name_of_an_example_is_left_alone(tmp_path: Path) -> None:
+    """Its columns are others: no example row is imported into it."""
+    taken, context, report = tour(tmp_path, Api(champion=None), rows=[{"s1": 0.1, "target": 1.0}])
+    taken.first_version()
+
+    assert 0 == context.summary.pipelines["diabetes"].imported
+    assert ["diabetes: no version yet"] == [line.partition(";")[0] for line in report.lines]
