@@ -19,7 +19,8 @@ ours='mlplatform mlplatform-serving mlplatform-serving-sklearn mlplatform-source
 # One tag for the content of all four images: when none has changed, every pod stays; else all of
 # ours are replaced. Its letters keep `--set image.tag=` from reading a number.
 # shellcheck disable=SC2086,SC2046  (one word per image)
-tag=sha-$(docker image inspect --format '{{.Id}}' $(printf '%s:dev ' $ours) | sha256sum | cut -c1-12)
+ids=$(docker image inspect --format '{{.Id}}' $(printf '%s:dev ' $ours))
+tag=sha-$(echo "$ids" | sha256sum | cut -c1-12)
 prefix=${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}
 images=
 for image in $ours; do
