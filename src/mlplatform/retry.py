@@ -20,21 +20,21 @@ def retry(
     *,
     seconds: float,
     least_s: float = 1.0,
+    of: type[TryLater] = TryLater,
     on_retry: Callable[[TryLater], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """What `call` returns, called again after every TryLater. Blocks.
+    """What `call` returns, called again after every TryLater of that class. Blocks.
 
-    The pause is what the error asks for, at least `least_s`. When it would end later than `seconds`
-    after the first call, the error is raised. `call` must be safe to repeat; `on_retry` gets each
-    error that is not the last.
+    The pause is what the error asks for, at least `least_s`; when it would end after `seconds`, the
+    error is raised. `call` must be safe to repeat; `on_retry` gets each error but the last.
     """
     deadline = clock() + seconds
     while True:
         try:
             return call()
-        except TryLater as error:
+        except of as error:
             pause = max(error.retry_after_s, least_s)
             if clock() + pause > deadline:
                 raise

@@ -12,6 +12,9 @@ from mlplatform.cli.commands import COMMANDS, PROCESSES
 
 ROOT = Path(__file__).parents[2] / "src"
 LOCAL = "mlplatform.local"
+PUBLIC = ("mlplatform", "mlplatform.public")
+"""The package and its `connect`, which may find a local stack: a person's program calls it, and no
+process imports it (tests/unit/ground/test_public.py)."""
 
 
 def _imports(code: str) -> set[str]:
@@ -75,7 +78,7 @@ def test_the_cluster_of_local_mode_is_not_local_mode() -> None:
 
 def test_no_component_uses_local_mode() -> None:
     """Components, the outside and the ground run on clusters."""
-    sources = _sources()
+    sources = {name: text for name, text in _sources().items() if name not in PUBLIC}
     below = [name for name in sources if not name.startswith(("mlplatform.cli", LOCAL))]
 
     assert "mlplatform.dataapi.main" in below
@@ -87,4 +90,5 @@ def test_no_command_of_a_cluster_uses_local_mode() -> None:
     started = {f"mlplatform.cli.{each.module}" for each in COMMANDS if each.panel == PROCESSES}
 
     assert "mlplatform.cli.mlflow" in started
-    assert set() == _users_of_local({"mlplatform.cli.main", *started}, _sources())
+    sources = {name: text for name, text in _sources().items() if name not in PUBLIC}
+    assert set() == _users_of_local({"mlplatform.cli.main", *started}, sources)

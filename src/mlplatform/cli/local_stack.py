@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlplatform.errors import Refused
 from mlplatform.local import state
 from mlplatform.local.state import State
 
@@ -16,17 +15,9 @@ def find(home: Path | None) -> State | None:
 
 def existing(home: Path | None, *, fix: str = "`mlplatform up` starts one") -> State:
     """The local stack of this folder. Raises Refused when there is none."""
-    found = find(home)
-    if found is None:
-        raise Refused("there is no local stack here", field="--home", fix=fix)
-    return found
+    return state.existing(home, Path.cwd(), field="--home", fix=fix)
 
 
 def require_running(stack: State) -> None:
     """Raises Refused unless the stack runs."""
-    if not stack.running:
-        raise Refused(
-            f"the stack in {stack.home} is not running",
-            field="--home",
-            fix="start it with `mlplatform up`",
-        )
+    stack.require_running(field="--home")

@@ -14,9 +14,9 @@ from mlplatform.cli.answering import await_answer
 from mlplatform.cli.connection import Platform, connect
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, figures, table
-from mlplatform.client.dataapi import DataApi
+from mlplatform.client.versions import waiting_version
 from mlplatform.contracts.promotion import Action, ModelStatus, ModelVersion, Promotion
-from mlplatform.errors import InvalidInput, Refused
+from mlplatform.errors import InvalidInput
 
 Version = Annotated[str, typer.Argument(help="Version.")]
 MaybeVersion = Annotated[str | None, typer.Argument(help="Version.", show_default=False)]
@@ -100,7 +100,7 @@ def _decide(
     platform = connect(home)
     with platform.dataapi() as api:
         if action == "approve" and version is None:
-            version = _candidate(api, name)
+            version = waiting_version(api, name, field="VERSION")
         entry = api.decide(name, action, why=why, version=version)
     if as_json:
         emit(entry)
@@ -116,18 +116,6 @@ def _show_answer(platform: Platform, entry: Promotion) -> None:
     why = await_answer(platform, entry.pipeline, entry.version)
     said = f"serving does not answer with it yet: {why}" if why else "serving answers with it"
     print(said, file=sys.stderr)
-
-
-def _candidate(api: DataApi, name: str) -> str:
-    """The version that waits for approval. Raises Refused when none does."""
-    waiting = api.model_status(name).candidate
-    if waiting is None:
-        raise Refused(
-            f"no version of '{name}' waits for approval",
-            field="VERSION",
-            fix=f"`mlplatform models {name}` shows them",
-        )
-    return waiting.version
 
 
 def _overview(statuses: Iterable[ModelStatus]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -12,11 +11,13 @@ from mlplatform.cli.connection import Platform, connect
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, figures
 from mlplatform.cli.terminal import console
-from mlplatform.client import pipelines
+from mlplatform.client import pipelines, run_watch
 from mlplatform.client.dataapi import DataApi
+from mlplatform.client.versions import newest
 from mlplatform.cluster.local import environment
+from mlplatform.cluster.run_log import Event
 from mlplatform.contracts.promotion import ModelVersion
-from mlplatform.errors import Refused, UnknownName
+from mlplatform.errors import UnknownName
 from mlplatform.local import training
 from mlplatform.local.state import State
 from mlplatform.retry import retry
@@ -34,7 +35,6 @@ WorkingTree = Annotated[
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")]
 Why = Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")]
 
-POLL_S = 1.0
 REPEATED = ("step begins", "proposed")
 """Events whose content stands in later lines too; the log of the run has them."""
 CONTEXT = ("event", "level", "timestamp", "process", "component", "run_id", "pipeline")
@@ -89,8 +89,8 @@ def train(
             _train_on_cluster(api, name, why)
         else:
             _train_here(platform.state, name, why)
-        newest = max(api.versions(name), key=lambda version: int(version.version))
-    emit(newest) if as_json else _print(newest)
+        made = newest(api, name)
+    emit(made) if as_json else _print(made)
 
 
 def _print(version: ModelVersion) -> None:
@@ -122,7 +122,7 @@ def _train_here(stack: State, name: str, why: str) -> None:
     """As a child of this command, with the environment that the stack wrote for trainers."""
     out = console(stderr=True)
 
-    def show(event: training.Event) -> None:
+    def show(event: Event) -> None:
         if line := _line(event):
             out.print(line)
 
@@ -138,13 +138,7 @@ def _train_here(stack: State, name: str, why: str) -> None:
 def _train_on_cluster(api: DataApi, name: str, why: str) -> None:
     run = api.start_run(name, reason=why)
     console(stderr=True).print(f"waiting for run {run}")
-    state = "running"
-    while state in ("waiting", "running"):
-        time.sleep(POLL_S)
-        found = [each.state for each in api.runs(name) if each.name == run]
-        state = found[0] if found else "gone"
-    if state != "succeeded":
-        raise Refused(f"run {run} has {state}", field=name, fix="its log says why")
+    run_watch.follow(api, name, run)
 
 
 def _line(event: Mapping[str, Any]) -> str:

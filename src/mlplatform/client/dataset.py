@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pyarrow as pa
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.client.files import extras
 from mlplatform.contracts.content_hash import ContentHash
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.errors import DatasetIncomplete, Unavailable, UnknownName
 from mlplatform.retry import retry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARROW = "application/vnd.apache.arrow.stream"
 FIRST_BYTE_S = 300.0
@@ -36,6 +41,24 @@ class Dataset:
 
     table: pa.Table
     receipt: Receipt
+
+    def __len__(self) -> int:
+        rows: int = self.table.num_rows
+        return rows
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self.table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a frame of pandas. Raises SettingsError when it is not installed."""
+        extras.frames("pandas")
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
+
+    def to_polars(self) -> Any:
+        """The rows as a frame of polars. Raises SettingsError when it is not installed."""
+        return extras.frames("polars").from_arrow(self.table)
 
 
 def download(api: DataApi, name: str, query: DatasetQuery, *, deadline_s: float = 120.0) -> Dataset:

@@ -85,7 +85,10 @@ class JsonHttp:
 
     def no_answer(self, error: Exception) -> Unavailable:
         """The error of a server that could not be reached."""
-        return Unavailable(f"no answer from {self.server} at {self.http.base_url}: {error}")
+        return Unavailable(
+            f"no answer from {self.server} at {self.http.base_url}: {error}",
+            fix="is that the address, and does it run? `mlplatform status` shows a local stack",
+        )
 
     def _once(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
         try:

@@ -1,4 +1,4 @@
-"""Predictions over HTTP, in plain rows."""
+"""Predictions over HTTP: plain rows, and tensors for many of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from mlplatform.client.json_http import JsonHttp, parse
+from mlplatform.client.predict.tensors import TensorAnswer, TensorBody, decoded
+from mlplatform.contracts.model_metadata import ModelMetadata
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.predicted_rows import PredictedRows
+
+_METADATA = TypeAdapter(ModelMetadata)
+_JSON_BYTES = "Inference-Header-Content-Length"
 
 
 class ServingClient:
@@ -41,6 +46,22 @@ class ServingClient:
         path = f"/v1/models/{quote(name, safe='')}/predict"
         return parse(PredictedRows, self._http.post(path, json=body))
 
+    def metadata(self, name: str, *, version: str | None = None) -> ModelMetadata:
+        """Columns and outputs of a model. Raises UnknownName, or Unavailable when none serves."""
+        return _METADATA.validate_python(self._http.get(_tensor_path(name, version)))
+
+    def infer(self, name: str, body: TensorBody, *, version: str | None = None) -> TensorAnswer:
+        """The answer to one request of tensors whose outputs come as bytes. Raises as `predict`."""
+        headers = {"Content-Type": "application/json"}
+        if body.json_bytes is not None:
+            headers = {
+                "Content-Type": "application/octet-stream",
+                _JSON_BYTES: str(body.json_bytes),
+            }
+        path = f"{_tensor_path(name, version)}/infer"
+        answer = self._http.call("POST", path, content=body.content, headers=headers)
+        return decoded(answer.content, int(answer.headers[_JSON_BYTES]))
+
     def ready(self) -> dict[str, str]:
         """Return when serving can answer; pipeline -> why its promoted version can't be loaded.
 
@@ -52,3 +73,8 @@ class ServingClient:
     def outbox(self) -> OutboxView:
         """What waits for the queue, and which versions serve. Needs no token."""
         return parse(OutboxView, self._http.get("/v1/outbox"))
+
+
+def _tensor_path(name: str, version: str | None) -> str:
+    chosen = "" if version is None else f"/versions/{quote(version, safe='')}"
+    return f"/v2/models/{quote(name, safe='')}{chosen}"

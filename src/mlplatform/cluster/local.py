@@ -25,6 +25,7 @@ from threading import Lock
 
 from uuid_utils import uuid7
 
+from mlplatform.cluster.run_log import failure_in
 from mlplatform.contracts.run import Run, RunState
 from mlplatform.errors import Refused, SettingsError, Unavailable
 from mlplatform.unprivileged import run, source
@@ -47,13 +48,16 @@ class _Child:
     process: subprocess.Popen[bytes]
     started_at: datetime
     prepared: ForeignRun
+    log: Path
     finished_at: datetime | None = None
+    failure: str = ""
 
     def seen(self) -> Run:
         code = self.process.poll()
         if code is not None and self.finished_at is None:
             self.finished_at = datetime.now(UTC)
             self.prepared.remove()
+            self.failure = failure_in(self.log) if code else ""
         state: RunState = "running" if code is None else "succeeded" if code == 0 else "failed"
         return Run(
             name=self.name,
@@ -62,6 +66,7 @@ class _Child:
             reason=self.reason,
             started_at=self.started_at,
             finished_at=self.finished_at,
+            failure=self.failure,
         )
 
 
@@ -101,7 +106,9 @@ class LocalCluster:
             # Forked by the one thread that outlives the request: see above.
             process, prepared = self._parent.submit(self._spawn, name, words, variables).result()
             self._children.append(
-                _Child(name, pipeline, reason, process, datetime.now(UTC), prepared)
+                _Child(
+                    name, pipeline, reason, process, datetime.now(UTC), prepared, self._log(name)
+                )
             )
             return name
 
@@ -132,7 +139,7 @@ class LocalCluster:
                 paths=source.readable(variables),
             )
             self._logs.mkdir(parents=True, exist_ok=True)
-            with (self._logs / f"trainer-{name}.log").open("wb") as log:
+            with self._log(name).open("wb") as log:
                 process = subprocess.Popen(
                     prepared.argv,
                     env=dict(prepared.environment),
@@ -144,6 +151,9 @@ class LocalCluster:
         except OSError as error:
             raise Unavailable(f"can't start a training process: {error}") from error
         return process, prepared
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"trainer-{name}.log"
 
     def _seen(self) -> list[Run]:
         seen = [child.seen() for child in self._children]

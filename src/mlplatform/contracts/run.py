@@ -34,3 +34,8 @@ class Run(FrozenAnswer):
     reason: str = Field(description="Why it was started; empty for scheduled ones.")
     started_at: datetime | None
     finished_at: datetime | None
+    failure: str = Field(
+        default="",
+        description="What a failed run said last, e.g. which gate does not hold; empty where the "
+        "cluster does not know it: then its log does.",
+    )

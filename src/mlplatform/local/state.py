@@ -58,6 +58,15 @@ class State(BaseModel):
         """True when the program that supervises this stack is alive."""
         return guard.born(self.pid) == self.born != ""
 
+    def require_running(self, *, field: str) -> None:
+        """Raise Refused unless it runs; `field` is what named the home."""
+        if not self.running:
+            raise Refused(
+                f"the stack in {self.home} is not running",
+                field=field,
+                fix="start it with `mlplatform up`",
+            )
+
     def write(self) -> None:
         """Replace state.json in one step."""
         write_private(self.home / FILE, self.model_dump_json(indent=2) + "\n")
@@ -84,6 +93,14 @@ def find(home: Path | None, start: Path) -> State | None:
         if (found := read(folder / FOLDER)) is not None:
             return found
     return None
+
+
+def existing(home: Path | None, start: Path, *, field: str, fix: str) -> State:
+    """The same. Raises Refused when there is none; `field` is what could have named the home."""
+    found = find(home, start)
+    if found is None:
+        raise Refused("there is no local stack here", field=field, fix=fix)
+    return found
 
 
 def is_home(folder: Path) -> bool:

@@ -6,21 +6,19 @@ log is kept, its events are reported.
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from mlplatform.cluster.run_log import Event, event_of, failure_of, more_telling
 from mlplatform.errors import Refused
 from mlplatform.local.processes import guard
 from mlplatform.unprivileged import run, source
 from mlplatform.unprivileged.run import ForeignRun
 
-Event = Mapping[str, Any]
 OnEvent = Callable[[Event], None]
 
 
@@ -40,9 +38,9 @@ def train(
     with _running(prepared) as process:
         for event in _events(process, log):
             on_event(event)
-            last = _more_telling(last, event)
+            last = more_telling(last, event)
     if process.returncode:
-        message = last.get("error") or last.get("event") or f"exit code {process.returncode}"
+        message = failure_of(last) or f"exit code {process.returncode}"
         raise Refused(
             f"training of '{name}' failed: {message}",
             field=str(last.get("field") or name),
@@ -73,12 +71,6 @@ def _running(prepared: ForeignRun) -> Iterator[subprocess.Popen[bytes]]:
             prepared.remove()
 
 
-def _more_telling(last: Event, event: Event) -> Event:
-    """The newest error of the run; before there is one, its last event, say a traceback's line."""
-    failed = event.get("level") in ("error", "critical")
-    return event if failed or last.get("level") != "error" else last
-
-
 def _events(process: subprocess.Popen[bytes], log: Path) -> Iterator[Event]:
     """The lines that the process writes, each kept in its log first."""
     assert process.stdout is not None
@@ -86,14 +78,4 @@ def _events(process: subprocess.Popen[bytes], log: Path) -> Iterator[Event]:
         for line in process.stdout:
             file.write(line)
             file.flush()
-            yield _event(line)
-
-
-def _event(line: bytes) -> Event:
-    """A line as an event; one that is not JSON (a traceback) becomes one without a level."""
-    text = line.decode(errors="replace").strip()
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return {"event": text}
-    return document if isinstance(document, dict) else {"event": text}
+            yield event_of(line)

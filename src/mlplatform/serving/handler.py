@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 
 from mlplatform.access import ANONYMOUS, AccessList, Caller, Role
+from mlplatform.contracts.model_metadata import ModelMetadata
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Overloaded, PlatformError, TooLarge, Unavailable
 from mlplatform.serving.accepted_request import AcceptedRequest
 from mlplatform.serving.dialects import decode
-from mlplatform.serving.metadata import ModelMetadata, ModelState, describe, state
+from mlplatform.serving.metadata import ModelState, describe, state
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.model_watch import ModelWatch
 from mlplatform.serving.recorder import too_large

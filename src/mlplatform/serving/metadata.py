@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from mlplatform.contracts.model import Format
+from mlplatform.contracts.model_metadata import ModelMetadata, TensorMetadata
 from mlplatform.serving.dialects.tensors import DATATYPES
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.slot import Slot
@@ -13,27 +14,6 @@ from mlplatform.serving.slot import Slot
 EXTENSIONS = ("binary_tensor_data", "model_repository")
 """Of the Open Inference Protocol, as Triton calls them."""
 _PLATFORMS: dict[Format, str] = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
-
-
-@dataclass(frozen=True, slots=True)
-class TensorMetadata:
-    """One input or output. The first number of `shape` is -1: any number of rows."""
-
-    name: str
-    datatype: str
-    shape: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelMetadata:
-    """A model as its clients see it; `parameters` holds the classes of a classification."""
-
-    name: str
-    versions: list[str]
-    platform: str
-    inputs: list[TensorMetadata]
-    outputs: list[TensorMetadata]
-    parameters: dict[str, list[Any]]
 
 
 @dataclass(frozen=True, slots=True)

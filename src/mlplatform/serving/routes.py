@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from mlplatform import __version__
+from mlplatform.contracts.model_metadata import ModelMetadata
 from mlplatform.contracts.outbox_report import OutboxView
 from mlplatform.serving import operations
 from mlplatform.serving.dialect_route import respond, route_class
 from mlplatform.serving.dialects import INFERENCE, ROWS
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.metadata import EXTENSIONS, ModelMetadata
+from mlplatform.serving.metadata import EXTENSIONS
 from mlplatform.serving.request import Route
 from mlplatform.web.authorization import authorization
 

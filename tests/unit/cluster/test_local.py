@@ -64,6 +64,16 @@ def test_a_failed_run_is_seen_as_failed(start: Callable[[str], LocalCluster]) ->
     assert "failed" == _ended(cluster)
 
 
+def test_a_failed_run_says_why(start: Callable[[str], LocalCluster]) -> None:
+    """The last error of its log, whatever came after it; a run that succeeds says nothing."""
+    error = {"level": "error", "error": "gates: roc_auc 0.6 is below 0.9", "event": "it failed"}
+    cluster = start(f"print({json.dumps(error)!r}); print('bye'); raise SystemExit(1)")
+    cluster.start_training("flowers", reason="test")
+    _ended(cluster)
+
+    assert "gates: roc_auc 0.6 is below 0.9" == cluster.runs("flowers")[0].failure
+
+
 def test_one_run_per_pipeline_and_no_orphans(start: Callable[[str], LocalCluster]) -> None:
     """A second run of a pipeline is refused, another pipeline's is not; closing ends both."""
     cluster = start("import time; time.sleep(60)")

@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mlplatform.access import ANONYMOUS
+from mlplatform.contracts.model_metadata import TensorMetadata
 from mlplatform.contracts.request import decode
 from mlplatform.errors import Forbidden, IntegrityFailure, TooLarge, Unavailable, UnknownName
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.serving.dialects import ROWS
 from mlplatform.serving.handler import Handler
-from mlplatform.serving.metadata import TensorMetadata
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.request import Route

@@ -27,6 +27,18 @@ def zstd(what: str) -> Any:
     return _package("backports.zstd", what)
 
 
+def frames(name: str) -> Any:
+    """The package of that name, `pandas` or `polars`, which no extra brings. See `arrow`."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"a frame of {name} can't be made without it, and it is not installed",
+            field=name,
+            fix=f"pip install {name}",
+        ) from error
+
+
 def _package(name: str, what: str) -> Any:
     try:
         return import_module(name)

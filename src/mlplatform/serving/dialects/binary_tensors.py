@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import UNSET
 
+from mlplatform.contracts.tensor_bytes import Values, unpacked
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects.inference_body import TensorPart, parameters
 from mlplatform.serving.dialects.tensor_blocks import NamedTensor
-from mlplatform.serving.dialects.tensor_bytes import Values, unpacked
 
 _SIZE = "binary_data_size"
 

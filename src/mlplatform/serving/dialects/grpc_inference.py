@@ -14,12 +14,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from mlplatform.contracts.model import Output, Signature
+from mlplatform.contracts.tensor_bytes import DTYPES, Values, packed, texts, unpacked
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.inference import InferenceDialect
 from mlplatform.serving.dialects.requested_outputs import RequestedOutputs
 from mlplatform.serving.dialects.tensor_blocks import NamedTensor, TensorBlocks
-from mlplatform.serving.dialects.tensor_bytes import DTYPES, Values, packed, texts, unpacked
 from mlplatform.serving.dialects.tensors import DATATYPES
 from mlplatform.serving.grpc.messages import message, parsed
 from mlplatform.serving.request import DecodedRequest, Prediction

@@ -17,6 +17,7 @@ import msgspec
 
 from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.model import Signature
+from mlplatform.contracts.tensor_bytes import packed
 from mlplatform.errors import InvalidInput
 from mlplatform.serving.dialects import diagnose
 from mlplatform.serving.dialects.binary_tensors import (
@@ -34,7 +35,6 @@ from mlplatform.serving.dialects.json_tensors import Found, JsonTensors
 from mlplatform.serving.dialects.lone_tensor import EMPTY, LoneTensor, cut_out
 from mlplatform.serving.dialects.requested_outputs import RequestedOutputs
 from mlplatform.serving.dialects.tensor_blocks import TensorBlocks
-from mlplatform.serving.dialects.tensor_bytes import packed
 from mlplatform.serving.dialects.tensor_document import TensorDocument, known_content_type
 from mlplatform.serving.dialects.tensors import DATATYPES
 from mlplatform.serving.request import DecodedRequest, Prediction

@@ -17,10 +17,10 @@ from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import DType
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.request_inputs import tensors_form
+from mlplatform.contracts.tensor_bytes import Values
 from mlplatform.serving.dialects.inference_body import TensorPart
 from mlplatform.serving.dialects.json_types import json_type
 from mlplatform.serving.dialects.tensor_blocks import NamedTensor, TensorBlocks
-from mlplatform.serving.dialects.tensor_bytes import Values
 from mlplatform.serving.dialects.tensors import NATURAL, accepted, fills
 
 Found = tuple[Sequence[Values], int, bytes]

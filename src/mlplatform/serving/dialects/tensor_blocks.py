@@ -17,8 +17,8 @@ from mlplatform.contracts.blocks import BlockLayout, TypeBlock
 from mlplatform.contracts.columns import NUMPY
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.request_inputs import tensors_form
+from mlplatform.contracts.tensor_bytes import Values
 from mlplatform.features.parse import EXACT
-from mlplatform.serving.dialects.tensor_bytes import Values
 from mlplatform.serving.dialects.tensors import NATURAL, fills
 
 _MOST = 2**63 - 1

@@ -42,7 +42,7 @@ def unpacked(datatype: str, data: bytes, where: str) -> Values:
     return np.frombuffer(data, kind)
 
 
-def packed(datatype: str, values: Sequence[Any]) -> bytes:
+def packed(datatype: str, values: Sequence[Any] | NDArray[Any]) -> bytes:
     """The bytes of flat values."""
     if datatype == "BYTES":
         encoded = [value.encode() for value in values]
