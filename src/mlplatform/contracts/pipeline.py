@@ -84,6 +84,17 @@ class Tuning(Frozen):
     )
 
 
+class EarlyStopping(Frozen):
+    """When a booster at the end of the estimator adds no more trees."""
+
+    share: float = Field(
+        default=0.1, gt=0, lt=1, description="Part of the training rows that decides."
+    )
+    rounds: int = Field(
+        default=50, ge=1, description="So many rounds without a gain on these rows are the end."
+    )
+
+
 class Gate(Frozen):
     """A condition that a version must meet.
 
@@ -161,6 +172,9 @@ class PipelineDefinition(Frozen):
     validation: Validation = Validation()
     split: Split = Split()
     tuning: Tuning
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="Empty: a booster makes all its trees."
+    )
     gates: tuple[Gate, ...] = Field(min_length=1)
     export: Export = Export()
     rollout: Literal["immediate"] = Field(

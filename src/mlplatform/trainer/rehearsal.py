@@ -31,6 +31,7 @@ from mlplatform.features.moment import moment
 from mlplatform.features.parse import to_columns
 from mlplatform.settings import RegistrySettings
 from mlplatform.source.pipeline_files import PipelineFiles
+from mlplatform.trainer.early_stopping import require_booster
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.results import Pinned, SplitRows, TrainedModel
@@ -77,7 +78,9 @@ def rehearse(
     first, last = (
         {name: values[at] for name, values in definition.tuning.space.items()} for at in (0, -1)
     )
-    build(last)
+    built = build(last)
+    if definition.early_stopping is not None:
+        require_booster(built)
     if raw is None:
         build(first)
         return Rehearsal(definition.name)

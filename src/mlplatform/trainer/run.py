@@ -56,7 +56,7 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
         build = builder(pinned)
         search = tune(build, parts.train, pinned, record, jobs=context.jobs, check=timer.check)
     with timer.step("train"):
-        estimator = train(build, parts.train, pinned, search.best)
+        estimator = train(build, parts.train, pinned, search.best, record)
     model = _exported(context, estimator, pinned, parts)
     with timer.step("evaluate"):
         new = evaluate(model.engine, model.signature, parts.test, pinned.definition)

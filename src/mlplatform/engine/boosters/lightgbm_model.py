@@ -6,6 +6,7 @@ for 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from mlplatform.engine.boosters.trees import Ensemble, Link, Tree
 from mlplatform.errors import InvalidInput
 
+_INFINITE = 1e300
 _LINKS: dict[str, Link] = {
     "binary": "sigmoid",
     "fair": "identity",
@@ -70,11 +72,17 @@ def _tree(root: Mapping[str, Any], target: int) -> Tree:
         if "split_feature" not in raw:
             children[at] = tree.leaf(_leaf(raw))
             continue
-        split = float(raw["threshold"]) if raw["decision_type"] == "<=" else _categories()
+        split = _threshold(raw) if raw["decision_type"] == "<=" else _categories()
         node = tree.node(int(raw["split_feature"]), split, missing=_null_goes_left(raw, split))
         children[at] = node
         waiting += [(raw["right_child"], tree.second, node), (raw["left_child"], tree.first, node)]
     return tree
+
+
+def _threshold(raw: Mapping[str, Any]) -> float:
+    """LightGBM writes 1e300 for infinity, in a split that parts numbers from nulls."""
+    split = float(raw["threshold"])
+    return math.copysign(math.inf, split) if abs(split) >= _INFINITE else split
 
 
 def _leaf(raw: Mapping[str, Any]) -> float:

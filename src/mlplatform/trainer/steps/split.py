@@ -113,12 +113,26 @@ def folds(definition: PipelineDefinition) -> BaseCrossValidator:
     return kind(n_splits=definition.tuning.folds, shuffle=True, random_state=definition.split.seed)
 
 
-def _places(rows: LabelledRows, definition: PipelineDefinition) -> NDArray[np.float64]:
+def deciding_rows(rows: LabelledRows, definition: PipelineDefinition) -> NDArray[np.bool_] | None:
+    """Which training rows decide when a booster stops, drawn as the held-out rows were.
+
+    None by time: the latest of those that it is fitted on.
+    """
+    if definition.early_stopping is None or definition.split.by == "time":
+        return None
+    places = _places(rows, definition, draw=" early stopping")
+    return np.asarray(places < definition.early_stopping.share, dtype=np.bool_)
+
+
+def _places(
+    rows: LabelledRows, definition: PipelineDefinition, *, draw: str = ""
+) -> NDArray[np.float64]:
     """For each row a number in [0, 1), drawn once for all by the seed and what identifies the row.
 
     That is its key, or (request_id, row) where it has none; in a split by content its features.
+    Another `draw` gives other numbers.
     """
-    salt = hashlib.sha256(str(definition.split.seed).encode()).hexdigest()[:16]
+    salt = hashlib.sha256(f"{definition.split.seed}{draw}".encode()).hexdigest()[:16]
     if definition.split.by == "content":
         return np.asarray(seen_rows.digests(rows.features, int(salt, 16)) / _WHOLE, np.float64)
     own = _hashed(rows.request_ids, salt) ^ pd.util.hash_array(rows.rows.astype(np.int64))

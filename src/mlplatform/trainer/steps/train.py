@@ -7,18 +7,40 @@ from typing import Any
 
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
+from mlplatform.registry.publish import MlflowRun
+from mlplatform.telemetry import logger
+from mlplatform.trainer.early_stopping import EarlyStopped, stopping_early
 from mlplatform.trainer.estimator import Build
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.results import Pinned
 
+_log = logger("trainer")
 
-def train(build: Build, rows: LabelledRows, pinned: Pinned, best: Mapping[str, Any]) -> Any:
-    """The estimator, fitted on all of `rows`. Raises InvalidInput when its `fit` fails."""
-    estimator = build(dict(best))
+
+def train(
+    build: Build,
+    rows: LabelledRows,
+    pinned: Pinned,
+    best: Mapping[str, Any],
+    record: MlflowRun | None = None,
+) -> Any:
+    """The estimator, fitted on all of `rows`, or on all but those that decide when it stops.
+
+    How many trees it stopped with is noted in the MLflow run. Raises InvalidInput when its `fit`
+    fails.
+    """
+    estimator = stopping_early(build, rows, pinned.definition)(dict(best))
     try:
         estimator.fit(frame(rows.features, pinned.features.features), rows.labels)
+    except InvalidInput:
+        raise
     except Exception as error:  # the author's estimator may raise anything
         raise InvalidInput(
             f"model.py: fit failed with {dict(best)}: {error!r}", field="model.py"
         ) from error
-    return estimator
+    if not isinstance(estimator, EarlyStopped):
+        return estimator
+    _log.info("stopped early", trees=estimator.trees)
+    if record is not None:
+        record.metrics({"trees": estimator.trees})
+    return estimator.estimator_

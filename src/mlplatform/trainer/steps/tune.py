@@ -18,6 +18,7 @@ from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.telemetry import logger
+from mlplatform.trainer.early_stopping import stopping_early
 from mlplatform.trainer.estimator import Build
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.metrics import Classes, finite, score
@@ -42,6 +43,7 @@ def tune(
         _record(record, found)
         return found
     data = frame(rows.features, pinned.features.features)
+    build = stopping_early(build, rows, pinned.definition)
     cross_validation = CrossValidation(build, data, rows.labels, pinned.definition, jobs)
     found = search(cross_validation, check=check)
     _record(record, found)

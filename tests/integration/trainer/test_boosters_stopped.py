@@ -1,0 +1,104 @@
+"""Boosters that stop early, and that weigh classes: what is served is what their library answers."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boosted import ALONE, BUILD, IN_PIPELINE, pinned_table, served_equal, table
+
+from mlplatform.engine.boosters.found import READERS
+from mlplatform.engine.skops import frame
+from mlplatform.errors import InvalidInput
+from mlplatform.trainer.early_stopping import EarlyStopped, stopping_early
+from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.steps.tune import CrossValidation
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries that hand each other arrays
+EARLY = {"share": 0.2, "rounds": 5}
+SHAPES = (("binary", IN_PIPELINE), ("classes", ALONE), ("regression", IN_PIPELINE))
+MATRIX = [(library, *shape) for library, shape in product(READERS, SHAPES)]
+WEIGHED = [
+    ("xgboost", "binary", "scale_pos_weight=7.0"),
+    ("lightgbm", "binary", "class_weight='balanced'"),
+    ("lightgbm", "binary", "is_unbalance=True"),
+    ("lightgbm", "classes", "class_weight={3: 1.0, 5: 4.0, 9: 2.0}"),
+    ("catboost", "binary", "auto_class_weights='Balanced'"),
+    ("catboost", "classes", "class_weights=[1.0, 4.0, 2.0]"),
+]
+
+
+def _kind(task: str) -> str:
+    return "Regressor" if task == "regression" else "Classifier"
+
+
+@pytest.mark.parametrize(("library", "task", "shape"), MATRIX)
+def test_a_booster_stops_early_and_answers_with_its_best_trees(
+    library: str, task: str, shape: str, tmp_path: Path
+) -> None:
+    """Alone and behind other steps: far fewer trees than asked for, and the same answers."""
+    source = BUILD[library].format(_kind(task)).replace("=8", "=400")
+    rows = table(300, task, nulls=True, texts=shape == IN_PIPELINE)
+    pinned = pinned_table(tmp_path, source + shape.format("", 0), task, rows, early_stopping=EARLY)
+    fitted = stopping_early(builder(pinned), rows, pinned.definition)({})
+    fitted.fit(frame(rows.features, pinned.features.features), rows.labels)
+
+    served = served_equal(source + shape.format("", 0), task, rows, tmp_path, early_stopping=EARLY)
+
+    assert isinstance(fitted, EarlyStopped)
+    assert 1 <= fitted.trees < 200
+    assert "onnx" == served.signature.format
+
+
+@pytest.mark.parametrize("library", READERS)
+def test_folds_stop_early_too(library: str, tmp_path: Path) -> None:
+    """Each fold has rows of its own that decide; by time they are its latest."""
+    source = BUILD[library].format("Classifier").replace("=8", "=400") + ALONE.format("")
+    rows = table(300, "binary")
+    for by in ("random", "content", "time"):
+        changes: dict[str, Any] = {"early_stopping": EARLY, "split": {"by": by}}
+        pinned = pinned_table(tmp_path, source, "binary", rows, **changes)
+        build = stopping_early(builder(pinned), rows, pinned.definition)
+        data = frame(rows.features, pinned.features.features)
+
+        trial = CrossValidation(build, data, rows.labels, pinned.definition, 1).run({}, lambda: 0.0)
+
+        assert "" == trial.failure
+        assert all(score > 0.6 for score in trial.scores), by
+
+
+@pytest.mark.parametrize(("library", "task", "options"), WEIGHED)
+def test_weighed_classes_are_served_as_they_were_learned(
+    library: str, task: str, options: str, tmp_path: Path
+) -> None:
+    """Weights change the trees and nothing else, so the answers stay equal."""
+    model = BUILD[library].format("Classifier") + ALONE.format(options)
+
+    served = served_equal(model, task, table(300, task, nulls=True), tmp_path)
+
+    assert "onnx" == served.signature.format
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "from sklearn.linear_model import LogisticRegression as Booster\nSMALL = {}\n",
+            "a LogisticRegression does not stop early",
+        ),
+        (
+            "from lightgbm import LGBMClassifier as Booster\nSMALL = dict(boosting_type='dart')\n",
+            "never stops early with boosting_type='dart'",
+        ),
+    ],
+)
+def test_what_can_not_stop_early_is_refused(source: str, reason: str, tmp_path: Path) -> None:
+    """With what to change."""
+    rows = table(100, "binary")
+
+    with pytest.raises(InvalidInput, match=reason) as refused:
+        served_equal(source + ALONE.format(""), "binary", rows, tmp_path, early_stopping=EARLY)
+
+    assert "early_stopping" == refused.value.field
