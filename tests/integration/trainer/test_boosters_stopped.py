@@ -1,4 +1,4 @@
-"""Boosters that stop early, and that weigh classes: what is served is what their library answers."""
+"""Boosters that stop early, and that weigh classes: served as their library answers."""
 
 from __future__ import annotations
 

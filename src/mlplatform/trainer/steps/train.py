@@ -38,8 +38,10 @@ def train(
         raise InvalidInput(
             f"model.py: fit failed with {dict(best)}: {error!r}", field="model.py"
         ) from error
-    if not isinstance(estimator, EarlyStopped):
-        return estimator
+    return _stopped(estimator, record) if isinstance(estimator, EarlyStopped) else estimator
+
+
+def _stopped(estimator: EarlyStopped, record: MlflowRun | None) -> Any:
     _log.info("stopped early", trees=estimator.trees)
     if record is not None:
         record.metrics({"trees": estimator.trees})
