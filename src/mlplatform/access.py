@@ -117,7 +117,11 @@ class AccessList:
         """The caller behind an `Authorization: Bearer …` header. Raises Unauthenticated."""
         caller = self._find(digest(bearer(authorization)))
         if caller is None:
-            raise Unauthenticated("this token is unknown", field="authorization")
+            raise Unauthenticated(
+                "this token is unknown",
+                field="authorization",
+                fix="send one of the server's token file; `mlplatform tokens new` makes another",
+            )
         return caller
 
     def _search(self, sha256: str) -> Caller | None:

@@ -60,6 +60,9 @@ COMMANDS = (
     LazyCommand("predict", "data", "Request predictions. Every answered request is stored."),
     LazyCommand("import", "import_rows", "Import history: rows with target, key and time."),
     LazyCommand(
+        "label", "label", "Add labels: what turned out to be true of rows that were predicted."
+    ),
+    LazyCommand(
         "balance",
         "data",
         "Show that nothing is lost: accepted = stored + dead letters + in flight, for every "

@@ -41,8 +41,8 @@ def frame_pieces(rows: Any, *, without: Sequence[str] = ()) -> Pieces:
         ) from error
     names = columns.kept(table.schema.names, without, FRAME)
     batches = [columns.plain(batch, names) for batch in table.combine_chunks().to_batches()]
-    none = columns.plain(pa.RecordBatch.from_pylist([], schema=table.schema), names)
-    return Pieces(ARROW, arrow_pieces(none.schema, iter(batches)), table.num_rows)
+    schema = columns.plain_schema(table.schema, names)
+    return Pieces(ARROW, arrow_pieces(schema, iter(batches)), table.num_rows)
 
 
 def _lines(rows: Any, without: Sequence[str]) -> Pieces:

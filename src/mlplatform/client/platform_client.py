@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.files import extras
-from mlplatform.client.files.inputs import input_files
+from mlplatform.client.files.inputs import input_file, input_files
 from mlplatform.client.frame_pieces import FRAME, frame_pieces
 from mlplatform.client.importing import ImportedFile, OnSent, SentRows, send_files, send_rows
 from mlplatform.client.json_http import request
+from mlplatform.client.label_files import send_label_file
 from mlplatform.client.labelling import labels_of, send_labels
 from mlplatform.client.platform_models import PlatformModels
 from mlplatform.client.predict.predict import PredictRequest, predict
@@ -115,10 +116,13 @@ class PlatformClient(PlatformModels):
         """Say what turned out to be true.
 
         With `of`, an answer of `predict`: one label per row of it, None where it is not known yet.
-        Else a frame or a list of dicts with `request_id`, `row` (0 when there is none) and `label`.
+        Else a frame, a list of dicts or the path of a file with `request_id`, `row` and `label`.
         A later label of a row corrects the earlier one; the same again changes nothing. What the
         data API refuses is in `refused`, with its reason, and in quarantine.
         """
+        if isinstance(labels, str | Path):
+            file = input_file(Path(labels))
+            return send_label_file(self._api, pipeline, file, on_progress=_quiet)
         rows = labels_of(labels, pipeline) if of is None else of.labels(labels)
         return send_labels(self._api, rows)
 

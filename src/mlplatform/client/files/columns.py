@@ -51,6 +51,14 @@ def plain(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=[batch.schema.names[each] for each in places])
 
 
+def plain_schema(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """The schema that batches have after `plain`."""
+    pa = extras.arrow("the table")
+    # Not from_pylist: Arrow makes no dictionaries of every type that polars writes.
+    none = [pa.nulls(0, field.type) for field in schema]
+    return plain(pa.RecordBatch.from_arrays(none, schema=schema), names).schema
+
+
 def _values(pa: Any, column: Any) -> Any:
     types = pa.types
     while True:
@@ -60,7 +68,9 @@ def _values(pa: Any, column: Any) -> Any:
         elif isinstance(kind, pa.BaseExtensionType):
             column = column.storage
         elif types.is_dictionary(kind):
-            column = column.dictionary_decode()
+            # Its texts first: those that polars writes are views, which can't be looked up.
+            texts = _values(pa, column.dictionary)
+            column = pa.DictionaryArray.from_arrays(column.indices, texts).dictionary_decode()
         elif types.is_run_end_encoded(kind):
             column = pa.compute.run_end_decode(column)
         elif types.is_string_view(kind):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlplatform.client.files import columns, extras
+from mlplatform.client.files import columns
 from mlplatform.client.files.arrow_ipc import ArrowRows
 from mlplatform.client.files.inputs import InputFile, input_file, plain_path, plain_stream
 from mlplatform.client.files.parquet import ParquetRows
@@ -44,9 +44,8 @@ def open_table(file: InputFile | Path, *, without: Sequence[str] = ()) -> Iterat
     with ExitStack() as stack:
         rows = stack.enter_context(closing(_opened(found, stack)))
         kept = columns.kept(rows.schema.names, without, found.name)
-        none = extras.arrow(found.name).RecordBatch.from_pylist([], schema=rows.schema)
         yield FileTable(
-            columns.plain(none, kept).schema,
+            columns.plain_schema(rows.schema, kept),
             (columns.plain(batch, kept) for batch in rows.batches(kept)),
             rows.rows,
         )

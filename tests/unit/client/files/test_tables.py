@@ -216,3 +216,14 @@ def test_names_say_the_format() -> None:
         kind_of("rows.json.gz")
     with pytest.raises(InvalidInput, match="does not say its format"):
         input_file(Path("-"))
+
+
+@pytest.mark.parametrize("texts", [pa.string(), pa.large_string(), pa.string_view()])
+@pytest.mark.parametrize("indices", [pa.int8(), pa.uint32()])
+def test_categories_of_any_library_are_texts(tmp_path: Path, texts: Any, indices: Any) -> None:
+    """Pandas writes dictionaries of strings, polars of views under unsigned numbers."""
+    codes = pa.array([1, None, 0], indices)
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b"], texts))
+    table = pa.Table.from_arrays([column], ["word"])
+
+    assert ["b", None, "a"] == read(write(tmp_path / "file.arrow", table))["word"].to_pylist()
