@@ -7,29 +7,26 @@ serving links no such library, and their model files aren't safe to read.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import yaml
 
 from mlplatform.contracts.columns import Columns
-from mlplatform.contracts.model import Format, Output, Signature
+from mlplatform.contracts.model import Signature
 from mlplatform.engine import known_rows
-from mlplatform.engine.boosters.found import boosters, require_dense
 from mlplatform.engine.checked import CheckedEngine
 from mlplatform.engine.interface import Engine
-from mlplatform.engine.onnx_compile import compile_onnx, precisions
-from mlplatform.engine.skops import SkopsEngine, frame
-from mlplatform.engine.skops_dump import dump_skops
-from mlplatform.errors import InvalidInput, PlatformError, Refused, UnfitModel
+from mlplatform.errors import PlatformError, Refused, UnfitModel
 from mlplatform.registry import manifest
 from mlplatform.telemetry import logger
+from mlplatform.trainer.fitted import Exportable, FittedModel, signature
 from mlplatform.trainer.guards import known_texts, never_null
 from mlplatform.trainer.metrics import Classes
+from mlplatform.trainer.outcome import outcome
 from mlplatform.trainer.parity import Block, Judgement, blocks, compare, differing, scale_of
 from mlplatform.trainer.results import Pinned, SplitRows, TrainedModel
 
@@ -50,17 +47,40 @@ def export(
     open_model: Open,
     trial: Trial | None = None,
 ) -> TrainedModel:
+    """Write a fitted estimator into `folder` and open it again. See `export_model`."""
+    model = FittedModel(estimator, pinned, trusted)
+    model.require_onnx(parts.train)
+    return export_model(model, pinned, parts, folder, open_model=open_model, trial=trial)
+
+
+def export_model(
+    source: Exportable,
+    pinned: Pinned,
+    parts: SplitRows,
+    folder: Path,
+    *,
+    open_model: Open,
+    trial: Trial | None = None,
+    more: Mapping[str, Columns] = MappingProxyType({}),
+    beside: Mapping[str, bytes] = MappingProxyType({}),
+) -> TrainedModel:
     """Write the model into `folder` and open it again, in the first way that is proven equal.
 
-    It must also pass `trial`. Raises with the reasons of all: Refused where none is proven equal,
-    UnfitModel where serving can't load it, IntegrityFailure where skops needs untrusted types.
+    `more` are rows to compare on beyond the usual ones, by what reports call them; `beside` are
+    files for the folder. It must also pass `trial`. Raises with the reasons of all: Refused where
+    none is proven equal, UnfitModel where serving can't load it, IntegrityFailure where skops needs
+    untrusted types.
     """
-    _require_onnx(estimator, pinned, parts)
-    shop, tried = _workshop(estimator, pinned, parts, folder, open_model), list[str]()
-    failure: PlatformError | None = None
-    for kind, name, make in _ways(estimator, pinned, trusted):
+    proofs = _proofs(source, pinned, parts, more)
+    classes = source.classes
+    judged = Classes(classes, pinned.definition) if classes is not None else None
+    judgement = Judgement.by(pinned.definition, parts.test, judged)
+    train, reference = parts.train.features, source.predict
+    shop = _Workshop(pinned, folder, open_model, reference, train, proofs, judgement, beside)
+    tried, failure = list[str](), None
+    for kind, name, make in source.ways():
         try:
-            model = shop.write(make(), signature(estimator, pinned, kind), trial)
+            model = shop.write(make(), signature(classes, pinned, kind), trial)
         except PlatformError as error:
             tried.append(f"{name}: {error.message}")
             # What ONNX can't express is no fault to mend, unlike a row that a model refuses.
@@ -73,15 +93,12 @@ def export(
     raise _without_export(failure, "; ".join(tried))
 
 
-def _require_onnx(estimator: Any, pinned: Pinned, parts: SplitRows) -> None:
-    """Raises InvalidInput for a booster that can't leave as ONNX, whatever its trees are."""
-    if not boosters(estimator):
-        return
-    if pinned.definition.export.format == "skops":
-        raise InvalidInput(
-            "a booster is served as ONNX only", field="export.format", fix="take auto or onnx"
-        )
-    require_dense(estimator, frame(parts.train.features, pinned.features.features).head(5))
+def _proofs(
+    source: Exportable, pinned: Pinned, parts: SplitRows, more: Mapping[str, Columns]
+) -> tuple[Block, ...]:
+    train, test, seed = parts.train.features, parts.test.features, pinned.definition.split.seed
+    usual = blocks(source.predict, train, test, pinned.features, seed=seed, fine=source.fine)
+    return (*usual, *(Block(n, rows, outcome(source.predict, rows)) for n, rows in more.items()))
 
 
 def _without_export(failure: PlatformError | None, reasons: str) -> PlatformError:
@@ -90,70 +107,6 @@ def _without_export(failure: PlatformError | None, reasons: str) -> PlatformErro
         return Refused(message, field="export.format")
     failure.message = f"no export can serve: {reasons}"
     return failure
-
-
-def _workshop(
-    estimator: Any, pinned: Pinned, parts: SplitRows, folder: Path, open_model: Open
-) -> _Workshop:
-    definition, form = pinned.definition, signature(estimator, pinned, "skops")
-    reference = SkopsEngine(estimator, form).predict
-    train, test, seed = parts.train.features, parts.test.features, definition.split.seed
-    fine = bool(boosters(estimator))
-    proofs = tuple(blocks(reference, train, test, pinned.features, seed=seed, fine=fine))
-    classes = Classes(form.classes, definition) if form.classes is not None else None
-    judgement = Judgement.by(definition, parts.test, classes)
-    return _Workshop(pinned, folder, open_model, reference, train, proofs, judgement)
-
-
-def signature(estimator: Any, pinned: Pinned, kind: Format) -> Signature:
-    """What goes in and comes out of this model."""
-    definition = pinned.definition
-    classes = _classes(estimator) if definition.task == "classification" else None
-    return Signature(
-        pipeline=definition.name,
-        task=definition.task,
-        inputs=definition.columns,
-        key=definition.key,
-        time=definition.time,
-        features=pinned.features.features,
-        outputs=_outputs(classes),
-        classes=classes,
-        format=kind,
-        model_file=f"model.{kind}",
-        features_digest=pinned.digest,
-        commit=pinned.commit,
-    )
-
-
-def _classes(estimator: Any) -> tuple[str, ...] | tuple[int, ...]:
-    names = np.asarray(estimator.classes_)
-    if not hasattr(estimator, "predict_proba"):
-        raise InvalidInput("model.py: a classifier must have predict_proba", field="model.py")
-    return (
-        tuple(int(name) for name in names)
-        if names.dtype.kind in "iub"
-        else tuple(str(name) for name in names)
-    )
-
-
-def _outputs(classes: tuple[str, ...] | tuple[int, ...] | None) -> tuple[Output, ...]:
-    if classes is None:
-        return (Output(name="prediction", dtype="float64"),)
-    label = Output(name="prediction", dtype="int64" if isinstance(classes[0], int) else "string")
-    return (label, Output(name="probabilities", dtype="float64", width=len(classes)))
-
-
-def _ways(
-    estimator: Any, pinned: Pinned, trusted: Sequence[str]
-) -> Iterator[tuple[Format, str, Callable[[], bytes]]]:
-    allowed, features = pinned.definition.export.format, pinned.features.features
-    outputs = [output.name for output in signature(estimator, pinned, "onnx").outputs]
-    if allowed in ("auto", "onnx"):
-        for precision in precisions(estimator):
-            make = partial(compile_onnx, estimator, features, outputs, precision=precision)
-            yield "onnx", f"onnx {precision}", make
-    if allowed in ("auto", "skops") and not boosters(estimator):
-        yield "skops", "skops", partial(dump_skops, estimator, trusted)
 
 
 @dataclass(frozen=True)
@@ -167,6 +120,7 @@ class _Workshop:
     train: Columns
     proofs: tuple[Block, ...]
     judgement: Judgement
+    beside: Mapping[str, bytes]
 
     def write(self, data: bytes, form: Signature, trial: Trial | None) -> TrainedModel:
         """Make the folder anew around these model bytes, load it as serving will, and compare.
@@ -196,6 +150,8 @@ class _Workshop:
         (self.folder / "pipeline.yaml").write_text(text)
         if self.pinned.files.cases:
             shutil.copyfile(self.pinned.files.cases, self.folder / "cases.yaml")
+        for name, content in self.beside.items():
+            (self.folder / name).write_bytes(content)
         probes = self.pinned.features.probes
         if probes.known:
             known_rows.write(self.folder, probes.rows)
