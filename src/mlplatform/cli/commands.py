@@ -45,6 +45,11 @@ COMMANDS = (
         "Train a version on the data of the read replica, prove it, and propose it.",
     ),
     LazyCommand(
+        "import-model",
+        "import_model",
+        "Import a model that was made elsewhere: proven, judged, and waiting for approval.",
+    ),
+    LazyCommand(
         "example", "example", "Print rows of an example pipeline as NDJSON, with the target."
     ),
     LazyCommand("models", "models", "Show which version serves and which one waits."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -26,21 +27,29 @@ app = typer.Typer()
 @app.command()
 def trainer(
     name: Pipeline,
+    *,
     why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")] = "",
+    imported: Annotated[
+        Path | None,
+        typer.Option(
+            "--import", metavar="FOLDER", help="Import a model, of import-model's folder."
+        ),
+    ] = None,
 ) -> None:
     """One training run, with the code that was applied.
 
     Ends with 0 when a version was proposed, with 1 when it failed or was refused.
     """
     settings = process.begin("trainer")
-    process.guarded(lambda: _run(settings, name, why))
+    process.guarded(lambda: _run(settings, name, why, imported))
 
 
-def _run(settings: Settings, name: str, why: str) -> None:
+def _run(settings: Settings, name: str, why: str, imported: Path | None) -> None:
     if has_run_token(settings):
         # Loaded by name: what a training imports takes seconds, which the first of the two
         # processes would spend for nothing.
-        import_module("mlplatform.trainer.main").run(settings, name, reason=why)
+        main = import_module("mlplatform.trainer.main")
+        main.run(settings, name, reason=why, imported=imported)
         return
     given = [variable for variable in os.environ if variable.upper() == TOKEN]
     if settings.dataapi.token is not None and not given:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -88,12 +89,13 @@ def train(
         if platform.state is None:
             _train_on_cluster(api, name, why)
         else:
-            _train_here(platform.state, name, why)
+            train_here(platform.state, name, why)
         made = newest(api, name)
-    emit(made) if as_json else _print(made)
+    emit(made) if as_json else print_version(made)
 
 
-def _print(version: ModelVersion) -> None:
+def print_version(version: ModelVersion) -> None:
+    """A version's state and figures, and what it waits for."""
     name = version.pipeline
     print(f"{name} version {version.version} is {version.state}: {figures(version.metrics)}")
     if version.state == "candidate":
@@ -118,7 +120,7 @@ def _all_pipelines(code: Checkout) -> list[str]:
     return names
 
 
-def _train_here(stack: State, name: str, why: str) -> None:
+def train_here(stack: State, name: str, why: str, *, imported: Path | None = None) -> None:
     """As a child of this command, with the environment that the stack wrote for trainers."""
     out = console(stderr=True)
 
@@ -132,6 +134,7 @@ def _train_here(stack: State, name: str, why: str) -> None:
         log=stack.home / "logs" / f"trainer-{name}.log",
         why=why,
         on_event=show,
+        imported=imported,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from mlplatform.contracts.foreign_model import ImportedModel
 from mlplatform.contracts.frozen import FrozenAnswer
 from mlplatform.contracts.model import SHA256
 from mlplatform.contracts.pipeline import Gate
@@ -43,3 +44,6 @@ class GateReport(FrozenAnswer):
     gates: tuple[JudgedGate, ...]
     cases: tuple[JudgedCase, ...]
     passed: bool
+    imported: ImportedModel | None = Field(
+        default=None, description="Where the model's file comes from, if it was not trained here."
+    )

@@ -27,7 +27,10 @@ class ModelFacts(Frozen):
     features_digest: str = Field(pattern=SHA256)
     commit: Word
     format: Format
-    receipt_id: Word = Field(description="Receipt of the dataset that it was trained on.")
+    receipt_id: Word = Field(
+        description="Receipt of the dataset that it was trained on; of an imported "
+        "version, judged on."
+    )
     metrics: dict[str, float] = Field(default_factory=dict)
 
 

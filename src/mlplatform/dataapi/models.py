@@ -109,36 +109,43 @@ class Models:
         Of a proposal that is promoted at once, the promotion's. What is proposed is first compared
         with the registry: raises Refused that names what differs, Unavailable while MLflow is away.
         """
-        if request.action == "propose":
-            self._check(caller, pipeline, request)
+        waits = request.action == "propose" and self._check(caller, pipeline, request)
         with self._audit.change(
             caller, request.action, pipeline, roles=MAY[request.action], pipeline=pipeline
         ) as (entry, connection):
             entry.detail = {"version": request.version, "why": request.why}
-            done = self._act(connection, caller, pipeline, request)
+            done = self._act(connection, caller, pipeline, request, waits=waits)
             entry.detail |= {"version": done.version, "record": done.id, "state": done.state}
             return done
 
-    def _check(self, caller: Caller, pipeline: str, request: PromotionRequest) -> None:
-        """Refuse a proposal that the registry does not bear out; no transaction is open by then."""
+    def _check(self, caller: Caller, pipeline: str, request: PromotionRequest) -> bool:
+        """Refuse a proposal that the registry does not bear out; no transaction is open by then.
+
+        True for a model that was imported: it waits for a person, whatever the pipeline says.
+        """
         with self._audit.attempt(
             caller, "propose", pipeline, roles=MAY["propose"], pipeline=pipeline
         ) as entry:
             entry.detail = {"version": request.version, "why": request.why}
             with self._warehouse.transaction() as connection:
                 claim = _claim(connection, caller, pipeline, request)
-            if claim is not None:
-                borne_out(claim, self._registry)
+            return claim is not None and borne_out(claim, self._registry).imported is not None
 
     def _act(
-        self, connection: Connection, caller: Caller, pipeline: str, request: PromotionRequest
+        self,
+        connection: Connection,
+        caller: Caller,
+        pipeline: str,
+        request: PromotionRequest,
+        *,
+        waits: bool,
     ) -> Promotion:
         applied = pipelines.find(connection, pipeline, lock=True)
-        again = _proposed_already(connection, pipeline, request)
-        if again is not None:
+        if (again := _proposed_already(connection, pipeline, request)) is not None:
             return again
         done = _carry_out(connection, pipeline, request, by=caller.name)
-        if request.action == "propose" and _approved(connection, applied, done.version):
+        proposed = request.action == "propose" and not waits
+        if proposed and _approved(connection, applied, done.version):
             why = f"approval is auto; proposed by {caller.name}: {request.why}"
             # Unchecked: the reason is longer than a person may give.
             at_once = PromotionRequest.model_construct(

@@ -58,8 +58,8 @@ class Claim:
     gates: Sequence[Gate] | None  # of the applied definition; None: judged by another one
 
 
-def borne_out(claim: Claim, registry: ModelStore) -> None:
-    """Return when the registry bears out the claim.
+def borne_out(claim: Claim, registry: ModelStore) -> GateReport:
+    """The gate report, when the registry bears out the claim.
 
     Blocks for up to WITHIN_S. Raises Refused that names what differs, Unavailable when MLflow is
     away or too slow.
@@ -74,6 +74,7 @@ def borne_out(claim: Claim, registry: ModelStore) -> None:
     report = parse(data, claim.gate_digest)
     require_facts(report, claim)
     require_passed(report, claim.gates)
+    return report
 
 
 def parse(data: bytes, gate_digest: str) -> GateReport:

@@ -39,25 +39,32 @@ _NUMBERS: dict[Precision, int] = {"float32": TensorProto.FLOAT, "float64": Tenso
 
 
 def compile_onnx(
-    estimator: Any, features: Sequence[Feature], outputs: Sequence[str], *, precision: Precision
+    estimator: Any,
+    features: Sequence[Feature],
+    outputs: Sequence[str],
+    *,
+    precision: Precision,
+    order: Sequence[str] = (),
 ) -> bytes:
     """The bytes of a model.onnx with one input per type of feature (`onnx_feed.input_name`).
 
-    `outputs` are label, probabilities; float64 features are computed in `precision`. Raises
-    InvalidInput when skl2onnx has no translation for this estimator.
+    `outputs` are label, probabilities; float64 features are computed in `precision`. `order` are
+    the features as the estimator takes them, if in another order. Raises InvalidInput when skl2onnx
+    has no translation for this estimator.
     """
+    taken = sorted(features, key=lambda one: order.index(one.name)) if order else features
     register(estimator)
     blocks = BlockInputs(features, _NUMBERS[precision])
     tensors = _FIXED | {"float64": _FLOAT[precision]}
     try:
-        columns = [(feature.name, tensors[feature.dtype]([None, 1])) for feature in features]
+        columns = [(feature.name, tensors[feature.dtype]([None, 1])) for feature in taken]
         model = _converted(estimator, columns)
     except InvalidInput:
         table = _of_table(estimator, features, precision)
         if table is None:
             raise
         model = table
-        blocks.replace_table(model)
+        blocks.replace_table(model, [one.name for one in taken])
     else:
         blocks.replace_columns(model)
     _rename(model.graph, outputs)

@@ -50,7 +50,6 @@ class BlockInputs:
 
     def __init__(self, features: Sequence[Feature], number: int) -> None:
         types = _TYPES | {"float64": number}
-        self.features = features
         self._number = number
         self._tensors: dict[str, _BlockTensor] = {}
         self._places: dict[str, _ColumnAt] = {}
@@ -74,10 +73,10 @@ class BlockInputs:
         ]
         self._finish(model, [*single, *nodes])
 
-    def replace_table(self, model: ModelProto) -> None:
-        """For a graph that has one input, which is all features in their order as numbers."""
+    def replace_table(self, model: ModelProto, order: Sequence[str]) -> None:
+        """For a graph that has one input, which is all features in that order as numbers."""
         graph = model.graph
-        places = [self._cast(self._places[one.name], self._number) for one in self.features]
+        places = [self._cast(self._places[name], self._number) for name in order]
         self._finish(model, [*self._joined(places, graph.input[0].name, graph), *graph.node])
 
     def _finish(self, model: ModelProto, nodes: Sequence[NodeProto]) -> None:

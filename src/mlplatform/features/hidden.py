@@ -9,12 +9,14 @@ from __future__ import annotations
 import ctypes
 import sys
 
+from mlplatform.vendor_telemetry import OFF
+
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "PYDANTIC_DISABLE_PLUGINS": "1",  # else it looks through every installed package for some
+    **OFF,
 }
 """All that a child process sees of the environment."""
 _PR_SET_DUMPABLE = 4

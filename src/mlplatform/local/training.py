@@ -23,17 +23,27 @@ OnEvent = Callable[[Event], None]
 
 
 def train(
-    name: str, *, environment: Mapping[str, str], log: Path, why: str, on_event: OnEvent
+    name: str,
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    why: str,
+    on_event: OnEvent,
+    imported: Path | None = None,
 ) -> None:
     """Run the trainer to its end; `on_event` gets every event of its log.
+
+    With `imported`, a folder of `mlplatform.trainer.handover`, it imports that model.
 
     The child ends with this program, and the first Ctrl-C ends it in an orderly way. Raises Refused
     with its last error when it fails.
     """
-    argv = (sys.executable, "-m", "mlplatform", "trainer", name, "--why", why)
+    argv: tuple[str, ...] = (sys.executable, "-m", "mlplatform", "trainer", name, "--why", why)
+    if imported is not None:
+        argv += ("--import", str(imported))
     log.parent.mkdir(parents=True, exist_ok=True)
     last: Event = {}
-    paths = source.readable(environment)
+    paths = (*source.readable(environment), *([imported] if imported else []))
     prepared = run.prepare(argv, environment, stop_signal=signal.SIGTERM, paths=paths)
     with _running(prepared) as process:
         for event in _events(process, log):
@@ -42,7 +52,7 @@ def train(
     if process.returncode:
         message = failure_of(last) or f"exit code {process.returncode}"
         raise Refused(
-            f"training of '{name}' failed: {message}",
+            f"{'import' if imported else 'training'} of '{name}' failed: {message}",
             field=str(last.get("field") or name),
             fix=f"its log is {log}",
         )

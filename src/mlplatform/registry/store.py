@@ -121,6 +121,17 @@ class ModelStore:
         )
         return cast("Mapping[str, Any]", answer.json()["model_version"])
 
+    def download_uri(self, model: str, number: str, *, deadline: float) -> str:
+        """Where the files of a version lie, resolved by MLflow. Raises UnknownName."""
+        query = {"name": model, "version": number}
+        answer = self._call(
+            "GET",
+            f"{_API}/model-versions/get-download-uri",
+            params=query,
+            timeout=_left(deadline),
+        )
+        return str(answer.json()["artifact_uri"])
+
     def tree(self, path: str) -> list[str]:
         """Paths of all files below an artifact folder, relative to it, sorted.
 

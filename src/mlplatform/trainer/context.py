@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.trials import Trials
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.registry.store import ModelStore
@@ -32,6 +33,7 @@ class RunContext:
     jobs: int  # processes of one cross-validation
     trusted: tuple[str, ...]  # types that a skops model may hold
     trials: Trials  # how serving tries a model before it loads it
+    limits: TrialLimits  # of one model in a child process
     image: str
 
     @property

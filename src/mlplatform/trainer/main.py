@@ -23,6 +23,7 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.settings import RegistrySettings, Settings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import logger
+from mlplatform.trainer import handover
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.credentials import refuse_databases, require_run_token
 from mlplatform.trainer.interrupt import orderly_end, take_sigterm
@@ -30,6 +31,7 @@ from mlplatform.trainer.lease import HeldLease
 from mlplatform.trainer.recording import recorded
 from mlplatform.trainer.report.summary import TrainingSummary
 from mlplatform.trainer.run import run_training
+from mlplatform.trainer.run_import import run_import
 from mlplatform.trainer.timer import StepTimer
 from mlplatform.work_pages import serve_pages
 
@@ -42,13 +44,15 @@ anyway.
 _log = logger("trainer")
 
 
-def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSummary:
-    """Train `pipeline` once, with the token of its run; returns when the new version is proposed.
+def run(
+    settings: Settings, pipeline: str, *, reason: str = "", imported: Path | None = None
+) -> TrainingSummary:
+    """Train `pipeline` once, or import the model of a folder of `handover`; with the run's token.
 
-    Raises Refused when a gate or case does not hold (the report is in MLflow, nothing is
-    registered), InvalidInput for data or code that can't be used, TryLater when a server is away.
-    However it ends, the lease is given back and the MLflow run says how. SIGTERM and the
-    definition's `timeout_s` end it in the same orderly way.
+    Returns when the new version is proposed. Raises Refused when a gate or case does not hold (the
+    report is in MLflow, nothing is registered), InvalidInput for data or code that can't be used,
+    TryLater when a server is away. However it ends, the lease is given back and the MLflow run says
+    how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
     """
     refuse_databases(settings)
     require_run_token(settings)
@@ -59,13 +63,20 @@ def run(settings: Settings, pipeline: str, *, reason: str = "") -> TrainingSumma
         orderly_end(),
         _opened(settings, pipeline, reason) as context,
     ):
-        summary = run_training(context, pipeline, reason)
-    _log.info(
-        "proposed", version=summary.version, state=summary.state, metrics=dict(summary.metrics)
-    )
+        summary = _done(context, pipeline, reason, imported)
+    metrics = dict(summary.metrics)
+    _log.info("proposed", version=summary.version, state=summary.state, metrics=metrics)
     # The command's output; logs go to stderr.
     print(summary.text(), file=sys.stdout)  # noqa: T201
     return summary
+
+
+def _done(
+    context: RunContext, pipeline: str, reason: str, imported: Path | None
+) -> TrainingSummary:
+    if imported is None:
+        return run_training(context, pipeline, reason)
+    return run_import(context, pipeline, reason, handover.read(imported))
 
 
 def _warn_of_root() -> None:
@@ -100,14 +111,14 @@ def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunConte
             grace_s=settings.trainer.grace_s,
             jobs=settings.trainer.jobs,
             trusted=registry.skops_trusted,
-            trials=_trials(registry),
+            trials=Trials(_limits(registry), trusted=registry.skops_trusted),
+            limits=_limits(registry),
             image=settings.trainer.image,
         )
 
 
-def _trials(registry: RegistrySettings) -> Trials:
-    limits = TrialLimits(registry.load_s, registry.load_memory_bytes)
-    return Trials(limits, trusted=registry.skops_trusted)
+def _limits(registry: RegistrySettings) -> TrialLimits:
+    return TrialLimits(registry.load_s, registry.load_memory_bytes)
 
 
 @contextmanager

@@ -13,12 +13,21 @@ from functools import partial
 from typing import Any
 
 from mlplatform.client.history import recent_rows
+from mlplatform.contracts.foreign_model import ImportedModel
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.interrupt import begin_time_limit
 from mlplatform.trainer.report.evidence import Evidence
 from mlplatform.trainer.report.summary import TrainingSummary, summarise
-from mlplatform.trainer.results import Parts, Pinned, TrainedModel
+from mlplatform.trainer.results import (
+    CaseResult,
+    Comparison,
+    Parts,
+    Pinned,
+    Search,
+    TrainedModel,
+    Verdict,
+)
 from mlplatform.trainer.steps.compare import compare
 from mlplatform.trainer.steps.evaluate import evaluate
 from mlplatform.trainer.steps.export import export
@@ -40,10 +49,23 @@ from mlplatform.trainer.steps.wait_for_features import wait_for_features
 
 def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSummary:
     """Train one pipeline once. See `mlplatform.trainer.main.run` for what it raises."""
+    record, timer = context.record, context.timer
+    pinned, parts = prepare(context, pipeline)
+    with timer.step("tune"):
+        build = builder(pinned)
+        search = tune(build, parts.train, pinned, record, jobs=context.jobs, check=timer.check)
+    with timer.step("train"):
+        estimator = train(build, parts.train, pinned, search.best, record)
+    model = _exported(context, estimator, pinned, parts)
+    return finish(context, pinned, parts, search, model, reason=reason)
+
+
+def prepare(context: RunContext, pipeline: str) -> tuple[Pinned, Parts]:
+    """The steps that only read."""
     api, record, timer = context.api, context.record, context.timer
     with timer.step("pin"):
         pinned = pin(api, context.checkout, record, pipeline)
-        begin_time_limit(pinned.definition.timeout_s, context.record.id, grace_s=context.grace_s)
+        begin_time_limit(pinned.definition.timeout_s, record.id, grace_s=context.grace_s)
     with timer.step("wait"):
         progress = wait_for_features(api, pinned, context.started, wait_s=context.wait_s)
     with timer.step("extract"):
@@ -51,29 +73,49 @@ def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSum
     with timer.step("validate"):
         validate(data.rows, pinned, progress)
     with timer.step("split"):
-        parts = split(data, pinned, context.datasets, record)
-    with timer.step("tune"):
-        build = builder(pinned)
-        search = tune(build, parts.train, pinned, record, jobs=context.jobs, check=timer.check)
-    with timer.step("train"):
-        estimator = train(build, parts.train, pinned, search.best, record)
-    model = _exported(context, estimator, pinned, parts)
+        return pinned, split(data, pinned, context.datasets, record)
+
+
+def finish(
+    context: RunContext,
+    pinned: Pinned,
+    parts: Parts,
+    search: Search,
+    model: TrainedModel,
+    *,
+    reason: str,
+    imported: ImportedModel | None = None,
+) -> TrainingSummary:
+    """The steps that judge an exported model, and bring it before those who decide."""
+    record = context.record
+    judged = _judged(context, pinned, parts, model)
+    evidence = Evidence(pinned, parts, search, model, *judged, record.id, reason, imported)
+    with context.timer.step("report"):
+        publish_report(record, evidence)
+    evidence.require_passed()
+    return _proposed(context, evidence)
+
+
+def _judged(
+    context: RunContext, pinned: Pinned, parts: Parts, model: TrainedModel
+) -> tuple[Comparison, list[Verdict], list[CaseResult]]:
+    definition, timer = pinned.definition, context.timer
     with timer.step("evaluate"):
-        new = evaluate(model.engine, model.signature, parts.test, pinned.definition)
+        new = evaluate(model.engine, model.signature, parts.test, definition)
     with timer.step("champion"):
         compared = compare(context, pinned, parts, new)
     with timer.step("gates"):
-        verdicts = judge_gates(pinned.definition, compared)
+        verdicts = judge_gates(definition, compared)
     with timer.step("cases"):
-        cases = run_cases(pinned, model)
-    evidence = Evidence(pinned, parts, search, model, compared, verdicts, cases, record.id, reason)
-    with timer.step("report"):
-        publish_report(record, evidence)
-    evidence.require_passed()
+        return compared, verdicts, run_cases(pinned, model)
+
+
+def _proposed(context: RunContext, evidence: Evidence) -> TrainingSummary:
+    api, timer, folder = context.api, context.timer, evidence.model.folder
     with timer.step("register"):
-        version = register(api, record, evidence, image=context.image)
+        version = register(api, context.record, evidence, image=context.image)
     with timer.step("verify"):
-        verify(api, context.store, version, model.folder, scratch=context.folder)
+        verify(api, context.store, version, folder, scratch=context.folder)
     with timer.step("propose"):
         state = propose(api, evidence, version.version)
     return summarise(evidence, version.version, state, timer.seconds)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlplatform.contracts.dataset import Receipt
+from mlplatform.contracts.foreign_model import ImportedModel
 from mlplatform.errors import Refused
 from mlplatform.trainer.metrics import finite, measure, of_task
 from mlplatform.trainer.results import (
@@ -49,6 +50,7 @@ class Evidence:
     cases: Sequence[CaseResult]
     run_id: str  # MLflow's
     reason: str  # why the run was started; may be empty
+    imported: ImportedModel | None = None  # where its file comes from, if it was not trained here
 
     @property
     def receipt(self) -> Receipt:
@@ -89,7 +91,7 @@ class Evidence:
 
     def document(self) -> bytes:
         """gates.json: what was judged and how it ended, as canonical JSON."""
-        body = {
+        body: dict[str, Any] = {
             "pipeline": self.pinned.definition.name,
             "run": self.run_id,
             "commit": self.pinned.commit,
@@ -108,6 +110,8 @@ class Evidence:
             "parity": asdict(self.model.parity),
             "passed": self.passed,
         }
+        if self.imported is not None:
+            body["imported"] = self.imported.model_dump(mode="json")
         return json.dumps(body, indent=1, sort_keys=True, allow_nan=False).encode()
 
     def digest(self) -> str:

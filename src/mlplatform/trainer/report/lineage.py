@@ -6,6 +6,7 @@ import hashlib
 import platform
 from importlib.metadata import distributions
 
+from mlplatform.contracts.foreign_model import ImportedModel
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER
 from mlplatform.trainer.report.evidence import Evidence
 
@@ -46,7 +47,20 @@ def tags(evidence: Evidence, image: str) -> dict[str, str]:
         "format": evidence.model.signature.format,
         "gate_digest": evidence.digest(),
     }
+    if evidence.imported is not None:
+        found |= imported_tags(evidence.imported)
     return found | ({"image": image} if image else {})
+
+
+def imported_tags(imported: ImportedModel) -> dict[str, str]:
+    """Tags of a run and a version whose model was not trained here."""
+    return {
+        "imported_from": imported.origin,
+        "imported_file": imported.file,
+        "imported_format": imported.format,
+        "imported_sha256": imported.sha256,
+        "imported_by": imported.by,
+    }
 
 
 def description(evidence: Evidence) -> str:
@@ -54,7 +68,7 @@ def description(evidence: Evidence) -> str:
     pinned, rows = evidence.pinned, evidence.parts.sizes
     definition = pinned.definition
     figures = ", ".join(f"{name} {value:.4g}" for name, value in evidence.metrics.items())
-    size = f"Trained on {rows['train']} rows and judged on {rows['test']} held-out rows"
+    size = f"{_made(evidence)} judged on {rows['test']} held-out rows"
     origin = f"data as of mark {evidence.receipt.as_of}, code at commit {pinned.commit[:25]}"
     checked = f"Gates: {len(evidence.verdicts)} checked, cases: {len(evidence.cases)} checked"
     lines = [
@@ -67,6 +81,13 @@ def description(evidence: Evidence) -> str:
     return "\n".join([*lines, f"Started because: {evidence.reason}"] if evidence.reason else lines)
 
 
+def _made(evidence: Evidence) -> str:
+    if evidence.imported is None:
+        return f"Trained on {evidence.parts.sizes['train']} rows and"
+    by = evidence.imported.by
+    return f"Imported from {evidence.imported.text} by {by}, not trained here;"
+
+
 def why(evidence: Evidence) -> str:
     """One sentence for the promotion record, cut to what it takes.
 
@@ -74,6 +95,8 @@ def why(evidence: Evidence) -> str:
     """
     gates, cases = len(evidence.verdicts), len(evidence.cases)
     reason = f" Run started because: {evidence.reason}" if evidence.reason else ""
+    if evidence.imported is not None:
+        reason = f" Imported from {evidence.imported.text} by {evidence.imported.by}.{reason}"
     return f"all {gates} gates and {cases} cases hold; {_compared(evidence)}{reason}"[:_MOST]
 
 

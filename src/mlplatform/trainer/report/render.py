@@ -28,6 +28,7 @@ def render(evidence: Evidence) -> str:
         search=evidence.search,
         model=evidence.model,
         lineage=_lineage(evidence),
+        imported=evidence.imported,
         lower_is_better=LOWER_IS_BETTER,
         plots=plots(evidence.comparison),
         slices=evidence.slice_rows(),
@@ -36,8 +37,11 @@ def render(evidence: Evidence) -> str:
 
 def _lineage(evidence: Evidence) -> dict[str, str]:
     receipt, pinned = evidence.receipt, evidence.pinned
-    return {
-        "Trained because": evidence.reason or "not said",
+    imported = evidence.imported
+    origin = {} if imported is None else {"Imported from": imported.text, "By": imported.by}
+    begun = "Trained because" if imported is None else "Imported because"
+    return origin | {
+        begun: evidence.reason or "not said",
         "Commit": pinned.commit,
         "Features digest": pinned.digest,
         "Dataset": f"{receipt.dataset}, {receipt.rows} rows, as of mark {receipt.as_of}",

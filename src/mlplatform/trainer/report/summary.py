@@ -25,10 +25,13 @@ class TrainingSummary:
     gate_digest: str
     manifest_sha256: str
     seconds: Mapping[str, float]  # per step
+    imported: str = ""  # where from, if it was not trained here
 
     def text(self) -> str:
         """A few lines for a person."""
         size = f"{self.rows['train']} rows for training, {self.rows['test']} held out"
+        if self.imported:
+            size = f"judged on {self.rows['test']} held-out rows, imported from {self.imported}"
         lines = [
             f"{self.pipeline} version {self.version} is {self.state} ({self.format}, {size})",
             f"  {_figures(self.metrics)}",
@@ -59,6 +62,7 @@ def summarise(
         gate_digest=evidence.digest(),
         manifest_sha256=evidence.model.manifest_sha256,
         seconds=dict(seconds),
+        imported="" if evidence.imported is None else evidence.imported.origin,
     )
 
 

@@ -71,16 +71,19 @@ def export_model(
     none is proven equal, UnfitModel where serving can't load it, IntegrityFailure where skops needs
     untrusted types.
     """
-    proofs = _proofs(source, pinned, parts, more)
-    classes = source.classes
-    judged = Classes(classes, pinned.definition) if classes is not None else None
-    judgement = Judgement.by(pinned.definition, parts.test, judged)
-    train, reference = parts.train.features, source.predict
-    shop = _Workshop(pinned, folder, open_model, reference, train, proofs, judgement, beside)
+    definition, classes = pinned.definition, source.classes
+    judged = Classes(classes, definition) if classes is not None else None
+    judgement = Judgement.by(definition, parts.test, judged)
+    proofs, train = _proofs(source, pinned, parts, more), parts.train.features
+    shop = _Workshop(pinned, folder, open_model, source.predict, train, proofs, judgement, beside)
+    return _first_equal(source, shop, trial)
+
+
+def _first_equal(source: Exportable, shop: _Workshop, trial: Trial | None) -> TrainedModel:
     tried, failure = list[str](), None
     for kind, name, make in source.ways():
         try:
-            model = shop.write(make(), signature(classes, pinned, kind), trial)
+            model = shop.write(make(), signature(source.classes, shop.pinned, kind), trial)
         except PlatformError as error:
             tried.append(f"{name}: {error.message}")
             # What ONNX can't express is no fault to mend, unlike a row that a model refuses.
