@@ -47,13 +47,15 @@ class SkopsEngine:
 
 
 def frame(features: Columns, declared: Sequence[Feature]) -> pd.DataFrame:
-    """The table for fit and predict: one column per declared feature, text as Python strings."""
-    return pd.DataFrame(
-        {
-            name: pd.Series(values, dtype=values.dtype)
-            for name, values in prepare(features, declared).items()
-        }
-    )
+    """The table for fit and predict: one column per declared feature, text as Python strings.
+
+    It shares the features' memory: of millions of rows there must be no second copy.
+    """
+    columns = {
+        name: pd.Series(values, dtype=values.dtype, copy=False)
+        for name, values in prepare(features, declared).items()
+    }
+    return pd.DataFrame(columns, copy=False)
 
 
 def load(data: bytes, signature: Signature, trusted: Sequence[str]) -> SkopsEngine:

@@ -90,8 +90,9 @@ class TrainerSettings(SettingsGroup):
     image: str = Field(
         "", description="Image that this run was started from, recorded with the version."
     )
-    # A training's pod has the memory for one process unless somebody gave it more.
-    jobs: int = Field(1, ge=1, description="Processes that tuning may use.")
+    # Each fold that is being fitted has its own rows in memory, and a training's pod has room for
+    # one unless somebody gave it more. Boosters use all CPUs by themselves.
+    jobs: int = Field(1, ge=1, description="Folds that tuning fits at once, in threads.")
     # Small histories are engineered anew by then; a run that waits much longer hides that etl is
     # down.
     wait_s: float = Field(

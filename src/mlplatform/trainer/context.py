@@ -30,7 +30,7 @@ class RunContext:
     folder: Path  # scratch space of this run
     wait_s: float  # how long etl and lagging standbys are waited for
     grace_s: float  # how long the orderly end of a run may take
-    jobs: int  # processes of one cross-validation
+    jobs: int  # folds of one cross-validation that are fitted at once
     trusted: tuple[str, ...]  # types that a skops model may hold
     trials: Trials  # how serving tries a model before it loads it
     limits: TrialLimits  # of one model in a child process

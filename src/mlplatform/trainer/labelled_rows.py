@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlplatform.contracts.columns import NUMPY, Columns, DType, Feature
+from mlplatform.contracts.columns import NUMPY, DType, Feature
 from mlplatform.contracts.pipeline import Target
 from mlplatform.errors import InvalidInput
+
+_OWN = ("request_id", "row", "event_time")
+_TEXT = np.dtypes.StringDType(na_object=None)
+_PART = 65_536
+"""Texts that are Python objects at once."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class LabelledRows:
     keys: NDArray[Any]  # the client's own id of what the row is about, or None
     times: NDArray[np.datetime64]
     labels: NDArray[Any]
-    features: Columns
+    features: dict[str, NDArray[Any]]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,36 +47,63 @@ class LabelledRows:
             features={name: values[positions] for name, values in self.features.items()},
         )
 
+    def divide(self, *sides: NDArray[np.int64]) -> list[LabelledRows]:
+        """The rows at the positions of each side, in their order.
+
+        Uses these rows up: a feature is dropped once it is in all sides, so that no two copies of
+        the dataset are in memory.
+        """
+        parts = [replace(self, features={}).take(side) for side in sides]
+        for name in list(self.features):
+            values = self.features.pop(name)
+            for part, side in zip(parts, sides, strict=True):
+                part.features[name] = values[side]
+        return parts
+
     def identities(self) -> list[tuple[str, int]]:
         """(request_id, row) of each row."""
         return list(zip(map(str, self.request_ids), map(int, self.rows), strict=True))
 
 
 def from_arrow(
-    data: pa.Table, features: Sequence[Feature], target: Target, *, key: str | None = None
+    columns: dict[str, pa.ChunkedArray],
+    features: Sequence[Feature],
+    target: Target,
+    *,
+    key: str | None = None,
 ) -> LabelledRows:
-    """A `<pipeline>.training` dataset as a table. Raises InvalidInput when a column is missing."""
-    names = (
-        "request_id",
-        "row",
-        "event_time",
-        *([key] if key else []),
-        target.name,
-        *(feature.name for feature in features),
+    """A `<pipeline>.training` dataset. Raises InvalidInput when a column is missing.
+
+    Uses the columns up: each is dropped once it is copied, so that no dataset is in memory twice.
+    """
+    _keep_named(columns, [*_OWN, *([key] if key else []), target.name, *(f.name for f in features)])
+    count = len(columns["row"])
+    return LabelledRows(
+        request_ids=identifiers(columns.pop("request_id")),
+        rows=columns.pop("row").to_numpy().astype(np.int64),
+        keys=identifiers(columns.pop(key)) if key else np.full(count, None, dtype=np.object_),
+        times=_utc(columns.pop("event_time")),
+        # Classes are numbers or strings.
+        labels=values(
+            columns.pop(target.name), "int64" if target.dtype == "bool" else target.dtype
+        ),
+        features={one.name: _moved(columns, one) for one in features},
     )
-    absent = [name for name in names if name not in data.column_names]
+
+
+def _keep_named(columns: dict[str, pa.ChunkedArray], names: Sequence[str]) -> None:
+    absent = [name for name in names if name not in columns]
     if absent:
         raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])
-    return LabelledRows(
-        request_ids=texts(data["request_id"]),
-        rows=data["row"].to_numpy().astype(np.int64),
-        keys=texts(data[key]) if key else np.full(len(data), None, dtype=np.object_),
-        times=_utc(data["event_time"]),
-        labels=values(
-            data[target.name], "int64" if target.dtype == "bool" else target.dtype
-        ),  # classes are numbers or strings
-        features={feature.name: values(data[feature.name], feature.dtype) for feature in features},
-    )
+    for name in columns.keys() - set(names):
+        del columns[name]
+
+
+def _moved(columns: dict[str, pa.ChunkedArray], feature: Feature) -> NDArray[Any]:
+    found = values(columns.pop(feature.name), feature.dtype)
+    # Arrow keeps what was freed for its next column; there is none.
+    pa.default_memory_pool().release_unused()
+    return found
 
 
 def values(column: pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
@@ -78,19 +111,45 @@ def values(column: pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
     if dtype == "string":
         return texts(column)
     if dtype == "float64":
-        return np.asarray(
-            column.cast(pa.float64()).to_numpy(), dtype=np.float64
-        )  # null becomes NaN
-    if column.null_count:
+        column = column.cast(pa.float64())  # null becomes NaN
+    elif column.null_count:
         raise InvalidInput(f"a column of {dtype} holds {column.null_count} nulls")
-    return np.asarray(column.to_numpy(), dtype=NUMPY[dtype])
+    found, begun = np.empty(len(column), dtype=NUMPY[dtype]), 0
+    for chunk in column.chunks:
+        found[begun : begun + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        begun += len(chunk)
+    return found
 
 
 def texts(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column as an object array of str and None."""
+    """A column as an object array of str and None. Equal texts of a part are one object."""
     found = np.empty(len(column), dtype=np.object_)
-    found[:] = [None if value is None else str(value) for value in column.to_pylist()]
+    for begun, part in _parts(column):
+        coded = part.dictionary_encode()
+        known = np.array([*coded.dictionary.to_pylist(), None], dtype=np.object_)
+        found[begun : begun + len(part)] = known[pc.fill_null(coded.indices, -1).to_numpy()]
     return found
+
+
+def identifiers(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of texts that are mostly different ones, without an object for each.
+
+    Its items are str and None as well.
+    """
+    found = np.empty(len(column), dtype=_TEXT)
+    for begun, part in _parts(column):
+        found[begun : begun + len(part)] = part.to_pylist()
+    return found
+
+
+def _parts(column: pa.ChunkedArray) -> Iterator[tuple[int, pa.Array]]:
+    """Pieces of few rows, and where each begins: whatever is made of one is soon gone."""
+    begun = 0
+    for chunk in column.cast(pa.large_string()).chunks:
+        for at in range(0, len(chunk), _PART):
+            part = chunk.slice(at, _PART)
+            yield begun, part
+            begun += len(part)
 
 
 def _utc(column: pa.ChunkedArray) -> NDArray[np.datetime64]:

@@ -156,5 +156,5 @@ def _labelled(estimator: Any, rows: ExampleRows) -> LabelledRows:
             count, np.datetime64(datetime.now(UTC).replace(tzinfo=None)), "datetime64[us]"
         ),
         labels=labels.astype(np.int64) if labels.dtype == np.bool_ else labels,
-        features=rows.table,
+        features=dict(rows.table),
     )

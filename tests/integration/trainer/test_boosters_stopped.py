@@ -12,9 +12,9 @@ from boosted import ALONE, BUILD, IN_PIPELINE, pinned_table, served_equal, table
 from mlplatform.engine.boosters.found import READERS
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
+from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.early_stopping import EarlyStopped, stopping_early
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.steps.tune import CrossValidation
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries that hand each other arrays
 EARLY = {"share": 0.2, "rounds": 5}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+
+from mlplatform import memory
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -23,9 +26,10 @@ def extract(
     """
     definition = pinned.definition
     query = window(definition, until).model_copy(update={"digest": pinned.digest, "as_of": as_of})
-    found = datasets.read(f"{definition.name}.training", query)
-    rows = from_arrow(found.table, pinned.features.features, definition.target, key=definition.key)
-    return TrainingData(rows, found.receipt)
+    columns, receipt = _read(datasets, f"{definition.name}.training", query)
+    rows = from_arrow(columns, pinned.features.features, definition.target, key=definition.key)
+    memory.give_back()
+    return TrainingData(rows, receipt)
 
 
 def extract_other_digest(
@@ -43,8 +47,16 @@ def extract_other_digest(
     query = receipt.query.model_copy(
         update={"digest": digest, "as_of": receipt.as_of, "limit": None}
     )
-    found = datasets.read(f"{pinned.definition.name}.training", query)
-    return from_arrow(found.table, features, pinned.definition.target)
+    columns, _ = _read(datasets, f"{pinned.definition.name}.training", query)
+    return from_arrow(columns, features, pinned.definition.target)
+
+
+def _read(
+    datasets: DatasetReader, name: str, query: DatasetQuery
+) -> tuple[dict[str, pa.ChunkedArray], Receipt]:
+    """Columns that nothing else holds on to."""
+    found = datasets.read(name, query)
+    return dict(zip(found.table.column_names, found.table.columns, strict=True)), found.receipt
 
 
 def window(definition: PipelineDefinition, until: datetime) -> DatasetQuery:

@@ -11,12 +11,14 @@ import hashlib
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, TimeSeriesSplit
 
+from mlplatform import memory
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -30,6 +32,7 @@ from mlplatform.trainer.results import Parts, Pinned, TrainingData
 from mlplatform.trainer.seen_rows import SeenRows
 
 _WHOLE = 2.0**64
+_PART = 65_536
 _log = logger("trainer")
 
 
@@ -37,9 +40,10 @@ def split(data: TrainingData, pinned: Pinned, datasets: DatasetReader, record: M
     """Train and test rows, and what gates slice the test rows by; noted in the MLflow run.
 
     The raw columns are read here, before the long work, since they come from another standby that
-    may not be there.
+    may not be there. Uses the rows of `data` up, see LabelledRows.divide.
     """
-    train, test = hold_out(data.rows, pinned.definition)
+    train, test = data.rows.divide(*sides(data.rows, pinned.definition))
+    memory.give_back()
     parts = Parts(train, test, slicing_columns(datasets, pinned, test), data.receipt)
     _record(record, parts)
     return parts
@@ -48,7 +52,15 @@ def split(data: TrainingData, pinned: Pinned, datasets: DatasetReader, record: M
 def hold_out(
     rows: LabelledRows, definition: PipelineDefinition
 ) -> tuple[LabelledRows, LabelledRows]:
-    """(train, test), neither empty. The same rows, definition and seed give the same parts.
+    """(train, test), neither empty. See `sides`."""
+    train, test = (rows.take(side) for side in sides(rows, definition))
+    return train, test
+
+
+def sides(
+    rows: LabelledRows, definition: PipelineDefinition
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The positions of train and test. The same rows, definition and seed give the same ones.
 
     At random, a row keeps its side for as long as seed and share stay, whatever other rows come and
     go; rows of one key are on one side. By content, the same holds with a row's features in the
@@ -59,11 +71,11 @@ def hold_out(
     if definition.split.by == "time":
         ordered = np.argsort(rows.times, kind="stable").astype(np.int64)
         held = max(1, round(len(rows) * definition.split.test_share))
-        train, test = rows.take(ordered[:-held]), rows.take(ordered[-held:])
+        train, test = ordered[:-held], ordered[-held:]
     else:
         out = _held_out(_places(rows, definition), definition)
-        train, test = (rows.take(np.flatnonzero(side).astype(np.int64)) for side in (~out, out))
-    _require_all_classes(rows, train, definition)
+        train, test = (np.flatnonzero(side).astype(np.int64) for side in (~out, out))
+    _require_all_classes(rows.labels, rows.labels[train], definition)
     return train, test
 
 
@@ -137,17 +149,17 @@ def _places(
         return np.asarray(seen_rows.digests(rows.features, int(salt, 16)) / _WHOLE, np.float64)
     own = _hashed(rows.request_ids, salt) ^ pd.util.hash_array(rows.rows.astype(np.int64))
     keyless = np.fromiter((key is None for key in rows.keys), dtype=np.bool_, count=len(rows))
-    drawn = np.where(
-        keyless, pd.util.hash_array(own), _hashed(np.where(keyless, "", rows.keys), salt)
-    )
+    drawn = pd.util.hash_array(own)
+    drawn[~keyless] = _hashed(rows.keys[~keyless], salt)
     return np.asarray(drawn / _WHOLE, dtype=np.float64)
 
 
-def _hashed(names: NDArray[np.object_], salt: str) -> NDArray[np.uint64]:
-    return np.asarray(
-        pd.util.hash_array(names.astype(np.object_), hash_key=salt, categorize=False),
-        dtype=np.uint64,
-    )
+def _hashed(names: NDArray[Any], salt: str) -> NDArray[np.uint64]:
+    found = np.empty(len(names), dtype=np.uint64)
+    for at in range(0, len(names), _PART):  # a Python string for each of them, but not at once
+        part = names[at : at + _PART].astype(np.object_)
+        found[at : at + _PART] = pd.util.hash_array(part, hash_key=salt, categorize=False)
+    return found
 
 
 def _held_out(places: NDArray[np.float64], definition: PipelineDefinition) -> NDArray[np.bool_]:
@@ -162,11 +174,11 @@ def _held_out(places: NDArray[np.float64], definition: PipelineDefinition) -> ND
 
 
 def _require_all_classes(
-    rows: LabelledRows, train: LabelledRows, definition: PipelineDefinition
+    labels: NDArray[Any], train: NDArray[Any], definition: PipelineDefinition
 ) -> None:
     if definition.task != "classification":
         return
-    absent = sorted(set(rows.labels.astype(str)) - set(train.labels.astype(str)))
+    absent = sorted(set(map(str, pd.unique(labels))) - set(map(str, pd.unique(train))))
     if absent:
         raise InvalidInput(
             f"all rows of class {', '.join(absent)} are held out, no model can learn it",

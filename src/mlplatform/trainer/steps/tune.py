@@ -5,25 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from sklearn.model_selection import ParameterSampler, cross_val_score
+from sklearn.model_selection import ParameterSampler
 
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER, PipelineDefinition
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.telemetry import logger
+from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.early_stopping import stopping_early
 from mlplatform.trainer.estimator import Build
 from mlplatform.trainer.labelled_rows import LabelledRows
-from mlplatform.trainer.metrics import Classes, finite, score
+from mlplatform.trainer.metrics import finite
 from mlplatform.trainer.results import Pinned, Search, Trial
-from mlplatform.trainer.steps.split import folds
 
 _log = logger("trainer")
 
@@ -38,20 +34,26 @@ def tune(
     check: Callable[[], None],
 ) -> Search:
     """Search for the best parameters on `rows`, noted in the MLflow run. See `search`."""
-    if not combinations(pinned.definition):  # no frame either, which is a copy of all rows
+    if not combinations(pinned.definition):
         found = Search(trials=(), planned=0, best={})
         _record(record, found)
         return found
-    data = frame(rows.features, pinned.features.features)
-    build = stopping_early(build, rows, pinned.definition)
-    cross_validation = CrossValidation(build, data, rows.labels, pinned.definition, jobs)
-    found = search(cross_validation, check=check)
+    found = search(cross_validation(build, rows, pinned, jobs=jobs), check=check)
     _record(record, found)
     return found
 
 
+def cross_validation(
+    build: Build, rows: LabelledRows, pinned: Pinned, *, jobs: int
+) -> CrossValidation:
+    """Of the pinned pipeline, on these rows."""
+    data = frame(rows.features, pinned.features.features)
+    build = stopping_early(build, rows, pinned.definition)
+    return CrossValidation(build, data, rows.labels, pinned.definition, jobs)
+
+
 def search(
-    cross_validation: CrossValidation,
+    validation: CrossValidation,
     *,
     check: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
@@ -62,14 +64,14 @@ def search(
     but one always runs. `check` is called before each, and may raise to stop. Raises InvalidInput
     when every combination failed.
     """
-    definition = cross_validation.definition
+    definition = validation.definition
     plan, begun, trials = combinations(definition), clock(), list[Trial]()
     for parameters in plan:
         if trials and clock() - begun > definition.tuning.budget_s:
             _log.info("tuning time is up", tried=len(trials), planned=len(plan))
             break
         check()
-        trial = cross_validation.run(parameters, clock)
+        trial = validation.run(parameters, clock)
         trials.append(trial)
         _log.info("trial", parameters=parameters, mean=trial.mean, failure=trial.failure)
     best = _best(trials, definition).parameters if plan else {}
@@ -87,52 +89,6 @@ def combinations(definition: PipelineDefinition) -> list[dict[str, Any]]:
             space, n_iter=min(definition.tuning.trials, size), random_state=definition.split.seed
         )
     )
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """Scores combinations of parameters over the folds of the training rows."""
-
-    build: Build
-    rows: pd.DataFrame
-    labels: NDArray[Any]
-    definition: PipelineDefinition
-    jobs: int  # processes
-
-    def run(self, parameters: dict[str, Any], clock: Callable[[], float]) -> Trial:
-        """One trial; a combination that fails is a result with its reason."""
-        begun = clock()
-        try:
-            scores = cross_val_score(
-                self.build(parameters),
-                self.rows,
-                self.labels,
-                cv=folds(self.definition),
-                scoring=_scorer(self.definition),
-                n_jobs=self.jobs,
-                error_score="raise",  # scikit-learn's default would go on with NaN
-            )
-        except Exception as error:  # noqa: BLE001 - a combination that fails is a result
-            failure = f"{type(error).__name__}: {error}"[:300]
-            return Trial(parameters, seconds=clock() - begun, failure=failure)
-        return Trial(parameters, tuple(float(score) for score in scores), clock() - begun)
-
-
-def _scorer(definition: PipelineDefinition) -> Callable[[Any, pd.DataFrame, Any], float]:
-    """Our own metric in the form of a scikit-learn scorer.
-
-    Unlike scikit-learn's own, the sign stays as it is: `_best` knows which way is better.
-    """
-
-    def scorer(estimator: Any, rows: pd.DataFrame, labels: Any) -> float:
-        predictions = {"prediction": np.asarray(estimator.predict(rows)).reshape(-1)}
-        classes = None
-        if definition.task == "classification":
-            classes = Classes(estimator.classes_, definition)
-            predictions["probabilities"] = np.asarray(estimator.predict_proba(rows))
-        return score(definition.tuning.metric, np.asarray(labels), predictions, classes)
-
-    return scorer
 
 
 def _best(trials: Sequence[Trial], definition: PipelineDefinition) -> Trial:

@@ -8,8 +8,9 @@ import pytest
 
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput, Refused
+from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.steps.tune import CrossValidation, combinations, search
+from mlplatform.trainer.steps.tune import combinations, search
 
 
 def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
