@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mlplatform.cli.connection import connect
+from mlplatform.cli.import_source import RowsSource, rows_source
 from mlplatform.cli.imported import show_accepted, show_outcome
 from mlplatform.cli.options import AsJson, Home, Pipeline
 from mlplatform.cli.output import emit
@@ -14,15 +15,34 @@ from mlplatform.cli.rows_progress import RowsProgress
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.etl_watch import EtlWatch
 from mlplatform.client.files.formats import Format
-from mlplatform.client.files.inputs import InputFile, input_files
-from mlplatform.client.importing import ImportedFile, send_files
+from mlplatform.client.importing import ImportedFile
 
 HistoryFiles = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="FILE...",
         help="CSV (.csv), NDJSON (.ndjson, .jsonl), Arrow (.arrow, .feather), Parquet (.parquet), "
         "each also with .gz or .zst; patterns ('data/*.parquet'); - is stdin.",
+        show_default=False,
+    ),
+]
+Sql = Annotated[
+    str,
+    typer.Option(
+        "--sql",
+        metavar="SELECT",
+        help="Rows of a query on a PostgreSQL of yours, in place of files. It only reads.",
+        show_default=False,
+    ),
+]
+Dsn = Annotated[
+    str,
+    typer.Option(
+        "--dsn",
+        metavar="ADDRESS",
+        help="Where --sql runs: postgresql://USER@HOST/DATABASE or 'host=… dbname=…'. What it "
+        "lacks comes from PGHOST, PGUSER, PGPASSWORD …, and ~/.pgpass.",
+        show_default=False,
     ),
 ]
 InFormat = Annotated[
@@ -50,8 +70,10 @@ app = typer.Typer()
 @app.command("import")
 def import_files(
     name: Pipeline,
-    files: HistoryFiles,
+    files: HistoryFiles = None,
     *,
+    sql: Sql = "",
+    dsn: Dsn = "",
     given: InFormat = None,
     without: Without = None,
     wait: Wait = False,
@@ -67,12 +89,12 @@ def import_files(
     """
     if timeout_s is not None and not wait:
         raise typer.BadParameter("it bounds --wait: give both", param_hint="--timeout")
-    inputs = input_files(files, given=given)
+    source = rows_source(files or [], sql, dsn, given, without or [])
     with connect(home).dataapi("client") as api:
         watch = EtlWatch(api, name) if wait else None
-        total = _sent(api, name, inputs, without or [])
+        total = _sent(api, name, source)
         if not as_json:
-            show_accepted(total, several=len(inputs) > 1)
+            show_accepted(total, several=source.several)
         outcome = watch and watch.outcome(
             total.accepted, wait_s=WAIT_S if timeout_s is None else timeout_s
         )
@@ -82,10 +104,10 @@ def import_files(
         show_outcome(total.accepted, outcome)
 
 
-def _sent(api: DataApi, name: str, inputs: list[InputFile], without: list[str]) -> ImportedFile:
+def _sent(api: DataApi, name: str, source: RowsSource) -> ImportedFile:
     with RowsProgress() as progress:
         try:
-            return send_files(api, name, inputs, without=without, on_progress=progress.show)
+            return source.send(api, name, on_progress=progress.show)
         except KeyboardInterrupt:
             progress.note(
                 f"stopped after {progress.rows:,} rows; the same command goes on from there"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.files.inputs import InputFile
-from mlplatform.client.files.pieces import Pieces, open_pieces
+from mlplatform.client.files.pieces import ARROW, Pieces, arrow_pieces, open_pieces
 from mlplatform.contracts.frozen import Frozen
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_REASONS = 10
 """Reasons that are returned: enough to see what is wrong; the quarantine has all of them."""
@@ -94,6 +98,29 @@ def send_files(
                 on_progress=on_progress,
             )
     return total
+
+
+def send_batches(
+    api: DataApi,
+    pipeline: str,
+    name: str,
+    rows: tuple[pa.Schema, Iterator[pa.RecordBatch]],
+    *,
+    on_progress: OnSent,
+) -> ImportedFile:
+    """Import Arrow batches, which messages call `name`.
+
+    They can be sent again as the files of `send_files`, if they come in the same order.
+    """
+    return send_pieces(
+        api,
+        pipeline,
+        Pieces(ARROW, arrow_pieces(*rows)),
+        sent=SentRows(name, 0, None),
+        total=NOTHING,
+        known={},
+        on_progress=on_progress,
+    )
 
 
 def send_pieces(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,12 +14,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from mlplatform.cli import import_rows
+from mlplatform.cli import import_rows, import_source
 from mlplatform.cli.main import application
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.contracts.pipeline_status import FeaturesProgress
 from mlplatform.contracts.quarantine import Quarantined
-from mlplatform.errors import Unavailable
+from mlplatform.errors import SettingsError, Unavailable
 
 DIGEST = "a" * 64
 UNREADABLE = ImportRefusal(record=17, field="", reason="it has 3 fields")
@@ -200,3 +201,28 @@ def test_a_bound_without_a_wait_is_refused(monkeypatch: pytest.MonkeyPatch, hist
 
     assert 2 == ended.exit_code
     assert "--wait" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give files, or --sql"),
+        (["rows.csv", "--sql", "SELECT 1"], "give files, or --sql"),
+        (["rows.csv", "--dsn", "host=db"], "it is where --sql runs"),
+        (["--sql", "SELECT 1", "--without", "a"], "the SELECT says which columns"),
+    ],
+)
+def test_rows_come_from_files_or_from_a_query(words: list[str], said: str) -> None:
+    """What does not fit together is refused before anything is called."""
+    ended = CliRunner().invoke(application([]), ["import", "diabetes", *words])
+
+    assert 2 == ended.exit_code
+    assert said in " ".join(ended.output.replace("│", " ").split())
+
+
+def test_a_query_without_its_libraries_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core package reads files only."""
+    monkeypatch.setitem(sys.modules, "mlplatform.database.query_source", None)
+
+    with pytest.raises(SettingsError, match=r"mlplatform\[data\]"):
+        import_source.query_source()

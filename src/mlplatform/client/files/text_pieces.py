@@ -8,27 +8,38 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 Lines = list[str]
+MOST_ROWS = 50_000
+"""Rows of a piece: of short ones 8 MiB hold a million, which a busy server does not store before
+the client has given up on its answer."""
 
 
-def ndjson_pieces(lines: BinaryIO, most: int) -> Iterator[bytes]:
-    """Whole lines, `most` bytes or a little more at once."""
-    return iter(lambda: b"".join(lines.readlines(most)), b"")
+def ndjson_pieces(lines: BinaryIO, most: int, *, rows: int = MOST_ROWS) -> Iterator[bytes]:
+    """Whole lines, `most` bytes or a little more at once, and no more than `rows` lines."""
+    size, held = 0, []
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= most or len(held) >= rows:
+            yield b"".join(held)
+            size, held = 0, []
+    if held:
+        yield b"".join(held)
 
 
-def csv_pieces(body: BinaryIO, most: int) -> Iterator[bytes]:
-    """Pieces of more than `most` bytes that begin with the header.
+def csv_pieces(body: BinaryIO, most: int, *, rows: int = MOST_ROWS) -> Iterator[bytes]:
+    """Pieces of more than `most` bytes, or of `rows` records, that begin with the header.
 
     Read as CSV, since a quoted cell may hold line breaks, and in the server's way.
     """
     # Surrogates stand for bytes that are not UTF-8: the server judges them, not we.
     text = io.TextIOWrapper(body, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
-        yield from _cut(text, most)
+        yield from _cut(text, most, rows)
     finally:
         text.detach()  # else the wrapper would close what is its owner's
 
 
-def _cut(text: Iterable[str], most: int) -> Iterator[bytes]:
+def _cut(text: Iterable[str], most: int, rows: int) -> Iterator[bytes]:
     lines: Lines = []
     reader = csv.reader(_remembered(text, lines), strict=True)
     if not _next_record(reader):
@@ -36,14 +47,14 @@ def _cut(text: Iterable[str], most: int) -> Iterator[bytes]:
     header = "".join(lines)
     header += "" if header.endswith(("\n", "\r")) else "\n"
     lines.clear()
-    size = measured = 0
+    size = measured = records = 0
     while _next_record(reader):
         size += sum(map(len, lines[measured:]))
-        measured = len(lines)
-        if size > most:
+        measured, records = len(lines), records + 1
+        if size > most or records >= rows:
             yield _encoded(header, lines)
             lines.clear()
-            size = measured = 0
+            size = measured = records = 0
     if lines:
         yield _encoded(header, lines)
 

@@ -15,6 +15,7 @@ import pytest
 from mlplatform.client.files import pieces
 from mlplatform.client.files.inputs import input_file
 from mlplatform.client.files.pieces import open_pieces
+from mlplatform.client.files.text_pieces import csv_pieces, ndjson_pieces
 from mlplatform.errors import InvalidInput
 
 DIGESTS = """
@@ -117,3 +118,12 @@ def test_columns_can_be_left_out_of_tables_only(tmp_path: Path) -> None:
         open_pieces(input_file(tmp_path / "t.csv"), without=["a"]),
     ):
         pass
+
+
+def test_short_rows_are_counted_too() -> None:
+    """A piece of text has a bound of rows: of short ones, 8 MiB would hold a million."""
+    lines = io.BytesIO(b"1\n2\n3\n4\n5\n")
+    cells = io.BytesIO(b'a\n1\n"2\n2"\n3\n')
+
+    assert [b"1\n2\n", b"3\n4\n", b"5\n"] == list(ndjson_pieces(lines, 1000, rows=2))
+    assert [b'a\n1\n"2\n2"\n', b"a\n3\n"] == list(csv_pieces(cells, 1000, rows=2))
