@@ -16,8 +16,9 @@ SERVERS = ("src/mlplatform/client/", "src/mlplatform/dataapi/", "src/mlplatform/
 """Who may know a route: the client, and the two servers that have it."""
 WIRE_TESTS = (
     "tests/integration/dataapi/", "tests/integration/serving/", "tests/unit/client/",
-    "tests/unit/serving/", "tests/unit/web/", "tests/benchmarks/serving", "tests/house/",
-    "tests/conformance/", "tests/support/every_form.py",
+    "tests/unit/serving/", "tests/unit/web/", "tests/benchmarks/serving",
+    "tests/benchmarks/client.py", "tests/house/", "tests/conformance/",
+    "tests/support/every_form.py",
 )  # fmt: skip
 """Tests of the wire itself: they send what any program could send."""
 PLAIN_HTTP = ("tests/cluster/platform_user.py",)

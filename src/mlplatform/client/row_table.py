@@ -61,6 +61,16 @@ def row_table(rows: Any) -> RowTable:
     return RowTable(table, count)
 
 
+def listed(values: Any) -> list[Any]:
+    """The values of a column of any of those libraries, or of any sequence; None for null."""
+    library = library_of(values)
+    if library == "pandas":
+        return list(_pandas(values.to_frame(), 0))
+    if library:
+        return list(values.to_list() if library == "polars" else values.to_pylist())
+    return list(values)
+
+
 def _refuse_odd_names(names: Sequence[Any]) -> None:
     for name in names:
         if not isinstance(name, str):

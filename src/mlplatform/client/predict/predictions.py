@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from mlplatform.client.files import extras
+from mlplatform.client.row_table import listed, plain
 from mlplatform.contracts.labels import RowLabel
 from mlplatform.errors import InvalidInput
 
@@ -26,7 +27,7 @@ class AnsweredRequest:
     rows: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """Answers in the order of the rows.
 
@@ -43,6 +44,13 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.predictions)
 
+    def __repr__(self) -> str:
+        versions = " and ".join(self.versions)
+        return (
+            f"<{len(self):,} predictions by {self.pipeline} version {versions}, "
+            f"in {len(self.requests):,} request(s)>"
+        )
+
     @property
     def versions(self) -> list[str]:
         """The versions that answered: several when another was promoted meanwhile."""
@@ -58,18 +66,19 @@ class Predictions:
         """The place of each row in its request."""
         return [place for each in self.requests for place in range(each.rows)]
 
-    def labels(self, truth: Sequence[Any]) -> Iterator[RowLabel]:
+    def labels(self, truth: Any) -> Iterator[RowLabel]:
         """Labels of these rows; None (NaN) where the truth is not known yet, which makes none.
 
-        Raises InvalidInput unless there is one for each row.
+        A sequence, or a column of a frame. Raises InvalidInput unless there is one for each row.
         """
-        if len(truth) != len(self):
+        known = [plain(value) for value in listed(truth)]
+        if len(known) != len(self):
             raise InvalidInput(
-                f"there are {len(truth)} labels for {len(self)} rows",
+                f"there are {len(known)} labels for {len(self)} rows",
                 field="labels",
                 fix="give one per row, None where it is not known",
             )
-        places = zip(self.request_ids, self.places, truth, strict=True)
+        places = zip(self.request_ids, self.places, known, strict=True)
         for request_id, place, label in places:
             if label is None or label != label:  # noqa: PLR0124  (NaN)
                 continue

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from tensor_server import TensorServer
 
@@ -191,6 +193,10 @@ def test_labels_of_an_answer(client: Connect) -> None:
 
     assert [(0, "yes"), (2, "no")] == [(each.row, each.label) for each in labels]
     assert {("id-1", "flowers")} == {(each.request_id, each.pipeline) for each in labels}
+    column = pd.Series([1, None, 0], dtype="Int64")
+    for truth in (column, column.astype("float64"), pa.array(column), [np.int64(1), None, 0]):
+        assert [(0, 1), (2, 0)] == [(each.row, each.label) for each in found.labels(truth)]
+    assert "<3 predictions by flowers version 3, in 1 request(s)>" == repr(found)
     with pytest.raises(InvalidInput, match="2 labels for 3 rows"):
         list(found.labels([1, 2]))
 
