@@ -38,6 +38,29 @@ class _RunsCode:
         return Path.touch, (self.mark,)
 
 
+class _Tells:
+    """Says in an error what code in a file can see and reach."""
+
+    def __reduce__(self) -> Any:
+        return exec, (_TELLS,)
+
+
+_TELLS = """
+import os, socket
+try:
+    socket.create_connection(("127.0.0.1", 9), 1)
+except OSError as error:
+    found = error.strerror
+raise ValueError(f"{sorted(name for name in os.environ if 'TOKEN' in name or 'MLPLATFORM' in name)}"
+    f" {found}")
+"""
+
+
+def telling() -> bytes:
+    """A pickle whose code ends its import with an error that says what it has found."""
+    return pickle.dumps(_Tells())
+
+
 def damaged(mark: Path) -> dict[str, tuple[str, bytes]]:
     """Name -> the format that it is given as, and its bytes. A file at `mark` means code ran."""
     whole, found = sound(), dict[str, tuple[str, bytes]]()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import foreign_models
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from mlplatform.cli.connection import Platform
 from mlplatform.cli.foreign_file import FileFormat, given_file
@@ -119,6 +122,45 @@ def test_a_file_that_ends_its_reader_ends_nothing_else(name: str, tmp_path: Path
         (InvalidInput, UnfitModel), match=r"can't be imported|child process|don't exist"
     ):
         _read(kind, data)
+
+
+def test_code_of_a_trusted_file_has_no_credentials_and_no_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs in the child, which may keep its network only where the kernel says so."""
+    monkeypatch.setenv("MLPLATFORM_DATAAPI__TOKEN", "secret")
+    probe = "from mlplatform.engine.foreign.cut_off import leave_network as l; print(l())"
+    left = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True).stdout
+
+    with pytest.raises(InvalidInput) as refused:
+        _read("joblib", damaged_models.telling())
+
+    assert "ValueError: [] " in str(refused.value)
+    assert (b"True" in left) == ("Network is unreachable" in str(refused.value))
+
+
+def test_a_version_of_a_tracking_server_is_fetched(bank: Any, history: Any, tmp_path: Path) -> None:
+    """models:/NAME/1 of the platform's own MLflow, as its own client logs and registers it."""
+    rows = history(60, seed=7)
+    labels = np.array([row["paid"] for row in rows])
+    file, _ = foreign_models.write("mlflow", tmp_path, _frame(rows), labels)
+    client = MlflowClient(bank.mlflow.url)
+    run_id = client.create_run(client.create_experiment(f"{bank.name}-elsewhere")).info.run_id
+    client.log_artifacts(run_id, str(file), "logged")
+    source = client.get_run(run_id).info.artifact_uri + "/logged"
+    client.create_registered_model("elsewhere")
+    client.create_model_version("elsewhere", source, run_id=run_id)
+    platform = Platform(bank.settings, None)
+    about, data = given_file(
+        platform, "models:/elsewhere/1", FileFormat.mlflow, classes=("no", "yes"), trusted=False
+    )
+
+    assert ("xgboost", "model.ubj", "models:/elsewhere/1") == (
+        about.format,
+        about.file,
+        about.origin,
+    )
+    assert (file / "model.ubj").read_bytes() == data
 
 
 def test_files_with_changed_bytes_are_read_or_refused() -> None:

@@ -40,7 +40,7 @@ class ForeignModel:
         Raises InvalidInput that says what is wrong with it, UnfitModel for a limit.
         """
         self._limits, self._allowed = limits, allowed
-        self._child = ChildProcess("mlplatform.engine.foreign.child", self._ended, no_files=True)
+        self._child = ChildProcess("mlplatform.engine.foreign.cut_off", self._ended, no_files=True)
         weakref.finalize(self, self._child.end)
         self._child.start()
         seconds = limits.time_s + _IMPORTS_S

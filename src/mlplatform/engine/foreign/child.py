@@ -1,16 +1,13 @@
 """The child of `mlplatform.engine.foreign.apart`: reads one file, then answers requests about it.
 
-It has no environment, no network where the kernel lets go of it, and limits of memory and of
-processor time. What it reads was written by others, and so were the libraries' parsers in C++.
+It has no environment, and limits of memory and of processor time; `cut_off` has left the network.
+What it reads was written by others, and so were the libraries' parsers in C++.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
 import pickle
 import resource
-import sys
 from typing import IO, Any
 
 import numpy as np
@@ -24,7 +21,6 @@ from mlplatform.errors import InvalidInput, PlatformError
 from mlplatform.features.child_end import pipes
 from mlplatform.features.frames import write_error, write_frame
 
-_CLONE_NEWNET, _CLONE_NEWUSER = 0x4000_0000, 0x1000_0000
 CPU_S = 1800
 """Processor time of one import: proofs call the model often, and each call has its own limit."""
 FILE_BYTES = 2 << 30
@@ -33,17 +29,8 @@ FILE_BYTES = 2 << 30
 
 def main(parent: int) -> None:
     """Answer until the pipe ends."""
-    leave_network()
     if ends := pipes(parent):
         _answer(*ends)
-
-
-def leave_network() -> bool:
-    """Into a network of its own that leads nowhere; False where the system doesn't let us."""
-    if not sys.platform.startswith("linux"):
-        return False
-    unshare = ctypes.CDLL(None, use_errno=True).unshare
-    return any(unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
 def _answer(source: IO[bytes], out: IO[bytes]) -> None:
@@ -86,8 +73,3 @@ def _described(error: BaseException) -> PlatformError:
         return InvalidInput("reading it takes more memory than is allowed", field="FILE")
     reason = reason_of(error) if isinstance(error, Exception) else type(error).__name__
     return InvalidInput(reason, field="FILE")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
-    os._exit(0)  # threads of libraries must not hold it up
