@@ -6,7 +6,8 @@ Only training does this; serving never imports it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from onnx import TensorProto
@@ -18,6 +19,7 @@ from skl2onnx.common.data_types import (
     Int64TensorType,
     StringTensorType,
 )
+from sklearn.ensemble import VotingClassifier
 
 from mlplatform.contracts.columns import Feature
 from mlplatform.engine.boosters import tree_nodes
@@ -101,7 +103,7 @@ def _converted(estimator: Any, inputs: Sequence[tuple[str, Any]]) -> Any:
     # Without zipmap the probabilities are an array instead of a list of dicts.
     options = {id(estimator): {"zipmap": False}} if classifies else None
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _unflattened(estimator):
             # skl2onnx gives protobuf booleans for whole numbers.
             warnings.simplefilter("ignore", DeprecationWarning)
             return convert_sklearn(estimator, _NAME, initial_types=inputs, options=options)
@@ -112,6 +114,21 @@ def _converted(estimator: Any, inputs: Sequence[tuple[str, Any]]) -> Any:
         raise InvalidInput(
             f"can't be compiled to ONNX: {type(root).__name__}: {' '.join(str(root).split())[:300]}"
         ) from error
+
+
+@contextmanager
+def _unflattened(estimator: Any) -> Iterator[None]:
+    """skl2onnx refuses a VotingClassifier for a parameter of its `transform`, not of `predict`."""
+    inside = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    votes = {id(one): one for one in (estimator, *inside) if isinstance(one, VotingClassifier)}
+    before = [(one, one.flatten_transform) for one in votes.values()]
+    for one in votes.values():
+        one.flatten_transform = False
+    try:
+        yield
+    finally:
+        for one, flatten in before:
+            one.flatten_transform = flatten
 
 
 def _rename(graph: Any, names: Sequence[str]) -> None:

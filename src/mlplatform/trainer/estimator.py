@@ -32,7 +32,8 @@ def builder(pinned: Pinned) -> Build:
             raise InvalidInput(
                 f"model.py: build({parameters}) failed: {error!r}", field="model.py"
             ) from error
-        if not all(hasattr(estimator, name) for name in ("fit", "predict", "get_params")):
+        # Asked of the class: an unfitted StackingClassifier itself has no `predict` yet.
+        if not all(hasattr(type(estimator), name) for name in ("fit", "predict", "get_params")):
             kind = type(estimator).__name__
             message = f"model.py: build() must return a scikit-learn estimator, not {kind}"
             raise InvalidInput(message, field="model.py")

@@ -1,4 +1,4 @@
-"""Boosters that stop early, and that weigh classes: served as their library answers."""
+"""Boosters that stop early, weigh classes and stand together: served as they answer themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from boosted import ALONE, BUILD, IN_PIPELINE, pinned_table, served_equal, table
 
 from mlplatform.engine.boosters.found import READERS
 from mlplatform.engine.skops import frame
-from mlplatform.errors import InvalidInput
+from mlplatform.errors import InvalidInput, Refused
 from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.early_stopping import EarlyStopped, stopping_early
 from mlplatform.trainer.estimator import builder
@@ -102,3 +102,52 @@ def test_what_can_not_stop_early_is_refused(source: str, reason: str, tmp_path: 
         served_equal(source + ALONE.format(""), "binary", rows, tmp_path, early_stopping=EARLY)
 
     assert "early_stopping" == refused.value.field
+
+
+TOGETHER = """
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
+from lightgbm import LGBMClassifier
+FIRST = ("first", LGBMClassifier(n_estimators=6, n_jobs=1, verbose=-1))
+SECOND = ("second", LGBMClassifier(n_estimators=4, n_jobs=1, verbose=-1))
+FOREST = ("forest", RandomForestClassifier(n_estimators=5))
+def build(parameters):
+    return {0}
+"""
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "StackingClassifier([FIRST, SECOND], cv=2)",
+        "VotingClassifier([FIRST, SECOND], voting='soft')",
+    ],
+)
+def test_boosters_are_served_together(expression: str, tmp_path: Path) -> None:
+    """Several in one model, as scikit-learn joins them."""
+    source = TOGETHER.replace("{0}", expression)
+
+    served = served_equal(source, "binary", table(200, "binary"), tmp_path)
+
+    assert "onnx" == served.signature.format
+
+
+def test_a_booster_beside_a_forest_is_refused(tmp_path: Path) -> None:
+    """No runtime takes the trees of both in one model; never served in another format instead."""
+    source = TOGETHER.replace("{0}", "StackingClassifier([FIRST, FOREST], cv=2)")
+
+    with pytest.raises(Refused, match="take one kind"):
+        served_equal(source, "binary", table(200, "binary"), tmp_path)
+
+
+@pytest.mark.parametrize("library", READERS)
+def test_one_column_and_numbers_beyond_floats_are_served(library: str, tmp_path: Path) -> None:
+    """A single feature; whole numbers that float64 can't tell apart."""
+    model = BUILD[library].format("Regressor") + ALONE.format("")
+    rows = table(200, "regression")
+    rows.features["calls"] += 2**60
+    served_equal(model, "regression", rows, tmp_path)
+    del rows.features["calls"]
+
+    served = served_equal(model, "regression", rows, tmp_path)
+
+    assert "onnx" == served.signature.format
