@@ -53,6 +53,12 @@ Git = Annotated[
         show_default=False,
     ),
 ]
+Ci = Annotated[
+    Literal["github", "gitlab"] | None,
+    typer.Option(
+        "--ci", help="Also write the file with which that server tries all pipelines at each push."
+    ),
+]
 Into = Annotated[Path, typer.Option("--into", help="Folder of the pipelines.", metavar="FOLDER")]
 
 app = typer.Typer()
@@ -68,25 +74,26 @@ def new(
     time: Time = "",
     task: Task = None,
     into: Into = Path("pipelines"),
+    ci: Ci = None,
     git: Git = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a pipeline for a file of rows: columns, gates, model and cases, ready to be applied."""
-    quiet_logs()
     _check(name, into / name)
     # Only here: it needs scikit-learn, pandas and Arrow.
     make, plan = import_module("mlplatform.draft.make"), import_module("mlplatform.draft.plan")
     made = make.draft(name, file, plan.Choice(target, key, time, task), _choose)
     make.write(made, into / name)
-    commit = _committed(into / name, git)
+    written = [into / name, *_ci_file(ci, into)]
+    commit = _committed(written, git)
     if as_json:
         emit(_document(made, into / name) | {"commit": commit})
     else:
-        _print(made, into / name)
-        _print_next(name, into / name, file, commit)
+        _print(made, written, file, commit)
 
 
 def _check(name: str, folder: Path) -> None:
+    quiet_logs()
     if not re.match(PIPELINE_NAME, name) or name.endswith("-"):
         raise InvalidInput(
             f"'{name}' is not a name of a pipeline",
@@ -127,9 +134,9 @@ def _document(made: Any, folder: Path) -> dict[str, Any]:
     }
 
 
-def _print(made: Any, folder: Path) -> None:
+def _print(made: Any, written: Sequence[Path], file: Path, commit: str | None) -> None:
     plan, found = made.plan, made.found
-    print(f"{folder} is written: {', '.join(made.files)}")
+    print(f"{written[0]} is written: {', '.join(made.files)}")
     print(
         f"a {plan.task} of {plan.target.name} from {len(plan.features)} columns of {plan.rows} "
         f"rows; a quick model reached {found.metric} {found.score:.3f}"
@@ -137,22 +144,45 @@ def _print(made: Any, folder: Path) -> None:
     out = console(stderr=True)
     for line in made.findings:
         out.print(f"note: {line}", style="yellow", markup=False)
+    for path in written[1:]:
+        print(f"{path} is written: it tries all pipelines with each push")
+    _print_next(plan.name, written, file, commit)
 
 
-def _committed(folder: Path, git: bool | None) -> str | None:
+def _ci_file(ci: Literal["github", "gitlab"] | None, into: Path) -> list[Path]:
+    """The file for that server, written now; none when a file is in its place, which is said."""
+    if ci is None:
+        return []
+    ci_file = import_module("mlplatform.draft.ci_file")
+    place = ci_file.write_ci(ci, into.parent)
+    if place is not None:
+        return [place]
+    there = into.parent / ci_file.PLACES[ci]
+    fix = f"`mlplatform validate` is what --ci {ci} would have it run"
+    note = f"note: {there} is there already and stays; {fix}"
+    console(stderr=True).print(note, style="yellow", markup=False)
+    return []
+
+
+def _committed(written: Sequence[Path], git: bool | None) -> str | None:
     """The first commit of a new repository; None where there is one, or none is wanted."""
     source = later("source.first_commit")  # dulwich is not in every image
-    root = folder.resolve().parents[1]
+    paths = [path.resolve() for path in written]
+    root = paths[0].parents[1]
     if git is None:
         git = not source.in_repository(root) and _wants_repository(root)
     elif git and source.in_repository(root):
         raise Refused(
-            f"{root} is in a git repository already; {folder} is written, and not committed",
+            f"{root} is in a git repository already; {written[0]} is written, and not committed",
             field="--git",
-            fix=f"git add {folder} && git commit",
+            fix=f"git add {_words(written)} && git commit",
         )
-    message = f"A first version of {folder.name}"
-    return source.first_commit(root, folder.resolve(), message) if git else None
+    message = f"A first version of {paths[0].name}"
+    return source.first_commit(root, paths, message) if git else None
+
+
+def _words(paths: Sequence[Path]) -> str:
+    return " ".join(map(str, paths))
 
 
 def _wants_repository(root: Path) -> bool:
@@ -162,12 +192,12 @@ def _wants_repository(root: Path) -> bool:
     return Confirm.ask(prompt, default=True, console=console(stderr=True))
 
 
-def _print_next(name: str, folder: Path, file: Path, commit: str | None) -> None:
+def _print_next(name: str, written: Sequence[Path], file: Path, commit: str | None) -> None:
     if commit:
         print(f"a git repository is made here; commit {commit[:12]} holds the pipeline")
     print("next:")
-    if not commit:
-        print(f"  git add {folder} && git commit -m 'A first {name}'")
+    if not commit and later("source.first_commit").in_repository(written[0].resolve()):
+        print(f"  git add {_words(written)} && git commit -m 'A first {name}'")
     print("  mlplatform up          # in a terminal of its own; where it runs already:")
     print(f"                         # mlplatform apply {name}")
     print(f"  mlplatform import {name} {file} --wait")

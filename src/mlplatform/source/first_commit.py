@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dulwich.errors import NotGitRepository
@@ -17,14 +18,14 @@ def in_repository(folder: Path) -> bool:
     return True
 
 
-def first_commit(root: Path, folder: Path, message: str) -> str:
-    """Make a repository at `root` and commit the files of `folder`, and nothing else; the commit.
+def first_commit(root: Path, paths: Sequence[Path], message: str) -> str:
+    """Make a repository at `root` and commit these files and folders, and nothing else; the commit.
 
     The author is who git's configuration names, else this machine's user: without git's program
     nobody has to be named first.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = [path for each in paths for path in (each, *each.rglob("*")) if path.is_file()]
     with Repo.init(root, default_branch=b"main") as made:
         tree = made.get_worktree()
-        tree.stage([path.relative_to(root) for path in files])
+        tree.stage([path.relative_to(root) for path in found])
         return tree.commit(message.encode(), no_verify=True, sign=False).decode()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from mlplatform.cli.commands import COMMANDS
 from mlplatform.cli.lazy import lazy_app
+from mlplatform.draft.ci_file import PLACES, GitServer
 from mlplatform.errors import InvalidInput, Refused
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
@@ -79,16 +80,23 @@ def test_who_has_no_repository_gets_one(file: Path) -> None:
     assert b"rows.csv" not in porcelain.ls_files(str(file.parent))
 
 
-@pytest.mark.parametrize("words", [[], ["--no-git"]])
-def test_a_repository_is_left_alone(file: Path, words: list[str]) -> None:
+def test_a_repository_is_left_alone(file: Path) -> None:
     """Nobody's history gets a commit that they did not make; the command to make it is shown."""
-    if not words:
-        Repo.init(file.parent).close()
-    ended = _run("shop", "--from", str(file), "--target", "cost", *words)
+    Repo.init(file.parent).close()
+    ended = _run("shop", "--from", str(file), "--target", "cost")
 
     assert 0 == ended.exit_code
     assert "git add pipelines/shop && git commit" in ended.stdout
     assert not list(file.parent.glob(".git/refs/heads/*"))
+
+
+def test_who_wants_no_repository_gets_none(file: Path) -> None:
+    """`mlplatform up` reads the files as they lie then, so git is not mentioned."""
+    ended = _run("shop", "--from", str(file), "--target", "cost", "--no-git")
+
+    assert 0 == ended.exit_code
+    assert "git" not in ended.stdout
+    assert not (file.parent / ".git").exists()
 
 
 def test_a_second_repository_is_refused(file: Path) -> None:
@@ -98,3 +106,19 @@ def test_a_second_repository_is_refused(file: Path) -> None:
 
     assert isinstance(ended.exception, Refused)
     assert Path("pipelines/shop/model.py").is_file()
+
+
+@pytest.mark.parametrize("server", ["github", "gitlab"])
+def test_the_git_server_gets_its_file(file: Path, server: GitServer) -> None:
+    """It is in the first commit; one that somebody wrote stays as it is, and that is said."""
+    place = Path(PLACES[server])
+    ended = _run("shop", "--from", str(file), "--target", "cost", "--ci", server)
+    committed = porcelain.ls_files(str(file.parent))
+    place.write_text("mine: 1")
+    again = _run("other", "--from", str(file), "--target", "cost", "--ci", server)
+
+    assert f"{place} is written" in ended.stdout
+    assert str(place).encode() in committed
+    assert "mine: 1" == place.read_text()
+    assert f"{place} is there already and stays" in again.stderr
+    assert "git add pipelines/other && git commit" in again.stdout
