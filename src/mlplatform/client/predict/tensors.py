@@ -25,6 +25,7 @@ EXACT = 2**53
 """From here on a float may have been the next whole number, which it can't hold."""
 _WHOLE: dict[str, type] = {"INT64": int, "BOOL": bool, "BYTES": str}
 _NUMBERS: frozenset[type] = frozenset((int, float, type(None)))
+_AS_IS: frozenset[type] = frozenset((str, int, bool, type(None)))
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,16 @@ def _datatype(values: Values) -> str:
 
 
 def _listed(name: str, values: Values) -> list[Any]:
-    """A column as JSON holds it."""
+    """A column as JSON holds it. Most are as they are, and need no view of each value."""
+    given: list[Any]
+    if isinstance(values, np.ndarray):
+        given, certain = values.tolist(), bool(np.isfinite(values).all())
+    else:
+        given, certain = values, set(map(type, values)) <= _AS_IS
+    if certain:
+        return given
     found: list[Any] = []
-    for row, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
+    for row, value in enumerate(given):
         held = plain(value)
         if isinstance(held, float) and not math.isfinite(held):
             if held == held:  # noqa: PLR0124  (an infinity; NaN is a null)
