@@ -32,6 +32,8 @@ def with_our_pipelines(folder: Path) -> Path:
     for file in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md"):
         shutil.copy2(ROOT / file, folder)
     shutil.copytree(Path(__file__).parent / "pipelines", folder / "pipelines", dirs_exist_ok=True)
+    samples = folder / "pipelines"
+    shutil.copy2(samples / "late-delivery" / "features.py", samples / "late-boosted")
     return folder
 
 
