@@ -78,6 +78,11 @@ class Tuning(Frozen):
     trials: int = Field(
         default=8, ge=1, description="Most combinations tried, drawn with the split's seed."
     )
+    search: Literal["random", "halving"] = Field(
+        default="random",
+        description="random: each combination on all training rows; halving: each on a share of "
+        "them, then the best third on three times as many, until the last ones have all rows.",
+    )
     folds: int = Field(default=3, ge=2)
     budget_s: float = Field(
         default=60, gt=0, description="No new combination starts after this many seconds."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.trainer.estimator import Build
+from mlplatform.trainer.halving import chosen
 from mlplatform.trainer.metrics import Classes, score
 from mlplatform.trainer.results import Trial
 from mlplatform.trainer.steps.split import folds
@@ -32,6 +33,13 @@ class CrossValidation:
     definition: PipelineDefinition
     jobs: int  # folds at once
 
+    def of(self, count: int) -> CrossValidation:
+        """The same on so many of the rows, see `mlplatform.trainer.halving.chosen`."""
+        if count == len(self.labels):
+            return self
+        rows = chosen(self.labels, count, self.definition)
+        return replace(self, rows=self.rows.iloc[rows], labels=self.labels[rows])
+
     def run(self, parameters: dict[str, Any], clock: Callable[[], float]) -> Trial:
         """One trial; a combination that fails is a result with its reason."""
         begun = clock()
@@ -42,8 +50,8 @@ class CrossValidation:
             )
         except Exception as error:  # noqa: BLE001 - a combination that fails is a result
             failure = f"{type(error).__name__}: {error}"[:300]
-            return Trial(parameters, seconds=clock() - begun, failure=failure)
-        return Trial(parameters, tuple(scores), clock() - begun)
+            return Trial(parameters, (), clock() - begun, failure, len(self.labels))
+        return Trial(parameters, tuple(scores), clock() - begun, rows=len(self.labels))
 
     def _fold(
         self, parameters: dict[str, Any], train: NDArray[np.int64], test: NDArray[np.int64]

@@ -77,6 +77,7 @@ class Trial:
     scores: tuple[float, ...] = ()
     seconds: float = 0.0
     failure: str = ""
+    rows: int = 0  # training rows that it was tried on
 
     @property
     def mean(self) -> float:

@@ -1,10 +1,13 @@
-"""Tune the parameters of `build`: seeded draws without repetition, cross-validated, time-boxed."""
+"""Tune the parameters of `build`: seeded draws without repetition, cross-validated, time-boxed.
+
+By halving, all of them are tried on a share of the rows, and only the best on all rows.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sklearn.model_selection import ParameterSampler
@@ -17,6 +20,7 @@ from mlplatform.telemetry import logger
 from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.early_stopping import stopping_early
 from mlplatform.trainer.estimator import Build
+from mlplatform.trainer.halving import rungs
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.metrics import finite
 from mlplatform.trainer.results import Pinned, Search, Trial
@@ -58,24 +62,25 @@ def search(
     check: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Search:
-    """The best parameters by the mean of `tuning.metric`; the earlier of equals.
+    """The best parameters by the mean of `tuning.metric` on equally many rows; {} without a space.
 
-    An empty space gives {} without a search. No new combination starts after `tuning.budget_s`,
-    but one always runs. `check` is called before each, and may raise to stop. Raises InvalidInput
-    when every combination failed.
+    No new combination starts after `tuning.budget_s`, but one always runs. `check` is called before
+    each, and may raise to stop. Raises InvalidInput when every combination failed.
     """
-    definition = validation.definition
-    plan, begun, trials = combinations(definition), clock(), list[Trial]()
-    for parameters in plan:
-        if trials and clock() - begun > definition.tuning.budget_s:
-            _log.info("tuning time is up", tried=len(trials), planned=len(plan))
-            break
-        check()
-        trial = validation.run(parameters, clock)
-        trials.append(trial)
-        _log.info("trial", parameters=parameters, mean=trial.mean, failure=trial.failure)
-    best = _best(trials, definition).parameters if plan else {}
-    return Search(trials=tuple(trials), planned=len(plan), best=best)
+    definition, trials, planned = validation.definition, list[Trial](), 0
+    plan, ends = combinations(definition), clock() + definition.tuning.budget_s
+    for count, rows in _rungs(definition, len(plan), len(validation.labels)):
+        rung, before = validation.of(rows), len(trials)
+        planned += len(plan[:count])
+        for parameters in plan[:count]:
+            if trials and clock() > ends:
+                _log.info("tuning time is up", tried=len(trials))
+                break
+            check()
+            trials.append(rung.run(parameters, clock))
+            _log.info("trial", **_shown(trials[-1]))
+        plan = [dict(trial.parameters) for trial in _ranked(trials[before:], definition)]
+    return Search(tuple(trials), planned, _best(trials, definition))
 
 
 def combinations(definition: PipelineDefinition) -> list[dict[str, Any]]:
@@ -91,15 +96,32 @@ def combinations(definition: PipelineDefinition) -> list[dict[str, Any]]:
     )
 
 
-def _best(trials: Sequence[Trial], definition: PipelineDefinition) -> Trial:
-    sign = -1.0 if definition.tuning.metric in LOWER_IS_BETTER else 1.0
+def _rungs(definition: PipelineDefinition, count: int, rows: int) -> list[tuple[int, int]]:
+    if not count:
+        return []
+    return rungs(count, rows) if definition.tuning.search == "halving" else [(count, rows)]
+
+
+def _ranked(trials: Sequence[Trial], definition: PipelineDefinition) -> list[Trial]:
+    """Those that worked, best first; the earlier of equals first."""
+    sign = 1.0 if definition.tuning.metric in LOWER_IS_BETTER else -1.0
     measured = [trial for trial in trials if not math.isnan(trial.mean)]
-    if not measured:
+    return sorted(measured, key=lambda trial: (-trial.rows, sign * trial.mean))
+
+
+def _best(trials: Sequence[Trial], definition: PipelineDefinition) -> Mapping[str, Any]:
+    ranked = _ranked(trials, definition)
+    if trials and not ranked:
         raise InvalidInput(
             f"no combination of tuning.space worked: {trials[0].failure or 'undefined metric'}",
             field="tuning.space",
         )
-    return max(measured, key=lambda trial: sign * trial.mean)
+    return ranked[0].parameters if trials else {}
+
+
+def _shown(trial: Trial) -> dict[str, Any]:
+    known = {"parameters": trial.parameters, "rows": trial.rows, "mean": trial.mean}
+    return known | {"failure": trial.failure}
 
 
 def _record(record: MlflowRun, found: Search) -> None:
@@ -108,4 +130,5 @@ def _record(record: MlflowRun, found: Search) -> None:
     record.metrics({"tuning_trials": len(found.trials), "tuning_planned": found.planned})
     for step, trial in enumerate(found.trials):
         measured = {"tuning_mean": trial.mean, "tuning_trial_seconds": trial.seconds}
+        measured["tuning_rows"] = trial.rows
         record.metrics(finite(measured), step=step)

@@ -27,8 +27,8 @@ def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
     assert [] == combinations(definition(tuning={"metric": "roc_auc", "space": {}}))
 
 
-def _search(table: Any, pinned: Any, **more: Any) -> Any:
-    rows = table(120)
+def _search(table: Any, pinned: Any, *, size: int = 120, **more: Any) -> Any:
+    rows = table(size)
     data = frame(rows.features, pinned.features.features)
     folds = CrossValidation(builder(pinned), data, rows.labels, pinned.definition, jobs=1)
     return search(folds, **({"check": lambda: None} | more))
@@ -81,3 +81,38 @@ def test_a_lost_lease_stops_the_search(table, pinned) -> None:
 
     with pytest.raises(Refused, match="lost"):
         _search(table, pinned(), check=lost)
+
+
+HALVING = {"metric": "roc_auc", "search": "halving", "folds": 2, "trials": 9}
+SPACE = {"c": [1e-9, 1e-8, 1e-7, 1e-6, 0.01, 0.1, 1.0, 3.0, 10.0]}
+
+
+def test_halving_tries_only_the_best_on_all_rows(table, pinned) -> None:
+    """Nine combinations on a third of the rows, then the best three of them on all."""
+    found = _search(table, pinned(tuning=HALVING | {"space": SPACE}), size=3000)
+    first, last = found.trials[:9], found.trials[9:]
+    best = sorted(first, key=lambda trial: -trial.mean)[:3]
+
+    assert [1000] * 9 + [3000] * 3 == [trial.rows for trial in found.trials]
+    assert [trial.parameters for trial in best] == [trial.parameters for trial in last]
+    assert found.best == max(last, key=lambda trial: trial.mean).parameters
+    assert 12 == found.planned
+
+
+def test_halving_out_of_time_takes_the_best_of_the_most_rows(table, pinned) -> None:
+    """A combination that reached all rows wins against scores on fewer rows, however high."""
+    ticks = iter(range(0, 10_000, 10))
+    tuning = HALVING | {"space": SPACE, "budget_s": 285}
+    cut = _search(table, pinned(tuning=tuning), size=3000, clock=lambda: float(next(ticks)))
+
+    assert (10, 12) == (len(cut.trials), cut.planned)
+    assert cut.best == cut.trials[-1].parameters
+
+
+def test_halving_goes_on_without_what_failed(table, pinned) -> None:
+    """A combination that fails has no place in the next rung."""
+    tuning = HALVING | {"space": {"c": [-1.0, -2.0, -3.0, 1.0]}}
+    found = _search(table, pinned(tuning=tuning), size=3000)
+
+    assert [1000] * 4 + [3000] == [trial.rows for trial in found.trials]
+    assert ({"c": 1.0}, 5) == (found.best, found.planned)
