@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from mlplatform.trainer import halving
 from mlplatform.trainer.halving import chosen, rungs
+
+
+@pytest.fixture(autouse=True)
+def _small_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rungs of so few rows that a test is quick."""
+    monkeypatch.setattr(halving, "LEAST_ROWS", 1000)
 
 
 def test_rungs_grow_by_three_and_end_with_all_rows() -> None:

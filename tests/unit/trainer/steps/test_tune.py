@@ -8,9 +8,16 @@ import pytest
 
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput, Refused
+from mlplatform.trainer import halving
 from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.steps.tune import combinations, search
+
+
+@pytest.fixture(autouse=True)
+def _small_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rungs of so few rows that a test is quick."""
+    monkeypatch.setattr(halving, "LEAST_ROWS", 1000)
 
 
 def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
