@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf
 
-from mlplatform.contracts.columns import Column, Feature
+from mlplatform.contracts.columns import RESERVED, Column, Feature
 from mlplatform.contracts.pipeline import Gate, Metric, PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.strict_yaml import Path, YamlDocument, place
@@ -64,7 +64,11 @@ def check_features(definition: PipelineDefinition, features: Sequence[Feature]) 
             f"{where}: {len(features)} features, and a table holds at most {MAX_FEATURES}",
             fix="give fewer features",
         )
-    taken = {definition.target.name: "target", definition.key: "key"}
+    taken = {
+        definition.target.name: "target",
+        definition.key: "key",
+        definition.weight: "weight",
+    }
     for feature in features:
         if word := taken.get(feature.name):
             raise InvalidInput(
@@ -131,6 +135,20 @@ def _of_fields(definition: PipelineDefinition) -> Iterator[_Fault]:
     if time is not None and time in (target, key):
         word = "target" if time == target else "key"
         yield _Fault(("time",), f"'{time}' is the {word} as well", same)
+    yield from _of_weight(definition, rename=rename, same=same)
+
+
+def _of_weight(definition: PipelineDefinition, *, rename: str, same: str) -> Iterator[_Fault]:
+    weight = definition.weight
+    if weight in RESERVED:
+        yield _Fault(("weight",), f"weight can't be named '{weight}'", rename)
+    others = {
+        definition.target.name: "target",
+        definition.key: "key",
+        definition.time: "time",
+    }
+    if weight is not None and weight in others:
+        yield _Fault(("weight",), f"'{weight}' is the {others[weight]} as well", same)
 
 
 def _of_ranges(definition: PipelineDefinition) -> Iterator[_Fault]:

@@ -42,7 +42,7 @@ def other_name(name: str, taken: Container[str]) -> str:
 
 def fields(definition: PipelineDefinition) -> frozenset[str]:
     """Everything that a row of the history may hold by its declaration."""
-    others = (definition.target.name, definition.key, definition.time)
+    others = (definition.target.name, definition.key, definition.time, definition.weight)
     names = (*(column.name for column in definition.columns), *others)
     return frozenset(name for name in names if name is not None)
 

@@ -173,6 +173,12 @@ class PipelineDefinition(Frozen):
         default=None,
         description="Raw field with the row's time (ISO 8601); empty: when it was received.",
     )
+    weight: str | None = Field(
+        default=None,
+        pattern=NAME,
+        description="Raw field with how much a history row counts in training; no model input. "
+        "Empty: all count the same.",
+    )
     window: Window = Window()
     validation: Validation = Validation()
     split: Split = Split()
@@ -200,10 +206,15 @@ class PipelineDefinition(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> PipelineDefinition:
         taken = {column.name for column in self.columns}
-        named = {("target", "name"): self.target.name, ("key",): self.key, ("time",): self.time}
+        named = {
+            ("target", "name"): self.target.name,
+            ("key",): self.key,
+            ("time",): self.time,
+            ("weight",): self.weight,
+        }
         for field_path, field in named.items():
             if field in taken:
-                problem = f"'{field}' is target, key or time and can't be a column as well"
+                problem = f"'{field}' is target, key, time or weight and can't be a column as well"
                 raise inconsistent(problem, *field_path)
         classification = self.task == "classification"
         if self.target.dtype == ("float64" if classification else "string"):

@@ -114,6 +114,9 @@ def _features(found: RecordedSet, kind: DatasetKind) -> DatasetSource:
     for feature in map(Feature.model_validate, found.features or ()):
         column = DatasetColumn(name=feature.name, dtype=feature.dtype)
         columns.append((column, sql.Identifier("f", feature.name)))
+    if definition.weight:
+        weight = DatasetColumn(name=definition.weight, dtype="float64", description="Weight.")
+        columns.append((weight, sql.Identifier("f", definition.weight)))
     if kind == "training":
         columns.append(_target(definition))
     source = _dataset(definition.name, kind, columns, alias="f", time="event_time")

@@ -29,7 +29,8 @@ from mlplatform.errors import InvalidInput, Refused
 class FeatureBatch:
     """What came of the rows of some requests.
 
-    `ids`, `rows`, `times`, `keys` and every feature have one item per good row.
+    `ids`, `rows`, `times`, `keys` and every feature have one item per good row; so has the weight,
+    which is among the features where the pipeline has one.
     """
 
     ids: list[str]

@@ -100,28 +100,27 @@ def reads_target(connection: Connection, pipeline: str, digest: str) -> bool:
 
 
 def make_table(
-    connection: Connection, pipeline: str, digest: str, features: Sequence[Feature]
+    connection: Connection, found: RecordedSet, features: Sequence[Feature], weight: str | None
 ) -> str:
-    """The table of a digest, made if it is missing.
+    """The table of a digest, made if it is missing. `weight` is one more column, no feature.
 
     Raises Refused when PostgreSQL can't make it.
     """
-    row = connection.execute(SQL["lock_set"], {"pipeline": pipeline, "digest": digest}).fetchone()
+    key = {"pipeline": found.pipeline, "digest": found.digest}
+    row = connection.execute(SQL["lock_set"], key).fetchone()
     if row is not None and row[0] is not None:
         return str(row[0])
-    name = f"{pipeline.replace('-', '_')}_{digest[:12]}"
+    name = f"{found.pipeline.replace('-', '_')}_{found.digest[:12]}"
+    more = [] if weight is None else [Feature(name=weight, dtype="float64")]
     try:
-        connection.execute(_create(name, features))
+        connection.execute(_create(name, [*features, *more]))
         connection.execute(_index(name))
     except (psycopg.ProgrammingError, psycopg.errors.TooManyColumns) as error:
         raise Refused(
-            f"the feature table of {pipeline} can't be made: {one_line(error)}"
+            f"the feature table of {found.pipeline} can't be made: {one_line(error)}"
         ) from error
     document = Jsonb([feature.model_dump() for feature in features])
-    connection.execute(
-        SQL["set_table"],
-        {"pipeline": pipeline, "digest": digest, "table": name, "features": document},
-    )
+    connection.execute(SQL["set_table"], {**key, "table": name, "features": document})
     return name
 
 

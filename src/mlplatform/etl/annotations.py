@@ -1,4 +1,4 @@
-"""What a row carries beside its columns: key, time and label."""
+"""What a row carries beside its columns: key, time, label and weight."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Column
 from mlplatform.contracts.pipeline import PipelineDefinition, Target
@@ -15,23 +18,25 @@ from mlplatform.features.fault import Fault, shown
 from mlplatform.features.key import key_text
 from mlplatform.features.moment import moment
 from mlplatform.features.parse import EXACT, to_columns
+from mlplatform.features.weight import weights
 
 
 @dataclass(frozen=True)
 class Annotations:
     """One item per row.
 
-    A label is None where the row has none; placeholders where there is a fault.
+    A label is None where the row has none, a weight NaN; placeholders where there is a fault.
     """
 
     times: list[datetime]
     keys: list[str | None]
     labels: list[Any]
+    weights: NDArray[np.float64]
     faults: list[Fault]
 
 
 def annotate(flat: FlatRows, definition: PipelineDefinition) -> Annotations:
-    """Key, event time and typed label of every row.
+    """Key, event time, typed label and weight of every row.
 
     Only imported rows have labels; a request can't label itself.
     """
@@ -39,7 +44,8 @@ def annotate(flat: FlatRows, definition: PipelineDefinition) -> Annotations:
     times = _times(flat, definition.time, faults)
     keys = _keys(flat, definition.key, faults)
     labels = _labels(flat, definition.target, faults)
-    return Annotations(times, keys, labels, faults)
+    counting = _weights(flat, definition.weight, faults)
+    return Annotations(times, keys, labels, counting, faults)
 
 
 def _times(flat: FlatRows, name: str | None, faults: list[Fault]) -> list[datetime]:
@@ -65,6 +71,15 @@ def _keys(flat: FlatRows, name: str | None, faults: list[Fault]) -> list[str | N
             faults.append(Fault(index, name, reason, value))
         keys.append(key)
     return keys
+
+
+def _weights(flat: FlatRows, name: str | None, faults: list[Fault]) -> NDArray[np.float64]:
+    """NaN where a row has none: it counts as 1."""
+    if name is None:
+        return np.full(len(flat.ids), np.nan)
+    found, wrong = weights(flat.values[name], name)
+    faults.extend(wrong)
+    return found
 
 
 def _labels(flat: FlatRows, target: Target, faults: list[Fault]) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.labels import Label
@@ -41,10 +42,15 @@ def process(
         rows=[flat.rows[row] for row in good],
         times=[notes.times[row] for row in good],
         keys=[notes.keys[row] for row in good],
-        features=made.features,
+        features={**made.features, **_weight(notes, good, definition)},
         labels=[_label(flat, row, notes, definition) for row in good if flat.imported[row]],
         bad=[_bad(flat, row, faults[row]) for row in sorted(faults)],
     )
+
+
+def _weight(notes: Annotations, good: Sequence[int], definition: PipelineDefinition) -> Columns:
+    """The column of the feature table that is no feature."""
+    return {} if definition.weight is None else {definition.weight: notes.weights[list(good)]}
 
 
 def refused(

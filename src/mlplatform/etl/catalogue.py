@@ -128,7 +128,7 @@ class Catalogue:
                 check_features(definition, features.features)
             with self._warehouse.transaction() as connection:
                 table = feature_sets.make_table(
-                    connection, item.pipeline, item.digest, features.features
+                    connection, item, features.features, definition.weight
                 )
                 feature_sets.set_failure(connection, item.pipeline, item.digest, None)
         except PlatformError as error:

@@ -20,7 +20,7 @@ _LONGEST_PAYLOAD = 10_000
 class FlatRows:
     """Rows of many requests, one list item each.
 
-    `values` holds the declared columns, target, key and time; None where a row has none.
+    `values` holds the declared columns, target, key, time and weight; None where a row has none.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> Fl
 
 
 def _fields(definition: PipelineDefinition) -> list[str]:
-    extra = (definition.target.name, definition.key, definition.time)
+    extra = (definition.target.name, definition.key, definition.time, definition.weight)
     return [
         *(column.name for column in definition.columns),
         *(name for name in extra if name is not None),

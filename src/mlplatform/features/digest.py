@@ -11,10 +11,10 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 def features_digest(definition: PipelineDefinition, source: bytes | None) -> str:
     """Hex SHA-256 over everything that decides about a feature row or an imported label.
 
-    That is: the raw columns without descriptions and examples, target, key, time, and the bytes of
-    features.py (no file differs from an empty one). Gates, tuning and the like are not in it, so
-    editing them costs no backfill. The target is, since etl reads the labels of history rows in the
-    same pass.
+    That is: the raw columns without descriptions and examples, target, key, time, weight, and the
+    bytes of features.py (no file differs from an empty one). Gates, tuning and the like are not in
+    it, so editing them costs no backfill. The target is, since etl reads the labels of history rows
+    in the same pass.
     """
     decides = {
         "columns": [
@@ -24,6 +24,8 @@ def features_digest(definition: PipelineDefinition, source: bytes | None) -> str
         "target": definition.target.model_dump(mode="json", include={"name", "dtype", "values"}),
         "key": definition.key,
         "time": definition.time,
+        # Left out where there is none: digests from before there were weights stay the same.
+        **({} if definition.weight is None else {"weight": definition.weight}),
         "source": None if source is None else hashlib.sha256(source).hexdigest(),
     }
     text = json.dumps(

@@ -17,6 +17,7 @@ from mlplatform.trainer.halving import chosen
 from mlplatform.trainer.metrics import Classes, score
 from mlplatform.trainer.results import Trial
 from mlplatform.trainer.steps.split import folds
+from mlplatform.trainer.weighing import fit
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class CrossValidation:
     labels: NDArray[Any]
     definition: PipelineDefinition
     jobs: int  # folds at once
+    weights: NDArray[Any] | None = None  # of the rows
 
     def of(self, count: int) -> CrossValidation:
         """The same on so many of the rows, see `mlplatform.trainer.halving.chosen`."""
         if count == len(self.labels):
             return self
         rows = chosen(self.labels, count, self.definition)
-        return replace(self, rows=self.rows.iloc[rows], labels=self.labels[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, rows=self.rows.iloc[rows], labels=self.labels[rows], weights=weights)
 
     def run(self, parameters: dict[str, Any], clock: Callable[[], float]) -> Trial:
         """One trial; a combination that fails is a result with its reason."""
@@ -58,7 +61,8 @@ class CrossValidation:
     ) -> float:
         estimator = self.build(parameters)
         # Only then are the test rows taken: never are all of the rows in memory twice.
-        estimator.fit(self.rows.iloc[train], self.labels[train])
+        weights = None if self.weights is None else self.weights[train]
+        fit(estimator, self.rows.iloc[train], self.labels[train], weights)
         return self._score(estimator, self.rows.iloc[test], self.labels[test])
 
     def _score(self, estimator: Any, rows: pd.DataFrame, labels: NDArray[Any]) -> float:

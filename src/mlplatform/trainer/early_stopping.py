@@ -42,20 +42,24 @@ class EarlyStopped(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
         self.share = share
         self.decides = decides
 
-    def fit(self, X: pd.DataFrame, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Raises InvalidInput when there is nothing to fit on or to decide by."""
         decides, labels = self._deciding(X), np.asarray(y)
         _require_both(decides, labels, classes=hasattr(self.estimator, "predict_proba"))
-        fitted, booster = [], clone(self.estimator)
         known, checked = X[~decides], X[decides]
-        if isinstance(booster, Pipeline):
-            before, booster = booster[:-1], booster[-1]
+        whole = clone(self.estimator)
+        before, booster = (whole[:-1], whole[-1]) if isinstance(whole, Pipeline) else (None, whole)
+        if before is not None:
             known = before.fit_transform(known, labels[~decides])
             checked = before.transform(checked)
-            fitted = before.steps
-        booster_fit(booster, (known, labels[~decides]), (checked, labels[decides]), self.rounds)
-        last = [(self.estimator.steps[-1][0], booster)] if fitted else []
-        self.estimator_ = Pipeline([*fitted, *last]) if fitted else booster
+        weights = (None, None)
+        if sample_weight is not None:
+            weights = sample_weight[~decides], sample_weight[decides]
+        sides = (known, labels[~decides]), (checked, labels[decides])
+        booster_fit(booster, *sides, weights, self.rounds)
+        self.estimator_ = booster
+        if before is not None:
+            self.estimator_ = Pipeline([*before.steps, (whole.steps[-1][0], booster)])
         return self
 
     def predict(self, X: pd.DataFrame) -> Any:  # noqa: N803
@@ -124,18 +128,27 @@ def require_booster(estimator: Any) -> None:
 
 
 def booster_fit(
-    booster: Any, known: tuple[Any, Any], checked: tuple[Any, Any], rounds: int
+    booster: Any,
+    known: tuple[Any, Any],
+    checked: tuple[Any, Any],
+    weights: tuple[Any, Any],
+    rounds: int,
 ) -> None:
     """Fit on (rows, labels) until `checked` has gained nothing for `rounds` rounds."""
-    package = package_of(booster)
+    package, (own, others) = package_of(booster), weights
+    several = None if others is None else [others]
     if package == "xgboost":
+        more: dict[str, Any] = {"sample_weight_eval_set": several, "verbose": False}
         booster.set_params(early_stopping_rounds=rounds)
-        booster.fit(*known, eval_set=[checked], verbose=False)
+        booster.fit(*known, sample_weight=own, eval_set=[checked], **more)
     elif package == "lightgbm":
         stop = import_module("lightgbm").early_stopping(rounds, verbose=False)
-        booster.fit(*known, eval_set=[checked], callbacks=[stop])
+        more = {"eval_sample_weight": several, "callbacks": [stop]}
+        booster.fit(*known, sample_weight=own, eval_set=[checked], **more)
     else:
-        booster.fit(*known, eval_set=checked, early_stopping_rounds=rounds, use_best_model=True)
+        pool = import_module("catboost").Pool(*checked, weight=others)
+        more = {"early_stopping_rounds": rounds, "use_best_model": True}
+        booster.fit(*known, sample_weight=own, eval_set=pool, **more)
 
 
 def _require_both(decides: NDArray[np.bool_], labels: NDArray[Any], *, classes: bool) -> None:

@@ -31,6 +31,7 @@ class LabelledRows:
     times: NDArray[np.datetime64]
     labels: NDArray[Any]
     features: dict[str, NDArray[Any]]
+    weights: NDArray[np.float64] | None = None  # how much each counts; None: all the same
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -45,6 +46,7 @@ class LabelledRows:
             times=self.times[positions],
             labels=self.labels[positions],
             features={name: values[positions] for name, values in self.features.items()},
+            weights=None if self.weights is None else self.weights[positions],
         )
 
     def divide(self, *sides: NDArray[np.int64]) -> list[LabelledRows]:
@@ -71,27 +73,36 @@ def from_arrow(
     target: Target,
     *,
     key: str | None = None,
+    weight: str | None = None,
 ) -> LabelledRows:
     """A `<pipeline>.training` dataset. Raises InvalidInput when a column is missing.
 
     Uses the columns up: each is dropped once it is copied, so that no dataset is in memory twice.
     """
-    _keep_named(columns, [*_OWN, *([key] if key else []), target.name, *(f.name for f in features)])
-    count = len(columns["row"])
+    _keep_named(columns, [key, weight, target.name, *(feature.name for feature in features)])
+    # Classes are numbers or strings.
+    dtype: DType = "int64" if target.dtype == "bool" else target.dtype
+    unnamed = np.full(len(columns["row"]), None, dtype=np.object_)
     return LabelledRows(
         request_ids=identifiers(columns.pop("request_id")),
         rows=columns.pop("row").to_numpy().astype(np.int64),
-        keys=identifiers(columns.pop(key)) if key else np.full(count, None, dtype=np.object_),
+        keys=identifiers(columns.pop(key)) if key else unnamed,
         times=_utc(columns.pop("event_time")),
-        # Classes are numbers or strings.
-        labels=values(
-            columns.pop(target.name), "int64" if target.dtype == "bool" else target.dtype
-        ),
+        labels=values(columns.pop(target.name), dtype),
+        weights=_weights(columns.pop(weight)) if weight else None,
         features={one.name: _moved(columns, one) for one in features},
     )
 
 
-def _keep_named(columns: dict[str, pa.ChunkedArray], names: Sequence[str]) -> None:
+def _weights(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """A row without one counts once."""
+    found = values(column, "float64")
+    found[np.isnan(found)] = 1.0
+    return found
+
+
+def _keep_named(columns: dict[str, pa.ChunkedArray], others: Sequence[str | None]) -> None:
+    names = [*_OWN, *(name for name in others if name)]
     absent = [name for name in names if name not in columns]
     if absent:
         raise InvalidInput(f"the dataset has no column {', '.join(absent)}", field=absent[0])

@@ -29,6 +29,7 @@ from mlplatform.features.digest import features_digest
 from mlplatform.features.key import key_text
 from mlplatform.features.moment import moment
 from mlplatform.features.parse import to_columns
+from mlplatform.features.weight import weights
 from mlplatform.settings import RegistrySettings
 from mlplatform.source.pipeline_files import PipelineFiles
 from mlplatform.trainer.early_stopping import require_booster
@@ -135,7 +136,18 @@ def _labelled(pinned: Pinned, raw: Columns, rows: Sequence[Row]) -> LabelledRows
         times=np.array([at.replace(tzinfo=None) for at in times], "datetime64[us]")[known],
         labels=_labels([label for label in labels if not definition.target.lacks(label)], pinned),
         features={name: values[known] for name, values in features.items()},
+        weights=_weights(pinned, rows)[known] if definition.weight else None,
     )
+
+
+def _weights(pinned: Pinned, rows: Sequence[Row]) -> NDArray[np.float64]:
+    name = pinned.definition.weight or ""
+    found, faults = weights([row.get(name) for row in rows], name)
+    if faults:
+        raise InvalidInput(
+            f"etl would put {len(faults)} rows into quarantine: {faults[0]}", field="--rows"
+        )
+    return np.where(np.isnan(found), 1.0, found)
 
 
 def _labels(labels: Sequence[Any], pinned: Pinned) -> NDArray[Any]:

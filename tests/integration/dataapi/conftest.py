@@ -153,7 +153,8 @@ class Api:
             self.databases.connect("etl", "warehouse") as warehouse,
         ):
             with warehouse.transaction():
-                table = feature_sets.make_table(warehouse, name, DIGEST, FEATURES)
+                found = feature_sets.find(warehouse, name, DIGEST)
+                table = feature_sets.make_table(warehouse, found, FEATURES, None)
             cursors = [
                 Cursor(name, DIGEST, topic, partition)
                 for topic, partition in raw_requests.partitions(raw)

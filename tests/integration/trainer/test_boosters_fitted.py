@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from boosted import ALONE, BUILD, IN_PIPELINE, pinned_table, served_equal, table
 
@@ -15,6 +17,7 @@ from mlplatform.errors import InvalidInput, Refused
 from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.early_stopping import EarlyStopped, stopping_early
 from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.steps.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries that hand each other arrays
 EARLY = {"share": 0.2, "rounds": 5}
@@ -50,6 +53,23 @@ def test_a_booster_stops_early_and_answers_with_its_best_trees(
     assert isinstance(fitted, EarlyStopped)
     assert 1 <= fitted.trees < 200
     assert "onnx" == served.signature.format
+
+
+@pytest.mark.parametrize("early", [None, EARLY])
+@pytest.mark.parametrize("library", READERS)
+def test_rows_of_weight_0_do_not_count(library: str, early: Any, tmp_path: Path) -> None:
+    """Neither for the trees nor, where a booster stops early, for when it does."""
+    source = BUILD[library].format("Regressor") + IN_PIPELINE.format("", 0)
+    rows = table(400, "regression", texts=True)
+    wrong = np.arange(400) % 2 == 0
+    weighed = replace(rows, weights=np.where(wrong, 0.0, 1.0))
+    weighed.labels[wrong] += 1000.0
+    pinned = pinned_table(tmp_path, source, "regression", rows, early_stopping=early)
+
+    fitted = train(builder(pinned), weighed, pinned, {})
+
+    found = fitted.predict(frame(rows.features, pinned.features.features))
+    assert np.abs(found).max() < 20.0
 
 
 @pytest.mark.parametrize("library", READERS)

@@ -33,6 +33,13 @@ def build(parameters):
     words = make_column_transformer((OneHotEncoder(), ["home"]), remainder="passthrough")
     return make_pipeline(words, LogisticRegression(max_iter=1000))
 """
+PRIOR = """
+from sklearn.dummy import DummyClassifier
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+def build(parameters):
+    return make_pipeline(make_column_transformer(("drop", ["home"])), DummyClassifier())
+"""
 HANGING_FEATURES = """
 def engineer(columns):
     while (columns["income"] == 90.0).any():
@@ -61,6 +68,20 @@ STEPS = [
 
 def _metrics(run: dict[str, Any]) -> dict[str, float]:
     return {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
+
+
+def _share_of_yes(bank: Any, store: ModelStore, outcome: Any, folder: Path) -> float:
+    version = next(each for each in bank.versions() if each.version == outcome.version)
+    store.download(version.artifacts, folder / outcome.version, version.manifest_sha256)
+    form = read_signature(folder / outcome.version)
+    features = {
+        "income": np.array([9.0]),
+        "children": np.array([0]),
+        "member": np.array([True]),
+        "home": np.array(["own"], dtype=object),
+    }
+    answer = load(folder / outcome.version, form, trusted=()).predict(features)
+    return float(answer["probabilities"][0, 1])
 
 
 def test_a_training_ends_in_a_version_that_serves_what_was_judged(
@@ -212,6 +233,24 @@ def test_a_manual_pipeline_waits_for_a_person(bank: Any) -> None:
         outcome.version,
         None,
     )
+
+
+def test_rows_count_by_their_weight(bank: Any, history: Any, tmp_path: Path) -> None:
+    """From the history through feature rows and dataset into fit; without one a row counts once.
+
+    The model answers with the share of each class among its training rows.
+    """
+    bank.apply(weight="counts", model=PRIOR, gates=[{"metric": "accuracy", "min": 0.2}])
+    once = bank.train()
+    bank.bring([
+        row | {"counts": 9.0 if row["paid"] == "yes" else 0.0} for row in history(400, seed=1)
+    ])  # fmt: skip
+    weighed = bank.train()
+    with ModelStore(bank.mlflow.url) as store:
+        shares = [_share_of_yes(bank, store, each, tmp_path) for each in (once, weighed)]
+
+    assert 0.3 < shares[0] < 0.7
+    assert shares[1] > 0.85
 
 
 def test_what_can_be_known_before_is_no_end_of_a_training(bank: Any) -> None:

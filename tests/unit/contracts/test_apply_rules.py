@@ -71,6 +71,9 @@ def _target(name: str) -> dict[str, Any]:
         ({"key": "paid"}, "key: 'paid' is the target as well"),
         ({"time": "paid"}, "time: 'paid' is the target as well"),
         ({"key": "id", "time": "id"}, "time: 'id' is the key as well"),
+        ({"weight": "paid"}, "weight: 'paid' is the target as well"),
+        ({"time": "at", "weight": "at"}, "weight: 'at' is the time as well"),
+        ({"weight": "batch"}, "weight: weight can't be named 'batch'"),
         (
             {"target": {"name": "paid", "dtype": "string", "values": ["no", "no"]}},
             "target.values: 'no' is there twice (keep one of them)",

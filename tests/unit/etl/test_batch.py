@@ -95,6 +95,20 @@ def test_rows_come_out_in_order_with_all_they_carry() -> None:
     assert [] == made.bad
 
 
+def test_a_weight_lies_beside_the_features() -> None:
+    """A row without one has none; what can't be one puts its row into quarantine."""
+    made = _process(
+        _request(1, _row(share=2.5), _row(), _row(share=0), _row(share=-1), _row(share="much")),
+        source=None,
+        weight="share",
+    )
+
+    assert ["2.5", "nan", "0.0"] == [str(value) for value in made.features["share"].tolist()]
+    assert [("share", "-1 is below 0"), ("share", "'much' is a string, not a number")] == [
+        (bad.column, bad.reason) for bad in made.bad
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "column", "reason"),
     [

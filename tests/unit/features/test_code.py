@@ -280,7 +280,7 @@ def test_other_code_than_recorded_is_not_run() -> None:
 
 
 def test_the_digest_covers_what_decides_about_a_row() -> None:
-    """Columns, target, key, time and code change it; descriptions, examples and gates don't."""
+    """Columns, target, key, time, weight and code do; descriptions, examples and gates don't."""
     plain = _definition()
     columns = [column.model_dump() for column in plain.columns]
     described = [columns[0] | {"description": "a month", "example": 12}, *columns[1:]]
@@ -296,6 +296,7 @@ def test_the_digest_covers_what_decides_about_a_row() -> None:
         features_digest(plain, b""),
         features_digest(_definition(key="id"), b"x"),
         features_digest(_definition(time="at"), b"x"),
+        features_digest(_definition(weight="counts"), b"x"),
         features_digest(
             _definition(target={"name": "late", "dtype": "string", "values": ["no", "yes"]}), b"x"
         ),

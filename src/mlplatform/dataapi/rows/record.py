@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from mlplatform.contracts.naming import fields
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.features.cells import CellType, cell_type
@@ -72,8 +73,7 @@ def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
         if not column.nullable and column.name not in names
     ]
     if missing:
-        known = {column.name for column in definition.columns}
-        known |= {definition.target.name, definition.key or "", definition.time or ""}
+        known = fields(definition)
         unknown = [name for name in names if name not in known]
         raise InvalidInput(
             f"the header lacks the column {', '.join(missing)}",
@@ -87,6 +87,8 @@ def cell_types(definition: PipelineDefinition) -> dict[str, CellType]:
     """What stands in each CSV column, by its declaration. Other columns hold texts."""
     types: dict[str, CellType] = {column.name: cell_type(column) for column in definition.columns}
     types[definition.target.name] = definition.target.dtype
+    if definition.weight is not None:
+        types[definition.weight] = "float64"
     if definition.time is not None:
         types[definition.time] = "time"
     return types

@@ -27,7 +27,13 @@ def extract(
     definition = pinned.definition
     query = window(definition, until).model_copy(update={"digest": pinned.digest, "as_of": as_of})
     columns, receipt = _read(datasets, f"{definition.name}.training", query)
-    rows = from_arrow(columns, pinned.features.features, definition.target, key=definition.key)
+    rows = from_arrow(
+        columns,
+        pinned.features.features,
+        definition.target,
+        key=definition.key,
+        weight=definition.weight,
+    )
     memory.give_back()
     return TrainingData(rows, receipt)
 

@@ -13,6 +13,7 @@ from mlplatform.trainer.early_stopping import EarlyStopped, stopping_early
 from mlplatform.trainer.estimator import Build
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.results import Pinned
+from mlplatform.trainer.weighing import fit
 
 _log = logger("trainer")
 
@@ -31,7 +32,8 @@ def train(
     """
     estimator = stopping_early(build, rows, pinned.definition)(dict(best))
     try:
-        estimator.fit(frame(rows.features, pinned.features.features), rows.labels)
+        table = frame(rows.features, pinned.features.features)
+        fit(estimator, table, rows.labels, rows.weights)
     except InvalidInput:
         raise
     except Exception as error:  # the author's estimator may raise anything

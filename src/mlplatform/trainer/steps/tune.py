@@ -53,7 +53,7 @@ def cross_validation(
     """Of the pinned pipeline, on these rows."""
     data = frame(rows.features, pinned.features.features)
     build = stopping_early(build, rows, pinned.definition)
-    return CrossValidation(build, data, rows.labels, pinned.definition, jobs)
+    return CrossValidation(build, data, rows.labels, pinned.definition, jobs, rows.weights)
 
 
 def search(

@@ -30,6 +30,7 @@ def validate(rows: LabelledRows, pinned: Pinned, progress: FeaturesProgress) -> 
         *_counts(rows, pinned.definition, progress),
         *_columns(rows, pinned.features.features, pinned.definition),
         *_labels(rows, pinned.definition),
+        *_weights(rows, pinned.definition),
     ]
     if complaints:
         raise InvalidInput(
@@ -134,3 +135,9 @@ def _labels(rows: LabelledRows, definition: PipelineDefinition) -> list[str]:
     strange = sorted(set(counts) - set(expected))
     found += [f"labels outside target.values: {', '.join(strange)}"] if strange else []
     return found + (["there is only one class"] if len(rows) and len(counts) < 2 else [])
+
+
+def _weights(rows: LabelledRows, definition: PipelineDefinition) -> list[str]:
+    if rows.weights is None or not len(rows) or rows.weights.any():
+        return []
+    return [f"{definition.weight} is 0 in all rows: none counts"]

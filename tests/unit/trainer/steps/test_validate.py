@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,3 +56,14 @@ def test_an_empty_dataset_is_refused_by_its_size(table, pinned) -> None:
     """An empty dataset is refused by its size, not by an accident further on."""
     with pytest.raises(InvalidInput, match="0 labelled rows"):
         _validate(table(0), pinned())
+
+
+def test_weights_that_are_all_0_stop_the_run(table, pinned) -> None:
+    """Nothing could be learned from such rows; one that counts is enough."""
+    rows = table()
+    weights = np.zeros(len(rows))
+    with pytest.raises(InvalidInput, match="counts is 0 in all rows"):
+        _validate(replace(rows, weights=weights), pinned(weight="counts"))
+
+    weights[0] = 0.5
+    assert _validate(replace(rows, weights=weights), pinned(weight="counts")) is None
