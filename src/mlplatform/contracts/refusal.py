@@ -25,8 +25,7 @@ def refusal(error: ValidationError, where: str | YamlDocument) -> InvalidInput:
     first = error.errors()[0]
     path = (*first["loc"], *first.get("ctx", {}).get("path", ()))
     key = ".".join(map(str, path))
-    return InvalidInput(
-        f"{place(where, path)}: {key or 'document'}: {first['msg']}",
-        field=key,
-        fix=_FIXES.get(first["type"], ""),
-    )
+    problem, fix = first["msg"], _FIXES.get(first["type"], "")
+    if first["type"] == "model_type" and not key:
+        problem = "is empty" if first["input"] is None else "is not a mapping of keys to values"
+    return InvalidInput(f"{place(where, path)}: {key or 'document'}: {problem}", field=key, fix=fix)

@@ -29,6 +29,8 @@ from mlplatform.engine.onnx_inputs import BlockInputs
 from mlplatform.errors import InvalidInput
 
 Precision = Literal["float32", "float64"]
+MOST_BYTES = 2**31 - 1
+"""No reader of protocol buffers takes a larger message."""
 _NAME = "model"
 """A fixed name for the graph: skl2onnx would draw one, and equal models would have other bytes."""
 _FIXED: dict[str, Any] = {
@@ -71,6 +73,17 @@ def compile_onnx(
         blocks.replace_columns(model)
     _rename(model.graph, outputs)
     tree_nodes.declare(model)
+    return _written(model)
+
+
+def _written(model: Any) -> bytes:
+    if (size := model.ByteSize()) > MOST_BYTES:
+        raise InvalidInput(
+            f"the compiled model takes {size / 1e9:.1f} GB, and an ONNX file holds at most "
+            f"{MOST_BYTES / 1e9:.1f} GB",
+            field="model.py",
+            fix="fewer or smaller trees: n_estimators, max_depth, min_samples_leaf",
+        )
     return bytes(model.SerializeToString())
 
 

@@ -106,3 +106,13 @@ def test_columns_without_the_newer_keys_are_written_as_before() -> None:
     (column,) = PipelineDefinition.parse(_document()).model_dump(mode="json")["columns"]
 
     assert set() == {"pattern", "example"} & column.keys()
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [(None, "document: is empty"), (["name"], "document: is not a mapping of keys to values")],
+)
+def test_what_is_no_definition_at_all_is_refused(document: Any, problem: str) -> None:
+    """An empty file, or a list: said in the words of a person who writes YAML."""
+    with pytest.raises(InvalidInput, match=problem):
+        PipelineDefinition.parse(document)

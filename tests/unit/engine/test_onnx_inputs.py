@@ -20,8 +20,9 @@ from mlplatform.contracts.blocks import BlockLayout
 from mlplatform.contracts.columns import NUMPY, Column, DType, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.engine import onnx as onnx_engine
+from mlplatform.engine import onnx_compile
 from mlplatform.engine.onnx_compile import Precision, compile_onnx
-from mlplatform.errors import IntegrityFailure, RowRefused
+from mlplatform.errors import IntegrityFailure, InvalidInput, RowRefused
 
 STORED = Path(__file__).parent / "models" / "column_inputs.onnx"
 NUMBERS: tuple[tuple[str, DType], ...] = (
@@ -200,3 +201,15 @@ def test_equal_models_have_equal_bytes(toys: Any) -> None:
     assert 1 == len(
         {compile_onnx(estimator, toys.features, outputs, precision="float32") for _ in range(3)}
     )
+
+
+def test_a_model_beyond_what_a_file_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its size, and what makes it smaller; no reader takes such a file."""
+    monkeypatch.setattr(onnx_compile, "MOST_BYTES", 500)
+    features = [Feature(name="x0", dtype="float64")]
+    estimator = RandomForestRegressor(5, random_state=0).fit([[0.0], [1.0]], [0.0, 1.0])
+
+    with pytest.raises(InvalidInput, match="an ONNX file holds at most") as refused:
+        compile_onnx(estimator, features, ["prediction"], precision="float32")
+
+    assert "n_estimators" in refused.value.fix

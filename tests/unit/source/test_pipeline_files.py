@@ -69,7 +69,7 @@ def test_numbers_of_yaml_1_2_are_numbers(folder: Path) -> None:
         ("8e-1", ".inf", "line 10: .inf is not a finite number"),
         ("8e-1", "a lot", "line 10: gates.0.min: Input should be a valid number"),
         ("name: paid", "name: row", "line 7: target.name: target can't be named 'row'"),
-        ("name: paid", "name: city", "line 7: target.name: 'city' is target, key or time"),
+        ("name: paid", "name: city", "line 7: target.name: 'city' is target, key, time or weight"),
         ("task:", "key: paid\ntask:", "line 3: key: 'paid' is the target as well"),
         ("dtype: string}\n", "dtype: string, values: [1, 2]}\n", "line 6: columns.1.values.0: "),
         ("name: loans", "name: loans-", "line 1: name: 'loans-' ends in '-'"),
