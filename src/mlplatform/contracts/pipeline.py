@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from mlplatform.contracts.columns import NAME, Column, DType
 from mlplatform.contracts.frozen import Frozen
+from mlplatform.contracts.ranges import Range, candidates
 from mlplatform.contracts.refusal import inconsistent, refusal
 from mlplatform.strict_yaml import YamlDocument
 
@@ -72,8 +73,9 @@ class Tuning(Frozen):
     """Search over parameters of `build`."""
 
     metric: Metric
-    space: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
-        default_factory=dict, description="parameter -> candidates; empty: no search."
+    space: dict[str, Annotated[Any, AfterValidator(candidates)]] = Field(
+        default_factory=dict,
+        description="parameter -> list of candidates, or a range; empty: no search.",
     )
     trials: int = Field(
         default=8, ge=1, description="Most combinations tried, drawn with the split's seed."
@@ -87,6 +89,15 @@ class Tuning(Frozen):
     budget_s: float = Field(
         default=60, gt=0, description="No new combination starts after this many seconds."
     )
+
+    def ends(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The first candidate of every parameter, and the last; of a range its ends."""
+        spans = {
+            name: (one.low, one.high) if isinstance(one, Range) else (one[0], one[-1])
+            for name, one in self.space.items()
+        }
+        first, last = ({name: span[at] for name, span in spans.items()} for at in (0, 1))
+        return first, last
 
 
 class EarlyStopping(Frozen):

@@ -76,9 +76,7 @@ def rehearse(
     check_slices(definition, features)
     pinned = Pinned(definition, _COMMIT, features.digest, files, features)
     build = builder(pinned)
-    first, last = (
-        {name: values[at] for name, values in definition.tuning.space.items()} for at in (0, -1)
-    )
+    first, last = definition.tuning.ends()
     built = build(last)
     if definition.early_stopping is not None:
         require_booster(built)

@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sklearn.model_selection import ParameterSampler
-
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER, PipelineDefinition
 from mlplatform.engine.skops import frame
 from mlplatform.errors import InvalidInput
 from mlplatform.registry.publish import MlflowRun
 from mlplatform.telemetry import logger
+from mlplatform.trainer.combinations import combinations
 from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.early_stopping import stopping_early
 from mlplatform.trainer.estimator import Build
@@ -81,19 +80,6 @@ def search(
             _log.info("trial", **_shown(trials[-1]))
         plan = [dict(trial.parameters) for trial in _ranked(trials[before:], definition)]
     return Search(tuple(trials), planned, _best(trials, definition))
-
-
-def combinations(definition: PipelineDefinition) -> list[dict[str, Any]]:
-    """The combinations to try, drawn with the split's seed, none twice."""
-    space = definition.tuning.space
-    size = math.prod(len(candidates) for candidates in space.values()) if space else 0
-    if not size:
-        return []
-    return list(
-        ParameterSampler(
-            space, n_iter=min(definition.tuning.trials, size), random_state=definition.split.seed
-        )
-    )
 
 
 def _rungs(definition: PipelineDefinition, count: int, rows: int) -> list[tuple[int, int]]:

@@ -11,27 +11,13 @@ from mlplatform.errors import InvalidInput, Refused
 from mlplatform.trainer import halving
 from mlplatform.trainer.cross_validation import CrossValidation
 from mlplatform.trainer.estimator import builder
-from mlplatform.trainer.steps.tune import combinations, search
+from mlplatform.trainer.steps.tune import search
 
 
 @pytest.fixture(autouse=True)
 def _small_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rungs of so few rows that a test is quick."""
     monkeypatch.setattr(halving, "LEAST_ROWS", 1000)
-
-
-def test_combinations_are_drawn_once_each_with_the_seed(definition) -> None:
-    """No combination twice, never more than there are, the same ones for the same seed."""
-    space = {"a": [1, 2, 3, 4], "b": [True, False]}
-    few = definition(tuning={"metric": "roc_auc", "space": space, "trials": 5})
-    all_of_them = combinations(
-        definition(tuning={"metric": "roc_auc", "space": space, "trials": 99})
-    )
-
-    assert combinations(few) == combinations(few)
-    assert 5 == len({str(item) for item in combinations(few)})
-    assert len({str(item) for item in all_of_them}) == len(all_of_them) == 8
-    assert [] == combinations(definition(tuning={"metric": "roc_auc", "space": {}}))
 
 
 def _search(table: Any, pinned: Any, *, size: int = 120, **more: Any) -> Any:
