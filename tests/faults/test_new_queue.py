@@ -13,6 +13,8 @@ from answers import answered, line, stored
 from load import until
 from whole import Platform
 
+from mlplatform.outbox.folder import segments
+
 FRESH, WAITING, AFTER = 20, 12, 80
 RESET = "mlplatform queue reset"
 Answers = dict[str, list[object]]
@@ -98,7 +100,10 @@ def _settled(platform: Platform, count: int = 5) -> Answers:
 def _not_stored(platform: Platform) -> Answers:
     """Answered requests that the queue has acknowledged and the database lacks."""
     platform.stack.supervisor.stop("consumer")
-    found = answered(platform, WAITING)
+    while (found := _in_one_segment(platform)) is None:
+        platform.stack.supervisor.start("consumer")
+        _settled(platform)
+        platform.stack.supervisor.stop("consumer")
 
     def acknowledged() -> bool:
         now = platform.serving.outbox()
@@ -107,6 +112,17 @@ def _not_stored(platform: Platform) -> Answers:
 
     until(acknowledged, "the queue has them, and the data API knows")
     return found
+
+
+def _in_one_segment(platform: Platform) -> Answers | None:
+    """Answered requests that the outbox still holds when the queue has acknowledged them.
+
+    None when a new segment began among them: the one before is given back then.
+    """
+    folder = platform.stack.options.home / "outbox"
+    newest = segments(folder)[-1]
+    found = answered(platform, WAITING)
+    return found if segments(folder)[-1] == newest else None
 
 
 def _without_queue(platform: Platform, work: Callable[[], object]) -> None:
