@@ -16,9 +16,11 @@ SEGMENT, CAPACITY = 64 * 1024, 8 * 1024 * 1024
 WRITER = """
 import random, sys
 from pathlib import Path
+import structlog
 from mlplatform.errors import OutboxFull
 from mlplatform.outbox import OutboxWriter
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 writer = OutboxWriter.open(Path(sys.argv[1]), segment_bytes=65536, capacity_bytes=8 << 20)
 while True:
     first = writer.next_sequence
@@ -35,8 +37,10 @@ while True:
 READER = """
 import sys
 from pathlib import Path
+import structlog
 from mlplatform.outbox import OutboxReader
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 reader = OutboxReader.open(Path(sys.argv[1]))
 while True:
     for record in reader.read(50, 1 << 20):
