@@ -69,6 +69,9 @@ MetricName = Literal[
     "outbox_bytes",
     "outbox_commit_seconds",
     "outbox_damaged_records_total",
+    "outbox_unsynced_age_seconds",
+    "outbox_unsynced_bytes",
+    "outbox_unsynced_records",
     "shipper_records_total",
     "shipper_dead_letters_total",
     "shipper_failures_total",
@@ -122,14 +125,25 @@ CATALOGUE: dict[MetricName, Metric] = {
         ("pipeline", "reason"),
     ),
     "serving_model_unloadable": Metric("gauge", "1: the champion isn't loaded.", ("pipeline",)),
-    "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was made durable."),
+    "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was stored."),
     "outbox_acknowledged_sequence": Metric(
         "gauge", "Number of the last record that the queue has acknowledged."
     ),
     "outbox_bytes": Metric("gauge", "Bytes that wait in the outbox."),
-    "outbox_commit_seconds": Metric("histogram", "One group commit (write and fdatasync)."),
+    "outbox_commit_seconds": Metric(
+        "histogram", "One group commit (write, and sync where every one is synced)."
+    ),
     "outbox_damaged_records_total": Metric(
         "counter", "Records of the outbox that could not be read: named, and left out."
+    ),
+    "outbox_unsynced_age_seconds": Metric(
+        "gauge", "How long the oldest record has waited for a sync (serving.durability interval)."
+    ),
+    "outbox_unsynced_bytes": Metric(
+        "gauge", "Bytes of answered requests that a loss of the machine's power would take."
+    ),
+    "outbox_unsynced_records": Metric(
+        "gauge", "Answered requests that a loss of the machine's power would take."
     ),
     "shipper_records_total": Metric("counter", "Records that the queue has acknowledged."),
     "shipper_dead_letters_total": Metric("counter", "Records sent as dead letters.", ("reason",)),

@@ -15,7 +15,6 @@ from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.trial_process import TrialProcess
 from mlplatform.errors import UnknownName
 from mlplatform.memory import end_start
-from mlplatform.outbox import OutboxWriter
 from mlplatform.registry.store import ModelStore
 from mlplatform.serving.app import Background, Collaborators, create_app
 from mlplatform.serving.cache import ModelCache
@@ -25,6 +24,7 @@ from mlplatform.serving.grpc_port import grpc_ports
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.loader import FetchFeatures, Loader
+from mlplatform.serving.open_outbox import open_outbox
 from mlplatform.serving.ownership import claim
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
@@ -135,10 +135,7 @@ def _serve(
 def open_recorder(settings: Settings, api: DataApi) -> RequestRecorder:
     """The recorder over the configured outbox. Raises Refused when another process writes it."""
     outbox = settings.outbox
-    folder = require(outbox.folder, "outbox", "folder")
-    writer = OutboxWriter.open(
-        folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
-    )
+    writer = open_outbox(settings, require(outbox.folder, "outbox", "folder"))
     claim(writer, api)
     return RequestRecorder(
         writer,

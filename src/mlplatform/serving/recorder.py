@@ -1,9 +1,9 @@
-"""Record every answered request on disk before its response leaves: a thread with group commit.
+"""Record every answered request before its response leaves: a thread with group commit.
 
 The event loop hands over requests. The thread takes whatever has been handed over meanwhile,
-numbers and encodes it, appends it to the outbox in one durable write, and lets the loop send the
-responses. A request whose record can't be stored gets an error instead: a 200 means that the
-request is on disk.
+numbers and encodes it, appends it to the outbox in one write, and lets the loop send the responses.
+A request whose record can't be stored gets an error instead: a 200 means that the request is on
+disk, in the sense of `serving.durability`.
 
 Where the disk takes a fraction of a millisecond, waking a sleeping loop costs as much as the write.
 So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk
@@ -214,6 +214,8 @@ class RequestRecorder:
                 item = self._next_waiting()
             while entries:
                 entries = self._commit(entries)
+        # Here, and not on the loop: it may wait for the disk.
+        self._writer.close()
 
     def _next_waiting(self) -> _Item | None:
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mlplatform.access import AccessList
 from mlplatform.memory import end_start
-from mlplatform.outbox import OutboxWriter
 from mlplatform.serving.app import Collaborators, create_app
 from mlplatform.serving.grpc_port import grpc_ports
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.open_outbox import open_outbox
 from mlplatform.serving.opener import Opener
 from mlplatform.serving.own_folder import TriedFolder
 from mlplatform.serving.recorder import RequestRecorder
@@ -71,7 +71,5 @@ def _recorder(settings: Settings) -> RequestRecorder | Unrecorded:
     most, outbox = settings.queue.max_record_bytes, settings.outbox
     if outbox.folder is None:
         return Unrecorded(max_record_bytes=most)
-    writer = OutboxWriter.open(
-        outbox.folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
-    )
+    writer = open_outbox(settings, outbox.folder)
     return RequestRecorder(writer, max_record_bytes=most, capacity_bytes=outbox.capacity_bytes)

@@ -114,6 +114,20 @@ class ServingSettings(SettingsGroup):
     cache: Path | None = Field(
         None, description="Folder that keeps the last good model of each pipeline."
     )
+    # Whoever chooses less than a synced record for every answer does so knowingly.
+    durability: Literal["sync", "interval"] = Field(
+        "sync",
+        description="When an answer leaves. sync: its request is synced to disk, and outlives a"
+        " loss of power. interval: it is written, and outlives the process; a loss of power takes"
+        " the last durability_interval_ms.",
+    )
+    # Ten syncs a second cost a slow disk little, and a person knows what a tenth of a second means.
+    durability_interval_ms: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="With durability interval: within which time a written request is synced.",
+    )
     # A promotion is served within seconds; each pod costs the data API half a cheap request a
     # second.
     poll_s: float = Field(

@@ -22,6 +22,8 @@ from mlplatform.outbox import OutboxWriter
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 writer = OutboxWriter.open(Path(sys.argv[1]), segment_bytes=65536, capacity_bytes=8 << 20)
+if sys.argv[2:]:
+    writer.sync_every(float(sys.argv[2]))
 while True:
     first = writer.next_sequence
     batch = [
@@ -53,9 +55,9 @@ while True:
 """
 
 
-def start(program: str, folder: Path) -> subprocess.Popen[str]:
+def start(program: str, folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(folder), *words], stdout=subprocess.PIPE, text=True
     )
 
 
@@ -71,14 +73,18 @@ def kill(process: subprocess.Popen[str], after_s: float) -> list[str]:
     return [line.strip() for line in lines if line.endswith("\n")]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_what_was_durable_survives_the_writer(seed: int, tmp_path: Path) -> None:
+# Every append is synced, or what was appended within so many seconds.
+@pytest.mark.parametrize("every", [(), ("0.01",), ("10",)])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_durable_survives_the_writer(
+    seed: int, every: tuple[str, ...], tmp_path: Path
+) -> None:
     """What append returned for survives kill -9, in order, without a gap; writing goes on."""
     folder = tmp_path / "outbox"
     chance = random.Random(seed)
     durable = 0
     for _ in range(3):
-        lines = kill(start(WRITER, folder), chance.uniform(0.0, 0.15))
+        lines = kill(start(WRITER, folder, *every), chance.uniform(0.0, 0.15))
         durable = int(lines[-1])
     writer = OutboxWriter.open(folder, segment_bytes=SEGMENT, capacity_bytes=CAPACITY)
     reader = OutboxReader.open(folder)

@@ -20,8 +20,7 @@ from mlplatform.errors import (
     TooLarge,
     Unavailable,
 )
-from mlplatform.outbox import OutboxReader, OutboxWriter
-from mlplatform.outbox import writer as writer_module
+from mlplatform.outbox import OutboxReader, OutboxWriter, segment_file
 from mlplatform.outbox.record import HEADER_BYTES, DamagedRecords
 
 SMALL = 4096
@@ -298,7 +297,7 @@ def test_lost_records_that_were_sent_are_no_damage(
 
 def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     """Make a system call of the writer fail."""
-    monkeypatch.setattr(writer_module.os, call, raiser(number))
+    monkeypatch.setattr(segment_file.os, call, raiser(number))
 
 
 def raiser(number: int) -> Callable[..., None]:
@@ -384,7 +383,7 @@ def test_a_segment_whose_name_may_not_be_durable_takes_nothing_and_ends_the_one_
     writer = write()
     writer.append([b"x" * 3000])
     with monkeypatch.context() as broken:
-        broken.setattr(writer_module, "sync", raiser(errno.EIO))
+        broken.setattr(segment_file, "sync", raiser(errno.EIO))
         with pytest.raises(Unavailable):
             writer.append([b"y" * 3000])
     writer.append([b"small"])

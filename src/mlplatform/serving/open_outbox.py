@@ -1,0 +1,19 @@
+"""The writing end of serving's outbox, as the settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlplatform.outbox import OutboxWriter
+from mlplatform.settings import Settings
+
+
+def open_outbox(settings: Settings, folder: Path) -> OutboxWriter:
+    """Open it. Raises Refused when another process writes there."""
+    outbox, serving = settings.outbox, settings.serving
+    writer = OutboxWriter.open(
+        folder, segment_bytes=outbox.segment_bytes, capacity_bytes=outbox.capacity_bytes
+    )
+    if serving.durability == "interval":
+        writer.sync_every(serving.durability_interval_ms / 1000)
+    return writer
