@@ -1,4 +1,4 @@
-"""Rows in: what can be read becomes a raw request, the rest goes to quarantine.
+"""Rows in: what can be read becomes raw requests, the rest goes to quarantine.
 
 Nothing is dropped.
 
@@ -22,6 +22,7 @@ from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows import arrow, csv, ndjson
 from mlplatform.dataapi.rows.record import Record
+from mlplatform.dataapi.rows.requests import requests
 from mlplatform.database import imports, pipelines, quarantine
 from mlplatform.database.imports import ImportState
 from mlplatform.database.pools import PrimaryPool
@@ -138,10 +139,10 @@ class Imports:
             state = imports.lock(connection, pipeline, key)
             ahead = [record for record in chunk if record.number > state.records]
             refused = [record for record in ahead if record.reason]
-            inputs = [record.inputs for record in ahead if not record.reason]
-            last = imports.store(connection, pipeline, inputs, caller=caller.name)
+            good = [record for record in ahead if not record.reason]
+            last = imports.store(connection, pipeline, list(requests(good)), caller=caller.name)
             reasons = [*state.reasons, *map(_reason, refused)][:FIRST_REASONS]
-            state = state.after(accepted=len(inputs), quarantined=len(refused), reasons=reasons)
+            state = state.after(accepted=len(good), quarantined=len(refused), reasons=reasons)
             state = replace(state, last_offset=state.last_offset if last is None else last)
             imports.advance(connection, pipeline, state)
         return state

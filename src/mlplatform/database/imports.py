@@ -17,6 +17,14 @@ from mlplatform.database.sessions import Connection
 SQL = queries.load("imports")
 
 
+@dataclass(frozen=True, slots=True)
+class ImportedRequest:
+    """So many rows: `inputs` is JSON, name -> list of `rows` values."""
+
+    rows: int
+    inputs: str
+
+
 @dataclass(frozen=True)
 class ImportState:
     """How far an import is.
@@ -67,12 +75,11 @@ def lock(raw: Connection, pipeline: str, key: str) -> ImportState:
     return _state(raw, "lock", pipeline, key)
 
 
-def store(raw: Connection, pipeline: str, inputs: Sequence[str], *, caller: str) -> int | None:
-    """Add rows (`inputs`: columnar JSON of one row each), in order.
-
-    Returns the last offset, None for no rows.
-    """
-    if not inputs:
+def store(
+    raw: Connection, pipeline: str, requests: Sequence[ImportedRequest], *, caller: str
+) -> int | None:
+    """Add requests, in order. Returns the last offset, None for no requests."""
+    if not requests:
         return None
     position = {"topic": topic(pipeline)}
     raw.execute(SQL["make_offset"], position)
@@ -80,11 +87,11 @@ def store(raw: Connection, pipeline: str, inputs: Sequence[str], *, caller: str)
     assert row is not None
     first, now = int(row[0]), datetime.now(UTC)
     common = (pipeline, "import", position["topic"], 0)
-    with raw.cursor() as cursor, cursor.copy(SQL["copy_rows"]) as copy:
-        for offset, document in enumerate(inputs, start=first):
-            copy.write_row((new_request_id(), *common, offset, caller, now, 1, document))
-    raw.execute(SQL["set_offset"], {**position, "next": first + len(inputs)})
-    return first + len(inputs) - 1
+    with raw.cursor() as cursor, cursor.copy(SQL["copy_requests"]) as copy:
+        for offset, each in enumerate(requests, start=first):
+            copy.write_row((new_request_id(), *common, offset, caller, now, each.rows, each.inputs))
+    raw.execute(SQL["set_offset"], {**position, "next": first + len(requests)})
+    return first + len(requests) - 1
 
 
 def advance(raw: Connection, pipeline: str, state: ImportState) -> None:

@@ -14,7 +14,7 @@ from mlplatform.database.quarantine import BadRow
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.etl.annotations import Annotations, annotate
 from mlplatform.etl.engineering import engineer
-from mlplatform.etl.unpack import FlatRows, unpack
+from mlplatform.etl.unpack import FlatRows, Only, unpack
 from mlplatform.features.checks import check
 from mlplatform.features.code import FeatureSet
 from mlplatform.features.fault import Fault
@@ -22,10 +22,17 @@ from mlplatform.features.parse import to_columns
 
 
 def process(
-    requests: Sequence[RawRequest], definition: PipelineDefinition, features: FeatureSet
+    requests: Sequence[RawRequest],
+    definition: PipelineDefinition,
+    features: FeatureSet,
+    *,
+    only: Only | None = None,
 ) -> FeatureBatch:
-    """Every row: a feature row, or a bad one with all that is wrong. Raises FeaturesEnded."""
-    flat = unpack(requests, definition)
+    """Every row (of `only`): a feature row, or a bad one with all that is wrong.
+
+    Raises FeaturesEnded.
+    """
+    flat = unpack(requests, definition, only=only)
     raw = {column.name: flat.values[column.name] for column in definition.columns}
     columns, wrong = to_columns(raw, definition.columns)
     notes = annotate(flat, definition)
@@ -54,15 +61,14 @@ def _weight(notes: Annotations, good: Sequence[int], definition: PipelineDefinit
 
 
 def refused(
-    requests: Sequence[RawRequest], definition: PipelineDefinition, reason: str
-) -> FeatureBatch:
-    """Every row as a bad one."""
-    flat = unpack(requests, definition)
-    bad = [
+    requests: Sequence[RawRequest], definition: PipelineDefinition, reason: str, *, only: Only
+) -> list[BadRow]:
+    """These rows as bad ones."""
+    flat = unpack(requests, definition, only=only)
+    return [
         BadRow(flat.ids[row], flat.rows[row], "", reason, flat.payload(row))
         for row in range(len(flat.ids))
     ]
-    return FeatureBatch([], [], [], [], {}, [], bad)
 
 
 def subset(outcome: FeatureBatch, wanted: set[tuple[str, int]]) -> FeatureBatch:

@@ -13,7 +13,7 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput
-from mlplatform.etl.batch import process, subset
+from mlplatform.etl.batch import process
 from mlplatform.etl.catalogue import Ready
 from mlplatform.telemetry import counter, logger
 
@@ -82,9 +82,11 @@ class Redriver:
             quarantine.give_up(warehouse, item.pipeline, item.digest, gone, reason)
         if not requests:
             return
-        outcome = subset(
-            process(list(requests.values()), item.definition, item.features), set(wanted)
-        )
+        only: dict[str, list[int]] = {}
+        for request_id, row in wanted:
+            only.setdefault(request_id, []).append(row)
+        found = list(requests.values())
+        outcome = process(found, item.definition, item.features, only=only)
         self._write(warehouse, item, requests, outcome)
 
     def _write(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.features.fault import Fault
 
+Only = Mapping[str, Collection[int]]
+"""request_id -> some of its rows."""
 _LONGEST_PAYLOAD = 10_000
 
 
@@ -42,8 +44,10 @@ class FlatRows:
         }
 
 
-def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> FlatRows:
-    """All rows of the requests, in order.
+def unpack(
+    requests: Sequence[RawRequest], definition: PipelineDefinition, *, only: Only | None = None
+) -> FlatRows:
+    """All rows of the requests, in order, or those of `only`.
 
     Fields that the definition does not know are left out: raw rows hold what was sent under older
     definitions too. A nullable column that a request lacks is null (it may be older than the
@@ -52,21 +56,27 @@ def unpack(requests: Sequence[RawRequest], definition: PipelineDefinition) -> Fl
     flat = FlatRows(values={name: [] for name in _fields(definition)})
     required = {column.name for column in definition.columns if not column.nullable}
     for request in requests:
-        start = len(flat.ids)
         inputs = _decoded(request.inputs)
         reasons = _reasons(inputs, request.rows, required)
         whole = inputs if isinstance(inputs, dict) and not reasons else {}
+        rows = None if only is None else sorted(only.get(request.request_id, ()))
+        count = request.rows if rows is None else len(rows)
         for name, values in flat.values.items():
             found = whole.get(name)
-            values.extend([None] * request.rows if found is None else found)
-        flat.ids.extend([request.request_id] * request.rows)
-        flat.rows.extend(range(request.rows))
-        flat.received.extend([request.received_at] * request.rows)
-        flat.imported.extend([request.source == "import"] * request.rows)
-        flat._inputs.extend([inputs] * request.rows)  # noqa: SLF001  (its own builder)
-        rows = range(start, start + request.rows)
-        flat.faults.extend(Fault(row, *reason) for row in rows for reason in reasons)
+            picked = found if found is None or rows is None else [found[row] for row in rows]
+            values.extend([None] * count if picked is None else picked)
+        _identify(flat, request, inputs, range(count) if rows is None else rows)
+        places = range(len(flat.ids) - count, len(flat.ids))
+        flat.faults.extend(Fault(place, *reason) for place in places for reason in reasons)
     return flat
+
+
+def _identify(flat: FlatRows, request: RawRequest, inputs: Any, rows: Sequence[int]) -> None:
+    flat.ids.extend([request.request_id] * len(rows))
+    flat.rows.extend(rows)
+    flat.received.extend([request.received_at] * len(rows))
+    flat.imported.extend([request.source == "import"] * len(rows))
+    flat._inputs.extend([inputs] * len(rows))  # noqa: SLF001  (its own builder)
 
 
 def _fields(definition: PipelineDefinition) -> list[str]:

@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mlplatform.database import feature_rows, progress, quarantine, raw_requests
+from mlplatform.database import feature_rows, progress, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused
-from mlplatform.etl.batch import process, refused
+from mlplatform.etl.batch import process
 from mlplatform.etl.catalogue import Catalogue, Ready
 from mlplatform.etl.redriving import Redriver
+from mlplatform.etl.sifting import sift
 from mlplatform.settings import EtlSettings
 from mlplatform.telemetry import counter, histogram, logger
 from mlplatform.watchdog import turned
@@ -159,8 +160,8 @@ class Worker:
     ) -> int:
         """The database refuses what our checks let pass, or features.py does not come back.
 
-        Its request is found by halving the batch from step to step; then all its rows are put into
-        quarantine.
+        Its request is found by halving the batch from step to step; then the rows at fault are put
+        into quarantine.
         """
         counter("etl_failures_total").labels(cursor.pipeline).inc()
         count = len(requests)
@@ -169,13 +170,12 @@ class Worker:
         if count > 1:
             self._limits[_key(cursor)] = count // 2
             return count
-        outcome = refused(requests, item.definition, error.message)
         with self._warehouse.transaction() as warehouse:
             next_offset = progress.claim(warehouse, cursor)
             # The refused transaction gave the claim back, so another etl may have been faster.
             if next_offset is None or next_offset > requests[0].log_offset:
                 return 0
-            quarantine.keep(warehouse, cursor.pipeline, cursor.digest, outcome.bad)
+            outcome = sift(warehouse, item, requests[0])
             self._advance(warehouse, cursor, requests, outcome)
         self._report(cursor, requests, outcome, 0.0)
         return 1

@@ -15,7 +15,8 @@ from mlplatform.features.parse import to_columns
 REQUESTS = 8
 """How many stored requests are looked at, the latest ones."""
 ROWS = 16
-_OF_ONE = 4  # rows of a request: others may be of another kind
+_OF_ONE = 4
+"""Rows of each request where there are several: others may be of another kind."""
 
 
 def clean_rows(requests: Iterable[str], columns: Sequence[Column]) -> Columns | None:
@@ -24,8 +25,9 @@ def clean_rows(requests: Iterable[str], columns: Sequence[Column]) -> Columns | 
     `requests` are JSON objects, column -> list of values.
     """
     found: list[Columns] = []
-    for text in requests:
-        for row in _rows(text):
+    texts = list(requests)
+    for text in texts:
+        for row in _rows(text, most=_OF_ONE if len(texts) > 1 else ROWS):
             typed = _typed(row, columns)
             if typed is not None:
                 found.append(typed)
@@ -34,7 +36,7 @@ def clean_rows(requests: Iterable[str], columns: Sequence[Column]) -> Columns | 
     return _joined(found) if found else None
 
 
-def _rows(text: str) -> Iterator[dict[str, Any]]:
+def _rows(text: str, *, most: int) -> Iterator[dict[str, Any]]:
     """Some rows of a request, from its whole length."""
     try:
         inputs = msgspec.json.decode(text)
@@ -45,7 +47,7 @@ def _rows(text: str) -> Iterator[dict[str, Any]]:
     if not all(isinstance(values, list) for values in inputs.values()):
         return
     size = min(map(len, inputs.values()))
-    for at in sorted({size * share // _OF_ONE for share in range(_OF_ONE)} if size else ()):
+    for at in sorted({size * share // most for share in range(most)} if size else ()):
         yield {name: values[at] for name, values in inputs.items()}
 
 

@@ -204,31 +204,37 @@ class Api:
 
 def _outcome(pipeline: str, found: list[Any]) -> FeatureBatch:
     good, bad, labels = [], [], []
-    for request in found:
-        values = {name: column[0] for name, column in json.loads(request.inputs).items()}
+    for request, row, values in _rows(found):
         if isinstance(values.get("width"), float | int):
-            good.append((request, values))
+            good.append((request, row, values))
             if values.get("kind"):
-                labels.append(Label(pipeline, request.request_id, 0, None, values["kind"]))
+                labels.append(Label(pipeline, request.request_id, row, None, values["kind"]))
         else:
-            bad.append(BadRow(request.request_id, 0, "width", "not a number", values))
+            bad.append(BadRow(request.request_id, row, "width", "not a number", values))
     return FeatureBatch(
-        ids=[request.request_id for request, _ in good],
-        rows=[0 for _ in good],
+        ids=[request.request_id for request, _, _ in good],
+        rows=[row for _, row, _ in good],
         times=[
             datetime.fromisoformat(values["seen_at"])
             if "seen_at" in values
             else request.received_at
-            for request, values in good
+            for request, _, values in good
         ],
         keys=[None for _ in good],
         features={
-            "width": np.array([float(values["width"]) for _, values in good], dtype=np.float64),
-            "colour": np.array([values.get("colour") for _, values in good], dtype=object),
+            "width": np.array([float(values["width"]) for _, _, values in good], dtype=np.float64),
+            "colour": np.array([values.get("colour") for _, _, values in good], dtype=object),
         },
         labels=labels,
         bad=bad,
     )
+
+
+def _rows(found: list[Any]) -> Iterator[tuple[Any, int, dict[str, Any]]]:
+    for request in found:
+        columns = json.loads(request.inputs)
+        for row in range(request.rows):
+            yield request, row, {name: column[row] for name, column in columns.items()}
 
 
 def tokens(folder: Path) -> Path:

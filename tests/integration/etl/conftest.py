@@ -20,6 +20,8 @@ from psycopg.rows import dict_row
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.request import new_request_id
+from mlplatform.dataapi.rows.record import Record
+from mlplatform.dataapi.rows.requests import requests
 from mlplatform.database import imports, pipelines
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
@@ -181,9 +183,9 @@ class Scene:
 
     def bring(self, *rows: Mapping[str, Any], pipeline: str = "loans") -> None:
         """Rows of a history, as the data API stores an import."""
-        documents = [json.dumps({name: [value] for name, value in row.items()}) for row in rows]
+        records = [Record(number, row) for number, row in enumerate(rows, start=1)]
         with self.databases.connect("dataapi", "raw") as connection, connection.transaction():
-            imports.store(connection, pipeline, documents, caller="test")
+            imports.store(connection, pipeline, list(requests(records)), caller="test")
 
     def worker(self, *, postgres: PostgresSettings | None = None, **settings: Any) -> Worker:
         """An etl in this process, whose steps the test makes."""

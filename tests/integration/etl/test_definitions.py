@@ -147,6 +147,28 @@ def test_what_only_the_database_refuses_is_found_and_put_aside(scene: Any, good:
     assert ids == [str(row["request_id"]) for row in scene.features(digest)]
 
 
+def test_of_an_import_only_the_rows_that_the_database_refuses_are_put_aside(
+    scene: Any, good: Good
+) -> None:
+    """They lie in one request with others, which become feature rows with their labels."""
+    digest = scene.apply()
+    scene.drain()
+    table = scene.rows(SET, digest)[0]["table_name"]
+    with scene.databases.connect("etl", "warehouse") as connection:
+        connection.execute(f"ALTER TABLE features.{table} ADD CONSTRAINT odd CHECK (income <> 13)")
+    incomes = [13 if number in {0, 7, 8, 99} else number + 100 for number in range(100)]
+    incomes[50] = -1  # which our own checks find
+    scene.bring(*(good(income=income, paid="yes") for income in incomes))
+    scene.drain()
+
+    entries = scene.quarantine(digest)
+    assert [0, 7, 8, 50, 99] == [row["row"] for row in entries]
+    assert ["violates" in row["reason"] for row in entries] == [True, True, True, False, True]
+    assert [13, 13, 13, -1, 13] == [row["payload"]["income"] for row in entries]
+    assert {"raw": 100, "waiting": 0, "featured": 95, "quarantined": 5} == scene.balance(digest)
+    assert [{"n": 95}] == scene.rows("SELECT count(*) AS n FROM warehouse.labels")
+
+
 def test_a_redriven_row_that_is_still_bad_gets_the_newest_reason(scene: Any, good: Good) -> None:
     """The entry stays, is no longer asked for, and says what is wrong now.
 

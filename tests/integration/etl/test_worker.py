@@ -118,13 +118,8 @@ def test_another_target_relabels_the_history(scene: Any, good: Good) -> None:
     scene.apply()
     scene.bring(good(paid="yes", late="no"), good(paid="yes", late="no"))
     scene.drain()
-    first = scene.rows("SELECT request_id FROM warehouse.labels ORDER BY request_id")[0][
-        "request_id"
-    ]
     with scene.databases.connect("owner", "warehouse") as connection:
-        connection.execute(
-            "UPDATE warehouse.labels SET source = 'feedback' WHERE request_id = %s", (first,)
-        )
+        connection.execute("UPDATE warehouse.labels SET source = 'feedback' WHERE row = 0")
     scene.apply(target={"name": "late", "dtype": "string", "values": ["no", "yes"]})
     scene.drain()
 
@@ -166,9 +161,7 @@ def test_only_the_target_that_holds_labels(scene: Any, good: Good) -> None:
 
 
 def _open_labels(scene: Any) -> list[str]:
-    query = (
-        "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id"
-    )
+    query = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id, row"
     return [row["text"] for row in scene.rows(query)]
 
 
@@ -192,7 +185,7 @@ def test_a_killed_etl_loses_and_doubles_nothing(scene: Any, good: Good, tmp_path
     assert set(ids) - set(found) == {scene.quarantine(digest)[0]["request_id"]} == {ids[0]}
     assert {"raw": 800, "waiting": 0, "featured": 799, "quarantined": 1} == scene.balance(digest)
     assert [{"n": 200, "d": 200}] == scene.rows(
-        "SELECT count(*) AS n, count(DISTINCT request_id) AS d FROM warehouse.labels"
+        "SELECT count(*) AS n, count(DISTINCT (request_id, row)) AS d FROM warehouse.labels"
     )
 
 

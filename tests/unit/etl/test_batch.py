@@ -75,8 +75,11 @@ def _request(
 def _process(
     *requests: RawRequest, source: bytes | None = FEATURES, **changes: Any
 ) -> FeatureBatch:
-    definition = _definition(**changes)
-    return process(requests, definition, code.load(definition, source, digest=None))
+    return process(requests, _definition(**changes), _loaded(source, **changes))
+
+
+def _loaded(source: bytes | None = FEATURES, **changes: Any) -> code.FeatureSet:
+    return code.load(_definition(**changes), source, digest=None)
 
 
 def test_rows_come_out_in_order_with_all_they_carry() -> None:
@@ -314,9 +317,23 @@ def test_a_subset_is_the_same_rows() -> None:
     )
 
 
-def test_a_refused_request_is_bad_in_every_row() -> None:
-    """When the database refuses a request, all its rows carry that reason."""
-    made = refused([_request(1, _row(), _row())], _definition(), "no")
+def test_only_some_rows_of_a_request_are_processed() -> None:
+    """What is wrong with the others is not looked at, and rows keep their numbers."""
+    request = _request(1, _row(), _row(income=-1), _row(income=3), _row(income=-2))
+    made = process([request], _definition(), _loaded(), only={"id-1": [3, 2]})
 
-    assert [(0, "", "no"), (1, "", "no")] == [(row.row, row.column, row.reason) for row in made.bad]
-    assert [] == made.ids
+    assert ([2], [3.0], [3]) == (
+        made.rows,
+        made.features["income"].tolist(),
+        [row.row for row in made.bad],
+    )
+
+
+def test_refused_rows_carry_the_reason_and_what_was_sent() -> None:
+    """Rows that the database refuses are bad as a whole."""
+    request = _request(1, _row(), _row(income=7))
+    made = refused([request], _definition(), "no", only={"id-1": [1]})
+
+    assert [(1, "", "no", 7)] == [
+        (row.row, row.column, row.reason, row.payload["income"]) for row in made
+    ]

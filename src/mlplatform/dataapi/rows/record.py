@@ -7,9 +7,8 @@ is etl's business, which keeps the row and the reason.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,22 +18,27 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import InvalidInput
 from mlplatform.features.cells import CellType, cell_type
 
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record by its place in the body (1, 2, …).
 
-    Either `inputs` is set, or `reason` says why it can't be read.
+    Either it has `values`, or `reason` says why it can't be read.
     """
 
     number: int
-    inputs: str = ""  # columnar JSON of one row
+    values: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     column: str = ""
     text: str = ""  # what was sent, when it can't be read
     line: int = 0  # of a text body: where it begins (1 is the first); 0: not known
+
+    @property
+    def inputs(self) -> str:
+        """The row as JSON, name -> list of one value; empty when it can't be read."""
+        if self.reason:
+            return ""
+        return msgspec.json.encode({name: [value] for name, value in self.values.items()}).decode()
 
 
 def row(number: int, values: Mapping[str, Any], text: str) -> Record:
@@ -50,16 +54,15 @@ def row(number: int, values: Mapping[str, Any], text: str) -> Record:
         # JSON has no infinity: it would be stored as null.
         if isinstance(value, float) and math.isinf(value):
             return Record(number, reason="is infinite", column=name, text=text)
+        if "\0" in name or (isinstance(value, str) and "\0" in value):
+            return Record(
+                number,
+                reason="a text holds the character NUL, which the database can't store",
+                text=text,
+            )
     if not values:
         return Record(number, reason="it has no fields", text=text)
-    document = msgspec.json.encode({name: [value] for name, value in values.items()})
-    if b"\\u0000" in document and _NUL.search(document):
-        return Record(
-            number,
-            reason="a text holds the character NUL, which the database can't store",
-            text=text,
-        )
-    return Record(number, inputs=document.decode())
+    return Record(number, values)
 
 
 def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:

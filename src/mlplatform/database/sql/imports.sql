@@ -38,7 +38,7 @@ FROM raw.offsets WHERE topic = %(topic)s AND partition = 0 FOR UPDATE;
 UPDATE raw.offsets SET next_offset = %(next)s, updated_at = now() WHERE topic = %(topic)s
     AND partition = 0;
 
--- name: copy_rows
--- Rows of an import, one request each.
+-- name: copy_requests
+-- Requests of an import, of many rows each.
 COPY raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller, received_at,
     rows, inputs) FROM STDIN;
