@@ -1,8 +1,8 @@
 # The platform's images, one target each:
 #   serving          ONNX models: no MLflow, no scikit-learn, no pandas
 #   serving-sklearn  the same, and models that need scikit-learn
-#   full             every component; `--build-arg BOOSTERS="xgboost lightgbm catboost"`, or some
-#                    of them, adds what a model.py may train with
+#   full             every component; `--build-arg BOOSTERS="xgboost lightgbm catboost optuna"`, or
+#                    some of them, adds what a model.py may train with, and a search by TPE
 #   source           a git server over this clone, for trials on kind
 # Each installs from its own hash-checked lock (made by `make lock`). Builds with BuildKit.
 ARG PYTHON=python:3.13-slim
@@ -43,7 +43,8 @@ FROM install AS install-full
 COPY requirements/full.txt .
 RUN --mount=type=cache,target=/root/.cache/pip install-locked full.txt
 ARG BOOSTERS=""
-COPY requirements/catboost.txt requirements/lightgbm.txt requirements/xgboost.txt ./
+COPY requirements/catboost.txt requirements/lightgbm.txt requirements/optuna.txt \
+    requirements/xgboost.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     for library in ${BOOSTERS}; do install-locked "${library}.txt" || exit 1; done
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the images: `images.sh TAG [TARGET…]`. Names are those of the chart's values.
-# BOOSTERS="xgboost lightgbm catboost", or some of them: what model.py may train with besides.
+# BOOSTERS="xgboost lightgbm catboost optuna", or some of them: what model.py may train with
+# besides, and Optuna for a search by TPE.
 set -eu
 cd "$(dirname "$0")/.."
 tag=$1

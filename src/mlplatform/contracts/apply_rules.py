@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import ceil, floor, inf
 
 from mlplatform.contracts.columns import RESERVED, Column, Feature
@@ -76,6 +77,20 @@ def check_features(definition: PipelineDefinition, features: Sequence[Feature]) 
                 field=feature.name,
                 fix="rename the feature",
             )
+
+
+def check_library(definition: PipelineDefinition) -> None:
+    """Raises InvalidInput where this process lacks what the search needs.
+
+    To be called where trainings run, or in the data API, which runs from the same image.
+    """
+    if definition.tuning.search == "tpe" and find_spec("optuna") is None:
+        raise InvalidInput(
+            "tuning.search: tpe needs optuna, which is not installed where trainings run",
+            field="tuning.search",
+            fix="install mlplatform[optuna] (an image: build it with BOOSTERS=optuna), or take "
+            "search: random",
+        )
 
 
 def check_room(definition: PipelineDefinition, *, where: str | YamlDocument) -> None:

@@ -78,12 +78,13 @@ class Tuning(Frozen):
         description="parameter -> list of candidates, or a range; empty: no search.",
     )
     trials: int = Field(
-        default=8, ge=1, description="Most combinations tried, drawn with the split's seed."
+        default=8, ge=1, description="Most combinations tried; drawn with the split's seed."
     )
-    search: Literal["random", "halving"] = Field(
+    search: Literal["random", "halving", "tpe"] = Field(
         default="random",
-        description="random: each combination on all training rows; halving: each on a share of "
-        "them, then the best third on three times as many, until the last ones have all rows.",
+        description="random: each combination on all training rows; tpe: the same, and those after "
+        "the first are chosen near the best so far; halving: each on a share of the rows, then the "
+        "best third on three times as many, until the last ones have all rows.",
     )
     folds: int = Field(default=3, ge=2)
     budget_s: float = Field(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mlplatform.access import Caller
-from mlplatform.contracts.apply_rules import check_definition, check_features
+from mlplatform.contracts.apply_rules import check_definition, check_features, check_library
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
@@ -41,6 +41,7 @@ class Pipelines:
                     f"the definition is of '{definition.name}'", field="definition.name"
                 )
             check_definition(definition, where="definition")
+            check_library(definition)
             commit, digest = request.commit, request.features_digest
             entry.detail = {"commit": commit, "features_digest": digest}
             pipelines.apply(

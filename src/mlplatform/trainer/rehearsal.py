@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlplatform.contracts.apply_rules import check_features
+from mlplatform.contracts.apply_rules import check_features, check_library
 from mlplatform.contracts.columns import Columns, length
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.trials import Trials
@@ -70,6 +70,7 @@ def rehearse(
     file, column, row or case, and Refused, UnfitModel or IntegrityFailure as an export does.
     """
     definition = files.definition
+    check_library(definition)
     raw = _columns(files, rows) if rows else None
     features = _features(files, raw)
     check_features(definition, features.features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mlplatform.contracts.apply_rules import (
     RANGES,
     check_definition,
     check_features,
+    check_library,
     check_room,
 )
 from mlplatform.contracts.columns import Feature
@@ -177,3 +179,18 @@ def test_many_columns_fit() -> None:
     ):
         columns = [{"name": f"c{n}", **column} for n in range(count)]
         check_room(_definition(columns=columns), where="pipeline.yaml")
+
+
+def test_a_search_whose_library_is_not_installed_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the extra to install; other searches need none."""
+    asked = {"metric": "roc_auc", "search": "tpe"}
+    check_library(_definition(tuning=asked))
+    monkeypatch.setitem(sys.modules, "optuna", None)  # what the import system takes for "none"
+    check_library(_definition(tuning=asked | {"search": "halving"}))
+
+    with pytest.raises(InvalidInput, match="tpe needs optuna") as refused:
+        check_library(_definition(tuning=asked))
+    assert "tuning.search" == refused.value.field
+    assert "mlplatform[optuna]" in str(refused.value.fix)

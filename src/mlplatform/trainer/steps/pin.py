@@ -8,7 +8,7 @@ from typing import Any
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.client.history import recent_rows
-from mlplatform.contracts.apply_rules import check_features
+from mlplatform.contracts.apply_rules import check_features, check_library
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import DigestMismatch, InvalidInput, Refused
 from mlplatform.features.acceptance import History
@@ -30,10 +30,12 @@ def pin(
 
     Raises Refused when the files differ from what was applied, DigestMismatch when the features
     do. Mistakes that would only show after the training are found here as well: InvalidInput names
-    a broken case, a feature with the target's name, or the slice of a gate that is not a column.
+    a broken case, a feature with the target's name, the slice of a gate that is not a column, or a
+    search whose library is not installed.
     """
     applied = api.pipeline(pipeline)
     commit, digest, definition = applied.commit, applied.features_digest, applied.parsed()
+    check_library(definition)
     files = _files(checkout(commit), commit, definition)
     features = _features(files, digest, partial(recent_rows, api, definition))
     if files.cases is not None:

@@ -1,6 +1,7 @@
 """Tune the parameters of `build`: seeded draws without repetition, cross-validated, time-boxed.
 
-By halving, all of them are tried on a share of the rows, and only the best on all rows.
+By halving, all of them are tried on a share of the rows, and only the best on all rows. By TPE,
+what was tried so far decides which combination comes next.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mlplatform.trainer.halving import rungs
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.metrics import finite
 from mlplatform.trainer.results import Pinned, Search, Trial
+from mlplatform.trainer.tpe import TreeParzen
 
 _log = logger("trainer")
 
@@ -68,15 +70,16 @@ def search(
     """
     definition, trials, planned = validation.definition, list[Trial](), 0
     plan, ends = combinations(definition), clock() + definition.tuning.budget_s
+    tpe = TreeParzen(plan, definition) if definition.tuning.search == "tpe" else None
     for count, rows in _rungs(definition, len(plan), len(validation.labels)):
         rung, before = validation.of(rows), len(trials)
         planned += len(plan[:count])
-        for parameters in plan[:count]:
+        for drawn in plan[:count]:
             if trials and clock() > ends:
                 _log.info("tuning time is up", tried=len(trials))
                 break
             check()
-            trials.append(rung.run(parameters, clock))
+            trials.append(rung.run(tpe.propose(trials) if tpe else drawn, clock))
             _log.info("trial", **_shown(trials[-1]))
         plan = [dict(trial.parameters) for trial in _ranked(trials[before:], definition)]
     return Search(tuple(trials), planned, _best(trials, definition))

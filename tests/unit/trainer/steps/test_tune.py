@@ -109,3 +109,16 @@ def test_halving_goes_on_without_what_failed(table, pinned) -> None:
 
     assert [1000] * 4 + [3000] == [trial.rows for trial in found.trials]
     assert ({"c": 1.0}, 5) == (found.best, found.planned)
+
+
+def test_tpe_ends_with_the_time_and_takes_the_best(table, pinned) -> None:
+    """It is asked for one combination at a time, so that none is left over when the time is up."""
+    ticks = iter(range(0, 10_000, 10))
+    tuning = {"metric": "roc_auc", "search": "tpe", "trials": 9, "folds": 2, "budget_s": 165}
+    tuning["space"] = {"c": {"low": 1e-9, "high": 10.0, "log": True}}
+    cut = _search(table, pinned(tuning=tuning), clock=lambda: float(next(ticks)))
+    whole = _search(table, pinned(tuning=tuning | {"budget_s": 1000}))
+
+    assert (6, 9, 9) == (len(cut.trials), cut.planned, len(whole.trials))
+    assert [one.parameters for one in cut.trials] == [one.parameters for one in whole.trials[:6]]
+    assert cut.best == max(cut.trials, key=lambda trial: trial.mean).parameters
