@@ -71,8 +71,7 @@ def rehearse(
     """
     definition = files.definition
     check_library(definition)
-    raw = _columns(files, rows) if rows else None
-    features = _features(files, raw)
+    features = _features(files, raw := _columns(files, rows) if rows else None)
     check_features(definition, features.features)
     check_slices(definition, features)
     pinned = Pinned(definition, _COMMIT, features.digest, files, features)

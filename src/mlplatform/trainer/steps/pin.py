@@ -29,9 +29,8 @@ def pin(
     """The applied definition with the files of its commit, noted in the MLflow run.
 
     Raises Refused when the files differ from what was applied, DigestMismatch when the features
-    do. Mistakes that would only show after the training are found here as well: InvalidInput names
-    a broken case, a feature with the target's name, the slice of a gate that is not a column, or a
-    search whose library is not installed.
+    do. Mistakes that would only show later are found here as well: InvalidInput names a broken
+    case, a feature with the target's name, a gate's slice that is no column, a missing library.
     """
     applied = api.pipeline(pipeline)
     commit, digest, definition = applied.commit, applied.features_digest, applied.parsed()
