@@ -33,7 +33,7 @@ from mlplatform.features.weight import weights
 from mlplatform.settings import RegistrySettings
 from mlplatform.source.pipeline_files import PipelineFiles
 from mlplatform.trainer.early_stopping import require_booster
-from mlplatform.trainer.estimator import builder
+from mlplatform.trainer.estimator import Build, builder
 from mlplatform.trainer.labelled_rows import LabelledRows
 from mlplatform.trainer.results import Pinned, SplitRows, TrainedModel
 from mlplatform.trainer.steps.evaluate import evaluate
@@ -75,11 +75,7 @@ def rehearse(
     check_features(definition, features.features)
     check_slices(definition, features)
     pinned = Pinned(definition, _COMMIT, features.digest, files, features)
-    build = builder(pinned)
-    first, last = definition.tuning.ends()
-    built = build(last)
-    if definition.early_stopping is not None:
-        require_booster(built)
+    build, first = _build(pinned)
     if raw is None:
         build(first)
         return Rehearsal(definition.name)
@@ -88,6 +84,15 @@ def rehearse(
     _require_cases(pinned, model)
     found = evaluate(model.engine, model.signature, parts.test, definition)
     return Rehearsal(definition.name, len(rows), model.signature.format, found.metrics)
+
+
+def _build(pinned: Pinned) -> tuple[Build, dict[str, Any]]:
+    """What builds the estimator, tried with one end of the space, and the other end."""
+    build, (first, last) = builder(pinned), pinned.definition.tuning.ends()
+    built = build(last)
+    if pinned.definition.early_stopping is not None:
+        require_booster(built)
+    return build, first
 
 
 def _columns(files: PipelineFiles, rows: Sequence[Row]) -> Columns:

@@ -70,7 +70,7 @@ def search(
     """
     definition, trials, planned = validation.definition, list[Trial](), 0
     plan, ends = combinations(definition), clock() + definition.tuning.budget_s
-    tpe = TreeParzen(plan, definition) if definition.tuning.search == "tpe" else None
+    propose = _proposals(plan, definition)
     for count, rows in _rungs(definition, len(plan), len(validation.labels)):
         rung, before = validation.of(rows), len(trials)
         planned += len(plan[:count])
@@ -79,10 +79,20 @@ def search(
                 _log.info("tuning time is up", tried=len(trials))
                 break
             check()
-            trials.append(rung.run(tpe.propose(trials) if tpe else drawn, clock))
+            trials.append(rung.run(propose(trials, drawn), clock))
             _log.info("trial", **_shown(trials[-1]))
         plan = [dict(trial.parameters) for trial in _ranked(trials[before:], definition)]
     return Search(tuple(trials), planned, _best(trials, definition))
+
+
+def _proposals(
+    plan: Sequence[dict[str, Any]], definition: PipelineDefinition
+) -> Callable[[Sequence[Trial], dict[str, Any]], dict[str, Any]]:
+    """What is tried after some trials, where the plan has this combination."""
+    if definition.tuning.search != "tpe":
+        return lambda _, drawn: drawn
+    sampler = TreeParzen(plan, definition)
+    return lambda trials, _: sampler.propose(trials)
 
 
 def _rungs(definition: PipelineDefinition, count: int, rows: int) -> list[tuple[int, int]]:
