@@ -3,6 +3,7 @@
 #   serving-sklearn  the same, and models that need scikit-learn
 #   full             every component; `--build-arg BOOSTERS="xgboost lightgbm catboost optuna"`, or
 #                    some of them, adds what a model.py may train with, and a search by TPE
+#   ray              a Ray cluster's pods, for `training: {engine: ray}`; BOOSTERS as above
 #   source           a git server over this clone, for trials on kind
 # Each installs from its own hash-checked lock (made by `make lock`). Builds with BuildKit.
 ARG PYTHON=python:3.13-slim
@@ -48,6 +49,14 @@ COPY requirements/catboost.txt requirements/lightgbm.txt requirements/optuna.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
     for library in ${BOOSTERS}; do install-locked "${library}.txt" || exit 1; done
 
+FROM install AS install-ray
+COPY requirements/ray.txt .
+RUN --mount=type=cache,target=/root/.cache/pip install-locked ray.txt
+ARG BOOSTERS=""
+COPY requirements/lightgbm.txt requirements/xgboost.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    for library in ${BOOSTERS}; do install-locked "${library}.txt" || exit 1; done
+
 FROM install-serving AS repository
 COPY k8s/git-server/bake.py .
 COPY .git .git
@@ -78,6 +87,17 @@ COPY k8s/git-server/serve.py /srv/serve.py
 COPY --from=repository /repository /srv/pipelines.git
 EXPOSE 8000
 ENTRYPOINT ["python", "/srv/serve.py", "/srv/pipelines.git", "8000"]
+
+FROM base AS ray
+USER root
+# KubeRay's probes call wget; LightGBM's wheel expects the system's OpenMP.
+RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends libgomp1 wget \
+    && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+ENV RAY_USAGE_STATS_ENABLED=0
+COPY --from=install-ray /opt/mlplatform /opt/mlplatform
+COPY --from=package /package /opt/mlplatform
+ENTRYPOINT []
 
 FROM base AS full
 ARG BOOSTERS=""

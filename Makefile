@@ -59,7 +59,7 @@ kafka: setup ## Run a Kafka broker on this machine (needs Java 17 and Maven)
 # Short ones first; each says what it is, so that a log can be read. `pytest` runs in parts: a part
 # that hangs is named.
 .PHONY: test
-test: lint types contracts house unit integration conformance faults acceptance chart ## Every check of this file
+test: lint types contracts house unit integration conformance ray-test faults acceptance chart ## Every check of this file
 
 .PHONY: lint
 lint: setup ## Style: ruff, and the formatter's opinion
@@ -82,15 +82,22 @@ house: setup ## House rules: sizes, names, documents
 unit: setup ## Unit tests: no socket, some seconds
 	$(BIN)/pytest tests/unit --numprocesses 2 --dist loadfile $(ARGS)
 
+ON_RAY := tests/integration/trainer/on_ray
+
 .PHONY: integration
 integration: setup kafka-jars ## Integration tests on real servers
-	$(BIN)/pytest tests/integration --numprocesses $(WORKERS) --dist loadfile --durations 15 $(ARGS)
+	$(BIN)/pytest tests/integration --ignore $(ON_RAY) --numprocesses $(WORKERS) --dist loadfile --durations 15 $(ARGS)
 
 # Each client gets an environment of its own in .venv-conformance, kept until its requirements
 # change. Where no package index can be reached, the summary says which ones were skipped.
 .PHONY: conformance
 conformance: setup ## Other servers' official clients against ours
 	$(BIN)/pytest tests/conformance --durations 5 $(ARGS)
+
+# Ray gets an environment of its own in .venv-ray, in the same manner.
+.PHONY: ray-test
+ray-test: setup ## Trainings on a real Ray cluster
+	$(BIN)/pytest $(ON_RAY) --durations 5 $(ARGS)
 
 .PHONY: faults
 faults: setup ## Things are killed, nothing is lost

@@ -30,6 +30,7 @@ DERIVED = {
     "mlflow": {"host", "port", "artifacts", "allowed_hosts"},
     "source": {"url", "cache", "password"},
     "trainer": {"work", "image"},
+    "ray": {"address", "token", "dataapi_url", "registry_url"},
     "backup": {"folder"},
     "cluster": {"kind", "namespace", "cronjob_prefix"},
 }

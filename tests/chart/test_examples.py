@@ -139,3 +139,15 @@ def test_secrets_of_your_own_are_left_alone() -> None:
 
     assert rendered(values) == rendered(values)
     assert "Secret" not in {each["kind"] for each in objects_in(rendered(values))}
+
+
+def test_the_ray_cluster_has_pods_that_kubernetes_takes() -> None:
+    """KubeRay's own fields are looked at by nobody here, its pod templates are."""
+    spec = yaml.safe_load((EXAMPLES / "raycluster.yaml").read_text())["spec"]
+    templates = [spec["headGroupSpec"]["template"], spec["workerGroupSpecs"][0]["template"]]
+    for template in templates:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ray"}, **template}
+        kubernetes_validate.validate(pod, "1.34", strict=True)
+
+    named = {env["name"] for each in templates for env in each["spec"]["containers"][0]["env"]}
+    assert {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"} == named

@@ -144,6 +144,19 @@ def test_scrapers_come_in_by_number() -> None:
     assert [[{"port": 9090}]] * 3 == ports
 
 
+def test_a_ray_cluster_is_let_in_where_it_is_named() -> None:
+    """Trainers reach its dashboard, its pods the data API and the registry, nobody else anybody."""
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ray"}}}
+    found = policies("every-key")
+    reaches = {name for name, spec in found.items() if str(peer) in str(spec["egress"])}
+    lets_in = {name for name, spec in found.items() if str(peer) in str(spec["ingress"])}
+
+    assert ({"trainer"}, {"dataapi"}) == (reaches, lets_in - {"mlflow"})
+    assert {"to": [peer], "ports": [{"port": 8266}]} in found["trainer"]["egress"]
+    assert {"from": [peer], "ports": [{"port": "http"}]} in found["dataapi"]["ingress"]
+    assert not any("ray" in str(spec) for spec in policies("kind").values())
+
+
 def test_what_lies_outside_is_as_the_values_say() -> None:
     """Names, the API server and the outside lie where the values say, ports included."""
     found = policies("every-key")

@@ -69,6 +69,17 @@ CASES: list[tuple[dict[str, Any], str]] = [
         ),
     ),
     (
+        {"trainer": {"ray": {"peers": [{"podSelector": {}}]}}},
+        "trainer.ray.address: existingSecret and peers are nothing without it",
+    ),
+    (
+        {"trainer": {"ray": {"address": "http://ray:8265"}}},
+        (
+            "trainer.ray.peers: name Ray's pods, or the NetworkPolicies keep the trainer from them "
+            "and them from the data API and MLflow"
+        ),
+    ),
+    (
         {"postgres": {"enabled": False}},
         "postgres.external.existingSecret: needed with postgres.enabled: false",
     ),

@@ -46,7 +46,7 @@ def _make(home: Path, wanted: Path) -> None:
         if done.returncode == 0:
             return
         said = done.stderr
-    if not _index_answers():
+    if not index_answers():
         pytest.skip(
             f"NO PACKAGE INDEX, serving was NOT tried with {home.name}: its packages can't be "
             f"fetched ({wanted.relative_to(ROOT)})"
@@ -56,7 +56,7 @@ def _make(home: Path, wanted: Path) -> None:
 
 
 @cache
-def _index_answers() -> bool:
+def index_answers() -> bool:
     """Whether a small package can be fetched."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--quiet", "--no-cache-dir", "--no-deps", "--retries", "1", "--timeout", "10"]

@@ -69,6 +69,27 @@ floats in Helm).
 {{- end }}
 {{- end }}
 
+{{/*
+The Ray cluster of trainings. Its pods may be in another namespace, so they get whole names.
+*/}}
+{{- define "mlplatform.env.ray" -}}
+{{- $dataapi := include "mlplatform.name.component" (dict "root" . "component" "dataapi") -}}
+{{- $mlflow := include "mlplatform.name.component" (dict "root" . "component" "mlflow") -}}
+{{- $domain := printf "%s.svc" .Release.Namespace -}}
+{{- if .Values.trainer.ray.address -}}
+- {name: MLPLATFORM_RAY__ADDRESS, value: {{ .Values.trainer.ray.address | quote }}}
+- {name: MLPLATFORM_RAY__DATAAPI_URL, value: "http://{{ $dataapi }}.{{ $domain }}:8081"}
+{{- if .Values.mlflow.enabled }}
+- {name: MLPLATFORM_RAY__REGISTRY_URL, value: "http://{{ $mlflow }}.{{ $domain }}:5000"}
+{{- end }}
+{{- with .Values.trainer.ray.existingSecret }}
+- name: MLPLATFORM_RAY__TOKEN
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}
+{{- end }}
+{{ include "mlplatform.env.settings" (dict "root" . "groups" (list "ray")) }}
+{{- end }}
+{{- end }}
+
 {{/* The git repository. Input: root; clones go to /tmp. */}}
 {{- define "mlplatform.env.source" -}}
 - {name: MLPLATFORM_SOURCE__URL, value: {{ include "mlplatform.url.source" . | quote }}}

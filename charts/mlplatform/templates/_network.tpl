@@ -98,6 +98,15 @@ port names of sidecars.
 {{- end }}
 {{- end }}
 
+{{/* Ingress of the jobs that trainings run on a Ray cluster. Input: root. */}}
+{{- define "mlplatform.network.ray" -}}
+{{- with .Values.trainer.ray.peers -}}
+- from:
+    {{- toYaml . | nindent 4 }}
+  ports: [{port: http}]
+{{- end }}
+{{- end }}
+
 {{/*
 Ingress of clients to a port, by its name. Input: dict of root, components that come besides, and
 port (http, if none is given).

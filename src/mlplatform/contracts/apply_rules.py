@@ -49,7 +49,7 @@ class _Fault:
 
 def check_definition(definition: PipelineDefinition, *, where: str | YamlDocument) -> None:
     """Raises InvalidInput that names the key, and its line when `where` is the YAML document."""
-    rules = (_of_name, _of_fields, _of_ranges, _of_values, _of_gates)
+    rules = (_of_name, _of_fields, _of_ranges, _of_values, _of_gates, _of_training)
     for fault in (fault for rule in rules for fault in rule(definition)):
         key = ".".join(map(str, fault.path))
         raise InvalidInput(
@@ -77,6 +77,14 @@ def check_features(definition: PipelineDefinition, features: Sequence[Feature]) 
                 field=feature.name,
                 fix="rename the feature",
             )
+    texts = [feature.name for feature in features if feature.dtype == "string"]
+    if definition.training is not None and texts:
+        raise InvalidInput(
+            f"with training.engine: {definition.training.engine}, a booster takes numbers, and "
+            f"features are texts: {', '.join(texts)}",
+            field="training.engine",
+            fix=f"encode them in {where}, or leave training out",
+        )
 
 
 def check_library(definition: PipelineDefinition) -> None:
@@ -204,6 +212,18 @@ def _of_gates(definition: PipelineDefinition) -> Iterator[_Fault]:
     for index, gate in enumerate(definition.gates):
         for word, problem in _bounds(gate):
             yield _Fault(("gates", index, word), problem, _span(gate.metric))
+
+
+def _of_training(definition: PipelineDefinition) -> Iterator[_Fault]:
+    if definition.training is None:
+        return
+    engine = f"training.engine: {definition.training.engine}"
+    if definition.export.format == "skops":
+        problem = f"{engine} trains boosters, which are served as ONNX only"
+        yield _Fault(("export", "format"), problem, "take auto or onnx")
+    if definition.tuning.search == "tpe":
+        problem = f"{engine} tries several combinations at once, tpe one after the other"
+        yield _Fault(("tuning", "search"), problem, "take random or halving")
 
 
 def _span(metric: Metric) -> str:

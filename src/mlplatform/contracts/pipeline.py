@@ -112,6 +112,28 @@ class EarlyStopping(Frozen):
     )
 
 
+class TrainingEngine(Frozen):
+    """Where the search and the fit compute, when one trainer pod is too small for them."""
+
+    engine: Literal["ray"] = Field(
+        description="ray: XGBoost or LightGBM on the Ray cluster that the settings name."
+    )
+    cpus: int = Field(default=1, ge=1, description="CPUs that one trial, and the fit, get.")
+    memory: str | None = Field(
+        default=None,
+        pattern=r"^[1-9][0-9]*(Mi|Gi)$",
+        description="Memory that Ray reserves for one trial, and for the fit, e.g. 16Gi; empty: "
+        "none is reserved.",
+    )
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory as a number."""
+        if self.memory is None:
+            return None
+        return int(self.memory[:-2]) * (1 << (30 if self.memory.endswith("Gi") else 20))
+
+
 class Gate(Frozen):
     """A condition that a version must meet.
 
@@ -197,6 +219,9 @@ class PipelineDefinition(Frozen):
     tuning: Tuning
     early_stopping: EarlyStopping | None = Field(
         default=None, description="Empty: a booster makes all its trees."
+    )
+    training: TrainingEngine | None = Field(
+        default=None, description="Empty: the trainer itself searches and fits."
     )
     gates: tuple[Gate, ...] = Field(min_length=1)
     export: Export = Export()

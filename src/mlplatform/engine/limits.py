@@ -12,6 +12,10 @@ RAISE_MEMORY = (
 RAISE_TIME = "if the model is sound, raise MLPLATFORM_REGISTRY__LOAD_S for serving and trainer"
 RAISE_LIMITS = RAISE_TIME.replace("_S for", "_S or MLPLATFORM_REGISTRY__LOAD_MEMORY_BYTES for")
 
+READ_MEMORY = 4
+"""Times what a model may take in serving, to read another library's file: a conversion holds the
+model several times."""
+
 
 @dataclass(frozen=True)
 class TrialLimits:

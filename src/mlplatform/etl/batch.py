@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,14 +45,24 @@ def process(
     for fault in made.faults:
         faults[int(usable[fault.row])] = [fault]
     good = [int(usable[place]) for place in made.good]
+    bad = [_bad(flat, row, faults[row]) for row in sorted(faults)]
+    return replace(_good(flat, good, notes, made.features, definition), bad=bad)
+
+
+def _good(
+    flat: FlatRows,
+    good: Sequence[int],
+    notes: Annotations,
+    features: Columns,
+    definition: PipelineDefinition,
+) -> FeatureBatch:
     return FeatureBatch(
         ids=[flat.ids[row] for row in good],
         rows=[flat.rows[row] for row in good],
         times=[notes.times[row] for row in good],
         keys=[notes.keys[row] for row in good],
-        features={**made.features, **_weight(notes, good, definition)},
+        features={**features, **_weight(notes, good, definition)},
         labels=[_label(flat, row, notes, definition) for row in good if flat.imported[row]],
-        bad=[_bad(flat, row, faults[row]) for row in sorted(faults)],
     )
 
 

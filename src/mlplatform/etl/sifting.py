@@ -22,8 +22,21 @@ def sift(warehouse: Connection, item: Ready, request: RawRequest) -> FeatureBatc
     table can't be written.
     """
     outcome = process([request], item.definition, item.features)
+    reasons = _stored(warehouse, item, replace(outcome, bad=[]))
+    bad = [
+        row
+        for number, reason in sorted(reasons.items())
+        for row in refused([request], item.definition, reason, only={request.request_id: [number]})
+    ]
+    quarantine.keep(warehouse, item.pipeline, item.digest, [*outcome.bad, *bad])
+    good = _some(outcome, [row for row in outcome.rows if row not in reasons])
+    return replace(good, bad=[*outcome.bad, *bad])
+
+
+def _stored(warehouse: Connection, item: Ready, whole: FeatureBatch) -> dict[int, str]:
+    """Why which rows could not be stored; the others are."""
     reasons: dict[int, str] = {}
-    parts = [replace(outcome, bad=[])]
+    parts = [whole]
     while parts:
         part = parts.pop()
         turned()
@@ -36,14 +49,7 @@ def sift(warehouse: Connection, item: Ready, request: RawRequest) -> FeatureBatc
                 continue
             middle = len(part.rows) // 2
             parts += [_some(part, part.rows[middle:]), _some(part, part.rows[:middle])]
-    bad = [
-        row
-        for number, reason in sorted(reasons.items())
-        for row in refused([request], item.definition, reason, only={request.request_id: [number]})
-    ]
-    quarantine.keep(warehouse, item.pipeline, item.digest, [*outcome.bad, *bad])
-    good = _some(outcome, [row for row in outcome.rows if row not in reasons])
-    return replace(good, bad=[*outcome.bad, *bad])
+    return reasons
 
 
 def _some(outcome: FeatureBatch, rows: list[int]) -> FeatureBatch:

@@ -160,8 +160,8 @@ class Worker:
     ) -> int:
         """The database refuses what our checks let pass, or features.py does not come back.
 
-        Its request is found by halving the batch from step to step; then the rows at fault are put
-        into quarantine.
+        Its request is found by halving the batch from step to step; then the rows at fault are
+        put into quarantine.
         """
         counter("etl_failures_total").labels(cursor.pipeline).inc()
         count = len(requests)

@@ -18,7 +18,7 @@ from mlplatform import vendor_telemetry
 from mlplatform.local.ports import HOST
 from mlplatform.local.secrets import Secrets
 from mlplatform.local.servers.postgres import LocalPostgres
-from mlplatform.settings import variable
+from mlplatform.settings import RaySettings, variable
 
 Groups = dict[str, dict[str, Any]]
 
@@ -37,8 +37,11 @@ INHERITED = (
 TRUST = variable("registry", "skops_trusted")
 """What trainer and serving get of our own environment, both the same."""
 WORKERS = variable("serving", "workers")
+DURABILITY = (variable("serving", "durability"), variable("serving", "durability_interval_ms"))
 """What serving alone gets of it."""
-_OWN = {"serving": (TRUST, WORKERS), "trainer": (TRUST,)}
+RAY = tuple(variable("ray", name) for name in RaySettings.model_fields)
+"""What the trainer alone gets of it."""
+_OWN = {"serving": (TRUST, WORKERS, *DURABILITY), "trainer": (TRUST, *RAY)}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """For many small processes on few cores: with a thread per core in each they would compete."""
 

@@ -109,6 +109,32 @@ class TrainerSettings(SettingsGroup):
     )
 
 
+class RaySettings(SettingsGroup):
+    """The Ray cluster of pipelines that say `training: {engine: ray}`."""
+
+    address: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Ray's dashboard, such as http://ray-head:8265.",
+    )
+    token: SecretStr | None = Field(
+        None, description="Ray's token, where it was started with RAY_AUTH_MODE=token."
+    )
+    dataapi_url: str = Field(
+        "", description="The data API as Ray's nodes reach it; empty: as the trainer does."
+    )
+    registry_url: str = Field(
+        "", description="MLflow as Ray's nodes reach it; empty: as the trainer does."
+    )
+    # A head that is restarted is back within a minute, but its jobs are gone then. Much longer
+    # would let a run wait for nothing.
+    lost_s: float = Field(
+        60.0,
+        gt=0,
+        description="How long Ray may not answer before a run gives its job up, seconds.",
+    )
+
+
 class BackupSettings(SettingsGroup):
     """Registry snapshots."""
 

@@ -11,6 +11,7 @@ from mlplatform.settings.models import (
     BackupSettings,
     ClusterSettings,
     MlflowSettings,
+    RaySettings,
     RegistrySettings,
     SourceSettings,
     TrainerSettings,
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     mlflow: MlflowSettings = MlflowSettings()
     source: SourceSettings = SourceSettings()
     trainer: TrainerSettings = TrainerSettings()
+    ray: RaySettings = RaySettings()
     backup: BackupSettings = BackupSettings()
     cluster: ClusterSettings = ClusterSettings()
 

@@ -14,6 +14,7 @@ from mlplatform.registry.publish import MlflowRun
 from mlplatform.registry.store import ModelStore
 from mlplatform.source.checkout import Checkout
 from mlplatform.trainer.datasets import DatasetReader
+from mlplatform.trainer.ray.access import RayAccess
 from mlplatform.trainer.timer import StepTimer
 
 
@@ -35,6 +36,7 @@ class RunContext:
     trials: Trials  # how serving tries a model before it loads it
     limits: TrialLimits  # of one model in a child process
     image: str
+    ray: RayAccess  # of pipelines that are trained on a Ray cluster
 
     @property
     def datasets(self) -> DatasetReader:

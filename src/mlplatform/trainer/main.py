@@ -28,6 +28,7 @@ from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.credentials import refuse_databases, require_run_token
 from mlplatform.trainer.interrupt import orderly_end, take_sigterm
 from mlplatform.trainer.lease import HeldLease
+from mlplatform.trainer.ray.access import RayAccess
 from mlplatform.trainer.recording import recorded
 from mlplatform.trainer.report.summary import TrainingSummary
 from mlplatform.trainer.run import run_training
@@ -114,6 +115,7 @@ def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunConte
             trials=Trials(_limits(registry), trusted=registry.skops_trusted),
             limits=_limits(registry),
             image=settings.trainer.image,
+            ray=RayAccess.of(settings),
         )
 
 

@@ -35,6 +35,7 @@ from mlplatform.source.pipeline_files import PipelineFiles
 from mlplatform.trainer.early_stopping import require_booster
 from mlplatform.trainer.estimator import Build, builder
 from mlplatform.trainer.labelled_rows import LabelledRows
+from mlplatform.trainer.ray.suited import require_suited
 from mlplatform.trainer.results import Pinned, SplitRows, TrainedModel
 from mlplatform.trainer.steps.evaluate import evaluate
 from mlplatform.trainer.steps.export import export
@@ -92,6 +93,7 @@ def _build(pinned: Pinned) -> tuple[Build, dict[str, Any]]:
     built = build(last)
     if pinned.definition.early_stopping is not None:
         require_booster(built)
+    require_suited(pinned.definition, built)
     return build, first
 
 

@@ -9,6 +9,7 @@ returned the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlplatform.contracts.foreign_model import ImportedModel
 from mlplatform.trainer.context import RunContext
 from mlplatform.trainer.estimator import builder
 from mlplatform.trainer.interrupt import begin_time_limit
+from mlplatform.trainer.ray.train import refuse_unsuited, train_on_ray
 from mlplatform.trainer.report.evidence import Evidence
 from mlplatform.trainer.report.summary import TrainingSummary, summarise
 from mlplatform.trainer.results import (
@@ -49,23 +51,31 @@ from mlplatform.trainer.steps.wait_for_features import wait_for_features
 
 def run_training(context: RunContext, pipeline: str, reason: str) -> TrainingSummary:
     """Train one pipeline once. See `mlplatform.trainer.main.run` for what it raises."""
+    pinned, parts = prepare(context, pipeline, ready=partial(refuse_unsuited, context))
+    train_model = _trained_here if pinned.definition.training is None else train_on_ray
+    search, model = train_model(context, pinned, parts)
+    return finish(context, pinned, parts, search, model, reason=reason)
+
+
+def _trained_here(context: RunContext, pinned: Pinned, parts: Parts) -> tuple[Search, TrainedModel]:
     record, timer = context.record, context.timer
-    pinned, parts = prepare(context, pipeline)
     with timer.step("tune"):
         build = builder(pinned)
         search = tune(build, parts.train, pinned, record, jobs=context.jobs, check=timer.check)
     with timer.step("train"):
         estimator = train(build, parts.train, pinned, search.best, record)
-    model = _exported(context, estimator, pinned, parts)
-    return finish(context, pinned, parts, search, model, reason=reason)
+    return search, _exported(context, estimator, pinned, parts)
 
 
-def prepare(context: RunContext, pipeline: str) -> tuple[Pinned, Parts]:
-    """The steps that only read."""
+def prepare(
+    context: RunContext, pipeline: str, *, ready: Callable[[Pinned], None] = lambda _: None
+) -> tuple[Pinned, Parts]:
+    """The steps that only read. `ready` may refuse what is pinned before its data is read."""
     api, record, timer = context.api, context.record, context.timer
     with timer.step("pin"):
         pinned = pin(api, context.checkout, record, pipeline)
         begin_time_limit(pinned.definition.timeout_s, record.id, grace_s=context.grace_s)
+        ready(pinned)
     with timer.step("wait"):
         progress = wait_for_features(api, pinned, context.started, wait_s=context.wait_s)
     with timer.step("extract"):

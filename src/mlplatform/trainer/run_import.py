@@ -14,7 +14,7 @@ from mlplatform.client.history import recent_rows
 from mlplatform.contracts.columns import Columns
 from mlplatform.engine.foreign.apart import ForeignModel
 from mlplatform.engine.foreign.file import ForeignFile
-from mlplatform.engine.limits import TrialLimits
+from mlplatform.engine.limits import READ_MEMORY, TrialLimits
 from mlplatform.errors import InvalidInput, Refused
 from mlplatform.features.checks import check
 from mlplatform.features.parse import to_columns
@@ -28,8 +28,6 @@ from mlplatform.trainer.run import finish, prepare
 from mlplatform.trainer.steps.export import export_model
 from mlplatform.trainer.steps.try_model import try_model
 
-READ_MEMORY = 4
-"""Times what a model may take in serving: a conversion holds it several times."""
 _log = logger("trainer")
 
 

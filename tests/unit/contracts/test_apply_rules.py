@@ -194,3 +194,36 @@ def test_a_search_whose_library_is_not_installed_is_refused(
         check_library(_definition(tuning=asked))
     assert "tuning.search" == refused.value.field
     assert "mlplatform[optuna]" in str(refused.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"export": {"format": "skops"}}, "export.format", "which are served as ONNX only"),
+        (
+            {"tuning": {"metric": "roc_auc", "search": "tpe"}},
+            "tuning.search",
+            "several combinations at once",
+        ),
+    ],
+)
+def test_what_a_ray_cluster_does_not_do_is_refused(
+    changes: dict[str, Any], field: str, words: str
+) -> None:
+    """It trains boosters, in parallel; in the trainer itself the same is right."""
+    check_definition(_definition(**changes), where="pipeline.yaml")
+    on_ray = _definition(training={"engine": "ray"}, **changes)
+    with pytest.raises(InvalidInput, match=words) as refused:
+        check_definition(on_ray, where="pipeline.yaml")
+
+    assert field == refused.value.field
+
+
+def test_text_features_are_not_for_a_ray_cluster() -> None:
+    """Its boosters take numbers; the feature is named."""
+    texts = [Feature(name="city", dtype="string"), Feature(name="age", dtype="int64")]
+    check_features(_definition(), texts)
+    with pytest.raises(InvalidInput, match="features are texts: city") as refused:
+        check_features(_definition(training={"engine": "ray"}), texts)
+
+    assert "training.engine" == refused.value.field

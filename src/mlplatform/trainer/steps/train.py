@@ -30,6 +30,14 @@ def train(
     How many trees it stopped with is noted in the MLflow run. Raises InvalidInput when its `fit`
     fails.
     """
+    estimator = fit_best(build, rows, pinned, best)
+    return _stopped(estimator, record) if isinstance(estimator, EarlyStopped) else estimator
+
+
+def fit_best(
+    build: Build, rows: LabelledRows, pinned: Pinned, best: Mapping[str, Any]
+) -> EarlyStopped | Any:
+    """The same, still as it was fitted. Raises InvalidInput when its `fit` fails."""
     estimator = stopping_early(build, rows, pinned.definition)(dict(best))
     try:
         table = frame(rows.features, pinned.features.features)
@@ -40,11 +48,16 @@ def train(
         raise InvalidInput(
             f"model.py: fit failed with {dict(best)}: {error!r}", field="model.py"
         ) from error
-    return _stopped(estimator, record) if isinstance(estimator, EarlyStopped) else estimator
+    return estimator
 
 
 def _stopped(estimator: EarlyStopped, record: MlflowRun | None) -> Any:
-    _log.info("stopped early", trees=estimator.trees)
-    if record is not None:
-        record.metrics({"trees": estimator.trees})
+    record_trees(estimator.trees, record)
     return estimator.estimator_
+
+
+def record_trees(trees: int, record: MlflowRun | None) -> None:
+    """Note how many trees early stopping left, in the log and in the MLflow run."""
+    _log.info("stopped early", trees=trees)
+    if record is not None:
+        record.metrics({"trees": trees})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlplatform.contracts.pipeline import LOWER_IS_BETTER, PipelineDefinition
@@ -26,6 +26,8 @@ from mlplatform.trainer.metrics import finite
 from mlplatform.trainer.results import Pinned, Search, Trial
 from mlplatform.trainer.tpe import TreeParzen
 
+Tried = Callable[[Sequence[dict[str, Any]], int], Iterable[Trial]]
+"""Tries combinations on so many of the rows, in order; ends early when the time is up."""
 _log = logger("trainer")
 
 
@@ -41,10 +43,10 @@ def tune(
     """Search for the best parameters on `rows`, noted in the MLflow run. See `search`."""
     if not combinations(pinned.definition):
         found = Search(trials=(), planned=0, best={})
-        _record(record, found)
+        record_search(record, found)
         return found
     found = search(cross_validation(build, rows, pinned, jobs=jobs), check=check)
-    _record(record, found)
+    record_search(record, found)
     return found
 
 
@@ -68,30 +70,43 @@ def search(
     No new combination starts after `tuning.budget_s`, but one always runs. `check` is called before
     each, and may raise to stop. Raises InvalidInput when every combination failed.
     """
-    definition, trials, planned = validation.definition, list[Trial](), 0
-    plan, ends = combinations(definition), clock() + definition.tuning.budget_s
-    propose = _proposals(plan, definition)
-    for count, rows in _rungs(definition, len(plan), len(validation.labels)):
-        rung, before = validation.of(rows), len(trials)
-        planned += len(plan[:count])
-        for drawn in plan[:count]:
-            if trials and clock() > ends:
-                _log.info("tuning time is up", tried=len(trials))
-                break
+    definition, done = validation.definition, list[Trial]()
+    propose = _proposals(definition)
+    ends = clock() + definition.tuning.budget_s
+
+    def tried(plan: Sequence[dict[str, Any]], rows: int) -> Iterator[Trial]:
+        rung = validation.of(rows)
+        for drawn in plan:
+            if done and clock() > ends:
+                _log.info("tuning time is up", tried=len(done))
+                return
             check()
-            trials.append(rung.run(propose(trials, drawn), clock))
-            _log.info("trial", **_shown(trials[-1]))
+            done.append(rung.run(propose(done, drawn), clock))
+            yield done[-1]
+
+    return search_by(definition, len(validation.labels), tried)
+
+
+def search_by(definition: PipelineDefinition, rows: int, tried: Tried) -> Search:
+    """The search of a definition on so many training rows, with `tried` for the work."""
+    trials, planned, plan = list[Trial](), 0, combinations(definition)
+    for count, share in _rungs(definition, len(plan), rows):
+        before = len(trials)
+        planned += len(plan[:count])
+        for trial in tried(plan[:count], share):
+            trials.append(trial)
+            _log.info("trial", **_shown(trial))
         plan = [dict(trial.parameters) for trial in _ranked(trials[before:], definition)]
     return Search(tuple(trials), planned, _best(trials, definition))
 
 
 def _proposals(
-    plan: Sequence[dict[str, Any]], definition: PipelineDefinition
+    definition: PipelineDefinition,
 ) -> Callable[[Sequence[Trial], dict[str, Any]], dict[str, Any]]:
     """What is tried after some trials, where the plan has this combination."""
     if definition.tuning.search != "tpe":
         return lambda _, drawn: drawn
-    sampler = TreeParzen(plan, definition)
+    sampler = TreeParzen(combinations(definition), definition)
     return lambda trials, _: sampler.propose(trials)
 
 
@@ -123,7 +138,7 @@ def _shown(trial: Trial) -> dict[str, Any]:
     return known | {"failure": trial.failure}
 
 
-def _record(record: MlflowRun, found: Search) -> None:
+def record_search(record: MlflowRun, found: Search) -> None:
     """The chosen parameters, and one point of the curve per combination tried."""
     record.parameters({f"best_{name}": value for name, value in found.best.items()})
     record.metrics({"tuning_trials": len(found.trials), "tuning_planned": found.planned})

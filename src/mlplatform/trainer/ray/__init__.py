@@ -1,0 +1,1 @@
+"""Search and fit on a Ray cluster, for `training: {engine: ray}`."""
