@@ -74,6 +74,11 @@ COMMANDS = (
         "outbox.",
     ),
     LazyCommand(
+        "quarantine",
+        "quarantine",
+        "The quarantine: list, show, redrive or drop what broke its contract.",
+    ),
+    LazyCommand(
         "queue", "queue", "The queue: show how far it is stored, or give that up after a loss."
     ),
     LazyCommand("check", "check", "Prove that the platform keeps its promises."),

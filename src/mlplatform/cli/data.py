@@ -120,20 +120,21 @@ def _range(numbers: tuple[int, int]) -> str:
 
 
 def _print_rows(rows: Mapping[str, RowsBalance]) -> None:
-    headings = ("RAW", "FEATURED", "QUARANTINED", "WAITING", "NOT APPLICABLE", "UNACCOUNTED")
+    headings = ("RAW", "FEATURED", "QUARANTINED", "DROPPED", "WAITING", "NOT APPLICABLE")
     lines = [
         [
             name,
             each.raw,
             each.featured,
             each.quarantined,
+            each.dropped,
             each.waiting,
             each.not_applicable,
             each.unaccounted,
         ]
         for name, each in rows.items()
     ]
-    table(("ROWS OF", *headings), lines)
+    table(("ROWS OF", *headings, "UNACCOUNTED"), lines)
 
 
 def _chance(chance: Mapping[str, float]) -> str:

@@ -19,6 +19,7 @@ import httpx
 from pydantic import SecretStr
 
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
+from mlplatform.client.quarantine_calls import QuarantineCalls
 from mlplatform.contracts.balance import BalanceSheet
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
 from mlplatform.contracts.imports import ImportResult
@@ -37,7 +38,6 @@ from mlplatform.contracts.promotion import (
     Proposal,
     VerifiedFiles,
 )
-from mlplatform.contracts.quarantine import Quarantined, Redriven, RedriveRequest
 from mlplatform.contracts.queue_offsets import QueueReset, QueueState
 from mlplatform.contracts.run import Run, RunRequest, RunStarted
 
@@ -52,7 +52,7 @@ class DatasetRows:
     receipt_id: str
 
 
-class DataApi:
+class DataApi(QuarantineCalls):
     """A client with one connection pool; use as a context manager. Safe to share between threads.
 
     With `retry_s` every call that another try may help is repeated for so many seconds: the data
@@ -68,8 +68,8 @@ class DataApi:
         retry_s: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._http = JsonHttp(
-            "the data API", url, token, timeout_s=timeout_s, retry_s=retry_s, sleep=sleep
+        super().__init__(
+            JsonHttp("the data API", url, token, timeout_s=timeout_s, retry_s=retry_s, sleep=sleep)
         )
 
     def __enter__(self) -> Self:
@@ -261,16 +261,6 @@ class DataApi:
         return parse(LabelsResult, self._http.post("/v1/feedback", json={"labels": items}))
 
     # Records
-
-    def quarantine(self, pipeline: str | None = None, *, limit: int = 100) -> list[Quarantined]:
-        """What broke its contract, newest first (None: of all the caller's pipelines)."""
-        found = self._http.get("/v1/quarantine", pipeline=pipeline, limit=limit)
-        return parse_list(Quarantined, found)
-
-    def redrive(self, pipeline: str, ids: Sequence[int] | None = None) -> Redriven:
-        """Have etl try quarantined rows again (None: all of the pipeline)."""
-        body = request(RedriveRequest, pipeline=pipeline, ids=None if ids is None else list(ids))
-        return parse(Redriven, self._http.post("/v1/quarantine/redrive", body))
 
     def report_outbox(self, outbox_id: str, report: OutboxReport) -> OutboxAnswer:
         """Say what an outbox holds. Lower numbers than before don't count."""

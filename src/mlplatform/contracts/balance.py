@@ -63,7 +63,7 @@ class RequestsBalance(FrozenAnswer):
 
 
 class RowsBalance(FrozenAnswer):
-    """Balance of one pipeline: raw = featured + quarantined + waiting + not_applicable.
+    """Balance of one pipeline: the raw rows are the sum of all others.
 
     `unaccounted` is the rest and must be 0.
     """
@@ -71,6 +71,9 @@ class RowsBalance(FrozenAnswer):
     raw: int
     featured: int
     quarantined: int
+    dropped: int = Field(
+        default=0, description="Quarantined rows that a person has given up, with a reason."
+    )
     waiting: int
     not_applicable: int = Field(description="Rows of a pipeline that was never applied.")
     unaccounted: int

@@ -44,6 +44,9 @@ class FeaturesProgress(FrozenAnswer):
     waiting_requests: int
     featured: int
     quarantined: int
+    dropped: int = Field(
+        default=0, description="Of the quarantined ones, those that a person has given up."
+    )
     failure: str | None = Field(description="Why etl can't compute these features.")
     mark: int = Field(
         description="Read the dataset as of this mark (`as_of`) to get all that etl has passed, "

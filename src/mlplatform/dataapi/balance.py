@@ -1,7 +1,7 @@
 """The balance.
 
-What was accepted is stored, dead-lettered or in flight; what is raw is featured, quarantined or
-waiting.
+What was accepted is stored, dead-lettered or in flight; what is raw is featured, quarantined,
+dropped or waiting.
 """
 
 from __future__ import annotations
@@ -166,14 +166,16 @@ def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict
     lines: dict[str, RowsBalance] = {}
     for name in sorted(applied.keys() | counts.keys()):
         rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
-        featured, quarantined = (known.featured, known.quarantined) if known else (0, 0)
-        again = min(max(0, featured + quarantined - rows.passed), rows.rows - rows.passed)
+        found = known or Warehouse(name, 0, 0)
+        settled = found.featured + found.quarantined + found.dropped
+        again = min(max(0, settled - rows.passed), rows.rows - rows.passed)
         lines[name] = RowsBalance(
             raw=rows.rows,
-            featured=featured,
-            quarantined=quarantined,
+            featured=found.featured,
+            quarantined=found.quarantined,
+            dropped=found.dropped,
             waiting=rows.rows - rows.passed - again if known else 0,
             not_applicable=0 if known else rows.rows,
-            unaccounted=rows.passed + again - featured - quarantined if known else 0,
+            unaccounted=rows.passed + again - settled if known else 0,
         )
     return lines

@@ -12,7 +12,14 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
 from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import feature_sets, marks, pipelines, progress, raw_requests
+from mlplatform.database import (
+    feature_sets,
+    marks,
+    pipelines,
+    progress,
+    quarantine,
+    raw_requests,
+)
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
 
@@ -86,6 +93,7 @@ class Pipelines:
             with self._warehouse.transaction() as connection:
                 known = feature_sets.find(connection, name, digest)
                 passed = progress.of_digest(connection, name, digest)
+                dropped = quarantine.count_dropped(connection, name, digest)
                 # After the progress: what is committed in between only makes the mark newer.
                 mark = marks.closed(connection)
             with self._raw.transaction() as raw:
@@ -96,6 +104,7 @@ class Pipelines:
             waiting_requests=waiting,
             featured=sum(item.featured for item in passed),
             quarantined=sum(item.quarantined for item in passed),
+            dropped=dropped,
             failure=known.failure,
             mark=mark,
         )

@@ -79,6 +79,7 @@ class Warehouse:
     pipeline: str
     featured: int
     quarantined: int
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse],
         Warehouse(
             name,
             0 if table is None else feature_rows.count(connection, table),
-            quarantine.count_unresolved(connection, name, digest),
+            *quarantine.count_unresolved(connection, name, digest),
         )
         for name, digest, table in feature_sets.current_tables(connection, pipeline)
     ]

@@ -1,7 +1,8 @@
 """Quarantine: rows, lines and labels that broke their contract, each with the reason.
 
 The data API refuses what can't become a request or a label; etl keeps rows of requests that break
-their pipeline's contract. Only the latter can be tried again: a person asks, and etl does it.
+their pipeline's contract. Only the latter can be tried again: a person asks, and etl does it. What
+people see and decide: database/quarantine_entries.py.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from psycopg.rows import class_row, dict_row
 
-from mlplatform.contracts.quarantine import Quarantined
 from mlplatform.database import queries
 from mlplatform.database.printable import printable, printable_value
 from mlplatform.database.sessions import Connection
@@ -63,33 +62,6 @@ def keep(connection: Connection, pipeline: str, digest: str, bad: Sequence[BadRo
         connection.execute(SQL["keep"], {"pipeline": pipeline, "digest": digest, **_lists(bad)})
 
 
-def unresolved(
-    connection: Connection, *, pipelines: Sequence[str] | None, limit: int
-) -> list[Quarantined]:
-    """What waits for a person, newest first; of these pipelines, None for all."""
-    with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
-        return cursor.execute(
-            SQL["unresolved"], {"pipelines": pipelines, "limit": limit}
-        ).fetchall()
-
-
-def redrive(connection: Connection, pipeline: str, ids: Sequence[int] | None) -> list[int]:
-    """Ask for another try; returns the entries that will get one."""
-    rows = connection.execute(
-        SQL["redrive"], {"pipeline": pipeline, "ids": None if ids is None else list(ids)}
-    ).fetchall()
-    return [int(row[0]) for row in rows]
-
-
-def why_not(connection: Connection, pipeline: str, ids: Sequence[int]) -> dict[int, str]:
-    """Why entries that were named for a redrive can't be tried again."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        found = {
-            row["id"]: row for row in cursor.execute(SQL["why_not"], {"ids": list(ids)}).fetchall()
-        }
-    return {number: _reason(found.get(number), pipeline) for number in ids}
-
-
 def digests_to_redrive(connection: Connection) -> set[tuple[str, str]]:
     """(pipeline, digest) with rows that a person asked to have tried again."""
     rows = connection.execute(SQL["digests_to_redrive"]).fetchall()
@@ -119,10 +91,18 @@ def give_up(
     connection.execute(SQL["give_up"], {**_rows(pipeline, digest, rows), "reason": reason})
 
 
-def count_unresolved(connection: Connection, pipeline: str, digest: str) -> int:
-    """Rows in quarantine under a digest that no later try has made a feature row."""
+def count_unresolved(connection: Connection, pipeline: str, digest: str) -> tuple[int, int]:
+    """Rows that no later try has made a feature row, of a digest: open ones, and dropped ones."""
     values = {"pipeline": pipeline, "digest": digest}
     row = connection.execute(SQL["count_unresolved"], values).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def count_dropped(connection: Connection, pipeline: str, digest: str) -> int:
+    """Rows of a digest that a person has given up."""
+    values = {"pipeline": pipeline, "digest": digest}
+    row = connection.execute(SQL["count_dropped"], values).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -144,11 +124,3 @@ def _rows(pipeline: str, digest: str, rows: Sequence[tuple[str, int]]) -> dict[s
         "ids": [request_id for request_id, _ in rows],
         "rows": [row for _, row in rows],
     }
-
-
-def _reason(row: Mapping[str, Any] | None, pipeline: str) -> str:
-    if row is None or row["pipeline"] != pipeline:
-        return f"no such entry of '{pipeline}'"
-    if row["resolved_at"] is not None:
-        return "it is resolved already"
-    return "it never became a row: correct it and send it again"

@@ -17,7 +17,8 @@ from mlplatform.etl.batch import process
 from mlplatform.etl.catalogue import Ready
 from mlplatform.telemetry import counter, logger
 
-_BATCH = 500
+_BATCH = 5_000
+"""Rows in one transaction: those of one large request are made from it some times, not hundreds."""
 
 
 class Redriver:
@@ -27,9 +28,12 @@ class Redriver:
     the newest reason.
     """
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool) -> None:
+    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, *, batch_rows: int) -> None:
         self._raw = raw
         self._warehouse = warehouse
+        self._batch_rows = batch_rows
+        # Digests of which the database refused a row: fewer at a time until it is found.
+        self._limits: dict[tuple[str, str], int] = {}
         self._log = logger("etl")
 
     def digests(self) -> set[tuple[str, str]]:
@@ -42,41 +46,40 @@ class Redriver:
 
         Raises Unavailable, or Refused when the table can't be written.
         """
-        try:
-            return self._try(item, limit=_BATCH)
-        except InvalidInput as error:
-            # The database refuses one of the rows. The transaction is undone, so the rows are still
-            # claimed by nobody: one at a time, each is tried or given up.
-            self._log.warning(
-                "the database refused a redrive",
-                pipeline=item.pipeline,
-                digest=item.digest[:12],
-                error=str(error),
-            )
-            return self._try(item, limit=1, give_up=True)
-
-    def _try(self, item: Ready, *, limit: int, give_up: bool = False) -> int:
+        key = item.pipeline, item.digest
+        limit = self._limits.pop(key, _BATCH)
         wanted: list[tuple[str, int]] = []
         try:
             with self._warehouse.transaction() as warehouse:
-                wanted = quarantine.claim_redrives(
-                    warehouse, item.pipeline, item.digest, limit=limit
-                )
+                wanted = quarantine.claim_redrives(warehouse, *key, limit=limit)
                 self._again(warehouse, item, wanted)
         except InvalidInput as error:
-            if not give_up:
-                raise
-            with self._warehouse.transaction() as warehouse:
-                quarantine.give_up(warehouse, item.pipeline, item.digest, wanted, error.message)
+            self._narrow(item, wanted, error)
+        else:
+            if limit < _BATCH:
+                self._limits[key] = limit * 2
         return len(wanted)
+
+    def _narrow(self, item: Ready, wanted: list[tuple[str, int]], error: InvalidInput) -> None:
+        """The database refuses one of the rows: it is found by halving, and given up.
+
+        The transaction is undone, so the rows still wait.
+        """
+        facts = {"pipeline": item.pipeline, "digest": item.digest[:12], "rows": len(wanted)}
+        self._log.warning("the database refused a redrive", **facts, error=str(error))
+        if len(wanted) > 1:
+            self._limits[item.pipeline, item.digest] = len(wanted) // 2
+            return
+        with self._warehouse.transaction() as warehouse:
+            quarantine.give_up(warehouse, item.pipeline, item.digest, wanted, error.message)
 
     def _again(self, warehouse: Connection, item: Ready, wanted: list[tuple[str, int]]) -> None:
         with self._raw.transaction() as raw:
-            requests = {
-                request.request_id: request
-                for request in raw_requests.by_id(raw, [request_id for request_id, _ in wanted])
-            }
-        gone = [row for row in wanted if row[0] not in requests]
+            stored = raw_requests.owners(raw, sorted({request_id for request_id, _ in wanted}))
+            # Those that are left out wait for the next turn.
+            some = _within(self._batch_rows, {each: owner.rows for each, owner in stored.items()})
+            requests = {each.request_id: each for each in raw_requests.by_id(raw, some)}
+        gone = [row for row in wanted if row[0] not in stored]
         if gone:
             reason = "the request is not in the raw database any more"
             quarantine.give_up(warehouse, item.pipeline, item.digest, gone, reason)
@@ -111,3 +114,15 @@ class Redriver:
             featured=len(outcome.ids),
             still_quarantined=len(outcome.bad),
         )
+
+
+def _within(most: int, rows: Mapping[str, int]) -> list[str]:
+    """The first requests that have at most so many rows together; one at least."""
+    chosen: list[str] = []
+    total = 0
+    for request_id, count in sorted(rows.items()):
+        total += count
+        if chosen and total > most:
+            break
+        chosen.append(request_id)
+    return chosen

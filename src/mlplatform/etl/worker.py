@@ -43,7 +43,7 @@ class Worker:
         self._warehouse = warehouse
         self._catalogue = catalogue
         self._settings = settings
-        self._redriver = Redriver(raw, warehouse)
+        self._redriver = Redriver(raw, warehouse, batch_rows=settings.batch_rows)
         # Cursors at which the database refused something: smaller batches until that is found.
         self._limits: dict[Key, int] = {}
         self._log = logger("etl")

@@ -34,6 +34,7 @@ VALUES = {
     "digest": "d" * 64,
     "receipt_id": "r",
     "version": "1",
+    "entry": 1,
     "outbox_id": "018f0000-0000-7000-8000-000000000000",
 }
 JSON = {"Content-Type": "application/json"}
@@ -149,6 +150,8 @@ ACTS: list[tuple[str, str, dict[str, Any], tuple[str, str, str]]] = [
     ("GET", "/v1/datasets/no-one.labels", {}, ("read", "no-one.labels", "UnknownName")),
     ("GET", "/v1/receipts/none", {}, ("view", "receipts.none", "UnknownName")),
     ("GET", "/v1/quarantine", {}, ("read", "quarantine", "ok")),
+    ("GET", "/v1/quarantine/counts", {}, ("read", "quarantine", "ok")),
+    ("GET", "/v1/quarantine/1", {}, ("read", "quarantine", "UnknownName")),
     ("GET", "/v1/balance", {}, ("view", "balance", "ok")),
     ("GET", "/v1/balance?pipeline=manual-one", {}, ("view", "manual-one.balance", "ok")),
     ("GET", "/v1/queue", {}, ("view", "queue", "ok")),

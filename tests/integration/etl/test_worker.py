@@ -161,7 +161,10 @@ def test_only_the_target_that_holds_labels(scene: Any, good: Good) -> None:
 
 
 def _open_labels(scene: Any) -> list[str]:
-    query = "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 ORDER BY request_id, row"
+    query = (
+        "SELECT text FROM warehouse.labels WHERE valid_to = 9223372036854775807 "
+        "ORDER BY request_id, row"
+    )
     return [row["text"] for row in scene.rows(query)]
 
 

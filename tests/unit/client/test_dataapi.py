@@ -57,7 +57,10 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
     "POST /v1/datasets/{name}/rows": lambda api: api.import_rows("churn", b"", media="text/csv"),
     "POST /v1/feedback": lambda api: api.add_labels([]),
     "GET /v1/quarantine": lambda api: api.quarantine(),
+    "GET /v1/quarantine/counts": lambda api: api.quarantine_counts("churn"),
+    "GET /v1/quarantine/{entry:int}": lambda api: api.quarantine_entry(7),
     "POST /v1/quarantine/redrive": lambda api: api.redrive("churn"),
+    "POST /v1/quarantine/drop": lambda api: api.drop_quarantined("churn", [7], why="a test"),
     "POST /v1/outboxes/{outbox_id}": lambda api: api.report_outbox(
         "0198", OutboxReport(host="h", accepted=1, acknowledged=1)
     ),

@@ -18,37 +18,16 @@ ON CONFLICT (pipeline, digest, request_id, row) WHERE request_id IS NOT NULL DO 
 SET column_name = excluded.column_name, reason = excluded.reason, payload = excluded.payload,
     at = now(), redrive_at = NULL, resolved_at = NULL;
 
--- name: unresolved
--- What waits for a person, newest first.
-SELECT id, pipeline, digest, request_id, row, column_name, reason, payload, at, redrive_at
-FROM warehouse.quarantine
-WHERE resolved_at IS NULL
-  AND (%(pipelines)s::text[] IS NULL OR pipeline = ANY(%(pipelines)s::text[]))
-ORDER BY id DESC LIMIT %(limit)s;
-
--- name: redrive
--- Ask etl to try these rows again: all unresolved ones of the pipeline, or those named.
-UPDATE warehouse.quarantine SET redrive_at = now()
-WHERE pipeline = %(pipeline)s AND resolved_at IS NULL AND digest IS NOT NULL
-  AND request_id IS NOT NULL
-  AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
-RETURNING id;
-
--- name: why_not
--- Of the named entries, those that can't be tried again, and what they are.
-SELECT id, pipeline, digest, resolved_at FROM warehouse.quarantine
-    WHERE id = ANY(%(ids)s::bigint[]);
-
 -- name: digests_to_redrive
 -- Digests with rows that a person asked to have tried again.
 SELECT DISTINCT pipeline, digest FROM warehouse.quarantine WHERE redrive_at IS NOT NULL
-    AND resolved_at IS NULL AND digest IS NOT NULL;
+    AND resolved_at IS NULL AND dropped_at IS NULL AND digest IS NOT NULL;
 
 -- name: claim_redrives
 -- Rows that a person asked to have tried again, taken for this transaction.
 SELECT id, request_id::text, row FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
-  AND redrive_at IS NOT NULL AND resolved_at IS NULL
+  AND redrive_at IS NOT NULL AND resolved_at IS NULL AND dropped_at IS NULL
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- name: resolve
@@ -66,7 +45,15 @@ WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
   AND quarantine.request_id = stuck.request_id AND quarantine.row = stuck.row;
 
 -- name: count_unresolved
--- Rows in quarantine under a digest that no later try has made a feature row.
-SELECT count(*) FROM warehouse.quarantine
+-- Rows in quarantine under a digest that no later try has made a feature row: those that are open,
+-- and those that were dropped.
+SELECT count(*) FILTER (WHERE dropped_at IS NULL), count(*) FILTER (WHERE dropped_at IS NOT NULL)
+FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
   AND resolved_at IS NULL;
+
+-- name: count_dropped
+-- Rows of a digest that a person has given up.
+SELECT count(*) FROM warehouse.quarantine
+WHERE pipeline = %(pipeline)s AND digest = %(digest)s
+  AND dropped_at IS NOT NULL AND resolved_at IS NULL;

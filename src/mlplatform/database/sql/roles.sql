@@ -88,9 +88,13 @@ GRANT SELECT, UPDATE ON warehouse.mark TO mlplatform_etl, mlplatform_dataapi;
 -- changes nothing else. Rights of earlier versions go.
 REVOKE UPDATE ON warehouse.labels, warehouse.quarantine FROM mlplatform_etl, mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (valid_to) ON warehouse.labels TO mlplatform_etl, mlplatform_dataapi;
-GRANT SELECT, INSERT, UPDATE (redrive_at) ON warehouse.quarantine TO mlplatform_dataapi;
+GRANT SELECT, INSERT, UPDATE (redrive_at, dropped_at, dropped_by, dropped_why)
+    ON warehouse.quarantine TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (column_name, reason, payload, at, redrive_at, resolved_at)
     ON warehouse.quarantine TO mlplatform_etl;
+-- A correction is never changed: a later one counts instead.
+GRANT SELECT, INSERT ON warehouse.corrections TO mlplatform_dataapi;
+GRANT SELECT ON warehouse.corrections TO mlplatform_etl;
 GRANT CREATE ON SCHEMA features TO mlplatform_etl;
 GRANT SELECT, INSERT, UPDATE ON warehouse.progress TO mlplatform_etl;
 GRANT SELECT ON control.pipelines, control.feature_sets TO mlplatform_etl;

@@ -71,8 +71,7 @@ def search(
     each, and may raise to stop. Raises InvalidInput when every combination failed.
     """
     definition, done = validation.definition, list[Trial]()
-    propose = _proposals(definition)
-    ends = clock() + definition.tuning.budget_s
+    propose, ends = _proposals(definition), clock() + definition.tuning.budget_s
 
     def tried(plan: Sequence[dict[str, Any]], rows: int) -> Iterator[Trial]:
         rung = validation.of(rows)

@@ -44,8 +44,9 @@ def _counts(
     bounds, found = definition.validation, []
     if len(rows) < bounds.min_rows:
         found.append(f"{len(rows)} labelled rows, min_rows is {bounds.min_rows}")
-    quarantined = progress.quarantined
-    seen = progress.featured + quarantined
+    # What a person has given up, with a reason, is no longer a question of quality.
+    quarantined = progress.quarantined - progress.dropped
+    seen = progress.featured + progress.quarantined
     if seen and quarantined / seen > bounds.max_quarantined_share:
         found.append(
             f"{quarantined} of {seen} rows are in quarantine, "

@@ -1,0 +1,15 @@
+"""Entries of the quarantine can be dropped and corrected."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from mlplatform.database import scripts
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Run the .sql file of the same name."""
+    scripts.run(op.get_bind(), __file__)
