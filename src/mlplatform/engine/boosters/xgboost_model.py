@@ -56,8 +56,9 @@ def _learner(estimator: Any) -> Any:
     if callable(estimator.objective):
         raise _refused("has an objective of its own", "take one of XGBoost's by its name")
     booster = estimator.get_booster()
-    if getattr(estimator, "early_stopping_rounds", None) is not None:
-        booster = booster[: estimator.best_iteration + 1]
+    best = booster.attr("best_iteration")  # in files too, unlike `early_stopping_rounds`
+    if best is not None:
+        booster = booster[: int(best) + 1]
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     kind, objective = learner["gradient_booster"]["name"], learner["objective"]["name"]
     if kind != "gbtree":
