@@ -47,6 +47,11 @@ class Baseline:
         return float(np.mean(self.scores))
 
     @property
+    def chance(self) -> float:
+        """How far scores of equally good models lie apart on such parts; 0.1 where it is more."""
+        return min(0.1, max(0.02, 2 * float(np.std(self.scores))))
+
+    @property
     def surely(self) -> float:
         """What a model as good as this one reaches on another part of such rows, nearly always."""
         return min(self.scores) - max(0.02, 2 * float(np.std(self.scores)))

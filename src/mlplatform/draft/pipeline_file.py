@@ -118,7 +118,8 @@ def _rules(plan: Plan, found: Baseline) -> Iterator[str]:
     yield "# A version below the first bound is not proposed: ask for what makes it worth its use."
     yield "gates:"
     yield f"  - {{metric: {found.metric}, min: {number(_bound(found))}}}"
-    yield f"  - {{metric: {found.metric}, against: champion, tolerance: 0.02}}"
+    tolerance = number(math.ceil(100 * found.chance) / 100)
+    yield f"  - {{metric: {found.metric}, against: champion, tolerance: {tolerance}}}"
     yield ""
     yield "# manual: a person approves a version; auto: one that passes its gates serves at once."
     yield "approval: manual"
