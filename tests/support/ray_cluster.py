@@ -49,6 +49,11 @@ class LocalRay:
         found: list[dict[str, Any]] = httpx.get(f"{self.address}/api/jobs/").json()
         return sorted(found, key=lambda job: job["start_time"])
 
+    def log_of(self, job: dict[str, Any]) -> str:
+        """What a job has printed."""
+        name = job["submission_id"]
+        return str(httpx.get(f"{self.address}/api/jobs/{name}/logs").json()["logs"])
+
     def kill(self) -> None:
         """End it as a lost node ends: all of its processes at once."""
         for pid in self._processes():

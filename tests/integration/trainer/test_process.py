@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,10 +11,10 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from trainer_process import start
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.errors import Unauthenticated
-from mlplatform.settings import Settings
 
 SPY = """
 import json, os, pathlib, re
@@ -71,32 +69,9 @@ def build(parameters):
 DEADLINE_S = 120.0
 
 
-def _environment(settings: Settings, **more: str) -> dict[str, str]:
-    given = {
-        "DATAAPI__URL": settings.dataapi.url,
-        "DATAAPI__TOKEN": "token-trainer",
-        "REGISTRY__URL": settings.registry.url,
-        "SOURCE__URL": settings.source.url,
-        "SOURCE__CACHE": str(settings.source.cache),
-    }
-    return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | {
-        f"MLPLATFORM_{name}": value for name, value in (given | more).items()
-    }
-
-
-def _start(bank: Any, log: Path, **more: str) -> subprocess.Popen[bytes]:
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "mlplatform", "trainer", bank.name, "--why", "test"],
-            env=_environment(bank.settings, **more),
-            stderr=file,
-            stdout=subprocess.PIPE,
-        )
-
-
 def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> None:
     """The process says in plain words what it did; its log is JSON lines with pipeline and run."""
-    child = _start(bank, tmp_path / "log")
+    child = start(bank.settings, bank.name, tmp_path / "log")
     out, _ = child.communicate(timeout=DEADLINE_S)
     lines = (tmp_path / "log").read_text().splitlines()
 
@@ -117,7 +92,7 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
     """A run that is ended in the author's code is KILLED in MLflow; the next can begin at once."""
     mark = tmp_path / "mark"
     bank.apply(model=SLOW.format(mark=str(mark)))
-    child = _start(bank, tmp_path / "log")
+    child = start(bank.settings, bank.name, tmp_path / "log")
     deadline = time.monotonic() + DEADLINE_S
     while not mark.exists():
         assert time.monotonic() < deadline
@@ -138,7 +113,7 @@ def test_a_run_that_can_not_be_interrupted_is_ended(bank: Any, tmp_path: Path, m
     So is the lease, which nobody renews any more.
     """
     bank.apply(model=model, timeout_s=10)
-    child = _start(bank, tmp_path / "log", TRAINER__GRACE_S="1")
+    child = start(bank.settings, bank.name, tmp_path / "log", TRAINER__GRACE_S="1")
     child.communicate(timeout=DEADLINE_S)
     log = (tmp_path / "log").read_text()
     (run,) = bank.runs()
@@ -158,7 +133,7 @@ def test_the_code_of_a_pipeline_does_not_find_the_trainers_token(bank: Any, tmp_
     """
     mark = tmp_path / "mark"
     bank.apply(model=SPY.format(mark=str(mark)))
-    _start(bank, tmp_path / "log").communicate(timeout=DEADLINE_S)
+    start(bank.settings, bank.name, tmp_path / "log").communicate(timeout=DEADLINE_S)
     found = json.loads(mark.read_text())
 
     assert [True, True, False, True] == found["run"]
@@ -172,7 +147,7 @@ def test_the_code_of_a_pipeline_does_not_find_the_trainers_token(bank: Any, tmp_
 
 def test_sigterm_before_the_run_has_begun_gives_the_lease_back(bank: Any, tmp_path: Path) -> None:
     """However early it comes: the next training need not wait until the lease expires."""
-    child = _start(bank, tmp_path / "log")
+    child = start(bank.settings, bank.name, tmp_path / "log")
     deadline = time.monotonic() + DEADLINE_S
     while bank.is_free():
         assert time.monotonic() < deadline
@@ -189,8 +164,9 @@ def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path:
 
     The error names the setting.
     """
-    child = _start(
-        bank,
+    child = start(
+        bank.settings,
+        bank.name,
         tmp_path / "log",
         POSTGRES__WAREHOUSE_REPLICA_DSN="postgresql://mlplatform_reader@127.0.0.1/warehouse",
     )

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from load import until
 from on_ray_models import FEATURES, LIGHTGBM, TUNING, XGBOOST
 from ray_cluster import LocalRay, local_ray
+from trainer_process import start
 
 from mlplatform.errors import IntegrityFailure, InvalidInput, Refused, Unauthenticated, Unavailable
 from mlplatform.registry.store import ModelStore
@@ -21,6 +23,7 @@ BROKEN = XGBOOST.replace("n_estimators=40", "tree_method='no such method'")
 CASES = {
     "xgboost": {"model": XGBOOST},
     "lightgbm": {"model": LIGHTGBM},
+    "halving": {"model": XGBOOST, "tuning": {**TUNING, "search": "halving", "trials": 8}},
     "early stopping": {"model": XGBOOST, "early_stopping": {"share": 0.2, "rounds": 3}},
 }
 ON_RAY = {"features": FEATURES, "tuning": TUNING, "training": {"engine": "ray"}}
@@ -40,6 +43,11 @@ def _search(bank: Any) -> tuple[dict[str, Any], dict[str, float]]:
     best = {each["key"]: each["value"] for each in data["params"] if each["key"][:5] == "best_"}
     metrics = {each["key"]: each["value"] for each in data["metrics"]}
     return best, {name: value for name, value in metrics.items() if name in COMPUTED}
+
+
+def _last(ray: LocalRay) -> str:
+    """The latest job's status."""
+    return str(ray.jobs()[-1]["status"])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -90,7 +98,22 @@ def test_a_run_that_takes_too_long_stops_its_job(
     with pytest.raises(Refused, match="timeout_s"):
         bank.train(**on)
 
-    assert "STOPPED" == ray.jobs()[-1]["status"]
+    assert "STOPPED" == _last(ray)
+
+
+def test_a_killed_trainer_leaves_no_job_behind(bank: Any, ray: LocalRay, tmp_path: Path) -> None:
+    """Nobody is left to stop the job: it ends itself when its run's token is dead."""
+    bank.apply(**ON_RAY, model=ENDLESS)
+    log = tmp_path / "log"
+    trainer = start(bank.settings, bank.name, log, RAY__ADDRESS=ray.address)
+    until(lambda: "training rows" in log.read_text(), "the job has the rows", deadline_s=120)
+    trainer.kill()
+    trainer.wait()
+    until(lambda: _last(ray) not in ("PENDING", "RUNNING"), "the job has ended", deadline_s=150)
+
+    assert "FAILED" == _last(ray)
+    assert "the run that submitted this job has ended" in ray.log_of(ray.jobs()[-1])
+    assert [] == bank.versions()
 
 
 def test_another_dataset_is_refused(bank: Any, on: dict[str, Any], monkeypatch: Any) -> None:
