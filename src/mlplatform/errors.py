@@ -21,6 +21,7 @@
     │       ├── StandbyUnproven  a read could not be proven to come from a standby
     │       ├── StandbyLagging   the standby is further behind than the limit
     │       ├── OutboxFull       the durable outbox has no room for another request
+    │       ├── NotAcknowledged  the request is stored here, and not known to be in the queue
     │       └── FeaturesOverrun  features.py ran longer than its limit for these rows
     └── IntegrityFailure         bytes do not match their digest
         ├── ManifestMismatch     a model file differs from its SHA-256 manifest
@@ -143,6 +144,25 @@ class StandbyLagging(Unavailable):
 
 class OutboxFull(Unavailable):
     """The outbox has no room: requests are refused until the shipper has caught up."""
+
+
+class NotAcknowledged(Unavailable):
+    """The request is stored where it was answered, and is not known to be in the queue.
+
+    It may still be recorded, under `request_id`: another try would be another request.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        fix: str = "",
+        retry_after_s: float = 1.0,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message, field=field, fix=fix, retry_after_s=retry_after_s)
+        self.request_id = request_id
 
 
 class FeaturesOverrun(Unavailable):

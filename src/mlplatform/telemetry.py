@@ -64,6 +64,8 @@ MetricName = Literal[
     "serving_model_info",
     "serving_load_failures_total",
     "serving_model_unloadable",
+    "serving_acknowledgement_seconds",
+    "serving_unacknowledged_requests",
     "outbox_accepted_sequence",
     "outbox_acknowledged_sequence",
     "outbox_bytes",
@@ -125,6 +127,14 @@ CATALOGUE: dict[MetricName, Metric] = {
         ("pipeline", "reason"),
     ),
     "serving_model_unloadable": Metric("gauge", "1: the champion isn't loaded.", ("pipeline",)),
+    "serving_acknowledgement_seconds": Metric(
+        "histogram",
+        "From a stored request to its acknowledgement by the queue, for the longest one that was"
+        " acknowledged at a time (serving.durability replicated).",
+    ),
+    "serving_unacknowledged_requests": Metric(
+        "gauge", "Answers that wait for the queue (serving.durability replicated)."
+    ),
     "outbox_accepted_sequence": Metric("gauge", "Number of the last record that was stored."),
     "outbox_acknowledged_sequence": Metric(
         "gauge", "Number of the last record that the queue has acknowledged."

@@ -79,6 +79,7 @@ class DeliveryScene:
         )
         self.folder = folder
         self.inspect = inspect
+        self.more: dict[str, str] = {}  # environment of what is started from now on
         self._processes: list[subprocess.Popen[bytes]] = []
         self._closing: list[Any] = []
         ensure_topic(queue)
@@ -90,9 +91,11 @@ class DeliveryScene:
             "from mlplatform.settings import load\nrun(load())\n"
         )
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", program], env=self._environment(), stdout=log, stderr=log
-            )
+            return self.run(["-c", program], stdout=log, stderr=log)
+
+    def run(self, words: list[str], **streams: Any) -> subprocess.Popen[bytes]:
+        """Start Python with these words in the environment of shipper and consumer."""
+        process = subprocess.Popen([sys.executable, *words], env=self._environment(), **streams)
         self._processes.append(process)
         return process
 
@@ -137,7 +140,7 @@ class DeliveryScene:
         """Wait until so many requests are stored."""
         deadline = time.monotonic() + DEADLINE_S
         while (found := self.rows("SELECT count(*) FROM raw.requests")[0][0]) < count:
-            assert time.monotonic() < deadline, f"only {found} of {count} stored; {self._logs()}"
+            assert time.monotonic() < deadline, f"only {found} of {count} stored; {self.logs()}"
             time.sleep(0.05)
 
     def release(self) -> None:
@@ -152,11 +155,12 @@ class DeliveryScene:
             process.wait()
         self.release()
 
-    def _logs(self) -> str:
+    def logs(self) -> str:
+        """The ends of the processes' logs."""
         return "\n".join(path.read_text()[-1500:] for path in self.folder.glob("*.log"))
 
     def _environment(self) -> dict[str, str]:
-        found = {"PATH": os.defpath}
+        found = {"PATH": os.defpath} | self.more
         for group in ("queue", "postgres", "outbox", "consumer", "shipper"):
             for name, value in getattr(self.settings, group):
                 if value is not None and value != "":

@@ -101,7 +101,25 @@ def _serve(
 def _configured(said: dict[str, Any], outbox: Path | None, tokens: Path | None) -> Any:
     """The settings of the environment, and what the command line says."""
     loaded = later("cli.process").begin("serving")
+    _refuse_durability(loaded.serving.durability, stored=outbox is not None)
     serving = loaded.serving.model_copy(update=said)
     access = loaded.access.model_copy(update={"tokens_file": tokens})
     kept = loaded.outbox.model_copy(update={"folder": outbox})
     return loaded.model_copy(update={"serving": serving, "access": access, "outbox": kept})
+
+
+def _refuse_durability(chosen: str, *, stored: bool) -> None:
+    """Refuse a choice that would promise what can't be kept here."""
+    field = "MLPLATFORM_SERVING__DURABILITY"
+    if chosen == "replicated":
+        raise Refused(
+            "replicated means that Kafka has each request, and here nothing sends requests to it",
+            field=field,
+            fix="take sync or interval, or serve the model by `mlplatform up` or on a cluster",
+        )
+    if chosen != "sync" and not stored:
+        raise Refused(
+            f"{chosen} says how requests are stored, and --no-outbox stores none",
+            field=field,
+            fix="unset it, or leave --no-outbox out",
+        )

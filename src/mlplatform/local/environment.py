@@ -37,11 +37,20 @@ INHERITED = (
 TRUST = variable("registry", "skops_trusted")
 """What trainer and serving get of our own environment, both the same."""
 WORKERS = variable("serving", "workers")
-DURABILITY = (variable("serving", "durability"), variable("serving", "durability_interval_ms"))
+TIMES = (
+    variable("serving", "durability_interval_ms"),
+    variable("serving", "durability_wait_s"),
+)
 """What serving alone gets of it."""
+DURABILITY = variable("serving", "durability")
+"""What serving and the shipper get of it: the one may wait for the other."""
 RAY = tuple(variable("ray", name) for name in RaySettings.model_fields)
 """What the trainer alone gets of it."""
-_OWN = {"serving": (TRUST, WORKERS, *DURABILITY), "trainer": (TRUST, *RAY)}
+_OWN = {
+    "serving": (TRUST, WORKERS, DURABILITY, *TIMES),
+    "shipper": (DURABILITY,),
+    "trainer": (TRUST, *RAY),
+}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """For many small processes on few cores: with a thread per core in each they would compete."""
 

@@ -10,6 +10,7 @@
                                 faster than making a new file
     again, resets               what is here is to be sent again, after a reset (resend.py)
     damaged.json, damaged/      what the disk damaged, and what was cut off (damage.py)
+    oversize/<sequence>.json    payloads that the queue refuses for their size, by the shipper
 
 A segment ends where the next one begins: frames that carry the next segment's first number or a
 later one are what a failed append left behind, and nobody reads them.
@@ -26,6 +27,7 @@ from mlplatform.durable import sync
 from mlplatform.errors import Refused
 
 SPARE = "spare"
+OVERSIZE = "oversize"
 _SUFFIX = ".segment"
 # Nineteen digits hold every number that the database does.
 _SEGMENT = re.compile(rf"0[0-9]{{19}}{re.escape(_SUFFIX)}")
@@ -34,6 +36,11 @@ _SEGMENT = re.compile(rf"0[0-9]{{19}}{re.escape(_SUFFIX)}")
 def segment_path(folder: Path, first: int) -> Path:
     """File of the segment that begins with that number."""
     return folder / f"{first:020d}{_SUFFIX}"
+
+
+def oversize_path(folder: Path, sequence: int) -> Path:
+    """File of a payload that was too large for the queue."""
+    return folder / OVERSIZE / f"{sequence}.json"
 
 
 def segments(folder: Path) -> list[int]:

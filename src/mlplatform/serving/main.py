@@ -24,7 +24,7 @@ from mlplatform.serving.grpc_port import grpc_ports
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.heartbeat import Heartbeat
 from mlplatform.serving.loader import FetchFeatures, Loader
-from mlplatform.serving.open_outbox import open_outbox
+from mlplatform.serving.open_outbox import open_acknowledgements, open_outbox
 from mlplatform.serving.ownership import claim
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.server import Server
@@ -135,12 +135,14 @@ def _serve(
 def open_recorder(settings: Settings, api: DataApi) -> RequestRecorder:
     """The recorder over the configured outbox. Raises Refused when another process writes it."""
     outbox = settings.outbox
-    writer = open_outbox(settings, require(outbox.folder, "outbox", "folder"))
+    folder = require(outbox.folder, "outbox", "folder")
+    writer = open_outbox(settings, folder)
     claim(writer, api)
     return RequestRecorder(
         writer,
         max_record_bytes=settings.queue.max_record_bytes,
         capacity_bytes=outbox.capacity_bytes,
+        acknowledgements=open_acknowledgements(settings, folder),
     )
 
 
@@ -153,8 +155,11 @@ def _former(settings: Settings, api: DataApi, worker: ServingWorker) -> list[Bac
         return []
 
     def opened(folder: Path) -> RequestRecorder:
+        # Nothing is stored there any more, so there is nothing to sync or to wait for later.
+        serving = settings.serving.model_copy(update={"durability": "sync"})
         outbox = settings.outbox.model_copy(update={"folder": folder})
-        return open_recorder(settings.model_copy(update={"outbox": outbox}), api)
+        own = settings.model_copy(update={"serving": serving, "outbox": outbox})
+        return open_recorder(own, api)
 
     return [FormerOutboxes(folders, opened, api=api, every_s=settings.serving.poll_s).run]
 

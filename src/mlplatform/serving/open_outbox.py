@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlplatform.outbox import OutboxWriter
+from mlplatform.serving.acknowledgements import Acknowledgements
 from mlplatform.settings import Settings
 
 
@@ -17,3 +18,11 @@ def open_outbox(settings: Settings, folder: Path) -> OutboxWriter:
     if serving.durability == "interval":
         writer.sync_every(serving.durability_interval_ms / 1000)
     return writer
+
+
+def open_acknowledgements(settings: Settings, folder: Path) -> Acknowledgements | None:
+    """What holds answers back until the queue has their records; None where none does."""
+    serving = settings.serving
+    if serving.durability != "replicated":
+        return None
+    return Acknowledgements(folder, within_s=serving.durability_wait_s)

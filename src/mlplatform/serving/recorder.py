@@ -3,7 +3,8 @@
 The event loop hands over requests. The thread takes whatever has been handed over meanwhile,
 numbers and encodes it, appends it to the outbox in one write, and lets the loop send the responses.
 A request whose record can't be stored gets an error instead: a 200 means that the request is on
-disk, in the sense of `serving.durability`.
+disk, in the sense of `serving.durability`. Where it must be in the queue too, what is stored waits
+for that in `acknowledgements`, and the loop waits for nothing.
 
 Where the disk takes a fraction of a millisecond, waking a sleeping loop costs as much as the write.
 So the loop waits for a thread that had nothing to do, for `_LONGEST_WAIT_S` at most, while the disk
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 from mlplatform.contracts.request import encode
 from mlplatform.errors import PlatformError, TooLarge, Unavailable
 from mlplatform.outbox import OutboxStatus, OutboxWriter
+from mlplatform.serving.acknowledgements import Acknowledgements, Settled
 from mlplatform.serving.request import PendingRequest
 from mlplatform.telemetry import logger
 
@@ -47,7 +49,6 @@ _LIGHT_BYTES = 8 * 1024
 the loop goes on with the next one while the disk works, instead of waiting."""
 _SHARE = 0.2  # of the latest group in the estimate
 _log = logger("serving")
-_Settled = list[tuple[PendingRequest, Exception | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,19 @@ Answer = TypeVar("Answer")
 
 
 class RequestRecorder:
-    """Owns the outbox writer from `start` to `close`. All methods run on the event loop."""
+    """Owns the outbox writer from `start` to `close`. All methods run on the event loop.
 
-    def __init__(self, writer: OutboxWriter, *, max_record_bytes: int, capacity_bytes: int) -> None:
+    With `acknowledgements`, which it starts and closes too, answers wait for the queue as well.
+    """
+
+    def __init__(
+        self,
+        writer: OutboxWriter,
+        *,
+        max_record_bytes: int,
+        capacity_bytes: int,
+        acknowledgements: Acknowledgements | None = None,
+    ) -> None:
         self.incarnation, self.previous = writer.incarnation, writer.previous
         self.max_record_bytes = max_record_bytes
         self._writer = writer
@@ -81,7 +92,8 @@ class RequestRecorder:
         # the loop without a lock: one assignment, and a value that is a moment old does no harm.
         self._appending_since: float | None = None
         self._group_s = 0.0  # what a group takes, by the latest ones
-        self._results: queue.SimpleQueue[_Settled] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Settled] = queue.SimpleQueue()
+        self._acknowledgements = acknowledgements
         self._unsettled = 0  # requests whose outcome the loop has not seen
         self._waited_for = False  # the loop takes the next result itself
         self._light = True  # what was handed over last, by its size
@@ -90,6 +102,8 @@ class RequestRecorder:
     def start(self) -> None:
         """Start the thread; it will resolve requests on the running loop."""
         self._loop = asyncio.get_running_loop()
+        if self._acknowledgements is not None:
+            self._acknowledgements.start(self._hand_back)
         self._thread.start()
 
     def submit(self, requests: Sequence[PendingRequest]) -> None:
@@ -104,7 +118,7 @@ class RequestRecorder:
         self._light = size <= _LIGHT_BYTES * len(requests)
         alone = len(requests) == self._before == 1
         self._before = len(requests)
-        self._waited_for = idle and self._group_s < _FAST_S and (self._light or alone)
+        self._waited_for = idle and self._is_fast() and (self._light or alone)
         self._queue.put(requests)
         if self._waited_for:
             self._await()
@@ -127,7 +141,7 @@ class RequestRecorder:
             while True:
                 self._settle(self._results.get_nowait())
 
-    def _settle(self, settled: _Settled) -> None:
+    def _settle(self, settled: Settled) -> None:
         self._unsettled -= len(settled)
         for pending, error in settled:
             if error is None:
@@ -137,10 +151,19 @@ class RequestRecorder:
 
     def commit_s(self) -> float:
         """How long what is stored next holds up the loop: 0 where the loop does not wait."""
-        return self._group_s if self._light and self._group_s < _FAST_S else 0.0
+        return self._group_s if self._light and self._is_fast() else 0.0
+
+    def _is_fast(self) -> bool:
+        """Whether the loop may wait for a group: never where the queue has a part in it."""
+        return self._group_s < _FAST_S and self._acknowledgements is None
 
     def refuse_if_hung(self) -> None:
-        """Raise Unavailable when one append has taken so long that the disk is taken as hung."""
+        """Raise Unavailable when one append has taken so long that the disk is taken as hung.
+
+        Also while the queue does not acknowledge what answers wait for.
+        """
+        if self._acknowledgements is not None:
+            self._acknowledgements.refuse_if_overdue()
         since = self._appending_since
         if since is None:
             return
@@ -184,6 +207,8 @@ class RequestRecorder:
             _log.error("writing to the outbox timed out; it is left as it is")
             return
         self._writer.close()
+        if self._acknowledgements is not None:
+            await asyncio.to_thread(self._acknowledgements.close)
 
     async def _on_thread(self, work: Callable[[OutboxWriter], Answer]) -> Answer:
         if not self._thread.is_alive():
@@ -227,7 +252,7 @@ class RequestRecorder:
         """Append the first entries as one group and settle them; returns the rest."""
         payloads: list[bytes] = []
         group: list[PendingRequest] = []
-        settled: _Settled = []
+        settled: Settled = []
         size = taken = 0
         for pending in entries:
             # Numbers have no gaps: a request that can't be recorded takes none.
@@ -242,12 +267,19 @@ class RequestRecorder:
                 group.append(pending)
             taken += 1
         failure = self._stored(payloads)
-        settled += [(pending, failure) for pending in group]
+        if failure is None and self._acknowledgements is not None:
+            self._acknowledgements.hold(self._writer.next_sequence - 1, group)
+        else:
+            settled += [(pending, failure) for pending in group]
+        self._hand_back(settled)
+        return entries[taken:]
+
+    def _hand_back(self, settled: Settled) -> None:
+        """Give the loop outcomes, from any thread."""
         self._results.put(settled)
         # In this order: a loop that stops waiting looks for results afterwards.
-        if not self._waited_for:
+        if settled and not self._waited_for:
             self._call(self._settle_all)
-        return entries[taken:]
 
     def _encoded(self, pending: PendingRequest, sequence: int) -> bytes | PlatformError:
         """The record's bytes, or why this request can't have a record.

@@ -21,7 +21,10 @@ class Recording(Protocol):
         ...
 
     def refuse_if_hung(self) -> None:
-        """Raise Unavailable while requests can't be stored for want of a disk that responds."""
+        """Raise Unavailable while requests can't be stored for want of a disk that responds.
+
+        Or of a queue, where answers wait for that.
+        """
         ...
 
     async def status(self) -> OutboxStatus:

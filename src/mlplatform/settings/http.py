@@ -115,11 +115,12 @@ class ServingSettings(SettingsGroup):
         None, description="Folder that keeps the last good model of each pipeline."
     )
     # Whoever chooses less than a synced record for every answer does so knowingly.
-    durability: Literal["sync", "interval"] = Field(
+    durability: Literal["sync", "interval", "replicated"] = Field(
         "sync",
         description="When an answer leaves. sync: its request is synced to disk, and outlives a"
         " loss of power. interval: it is written, and outlives the process; a loss of power takes"
-        " the last durability_interval_ms.",
+        " the last durability_interval_ms. replicated: Kafka has acknowledged it too, and it"
+        " outlives the loss of the node.",
     )
     # Ten syncs a second cost a slow disk little, and a person knows what a tenth of a second means.
     durability_interval_ms: int = Field(
@@ -127,6 +128,13 @@ class ServingSettings(SettingsGroup):
         ge=1,
         le=10_000,
         description="With durability interval: within which time a written request is synced.",
+    )
+    # A new leader of a partition is found within seconds; clients seldom wait for longer.
+    durability_wait_s: float = Field(
+        5.0,
+        gt=0,
+        description="With durability replicated: how long an answer waits for Kafka; then 503, and"
+        " new requests get 503 until Kafka has what is waiting.",
     )
     # A promotion is served within seconds; each pod costs the data API half a cheap request a
     # second.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from mlplatform.loop import Backoff, attempt, stop_on_signals
@@ -32,9 +33,9 @@ def run(settings: Settings) -> None:
     found = attempt(outboxes.found, stop=stop, log=logger("shipper"), backoff=_OPENING)
     if found is None:
         return
-    loop = ShipperLoop(
-        outboxes.found, lambda: _producer(settings.queue), settings.shipper, stop=stop
-    )
+    awaited = settings.serving.durability == "replicated"
+    producer = partial(_producer, settings.queue)
+    loop = ShipperLoop(outboxes.found, producer, settings.shipper, stop=stop, awaited=awaited)
     try:
         loop.run()
     finally:

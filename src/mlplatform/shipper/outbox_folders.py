@@ -14,7 +14,7 @@ from mlplatform.shipper.sender import OutboxShipper
 from mlplatform.telemetry import logger
 
 _SEARCH_EVERY_S = 1.0
-"""How long a new worker's outbox may go unnoticed. Nobody waits for what it holds so soon."""
+"""How long a new worker's outbox may go unnoticed. Loading its model takes the worker longer."""
 
 
 class OutboxFolders:

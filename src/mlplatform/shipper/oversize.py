@@ -17,7 +17,7 @@ from mlplatform.contracts.request import RequestRecord, decode, encode
 from mlplatform.durable import write_whole
 from mlplatform.errors import InvalidInput
 from mlplatform.outbox import OutboxRecord
-from mlplatform.outbox.folder import make
+from mlplatform.outbox.folder import make, oversize_path
 
 _LONGEST_CLIENT_ID = 200  # a client may have made its id the large part
 
@@ -30,9 +30,9 @@ def set_aside(
     `number` is the record's under `outbox_id`, if that is not its number in the folder.
     Raises OSError.
     """
-    aside = folder / "oversize"
-    make(aside)
-    write_whole(aside / f"{record.sequence}.json", record.payload)
+    aside = oversize_path(folder, record.sequence)
+    make(aside.parent)
+    write_whole(aside, record.payload)
     of = record.sequence if number is None else number
     return encode(notice(outbox_id, of, record, reason))
 

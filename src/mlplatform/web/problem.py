@@ -1,7 +1,8 @@
 """Our exceptions as `application/problem+json` (RFC 9457), and back again for our own clients.
 
 Each problem carries `type` (urn:mlplatform:<class>), `title`, `status`, `detail`, `field`, `fix`,
-and `retry_after_s` where another try makes sense (also as the Retry-After header, whole seconds).
+`retry_after_s` where another try makes sense (also as the Retry-After header, whole seconds), and
+`request_id` where the request may be recorded all the same (also as X-Request-Id).
 No web framework is needed here: `mlplatform.web.error_responses` has the part for FastAPI.
 """
 
@@ -55,7 +56,7 @@ def document(error: errors.PlatformError) -> dict[str, Any]:
         "status": status(error),
     }
     body |= {"detail": error.message} | {
-        key: value for key in ("field", "fix") if (value := getattr(error, key))
+        key: value for key in ("field", "fix", "request_id") if (value := getattr(error, key, ""))
     }
     if (seconds := getattr(error, "retry_after_s", None)) is not None:
         body["retry_after_s"] = seconds
@@ -80,6 +81,8 @@ def answer(error: errors.PlatformError, more: Mapping[str, Any] | None = None) -
     if "retry_after_s" in body:
         wait_s = max(1, math.ceil(body["retry_after_s"]))
         headers.append((b"retry-after", str(wait_s).encode()))
+    if "request_id" in body:
+        headers.append((b"x-request-id", body["request_id"].encode()))
     if body["status"] == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     if body["status"] == 500:  # as of unexpected errors: see there
@@ -109,11 +112,11 @@ def restore(body: Any, code: int) -> errors.PlatformError:
     name = str(body.get("type", "")).removeprefix(TYPE)
     fallback = errors.Unavailable if code >= 500 else errors.InvalidInput
     kind = _CLASSES.get(name, fallback)
-    extra = (
-        {"retry_after_s": float(body["retry_after_s"])}
-        if "retry_after_s" in body and issubclass(kind, errors.TryLater)
-        else {}
-    )
+    extra: dict[str, Any] = {}
+    if "retry_after_s" in body and issubclass(kind, errors.TryLater):
+        extra["retry_after_s"] = float(body["retry_after_s"])
+    if "request_id" in body and issubclass(kind, errors.NotAcknowledged):
+        extra["request_id"] = str(body["request_id"])
     return kind(
         str(body.get("detail", f"HTTP {code}")),
         field=str(body.get("field", "")),

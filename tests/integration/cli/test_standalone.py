@@ -36,12 +36,11 @@ def table() -> pd.DataFrame:
     return frame.assign(sick=(frame["bmi"] > 27) & (frame["age"] > 40))
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command line, to its end."""
     argv = [sys.executable, "-m", "mlplatform", *map(str, words)]
-    return subprocess.run(
-        argv, capture_output=True, text=True, check=False, env=environment(), timeout=120
-    )
+    given = environment() | {f"MLPLATFORM_{name}": value for name, value in settings.items()}
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env=given, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +103,25 @@ def test_a_changed_file_is_not_served(shop: Path) -> None:
     assert (1, 1) == (changed.returncode, other.returncode)
     assert "model.onnx has" in changed.stderr
     assert "the record says 000000" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("durability", "words", "said"),
+    [
+        ("replicated", [], "nothing sends requests"),
+        ("replicated", ["--no-outbox"], "nothing sends requests"),
+        ("interval", ["--no-outbox"], "stores none"),
+    ],
+)
+def test_what_would_be_promised_in_vain_is_refused(
+    shop: Path, durability: str, words: list[str], said: str
+) -> None:
+    """A durability that can't be kept: without a shipper, or without an outbox."""
+    refused = run("serve", shop / "risk", *words, SERVING__DURABILITY=durability)
+
+    assert 0 != refused.returncode
+    assert said in refused.stderr
+    assert "MLPLATFORM_SERVING__DURABILITY" in refused.stderr
 
 
 @pytest.mark.parametrize(

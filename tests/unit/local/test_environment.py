@@ -92,21 +92,22 @@ def test_the_types_that_a_model_may_hold_are_the_same_for_trainer_and_serving(
 
 
 @pytest.mark.parametrize(
-    ("name", "process"),
+    ("name", "processes"),
     [
-        ("MLPLATFORM_RAY__ADDRESS", "trainer"),
-        ("MLPLATFORM_RAY__TOKEN", "trainer"),
-        ("MLPLATFORM_SERVING__DURABILITY", "serving"),
-        ("MLPLATFORM_SERVING__DURABILITY_INTERVAL_MS", "serving"),
+        ("MLPLATFORM_RAY__ADDRESS", ["trainer"]),
+        ("MLPLATFORM_RAY__TOKEN", ["trainer"]),
+        ("MLPLATFORM_SERVING__DURABILITY", ["serving", "shipper"]),
+        ("MLPLATFORM_SERVING__DURABILITY_INTERVAL_MS", ["serving"]),
+        ("MLPLATFORM_SERVING__DURABILITY_WAIT_S", ["serving"]),
     ],
 )
-def test_a_choice_of_ours_reaches_one_process_alone(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch, name: str, process: str
+def test_a_choice_of_ours_reaches_only_whom_it_is_about(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, name: str, processes: list[str]
 ) -> None:
     """Set before `mlplatform up`."""
     monkeypatch.setenv(name, "chosen")
 
-    assert [process] == [each for each in PROCESSES if name in layout.environment(each)]
+    assert processes == [each for each in PROCESSES if name in layout.environment(each)]
 
 
 def test_the_number_of_workers_reaches_serving_alone(

@@ -102,6 +102,29 @@ def test_a_drain_does_not_idle(reader: OutboxReader, writer: OutboxWriter, folde
     assert time.monotonic() - begun < 5.0  # not one pause
 
 
+def test_records_that_answers_wait_for_are_found_at_once(
+    reader: OutboxReader, writer: OutboxWriter, folder: Path
+) -> None:
+    """A loop that idles for a minute otherwise finds the next record within milliseconds."""
+    broker, stop = Broker(), threading.Event()
+    settings = Settings(shipper=ShipperSettings(idle_s=60.0))
+    outboxes = [OutboxShipper(reader, folder, settings)]
+    loop = ShipperLoop(lambda: outboxes, lambda: broker, settings.shipper, stop=stop, awaited=True)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    for number in range(3):
+        time.sleep(0.1)  # it idles
+        writer.append([b"%d" % number])
+        begun = time.monotonic()
+        while len(broker.batches) <= number:
+            assert time.monotonic() - begun < 10.0
+            time.sleep(0.001)
+    stop.set()
+    thread.join(10.0)
+
+    assert [[b"0"], [b"1"], [b"2"]] == broker.batches
+
+
 def test_failures_are_tried_again(reader: OutboxReader, writer: OutboxWriter, folder: Path) -> None:
     """A broker that is away gets the same records later; none is acknowledged before."""
     writer.append([b"a", b"b"])

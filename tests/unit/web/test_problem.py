@@ -40,6 +40,16 @@ def test_try_later_says_when() -> None:
     assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
 
 
+def test_a_request_that_may_be_recorded_is_named() -> None:
+    """Its id is in the document and in the header that an answer has it in."""
+    sent = errors.NotAcknowledged("late", request_id="7")
+    answer = error_responses.response(sent)
+    back = problem.restore(json.loads(bytes(answer.body)), 503)
+
+    assert isinstance(back, errors.NotAcknowledged)
+    assert ("7", "7") == (answer.headers["x-request-id"], back.request_id)
+
+
 def test_foreign_answers_become_errors_too() -> None:
     """A page without a problem document still raises: Unavailable for 5xx, InvalidInput for 4xx."""
     assert isinstance(problem.restore(None, 502), errors.Unavailable)

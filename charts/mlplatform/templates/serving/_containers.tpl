@@ -32,6 +32,9 @@ grace period. Input: dict of root and repository.
     {{- include "mlplatform.env.metrics" $root | nindent 4 }}
     {{- include "mlplatform.env.queue" $root | nindent 4 }}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
+    # Where answers wait for Kafka, it does not idle.
+    - name: MLPLATFORM_SERVING__DURABILITY
+      value: {{ $root.Values.settings.serving.durability }}
   ports:
     - {name: metrics, containerPort: 9090}
   # No readiness: a pod whose broker is away goes on answering.

@@ -31,11 +31,13 @@ def details(error: Exception) -> str:
 
 
 def metadata(error: Exception) -> Metadata:
-    """Trailing metadata: when another try makes sense.
+    """Trailing metadata: when another try makes sense, and the id of a request that is stored.
 
     `grpc-retry-pushback-ms` is what gRPC's own retries obey, `retry-after` what people read.
     """
     seconds = getattr(error, "retry_after_s", None)
     if seconds is None:
         return ()
-    return (("retry-after", f"{seconds:g}"), ("grpc-retry-pushback-ms", f"{seconds * 1000:.0f}"))
+    later = (("retry-after", f"{seconds:g}"), ("grpc-retry-pushback-ms", f"{seconds * 1000:.0f}"))
+    request_id = getattr(error, "request_id", "")
+    return (*later, ("x-request-id", request_id)) if request_id else later
