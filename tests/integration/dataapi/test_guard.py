@@ -61,7 +61,7 @@ def routes(api: Any) -> Iterator[tuple[str, str, GuardedRoute]]:
             if "/datasets/" in route.path:
                 values["name"] = "manual-one.requests"
             for method in route.methods:
-                yield method, route.path.format(**values), route
+                yield method, route.path_format.format(**values), route
 
 
 def may(route: GuardedRoute, caller: str) -> bool:

@@ -57,7 +57,8 @@ def stored(api: Any) -> list[float]:
     """The widths that are stored, in order."""
     with api.databases.connect("dataapi", "raw") as connection:
         found = connection.execute(
-            "SELECT (inputs -> 'width' ->> 0)::float FROM raw.requests ORDER BY log_offset"
+            "SELECT json_array_elements_text(inputs -> 'width')::float FROM raw.requests"
+            " ORDER BY log_offset"
         ).fetchall()
     return [row[0] for row in found]
 

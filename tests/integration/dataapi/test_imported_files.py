@@ -78,7 +78,12 @@ def stored(api: Any) -> list[dict[str, Any]]:
         found = connection.execute(
             "SELECT inputs::text FROM raw.requests ORDER BY log_offset"
         ).fetchall()
-    return [{name: value[0] for name, value in json.loads(row[0]).items()} for row in found]
+    requests = [json.loads(row[0]) for row in found]
+    return [
+        dict(zip(columns, row, strict=True))
+        for columns in requests
+        for row in zip(*columns.values(), strict=True)
+    ]
 
 
 def forget(api: Any) -> None:

@@ -78,7 +78,7 @@ def test_features_are_ready_when_every_stored_request_is_passed(api: Any) -> Non
 
     assert [
         (False, 0, 0, 0),
-        (False, 2, 0, 0),
+        (False, 1, 0, 0),
         (True, 0, 1, 1),
         (False, 1, 1, 1),
         (True, 0, 1, 1),

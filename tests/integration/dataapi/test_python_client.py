@@ -46,11 +46,13 @@ def platform(api: Any) -> Iterator[PlatformClient]:
         yield platform
 
 
-def ids(api: Any) -> list[str]:
-    """The stored requests, in order."""
+def requests(api: Any) -> list[tuple[str, int]]:
+    """The stored requests and how many rows each has, in order."""
     with api.databases.connect("dataapi", "raw") as connection:
-        found = connection.execute("SELECT request_id FROM raw.requests ORDER BY log_offset")
-        return [str(row[0]) for row in found.fetchall()]
+        found = connection.execute(
+            "SELECT request_id::text, rows FROM raw.requests ORDER BY log_offset"
+        )
+        return [(name, rows) for name, rows in found.fetchall()]
 
 
 def test_a_dataset_is_the_same_in_every_frame(api: Any, platform: PlatformClient) -> None:
@@ -73,12 +75,12 @@ def test_a_dataset_is_the_same_in_every_frame(api: Any, platform: PlatformClient
 
 
 def test_the_same_rows_are_stored_once(api: Any, platform: PlatformClient, tmp_path: Path) -> None:
-    """A frame, a list and a file that are sent again add nothing."""
+    """A frame, a list and a file that are sent again add nothing; each is one request."""
     pq.write_table(pa.Table.from_pylist(ROWS[:3]), tmp_path / "a.parquet")
     for rows in (pd.DataFrame(ROWS), ROWS[:7], str(tmp_path / "*.parquet")):
         assert platform.import_rows("manual-one", rows) == platform.import_rows("manual-one", rows)
 
-    assert 50 + 7 + 3 == len(ids(api))
+    assert [50, 7, 3] == [rows for _, rows in requests(api)]
 
 
 def test_labels_come_in_frames_and_files(
@@ -86,31 +88,31 @@ def test_labels_come_in_frames_and_files(
 ) -> None:
     """What is refused is named by its place; the same labels again change nothing."""
     platform.import_rows("manual-one", ROWS[:3])
-    one, two, three = ids(api)
-    frame = pd.DataFrame({"request_id": [one, two], "label": ["rose", "tulip"]})
+    ((one, _),) = requests(api)
+    frame = pd.DataFrame({"request_id": [one, one], "row": [0, 1], "label": ["rose", "tulip"]})
     found = platform.label("manual-one", frame)
     file = tmp_path / "labels.csv"
-    file.write_text(f"request_id,row,label\n{one},0,rose\n{three},0,daisy\n")
+    file.write_text(f"request_id,row,label\n{one},0,rose\n{one},2,daisy\n")
     filed = [platform.label("manual-one", file) for _ in range(2)]
 
     assert (1, [(1, "label")]) == (found.accepted, [(r.index, r.field) for r in found.refused])
     assert [(2, []), (2, [])] == [(each.accepted, each.refused) for each in filed]
     with api.databases.connect("dataapi", "warehouse") as connection:
         stored = connection.execute(
-            "SELECT request_id::text, text FROM warehouse.labels"
+            "SELECT request_id::text, row, text FROM warehouse.labels"
         ).fetchall()
-    assert {(one, "rose"), (three, "daisy")} == set(stored)
+    assert {(one, 0, "rose"), (one, 2, "daisy")} == set(stored)
     assert 2 == len(stored)
 
 
 def test_labels_from_the_command_line(api: Any, tmp_path: Path) -> None:
     """`mlplatform label` sends a file; refusals are named by record, and are its exit code."""
     api.send("manual-one", ROWS[:2])
-    one, two = ids(api)
+    ((one, _),) = requests(api)
     good, bad = tmp_path / "good.ndjson", tmp_path / "bad.ndjson"
-    good.write_text(json.dumps({"request_id": one, "label": "rose"}) + "\n")
+    good.write_text(json.dumps({"request_id": one, "row": 1, "label": "rose"}) + "\n")
     bad.write_text(
-        good.read_text() + json.dumps({"request_id": two, "row": 5, "label": "rose"}) + "\n"
+        good.read_text() + json.dumps({"request_id": one, "row": 5, "label": "rose"}) + "\n"
     )
 
     def label(*files: Path) -> tuple[int, str]:
@@ -131,14 +133,14 @@ def test_labels_from_the_command_line(api: Any, tmp_path: Path) -> None:
     code, said = label(good, bad)
     assert 1 == code
     assert "2 labels accepted" in said
-    assert "record 2: row: the request has 1 rows" in said
+    assert "record 2: row: the request has 2 rows" in said
 
 
 def test_the_core_package_is_enough(api: Any) -> None:
     """Labels and rows need no library of an extra; a dataset says which one it needs."""
     api.send("manual-one", ROWS[:1])
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKED, api.url, api.token("admin"), ids(api)[0]],
+        [sys.executable, "-c", BLOCKED, api.url, api.token("admin"), requests(api)[0][0]],
         capture_output=True,
         text=True,
         check=False,
