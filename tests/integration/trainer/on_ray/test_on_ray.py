@@ -105,10 +105,9 @@ def test_a_killed_trainer_leaves_no_job_behind(bank: Any, ray: LocalRay, tmp_pat
     """Nobody is left to stop the job: it ends itself when its run's token is dead."""
     bank.apply(**ON_RAY, model=ENDLESS)
     log = tmp_path / "log"
-    trainer = start(bank.settings, bank.name, log, RAY__ADDRESS=ray.address)
-    until(lambda: "training rows" in log.read_text(), "the job has the rows", deadline_s=120)
-    trainer.kill()
-    trainer.wait()
+    with start(bank.settings, bank.name, log, RAY__ADDRESS=ray.address) as trainer:
+        until(lambda: "training rows" in log.read_text(), "the job has the rows", deadline_s=120)
+        trainer.kill()
     until(lambda: _last(ray) not in ("PENDING", "RUNNING"), "the job has ended", deadline_s=150)
 
     assert "FAILED" == _last(ray)
