@@ -48,19 +48,40 @@ def store(
     """Write feature rows, bad rows, and, if the digest reads the target that holds now, labels.
 
     Takes the mark, which serialises all writers: commit soon after. Rows that are there already
-    stay as they are. Raises InvalidInput when PostgreSQL refuses a value, Refused when it refuses
-    the table; the transaction is lost then.
+    stay as they are, and no row is in quarantine at the same time: entries of good rows are
+    resolved. Raises InvalidInput when PostgreSQL refuses a value, Refused when it refuses the
+    table; the transaction is lost then.
     """
     with _refusals(table):
         staged = _stage(connection, table, batch)
-        quarantine.keep(connection, pipeline, digest, batch.bad)
+        keep_bad(connection, pipeline, digest, table, batch.bad)
         if batch.ids:
+            quarantine.resolve_staged(connection, pipeline, digest, staged)
             # As late as possible: from here to the commit every other writer waits.
             mark = marks.next_mark(connection)
             connection.execute(_insert(table, staged, list(batch.features)), (mark,))
             # Asked under the mark, which a change of the target takes too: one of both comes first.
             if batch.labels and feature_sets.reads_target(connection, pipeline, digest):
                 labels.add_imported(connection, batch.labels, mark=mark)
+
+
+def keep_bad(
+    connection: Connection, pipeline: str, digest: str, table: str, bad: Sequence[BadRow]
+) -> None:
+    """Put bad rows into quarantine, but for those that are feature rows from an earlier read.
+
+    Those stay what they are, and datasets with them: counted as both, they would be one too many.
+    """
+    if not bad:
+        return
+    query = sql.SQL(
+        "SELECT request_id::text, row FROM {} JOIN unnest(%s::uuid[], %s::integer[])"
+        " AS bad (request_id, row) USING (request_id, row)"
+    ).format(sql.Identifier("features", table))
+    places = [row.request_id for row in bad], [row.row for row in bad]
+    known = set(connection.execute(query, places).fetchall())
+    new = [row for row in bad if (row.request_id, row.row) not in known]
+    quarantine.keep(connection, pipeline, digest, new)
 
 
 def count(connection: Connection, table: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from psycopg import sql
 
 from mlplatform.database import queries
 from mlplatform.database.printable import printable, printable_value
@@ -77,11 +78,12 @@ def claim_redrives(
     return [(request_id, row) for _, request_id, row in rows]
 
 
-def resolve(
-    connection: Connection, pipeline: str, digest: str, good: Sequence[tuple[str, int]]
+def resolve_staged(
+    connection: Connection, pipeline: str, digest: str, staged: sql.Identifier
 ) -> None:
-    """These (request_id, row) are feature rows now."""
-    connection.execute(SQL["resolve"], _rows(pipeline, digest, good))
+    """The rows of a temporary table (request_id, row) become feature rows in this transaction."""
+    query = sql.SQL(SQL["resolve_staged"]).format(staged=staged)  # type: ignore[arg-type]
+    connection.execute(query, {"pipeline": pipeline, "digest": digest})
 
 
 def give_up(

@@ -104,7 +104,6 @@ class Redriver:
             (requests[request_id].topic, requests[request_id].partition) for request_id, _ in good
         ]
         progress.recount(warehouse, item.pipeline, item.digest, partitions)
-        quarantine.resolve(warehouse, item.pipeline, item.digest, good)
         feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
         counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
         self._log.info(

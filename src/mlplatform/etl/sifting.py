@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlplatform.database import feature_rows, quarantine
+from mlplatform.database import feature_rows
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
@@ -28,9 +28,10 @@ def sift(warehouse: Connection, item: Ready, request: RawRequest) -> FeatureBatc
         for number, reason in sorted(reasons.items())
         for row in refused([request], item.definition, reason, only={request.request_id: [number]})
     ]
-    quarantine.keep(warehouse, item.pipeline, item.digest, [*outcome.bad, *bad])
+    bad = [*outcome.bad, *bad]
+    feature_rows.keep_bad(warehouse, item.pipeline, item.digest, item.table, bad)
     good = _some(outcome, [row for row in outcome.rows if row not in reasons])
-    return replace(good, bad=[*outcome.bad, *bad])
+    return replace(good, bad=bad)
 
 
 def _stored(warehouse: Connection, item: Ready, whole: FeatureBatch) -> dict[int, str]:

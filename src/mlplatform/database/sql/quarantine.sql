@@ -30,12 +30,22 @@ WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
   AND redrive_at IS NOT NULL AND resolved_at IS NULL AND dropped_at IS NULL
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
--- name: resolve
--- These rows are feature rows now.
-UPDATE warehouse.quarantine SET resolved_at = now()
-FROM unnest(%(ids)s::uuid[], %(rows)s::integer[]) AS good (request_id, row)
-WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
-  AND quarantine.request_id = good.request_id AND quarantine.row = good.row;
+-- name: resolve_staged
+-- Rows that become feature rows: whatever kept them out is resolved, a dropped one too. Most digests
+-- have nothing in quarantine, which two partial indexes tell before any row is looked up.
+UPDATE warehouse.quarantine AS entry SET resolved_at = now()
+FROM {staged} AS good
+WHERE entry.pipeline = %(pipeline)s AND entry.digest = %(digest)s
+  AND entry.request_id = good.request_id AND entry.row = good.row AND entry.resolved_at IS NULL
+  AND (
+    EXISTS (
+        SELECT FROM warehouse.quarantine WHERE pipeline = %(pipeline)s AND digest = %(digest)s
+            AND resolved_at IS NULL AND dropped_at IS NULL
+    ) OR EXISTS (
+        SELECT FROM warehouse.quarantine WHERE pipeline = %(pipeline)s AND digest = %(digest)s
+            AND resolved_at IS NULL AND dropped_at IS NOT NULL
+    )
+  );
 
 -- name: give_up
 -- Rows that were asked for and can't be tried.
