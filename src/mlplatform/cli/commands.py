@@ -76,7 +76,12 @@ COMMANDS = (
     LazyCommand(
         "quarantine",
         "quarantine",
-        "The quarantine: list, show, redrive or drop what broke its contract.",
+        "The quarantine: list, show, correct, redrive or drop what broke its contract.",
+    ),
+    LazyCommand(
+        "deadletters",
+        "deadletters",
+        "Dead letters: list, show, redrive or drop records that could not become rows.",
     ),
     LazyCommand(
         "queue", "queue", "The queue: show how far it is stored, or give that up after a loss."

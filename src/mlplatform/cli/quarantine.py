@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mlplatform.cli.connection import connect
+from mlplatform.cli.correction import assignments, row_of
 from mlplatform.cli.options import AsJson, Home, OnePipeline
 from mlplatform.cli.output import emit, table
 from mlplatform.cli.quarantine_filter import Wanted, filtered
@@ -29,13 +31,20 @@ OnlyOf = Annotated[
 ]
 Most = Annotated[int, typer.Option("--limit", "-n", min=0, help="Most entries, newest first.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what would be changed.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="field=value, read by the field's type; may be repeated."),
+]
+RowFile = Annotated[
+    Path | None, typer.Option("--file", help="JSON object of fields, in place of --set.")
+]
 Why = Annotated[str, typer.Option("--why", help="Reason, for the ledger.")]
 MustSayWhy = Annotated[str, typer.Option("--why", help="Reason; it stays with the entries.")]
 
 app = typer.Typer(
     name="quarantine",
     no_args_is_help=True,
-    help="The quarantine: list, show, redrive or drop what broke its contract.",
+    help="The quarantine: list, show, correct, redrive or drop what broke its contract.",
 )
 
 
@@ -96,6 +105,31 @@ def redrive(
         done = api.redrive(pipeline, ids or None, why=why, dry_run=dry_run, **wanted)
     verb = "would be tried again" if dry_run else "will be tried again by etl"
     _end(done, done.redriven, done.skipped, verb, as_json=as_json)
+
+
+@app.command()
+def correct(
+    entry: Id,
+    *,
+    why: MustSayWhy,
+    changes: Changes = None,
+    file: RowFile = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Correct fields of a quarantined row, and have etl make it anew.
+
+    What was sent stays as it came. A correction after which the row would still be refused is
+    refused, with the reason.
+    """
+    texts, fields = assignments(changes or ()), row_of(file)
+    with connect(home).dataapi("client") as api:
+        done = api.correct_quarantined(entry, fields, texts=texts, why=why)
+    if as_json:
+        emit(done)
+    else:
+        shown = ", ".join(f"{name}={value!r}" for name, value in done.fields.items())
+        print(f"row {done.row} of {done.request_id} will be made anew by etl with {shown}")
 
 
 @app.command()

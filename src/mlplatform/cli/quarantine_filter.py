@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mlplatform.contracts.dead_letters import LetterKind
 from mlplatform.contracts.quarantine import QuarantineKind, StateFilter
 from mlplatform.errors import InvalidInput
 from mlplatform.features.moment import moment
@@ -25,6 +26,16 @@ _OPTIONS: Mapping[str, Any] = {
     "kind": Annotated[
         QuarantineKind | None,
         typer.Option("--kind", help="Only rows, records of imports, or labels."),
+    ],
+    "letter": Annotated[
+        LetterKind | None, typer.Option("--kind", help="Only dead letters of this kind.")
+    ],
+    "of": Annotated[
+        str | None,
+        typer.Option("--pipeline", "-p", help="Only of this pipeline, as the record says."),
+    ],
+    "outbox_id": Annotated[
+        str | None, typer.Option("--outbox", help="Only of the outbox with this id.")
     ],
     "column": Annotated[str | None, typer.Option("--column", help="Only faults of this column.")],
     "request_id": Annotated[
@@ -50,26 +61,30 @@ def filtered(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]
     def extend(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
         own = [each for each in signature.parameters.values() if each.name != "wanted"]
-        more = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_OPTIONS[name]
-            )
-            for name in names
-        ]
 
         @wraps(command)
         def run(*arguments: Any, **options: Any) -> None:
             wanted = {name: options.pop(name, None) for name in names}
             command(*arguments, wanted=_typed(wanted), **options)
 
-        whole = signature.replace(parameters=[*own, *more])
+        whole = signature.replace(parameters=[*own, *map(_parameter, names)])
         run.__signature__ = whole  # type: ignore[attr-defined]
         return run
 
     return extend
 
 
-def _typed(wanted: dict[str, Any]) -> dict[str, Any]:
+def _parameter(name: str) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=_OPTIONS[name])
+
+
+_FIELDS = {"letter": "kind", "of": "pipeline"}
+"""Options that are another field in the filter of dead letters."""
+
+
+def _typed(options: dict[str, Any]) -> dict[str, Any]:
+    wanted = {_FIELDS.get(name, name): value for name, value in options.items()}
     times = {"since", "until"} & wanted.keys()
     return wanted | {name: _time(wanted[name], f"--{name}") for name in times}
 

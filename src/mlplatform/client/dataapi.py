@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
+from mlplatform.client.dead_letter_calls import DeadLetterCalls
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
 from mlplatform.client.quarantine_calls import QuarantineCalls
 from mlplatform.contracts.balance import BalanceSheet
@@ -52,7 +53,7 @@ class DatasetRows:
     receipt_id: str
 
 
-class DataApi(QuarantineCalls):
+class DataApi(QuarantineCalls, DeadLetterCalls):
     """A client with one connection pool; use as a context manager. Safe to share between threads.
 
     With `retry_s` every call that another try may help is repeated for so many seconds: the data

@@ -113,7 +113,7 @@ def raise_for(answer: httpx.Response) -> None:
     raise problem.restore(body, answer.status_code)
 
 
-def request(kind: type[Shape], **values: Any) -> Shape:
+def request(kind: type[Shape], /, **values: Any) -> Shape:
     """A request of these values. Raises InvalidInput that names the field, as the server would."""
     return _checked(kind, values, "")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, request
 from mlplatform.contracts.quarantine import (
+    Corrected,
+    CorrectRequest,
     Dropped,
     DropRequest,
     QuarantineCount,
@@ -36,13 +38,13 @@ class QuarantineCalls:
         Only entries with ids below `before`. `state` may be open (default), resolved, dropped, any.
         """
         wanted |= {"pipeline": pipeline, "limit": limit, "before": before}
-        return parse_list(Quarantined, self._http.get("/v1/quarantine", **_plain(wanted)))
+        return parse_list(Quarantined, self._http.get("/v1/quarantine", **plain(wanted)))
 
     def quarantine_counts(
         self, pipeline: str | None = None, **wanted: Any
     ) -> list[QuarantineCount]:
         """Entries by reason, the most frequent first. `state` as in `quarantine`."""
-        found = self._http.get("/v1/quarantine/counts", pipeline=pipeline, **_plain(wanted))
+        found = self._http.get("/v1/quarantine/counts", pipeline=pipeline, **plain(wanted))
         return parse_list(QuarantineCount, found)
 
     def quarantine_entry(self, number: int) -> Quarantined:
@@ -65,6 +67,21 @@ class QuarantineCalls:
         )
         return parse(Redriven, self._http.post("/v1/quarantine/redrive", body))
 
+    def correct_quarantined(
+        self,
+        number: int,
+        fields: Mapping[str, Any] | None = None,
+        *,
+        texts: Mapping[str, str] | None = None,
+        why: str,
+    ) -> Corrected:
+        """Correct fields of a quarantined row; `texts` are read by their declared types.
+
+        Raises InvalidInput when the row would still be refused.
+        """
+        body = request(CorrectRequest, fields=fields or {}, texts=texts or {}, why=why)
+        return parse(Corrected, self._http.post(f"/v1/quarantine/{number}/correct", body))
+
     def drop_quarantined(
         self,
         pipeline: str | None,
@@ -82,7 +99,7 @@ class QuarantineCalls:
         return parse(Dropped, self._http.post("/v1/quarantine/drop", body))
 
 
-def _plain(wanted: dict[str, Any]) -> dict[str, Any]:
+def plain(wanted: dict[str, Any]) -> dict[str, Any]:
     """A filter as URL parameters."""
     return {
         name: value.isoformat() if isinstance(value, datetime) else value

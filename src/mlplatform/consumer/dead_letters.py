@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mlplatform.consumer.decode import OVERSIZE
+from mlplatform.database.queue_entries import OVERSIZE
 from mlplatform.database.requests import DeadLetter, Entry
 from mlplatform.errors import PlatformError
 

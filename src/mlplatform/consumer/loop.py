@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 
 from mlplatform import loop
 from mlplatform.consumer.dead_letters import DeadLetterGuard
-from mlplatform.consumer.decode import REFUSED, dead_letter, entry
+from mlplatform.consumer.decode import dead_letter, entry
 from mlplatform.consumer.gauges import LagGauges
+from mlplatform.database.queue_entries import REFUSED
 from mlplatform.database.requests import DeadLetter, Entry, RequestStore, Stored
 from mlplatform.errors import InvalidInput, PlatformError, Unavailable
 from mlplatform.queue import Consumer, QueueRecord

@@ -17,6 +17,8 @@ StateFilter = Literal["open", "resolved", "dropped", "any"]
 EntryId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 MOST_IDS = 10_000
 """Ids that one request names; more are chosen by a filter."""
+MOST_FIELDS = 1_600
+"""Fields of one correction: PostgreSQL has no wider tables."""
 WHY = StringConstraints(strip_whitespace=True, max_length=1_000)
 
 
@@ -106,6 +108,33 @@ class DropRequest(_Decision):
     """Which entries to give up for good, and why."""
 
     why: Annotated[str, WHY, Field(min_length=1)]
+
+
+class CorrectRequest(Frozen):
+    """Fields of a quarantined row that are to be something else; the others stay as they came."""
+
+    fields: dict[str, Any] = Field(
+        default_factory=dict, max_length=MOST_FIELDS, description="Field -> JSON value."
+    )
+    texts: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=MOST_FIELDS,
+        description="Field -> text, read like the cell of a CSV file by the field's declared type.",
+    )
+    why: Annotated[str, WHY, Field(min_length=1)]
+
+
+class Corrected(FrozenAnswer):
+    """A row that etl will make anew, with all of its corrected fields."""
+
+    pipeline: str
+    request_id: UUID
+    row: int
+    fields: dict[str, Any]
+    redriven: int = Field(
+        description="Entries of the quarantine that are tried again: one for each features digest "
+        "that refused the row."
+    )
 
 
 class Skipped(FrozenAnswer):

@@ -16,6 +16,7 @@ from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.routes import (
     balance,
     datasets,
+    dead_letters,
     imports,
     labels,
     ledger,
@@ -36,6 +37,7 @@ SUBJECTS = (
     pipelines,
     models,
     quarantine,
+    dead_letters,
     outboxes,
     queue_offsets,
     balance,

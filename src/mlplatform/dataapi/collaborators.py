@@ -11,7 +11,9 @@ from typing import Protocol
 
 from mlplatform.access import AccessList
 from mlplatform.dataapi.balance import Balance
+from mlplatform.dataapi.corrections import Corrections
 from mlplatform.dataapi.datasets import Datasets
+from mlplatform.dataapi.dead_letters import DeadLetters
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -55,6 +57,8 @@ class Collaborators:
     imports: Imports
     labels: Labels
     quarantine: Quarantine
+    corrections: Corrections
+    dead_letters: DeadLetters
     pipelines: Pipelines
     training: Training
     models: Models

@@ -12,7 +12,9 @@ from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.balance import Balance
 from mlplatform.dataapi.collaborators import Collaborators
+from mlplatform.dataapi.corrections import Corrections
 from mlplatform.dataapi.datasets import Datasets
+from mlplatform.dataapi.dead_letters import DeadLetters
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -79,6 +81,8 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         imports=Imports(raw, warehouse, audit),
         labels=Labels(raw, warehouse, audit),
         quarantine=Quarantine(warehouse, audit),
+        corrections=Corrections(raw, warehouse, audit),
+        dead_letters=DeadLetters(raw, audit),
         pipelines=Pipelines(raw, warehouse, audit),
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit, registry),

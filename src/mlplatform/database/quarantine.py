@@ -82,7 +82,7 @@ def resolve_staged(
     connection: Connection, pipeline: str, digest: str, staged: sql.Identifier
 ) -> None:
     """The rows of a temporary table (request_id, row) become feature rows in this transaction."""
-    query = sql.SQL(SQL["resolve_staged"]).format(staged=staged)  # type: ignore[arg-type]
+    query = sql.SQL(SQL["resolve_staged"]).format(staged=staged)
     connection.execute(query, {"pipeline": pipeline, "digest": digest})
 
 

@@ -54,7 +54,7 @@ class Selection:
             "pipelines": self.pipelines,
             "state": self.state,
             "ids": None if self.ids is None else list(self.ids),
-            "reason": None if self.filter.reason is None else _like(self.filter.reason),
+            "reason": None if self.filter.reason is None else like(self.filter.reason),
         }
 
 
@@ -68,7 +68,7 @@ def page(
 
 
 def find(connection: Connection, number: int) -> Quarantined | None:
-    """One entry, locked until the transaction ends."""
+    """One entry."""
     with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(SQL["find"], {"id": number}).fetchone()
 
@@ -115,7 +115,7 @@ def _changed(connection: Connection, query: str, values: Mapping[str, Any]) -> l
     return sorted(int(row[0]) for row in connection.execute(SQL[query], values).fetchall())
 
 
-def _like(text: str) -> str:
+def like(text: str) -> str:
     """A pattern for whatever holds the text."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped.replace(ANYTHING, '%')}%"

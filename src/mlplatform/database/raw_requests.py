@@ -9,8 +9,9 @@ did not hold (offsets were set back by hand), raw.setbacks says so, and etl goes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from psycopg.rows import class_row
 
@@ -28,7 +29,8 @@ has thousands or millions."""
 class RawRequest:
     """One request as it was stored.
 
-    `inputs` is the text of a JSON object, name -> list of `rows` values.
+    `inputs` is the text of a JSON object, name -> list of `rows` values; `corrections` (row ->
+    field -> value) are not part of what is stored (database/corrections.py).
     """
 
     request_id: str
@@ -39,6 +41,7 @@ class RawRequest:
     received_at: datetime
     rows: int
     inputs: str
+    corrections: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 
+from mlplatform.contracts.dead_letters import LetterKind
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.queries import load
 from mlplatform.database.sessions import Connection, one_line
@@ -59,19 +60,17 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A record that can't become a row, with all that could be read of it.
-
-    `kind` is a word for the metric, `reason` a sentence.
-    """
+    """A record that can't become a row, with all that could be read of it."""
 
     partition: int
     offset: int
-    kind: str
+    kind: LetterKind
     reason: str
     payload: bytes
     outbox_id: UUID | None = None
     sequence: int | None = None
     request_id: UUID | None = None
+    pipeline: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -268,7 +267,7 @@ class RequestStore:
     ) -> Stored:
         rows = [entry for entry in entries if isinstance(entry, RequestRow)]
         letters = [entry for entry in entries if isinstance(entry, DeadLetter)]
-        new = self._keep_rows(connection, rows) if rows else 0
+        new = insert_rows(connection, self._topic, rows) if rows else 0
         if letters:
             with connection.cursor() as cursor:
                 cursor.executemany(
@@ -294,14 +293,18 @@ class RequestStore:
                 cursor.executemany(self._sql["move_position"].encode(), values)
         return moved
 
-    def _keep_rows(self, connection: Connection, rows: Sequence[RequestRow]) -> int:
-        connection.execute(self._sql["make_incoming"].encode())
-        with connection.cursor().copy(self._sql["copy_incoming"].encode()) as copy:
-            for row in rows:
-                copy.write_row(_INCOMING(row))
-        return connection.execute(
-            self._sql["keep_incoming"].encode(), {"topic": self._topic}
-        ).rowcount
+
+def insert_rows(connection: Connection, topic: str, rows: Sequence[RequestRow]) -> int:
+    """Add rows of a topic whose position the caller holds; returns how many are new.
+
+    A request that is there already stays as it is.
+    """
+    sql = load("requests")
+    connection.execute(sql["make_incoming"].encode())
+    with connection.cursor().copy(sql["copy_incoming"].encode()) as copy:
+        for row in rows:
+            copy.write_row(_INCOMING(row))
+    return connection.execute(sql["keep_incoming"].encode(), {"topic": topic}).rowcount
 
 
 def _behind(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlplatform.database import feature_rows, progress, quarantine, raw_requests
+from mlplatform.database import corrections, feature_rows, progress, quarantine, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.raw_requests import RawRequest
@@ -51,6 +51,8 @@ class Redriver:
         wanted: list[tuple[str, int]] = []
         try:
             with self._warehouse.transaction() as warehouse:
+                # Before the entries are locked: a correction takes both in this order.
+                corrections.lay_over(warehouse, item.pipeline, [])
                 wanted = quarantine.claim_redrives(warehouse, *key, limit=limit)
                 self._again(warehouse, item, wanted)
         except InvalidInput as error:
@@ -88,7 +90,7 @@ class Redriver:
         only: dict[str, list[int]] = {}
         for request_id, row in wanted:
             only.setdefault(request_id, []).append(row)
-        found = list(requests.values())
+        found = corrections.lay_over(warehouse, item.pipeline, list(requests.values()))
         outcome = process(found, item.definition, item.features, only=only)
         self._write(warehouse, item, requests, outcome)
 

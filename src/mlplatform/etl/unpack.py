@@ -15,6 +15,7 @@ from mlplatform.features.fault import Fault
 
 Only = Mapping[str, Collection[int]]
 """request_id -> some of its rows."""
+MISSING = "is missing"
 _LONGEST_PAYLOAD = 10_000
 
 
@@ -32,16 +33,20 @@ class FlatRows:
     values: dict[str, list[Any]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     _inputs: list[Any] = field(default_factory=list)
+    _corrected: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def payload(self, index: int) -> dict[str, Any]:
-        """The row as it came, for people."""
+        """The row as it came, with its corrections, for people."""
         inputs, row = self._inputs[index], self.rows[index]
+        corrected = self._corrected.get(index, {})
         if not isinstance(inputs, dict):
-            return {"inputs": inputs[:_LONGEST_PAYLOAD] if isinstance(inputs, str) else inputs}
-        return {
+            text = inputs[:_LONGEST_PAYLOAD] if isinstance(inputs, str) else inputs
+            return {"inputs": text, **corrected}
+        came = {
             name: values[row] if isinstance(values, list) and row < len(values) else values
             for name, values in inputs.items()
         }
+        return {**came, **corrected}
 
 
 def unpack(
@@ -51,14 +56,16 @@ def unpack(
 
     Fields that the definition does not know are left out: raw rows hold what was sent under older
     definitions too. A nullable column that a request lacks is null (it may be older than the
-    column). What can't be laid flat is a fault of each of its rows.
+    column). What can't be laid flat is a fault of each of its rows, but of those that a correction
+    makes whole.
     """
     flat = FlatRows(values={name: [] for name in _fields(definition)})
     required = {column.name for column in definition.columns if not column.nullable}
     for request in requests:
         inputs = _decoded(request.inputs)
-        reasons = _reasons(inputs, request.rows, required)
-        whole = inputs if isinstance(inputs, dict) and not reasons else {}
+        broken = _broken(inputs, request.rows)
+        whole = {} if broken else inputs
+        reasons = broken or [(name, MISSING) for name in sorted(required - whole.keys())]
         rows = None if only is None else sorted(only.get(request.request_id, ()))
         count = request.rows if rows is None else len(rows)
         for name, values in flat.values.items():
@@ -67,8 +74,33 @@ def unpack(
             values.extend([None] * count if picked is None else picked)
         _identify(flat, request, inputs, range(count) if rows is None else rows)
         places = range(len(flat.ids) - count, len(flat.ids))
-        flat.faults.extend(Fault(place, *reason) for place in places for reason in reasons)
+        if request.corrections:
+            _correct(flat, request.corrections, places)
+        for place in places if reasons else ():
+            left = _left(reasons, flat._corrected.get(place, {}), required)  # noqa: SLF001
+            flat.faults.extend(Fault(place, *reason) for reason in left)
     return flat
+
+
+def _correct(
+    flat: FlatRows, corrections: Mapping[int, Mapping[str, Any]], places: Sequence[int]
+) -> None:
+    """Lay corrected fields over the rows at these places."""
+    for place in places:
+        fields = corrections.get(flat.rows[place])
+        if fields is not None:
+            flat._corrected[place] = fields  # noqa: SLF001  (its own builder)
+            for name in flat.values.keys() & fields.keys():
+                flat.values[name][place] = fields[name]
+
+
+def _left(
+    reasons: Sequence[tuple[str, str]], fields: Mapping[str, Any], required: set[str]
+) -> list[tuple[str, str]]:
+    """What still keeps a row from being laid flat; one with all required fields stands alone."""
+    if fields and required <= fields.keys():
+        return []
+    return [(name, why) for name, why in reasons if why != MISSING or name not in fields]
 
 
 def _identify(flat: FlatRows, request: RawRequest, inputs: Any, rows: Sequence[int]) -> None:
@@ -95,8 +127,8 @@ def _decoded(text: str) -> Any:
         return text
 
 
-def _reasons(inputs: Any, rows: int, required: set[str]) -> list[tuple[str, str]]:
-    """(column, reason) of what keeps a whole request from being laid flat."""
+def _broken(inputs: Any, rows: int) -> list[tuple[str, str]]:
+    """(column, reason) of what keeps a whole request from being laid flat; at most one."""
     if not isinstance(inputs, dict):
         return [("", "the inputs are not a JSON object of columns")]
     for name, values in inputs.items():
@@ -107,4 +139,4 @@ def _reasons(inputs: Any, rows: int, required: set[str]) -> list[tuple[str, str]
                 else f"a {type(values).__name__}"
             )
             return [(name, f"has {found}, and the request has {rows} rows")]
-    return [(name, "is missing") for name in sorted(required - inputs.keys())]
+    return []

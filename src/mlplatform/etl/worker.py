@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mlplatform.database import feature_rows, progress, raw_requests
+from mlplatform.database import corrections, feature_rows, progress, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
@@ -132,6 +132,7 @@ class Worker:
                 requests = self._read(cursor, next_offset)
                 if not requests:
                     return 0
+                requests = corrections.lay_over(warehouse, item.pipeline, requests)
                 outcome = process(requests, item.definition, item.features)
                 turned()  # statements before, features between, statements behind
                 feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
@@ -175,7 +176,8 @@ class Worker:
             # The refused transaction gave the claim back, so another etl may have been faster.
             if next_offset is None or next_offset > requests[0].log_offset:
                 return 0
-            outcome = sift(warehouse, item, requests[0])
+            corrected = corrections.lay_over(warehouse, item.pipeline, requests)
+            outcome = sift(warehouse, item, corrected[0])
             self._advance(warehouse, cursor, requests, outcome)
         self._report(cursor, requests, outcome, 0.0)
         return 1

@@ -254,3 +254,38 @@ def test_a_row_of_features_has_the_room_that_an_apply_counts_on(postgres) -> Non
         connection.execute(f"INSERT INTO wide_996 VALUES ({values}{', 1' * 996})")
         with pytest.raises(ProgramLimitExceeded, match="row is too big"):
             connection.execute(f"INSERT INTO wide_997 VALUES ({values}{', 1' * 997})")
+
+
+def test_dead_letters_of_an_older_stack_come_through(empty) -> None:
+    """Each gets an id, its kind, and the pipeline that its record names."""
+    dsn = empty.servers.dsn("owner", "empty_raw")
+    letters = [
+        ('{"kind":"oversize","pipeline":"loans"}', "the record of 9 bytes is too large"),
+        ("\\xff00", "not a request record"),
+        ('{"kind":"request","pipeline":"loans"}', "the database refuses a record: no"),
+    ]
+    with empty.superuser("empty_raw") as connection:
+        _upgrade(dsn, "0006")
+        for place, (payload, reason) in enumerate(letters):
+            connection.execute(
+                "INSERT INTO raw.dead_letters (topic, partition, log_offset, reason, payload)"
+                " VALUES ('t', 0, %s, %s, %s::bytea)",
+                (place, reason, payload),
+            )
+        migrate.migrate("raw", dsn)
+        found = connection.execute(
+            "SELECT id, kind, pipeline FROM raw.dead_letters ORDER BY log_offset"
+        ).fetchall()
+
+    assert [(1, "oversize", "loans"), (2, "unreadable", None), (3, "refused", "loans")] == found
+
+
+def _upgrade(dsn: Any, version: str) -> None:
+    """The raw database as an earlier version made it."""
+    engine = migrate.create_engine(
+        migrate.DIALECT, creator=lambda: migrate._connect(dsn), poolclass=migrate.NullPool
+    )
+    config = migrate.configuration("raw")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        migrate.command.upgrade(config, version)

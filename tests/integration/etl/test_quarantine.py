@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ Good = Callable[..., dict[str, Any]]
 
 
 def read_again(scene: Any, request_id: str, **row: Any) -> None:
-    """etl reads this request once more, and finds another row in it than the first time."""
+    """Have etl read this request once more, and find another row in it than the first time."""
     inputs = json.dumps({name: [value] for name, value in row.items()})
     with scene.databases.connect("owner", "raw") as connection:
         connection.execute(
@@ -60,3 +62,45 @@ def test_a_row_that_is_bad_when_it_is_read_again_stays_a_feature_row(
 
     assert before == scene.features(digest)
     assert [] == scene.quarantine(digest)
+
+
+def test_a_redrive_that_is_killed_again_and_again_ends_as_one_would(
+    scene: Any, good: Good, tmp_path: Path
+) -> None:
+    """Every row that is good now is a feature row once, every other one is open, none is lost."""
+    digest = scene.apply()
+    scene.serve(*([good(income=-1 - number)] * 10 for number in range(120)))
+    scene.drain()
+    with scene.databases.connect("owner", "raw") as connection:
+        connection.execute(  # three rows of four are good now
+            "UPDATE raw.requests SET inputs = replace(inputs::text, '-', '')::json"
+            " WHERE log_offset % 4 > 0"
+        )
+    with scene.databases.connect("dataapi", "warehouse") as connection:
+        connection.execute("UPDATE warehouse.quarantine SET redrive_at = now()")
+    kills = 0
+    for pause_s in (0.0, 0.01, 0.02, 0.03):
+        done = len(scene.features(digest))
+        process = scene.spawn(tmp_path / "etl.log", batch_rows=20)
+        _until(lambda done=done: len(scene.features(digest)) > done)
+        time.sleep(pause_s)
+        process.kill()
+        process.wait()
+        kills += len(scene.features(digest)) < 900
+    scene.drain()
+
+    rows = [(row["request_id"], row["row"]) for row in scene.features(digest)]
+    left = [entry for entry in scene.quarantine(digest) if entry["resolved_at"] is None]
+    assert kills > 0
+    assert (900, 900) == (len(rows), len(set(rows)))
+    assert [None] * 300 == [entry["redrive_at"] for entry in left]
+    assert {"raw": 1_200, "waiting": 0, "featured": 900, "quarantined": 300} == scene.balance(
+        digest
+    )
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

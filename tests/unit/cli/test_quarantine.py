@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from mlplatform.cli import quarantine
 from mlplatform.contracts.quarantine import (
+    Corrected,
     Dropped,
     QuarantineCount,
     Quarantined,
@@ -78,6 +80,14 @@ class Api:
         """Two of them."""
         self.calls.append(("redrive", pipeline, ids, more))
         return Redriven(redriven=2, skipped=self.skipped)
+
+    def correct_quarantined(self, number: int, fields: dict[str, Any], **more: Any) -> Corrected:
+        """That one, with what was given."""
+        self.calls.append(("correct", number, fields, more))
+        found = {"pipeline": "loans", "request_id": entry(number).request_id, "row": 3}
+        return Corrected.model_validate(
+            found | {"fields": {**fields, **more["texts"]}, "redriven": 1}
+        )
 
     def drop_quarantined(self, pipeline: str | None, ids: list[int] | None, **more: Any) -> Dropped:
         """One of them."""
@@ -153,3 +163,42 @@ def test_named_entries_that_are_left_end_with_1(api: Api) -> None:
 
     assert "4: it is resolved already" in run("redrive", "4", ends=1)
     assert "4: it is resolved already" in run("drop", "4", "--why", "x", ends=1)
+
+
+def test_a_correction_is_given_as_fields_or_as_a_file(api: Api, tmp_path: Path) -> None:
+    """Texts of --set are read by the data API, which knows the types; a file holds values."""
+    file = tmp_path / "row.json"
+    file.write_text('{"income": 5, "city": null}')
+    shown = run("correct", "4", "--set", "income=5", "--set", "note=a=b", "--why", "a typo")
+    run("correct", "4", "--file", str(file), "--why", "sent again")
+
+    assert "row 3 of 018f0000-0000-7000-8000-000000000000 will be made anew by etl" in shown
+    assert [
+        ("correct", 4, {}, {"texts": {"income": "5", "note": "a=b"}, "why": "a typo"}),
+        ("correct", 4, {"income": 5, "city": None}, {"texts": {}, "why": "sent again"}),
+    ] == api.calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["--set", "income"], "--set"),
+        (["--set", "a=1", "--set", "a=2"], "--set"),
+        (["--file", "nowhere.json"], "--file"),
+        (["--file", "list.json"], "--file"),
+        (["--file", "broken.json"], "--file"),
+        (["--file", "twice.json"], "--file"),
+    ],
+)
+def test_a_correction_that_can_not_be_read_names_its_option(
+    api: Api, arguments: list[str], field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked of the data API."""
+    monkeypatch.chdir(tmp_path)
+    Path("list.json").write_text("[1]")
+    Path("broken.json").write_text("{")
+    Path("twice.json").write_text('{"a": 1, "a": 2}')
+    found = CliRunner().invoke(quarantine.app, ["correct", "4", "--why", "x", *arguments])
+
+    assert field == getattr(found.exception, "field", None)
+    assert [] == api.calls

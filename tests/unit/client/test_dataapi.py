@@ -57,6 +57,14 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
     "POST /v1/datasets/{name}/rows": lambda api: api.import_rows("churn", b"", media="text/csv"),
     "POST /v1/feedback": lambda api: api.add_labels([]),
     "GET /v1/quarantine": lambda api: api.quarantine(),
+    "POST /v1/quarantine/{entry:int}/correct": lambda api: api.correct_quarantined(
+        7, {"income": 5}, why="a typo"
+    ),
+    "GET /v1/deadletters": lambda api: api.dead_letters(kind="refused"),
+    "GET /v1/deadletters/counts": lambda api: api.dead_letter_counts(),
+    "GET /v1/deadletters/{letter:int}": lambda api: api.dead_letter(7),
+    "POST /v1/deadletters/redrive": lambda api: api.redrive_letters([7]),
+    "POST /v1/deadletters/drop": lambda api: api.drop_letters([7], why="noise"),
     "GET /v1/quarantine/counts": lambda api: api.quarantine_counts("churn"),
     "GET /v1/quarantine/{entry:int}": lambda api: api.quarantine_entry(7),
     "POST /v1/quarantine/redrive": lambda api: api.redrive("churn"),
@@ -222,3 +230,12 @@ def test_labels_are_sent_as_they_are() -> None:
         {"request_id": "b", "row": 1, "label": 3},
         {"request_id": "b", "row": 2, "label": True, "pipeline": "churn"},
     ] == server.body()["labels"]
+
+
+def test_a_filter_may_name_a_kind() -> None:
+    """A field of a filter that is called what the client calls the shape of a request."""
+    server = Server({"dropped": 1, "skipped": []})
+    with client(server) as api:
+        api.drop_quarantined("churn", kind="import", why="sent again")
+
+    assert "import" == server.body()["kind"]

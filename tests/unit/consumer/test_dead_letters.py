@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from mlplatform.consumer.dead_letters import DeadLetterGuard
-from mlplatform.consumer.decode import OVERSIZE, UNREADABLE, entry
+from mlplatform.consumer.decode import entry
 from mlplatform.contracts.request import RequestRecord, encode
+from mlplatform.database.queue_entries import OVERSIZE, UNREADABLE
 from mlplatform.database.requests import DeadLetter, Entry
 from mlplatform.queue import QueueRecord
 

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AwareDatetime
 
 from mlplatform.contracts.quarantine import (
+    Corrected,
+    CorrectRequest,
     Dropped,
     DropRequest,
     QuarantineCount,
@@ -107,6 +109,21 @@ def redrive(body: RedriveRequest, caller: Calling, parts: Parts) -> Redriven:
     Rows that are still bad come back with the newest reason.
     """
     return parts.quarantine.redrive(caller, body)
+
+
+@router.post(
+    "/quarantine/{entry:int}/correct",
+    status_code=202,
+    summary="Correct fields of a quarantined row.",
+    responses=problems(404, 422),
+)
+@needs(rights.CORRECT, subject="quarantine")
+def correct(entry: EntryNumber, body: CorrectRequest, caller: Calling, parts: Parts) -> Corrected:
+    """The raw request stays as it came; etl makes the row anew, with these fields, within seconds.
+
+    Refused where the row would break its contract all the same.
+    """
+    return parts.corrections.correct(caller, entry, body)
 
 
 @router.post(

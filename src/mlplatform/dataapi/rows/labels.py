@@ -69,7 +69,7 @@ class LabelCheck:
             raise LabelFault("pipeline", f"no pipeline '{pipeline}' was applied")
         if "label" not in item:
             raise LabelFault("label", "missing")
-        number, text = _value(item["label"], self.definitions[pipeline].target)
+        number, text = label_value(item["label"], self.definitions[pipeline].target)
         return Label(pipeline, request_id, row, number, text)
 
     def refusal(self, item: Any, fault: LabelFault) -> Refusal:
@@ -139,8 +139,8 @@ def _pipeline(given: Any, owner: Owner | None) -> str:
     return given
 
 
-def _value(value: Any, target: Target) -> tuple[float | None, str | None]:
-    """Number and text of a label, one of them None."""
+def label_value(value: Any, target: Target) -> tuple[float | None, str | None]:
+    """Number and text of a label, one of them None. Raises LabelFault."""
     if target.dtype == "string":
         if not isinstance(value, str):
             raise LabelFault("label", f"'{target.name}' is a text")

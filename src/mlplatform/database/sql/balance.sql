@@ -83,12 +83,16 @@ SELECT outbox_id::text, first, last FROM ranges WHERE place <= %(most)s
 ORDER BY outbox_id, first;
 
 -- name: totals
--- Requests that came from serving, and dead letters: records by their numbers, and bytes that named
--- no outbox.
+-- Requests that came from serving, and dead letters: records by their numbers, but for those that
+-- are rows as well (redriven, or sent twice), and bytes that named no outbox.
 SELECT (SELECT count(*) FROM raw.requests WHERE source = 'serving') AS stored, (
     SELECT count(DISTINCT (outbox_id, sequence)) FILTER (WHERE outbox_id IS NOT NULL)
-           + count(*) FILTER (WHERE outbox_id IS NULL)
-    FROM raw.dead_letters
+           + count(*) FILTER (WHERE outbox_id IS NULL AND resolved_at IS NULL)
+    FROM raw.dead_letters AS letter WHERE outbox_id IS NULL OR NOT EXISTS (
+        SELECT FROM raw.requests AS request
+        WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
+          AND request.request_id = coalesce(letter.request_id, request.request_id)
+    )
 ) AS dead_lettered;
 
 -- name: beyond

@@ -31,8 +31,8 @@ WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- name: resolve_staged
--- Rows that become feature rows: whatever kept them out is resolved, a dropped one too. Most digests
--- have nothing in quarantine, which two partial indexes tell before any row is looked up.
+-- Rows that become feature rows: whatever kept them out is resolved, a dropped one too. Most
+-- digests have nothing in quarantine, which two partial indexes tell before any row is looked up.
 UPDATE warehouse.quarantine AS entry SET resolved_at = now()
 FROM {staged} AS good
 WHERE entry.pipeline = %(pipeline)s AND entry.digest = %(digest)s

@@ -36,9 +36,9 @@ WHERE {matching} AND (%(before)s::bigint IS NULL OR id < %(before)s::bigint)
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: find
--- One entry, locked until the transaction ends.
+-- One entry.
 {columns}
-WHERE id = %(id)s FOR NO KEY UPDATE;
+WHERE id = %(id)s;
 
 -- name: counts
 -- Entries by reason. The value that a reason begins with is left out: -5 and -7 break one rule.

@@ -1,7 +1,8 @@
 -- name: places
 -- What is stored of the queue's topics.
 SELECT topic, partition, next_offset, topic_id, refused FROM raw.offsets
-WHERE topic NOT LIKE 'import:%%' AND topic = coalesce(%(topic)s, topic)
+WHERE topic NOT LIKE 'import:%%' AND topic NOT LIKE 'redrive:%%'
+  AND topic = coalesce(%(topic)s, topic)
 ORDER BY topic, partition;
 
 -- name: refused
@@ -10,7 +11,8 @@ SELECT DISTINCT refused FROM raw.offsets WHERE refused IS NOT NULL ORDER BY refu
 
 -- name: resets
 -- How often the queue's offsets were given up.
-SELECT coalesce(max(resets), 0) FROM raw.offsets WHERE topic NOT LIKE 'import:%%';
+SELECT coalesce(max(resets), 0) FROM raw.offsets
+WHERE topic NOT LIKE 'import:%%' AND topic NOT LIKE 'redrive:%%';
 
 -- name: etl_places
 -- Warehouse: the furthest place of etl in each partition of a topic.

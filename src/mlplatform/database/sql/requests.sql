@@ -71,10 +71,10 @@ ON CONFLICT DO NOTHING;
 
 -- name: keep_dead_letter
 -- A record that can't become a row.
-INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, request_id, reason,
-    payload)
-SELECT topic, partition, %(offset)s + shift, %(outbox_id)s, %(sequence)s, %(request_id)s,
-    %(reason)s, %(payload)s
+INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, request_id, kind,
+    pipeline, reason, payload)
+SELECT topic, partition, %(offset)s + shift, %(outbox_id)s, %(sequence)s, %(request_id)s, %(kind)s,
+    %(pipeline)s, %(reason)s, %(payload)s
 FROM raw.offsets WHERE topic = %(topic)s AND partition = %(partition)s
 ON CONFLICT DO NOTHING;
 

@@ -64,7 +64,9 @@ GRANT USAGE ON SCHEMA raw TO mlplatform_consumer, mlplatform_etl, mlplatform_dat
 -- The consumer can't read back what people sent, only its position and identity.
 GRANT INSERT, SELECT (request_id, pipeline, topic, partition, log_offset, outbox_id, sequence)
     ON raw.requests TO mlplatform_consumer;
-GRANT INSERT, SELECT (topic, partition, log_offset, outbox_id, sequence, request_id)
+REVOKE INSERT ON raw.dead_letters FROM mlplatform_consumer;
+GRANT INSERT (topic, partition, log_offset, outbox_id, sequence, request_id, kind, pipeline, reason,
+    payload), SELECT (topic, partition, log_offset, outbox_id, sequence, request_id)
     ON raw.dead_letters TO mlplatform_consumer;
 -- Of the offsets each writes its own rows only (row level security, migrations/raw/0003).
 GRANT SELECT, INSERT, UPDATE ON raw.offsets TO mlplatform_consumer, mlplatform_dataapi;
@@ -73,7 +75,9 @@ GRANT EXECUTE ON FUNCTION raw.reset_queue(text, jsonb) TO mlplatform_dataapi;
 GRANT SELECT ON raw.requests, raw.offsets, raw.setbacks TO mlplatform_etl;
 GRANT SELECT, INSERT ON raw.requests TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
-GRANT SELECT ON raw.dead_letters TO mlplatform_dataapi;
+-- What came stays as it came: people decide about a dead letter, and change nothing of it.
+GRANT SELECT, UPDATE (kind, reason, tried_at, resolved_at, resolved_by, resolved_why, dropped_at,
+    dropped_by, dropped_why) ON raw.dead_letters TO mlplatform_dataapi;
 GRANT SELECT ON ALL TABLES IN SCHEMA raw TO mlplatform_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT SELECT ON TABLES TO mlplatform_reader;
 
