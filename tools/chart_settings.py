@@ -15,7 +15,11 @@ from mlplatform import settings
 
 WIDTH = 94  # of a comment's text: four columns of indentation and the sign make it a hundred
 
-LOCAL = {"cluster": {"environment_file", "logs"}, "source": {"working_tree"}}
+LOCAL = {
+    "cluster": {"environment_file", "logs"},
+    "source": {"working_tree"},
+    "retention": {"logs"},
+}
 """Only for processes on one machine: the chart never sets them."""
 
 DERIVED = {

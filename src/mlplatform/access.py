@@ -39,6 +39,7 @@ class Role(StrEnum):
     TRAINER = "trainer"  # start trainings, take a lease, which gives a run its own token
     RUN = "run"  # read a pipeline's datasets, register and propose its versions; never in a file
     APPROVER = "approver"  # approve, promote, roll back
+    RETENTION = "retention"  # remove what is past its days, and nothing else
     ADMIN = "admin"  # everything
 
 

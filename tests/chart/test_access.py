@@ -30,6 +30,7 @@ def test_digests_belong_to_the_tokens(tmp_path: pytest.TempPathFactory) -> None:
         "admin": (Role.ADMIN,),
         "trainer": (Role.TRAINER,),
         "serving": (Role.SERVING,),
+        "retention": (Role.RETENTION,),
         "check": (Role.PREDICT, Role.READER, Role.WRITER),
         "client": (Role.PREDICT, Role.READER, Role.WRITER),
     } == {name: known.authenticate(f"Bearer {token}").roles for name, token in data.items()}

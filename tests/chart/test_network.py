@@ -16,6 +16,7 @@ ARROWS = {
     "mlflow": {"postgres"},
     "backup": {"postgres", "mlflow"},
     "apply": {"dataapi", "source"},
+    "retention": {"dataapi"},
     "check": {"dataapi", "serving", "mlflow"},
     "postgres": {"postgres"},
     "kafka": {"kafka"},

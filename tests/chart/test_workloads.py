@@ -263,6 +263,7 @@ def test_the_trainer_holds_no_database_credentials(workloads: Workloads) -> None
             "trainer",
             "serving",
             "apply",
+            "retention",
             "check",
         ):
             assert "POSTGRES" not in str(pod).upper(), found["metadata"]["name"]

@@ -84,6 +84,11 @@ COMMANDS = (
         "Dead letters: list, show, redrive or drop records that could not become rows.",
     ),
     LazyCommand(
+        "retention",
+        "retention",
+        "Retention: remove what is past its days, and put pipelines under a legal hold.",
+    ),
+    LazyCommand(
         "queue", "queue", "The queue: show how far it is stored, or give that up after a loss."
     ),
     LazyCommand("check", "check", "Prove that the platform keeps its promises."),

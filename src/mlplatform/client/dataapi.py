@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from mlplatform.client.dead_letter_calls import DeadLetterCalls
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
 from mlplatform.client.quarantine_calls import QuarantineCalls
+from mlplatform.client.retention_calls import RetentionCalls
 from mlplatform.contracts.balance import BalanceSheet
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
 from mlplatform.contracts.imports import ImportResult
@@ -53,7 +54,7 @@ class DatasetRows:
     receipt_id: str
 
 
-class DataApi(QuarantineCalls, DeadLetterCalls):
+class DataApi(QuarantineCalls, DeadLetterCalls, RetentionCalls):
     """A client with one connection pool; use as a context manager. Safe to share between threads.
 
     With `retry_s` every call that another try may help is repeated for so many seconds: the data

@@ -6,6 +6,7 @@ Two implementations: `cluster.local` and `cluster.kubernetes`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from mlplatform.contracts.run import Run
@@ -23,6 +24,13 @@ class Cluster(Protocol):
 
     def runs(self, pipeline: str) -> Sequence[Run]:
         """The runs that the cluster still knows, latest first. Raises Unavailable."""
+        ...
+
+    def remove_logs(self, before: datetime, *, remove: bool) -> tuple[int, int]:
+        """Remove (or count) logs of runs last written before a moment: files and their bytes.
+
+        Nothing where the cluster keeps the logs itself.
+        """
         ...
 
     def close(self) -> None:

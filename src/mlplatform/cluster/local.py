@@ -117,6 +117,20 @@ class LocalCluster:
         with self._lock:
             return [seen for seen in reversed(self._seen()) if seen.pipeline == pipeline]
 
+    def remove_logs(self, before: datetime, *, remove: bool) -> tuple[int, int]:
+        """Remove (or count) logs last written before a moment: files and their bytes."""
+        files = size = 0
+        with self._lock:
+            mine = {child.log for child in self._children}
+            for log in sorted(set(self._logs.glob("trainer-*.log")) - mine):
+                status = log.stat()
+                if status.st_mtime >= before.timestamp():
+                    continue
+                files, size = files + 1, size + status.st_size
+                if remove:
+                    log.unlink()
+        return files, size
+
     def close(self) -> None:
         """End the children that still run."""
         with self._lock:

@@ -41,6 +41,10 @@ class OutboxBalance(FrozenAnswer):
         description="How often an older or second copy of this outbox spoke, and was told to take "
         "a new identity.",
     )
+    removed: int = Field(
+        default=0,
+        description="Of the stored ones and the dead letters, what retention has removed.",
+    )
     oldest_gap_s: float = Field(
         description="How long the longest-standing gap is there: one that stays is a loss."
     )
@@ -63,12 +67,20 @@ class RequestsBalance(FrozenAnswer):
 
 
 class RowsBalance(FrozenAnswer):
-    """Balance of one pipeline: the raw rows are the sum of all others.
+    """Balance of one pipeline: raw and removed rows are the sum of all others.
 
     `unaccounted` is the rest and must be 0.
     """
 
     raw: int
+    removed: int = Field(
+        default=0,
+        description="Rows whose requests retention removed after etl had passed them.",
+    )
+    results_removed: int = Field(
+        default=0,
+        description="Feature rows and quarantined rows that retention removed after that.",
+    )
     featured: int
     quarantined: int
     dropped: int = Field(

@@ -13,6 +13,7 @@ from mlplatform.contracts.columns import NAME, Column, DType
 from mlplatform.contracts.frozen import Frozen
 from mlplatform.contracts.ranges import Range, candidates
 from mlplatform.contracts.refusal import inconsistent, refusal
+from mlplatform.contracts.retention_days import RetentionDays
 from mlplatform.strict_yaml import YamlDocument
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{1,40}$"
@@ -230,6 +231,7 @@ class PipelineDefinition(Frozen):
     )
     approval: Literal["auto", "manual"] = "manual"
     timeout_s: int = Field(default=1800, ge=10, description="A run that takes longer is ended.")
+    retention: RetentionDays = RetentionDays()
 
     @field_validator("columns")
     @classmethod

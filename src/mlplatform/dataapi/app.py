@@ -25,6 +25,7 @@ from mlplatform.dataapi.routes import (
     pipelines,
     quarantine,
     queue_offsets,
+    retention,
 )
 from mlplatform.web import docs_page, error_responses, pages
 from mlplatform.web.json_body import DISTINCT_KEYS
@@ -42,11 +43,12 @@ SUBJECTS = (
     queue_offsets,
     balance,
     ledger,
+    retention,
 )
 """In the order in which the description lists them."""
 DESCRIPTION = (
     "The only way to the data: datasets out, rows and labels in, quarantine, pipelines, promotions,"
-    " balance, ledger."
+    " balance, ledger, retention."
 )
 
 

@@ -54,10 +54,10 @@ class Balance:
 
     def _count(self, pipeline: str | None) -> BalanceSheet:
         with self._pools.warehouse_replica.read() as read:
-            warehouse, passed = balance.warehouse(read, pipeline)
+            warehouse, passed, sets = balance.warehouse(read, pipeline)
         with self._pools.raw_replica.read() as read:
             self._require(read, passed)
-            rows = balance.raw_rows(read.connection, pipeline, passed)
+            rows = balance.raw_rows(read.connection, pipeline, passed, sets)
             outboxes = balance.outboxes(read.connection)
             gaps = balance.gaps(read.connection)
             doubles = balance.doubles(read.connection)
@@ -160,6 +160,7 @@ def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict
 
     Rows of a pipeline that was never applied are not applicable. Rows that etl reads again (the
     target changed) lie behind its cursor and have their feature rows already: these don't wait.
+    What retention removed counts as it did before, on both sides.
     """
     applied = {item.pipeline: item for item in warehouse}
     counts = {item.pipeline: item for item in raw}
@@ -167,15 +168,18 @@ def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict
     for name in sorted(applied.keys() | counts.keys()):
         rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
         found = known or Warehouse(name, 0, 0)
-        settled = found.featured + found.quarantined + found.dropped
-        again = min(max(0, settled - rows.passed), rows.rows - rows.passed)
+        settled = found.featured + found.quarantined + found.dropped + found.removed
+        passed = rows.passed + rows.removed
+        again = min(max(0, settled - passed), rows.rows - rows.passed)
         lines[name] = RowsBalance(
             raw=rows.rows,
+            removed=rows.removed,
+            results_removed=found.removed,
             featured=found.featured,
             quarantined=found.quarantined,
             dropped=found.dropped,
             waiting=rows.rows - rows.passed - again if known else 0,
             not_applicable=0 if known else rows.rows,
-            unaccounted=rows.passed + again - settled if known else 0,
+            unaccounted=passed + again - settled if known else 0,
         )
     return lines

@@ -23,6 +23,7 @@ from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.queue_offsets import QueueOffsets
+from mlplatform.dataapi.retention import Retention
 from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.dataapi.training import Training
 from mlplatform.web.rate_limit import RateLimit
@@ -66,6 +67,7 @@ class Collaborators:
     queue_offsets: QueueOffsets
     balance: Balance
     ledger: Ledger
+    retention: Retention
     ready: Callable[[], Mapping[str, str]]
     close: Callable[[], None]
     background: Sequence[Background] = ()

@@ -27,6 +27,9 @@ from mlplatform.dataapi.pools import Pools
 from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.queue_offsets import QueueOffsets
 from mlplatform.dataapi.readiness import Readiness
+from mlplatform.dataapi.removals import Removals
+from mlplatform.dataapi.removed_runs import RemovedRuns
+from mlplatform.dataapi.retention import Retention
 from mlplatform.dataapi.run_tokens import RunTokens
 from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
@@ -67,6 +70,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     store = DatasetStore(pools.warehouse_replica, pools.raw_replica)
     mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
     closing.callback(registry.close)
+    removals = Removals(raw, warehouse, RemovedRuns(warehouse, registry, cluster))
     readiness = Readiness(pools)
     closing.callback(pools.close)
     closing.callback(cluster.close)
@@ -83,13 +87,14 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         quarantine=Quarantine(warehouse, audit),
         corrections=Corrections(raw, warehouse, audit),
         dead_letters=DeadLetters(raw, audit),
-        pipelines=Pipelines(raw, warehouse, audit),
+        pipelines=Pipelines(raw, warehouse, audit, settings.retention),
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit, registry),
         outboxes=Outboxes(raw, audit),
         queue_offsets=QueueOffsets(raw, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
         ledger=Ledger(warehouse, audit, gathered),
+        retention=Retention(pools, audit, removals, settings.retention),
         ready=readiness.ready,
         close=closing.close,
         background=(gathered, readiness, mirror),

@@ -10,7 +10,7 @@ from mlplatform.contracts.apply_rules import check_definition, check_features, c
 from mlplatform.contracts.columns import Feature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
-from mlplatform.dataapi import rights
+from mlplatform.dataapi import retention_days, rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import (
     feature_sets,
@@ -22,6 +22,7 @@ from mlplatform.database import (
 )
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
+from mlplatform.settings import RetentionSettings
 
 MAY_VIEW = rights.VIEW_PIPELINE.roles
 """Definitions, states and progress are for everybody who works with the data API, which clients of
@@ -31,10 +32,17 @@ serving do not."""
 class Pipelines:
     """Handler of pipelines. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        raw: PrimaryPool,
+        warehouse: PrimaryPool,
+        audit: AuditLog,
+        retention: RetentionSettings,
+    ) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._audit = audit
+        self._retention = retention
 
     def apply(self, caller: Caller, name: str, request: ApplyRequest) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
@@ -49,6 +57,7 @@ class Pipelines:
                 )
             check_definition(definition, where="definition")
             check_library(definition)
+            retention_days.check(definition, self._retention)
             commit, digest = request.commit, request.features_digest
             entry.detail = {"commit": commit, "features_digest": digest}
             pipelines.apply(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mlplatform.access import Role
 
-WORKERS = tuple(role for role in Role if role not in {Role.PREDICT, Role.ADMIN})
+WORKERS = tuple(role for role in Role if role not in {Role.PREDICT, Role.RETENTION, Role.ADMIN})
 """Definitions, states and progress are for everybody who works with the data API, which clients of
 serving do not."""
 
@@ -56,4 +56,7 @@ VIEW_BALANCE = Right(
     "see the balance",
     (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER),
 )
+VIEW_RETENTION = Right("view", "see what retention would remove", (Role.RETENTION,))
+REMOVE = Right("remove", "remove what is past its days", (Role.RETENTION,))
+HOLD = Right("hold", "put pipelines under a legal hold, and end it")
 READ_LEDGER = Right("read", "read the ledger")

@@ -51,6 +51,7 @@ class OutboxCount:
     damaged: list[dict[str, Any]] = field(default_factory=list)
     copies: int = 0
     given_up: int = 0  # up to here the queue had acknowledged when it was reset
+    removed: int = 0  # of those stored or dead-lettered, what retention has removed
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,19 @@ class Doubles:
 
 
 @dataclass(frozen=True)
+class CurrentSet:
+    """The current digest of a pipeline.
+
+    `removed`: its feature rows and unresolved entries of the quarantine that retention removed.
+    """
+
+    pipeline: str
+    digest: str
+    made_at: datetime
+    removed: int
+
+
+@dataclass(frozen=True)
 class Warehouse:
     """What the warehouse holds of one pipeline, under its current digest."""
 
@@ -80,15 +94,20 @@ class Warehouse:
     featured: int
     quarantined: int
     dropped: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True)
 class RawRows:
-    """Raw rows of one pipeline, and how many of them etl has passed."""
+    """Raw rows of one pipeline, and how many of them etl has passed.
+
+    `removed`: those that etl had passed before retention removed them; they are in neither.
+    """
 
     pipeline: str
     rows: int
     passed: int
+    removed: int = 0
 
 
 def outboxes(raw: Connection) -> Sequence[OutboxCount]:
@@ -117,22 +136,33 @@ def totals(raw: Connection) -> RequestsBalance:
     return row
 
 
-def warehouse(read: StandbyRead, pipeline: str | None) -> tuple[list[Warehouse], list[Cursor]]:
-    """Rows of the applied pipelines and etl's cursors, of one moment."""
+def warehouse(
+    read: StandbyRead, pipeline: str | None
+) -> tuple[list[Warehouse], list[Cursor], list[CurrentSet]]:
+    """Rows of the applied pipelines, etl's cursors and the current digests, of one moment."""
     connection = read.connection
+    with connection.cursor(row_factory=class_row(CurrentSet)) as cursor:
+        sets = cursor.execute(SQL["current_sets"], {"pipeline": pipeline}).fetchall()
+    removed = {each.pipeline: each.removed for each in sets}
     counts = [
         Warehouse(
             name,
             0 if table is None else feature_rows.count(connection, table),
             *quarantine.count_unresolved(connection, name, digest),
+            removed.get(name, 0),
         )
         for name, digest, table in feature_sets.current_tables(connection, pipeline)
     ]
-    return counts, progress.of_current_digests(connection, pipeline)
+    return counts, progress.of_current_digests(connection, pipeline), sets
 
 
-def raw_rows(raw: Connection, pipeline: str | None, passed: Sequence[Cursor]) -> Sequence[RawRows]:
-    """Raw rows per pipeline; `passed` are etl's cursors, read before."""
+def raw_rows(
+    raw: Connection,
+    pipeline: str | None,
+    passed: Sequence[Cursor],
+    sets: Sequence[CurrentSet] = (),
+) -> Sequence[RawRows]:
+    """Raw rows per pipeline; `passed` are etl's cursors, `sets` the digests, read before."""
     values = {
         "pipeline": pipeline,
         "pipelines": [cursor.pipeline for cursor in passed],
@@ -140,7 +170,21 @@ def raw_rows(raw: Connection, pipeline: str | None, passed: Sequence[Cursor]) ->
     }
     with raw.cursor(row_factory=class_row(RawRows)) as cursor:
         found = cursor.execute(SQL["raw_rows"], values).fetchall()
-    return [RawRows(item.pipeline, int(item.rows), int(item.passed)) for item in found]
+    counts = {item.pipeline: (int(item.rows), int(item.passed)) for item in found}
+    removed = _removed_rows(raw, sets)
+    return [
+        RawRows(name, *counts.get(name, (0, 0)), removed.get(name, 0))
+        for name in sorted(counts.keys() | removed.keys())
+    ]
+
+
+def _removed_rows(raw: Connection, sets: Sequence[CurrentSet]) -> dict[str, int]:
+    values = {
+        "pipelines": [each.pipeline for each in sets],
+        "digests": [each.digest for each in sets],
+        "made_at": [each.made_at for each in sets],
+    }
+    return dict(raw.execute(SQL["removed_requests"], values).fetchall())
 
 
 def beyond(raw: Connection, passed: Sequence[Cursor]) -> int:

@@ -18,7 +18,7 @@ from mlplatform import vendor_telemetry
 from mlplatform.local.ports import HOST
 from mlplatform.local.secrets import Secrets
 from mlplatform.local.servers.postgres import LocalPostgres
-from mlplatform.settings import RaySettings, variable
+from mlplatform.settings import RaySettings, RetentionSettings, variable
 
 Groups = dict[str, dict[str, Any]]
 
@@ -46,10 +46,13 @@ DURABILITY = variable("serving", "durability")
 """What serving and the shipper get of it: the one may wait for the other."""
 RAY = tuple(variable("ray", name) for name in RaySettings.model_fields)
 """What the trainer alone gets of it."""
+RETENTION = tuple(variable("retention", name) for name in RetentionSettings.model_fields)
+"""What the data API alone gets of it."""
 _OWN = {
     "serving": (TRUST, WORKERS, DURABILITY, *TIMES),
     "shipper": (DURABILITY,),
     "trainer": (TRUST, *RAY),
+    "dataapi": RETENTION,
 }
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """For many small processes on few cores: with a thread per core in each they would compete."""

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote
@@ -146,6 +147,44 @@ class ModelStore:
                 else [name]
             )
         return sorted(found)
+
+    def sizes(self, path: str) -> dict[str, int]:
+        """Every file below an artifact folder, by its whole path, and its bytes."""
+        found: dict[str, int] = {}
+        for entry in self._call("GET", _ARTIFACTS, params={"path": path}).json().get("files", []):
+            name = f"{path}/{entry['path']}"
+            found |= self.sizes(name) if entry.get("is_dir") else {name: int(entry["file_size"])}
+        return found
+
+    def remove(self, path: str) -> None:
+        """Remove an artifact folder or file; one that isn't there is no error."""
+        try:
+            self._call("DELETE", f"{_ARTIFACTS}/{quote(path)}")
+        except UnknownName:
+            return
+
+    def runs(self, experiment: str, *, before: datetime) -> list[Mapping[str, Any]]:
+        """MLflow's `info` of the runs that an experiment of that name began before a moment.
+
+        Empty when there is no such experiment.
+        """
+        query = {"experiment_name": experiment}
+        try:
+            answer = self._call("GET", f"{_API}/experiments/get-by-name", params=query).json()
+        except UnknownName:
+            return []
+        body: dict[str, Any] = {
+            "experiment_ids": [answer["experiment"]["experiment_id"]],
+            "filter": f"attributes.start_time < {int(before.timestamp() * 1000)}",
+            "max_results": 1_000,
+        }
+        found: list[Mapping[str, Any]] = []
+        while True:
+            page = self._call("POST", f"{_API}/runs/search", json=body).json()
+            found += [run["info"] for run in page.get("runs", [])]
+            body["page_token"] = page.get("next_page_token", "")
+            if not body["page_token"]:
+                return found
 
     def upload(self, path: str, data: Path) -> None:
         """Put one file at an artifact path (a restore does)."""

@@ -23,6 +23,7 @@ from mlplatform.settings.models import (
 )
 from mlplatform.settings.postgres import PostgresSettings
 from mlplatform.settings.process import AccessSettings, TelemetrySettings
+from mlplatform.settings.retention import RetentionSettings
 from mlplatform.settings.transport import (
     ConsumerSettings,
     EtlSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "QueueSettings",
     "RaySettings",
     "RegistrySettings",
+    "RetentionSettings",
     "ServingSettings",
     "Settings",
     "SettingsGroup",

@@ -18,6 +18,7 @@ from mlplatform.settings.models import (
 )
 from mlplatform.settings.postgres import PostgresSettings
 from mlplatform.settings.process import AccessSettings, TelemetrySettings
+from mlplatform.settings.retention import RetentionSettings
 from mlplatform.settings.transport import (
     ConsumerSettings,
     EtlSettings,
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     ray: RaySettings = RaySettings()
     backup: BackupSettings = BackupSettings()
     cluster: ClusterSettings = ClusterSettings()
+    retention: RetentionSettings = RetentionSettings()
 
 
 def variable(*path: str) -> str:

@@ -49,6 +49,7 @@ CALLERS: dict[str, dict[str, Any]] = {
     "limited": {"roles": ["writer"], "pipelines": ["auto-one"]},
     "serving": {"roles": ["serving"]},
     "predictor": {"roles": ["predict"]},
+    "keeper": {"roles": ["retention"]},
     "stranger": {"roles": ["admin"], "pipelines": ["other-one"]},
 }
 FEATURES = [Feature(name="width", dtype="float64"), Feature(name="colour", dtype="string")]

@@ -110,6 +110,17 @@ def test_rows_that_are_read_again_do_not_wait() -> None:
     assert (0, -2) == (lost.waiting, lost.unaccounted)
 
 
+def test_what_retention_removed_counts_as_before() -> None:
+    """Removed requests with and without what came of them; what is lost beside shows as ever."""
+    raw = [RawRows("a-b", 4, 4, removed=6)]
+    kept = rows_balance(raw, [Warehouse("a-b", 9, 1)])["a-b"]
+    gone = rows_balance(raw, [Warehouse("a-b", 4, 0, removed=6)])["a-b"]
+    lost = rows_balance(raw, [Warehouse("a-b", 3, 0, removed=6)])["a-b"]
+
+    assert [0, 0, 1] == [line.unaccounted for line in (kept, gone, lost)]
+    assert (4, 6, 6) == (gone.raw, gone.removed, gone.results_removed)
+
+
 def test_rows_of_every_kind_are_counted() -> None:
     """Applied pipelines have waiting rows and what is unaccounted.
 
@@ -121,6 +132,8 @@ def test_rows_of_every_kind_are_counted() -> None:
     assert {
         "a-b": {
             "raw": 10,
+            "removed": 0,
+            "results_removed": 0,
             "featured": 6,
             "quarantined": 1,
             "dropped": 0,
@@ -130,6 +143,8 @@ def test_rows_of_every_kind_are_counted() -> None:
         },
         "c-d": {
             "raw": 5,
+            "removed": 0,
+            "results_removed": 0,
             "featured": 0,
             "quarantined": 0,
             "dropped": 0,
@@ -139,6 +154,8 @@ def test_rows_of_every_kind_are_counted() -> None:
         },
         "e-f": {
             "raw": 0,
+            "removed": 0,
+            "results_removed": 0,
             "featured": 0,
             "quarantined": 0,
             "dropped": 0,

@@ -1,8 +1,12 @@
 -- name: outboxes
 -- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records
--- are rows or dead letters. A record that was sent twice can be two dead letters, or a dead letter
--- and a row, but is one record.
-WITH stored AS (
+-- are rows or dead letters, those that retention removed among them. A record that was sent twice
+-- can be two dead letters, or a dead letter and a row, but is one record.
+WITH removed AS (
+    SELECT outbox_id, sum(requests)::bigint AS requests, sum(letters)::bigint AS letters,
+        max(last) AS highest
+    FROM raw.removed_numbers GROUP BY outbox_id
+), stored AS (
     SELECT outbox_id, count(*) AS records, max(sequence) AS highest FROM raw.requests
         WHERE outbox_id IS NOT NULL GROUP BY outbox_id
 ), dead AS (
@@ -11,51 +15,69 @@ WITH stored AS (
             SELECT FROM raw.requests AS request
             WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
               AND request.request_id = coalesce(letter.request_id, request.request_id)
+        ) AND NOT EXISTS (
+            SELECT FROM raw.removed_numbers AS gone
+            WHERE gone.outbox_id = letter.outbox_id
+              AND letter.sequence BETWEEN gone.first AND gone.last
         ) GROUP BY outbox_id
 ), known AS (
     SELECT outbox_id FROM raw.outboxes
     UNION SELECT outbox_id FROM stored
     UNION SELECT outbox_id FROM dead
+    UNION SELECT outbox_id FROM removed
 )
 SELECT outbox_id::text, coalesce(outboxes.host, '') AS host,
        greatest(
-           coalesce(outboxes.accepted, 0), coalesce(stored.highest, 0), coalesce(dead.highest, 0)
+           coalesce(outboxes.accepted, 0), coalesce(stored.highest, 0), coalesce(dead.highest, 0),
+           coalesce(removed.highest, 0)
        ) AS accepted,
        coalesce(outboxes.acknowledged, 0) AS acknowledged,
        coalesce(outboxes.closed, false) AS closed,
        coalesce(outboxes.versions, '{}') AS versions, outboxes.seen_at,
-       coalesce(stored.records, 0) AS stored, coalesce(dead.records, 0) AS dead_lettered,
-       greatest(coalesce(stored.highest, 0), coalesce(dead.highest, 0)) AS highest,
+       coalesce(stored.records, 0) + coalesce(removed.requests, 0) AS stored,
+       coalesce(dead.records, 0) + coalesce(removed.letters, 0) AS dead_lettered,
+       greatest(
+           coalesce(stored.highest, 0), coalesce(dead.highest, 0), coalesce(removed.highest, 0)
+       ) AS highest,
        coalesce(outboxes.damaged, '[]') AS damaged, coalesce(outboxes.copies, 0) AS copies,
-       coalesce(outboxes.given_up, 0) AS given_up
+       coalesce(outboxes.given_up, 0) AS given_up,
+       coalesce(removed.requests, 0) + coalesce(removed.letters, 0) AS removed
 FROM known
 LEFT JOIN raw.outboxes USING (outbox_id)
 LEFT JOIN stored USING (outbox_id)
 LEFT JOIN dead USING (outbox_id)
+LEFT JOIN removed USING (outbox_id)
 ORDER BY outboxes.seen_at DESC NULLS LAST, outbox_id;
 
 -- name: gaps
--- Numbers between 1 and the highest one seen that are neither a row nor a dead letter, as ranges.
+-- Numbers between 1 and the highest one seen that are neither a row nor a dead letter nor were one
+-- before retention removed it, as ranges.
 -- `since` is when the record above the gap was stored: partitions are read at different speeds, so
 -- a gap is a loss only when it stays.
 WITH seen AS (
-    SELECT outbox_id, sequence FROM raw.requests WHERE outbox_id IS NOT NULL
-    UNION ALL SELECT outbox_id, sequence FROM raw.dead_letters WHERE outbox_id IS NOT NULL
+    SELECT outbox_id, sequence AS first, sequence AS last
+        FROM raw.requests WHERE outbox_id IS NOT NULL
+    UNION ALL SELECT outbox_id, sequence, sequence
+        FROM raw.dead_letters WHERE outbox_id IS NOT NULL
+    UNION ALL SELECT outbox_id, first, last FROM raw.removed_numbers
 ), stepped AS (
-    SELECT outbox_id, sequence,
-           lag(sequence, 1, 0::bigint) OVER (PARTITION BY outbox_id ORDER BY sequence) AS before
+    SELECT outbox_id, first, coalesce(max(last) OVER (
+        PARTITION BY outbox_id ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS before
     FROM seen
 ), gaps AS (
-    SELECT outbox_id, before + 1 AS first, sequence - 1 AS last,
-        row_number() OVER (PARTITION BY outbox_id ORDER BY sequence) AS place
-    FROM stepped WHERE sequence - before > 1
+    SELECT outbox_id, before + 1 AS first, first - 1 AS last,
+        row_number() OVER (PARTITION BY outbox_id ORDER BY first) AS place
+    FROM stepped WHERE first - before > 1
 )
 SELECT gaps.outbox_id::text, gaps.first, gaps.last,
        coalesce(
            (SELECT min(stored_at) FROM raw.requests
             WHERE outbox_id = gaps.outbox_id AND sequence = gaps.last + 1),
            (SELECT min(at) FROM raw.dead_letters
-            WHERE outbox_id = gaps.outbox_id AND sequence = gaps.last + 1)
+            WHERE outbox_id = gaps.outbox_id AND sequence = gaps.last + 1),
+           (SELECT min(since) FROM raw.removed_numbers
+            WHERE outbox_id = gaps.outbox_id AND first = gaps.last + 1)
        ) AS since
 FROM gaps WHERE place <= %(most)s ORDER BY gaps.outbox_id, gaps.first;
 
@@ -84,16 +106,29 @@ ORDER BY outbox_id, first;
 
 -- name: totals
 -- Requests that came from serving, and dead letters: records by their numbers, but for those that
--- are rows as well (redriven, or sent twice), and bytes that named no outbox.
-SELECT (SELECT count(*) FROM raw.requests WHERE source = 'serving') AS stored, (
+-- are rows as well (redriven, or sent twice), and bytes that named no outbox; those that retention
+-- removed among them.
+WITH removed AS (
+    SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(letters), 0) AS letters
+    FROM raw.removed_numbers
+), dead AS (
     SELECT count(DISTINCT (outbox_id, sequence)) FILTER (WHERE outbox_id IS NOT NULL)
-           + count(*) FILTER (WHERE outbox_id IS NULL AND resolved_at IS NULL)
+           + count(*) FILTER (WHERE outbox_id IS NULL AND resolved_at IS NULL) AS letters
     FROM raw.dead_letters AS letter WHERE outbox_id IS NULL OR NOT EXISTS (
         SELECT FROM raw.requests AS request
         WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
           AND request.request_id = coalesce(letter.request_id, request.request_id)
+    ) AND NOT EXISTS (
+        SELECT FROM raw.removed_numbers AS gone
+        WHERE gone.outbox_id = letter.outbox_id AND letter.sequence BETWEEN gone.first AND gone.last
     )
-) AS dead_lettered;
+)
+SELECT (
+    (SELECT count(*) FROM raw.requests WHERE source = 'serving') + removed.requests
+)::bigint AS stored, (
+    removed.letters + dead.letters + (SELECT letters FROM raw.removed_letters)
+)::bigint AS dead_lettered
+FROM removed, dead;
 
 -- name: beyond
 -- Raw: how many of etl's cursors lie beyond what is stored here. None does on the primary, nor on a
@@ -120,3 +155,19 @@ LEFT JOIN unnest(%(pipelines)s::text[], %(topics)s::text[], %(partitions)s::inte
            AND progress.partition = request.partition
 WHERE %(pipeline)s::text IS NULL OR request.pipeline = %(pipeline)s
 GROUP BY request.pipeline ORDER BY request.pipeline;
+
+-- name: removed_requests
+-- Raw: rows of removed requests that these digests had passed.
+SELECT removed.pipeline, removed.rows FROM raw.removed_rows AS removed
+JOIN unnest(%(pipelines)s::text[], %(digests)s::text[], %(made_at)s::timestamptz[])
+    AS current (pipeline, digest, made_at) USING (pipeline, digest, made_at);
+
+-- name: current_sets
+-- Warehouse: the current digests, when each was recorded, and how many of its feature rows and
+-- unresolved entries of the quarantine were removed.
+SELECT sets.pipeline, sets.digest, sets.created_at AS made_at, coalesce(removed.rows, 0) AS removed
+FROM control.pipelines AS pipelines JOIN control.feature_sets AS sets
+    ON sets.pipeline = pipelines.name AND sets.digest = pipelines.features_digest
+LEFT JOIN warehouse.removed_rows AS removed ON removed.pipeline = sets.pipeline
+    AND removed.digest = sets.digest AND removed.made_at = sets.created_at
+WHERE %(pipeline)s::text IS NULL OR sets.pipeline = %(pipeline)s;

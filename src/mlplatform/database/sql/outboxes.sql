@@ -3,10 +3,11 @@
 SELECT accepted, incarnation::text FROM raw.outboxes WHERE outbox_id = %(outbox_id)s FOR UPDATE;
 
 -- name: highest
--- The highest of its numbers that is stored.
+-- The highest of its numbers that is stored, or was until retention removed it.
 SELECT greatest(
     (SELECT coalesce(max(sequence), 0) FROM raw.requests WHERE outbox_id = %(outbox_id)s),
-    (SELECT coalesce(max(sequence), 0) FROM raw.dead_letters WHERE outbox_id = %(outbox_id)s)
+    (SELECT coalesce(max(sequence), 0) FROM raw.dead_letters WHERE outbox_id = %(outbox_id)s),
+    (SELECT coalesce(max(last), 0) FROM raw.removed_numbers WHERE outbox_id = %(outbox_id)s)
 );
 
 -- name: record

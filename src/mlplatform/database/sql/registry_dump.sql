@@ -49,9 +49,13 @@ ORDER BY r.artifact_uri;
 SELECT EXISTS (SELECT FROM public.runs) OR EXISTS (SELECT FROM public.registered_models);
 
 -- name: versions
--- Versions in the promotion record: (pipeline, version, state, run, artifacts, manifest).
+-- Versions in the promotion record whose files were not removed: (pipeline, version, state, run,
+-- artifacts, manifest).
 SELECT pipeline, version, state, run_id, artifacts, manifest_sha256
-FROM control.model_versions ORDER BY pipeline, created_at, version;
+FROM control.model_versions AS version WHERE NOT EXISTS (
+    SELECT FROM control.removed_runs AS removed
+    WHERE removed.pipeline = version.pipeline AND removed.run_id = version.run_id
+) ORDER BY pipeline, created_at, version;
 
 -- name: keep_model
 -- A model that the dump does not know yet, for the number that follows.

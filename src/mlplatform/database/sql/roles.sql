@@ -78,6 +78,13 @@ GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
 -- What came stays as it came: people decide about a dead letter, and change nothing of it.
 GRANT SELECT, UPDATE (kind, reason, tried_at, resolved_at, resolved_by, resolved_why, dropped_at,
     dropped_by, dropped_why) ON raw.dead_letters TO mlplatform_dataapi;
+GRANT SELECT ON raw.removed_numbers, raw.removed_letters TO mlplatform_dataapi;
+-- Nobody may delete; these functions remove what is past its days, and keep what the balance needs.
+GRANT EXECUTE ON FUNCTION raw.pipelines(), raw.past_requests(jsonb),
+    raw.least_kept(text, uuid, jsonb), raw.past_partitions(jsonb),
+    raw.remove_requests(jsonb, jsonb, integer), raw.remove_partition(text, jsonb, jsonb),
+    raw.tidy_removed(), raw.remove_dead_letters(timestamptz, integer),
+    raw.remove_imports(text, timestamptz, integer) TO mlplatform_dataapi;
 GRANT SELECT ON ALL TABLES IN SCHEMA raw TO mlplatform_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT SELECT ON TABLES TO mlplatform_reader;
 
@@ -122,6 +129,18 @@ GRANT SELECT, INSERT, UPDATE (state, gate_digest) ON control.model_versions TO m
 GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO mlplatform_dataapi;
 GRANT UPDATE (mirrored_at) ON control.promotions TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE, DELETE ON control.leases TO mlplatform_dataapi;
+-- Nobody may delete; these functions remove what is past its days and what no receipt needs.
+GRANT EXECUTE ON FUNCTION
+    warehouse.remove_feature_rows(text, uuid, text[], timestamptz, integer, boolean),
+    warehouse.remove_labels(text, timestamptz, uuid, text[], timestamptz, integer, boolean),
+    warehouse.remove_quarantine(
+        text, timestamptz, uuid, text[], timestamptz, boolean, integer, boolean),
+    warehouse.remove_corrections(text, uuid),
+    warehouse.remove_feature_sets(text, timestamptz, text[], timestamptz, boolean),
+    control.remove_receipts(text, timestamptz, timestamptz, integer, boolean),
+    control.remove_ledger(timestamptz, integer, boolean) TO mlplatform_dataapi;
+GRANT SELECT, INSERT, DELETE ON control.holds TO mlplatform_dataapi;
+GRANT SELECT, INSERT ON control.removed_runs TO mlplatform_dataapi;
 GRANT SELECT ON ALL TABLES IN SCHEMA warehouse, features, control TO mlplatform_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA warehouse, control GRANT SELECT ON TABLES TO mlplatform_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE mlplatform_etl IN SCHEMA features GRANT SELECT ON TABLES

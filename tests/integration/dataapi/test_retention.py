@@ -1,0 +1,471 @@
+"""Retention on real databases: what is past its days goes, and nothing that is needed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from mlplatform.client.dataset import read_dataset
+from mlplatform.contracts.balance import BalanceSheet
+from mlplatform.contracts.dataset import DatasetQuery, Receipt
+from mlplatform.contracts.removed import Removed
+from mlplatform.contracts.retention_days import PIPELINE_KINDS, SHARED_KINDS
+from mlplatform.dataapi import removals
+from mlplatform.errors import Forbidden, InvalidInput, Refused
+
+DAYS = {"requests": 30, "feature_rows": 30, "labels": 30, "quarantine_open": 30, "features": 1}
+NAMES = ("manual-one", "auto-one")
+_numbers: dict[str, int] = {}  # the last one of each outbox
+
+
+def _id(days: float) -> str:
+    """A UUIDv7 of so many days ago."""
+    moment = datetime.now(UTC) - timedelta(days=days)
+    head = int(moment.timestamp() * 1000) << 80
+    return str(UUID(int=head | 7 << 76 | random.getrandbits(74) | 2 << 62))
+
+
+def _store(api: Any, outbox: str, ages: Sequence[float], *, pipeline: str = NAMES[0]) -> None:
+    """Store requests of two rows (a good and a bad one in every third), of these ages in days."""
+    with api.databases.connect("consumer", "raw") as raw:
+        (next_offset,) = raw.execute(
+            "SELECT coalesce(max(next_offset), 0) FROM raw.offsets WHERE topic = 'requests'"
+        ).fetchone()
+        first = _numbers.get(outbox, 0)
+        _numbers[outbox] = first + len(ages)
+        for number, age in enumerate(ages):
+            widths = [1.5, None if number % 3 == 0 else float(number)]
+            inputs = {"width": widths, "kind": ["rose", "daisy"]}
+            raw.execute(
+                "INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, "
+                "log_offset, outbox_id, sequence, version, caller, received_at, rows, inputs, "
+                "outputs) VALUES (%s, %s, 'serving', 'requests', 0, %s, %s, %s, '1', 'c', "
+                "now() - make_interval(secs => %s), 2, %s, '{}')",
+                (
+                    _id(age),
+                    pipeline,
+                    next_offset + number,
+                    outbox,
+                    first + number + 1,
+                    age * 86_400,
+                    json.dumps(inputs),
+                ),
+            )
+        raw.execute(
+            "INSERT INTO raw.offsets (topic, partition, next_offset) VALUES ('requests', 0, %s) "
+            "ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
+            (next_offset + len(ages),),
+        )
+
+
+def _age(api: Any, days: int) -> None:
+    """Let labels, entries, receipts, the ledger and unused tables be so many days older."""
+    by = f"interval '{days} days'"
+    with api.databases.connect("owner", "warehouse") as warehouse:
+        for statement in (
+            f"UPDATE warehouse.labels SET labelled_at = labelled_at - {by}",
+            f"UPDATE warehouse.quarantine SET at = at - {by}, resolved_at = resolved_at - {by}",
+            f"UPDATE control.receipts SET at = at - {by}",
+            f"UPDATE control.unused_sets SET since = since - {by}",
+        ):
+            warehouse.execute(statement)
+    api.databases.catch_up()
+
+
+def _partition(api: Any, days: int) -> str:
+    """Make the partition of the month that lies so many days back."""
+    first = (datetime.now(UTC) - timedelta(days=days)).replace(day=1, hour=0, minute=0, second=0)
+    name = first.strftime("%Y%m")
+    with api.databases.connect("owner", "raw") as raw:
+        low, high = raw.execute(
+            "SELECT raw.first_request_id(m)::text, raw.first_request_id(m + interval '1 month')"
+            "::text FROM date_trunc('month', %s::timestamptz, 'UTC') AS m",
+            (first,),
+        ).fetchone()
+        raw.execute(
+            f"CREATE TABLE raw.requests_{name} PARTITION OF raw.requests "
+            f"FOR VALUES FROM ('{low}') TO ('{high}')"
+        )
+    return f"requests_{name}"
+
+
+def _run(api: Any, *, dry_run: bool = False) -> dict[str, Removed]:
+    """One run without the steps that need MLflow: `pipeline.kind` -> what went."""
+    found: dict[str, Removed] = {}
+    with api.client("keeper") as client:
+        for kind in (*PIPELINE_KINDS, *SHARED_KINDS):
+            shared = kind in (*SHARED_KINDS, "requests")
+            for name in () if kind == "runs" else (None,) if shared else NAMES:
+                done = client.remove_past(kind, name, dry_run=dry_run)
+                found[f"{name}.{kind}" if name else kind] = done
+    api.databases.catch_up()
+    return found
+
+
+def _sheet(api: Any) -> BalanceSheet:
+    api.databases.catch_up()
+    return BalanceSheet.model_validate(api.call("reader", "GET", "/v1/balance"))
+
+
+def _closed(sheet: BalanceSheet) -> bool:
+    return all(each.whole for each in sheet.outboxes) and not any(
+        each.unaccounted or each.waiting for each in sheet.rows.values()
+    )
+
+
+def _counts(found: dict[str, Removed]) -> dict[str, tuple[int, int]]:
+    return {name: (each.items, each.size) for name, each in found.items() if each.items}
+
+
+def _read(api: Any, name: str = NAMES[0], **query: Any) -> Receipt:
+    api.databases.catch_up()
+    with api.client(f"run of {name}") as client:
+        return read_dataset(client, f"{name}.training", DatasetQuery(**query)).receipt
+
+
+def _version(api: Any, receipt: Receipt, number: int, state: str, days: int = 0) -> None:
+    """Register a version behind the data API's back."""
+    name = receipt.dataset.partition(".")[0]
+    with api.databases.connect("owner", "warehouse") as warehouse:
+        warehouse.execute(
+            "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, "
+            "manifest_sha256, features_digest, commit, format, receipt_id, created_at) VALUES "
+            "(%s, %s, %s, 'r', 'a', %s, %s, 'c0ffee', 'onnx', %s, "
+            "now() - make_interval(days => %s))",
+            (name, str(number), state, "a" * 64, receipt.query.digest, receipt.id, days),
+        )
+
+
+@pytest.fixture
+def old(api: Any) -> Any:
+    """Both pipelines with requests of 1 to 400 days, features made of all, and 30 days said."""
+    for name in NAMES:
+        api.apply(name, retention=DAYS)
+    for name in NAMES:
+        _store(api, str(uuid4()), [400, 100, 100.5, 60, 20, 1, 0.5], pipeline=name)
+    for name in NAMES:
+        api.featurise(name)
+    _age(api, 100)
+    return api
+
+
+def test_the_balance_stays_closed_and_a_dry_run_names_what_a_run_removes(old: Any) -> None:
+    """Removed requests count as stored and removed rows as dealt with; a second run finds none."""
+    before = _sheet(old)
+    said = _run(old, dry_run=True)
+    untouched = _sheet(old)
+    done = _run(old)
+    after = _sheet(old)
+    again = _run(old)
+
+    assert (8, 16) == (done["requests"].items, done["requests"].rows)
+    assert _counts(said) == _counts(done)
+    assert {} == _counts(again)
+    assert before == untouched
+    assert [True, True] == [_closed(before), _closed(after)]
+    for name in NAMES:
+        line = after.rows[name]
+        assert (6, 8) == (line.raw, line.removed)
+        assert before.rows[name].raw == line.raw + line.removed
+    assert before.requests == after.requests
+    assert [(7, 4), (7, 4)] == [(each.stored, each.removed) for each in after.outboxes]
+
+
+def test_a_whole_month_goes_as_a_partition(api: Any) -> None:
+    """It is dropped with its rows; one with a row that must stay is emptied row by row."""
+    api.apply(NAMES[0], retention=DAYS)
+    api.apply(NAMES[1], retention={**DAYS, "requests": 3650})
+    whole, mixed = _partition(api, 400), _partition(api, 200)
+    _store(api, str(uuid4()), [400, 200, 1])
+    _store(api, str(uuid4()), [200, 1], pipeline=NAMES[1])
+    for name in NAMES:
+        api.featurise(name)
+    said = _run(api, dry_run=True)["requests"]
+    done = _run(api)["requests"]
+    with api.databases.connect("owner", "raw") as raw:
+        left = raw.execute(
+            "SELECT to_regclass('raw.' || %s)::text, (SELECT count(*) FROM raw.requests)", (whole,)
+        ).fetchone()
+
+    assert [[whole], [whole]] == [said.names, done.names]
+    assert {NAMES[0]: 2} == said.by_pipeline == done.by_pipeline
+    assert (None, 3) == left
+    assert mixed not in done.names
+    assert _closed(_sheet(api))
+
+
+def test_requests_that_etl_has_not_passed_stay(api: Any) -> None:
+    """Also when a digest in use is not there yet; of a pipeline that nobody applied they go."""
+    api.apply(NAMES[0], retention=DAYS)
+    _store(api, str(uuid4()), [2_000, 1_500])
+    _store(api, str(uuid4()), [2_000], pipeline="never-applied")
+    said, done = _run(api, dry_run=True)["requests"], _run(api)["requests"]
+    left = _sheet(api)
+    api.featurise(NAMES[0])
+    then = _run(api)["requests"]
+
+    assert {removals.WAITING: 2} == said.kept
+    assert {"never-applied": 1} == done.by_pipeline
+    assert (4, 4) == (left.rows[NAMES[0]].raw, left.rows[NAMES[0]].waiting)
+    assert {NAMES[0]: 2} == then.by_pipeline
+    assert _closed(_sheet(api))
+
+
+def test_a_held_pipeline_loses_nothing(old: Any) -> None:
+    """A hold is entered with its reason; after its release the next run removes."""
+    with old.client("admin") as client:
+        client.hold(NAMES[0], why="case 7")
+        with pytest.raises(Refused):
+            client.hold(NAMES[0], why="again")
+        plan = client.retention_plan()
+    held = _run(old)
+    with old.client("admin") as client:
+        client.release_hold(NAMES[0], why="closed")
+        with pytest.raises(Refused):
+            client.release_hold(NAMES[0], why="again")
+    free = _run(old)
+
+    assert [(NAMES[0], "case 7", "admin")] == [(h.pipeline, h.why, h.by) for h in plan.holds]
+    assert {NAMES[1]: 4} == held["requests"].by_pipeline
+    assert "case 7" == held[f"{NAMES[0]}.labels"].held
+    assert {NAMES[0]: 4} == free["requests"].by_pipeline
+    assert [("hold", "case 7"), ("release", "closed")] == [
+        (entry["action"], entry["detail"]["why"])
+        for entry in old.ledger(subject=NAMES[0], outcome="ok")
+        if entry["action"] in ("hold", "release")
+    ]
+
+
+def test_a_removal_is_entered_before_and_after(old: Any) -> None:
+    """The ledger has what went, in numbers; a dry run is a view."""
+    _run(old, dry_run=True)
+    _run(old)
+    entries = old.ledger(subject="requests")
+
+    assert [("view", "ok"), ("remove", "opened"), ("remove", "ok")] == [
+        (entry["action"], entry["outcome"]) for entry in entries
+    ]
+    assert (8, {NAMES[0]: 4, NAMES[1]: 4}) == (
+        entries[-1]["rows"],
+        entries[-1]["detail"]["by_pipeline"],
+    )
+
+
+@pytest.mark.parametrize("state", ["champion", "candidate", "verified"])
+def test_what_a_receipt_needs_stays(old: Any, state: str) -> None:
+    """Feature rows and labels of a version in this state give the same hash ever after."""
+    receipt = _read(old)
+    _age(old, 100)
+    _version(old, receipt, 1, state)
+    said = _run(old, dry_run=True)
+    _run(old)
+    read = _read(old, as_of=receipt.as_of)
+
+    assert (receipt.rows, receipt.sha256) == (read.rows, read.sha256)
+    assert said[f"{NAMES[0]}.labels"].kept.get(removals.NEEDED)
+    assert said[f"{NAMES[0]}.feature_rows"].kept.get(removals.NEEDED)
+    assert _closed(_sheet(old))
+
+
+@pytest.mark.parametrize(("state", "days"), [("rejected", 0), ("retired", 0), ("verified", 200)])
+def test_what_no_version_needs_goes(old: Any, state: str, days: int) -> None:
+    """A version that was rejected, replaced, or never proposed protects nothing."""
+    receipt = _read(old)
+    _age(old, 100)
+    _version(old, receipt, 1, state, days)
+    done = _run(old)
+
+    assert done[f"{NAMES[0]}.labels"].items
+    assert done[f"{NAMES[0]}.feature_rows"].items
+    assert _read(old, as_of=receipt.as_of).rows < receipt.rows
+    assert _closed(_sheet(old))
+
+
+def test_a_window_protects_its_rows_only(old: Any) -> None:
+    """Rows outside of what the champion read may go."""
+    receipt = _read(old, since=datetime.now(UTC) - timedelta(days=70))
+    _age(old, 100)
+    _version(old, receipt, 1, "champion")
+    done = _run(old)[f"{NAMES[0]}.feature_rows"]
+    read = _read(old, since=receipt.query.since, as_of=receipt.as_of)
+
+    assert done.items
+    assert receipt.sha256 == read.sha256
+
+
+def test_a_table_that_nothing_uses_goes_after_its_days(old: Any) -> None:
+    """Counted from the run that found it unused; applied again, it begins anew."""
+    with old.databases.connect("owner", "warehouse") as warehouse:
+        (table,) = warehouse.execute(
+            "SELECT table_name FROM control.feature_sets WHERE pipeline = %s", (NAMES[0],)
+        ).fetchone()
+        warehouse.execute(
+            "INSERT INTO control.feature_sets (pipeline, digest, commit, definition) "
+            "SELECT pipeline, %s, commit, definition FROM control.feature_sets WHERE pipeline = %s",
+            ("e" * 64, NAMES[0]),
+        )
+        warehouse.execute(
+            "UPDATE control.pipelines SET features_digest = %s WHERE name = %s",
+            ("e" * 64, NAMES[0]),
+        )
+    first = _run(old)[f"{NAMES[0]}.features"]
+    _age(old, 2)
+    said = _run(old, dry_run=True)[f"{NAMES[0]}.features"]
+    done = _run(old)[f"{NAMES[0]}.features"]
+    old.apply(NAMES[0], retention=DAYS)
+    old.featurise(NAMES[0])
+    _run(old)
+
+    assert ([], [table], [table]) == (first.names, said.names, done.names)
+    assert _closed(_sheet(old))
+
+
+def test_days_beyond_what_the_platform_allows_are_refused(api: Any) -> None:
+    """At apply, with the field and the bounds; an unknown kind is refused too."""
+    with pytest.raises(InvalidInput, match="keeps requests from 30 to 3650 days"):
+        api.apply(NAMES[0], retention={"requests": 5})
+    with pytest.raises(InvalidInput, match=r"retention\.answers"):
+        api.apply(NAMES[0], retention={"answers": 50})
+
+
+def test_the_sizes_of_all_tables_are_told(old: Any) -> None:
+    """Partitions count as their table, and indexes apart."""
+    with old.databases.connect("owner", "raw") as raw:
+        raw.execute("ANALYZE raw.requests")
+    old.databases.catch_up()
+    with old.client("keeper") as client:
+        found = {each.name: each for each in client.table_sizes()}
+
+    assert 14 == found["raw.requests"].rows
+    assert found["raw.requests"].size > 0 < found["raw.requests"].indexes
+    assert {"control.ledger", "warehouse.labels", "warehouse.quarantine"} < found.keys()
+
+
+def test_only_its_role_removes(api: Any) -> None:
+    """Readers and writers don't; its own role does nothing else."""
+    for caller in ("reader", "writer", "approver", "trainer"):
+        with api.client(caller) as client, pytest.raises(Forbidden):
+            client.remove_past("labels", NAMES[0], dry_run=True)
+    with api.client("keeper") as client, pytest.raises(Forbidden):
+        client.hold(NAMES[0], why="x")
+    with api.client("keeper") as client, pytest.raises(Forbidden):
+        client.pipelines()
+
+
+def test_the_ledger_of_late_can_not_be_removed(api: Any) -> None:
+    """Whoever has the data API's role can't hide what was done in the last 90 days."""
+    with (
+        api.databases.connect("dataapi", "warehouse") as warehouse,
+        pytest.raises(psycopg.errors.CheckViolation),
+    ):
+        warehouse.execute("SELECT control.remove_ledger(now() - interval '80 days', 10, true)")
+    for statement in ("DELETE FROM control.ledger", "DELETE FROM warehouse.labels"):
+        with (
+            api.databases.connect("dataapi", "warehouse") as warehouse,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            warehouse.execute(statement)
+
+
+def test_dead_letters_keep_their_numbers(api: Any) -> None:
+    """Of a removed dead letter the balance keeps the number; a record sent twice stays one."""
+    outbox = str(uuid4())
+    api.apply(NAMES[0], retention=DAYS)
+    _store(api, outbox, [1, 0.9, 0.8])
+    with api.databases.connect("consumer", "raw") as raw:
+        for place, number in ((100, 4), (101, 4), (102, 3), (103, None)):
+            raw.execute(
+                "INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, "
+                "reason, payload) VALUES ('requests', 0, %s, %s, %s, 'x', 'abc')",
+                (place, outbox if number else None, number),
+            )
+    api.featurise(NAMES[0])
+    before = _sheet(api)
+    with api.databases.connect("owner", "raw") as raw:
+        raw.execute("UPDATE raw.dead_letters SET at = at - interval '400 days'")
+    done = _run(api)["dead_letters"]
+    after = _sheet(api)
+
+    assert 4 == done.items
+    assert [(3, 1, 1)] == [(b.stored, b.dead_lettered, b.removed) for b in after.outboxes]
+    assert [b.dead_lettered for b in before.outboxes] == [b.dead_lettered for b in after.outboxes]
+    assert _closed(after)
+
+
+def test_a_run_that_dies_is_finished_by_the_next(old: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off after any of its transactions: the tables end as those of one run."""
+    monkeypatch.setattr(removals, "MOST", 1)
+    monkeypatch.setattr(removals, "CHUNKS", 1)
+    with old.client("keeper") as client:
+        half = client._http.post(
+            "/v1/retention/remove", json={"kind": "requests"}
+        )  # one transaction of one request
+    between = _sheet(old)
+    monkeypatch.undo()
+    done = _run(old)
+
+    assert (1, True) == (half["items"], half["more"])
+    assert 7 == done["requests"].items
+    assert [True, True] == [_closed(between), _closed(_sheet(old))]
+    with old.databases.connect("owner", "raw") as raw:
+        ranges = raw.execute("SELECT first, last, requests FROM raw.removed_numbers").fetchall()
+    assert [(1, 4, 4), (1, 4, 4)] == ranges
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_history_breaks_a_receipt_or_the_balance(
+    start: Callable[..., Any], databases: Any, tmp_path: Path, seed: int
+) -> None:
+    """Whatever comes in, is read, promoted, replaced and removed, in whichever order."""
+    chance = random.Random(seed)
+    api = start(databases, tmp_path)
+    api.apply(NAMES[0], retention=DAYS)
+    needed: dict[int, Receipt] = {}
+    outboxes = [str(uuid4()) for _ in range(2)]
+    for step in range(1, 12):
+        ages = [chance.uniform(0, 120) for _ in range(chance.randint(1, 6))]
+        _store(api, chance.choice(outboxes), sorted(ages, reverse=True))
+        if chance.random() < 0.8:
+            api.featurise(NAMES[0])
+        if chance.random() < 0.6:
+            api.featurise(NAMES[0])
+            since = datetime.now(UTC) - timedelta(days=chance.choice([40, 80, 3_000]))
+            needed[step] = _read(api, since=since)
+            _promote(api, needed, step)
+        if chance.random() < 0.5:
+            _age(api, chance.choice([10, 50]))
+        _run(api, dry_run=chance.random() < 0.2)
+        for receipt in needed.values():
+            read = _read(api, **receipt.query.model_dump(include={"since", "as_of"}))
+            assert (receipt.rows, receipt.sha256) == (read.rows, read.sha256)
+        assert not any(each.unaccounted for each in _sheet(api).rows.values())
+        assert all(each.whole for each in _sheet(api).outboxes)
+
+
+def _promote(api: Any, needed: dict[int, Receipt], step: int) -> None:
+    """The version of that step becomes champion; two back from it nobody needs any more."""
+    receipt = needed[step]
+    versions = sorted(needed)
+    _version(api, receipt, step, "registered")
+    with api.databases.connect("owner", "warehouse") as warehouse:
+        warehouse.execute(
+            "UPDATE control.model_versions SET state = 'retired' WHERE state = 'champion'"
+        )
+        warehouse.execute(
+            "UPDATE control.model_versions SET state = 'champion' WHERE version = %s", (str(step),)
+        )
+        warehouse.execute(
+            "INSERT INTO control.promotions (pipeline, version, action, state, by, why, previous) "
+            "VALUES (%s, %s, 'promote', 'champion', 'x', 'x', %s)",
+            (NAMES[0], str(step), str(versions[-2]) if len(versions) > 1 else None),
+        )
+    for former in versions[:-2]:
+        needed.pop(former)
