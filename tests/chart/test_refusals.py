@@ -51,6 +51,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "serving.groups 'g': minReplicas 99 is above maxReplicas 10",
     ),
     (
+        {"pipelines": ONE, "serving": {"outbox": {"volume": "persistent", "storage": "512Mi"}}},
+        ("serving.outbox.storage: 512Mi can't hold settings.outbox.capacity_bytes, 536870912"),
+    ),
+    (
         {"source": {"builtin": True, "url": "https://git.example.com/x"}},
         "source: url and builtin exclude each other",
     ),

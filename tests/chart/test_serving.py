@@ -89,6 +89,84 @@ def test_grpc_has_a_port_of_its_own_where_it_is_wanted() -> None:
     ]
 
 
+def test_an_outbox_may_have_a_volume_of_its_own() -> None:
+    """Then each group is a StatefulSet with the very pods of the Deployment but for that volume.
+
+    The volume outlives pod, scale and release, and an uninstall finds it by the release's labels.
+    """
+    groups = {"groups": [{"name": "g", "models": ["b2"]}], "autoscaling": {"enabled": False}}
+    kept = {"volume": "persistent", "storage": "3Gi", "storageClass": "fast"}
+    usual, made = (
+        {
+            each["metadata"]["name"]: each
+            for each in objects_in(rendered(TWO | {"serving": groups | more}))
+            if each["metadata"]["name"].startswith("mlplatform-serving")
+            and each["kind"] in ("Deployment", "StatefulSet")
+        }
+        for more in ({}, {"outbox": kept})
+    )
+
+    assert ["mlplatform-serving", "mlplatform-serving-g"] == sorted(made)
+    for name, found in made.items():
+        spec, before = found["spec"], usual[name]["spec"]
+        (claim,) = spec["volumeClaimTemplates"]
+        assert ("StatefulSet", "Deployment") == (found["kind"], usual[name]["kind"])
+        assert ("Parallel", 2, before["selector"]) == (
+            spec["podManagementPolicy"],
+            spec["replicas"],
+            spec["selector"],
+        )
+        assert {"whenScaled": "Retain", "whenDeleted": "Retain"} == (
+            spec["persistentVolumeClaimRetentionPolicy"]
+        )
+        assert ("outbox", "fast", "3Gi") == (
+            claim["metadata"]["name"],
+            claim["spec"]["storageClassName"],
+            claim["spec"]["resources"]["requests"]["storage"],
+        )
+        assert spec["selector"]["matchLabels"] == claim["metadata"]["labels"]
+        assert _without_outbox(before["template"]) == spec["template"]
+
+
+def _without_outbox(template: Object) -> Object:
+    """A pod template without the volume on its node, and the disk that it asks of that."""
+    pod = template["spec"]
+    pod["volumes"] = [each for each in pod["volumes"] if each["name"] != "outbox"]
+    del pod["initContainers"][0]["resources"]["requests"]["ephemeral-storage"]
+    return template
+
+
+def test_the_shipper_knows_whether_answers_wait_for_it() -> None:
+    """It has the durability of serving, in whatever mode."""
+    values = TWO | {"settings": {"serving": {"durability": "replicated"}}}
+    pods = [pod_of(each) for each in objects_in(rendered(values)) if each["kind"] == "Deployment"]
+    (pod,) = (each for each in pods if each and each["containers"][0]["name"] == "serving")
+    name = "MLPLATFORM_SERVING__DURABILITY"
+
+    assert ["replicated", "replicated"] == [
+        each["value"]
+        for container in (*pod["initContainers"], *pod["containers"])
+        for each in container["env"]
+        if each["name"] == name
+    ]
+
+
+def test_the_notes_say_what_an_answer_does_not_outlive() -> None:
+    """One copy of each request is not what `replicated` is chosen for; `interval` may lose some."""
+    one, three, interval = (
+        rendered(TWO | {"kafka": {"nodes": nodes}, "settings": settings})["NOTES.txt"]
+        for nodes, settings in (
+            (1, {"serving": {"durability": "replicated"}}),
+            (3, {"serving": {"durability": "replicated"}, "queue": {"replication_factor": 3}}),
+            (1, {"serving": {"durability": "interval"}}),
+        )
+    )
+
+    assert "not of the broker's" in one
+    assert "not of the broker's" not in three
+    assert "in the last 100 ms" in interval
+
+
 def test_each_of_several_workers_has_a_port_for_its_metrics() -> None:
     """Scrapers reach one per worker; a single process has none, since it shows them on its own."""
     peers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]

@@ -5,12 +5,13 @@ The two containers of a serving pod. They share the outbox and one uid.
 {{/*
 resources with the disk that a container needs of its node. A request, not a limit: the kubelet
 kills a pod that outgrew a limit at once, with what its outbox holds. The shipper asks for the
-outbox, serving for the rest: their sum is the pod's. Input: dict of resources and quantity.
+outbox where that has no volume of its own, serving for the rest: their sum is the pod's. Input:
+dict of resources and disk (a quantity; empty: none).
 */}}
 {{- define "mlplatform.serving.resources" -}}
 {{- $made := deepCopy .resources -}}
 {{- $requests := $made.requests | default dict -}}
-{{- if not (hasKey $requests "ephemeral-storage") }}
+{{- if and .disk (not (hasKey $requests "ephemeral-storage")) }}
 {{- $_ := set $requests "ephemeral-storage" (.disk | toString) }}
 {{- end -}}
 {{- set $made "requests" $requests | toYaml }}
@@ -39,9 +40,11 @@ grace period. Input: dict of root and repository.
     - {name: metrics, containerPort: 9090}
   # No readiness: a pod whose broker is away goes on answering.
   {{- include "mlplatform.container.workProbes" $root | nindent 2 }}
+  {{- $disk := int64 $root.Values.settings.outbox.capacity_bytes }}
+  {{- if include "mlplatform.serving.keepsOutbox" $root }}{{ $disk = "" }}{{ end }}
   resources:
     {{- include "mlplatform.serving.resources" (dict "resources" $root.Values.shipper.resources
-        "disk" (int64 $root.Values.settings.outbox.capacity_bytes)) | nindent 4 }}
+        "disk" $disk) | nindent 4 }}
   {{- include "mlplatform.container.security" $root | nindent 2 }}
   volumeMounts:
     {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
