@@ -103,6 +103,7 @@ class RedriveLetters(_LetterDecision):
     why: Annotated[str, WHY] = ""
     payload: str | None = Field(
         default=None,
+        min_length=1,
         description="A corrected record for the one letter that is named. The letter's numbers and "
         "its request id must be the same.",
     )

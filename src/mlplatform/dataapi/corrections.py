@@ -70,10 +70,11 @@ class Corrections:
         values = {**corrected.stored(raw, row), **fields}
         fault = corrected.fault(definition, values, imported=raw.source == "import")
         if fault is not None:
+            # The reason holds the value, and the message goes into the ledger: see `correct`.
             raise InvalidInput(
-                f"the row would still be refused: {fault.reason}",
+                "the row would still be refused",
                 field=fault.column,
-                fix="correct that field as well",
+                fix=f"{fault.reason}: correct that field as well",
             )
         return fields
 

@@ -147,7 +147,8 @@ def _try(raw: Connection, letters: Sequence[ClaimedLetter], payload: bytes | Non
     rows: list[int] = []
     stuck: dict[int, str] = {}
     for letter in letters:
-        sent, offset = payload or letter.payload, nexts[letter.place]
+        sent = letter.payload if payload is None else payload
+        offset = nexts[letter.place]
         found = queue_entries.entry(sent, partition=letter.partition, offset=offset)
         failure = _store(raw, letter, found)
         if failure is None:

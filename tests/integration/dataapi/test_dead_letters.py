@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -278,3 +279,18 @@ def test_letters_are_for_admins_of_all_pipelines(api: Any, consume: Any, caller:
                 call()
 
     assert (0, 1) == balance(api)[:2]
+
+
+def test_two_redrives_at_once_store_each_letter_once(api: Any, consume: Any) -> None:
+    """The second one waits, and finds what the first one has left."""
+    consume(*((encode(record(number)), "an old reason") for number in range(1, 151)))
+
+    def redrive() -> int:
+        with api.client("admin") as client:
+            return client.redrive_letters(kind="refused").redriven
+
+    with ThreadPoolExecutor(3) as threads:
+        done = [each.result() for each in [threads.submit(redrive) for _ in range(3)]]
+
+    assert 150 == sum(done)
+    assert (150, 0, 150, 0, True) == balance(api)

@@ -208,3 +208,47 @@ def keep(api: Any, pipeline: str, reasons: list[str]) -> None:
     ]
     with api.databases.connect("etl", "warehouse") as connection, connection.transaction():
         quarantine.keep(connection, pipeline, "d" * 64, bad)
+
+
+def test_a_row_is_corrected_through_the_data_api(api: Any) -> None:
+    """Texts are read by the declared types; the entry waits for etl, and says since when."""
+    api.send("manual-one", [{"width": "wide", "colour": "red"}])
+    api.featurise("manual-one")
+    with api.client("writer") as client:
+        (entry,) = client.quarantine("manual-one")
+        with pytest.raises(InvalidInput, match="'broad' is a string, not a number") as refused:
+            client.correct_quarantined(entry.id, texts={"width": "broad"}, why="a typo")
+        done = client.correct_quarantined(
+            entry.id, {"kind": "rose"}, texts={"width": "3.50", "colour": ""}, why="a typo"
+        )
+        found = client.quarantine_entry(entry.id)
+        with pytest.raises(InvalidInput):
+            client.correct_quarantined(entry.id, {"width": 1}, why=" ")
+    (noted,) = api.ledger(action="correct", outcome="ok")
+    (denied,) = api.ledger(action="correct", outcome="InvalidInput", columns=None)[:1]
+
+    assert "width" == refused.value.field
+    assert ({"kind": "rose", "width": 3.5, "colour": None}, 1) == (done.fields, done.redriven)
+    assert (True, True, "open") == (
+        found.redrive_at is not None,
+        found.corrected_at is not None,
+        found.state,
+    )
+    assert (["colour", "kind", "width"], "manual-one.quarantine", "a typo") == (
+        noted["columns"],
+        noted["subject"],
+        noted["detail"]["why"],
+    )
+    assert "the row would still be refused" == denied["detail"]["reason"]
+
+
+def test_a_correction_needs_the_right_to_its_pipeline(api: Any) -> None:
+    """Readers are refused; a writer of another pipeline does not even learn that it is there."""
+    api.send("manual-one", [{"width": "wide"}])
+    api.featurise("manual-one")
+    with api.client("reader") as client:
+        (entry,) = client.quarantine("manual-one")
+        with pytest.raises(Forbidden):
+            client.correct_quarantined(entry.id, {"width": 1}, why="mine")
+    with api.client("limited") as client, pytest.raises(UnknownName, match="no such entry"):
+        client.correct_quarantined(entry.id, {"width": 1}, why="mine")
