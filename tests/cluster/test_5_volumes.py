@@ -36,7 +36,7 @@ def kafka(cluster: Cluster, brokers: int) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_pod_lost_without_kafka_loses_no_answer(cluster: Cluster, user: User, kept: None) -> None:
-    """Its node-independent volume holds what it answered; the pod of the same number sends it."""
+    """Its volume holds what it answered, and the pod of the same number sends it."""
     kafka(cluster, 0)
     with user.load(per_second=20) as load:
         until("answers without Kafka", lambda: len(load.ids()) > 100, seconds=60)
