@@ -78,7 +78,11 @@ def running(mode: str, queue: str, folder: Path) -> Iterator[tuple[int, int]]:
     environment = {"PATH": os.environ["PATH"]}
     environment |= {f"MLPLATFORM_{name}": value for name, value in values.items()}
     programs = ([__file__, "--serve", str(folder)], ["-c", SHIPPER])
-    processes = [subprocess.Popen([sys.executable, *each], env=environment) for each in programs]
+    processes = [
+        # Their logs go to stdout, where the table belongs; what breaks is on stderr.
+        subprocess.Popen([sys.executable, *each], env=environment, stdout=subprocess.DEVNULL)
+        for each in programs
+    ]
     try:
         wait_for(port)
         yield port, processes[0].pid
