@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import ConfigDict, Field
 
 from mlplatform.contracts.frozen import FrozenAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRequest:
+    """So many rows: `inputs` is JSON, name -> list of `rows` values."""
+
+    rows: int
+    inputs: str
 
 
 class ImportRefusal(FrozenAnswer):

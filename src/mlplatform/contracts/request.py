@@ -10,6 +10,7 @@ decoded: null is null, and a NaN input is null as well.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -59,7 +60,8 @@ class _Decoded(RequestRecord, frozen=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Decoded)
-_FIELDS = frozenset(RequestRecord.__struct_fields__) - {"format", "inputs"}
+_FIELDS = tuple(sorted(set(RequestRecord.__struct_fields__) - {"format", "inputs"}))
+_values = attrgetter(*_FIELDS)
 
 
 def encode(record: RequestRecord | EncodedRecord) -> bytes:
@@ -81,7 +83,7 @@ def decode(data: bytes) -> RequestRecord:
     inputs = found.inputs
     if found.format > 1 and found.kind == "request":
         inputs = columns_of(found.body or RecordedInputs(), found.rows)
-    facts: dict[str, Any] = {name: getattr(found, name) for name in _FIELDS}
+    facts: dict[str, Any] = dict(zip(_FIELDS, _values(found), strict=True))
     return RequestRecord(inputs=inputs, **facts)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, BinaryIO, Literal
 
 from mlplatform.access import Caller
@@ -21,8 +20,8 @@ from mlplatform.contracts.request import new_request_id
 from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows import arrow, csv, ndjson
+from mlplatform.dataapi.rows.chunk import Chunk, one_by_one
 from mlplatform.dataapi.rows.record import Record
-from mlplatform.dataapi.rows.requests import requests
 from mlplatform.database import imports, pipelines, quarantine
 from mlplatform.database.imports import ImportState
 from mlplatform.database.pools import PrimaryPool
@@ -30,11 +29,6 @@ from mlplatform.database.printable import printable
 from mlplatform.errors import Refused, TryLater, UnknownName
 
 Kind = Literal["ndjson", "csv", "arrow"]
-CHUNK = 5_000
-"""Records per transaction.
-
-Others that import into the same pipeline wait for one chunk, which is far below a second.
-"""
 FIRST_REASONS = 10
 """Reasons in the answer: enough to see what is wrong; all of them are in the quarantine."""
 
@@ -101,11 +95,9 @@ class Imports:
         self, caller: Caller, definition: PipelineDefinition, upload: Upload, state: ImportState
     ) -> ImportState:
         try:
-            for chunk in _chunks(_records(upload, definition)):
-                if chunk[-1].number > state.records:
-                    self._refuse(
-                        definition.name, state.key, [record for record in chunk if record.reason]
-                    )
+            for chunk in _chunks(upload, definition):
+                if chunk.last > state.records:
+                    self._refuse(definition.name, state.key, chunk.refused())
                     state = self._store(caller, definition.name, state.key, chunk)
             return self._finish(definition.name, state.key)
         except TryLater as error:
@@ -131,18 +123,19 @@ class Imports:
             with self._warehouse.transaction() as connection:
                 quarantine.refuse(connection, refusals)
 
-    def _store(
-        self, caller: Caller, pipeline: str, key: str, chunk: Sequence[Record]
-    ) -> ImportState:
+    def _store(self, caller: Caller, pipeline: str, key: str, chunk: Chunk) -> ImportState:
         with self._raw.transaction() as connection:
             # Another request with this key may have brought some of the chunk in.
             state = imports.lock(connection, pipeline, key)
-            ahead = [record for record in chunk if record.number > state.records]
-            refused = [record for record in ahead if record.reason]
-            good = [record for record in ahead if not record.reason]
-            last = imports.store(connection, pipeline, list(requests(good)), caller=caller.name)
+            if chunk.last <= state.records:
+                return state
+            ahead = chunk.after(state.records)
+            refused = ahead.refused()
+            last = imports.store(connection, pipeline, ahead.requests(), caller=caller.name)
             reasons = [*state.reasons, *map(_reason, refused)][:FIRST_REASONS]
-            state = state.after(accepted=len(good), quarantined=len(refused), reasons=reasons)
+            state = state.after(
+                accepted=ahead.accepted(), quarantined=len(refused), reasons=reasons
+            )
             state = replace(state, last_offset=state.last_offset if last is None else last)
             imports.advance(connection, pipeline, state)
         return state
@@ -154,17 +147,12 @@ class Imports:
         return state
 
 
-def _records(upload: Upload, definition: PipelineDefinition) -> Iterator[Record]:
+def _chunks(upload: Upload, definition: PipelineDefinition) -> Iterator[Chunk]:
     if upload.kind == "ndjson":
-        return ndjson.read(upload.file, definition)
+        return one_by_one(ndjson.read(upload.file, definition))
     if upload.kind == "csv":
-        return csv.read(upload.file, definition)
-    return arrow.read(upload.file, definition)
-
-
-def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
-    while chunk := list(islice(records, CHUNK)):
-        yield chunk
+        return csv.chunks(upload.file, definition)
+    return arrow.chunks(upload.file, definition)
 
 
 def _reason(record: Record) -> dict[str, Any]:

@@ -10,19 +10,12 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from mlplatform.contracts.imports import ImportedRequest
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("imports")
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedRequest:
-    """So many rows: `inputs` is JSON, name -> list of `rows` values."""
-
-    rows: int
-    inputs: str
 
 
 @dataclass(frozen=True)

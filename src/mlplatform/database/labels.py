@@ -46,21 +46,11 @@ def add_feedback(warehouse: Connection, labels: Sequence[Label]) -> None:
     """
     latest = list({(label.request_id, label.row): label for label in labels}.values())
     if latest:
-        _hold(warehouse, latest, source="feedback", mark=marks.next_mark(warehouse))
+        hold(warehouse, latest, source="feedback", mark=marks.next_mark(warehouse))
 
 
-def add_imported(warehouse: Connection, labels: Sequence[Label], *, mark: int) -> None:
-    """Make the labels of imported rows hold, under the mark of their feature rows.
-
-    Several digests read the same field; a label that is open already stays as it is.
-    """
-    if labels:
-        _hold(warehouse, labels, source="import", mark=mark)
-
-
-def _hold(
-    warehouse: Connection, labels: Sequence[Label], *, source: LabelSource, mark: int
-) -> None:
+def hold(warehouse: Connection, labels: Sequence[Label], *, source: LabelSource, mark: int) -> None:
+    """Make these labels, at most one of a row, hold from the mark on."""
     values = {
         "mark": mark,
         "source": source,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from psycopg import sql
 
 from mlplatform.database import queries
 from mlplatform.database.printable import printable, printable_value
@@ -78,12 +77,16 @@ def claim_redrives(
     return [(request_id, row) for _, request_id, row in rows]
 
 
-def resolve_staged(
-    connection: Connection, pipeline: str, digest: str, staged: sql.Identifier
+def resolve(
+    connection: Connection, pipeline: str, digest: str, ids: Sequence[str], rows: Sequence[int]
 ) -> None:
-    """The rows of a temporary table (request_id, row) become feature rows in this transaction."""
-    query = sql.SQL(SQL["resolve_staged"]).format(staged=staged)
-    connection.execute(query, {"pipeline": pipeline, "digest": digest})
+    """These (request_id, row) become feature rows in this transaction."""
+    values = {"pipeline": pipeline, "digest": digest}
+    given = {**values, "ids": sorted(set(ids))}
+    kept = connection.execute(SQL["unresolved"], given).fetchall()
+    if kept:
+        good = set(zip(ids, rows, strict=True)).intersection(kept)
+        connection.execute(SQL["resolve"], _rows(pipeline, digest, list(good)))
 
 
 def give_up(

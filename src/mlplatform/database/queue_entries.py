@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -95,7 +96,7 @@ def _row(decoded: RequestRecord, *, partition: int, offset: int) -> RequestRow:
         offset=offset,
         request_id=_uuid("request_id", decoded.request_id),
         pipeline=_text("pipeline", decoded.pipeline),
-        outbox_id=_uuid("outbox_id", decoded.outbox_id),
+        outbox_id=_outbox(decoded.outbox_id),
         sequence=decoded.sequence,
         version=_text("version", decoded.version),
         caller=_text("caller", decoded.caller),
@@ -123,6 +124,12 @@ def _text(field: str, value: str) -> str:
     if len(value) > _LONGEST_NAME:
         raise InvalidInput(f"has {len(value)} characters", field=field)
     return value
+
+
+@lru_cache(maxsize=1_000)
+def _outbox(value: str) -> UUID:
+    """The id of an outbox, of which a queue holds few: to read a UUID costs more than a record."""
+    return _uuid("outbox_id", value)
 
 
 def _uuid(field: str, value: str) -> UUID:

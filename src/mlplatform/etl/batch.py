@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database.feature_rows import FeatureBatch
-from mlplatform.database.labels import Label
+from mlplatform.database.imported_labels import ImportedLabels
 from mlplatform.database.quarantine import BadRow
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.etl.annotations import Annotations, annotate
@@ -20,6 +22,8 @@ from mlplatform.features.checks import check
 from mlplatform.features.code import FeatureSet
 from mlplatform.features.fault import Fault
 from mlplatform.features.parse import to_columns
+
+T = TypeVar("T")
 
 
 def process(
@@ -39,36 +43,45 @@ def process(
     notes = annotate(flat, definition)
     faults = _by_row(flat.faults, [*wrong, *notes.faults, *check(columns, definition.columns)])
     # Only clean rows reach the pipeline's code, so that it may rely on its declared columns.
-    usable = np.array([row for row in range(len(flat.ids)) if row not in faults], dtype=np.intp)
-    clean = {name: array[usable] for name, array in columns.items()}
+    usable = np.delete(np.arange(len(flat.ids)), list(faults))
+    clean = {name: array[usable] for name, array in columns.items()} if faults else columns
     made = engineer(features, clean, several=len(requests) > 1)
     for fault in made.faults:
         faults[int(usable[fault.row])] = [fault]
-    good = [int(usable[place]) for place in made.good]
+    good = usable[made.good]
     bad = [_bad(flat, row, faults[row]) for row in sorted(faults)]
     return replace(_good(flat, good, notes, made.features, definition), bad=bad)
 
 
 def _good(
     flat: FlatRows,
-    good: Sequence[int],
+    good: NDArray[np.intp],
     notes: Annotations,
     features: Columns,
     definition: PipelineDefinition,
 ) -> FeatureBatch:
+    weight = {} if definition.weight is None else {definition.weight: notes.weights[good]}
+    imported = good[np.array(flat.imported, dtype=np.bool_)[good]]
     return FeatureBatch(
-        ids=[flat.ids[row] for row in good],
-        rows=[flat.rows[row] for row in good],
-        times=[notes.times[row] for row in good],
-        keys=[notes.keys[row] for row in good],
-        features={**features, **_weight(notes, good, definition)},
-        labels=[_label(flat, row, notes, definition) for row in good if flat.imported[row]],
+        ids=_some(flat.ids, good),
+        rows=_some(flat.rows, good),
+        times=notes.times[good],
+        keys=_some(notes.keys, good),
+        features={**features, **weight},  # the column of the feature table that is no feature
+        labels=ImportedLabels(
+            _some(flat.ids, imported),
+            _some(flat.rows, imported),
+            notes.numbers[imported],
+            notes.texts[imported],
+        ),
     )
 
 
-def _weight(notes: Annotations, good: Sequence[int], definition: PipelineDefinition) -> Columns:
-    """The column of the feature table that is no feature."""
-    return {} if definition.weight is None else {definition.weight: notes.weights[list(good)]}
+def _some(values: list[T], places: NDArray[np.intp]) -> list[T]:
+    """The items at these places, which are in order."""
+    if len(places) == len(values):
+        return values
+    return [values[place] for place in places.tolist()]
 
 
 def refused(
@@ -84,20 +97,19 @@ def refused(
 
 def subset(outcome: FeatureBatch, wanted: set[tuple[str, int]]) -> FeatureBatch:
     """Only these (request_id, row)."""
-    keep = [
-        place
-        for place, item in enumerate(zip(outcome.ids, outcome.rows, strict=True))
-        if item in wanted
-    ]
+
+    def places(ids: list[str], rows: list[int]) -> list[int]:
+        return [place for place, item in enumerate(zip(ids, rows, strict=True)) if item in wanted]
+
+    labels = outcome.labels
+    keep = np.array(places(outcome.ids, outcome.rows), dtype=np.intp)
     return FeatureBatch(
-        ids=[outcome.ids[place] for place in keep],
-        rows=[outcome.rows[place] for place in keep],
-        times=[outcome.times[place] for place in keep],
-        keys=[outcome.keys[place] for place in keep],
-        features={
-            name: array[np.array(keep, dtype=np.intp)] for name, array in outcome.features.items()
-        },
-        labels=[label for label in outcome.labels if (label.request_id, label.row) in wanted],
+        ids=_some(outcome.ids, keep),
+        rows=_some(outcome.rows, keep),
+        times=outcome.times[keep],
+        keys=_some(outcome.keys, keep),
+        features={name: array[keep] for name, array in outcome.features.items()},
+        labels=labels.some(places(labels.ids, labels.rows)),
         bad=[row for row in outcome.bad if (row.request_id, row.row) in wanted],
     )
 
@@ -131,10 +143,3 @@ def _reason(faults: list[Fault]) -> str:
     return "; ".join(
         f"{fault.column}: {fault.reason}" if fault.column else fault.reason for fault in faults
     )
-
-
-def _label(flat: FlatRows, row: int, notes: Annotations, definition: PipelineDefinition) -> Label:
-    value = notes.labels[row]
-    if value is None or definition.target.dtype == "string":
-        return Label(definition.name, flat.ids[row], flat.rows[row], None, value)
-    return Label(definition.name, flat.ids[row], flat.rows[row], float(value), None)

@@ -84,6 +84,7 @@ def _storable(features: FeatureSet, result: Engineered) -> Engineered:
         place: feature.name
         for feature in features.features
         if feature.dtype == "string"
+        and not storable("".join(filter(None, result.features[feature.name])))
         for place, text in enumerate(result.features[feature.name])
         if text is not None and not storable(text)
     }

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from numpy.typing import NDArray
 from pandera.errors import SchemaErrors
 
 from mlplatform.contracts.columns import Column, Columns
@@ -21,8 +23,11 @@ from mlplatform.features.fault import Fault, shown
 def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
     """Every value outside its column's contract, ordered by row.
 
-    Types are taken as right: they come from `parse.to_columns`.
+    Types are taken as right: they come from `parse.to_columns`. pandera tells what is wrong with
+    which row; that nothing is, NumPy tells many times faster.
     """
+    if all(_clean(columns[column.name], column) for column in declared):
+        return []
     schema = _schema(tuple(declared))
     frame = pd.DataFrame(
         {
@@ -35,6 +40,25 @@ def check(columns: Columns, declared: Sequence[Column]) -> list[Fault]:
     except SchemaErrors as errors:
         return _faults(errors.failure_cases, {column.name: column for column in declared})
     return []
+
+
+def _clean(values: NDArray[Any], column: Column) -> bool:
+    """Whether every value of a column is sure to be allowed."""
+    allowed = column.values  # noqa: PD011  (no data frame)
+    if column.dtype == "string":
+        texts = set(values.tolist())
+        if None in texts and not column.nullable:
+            return False
+        texts.discard(None)
+        return (allowed is None or texts <= set(allowed)) and (
+            column.pattern is None or all(map(matcher(column.pattern), texts))
+        )
+    if column.dtype == "float64" and not column.nullable and np.isnan(values).any():
+        return False
+    return not (
+        (column.min is not None and (values < column.min).any())
+        or (column.max is not None and (values > column.max).any())
+    )
 
 
 # pandas would make a string type of its own out of str and None.

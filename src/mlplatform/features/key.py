@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from mlplatform.features.fault import shown
@@ -29,3 +30,19 @@ def key_text(value: Any) -> tuple[str | None, str]:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value), ""
     return None, f"{shown(value)} can't be a key: text or a whole number"
+
+
+def key_texts(values: Sequence[Any]) -> list[str | None] | None:
+    """The keys of a whole column, or None when its values must be read one by one.
+
+    The same keys: none of these texts can be a number that was written as a float, or -0.
+    """
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds <= {int}:
+        return [None if value is None else str(value) for value in values]
+    if kinds != {str}:
+        return None
+    together = "".join(filter(None, values))
+    if not together.isascii() or any(mark in together for mark in (".", "-", "\0")):
+        return None
+    return [value or None for value in values]

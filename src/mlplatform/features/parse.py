@@ -119,15 +119,21 @@ def _clean(array: NDArray[Any], column: Column) -> bool:
     if column.dtype == "float64":
         return not (np.isinf(array).any() if column.nullable else not np.isfinite(array).all())
     if column.dtype == "string":
-        return all(value is None or storable(value) for value in array)
+        return storable("".join(filter(None, array.tolist())))
     return True
 
 
 def storable(text: str) -> bool:
     """Postgres stores neither NUL nor halves of a surrogate pair."""
+    if "\0" in text:
+        return False
     if text.isascii():
-        return "\0" not in text
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+        return True
+    try:
+        text.encode()  # UTF-8 has everything but halves of a pair
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _one_by_one(values: Sequence[Any], column: Column, faults: list[Fault]) -> NDArray[Any]:

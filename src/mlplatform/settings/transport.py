@@ -141,8 +141,8 @@ class ConsumerSettings(SettingsGroup):
 class EtlSettings(SettingsGroup):
     """Raw rows to feature rows."""
 
-    # As many as the consumer stores in one transaction.
-    batch_requests: int = Field(2_000, ge=1, description="Most requests in one transaction.")
+    # Beyond this, what a batch costs beside its requests is no longer felt.
+    batch_requests: int = Field(10_000, ge=1, description="Most requests in one transaction.")
     # Bounds a batch's memory, however many rows its requests have.
     batch_rows: int = Field(
         20_000, ge=1, description="Most rows in one transaction; a single request may have more."

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
 from mlplatform.database import feature_rows, feature_sets, progress, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
-from mlplatform.database.labels import Label
+from mlplatform.database.imported_labels import ImportedLabels
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.quarantine import BadRow
@@ -209,24 +209,36 @@ def _outcome(pipeline: str, found: list[Any]) -> FeatureBatch:
         if isinstance(values.get("width"), float | int):
             good.append((request, row, values))
             if values.get("kind"):
-                labels.append(Label(pipeline, request.request_id, row, None, values["kind"]))
+                labels.append((request.request_id, row, values["kind"]))
         else:
             bad.append(BadRow(request.request_id, row, "width", "not a number", values))
     return FeatureBatch(
         ids=[request.request_id for request, _, _ in good],
         rows=[row for _, row, _ in good],
-        times=[
-            datetime.fromisoformat(values["seen_at"])
-            if "seen_at" in values
-            else request.received_at
-            for request, _, values in good
-        ],
+        times=np.array(
+            [
+                (
+                    datetime.fromisoformat(values["seen_at"])
+                    if "seen_at" in values
+                    else request.received_at
+                )
+                .astimezone(UTC)
+                .replace(tzinfo=None)
+                for request, _, values in good
+            ],
+            dtype="datetime64[us]",
+        ),
         keys=[None for _ in good],
         features={
             "width": np.array([float(values["width"]) for _, _, values in good], dtype=np.float64),
             "colour": np.array([values.get("colour") for _, _, values in good], dtype=object),
         },
-        labels=labels,
+        labels=ImportedLabels(
+            [request_id for request_id, _, _ in labels],
+            [row for _, row, _ in labels],
+            np.full(len(labels), np.nan),
+            np.array([text for _, _, text in labels], dtype=object),
+        ),
         bad=bad,
     )
 

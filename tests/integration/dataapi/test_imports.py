@@ -235,22 +235,22 @@ def test_a_retry_with_its_key_stores_nothing_twice(api: Any) -> None:
 
 def test_an_import_goes_on_where_it_ended(api: Any) -> None:
     """After a stored first chunk the second is brought in, without doubling quarantined lines."""
-    rows = [b'{"width": %d}' % number for number in range(7_000)]
+    rows = [b'{"width": %d}' % number for number in range(12_000)]
     rows[10] = b"nonsense"
     body = b"\n".join(rows)
     _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
     # As if the second chunk had never been committed.
     with api.databases.cluster.superuser(api.databases.raw) as connection:
         connection.execute(
-            "DELETE FROM raw.requests WHERE (inputs -> 'width' ->> 0)::float >= 5000"
+            "DELETE FROM raw.requests WHERE (inputs -> 'width' ->> 0)::float >= 10000"
         )
         connection.execute(
-            "UPDATE raw.imports SET records = 5000, accepted = 4999, finished = false"
+            "UPDATE raw.imports SET records = 10000, accepted = 9999, finished = false"
         )
     answer = _post(api, body, "application/x-ndjson", **{"Idempotency-Key": "k-2"})
 
-    assert (6_999, 1) == (answer["accepted"], answer["quarantined"])
-    assert [number for number in range(7_000) if number != 10] == [
+    assert (11_999, 1) == (answer["accepted"], answer["quarantined"])
+    assert [number for number in range(12_000) if number != 10] == [
         row["width"] for row in _rows(api)
     ]
     assert 1 == len(api.call("reader", "GET", "/v1/quarantine", params={"pipeline": "manual-one"}))

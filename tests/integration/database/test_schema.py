@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg.errors import ProgramLimitExceeded, SerializationFailure
+from psycopg.errors import ProgramLimitExceeded, SerializationFailure, UniqueViolation
 
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import migrate, roles
@@ -79,6 +79,32 @@ def test_a_newer_schema_is_left_alone(databases, kind: str) -> None:
         ).fetchone()
 
     assert ([("9999",)], (False,)) == (versions, granted)
+
+
+def test_labels_of_an_earlier_version_come_through(empty, monkeypatch: Any) -> None:
+    """With one index instead of two every label is there, and none can be added twice."""
+    dsn, upgrade = empty.servers.dsn("owner", "empty_warehouse"), migrate.command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate.command, "upgrade", lambda config, _: upgrade(config, "0008"))
+        migrate.migrate("warehouse", dsn)
+    add = (
+        "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, valid_from) "
+        "VALUES ('p', '01985d2e-7c4a-7b11-9c62-0d6f5a0c1e11', %s, 1.5, 'import', 7)"
+    )
+    with empty.superuser("empty_warehouse") as connection:
+        for row in range(3):
+            connection.execute(add, (row,))
+    migrate.migrate("warehouse", dsn)
+    with empty.superuser("empty_warehouse") as connection:
+        with pytest.raises(UniqueViolation):
+            connection.execute(add, (0,))
+        found = connection.execute("SELECT row, number FROM warehouse.labels").fetchall()
+        indexes = connection.execute(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'labels'"
+        ).fetchall()
+
+    assert [(0, 1.5), (1, 1.5), (2, 1.5)] == sorted(found)
+    assert [("labels_read",)] == indexes
 
 
 def test_a_migration_that_fails_leaves_nothing(empty) -> None:

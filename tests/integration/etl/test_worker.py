@@ -263,6 +263,27 @@ def test_rows_below_its_place_are_featured(scene: Any, good: Good) -> None:
     assert sorted([*early, *late, *later]) == sorted(found)
 
 
+def test_what_is_there_stays_and_what_is_missing_comes(scene: Any, good: Good) -> None:
+    """Of a batch that is read again rows between its ends may be there: they keep their mark."""
+    digest = scene.apply()
+    scene.serve(*([good(children=number)] for number in range(5)))
+    scene.drain()
+    before = scene.features(digest, "request_id, batch")
+    table = scene.rows("SELECT table_name FROM control.feature_sets")[0]["table_name"]
+    with scene.databases.connect("owner", "warehouse") as connection:
+        connection.execute(
+            f"DELETE FROM features.{table} WHERE request_id = ANY(%s)",
+            ([before[0]["request_id"], before[4]["request_id"]],),
+        )
+        connection.execute("UPDATE warehouse.progress SET next_offset = 0")
+    scene.drain()
+    after = scene.features(digest, "request_id, batch")
+
+    assert [row["request_id"] for row in before] == [row["request_id"] for row in after]
+    assert before[1:4] == after[1:4]
+    assert before[0]["batch"] < after[0]["batch"]
+
+
 def test_requests_of_one_offset_come_together(scene: Any, good: Good) -> None:
     """Where two requests share an offset, a batch that ends between them leaves none out."""
     digest = scene.apply()

@@ -151,8 +151,8 @@ def _featured(inputs: str, source: str) -> Any:
         return REFUSED
     # As text, so that -0.0 is not 0.0, and NaN is NaN.
     features = {name: repr(values.tolist()) for name, values in made.features.items()}
-    labels = [label.number for label in made.labels]
-    return (features, made.keys[0], made.times[0], *labels)
+    numbers, _ = made.labels.values()
+    return (features, made.keys[0], made.times[0], *numbers)
 
 
 def _tensor(name: str, value: Any) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def test_a_label_means_the_same_in_history_and_feedback(dtype: str, value: Any) 
     definition = PipelineDefinition.parse(changed)
     inputs = json.dumps({name: [item] for name, item in (PLAIN | {"back": value}).items()})
     made = process([RawRequest(ID, "import", "t", 0, 1, RECEIVED, 1, inputs)], definition, FEATURES)
-    history = [(label.number, label.text) for label in made.labels]
+    history = list(zip(*made.labels.values(), strict=True))
     check = LabelCheck(WRITER, {"ward": definition}, {}, "ward")
     try:
         label = check.label({"request_id": ID, "row": 0.0, "label": value})

@@ -12,12 +12,11 @@ import pyarrow as pa
 
 from mlplatform.contracts.naming import as_declared, fields
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.dataapi.rows.arrow_values import readable
+from mlplatform.dataapi.rows.arrow_values import plain_columns, readable
+from mlplatform.dataapi.rows.chunk import CHUNK, Chunk, Records, Rows
 from mlplatform.dataapi.rows.record import Record, check_header, row
 from mlplatform.errors import InvalidInput
 
-ROWS = 5_000
-"""Rows turned into Python objects at once; bounds memory for one batch of millions."""
 _FILE = b"ARROW1"
 """How the file format begins; a stream never does."""
 
@@ -40,21 +39,46 @@ def read(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Record]:
 
     Raises InvalidInput when it is broken or holds a column that no row can hold.
     """
+    number = 0
+    for part in _parts(body, definition):
+        for record in _records(part, number):
+            number = record.number
+            yield record
+
+
+def chunks(body: BinaryIO, definition: PipelineDefinition) -> Iterator[Chunk]:
+    """The same records in chunks, as columns where all rows of a chunk can be kept."""
+    number = 0
+    for part in _parts(body, definition):
+        columns = plain_columns(part)
+        chunk: Chunk = (
+            Records(list(_records(part, number))) if columns is None else Rows(number + 1, columns)
+        )
+        number = chunk.last
+        yield chunk
+
+
+def _parts(body: BinaryIO, definition: PipelineDefinition) -> Iterator[pa.RecordBatch]:
+    """Batches of at most CHUNK rows, and at least one, with the declared names."""
     start = body.tell()
     _prove(body, definition)
     body.seek(start)
-    number, declared = 0, fields(definition)
+    declared = fields(definition)
     for batch in _open(body)[1]:
         named = batch.rename_columns(as_declared(batch.schema.names, declared))
-        for first in range(0, batch.num_rows, ROWS):
-            values, faults = readable(named.slice(first, ROWS))
-            for index, each in enumerate(values):
-                number += 1
-                if index in faults:
-                    column, reason = faults[index]
-                    yield Record(number, reason=reason, column=column, text=str(each))
-                else:
-                    yield row(number, each, str(each))
+        for first in range(0, batch.num_rows, CHUNK):
+            yield named.slice(first, CHUNK)
+
+
+def _records(batch: pa.RecordBatch, number: int) -> Iterator[Record]:
+    values, faults = readable(batch)
+    for index, each in enumerate(values):
+        number += 1
+        if index in faults:
+            column, reason = faults[index]
+            yield Record(number, reason=reason, column=column, text=str(each))
+        else:
+            yield row(number, each, str(each))
 
 
 def _open(body: BinaryIO) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

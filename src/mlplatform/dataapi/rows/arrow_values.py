@@ -6,6 +6,7 @@ never replaced by another one: its row is refused.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -26,15 +27,39 @@ def readable(batch: pa.RecordBatch) -> tuple[list[dict[str, Any]], Faults]:
 
     Such a value stands in its row as Arrow writes it, for people to read.
     """
+    names = batch.schema.names
+    columns, faults = _columns(batch)
+    if not names:
+        return [{} for _ in range(batch.num_rows)], faults
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)], faults
+
+
+def plain_columns(batch: pa.RecordBatch) -> dict[str, list[Any]] | None:
+    """The values of a batch by column; None when some row can't be kept, or has no fields."""
+    columns, faults = _columns(batch)
+    if faults or not columns or not all(map(_kept, columns)):
+        return None
+    names = batch.schema.names
+    if any("\0" in name for name in names):
+        return None
+    return dict(zip(names, columns, strict=True))
+
+
+def _kept(values: list[Any]) -> bool:
+    """Whether all values can stand in JSON and in PostgreSQL; see `record.row`."""
+    kinds = set(map(type, values))
+    if str in kinds and "\0" in "".join(value for value in values if isinstance(value, str)):
+        return False
+    return float not in kinds or not (math.inf in values or -math.inf in values)
+
+
+def _columns(batch: pa.RecordBatch) -> tuple[list[list[Any]], Faults]:
     faults: Faults = {}
     columns = [
         _column(name, column, faults)
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
-    names = batch.schema.names
-    if not names:
-        return [{} for _ in range(batch.num_rows)], faults
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)], faults
+    return columns, faults
 
 
 def _column(name: str, column: Any, faults: Faults) -> list[Any]:

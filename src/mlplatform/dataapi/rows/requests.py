@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import msgspec
 
+from mlplatform.contracts.imports import ImportedRequest
 from mlplatform.dataapi.rows.record import Record
-from mlplatform.database.imports import ImportedRequest
 
 ROWS = 1_000
 """Rows of a request. A request has a cost of its own in the raw database (three index entries), and
@@ -24,16 +25,24 @@ def requests(records: Sequence[Record]) -> Iterator[ImportedRequest]:
     """
     for _, same in groupby(records, key=lambda record: record.values.keys()):
         alike = list(same)
-        for first in range(0, len(alike), ROWS):
-            yield from _bounded(alike[first : first + ROWS])
+        yield from of_columns(
+            {name: [each.values[name] for each in alike] for name in alike[0].values}
+        )
 
 
-def _bounded(alike: Sequence[Record]) -> Iterator[ImportedRequest]:
-    columns = {name: [each.values[name] for each in alike] for name in alike[0].values}
+def of_columns(columns: Mapping[str, Sequence[Any]]) -> Iterator[ImportedRequest]:
+    """The rows of columns of one length, at least one, in their order."""
+    rows = len(next(iter(columns.values())))
+    for first in range(0, rows, ROWS):
+        some = {name: values[first : first + ROWS] for name, values in columns.items()}
+        yield from _bounded(some, min(ROWS, rows - first))
+
+
+def _bounded(columns: Mapping[str, Sequence[Any]], rows: int) -> Iterator[ImportedRequest]:
     document = msgspec.json.encode(columns)
-    if len(document) <= BYTES or len(alike) == 1:
-        yield ImportedRequest(len(alike), document.decode())
+    if len(document) <= BYTES or rows == 1:
+        yield ImportedRequest(rows, document.decode())
         return
-    middle = len(alike) // 2
-    yield from _bounded(alike[:middle])
-    yield from _bounded(alike[middle:])
+    middle = rows // 2
+    yield from _bounded({name: values[:middle] for name, values in columns.items()}, middle)
+    yield from _bounded({name: values[middle:] for name, values in columns.items()}, rows - middle)

@@ -1,3 +1,14 @@
+-- name: open
+-- What holds now of a pipeline's labels of these requests, requests one by one: a plan made for few
+-- must not read the whole table for many.
+SELECT label.request_id::text, label.row, label.number, label.text
+FROM unnest(%(ids)s::uuid[]) AS given (request_id) CROSS JOIN LATERAL (
+    SELECT request_id, row, number, text FROM warehouse.labels
+    WHERE pipeline = %(pipeline)s AND request_id = given.request_id
+      AND valid_to = 9223372036854775807
+    OFFSET 0
+) AS label;
+
 -- name: close
 -- End what is corrected: open labels of these rows, from the sources that the new ones correct,
 -- that say something else or whose field is empty now. Another pipeline's label of the same row is

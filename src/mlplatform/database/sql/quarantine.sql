@@ -30,22 +30,30 @@ WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
   AND redrive_at IS NOT NULL AND resolved_at IS NULL AND dropped_at IS NULL
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
--- name: resolve_staged
--- Rows that become feature rows: whatever kept them out is resolved, a dropped one too. Most
--- digests have nothing in quarantine, which two partial indexes tell before any row is looked up.
+-- name: unresolved
+-- What keeps rows of these requests out, dropped entries too. Most digests have nothing in
+-- quarantine, which two partial indexes tell before any request is looked up.
+SELECT entry.request_id::text, entry.row
+FROM unnest(%(ids)s::uuid[]) AS given (request_id) CROSS JOIN LATERAL (
+    SELECT request_id, row FROM warehouse.quarantine
+    WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id = given.request_id
+      AND resolved_at IS NULL
+    OFFSET 0
+) AS entry
+WHERE EXISTS (
+    SELECT FROM warehouse.quarantine WHERE pipeline = %(pipeline)s AND digest = %(digest)s
+        AND resolved_at IS NULL AND dropped_at IS NULL
+) OR EXISTS (
+    SELECT FROM warehouse.quarantine WHERE pipeline = %(pipeline)s AND digest = %(digest)s
+        AND resolved_at IS NULL AND dropped_at IS NOT NULL
+);
+
+-- name: resolve
+-- Rows that become feature rows: whatever kept them out is resolved.
 UPDATE warehouse.quarantine AS entry SET resolved_at = now()
-FROM {staged} AS good
+FROM unnest(%(ids)s::uuid[], %(rows)s::integer[]) AS good (request_id, row)
 WHERE entry.pipeline = %(pipeline)s AND entry.digest = %(digest)s
-  AND entry.request_id = good.request_id AND entry.row = good.row AND entry.resolved_at IS NULL
-  AND (
-    EXISTS (
-        SELECT FROM warehouse.quarantine WHERE pipeline = %(pipeline)s AND digest = %(digest)s
-            AND resolved_at IS NULL AND dropped_at IS NULL
-    ) OR EXISTS (
-        SELECT FROM warehouse.quarantine WHERE pipeline = %(pipeline)s AND digest = %(digest)s
-            AND resolved_at IS NULL AND dropped_at IS NOT NULL
-    )
-  );
+  AND entry.request_id = good.request_id AND entry.row = good.row AND entry.resolved_at IS NULL;
 
 -- name: give_up
 -- Rows that were asked for and can't be tried.

@@ -23,20 +23,22 @@ WHERE EXISTS (
 -- name: read
 -- The next requests of a partition, at most so many, and at most so many rows (but at least one
 -- request). Requests with one log_offset (offsets that were set back by hand) come together: going
--- on behind it must leave none out.
-SELECT request_id, source, topic, partition, log_offset, received_at, rows, inputs FROM (
-    SELECT next.*, sum(rows) OVER (ORDER BY log_offset) AS upto,
+-- on behind it must leave none out. First only where they end, since their inputs are large.
+WITH next AS (
+    SELECT log_offset, rows FROM raw.requests
+    WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
+      AND log_offset >= %(next)s
+    ORDER BY log_offset FETCH FIRST %(requests)s ROWS WITH TIES
+), summed AS (
+    SELECT log_offset, sum(rows) OVER (ORDER BY log_offset) AS upto,
         sum(rows) OVER (PARTITION BY log_offset) AS here
-    FROM (
-        SELECT request_id::text, source, topic, partition, log_offset, received_at, rows,
-            inputs::text
-        FROM raw.requests
-        WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
-          AND log_offset >= %(next)s
-        ORDER BY log_offset FETCH FIRST %(requests)s ROWS WITH TIES
-    ) AS next
-) AS summed
-WHERE upto - here < %(rows)s
+    FROM next
+)
+SELECT request_id::text, source, topic, partition, log_offset, received_at, rows, inputs::text
+FROM raw.requests
+WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
+  AND log_offset >= %(next)s
+  AND log_offset <= (SELECT max(log_offset) FROM summed WHERE upto - here < %(rows)s)
 ORDER BY log_offset;
 
 -- name: by_id
