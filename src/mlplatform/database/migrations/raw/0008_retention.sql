@@ -64,29 +64,31 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     ), before)
 $$;
 
--- Partitions of past months all of whose rows may go; empty ones too.
-CREATE FUNCTION raw.past_partitions(lines jsonb) RETURNS TABLE (name text)
+-- Whether all rows of a partition may go; of an empty one too.
+CREATE FUNCTION raw.partition_is_past(which text, lines jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     whole boolean;
 BEGIN
-    FOR name IN
-        SELECT child.relname::text FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+    EXECUTE format(
+        'SELECT NOT EXISTS (SELECT FROM raw.%I AS request WHERE NOT EXISTS ('
+        'SELECT FROM jsonb_to_recordset($1) AS line (pipeline text, topic text, partition integer, before uuid, below bigint) '
+        'WHERE request.pipeline = line.pipeline AND request.topic = line.topic AND request.partition = line.partition '
+        'AND request.request_id < line.before AND request.log_offset < line.below))', which
+    ) INTO whole USING lines;
+    RETURN whole;
+END
+$$;
+
+-- Partitions of past months that may go.
+CREATE FUNCTION raw.past_partitions(lines jsonb) RETURNS TABLE (name text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    WITH former AS MATERIALIZED (
+        SELECT child.relname::text AS name FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
         WHERE inhparent = 'raw.requests'::regclass AND child.relname ~ '^requests_[0-9]{6}$'
           AND child.relname < 'requests_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')
-        ORDER BY 1
-    LOOP
-        EXECUTE format(
-            'SELECT NOT EXISTS (SELECT FROM raw.%I AS request WHERE NOT EXISTS ('
-            'SELECT FROM jsonb_to_recordset($1) AS line (pipeline text, topic text, partition integer, before uuid, below bigint) '
-            'WHERE request.pipeline = line.pipeline AND request.topic = line.topic AND request.partition = line.partition '
-            'AND request.request_id < line.before AND request.log_offset < line.below))', name
-        ) INTO whole USING lines;
-        IF whole THEN
-            RETURN NEXT;
-        END IF;
-    END LOOP;
-END
+    )
+    SELECT former.name FROM former WHERE raw.partition_is_past(former.name, lines) ORDER BY 1
 $$;
 
 -- Keep of the requests that `source` gives what the balance needs. settled: how far each features digest is in each topic and partition.
@@ -116,12 +118,18 @@ BEGIN
 END
 $$;
 
--- Remove some of the requests that may go.
+-- Remove some of the requests that may go: the same as raw.past_requests, which would be read as a whole.
 CREATE FUNCTION raw.remove_requests(lines jsonb, settled jsonb, most integer)
 RETURNS TABLE (pipeline text, requests bigint, rows bigint, size bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    ids uuid[] := ARRAY(SELECT past.request_id FROM raw.past_requests(lines) AS past LIMIT most);
+    ids uuid[] := ARRAY(
+        SELECT request.request_id
+        FROM jsonb_to_recordset(lines) AS line (pipeline text, topic text, partition integer, before uuid, below bigint)
+        JOIN raw.requests AS request ON request.pipeline = line.pipeline AND request.topic = line.topic AND request.partition = line.partition
+        WHERE request.request_id < line.before AND request.log_offset < line.below
+        LIMIT most
+    );
 BEGIN
     RETURN QUERY SELECT * FROM raw.note_removed(
         'DELETE FROM raw.requests AS request WHERE request_id = ANY($1) RETURNING pipeline, topic, partition, log_offset, outbox_id, '
@@ -138,7 +146,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('LOCK TABLE raw.%I IN SHARE MODE', which);
-    IF NOT EXISTS (SELECT FROM raw.past_partitions(lines) AS past WHERE past.name = which) THEN
+    IF which >= 'requests_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM') OR NOT raw.partition_is_past(which, lines) THEN
         RETURN;
     END IF;
     RETURN QUERY SELECT * FROM raw.note_removed(format(
@@ -206,5 +214,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 $$;
 
 REVOKE EXECUTE ON FUNCTION raw.pipelines(), raw.past_requests(jsonb), raw.least_kept(text, uuid, jsonb), raw.past_partitions(jsonb),
+    raw.partition_is_past(text, jsonb),
     raw.note_removed(text, uuid[], jsonb), raw.remove_requests(jsonb, jsonb, integer), raw.remove_partition(text, jsonb, jsonb),
     raw.tidy_removed(), raw.remove_dead_letters(timestamptz, integer), raw.remove_imports(text, timestamptz, integer) FROM PUBLIC;
