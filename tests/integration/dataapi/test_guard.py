@@ -35,6 +35,7 @@ VALUES = {
     "receipt_id": "r",
     "version": "1",
     "entry": 1,
+    "letter": 1,
     "outbox_id": "018f0000-0000-7000-8000-000000000000",
 }
 JSON = {"Content-Type": "application/json"}
