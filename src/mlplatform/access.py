@@ -40,6 +40,7 @@ class Role(StrEnum):
     RUN = "run"  # read a pipeline's datasets, register and propose its versions; never in a file
     APPROVER = "approver"  # approve, promote, roll back
     RETENTION = "retention"  # remove what is past its days, and nothing else
+    AUDITOR = "auditor"  # read all stored records with their proof, for `mlplatform audit`
     ADMIN = "admin"  # everything
 
 

@@ -1,6 +1,6 @@
 """What the parts of serving cost, as ratios within one run.
 
-    python tests/benchmarks/serving.py [--seconds 3] [--rounds 3]
+    python tests/benchmarks/serving.py [--seconds 3] [--rounds 3] [--only "without chain"]
 
 One server process per variant, a linear model with 30 numbers (breast-cancer), plain rows, bearer
 token; one load process on the same machine: raw sockets on loopback, each in a closed loop. Rounds
@@ -32,11 +32,13 @@ from mlplatform.access import AccessList, Caller, Role, digest
 from mlplatform.contracts.columns import Column, Feature
 from mlplatform.contracts.model import Output, Signature
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.contracts.request import EncodedRecord
 from mlplatform.engine.onnx import load as load_onnx
 from mlplatform.features.acceptance import accept
 from mlplatform.features.code import FeatureSet
 from mlplatform.outbox import OutboxStatus, OutboxWriter
 from mlplatform.serving.app import BehindPredictions, Collaborators, create_app
+from mlplatform.serving.chain import RecordChain, RecordGroup
 from mlplatform.serving.handler import Handler
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import RequestRecorder
@@ -48,18 +50,46 @@ from mlplatform.settings import ServingSettings
 TOKEN = "benchmark"
 NAMES = tuple(f"f{number}" for number in range(30))
 CAPACITY = 1 << 33
-PRODUCT, UNLOGGED, FASTAPI, SINGLE = (
+PRODUCT, UNCHAINED, UNLOGGED, FASTAPI, SINGLE = VARIANTS = (
     "product",
+    "without chain",
     "without outbox",
     "through FastAPI",
     "one request per model call",
 )
 
 
+class UnchainedGroup(RecordGroup):
+    """Records without a proof."""
+
+    def sealed(self, record: EncodedRecord) -> EncodedRecord:
+        """As it is."""
+        return record
+
+    def take(self, record: EncodedRecord, payload: bytes) -> None:
+        """Nothing moves on."""
+        del record
+        self.payloads.append(payload)
+        self.size += len(payload)
+
+
+class Unchained(RecordChain):
+    """What the chain is measured against: the recorder as it was without."""
+
+    def group(self, most: int) -> RecordGroup:
+        """Of as many records as come, without a salt for any."""
+        del most
+        return UnchainedGroup(b"", "", 0)
+
+
 class Unlogged:
     """Lets answers go without storing them: what the recorder is measured against."""
 
     max_record_bytes = 1_000_000
+
+    def commit_s(self) -> float:
+        """Nothing is waited for."""
+        return 0.0
 
     def refuse_if_hung(self) -> None:
         """There is no disk."""
@@ -104,6 +134,8 @@ def serve(variant: str, folder: Path, port: int) -> None:
         if variant != UNLOGGED
         else Unlogged()
     )
+    if variant == UNCHAINED:
+        recorder._chain = Unchained(writer)
     slot = Slot("bench", limits=limits, deliver=recorder.submit)
     slot.swap(load_model(folder))
     access = AccessList([Caller(name="bench", roles=(Role.PREDICT,), sha256=digest(TOKEN))])
@@ -272,6 +304,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", choices=VARIANTS, help="beside the product")
     parser.add_argument(
         "--serve", nargs=3, metavar=("VARIANT", "FOLDER", "PORT"), help=argparse.SUPPRESS
     )
@@ -281,11 +314,18 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="mlplatform-bench-") as name:
         folder = Path(name)
-        measure(folder, train(folder), chosen.seconds, chosen.rounds)
+        variants = [each for each in VARIANTS if each in {PRODUCT, *(chosen.only or VARIANTS)}]
+        measure(folder, train(folder), chosen.seconds, chosen.rounds, variants)
 
 
-def measure(folder: Path, rows: list[dict[str, float]], seconds: float, rounds: int) -> None:
-    """All variants under all loads."""
+def measure(
+    folder: Path,
+    rows: list[dict[str, float]],
+    seconds: float,
+    rounds: int,
+    variants: Sequence[str],
+) -> None:
+    """These variants under all loads, each round in another order."""
     loads = {
         "1 row, 1 caller": (1, 1),
         "1 row, 64 callers": (1, 64),
@@ -293,7 +333,7 @@ def measure(folder: Path, rows: list[dict[str, float]], seconds: float, rounds: 
     }
     cells: dict[tuple[str, str], list[Cell]] = {}
     for number in range(rounds):
-        for variant in (PRODUCT, UNLOGGED, FASTAPI, SINGLE):
+        for variant in variants[:: 1 if number % 2 else -1]:
             port = free_port()
             process = subprocess.Popen(
                 [sys.executable, __file__, "--serve", variant, str(folder), str(port)]
@@ -313,17 +353,21 @@ def measure(folder: Path, rows: list[dict[str, float]], seconds: float, rounds: 
             f"round {number + 1} of {rounds} done, load average {os.getloadavg()[0]:.1f}",
             flush=True,
         )
-    report(loads, cells)
+    report(loads, cells, variants)
 
 
-def report(loads: dict[str, tuple[int, int]], cells: dict[tuple[str, str], list[Cell]]) -> None:
+def report(
+    loads: dict[str, tuple[int, int]],
+    cells: dict[tuple[str, str], list[Cell]],
+    variants: Sequence[str],
+) -> None:
     """A table in Markdown."""
     print(
         "\n| load | variant | answers/s | p50 ms | p99 ms | CPU us | ratio answers/s | ratio CPU |"
         "\n|---|---|--:|--:|--:|--:|--:|--:|"
     )
     for load in loads:
-        for variant in (PRODUCT, UNLOGGED, FASTAPI, SINGLE):
+        for variant in variants:
             found, product = cells[load, variant], cells[load, PRODUCT]
             rate, p50, p99, cpu = (
                 statistics.median(getattr(cell, name) for cell in found)

@@ -89,6 +89,9 @@ COMMANDS = (
         "Retention: remove what is past its days, and put pipelines under a legal hold.",
     ),
     LazyCommand(
+        "audit", "audit", "Prove that stored records are what was recorded, and make keys for it."
+    ),
+    LazyCommand(
         "queue", "queue", "The queue: show how far it is stored, or give that up after a loss."
     ),
     LazyCommand("check", "check", "Prove that the platform keeps its promises."),

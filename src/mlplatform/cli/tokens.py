@@ -21,7 +21,9 @@ Holder = Annotated[
 Roles = Annotated[
     list[str],
     typer.Option(
-        "--role", "-r", help="predict, reader, writer, serving, trainer, approver or admin."
+        "--role",
+        "-r",
+        help="predict, reader, writer, serving, trainer, approver, auditor or admin.",
     ),
 ]
 Pipelines = Annotated[

@@ -19,6 +19,7 @@ import httpx
 from pydantic import SecretStr
 
 from mlplatform.client.dead_letter_calls import DeadLetterCalls
+from mlplatform.client.evidence_calls import EvidenceCalls
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
 from mlplatform.client.quarantine_calls import QuarantineCalls
 from mlplatform.client.retention_calls import RetentionCalls
@@ -54,7 +55,7 @@ class DatasetRows:
     receipt_id: str
 
 
-class DataApi(QuarantineCalls, DeadLetterCalls, RetentionCalls):
+class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls):
     """A client with one connection pool; use as a context manager. Safe to share between threads.
 
     With `retry_s` every call that another try may help is repeated for so many seconds: the data

@@ -6,6 +6,8 @@ one item per row. `request_id` is a UUIDv7 made by the server; the client's own 
 Format 2 holds the inputs in `body`, in the form in which the client sent them (`request_inputs`);
 format 1 holds them in `inputs`, columnar like the outputs, and so does every record once it is
 decoded: null is null, and a NaN input is null as well.
+
+`proof` is the record's place in the chain of its outbox (`evidence`). Earlier versions wrote none.
 """
 
 from __future__ import annotations
@@ -18,6 +20,30 @@ from uuid_utils import uuid7
 
 from mlplatform.contracts.request_inputs import RecordedInputs, columns_of
 from mlplatform.errors import InvalidInput
+
+
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What proves a record: see `evidence`. `begins` says why the chain begins anew with it."""
+
+    salt: bytes
+    digest: bytes
+    chain: bytes
+    begins: str = ""
+
+
+class RawParts(msgspec.Struct, frozen=True):
+    """The large parts of a record of format 2, as the very bytes that its digest covers."""
+
+    body: msgspec.Raw = msgspec.Raw(b"{}")
+    outputs: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class RecordTail(msgspec.Struct, frozen=True):
+    """A record's number and proof alone."""
+
+    outbox_id: str
+    sequence: int
+    proof: Proof | None = None
 
 
 class _Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +60,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     received_us: int  # microseconds since the epoch, UTC
     rows: int
     dialect: str = ""  # in which the request was written; "": not recorded
+    proof: Proof | None = None
 
 
 class RequestRecord(_Facts, frozen=True, kw_only=True):
@@ -58,6 +85,8 @@ class _Decoded(RequestRecord, frozen=True, kw_only=True):
     body: RecordedInputs | None = None
 
 
+_tail_decoder = msgspec.json.Decoder(RecordTail)
+_raw_decoder = msgspec.json.Decoder(RawParts)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Decoded)
 _FIELDS = tuple(sorted(set(RequestRecord.__struct_fields__) - {"format", "inputs"}))
@@ -85,6 +114,22 @@ def decode(data: bytes) -> RequestRecord:
         inputs = columns_of(found.body or RecordedInputs(), found.rows)
     facts: dict[str, Any] = dict(zip(_FIELDS, _values(found), strict=True))
     return RequestRecord(inputs=inputs, **facts)
+
+
+def decode_tail(data: bytes) -> RecordTail | None:
+    """A record's number and proof; None where they can't be read."""
+    try:
+        return _tail_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def raw_parts(data: bytes) -> RawParts:
+    """The bytes of body and outputs. Raises InvalidInput."""
+    try:
+        return _raw_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"not a request record: {error}") from error
 
 
 def new_request_id() -> str:

@@ -17,6 +17,7 @@ from mlplatform.dataapi.routes import (
     balance,
     datasets,
     dead_letters,
+    evidence,
     imports,
     labels,
     ledger,
@@ -42,13 +43,14 @@ SUBJECTS = (
     outboxes,
     queue_offsets,
     balance,
+    evidence,
     ledger,
     retention,
 )
 """In the order in which the description lists them."""
 DESCRIPTION = (
     "The only way to the data: datasets out, rows and labels in, quarantine, pipelines, promotions,"
-    " balance, ledger, retention."
+    " balance, evidence, ledger, retention."
 )
 
 

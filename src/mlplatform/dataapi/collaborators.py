@@ -14,6 +14,7 @@ from mlplatform.dataapi.balance import Balance
 from mlplatform.dataapi.corrections import Corrections
 from mlplatform.dataapi.datasets import Datasets
 from mlplatform.dataapi.dead_letters import DeadLetters
+from mlplatform.dataapi.evidence import StoredEvidence
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -66,6 +67,7 @@ class Collaborators:
     outboxes: Outboxes
     queue_offsets: QueueOffsets
     balance: Balance
+    evidence: StoredEvidence
     ledger: Ledger
     retention: Retention
     ready: Callable[[], Mapping[str, str]]

@@ -15,6 +15,7 @@ from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.corrections import Corrections
 from mlplatform.dataapi.datasets import Datasets
 from mlplatform.dataapi.dead_letters import DeadLetters
+from mlplatform.dataapi.evidence import StoredEvidence
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -93,6 +94,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         outboxes=Outboxes(raw, audit),
         queue_offsets=QueueOffsets(raw, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
+        evidence=StoredEvidence(pools.raw_replica, audit),
         ledger=Ledger(warehouse, audit, gathered),
         retention=Retention(pools, audit, removals, settings.retention),
         ready=readiness.ready,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from mlplatform.access import Role
 
-WORKERS = tuple(role for role in Role if role not in {Role.PREDICT, Role.RETENTION, Role.ADMIN})
+NARROW = {Role.PREDICT, Role.RETENTION, Role.AUDITOR, Role.ADMIN}
+WORKERS = tuple(role for role in Role if role not in NARROW)
 """Definitions, states and progress are for everybody who works with the data API, which clients of
 serving do not."""
 
@@ -54,9 +55,10 @@ RESET_QUEUE = Right("reset", "give up the stored offsets of the queue")
 VIEW_BALANCE = Right(
     "view",
     "see the balance",
-    (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER),
+    (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER, Role.AUDITOR),
 )
 VIEW_RETENTION = Right("view", "see what retention would remove", (Role.RETENTION,))
 REMOVE = Right("remove", "remove what is past its days", (Role.RETENTION,))
 HOLD = Right("hold", "put pipelines under a legal hold, and end it")
-READ_LEDGER = Right("read", "read the ledger")
+READ_EVIDENCE = Right("audit", "read all stored records with their proof", (Role.AUDITOR,))
+READ_LEDGER = Right("read", "read the ledger", (Role.AUDITOR,))

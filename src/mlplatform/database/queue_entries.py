@@ -6,6 +6,7 @@ The consumer makes them of what it reads, the data API of dead letters that are 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -13,9 +14,11 @@ from uuid import UUID
 
 import msgspec
 
+from mlplatform.contracts.chain import shown
 from mlplatform.contracts.dead_letters import LetterKind
 from mlplatform.contracts.pipeline import PIPELINE_NAME
-from mlplatform.contracts.request import RequestRecord, decode
+from mlplatform.contracts.request import RequestRecord, decode, raw_parts
+from mlplatform.contracts.request_form import form_of
 from mlplatform.database.requests import DeadLetter, Entry, RequestRow
 from mlplatform.errors import InvalidInput
 
@@ -50,7 +53,7 @@ def entry(payload: bytes, *, partition: int, offset: int) -> Entry:
         if decoded.kind == "oversize":
             too_large = f"the record of {decoded.size} bytes is too large for the queue"
             return dead_letter(payload, OVERSIZE, decoded.reason or too_large, **place)
-        return _row(decoded, **place)
+        return _proven(_row(decoded, **place), decoded, payload)
     except InvalidInput as error:
         return dead_letter(payload, UNREADABLE, str(error), **place)
     except RecursionError:  # what the decoder says to JSON that is nested a thousand deep
@@ -100,7 +103,7 @@ def _row(decoded: RequestRecord, *, partition: int, offset: int) -> RequestRow:
         sequence=decoded.sequence,
         version=_text("version", decoded.version),
         caller=_text("caller", decoded.caller),
-        client_id=_without_nul(decoded.client_id),
+        client_id=None if decoded.client_id is None else shown(decoded.client_id),
         received_at=_time(decoded.received_us),
         rows=decoded.rows,
         # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is
@@ -110,12 +113,24 @@ def _row(decoded: RequestRecord, *, partition: int, offset: int) -> RequestRow:
     )
 
 
-def _without_nul(client_id: str | None) -> str | None:
-    """The client's own id, which may be any string.
-
-    PostgreSQL's text holds all but NUL; that is shown instead of losing the request for it.
-    """
-    return None if client_id is None else client_id.replace("\0", "\N{SYMBOL FOR NULL}")
+def _proven(row: RequestRow, decoded: RequestRecord, payload: bytes) -> RequestRow:
+    """The row with its proof, and with what rebuilds the bytes that it is of."""
+    proof = decoded.proof
+    if proof is None:
+        return row
+    parts = raw_parts(payload)
+    try:
+        return replace(
+            row,
+            outputs=bytes(parts.outputs).decode(),
+            form=form_of(bytes(parts.body), decoded.inputs, row.client_id),
+            salt=proof.salt,
+            digest=proof.digest,
+            chain=proof.chain,
+            begins=proof.begins or None,
+        )
+    except UnicodeDecodeError as error:
+        raise InvalidInput("is not UTF-8", field="body") from error
 
 
 def _text(field: str, value: str) -> str:

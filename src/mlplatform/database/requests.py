@@ -27,6 +27,7 @@ from mlplatform.errors import InvalidInput, RecordsGone, Refused
 _INCOMING = attrgetter(
     "request_id", "pipeline", "partition", "offset", "outbox_id", "sequence", "version", "caller",
     "client_id", "received_at", "rows", "inputs", "outputs",
+    "form", "salt", "digest", "chain", "begins",
 )  # fmt: skip
 _OLD_QUEUE = "bring the old queue back; or `mlplatform queue reset`, which says what is given up"
 
@@ -35,7 +36,8 @@ _OLD_QUEUE = "bring the old queue back; or `mlplatform queue reset`, which says 
 class RequestRow:
     """One decoded record, every value such that PostgreSQL takes it.
 
-    `inputs` and `outputs` are JSON text.
+    `inputs` and `outputs` are JSON text. The rest proves the record (`contracts.chain`), if it
+    was chained.
     """
 
     partition: int
@@ -51,6 +53,11 @@ class RequestRow:
     rows: int
     inputs: str
     outputs: str
+    form: str | None = None
+    salt: bytes | None = None
+    digest: bytes | None = None
+    chain: bytes | None = None
+    begins: str | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -48,9 +48,11 @@ RAY = tuple(variable("ray", name) for name in RaySettings.model_fields)
 """What the trainer alone gets of it."""
 RETENTION = tuple(variable("retention", name) for name in RetentionSettings.model_fields)
 """What the data API alone gets of it."""
+AUDIT = (variable("audit", "key"), variable("audit", "checkpoint_every_s"))
+"""What the shipper alone gets of it."""
 _OWN = {
     "serving": (TRUST, WORKERS, DURABILITY, *TIMES),
-    "shipper": (DURABILITY,),
+    "shipper": (DURABILITY, *AUDIT),
     "trainer": (TRUST, *RAY),
     "dataapi": RETENTION,
 }
@@ -153,6 +155,7 @@ def _shipper(layout: Layout) -> Groups:
     return {
         "outbox": {"folder": layout.home / "outbox"},
         "queue": {"url": layout.queue},
+        "audit": {"folder": layout.home / "checkpoints"},
         "telemetry": _metrics(layout, "shipper"),
     }
 

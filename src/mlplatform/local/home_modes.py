@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlplatform.local import home_files, state
 
-_FOLDERS = ("secrets", "outbox", "logs", "backups", "kafka", "cache/serving")
+_FOLDERS = ("secrets", "outbox", "checkpoints", "logs", "backups", "kafka", "cache/serving")
 _FILES = ("state.json", "lock", "queue.sqlite*")
 _SHARED = ("cache", "cache/source")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlplatform.outbox import damage as damages
@@ -17,13 +17,17 @@ _log = logger("outbox")
 
 @dataclass(frozen=True, slots=True)
 class SegmentEnd:
-    """The last segment, open for writing at `offset`, where `next_sequence` belongs."""
+    """The last segment, open for writing at `offset`, where `next_sequence` belongs.
+
+    `last` is the payload of the record before that, where the folder has it.
+    """
 
     file: int
     first: int
     size: int
     offset: int
     next_sequence: int
+    last: bytes | None = None
 
 
 def last_segment(folder: Path, known: int) -> SegmentEnd | None:
@@ -41,7 +45,7 @@ def last_segment(folder: Path, known: int) -> SegmentEnd | None:
         try:
             if not (firsts and _is_foreign(folder, end, firsts[-1], known)):
                 _cut(folder, files.segment_path(folder, end.first), end, known)
-                return end
+                return end if end.offset else replace(end, last=_last_before(folder, end, firsts))
             _move_away(files.segment_path(folder, end.first))
         except BaseException:
             os.close(end.file)
@@ -62,6 +66,15 @@ def _is_foreign(folder: Path, end: SegmentEnd, before: int, known: int) -> bool:
     return previous.next_sequence < end.first
 
 
+def _last_before(folder: Path, end: SegmentEnd, firsts: list[int]) -> bytes | None:
+    """The last record where the last segment has none yet: that of the segment before it."""
+    if not firsts:
+        return None
+    previous = _opened(folder, firsts[-1])
+    os.close(previous.file)
+    return previous.last if previous.next_sequence == end.first else None
+
+
 def _move_away(path: Path) -> None:
     aside = path.with_name(f"{path.name}.stray")
     path.rename(aside)
@@ -79,10 +92,11 @@ def _opened(folder: Path, first: int) -> SegmentEnd:
 
 
 def _end(file: int, first: int, path: Path) -> SegmentEnd:
-    offset, following = 0, first
+    offset, following, last = 0, first, None
     for item, behind in judged(file, first, 0, first, LAST_SEQUENCE):
         offset = behind
         following = (item.last if isinstance(item, Damage) else item.sequence) + 1
+        last = None if isinstance(item, Damage) else item.payload
         if isinstance(item, Damage):
             _log.error(
                 "damaged records in the outbox: those behind them are whole",
@@ -91,7 +105,7 @@ def _end(file: int, first: int, path: Path) -> SegmentEnd:
                 file=str(path),
                 offset=item.offset,
             )
-    return SegmentEnd(file, first, os.fstat(file).st_size, offset, following)
+    return SegmentEnd(file, first, os.fstat(file).st_size, offset, following, last)
 
 
 def _cut(folder: Path, path: Path, end: SegmentEnd, known: int) -> None:

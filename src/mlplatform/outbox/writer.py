@@ -44,6 +44,7 @@ class OutboxWriter:
         self.next_sequence = 1  # the folder's numbers go on through all its identities
         self.incarnation = str(uuid4())
         self.previous: str | None = None  # the run that owned the identity before
+        self.last: bytes | None = None  # payload of the last record, as of the opening
         self.made = False  # whether the identity was made by this writer
         self._identity = Identity("")
         self._folder = folder
@@ -227,13 +228,13 @@ class OutboxWriter:
         end = last_segment(self._folder, known)
         if end is not None:
             self._segment.resume(end)
-            self.next_sequence = end.next_sequence
+            self.next_sequence, self.last = end.next_sequence, end.last
         last = self.next_sequence - 1
         if known > last:
             # Records were there that are not here: their numbers are not given again, and what
             # was not acknowledged of them the reader names.
             self._segment.close()
-            self.next_sequence = known + 1
+            self.next_sequence, self.last = known + 1, None
         doubt = ""
         if published is None and (end or acknowledged):
             doubt = "its file `durable` is lost or damaged, so it can't tell its last number"

@@ -5,7 +5,7 @@ See docs/concepts/queue.md.
 
 from __future__ import annotations
 
-from mlplatform.queue.connect import ensure_topic, open_consumer, open_producer
+from mlplatform.queue.connect import checkpoint_queue, ensure_topic, open_consumer, open_producer
 from mlplatform.queue.interface import Bind, Consumer, Positions, Producer, QueueRecord
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Positions",
     "Producer",
     "QueueRecord",
+    "checkpoint_queue",
     "ensure_topic",
     "open_consumer",
     "open_producer",

@@ -9,7 +9,7 @@ from mlplatform.queue.embedded import EmbeddedConsumer, EmbeddedProducer, make_t
 from mlplatform.queue.interface import Bind, Consumer, Positions, Producer, bound_to_nothing
 from mlplatform.queue.kafka import KafkaConsumer, KafkaProducer
 from mlplatform.queue.kafka_client import ensure_kafka_topic
-from mlplatform.settings import QueueSettings, require, variable
+from mlplatform.settings import AuditSettings, QueueSettings, require, variable
 
 _SQLITE = "sqlite:///"
 _KAFKA = "kafka://"
@@ -33,6 +33,17 @@ def open_consumer(
     if path:
         return EmbeddedConsumer(path, settings, positions=positions, bind=bind)
     return KafkaConsumer(bootstrap_servers(settings), settings, positions=positions, bind=bind)
+
+
+def checkpoint_queue(queue: QueueSettings, audit: AuditSettings) -> QueueSettings:
+    """The same queue with the topic of checkpoints: one partition, kept for years."""
+    changes = {
+        "topic": f"{queue.topic[:180]}-checkpoints",
+        "group": f"{queue.group}.checkpoints",
+        "partitions": 1,
+        "retention_h": audit.retention_h,
+    }
+    return queue.model_copy(update=changes)
 
 
 def ensure_topic(settings: QueueSettings) -> None:

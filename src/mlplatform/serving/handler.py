@@ -21,8 +21,7 @@ from mlplatform.serving.dialects import decode
 from mlplatform.serving.metadata import ModelState, describe, state
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.model_watch import ModelWatch
-from mlplatform.serving.recorder import too_large
-from mlplatform.serving.recording import Recording
+from mlplatform.serving.recording import Recording, too_large
 from mlplatform.serving.request import DecodedRequest, PendingRequest, Response, Route, Waiter
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.settings import ServingSettings

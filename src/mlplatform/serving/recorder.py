@@ -24,9 +24,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mlplatform.contracts.request import encode
-from mlplatform.errors import PlatformError, TooLarge, Unavailable
+from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.outbox import OutboxStatus, OutboxWriter
 from mlplatform.serving.acknowledgements import Acknowledgements, Settled
+from mlplatform.serving.chain import RecordChain, RecordGroup
+from mlplatform.serving.recording import too_large
 from mlplatform.serving.request import PendingRequest
 from mlplatform.telemetry import logger
 
@@ -84,6 +86,7 @@ class RequestRecorder:
         self.incarnation, self.previous = writer.incarnation, writer.previous
         self.max_record_bytes = max_record_bytes
         self._writer = writer
+        self._chain = RecordChain(writer)
         self._group_bytes = min(GROUP_BYTES, capacity_bytes // 4)
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
@@ -250,29 +253,25 @@ class RequestRecorder:
 
     def _commit(self, entries: list[PendingRequest]) -> list[PendingRequest]:
         """Append the first entries as one group and settle them; returns the rest."""
-        payloads: list[bytes] = []
+        chained = self._chain.group(len(entries))
         group: list[PendingRequest] = []
         settled: Settled = []
-        size = taken = 0
         for pending in entries:
-            # Numbers have no gaps: a request that can't be recorded takes none.
-            payload = self._encoded(pending, self._writer.next_number + len(payloads))
-            if isinstance(payload, PlatformError):
-                settled.append((pending, payload))
-            elif payloads and size + len(payload) > self._group_bytes:
+            taken = self._add(pending, chained)
+            if taken is True:
+                group.append(pending)
+            elif taken is False:
                 break
             else:
-                size += len(payload)
-                payloads.append(payload)
-                group.append(pending)
-            taken += 1
-        failure = self._stored(payloads)
+                settled.append((pending, taken))
+        rest = entries[len(group) + len(settled) :]
+        failure = self._stored(chained)
         if failure is None and self._acknowledgements is not None:
             self._acknowledgements.hold(self._writer.next_sequence - 1, group)
         else:
             settled += [(pending, failure) for pending in group]
         self._hand_back(settled)
-        return entries[taken:]
+        return rest
 
     def _hand_back(self, settled: Settled) -> None:
         """Give the loop outcomes, from any thread."""
@@ -281,13 +280,18 @@ class RequestRecorder:
         if settled and not self._waited_for:
             self._call(self._settle_all)
 
-    def _encoded(self, pending: PendingRequest, sequence: int) -> bytes | PlatformError:
-        """The record's bytes, or why this request can't have a record.
+    def _add(self, pending: PendingRequest, chained: RecordGroup) -> bool | PlatformError:
+        """Add the request's record; False when the group has no room, or why there is no record.
 
         Never raises: one request must not harm its group.
         """
+        # Numbers have no gaps: a request that can't be recorded takes none.
+        number = self._writer.next_number + len(chained.payloads)
         try:
-            payload = encode(pending.record(outbox_id=self._writer.outbox_id, sequence=sequence))
+            record = chained.sealed(
+                pending.record(outbox_id=self._writer.outbox_id, sequence=number)
+            )
+            payload = encode(record)
         except Exception as error:  # noqa: BLE001  (see above)
             _log.error(
                 "a request could not be recorded", request_id=pending.request_id, exc_info=error
@@ -295,23 +299,29 @@ class RequestRecorder:
             return PlatformError("the request could not be recorded")
         if len(payload) > self.max_record_bytes:
             return too_large(len(payload), self.max_record_bytes)
-        return payload
+        if chained.payloads and chained.size + len(payload) > self._group_bytes:
+            return False
+        chained.take(record, payload)
+        return True
 
-    def _stored(self, payloads: Sequence[bytes]) -> PlatformError | None:
+    def _stored(self, chained: RecordGroup) -> PlatformError | None:
         """Append; returns why it failed. Never raises: a request without an outcome would hang."""
         self._appending_since = started = time.monotonic()
         try:
-            self._writer.append(payloads)
+            self._writer.append(chained.payloads)
+            self._chain.stored(chained)
         except PlatformError as error:
             _log.error(
                 "requests were refused: the outbox takes no records",
-                requests=len(payloads),
+                requests=len(chained.payloads),
                 error=str(error),
             )
             return error
         except Exception as error:  # noqa: BLE001  (see above)
             _log.error(
-                "requests were refused: the outbox failed", requests=len(payloads), exc_info=error
+                "requests were refused: the outbox failed",
+                requests=len(chained.payloads),
+                exc_info=error,
             )
             return Unavailable("the outbox failed")
         finally:
@@ -331,15 +341,6 @@ class RequestRecorder:
         """Call it on the loop: futures are not safe to touch from this thread."""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def too_large(size: int, limit: int) -> TooLarge:
-    """The refusal of a request whose record the queue would not take."""
-    return TooLarge(
-        f"request and prediction take {size} bytes in a record, more than the {limit} allowed",
-        field="body",
-        fix="send fewer rows per request",
-    )
 
 
 def _give(result: asyncio.Future[Any], found: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mlplatform.errors import TooLarge
 from mlplatform.outbox import OutboxStatus
 
 
@@ -34,3 +35,12 @@ class Recording(Protocol):
     async def close(self) -> None:
         """Store what was handed over; nothing comes after it."""
         ...
+
+
+def too_large(size: int, limit: int) -> TooLarge:
+    """The refusal of a request whose record the queue would not take."""
+    return TooLarge(
+        f"request and prediction take {size} bytes in a record, more than the {limit} allowed",
+        field="body",
+        fix="send fewer rows per request",
+    )

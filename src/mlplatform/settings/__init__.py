@@ -22,7 +22,7 @@ from mlplatform.settings.models import (
     TrainerSettings,
 )
 from mlplatform.settings.postgres import PostgresSettings
-from mlplatform.settings.process import AccessSettings, TelemetrySettings
+from mlplatform.settings.process import AccessSettings, AuditSettings, TelemetrySettings
 from mlplatform.settings.retention import RetentionSettings
 from mlplatform.settings.transport import (
     ConsumerSettings,
@@ -37,6 +37,7 @@ __all__ = [
     "PREFIX",
     "SECRETS_DIR",
     "AccessSettings",
+    "AuditSettings",
     "BackupSettings",
     "ClusterSettings",
     "ConsumerSettings",

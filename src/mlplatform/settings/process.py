@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from mlplatform.settings.group import SettingsGroup
 
@@ -27,6 +27,30 @@ class TelemetrySettings(SettingsGroup):
         description="Address of /metrics for processes that have no HTTP server of their own.",
     )
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of that page; 0 turns it off.")
+
+
+class AuditSettings(SettingsGroup):
+    """Checkpoints of the chains that prove stored records (docs/concepts/evidence.md)."""
+
+    # What is written in between can be changed unseen by whoever owns database and queue; a
+    # checkpoint is 300 bytes.
+    checkpoint_every_s: float = Field(
+        300.0, ge=0, description="Pause between checkpoints of an outbox; 0: none are written."
+    )
+    folder: Path | None = Field(
+        None,
+        description="Folder where checkpoints go besides the queue: on a volume that the owner of "
+        "the databases can't write.",
+    )
+    key: SecretStr | None = Field(
+        None,
+        description="Private key that signs checkpoints (`mlplatform audit keygen`); empty: they "
+        "are not signed.",
+    )
+    # Ten years: longer than rows are kept.
+    retention_h: int = Field(
+        87_600, ge=1, description="Hours that Kafka keeps checkpoints, in a topic of their own."
+    )
 
 
 class AccessSettings(SettingsGroup):

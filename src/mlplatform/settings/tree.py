@@ -17,7 +17,7 @@ from mlplatform.settings.models import (
     TrainerSettings,
 )
 from mlplatform.settings.postgres import PostgresSettings
-from mlplatform.settings.process import AccessSettings, TelemetrySettings
+from mlplatform.settings.process import AccessSettings, AuditSettings, TelemetrySettings
 from mlplatform.settings.retention import RetentionSettings
 from mlplatform.settings.transport import (
     ConsumerSettings,
@@ -38,6 +38,7 @@ class Settings(BaseModel):
 
     telemetry: TelemetrySettings = TelemetrySettings()
     access: AccessSettings = AccessSettings()
+    audit: AuditSettings = AuditSettings()
     postgres: PostgresSettings = PostgresSettings()
     queue: QueueSettings = QueueSettings()
     outbox: OutboxSettings = OutboxSettings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mlplatform import loop
@@ -12,6 +13,7 @@ from mlplatform.errors import Unavailable
 from mlplatform.outbox import OutboxStatus
 from mlplatform.queue import Producer
 from mlplatform.settings import ShipperSettings
+from mlplatform.shipper.checkpoints import CheckpointWriter
 from mlplatform.shipper.sender import OutboxShipper
 from mlplatform.telemetry import counter, gauge, logger
 from mlplatform.watchdog import turned
@@ -41,7 +43,9 @@ class ShipperLoop:
         *,
         stop: threading.Event,
         awaited: bool = False,
+        checkpoints: CheckpointWriter | None = None,
     ) -> None:
+        self._checkpoints = checkpoints
         self._outboxes = outboxes
         self._connect = connect
         self._producer: Producer | None = None
@@ -69,6 +73,8 @@ class ShipperLoop:
             return shipped
 
         self._work(drain, over)
+        with suppress(Unavailable):
+            self._write_checkpoints(self._outboxes(), last=True)
         if not empty.is_set():
             self._log.warning("stopped before the outbox was empty", **self._numbers())
 
@@ -98,6 +104,7 @@ class ShipperLoop:
                 failures.append(error)
             if len(outboxes) > 1:
                 turned()  # each may wait for the queue as long as a lone one
+        self._write_checkpoints(outboxes)
         self._show(outboxes)
         if failures and not shipped:
             raise failures[0]
@@ -105,7 +112,9 @@ class ShipperLoop:
         return shipped
 
     def close(self) -> None:
-        """Give up the connection to the queue. The outboxes are their owner's."""
+        """Give up the connections to the queue. The outboxes are their owner's."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         if self._producer is not None:
             self._producer.close()
 
@@ -113,6 +122,10 @@ class ShipperLoop:
         if self._producer is None:
             self._producer = self._connect()
         return self._producer
+
+    def _write_checkpoints(self, outboxes: Sequence[OutboxShipper], *, last: bool = False) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.write(outboxes, last=last)
 
     def _complain(self, failures: Sequence[Unavailable]) -> None:
         """Tell what fails while others go on: they must not wait for it."""

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from mlplatform.loop import Backoff, attempt, stop_on_signals
-from mlplatform.queue import Producer, ensure_topic, open_producer
+from mlplatform.queue import Producer, checkpoint_queue, ensure_topic, open_producer
 from mlplatform.settings import QueueSettings, Settings, require
+from mlplatform.shipper.checkpoints import CheckpointWriter
 from mlplatform.shipper.loop import ShipperLoop
 from mlplatform.shipper.outbox_folders import OutboxFolders
 from mlplatform.telemetry import logger
@@ -30,12 +31,22 @@ def run(settings: Settings) -> None:
     serve_pages(settings.telemetry)
     watch(settings.shipper.stuck_s)
     outboxes = OutboxFolders(folder, settings)
+    checkpoints = CheckpointWriter(
+        settings.audit, lambda: _producer(checkpoint_queue(settings.queue, settings.audit))
+    )
     found = attempt(outboxes.found, stop=stop, log=logger("shipper"), backoff=_OPENING)
     if found is None:
         return
     awaited = settings.serving.durability == "replicated"
     producer = partial(_producer, settings.queue)
-    loop = ShipperLoop(outboxes.found, producer, settings.shipper, stop=stop, awaited=awaited)
+    loop = ShipperLoop(
+        outboxes.found,
+        producer,
+        settings.shipper,
+        stop=stop,
+        awaited=awaited,
+        checkpoints=checkpoints,
+    )
     try:
         loop.run()
     finally:

@@ -21,6 +21,7 @@ class OutboxShipper:
 
     def __init__(self, reader: OutboxReader, folder: Path, settings: Settings) -> None:
         self.folder = folder
+        self.last_sent: bytes | None = None  # the last record that the queue has acknowledged
         self._reader = reader
         self._batch_records = settings.shipper.batch_records
         self._largest = settings.queue.max_record_bytes
@@ -37,6 +38,7 @@ class OutboxShipper:
             # Only after the queue has all of them: a crash in between sends the batch again, which
             # the consumer's database notices, while the other order would lose it.
             self._reader.acknowledge(records[-1].sequence)
+            self.last_sent = records[-1].payload
             counter("shipper_records_total").inc(len(records))
         return len(records)
 

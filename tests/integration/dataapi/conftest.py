@@ -50,6 +50,8 @@ CALLERS: dict[str, dict[str, Any]] = {
     "serving": {"roles": ["serving"]},
     "predictor": {"roles": ["predict"]},
     "keeper": {"roles": ["retention"]},
+    "auditor": {"roles": ["auditor"]},
+    "narrow": {"roles": ["auditor"], "pipelines": ["auto-one"]},
     "stranger": {"roles": ["admin"], "pipelines": ["other-one"]},
 }
 FEATURES = [Feature(name="width", dtype="float64"), Feature(name="colour", dtype="string")]

@@ -99,6 +99,7 @@ def test_the_types_that_a_model_may_hold_are_the_same_for_trainer_and_serving(
         ("MLPLATFORM_SERVING__DURABILITY", ["serving", "shipper"]),
         ("MLPLATFORM_SERVING__DURABILITY_INTERVAL_MS", ["serving"]),
         ("MLPLATFORM_SERVING__DURABILITY_WAIT_S", ["serving"]),
+        ("MLPLATFORM_AUDIT__KEY", ["shipper"]),
     ],
 )
 def test_a_choice_of_ours_reaches_only_whom_it_is_about(

@@ -24,7 +24,7 @@ def test_a_home_is_closed_but_for_the_checkouts(tmp_path: Path) -> None:
         (tmp_path / name).touch(mode=0o644)
     home_modes.close(tmp_path)
 
-    private = ("secrets", "outbox", "logs", "backups", "kafka", "cache/serving")
+    private = ("secrets", "outbox", "checkpoints", "logs", "backups", "kafka", "cache/serving")
     assert {0o700} == {_mode(tmp_path / name) for name in private}
     assert {0o755} == {_mode(tmp_path / name) for name in ("cache", "cache/source", "mine.sh")}
     assert {0o600} == {

@@ -29,13 +29,20 @@ grace period. Input: dict of root and repository.
   restartPolicy: Always
   env:
     {{- include "mlplatform.env.settings" (dict "root" $root
-        "groups" (list "telemetry" "outbox" "shipper")) | nindent 4 }}
+        "groups" (list "telemetry" "outbox" "shipper" "audit")) | nindent 4 }}
     {{- include "mlplatform.env.metrics" $root | nindent 4 }}
     {{- include "mlplatform.env.queue" $root | nindent 4 }}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
     # Where answers wait for Kafka, it does not idle.
     - name: MLPLATFORM_SERVING__DURABILITY
       value: {{ $root.Values.settings.serving.durability }}
+    {{- with $root.Values.shipper.checkpoints.existingSecret }}
+    - name: MLPLATFORM_AUDIT__KEY
+      valueFrom: {secretKeyRef: {name: {{ . }}, key: key}}
+    {{- end }}
+    {{- if $root.Values.shipper.checkpoints.existingClaim }}
+    - {name: MLPLATFORM_AUDIT__FOLDER, value: /checkpoints}
+    {{- end }}
   ports:
     - {name: metrics, containerPort: 9090}
   # No readiness: a pod whose broker is away goes on answering.
@@ -50,6 +57,9 @@ grace period. Input: dict of root and repository.
     {{- include "mlplatform.mounts.tmp" $root | nindent 4 }}
     {{- include "mlplatform.mounts.queue" $root | nindent 4 }}
     - {name: outbox, mountPath: /outbox}
+    {{- if $root.Values.shipper.checkpoints.existingClaim }}
+    - {name: checkpoints, mountPath: /checkpoints}
+    {{- end }}
 {{- end }}
 
 {{/* Answers. Input: dict of root, repository and group. */}}

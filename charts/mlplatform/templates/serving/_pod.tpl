@@ -44,6 +44,10 @@ spec:
     - name: outbox
       emptyDir: {}
     {{- end }}
+    {{- with $root.Values.shipper.checkpoints.existingClaim }}
+    - name: checkpoints
+      persistentVolumeClaim: {claimName: {{ . }}}
+    {{- end }}
     - name: models
       emptyDir: {}
     {{- include "mlplatform.volumes.queue" $root | nindent 4 }}

@@ -43,14 +43,15 @@ WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition F
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     request_id uuid, pipeline text, partition integer, log_offset bigint, outbox_id uuid,
     sequence bigint, version text, caller text,
-    client_id text, received_at timestamptz, rows integer, inputs json, outputs json
+    client_id text, received_at timestamptz, rows integer, inputs json, outputs json,
+    form text, salt bytea, digest bytea, chain bytea, begins text
 ) ON COMMIT DELETE ROWS;
 
 -- name: copy_incoming
 -- One batch of decoded records.
 COPY incoming (
     request_id, pipeline, partition, log_offset, outbox_id, sequence, version, caller, client_id,
-    received_at, rows, inputs, outputs
+    received_at, rows, inputs, outputs, form, salt, digest, chain, begins
 ) FROM STDIN;
 
 -- name: keep_incoming
@@ -58,11 +59,12 @@ COPY incoming (
 -- there.
 INSERT INTO raw.requests (
     request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version,
-    caller, client_id, received_at, rows, inputs, outputs
+    caller, client_id, received_at, rows, inputs, outputs, form, salt, digest, chain, begins
 )
 SELECT
     request_id, pipeline, 'serving', %(topic)s, incoming.partition, log_offset + offsets.shift,
-    outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs
+    outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs,
+    form, salt, digest, chain, begins
 FROM incoming
 JOIN raw.offsets AS offsets
     ON offsets.topic = %(topic)s AND offsets.partition = incoming.partition
