@@ -28,6 +28,7 @@ ROLES = {
     "writer": Role.WRITER,
     "serving": Role.SERVING,
     "predictor": Role.PREDICT,
+    "auditor": Role.AUDITOR,
 }
 VALUES = {
     "name": "manual-one",
