@@ -76,6 +76,10 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
     "GET /v1/queue": lambda api: api.queue(),
     "POST /v1/queue/reset": lambda api: api.reset_queue("1c0a"),
     "GET /v1/ledger": lambda api: api.ledger(),
+    "GET /v1/evidence": lambda api: api.evidence(),
+    "GET /v1/evidence/{outbox_id}/records": lambda api: list(
+        api.proven_records("018f0000-0000-7000-8000-000000000000", after=0, upto=9)
+    ),
     "GET /v1/retention": lambda api: api.retention_plan(),
     "GET /v1/retention/sizes": lambda api: api.table_sizes(),
     "POST /v1/retention/remove": lambda api: api.remove_past("labels", "churn", dry_run=True),
