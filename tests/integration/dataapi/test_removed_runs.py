@@ -29,6 +29,8 @@ def test_files_of_rejected_versions_and_failed_runs_go(
     runs: Any, pool: PrimaryPool, tmp_path: Path, later: datetime
 ) -> None:
     """Those of the champion stay; so do the parameters of all. A second call finds nothing."""
+    with ModelStore(runs.mlflow) as store:  # other tests use this server too
+        others = {run["run_id"] for run in store.runs(NAME, before=later)}
     runs.verified(NAME, "1", "2")
     runs.act("run of manual-one", NAME, "propose", "2")
     runs.act("approver", NAME, "approve", "2")
@@ -49,7 +51,7 @@ def test_files_of_rejected_versions_and_failed_runs_go(
 
     gone = {runs.facts(NAME, "1")["run_id"], failed.id}
     assert before
-    assert gone == set(said.names) == set(done.names)
+    assert gone == set(said.names) - others == set(done.names) - others
     assert (said.items, said.size) == (done.items, done.size)
     assert [0, 0] == [young.items, again.items]
     assert [] == left[0]
