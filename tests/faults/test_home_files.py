@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,9 @@ import pytest
 from whole import NAME, Platform
 
 from mlplatform.cli.tail import print_logs
+from mlplatform.contracts.checkpoint import Checkpoint
 from mlplatform.errors import ManifestMismatch, PlatformError
+from mlplatform.evidence.checkpoints import Witnesses
 from mlplatform.local.processes.child import rotate, tail
 from mlplatform.local.stack import LocalStack, Options
 from mlplatform.local.tour.progress import Progress
@@ -26,6 +29,7 @@ from mlplatform.queue import open_producer
 from mlplatform.registry import manifest
 from mlplatform.serving.cache import ModelCache
 from mlplatform.settings import QueueSettings
+from mlplatform.shipper.checkpoint_places import CheckpointFolder
 
 Read = Callable[[Path, str], object]
 
@@ -83,6 +87,16 @@ def _logs(home: Path, _: str) -> None:
         rotate(log)
 
 
+def _checkpoints(home: Path, _: str) -> None:
+    """As the shipper adds to them, and `audit verify` reads them."""
+    witnesses = Witnesses()
+    witnesses.read_place(home / "checkpoints")
+    for path in (home / "checkpoints").rglob("*.ndjson"):
+        found = Checkpoint(outbox_id=path.stem, number=9, chain="00" * 32, at=datetime.now(UTC))
+        with suppress(OSError):  # the shipper complains of it, and goes on
+            CheckpointFolder(home / "checkpoints").write([found])
+
+
 READERS: dict[str, Read] = {
     "state.json": _start,
     "lock": _start,
@@ -94,6 +108,7 @@ READERS: dict[str, Read] = {
     "cache/serving/*": _cache,
     "queue.sqlite*": _queue,
     "outbox/*": _outbox,
+    "checkpoints/*": _checkpoints,
     "tour.json": lambda home, _: Progress(home),
 }
 THEIRS = ("postgres/*", "mlflow/*", ".cache/*", "*/__pycache__/*")

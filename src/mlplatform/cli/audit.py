@@ -155,9 +155,7 @@ def keygen(*, as_json: AsJson = False) -> None:
 def _witnesses(places: Sequence[Path], public_key: str | None) -> Witnesses:
     found = Witnesses(None if public_key is None else signatures.PublicKey(_text(public_key)))
     for place in places:
-        for path in sorted(place.rglob("*.ndjson")) if place.is_dir() else [place]:
-            with path.open(encoding="utf-8") as file:
-                found.read(file, str(path))
+        found.read_place(place)
     return found
 
 

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from mlplatform.cli.connection import connect
+from mlplatform.cli.listing import newest, show_facts
 from mlplatform.cli.options import AsJson, Home
 from mlplatform.cli.output import emit, table
-from mlplatform.cli.quarantine import PAGE, DryRun, Most, MustSayWhy, Why
+from mlplatform.cli.quarantine import DryRun, Most, MustSayWhy, Why
 from mlplatform.cli.quarantine_filter import Wanted, filtered
-from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.dead_letters import (
     LetterCount,
     LettersDropped,
@@ -47,7 +47,9 @@ def list_(*, limit: Most = 20, home: Home = None, as_json: AsJson = False, wante
     """List records that could not become rows: how often for which reason, and the newest ones."""
     with connect(home).dataapi("client") as api:
         counts = api.dead_letter_counts(**wanted)
-        letters = _newest(api, limit, wanted)
+        letters = newest(
+            lambda some, before: api.dead_letters(limit=some, before=before, **wanted), limit
+        )
     if as_json:
         emit({"counts": counts, "letters": letters})
         return
@@ -65,8 +67,7 @@ def show(letter: Id, *, home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         emit(found)
         return
-    facts = found.model_dump(mode="json", exclude={"payload"}, exclude_none=True)
-    table(("FIELD", "VALUE"), list(facts.items()))
+    show_facts(found)
     print(_readable(found.payload))
 
 
@@ -118,18 +119,6 @@ def drop(
         done = api.drop_letters(ids or None, why=why, dry_run=dry_run, **wanted)
     verb = "would be dropped" if dry_run else "dropped"
     _end(done, [_count(done.dropped, verb)], as_json=as_json)
-
-
-def _newest(api: DataApi, limit: int, wanted: Wanted) -> list[ListedLetter]:
-    found: list[ListedLetter] = []
-    while len(found) < limit:
-        some = min(PAGE, limit - len(found))
-        before = found[-1].id if found else None
-        page = api.dead_letters(limit=some, before=before, **wanted)
-        found += page
-        if len(page) < some:
-            break
-    return found
 
 
 def _show_counts(counts: Sequence[LetterCount]) -> None:

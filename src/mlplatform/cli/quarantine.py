@@ -11,10 +11,10 @@ import typer
 
 from mlplatform.cli.connection import connect
 from mlplatform.cli.correction import assignments, row_of
+from mlplatform.cli.listing import newest, show_facts
 from mlplatform.cli.options import AsJson, Home, OnePipeline
 from mlplatform.cli.output import emit, table
 from mlplatform.cli.quarantine_filter import Wanted, filtered
-from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.quarantine import (
     Dropped,
     QuarantineCount,
@@ -23,7 +23,6 @@ from mlplatform.contracts.quarantine import (
     Skipped,
 )
 
-PAGE = 1_000
 Id = Annotated[int, typer.Argument(help="Id of the entry.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Ids of entries; empty: see the filters.")]
 OnlyOf = Annotated[
@@ -61,7 +60,9 @@ def list_(
     """List what broke its contract: how often for which reason, and the newest entries."""
     with connect(home).dataapi("client") as api:
         counts = api.quarantine_counts(name, **wanted)
-        entries = _newest(api, name, limit, wanted)
+        entries = newest(
+            lambda some, before: api.quarantine(name, limit=some, before=before, **wanted), limit
+        )
     if as_json:
         emit({"counts": counts, "entries": entries})
         return
@@ -79,8 +80,7 @@ def show(entry: Id, *, home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         emit(found)
         return
-    facts = found.model_dump(mode="json", exclude={"payload"}, exclude_none=True)
-    table(("FIELD", "VALUE"), list(facts.items()))
+    show_facts(found)
     print(json.dumps(found.payload, indent=2, ensure_ascii=False))
 
 
@@ -153,18 +153,6 @@ def drop(
         done = api.drop_quarantined(pipeline, ids or None, why=why, dry_run=dry_run, **wanted)
     verb = "would be dropped" if dry_run else "dropped"
     _end(done, done.dropped, done.skipped, verb, as_json=as_json)
-
-
-def _newest(api: DataApi, name: str | None, limit: int, wanted: Wanted) -> list[Quarantined]:
-    found: list[Quarantined] = []
-    while len(found) < limit:
-        before = found[-1].id if found else None
-        some = min(PAGE, limit - len(found))
-        page = api.quarantine(name, limit=some, before=before, **wanted)
-        found += page
-        if len(page) < some:
-            break
-    return found
 
 
 def _show_counts(counts: Sequence[QuarantineCount]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from mlplatform.contracts.checkpoint import Checkpoint
+from mlplatform.errors import InvalidInput
 from mlplatform.evidence.signatures import PublicKey
 
 MOST_REFUSED = 100
@@ -30,6 +32,22 @@ class Witnesses:
     def of(self, outbox_id: str) -> Mapping[int, Checkpoint]:
         """Those of an outbox, by number."""
         return self.all.get(outbox_id, {})
+
+    def read_place(self, place: Path) -> None:
+        """Take those of a file, or of all files of a folder. Raises InvalidInput.
+
+        A line that is none, as of a file that was damaged, is refused: it proves nothing.
+        """
+        for path in sorted(place.rglob("*.ndjson")) if place.is_dir() else [place]:
+            try:
+                with path.open(encoding="utf-8", errors="replace") as file:
+                    self.read(file, str(path))
+            except OSError as error:
+                raise InvalidInput(
+                    f"{path} can't be read: {error.strerror}",
+                    field="--checkpoints",
+                    fix="name files of checkpoints, or the folder that holds them",
+                ) from error
 
     def read(self, lines: Iterable[str], where: str) -> None:
         """Take the checkpoints of a text, one a line."""

@@ -161,7 +161,10 @@ def test_a_killed_worker_loses_nothing_and_comes_back(two: Any, scene: Any, tmp_
         scene.until(lambda: len(load.answered) > 200, two.log)
         killed, other = sorted(workers(two))
         os.kill(killed, signal.SIGKILL)
+        successor = scene.until(lambda: workers(two) - {killed, other}, two.log).pop()
+        os.kill(successor, signal.SIGSTOP)  # it stays away until a probe has seen it
         scene.until(lambda: probe(two) == 503, two.log)
+        os.kill(successor, signal.SIGCONT)
         before = len(load.answered)
         scene.until(lambda: len(load.answered) > before + 50, two.log)
         two.until("/readyz", 200)

@@ -61,8 +61,7 @@ class Scene:
     def in_folder(self, key: signatures.PublicKey | None = None) -> Witnesses:
         """What a verification reads there."""
         found = Witnesses(key)
-        for path in sorted(self.folder.rglob("*.ndjson")):
-            found.read(path.read_text().splitlines(), path.name)
+        found.read_place(self.folder)
         return found
 
 
@@ -90,6 +89,28 @@ def test_a_queue_that_is_away_does_not_lose_them(tmp_path: Path) -> None:
 
     assert [3] == scene.numbers()
     assert [2, 3] == sorted(scene.in_folder().of(OUTBOX))
+
+
+def test_what_a_crash_left_of_a_line_spoils_no_other_one(tmp_path: Path) -> None:
+    """The next one begins on a line of its own; the torn one is refused by name."""
+    scene = Scene(tmp_path)
+    scene.write(RECORDS[0])
+    (path,) = tmp_path.rglob("*.ndjson")
+    path.write_bytes(path.read_bytes() + b'{"outbox_id":"\xff')
+    scene.write(RECORDS[2])
+
+    found = scene.in_folder()
+    assert [1, 3] == sorted(found.of(OUTBOX))
+    (refused,) = found.refused
+    assert f"{path}, line 2" in refused
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    """Not passed over: its checkpoints may be the ones that matter."""
+    (tmp_path / "2026-11" / "a.ndjson").mkdir(parents=True)
+
+    with pytest.raises(InvalidInput, match=r"a\.ndjson can't be read: Is a directory"):
+        Witnesses().read_place(tmp_path)
 
 
 def test_zero_writes_none(tmp_path: Path) -> None:
