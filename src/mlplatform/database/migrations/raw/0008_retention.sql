@@ -1,14 +1,13 @@
 -- What is past its days is removed, and the balance stays closed. The numbers of requests and dead letters that were removed, as ranges; ranges
 -- of one outbox may touch until raw.tidy_removed joins them. More requests than numbers: some number was used twice. since: when the first of
--- them was stored. chain: that of the last number, where rows have one.
+-- them was stored.
 CREATE TABLE raw.removed_numbers (
     outbox_id uuid        NOT NULL,
     first     bigint      NOT NULL,
     last      bigint      NOT NULL,
     requests  bigint      NOT NULL,
     letters   bigint      NOT NULL,
-    since     timestamptz NOT NULL,
-    chain     bytea
+    since     timestamptz NOT NULL
 );
 CREATE INDEX removed_numbers_first ON raw.removed_numbers (outbox_id, first);
 
@@ -167,8 +166,8 @@ CREATE FUNCTION raw.tidy_removed() RETURNS void LANGUAGE sql SECURITY DEFINER SE
     ), joined AS (
         SELECT *, count(*) FILTER (WHERE apart) OVER (PARTITION BY outbox_id ORDER BY first, last) AS island FROM stepped
     )
-    INSERT INTO raw.removed_numbers (outbox_id, first, last, requests, letters, since, chain)
-    SELECT outbox_id, min(first), max(last), sum(requests), sum(letters), min(since), (array_agg(chain ORDER BY last DESC))[1]
+    INSERT INTO raw.removed_numbers (outbox_id, first, last, requests, letters, since)
+    SELECT outbox_id, min(first), max(last), sum(requests), sum(letters), min(since)
     FROM joined GROUP BY outbox_id, island;
     DELETE FROM raw.batches WHERE mark IS NOT NULL AND xact < (SELECT min(request.xact) FROM raw.requests AS request);
 $$;
