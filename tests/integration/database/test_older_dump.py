@@ -1,0 +1,92 @@
+"""Dumps of an earlier version's databases, restored and migrated: their rows come through."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from mlplatform.contracts.dataset import DatasetQuery
+from mlplatform.database import migrate, roles
+from mlplatform.database.datasets import DatasetStore
+from mlplatform.database.pools import ReplicaPool
+from mlplatform.local.servers import binaries
+
+OLDER = Path(__file__).parents[2] / "older"
+NAMES = {"raw": "older_raw", "warehouse": "older_warehouse"}
+
+
+def restore(cluster: Any, kind: roles.Database, programs: Any) -> None:
+    """A database with what the dump holds, as `psql` restores it, then migrated."""
+    name = NAMES[kind]
+    with cluster.superuser() as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    address = cluster.servers.dsn("postgres", name).get_secret_value()
+    subprocess.run(
+        [programs.path("psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", address],
+        input=lzma.decompress((OLDER / f"{kind}.sql.xz").read_bytes()),
+        env=dict(programs.environment),
+        check=True,
+        timeout=120,
+    )
+    with cluster.superuser() as connection:
+        roles.allow_connections(connection, name, kind)
+    migrate.migrate(kind, cluster.servers.dsn("owner", name))
+    with cluster.superuser(name) as connection:
+        roles.grant(connection, kind)
+
+
+@pytest.fixture
+def older(postgres: Any, databases: Any, open_folder: Path) -> Iterator[Any]:
+    """The pair of databases, visible on primary and standby."""
+    programs = binaries.find(None, copies=open_folder / "programs")
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda kind: restore(postgres, kind, programs), NAMES))
+    postgres.catch_up()
+    yield replace(databases, **NAMES)
+    with postgres.superuser() as connection:
+        for name in NAMES.values():
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def read(datasets: DatasetStore, name: str, facts: dict[str, Any]) -> tuple[int, str]:
+    """Number of rows and content hash of a dataset as of a mark."""
+    query = DatasetQuery(as_of=facts["as_of"], digest=facts["digest"])
+    with datasets.open(name, query, caller="test") as dataset:
+        for _ in dataset.batches():
+            pass
+        receipt = dataset.finish()
+    return receipt.rows, receipt.sha256
+
+
+def test_a_dump_is_read_as_it_was(older: Any) -> None:
+    """Rows, order and content hash of each dataset, from the standby, as of the mark of then."""
+    known = json.loads((OLDER / "datasets.json").read_text())
+    settings = older.settings("dataapi")
+    datasets = DatasetStore(
+        ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse"),
+        ReplicaPool(settings.raw_replica_dsn, settings, name="raw"),
+    )
+    found = {name: read(datasets, name, facts) for name, facts in known.items()}
+
+    assert {name: (facts["rows"], facts["sha256"]) for name, facts in known.items()} == found
+
+
+def test_its_rows_have_the_shape_of_new_ones(older: Any) -> None:
+    """Each has a number of rows; what did not exist then is null, not made up."""
+    with older.connect("reader", "raw", standby=True) as connection:
+        counts = connection.execute(
+            "SELECT count(*), sum(rows), count(digest) FROM raw.requests"
+        ).fetchone()
+
+    assert (493, 531, 0) == counts
