@@ -1,4 +1,4 @@
-"""After all that was done to the release: its records are proven, and what is past its days goes."""
+"""After all that was done to the release: records are proven, and what is past its days goes."""
 
 from __future__ import annotations
 
