@@ -31,9 +31,15 @@ def show(verdict: AuditVerdict) -> None:
         print(f"{verdict.imported:,} requests were imported: they are not chained")
     if verdict.unsigned:
         print("checkpoints were not compared with a key: --public-key does")
-    print(
-        "everything is what was recorded" if verdict.ok else "NOT everything is what was recorded"
-    )
+    print(_sentence(verdict, accused=bool(findings or verdict.numberless)))
+
+
+def _sentence(verdict: AuditVerdict, *, accused: bool) -> str:
+    if accused:
+        return "NOT everything is what was recorded"
+    if not verdict.ok:
+        return "nothing speaks against what is there, but not all of it is proven"
+    return "everything is what was recorded"
 
 
 def _show_lines(heading: str, found: Sequence[ChainFinding | Note]) -> None:

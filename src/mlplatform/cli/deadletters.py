@@ -45,7 +45,7 @@ app = typer.Typer(
 @filtered("reason", "letter", "of", "outbox_id", "request_id", "since", "until", "state")
 def list_(*, limit: Most = 20, home: Home = None, as_json: AsJson = False, wanted: Wanted) -> None:
     """List records that could not become rows: how often for which reason, and the newest ones."""
-    with connect(home).dataapi("client") as api:
+    with connect(home).dataapi() as api:
         counts = api.dead_letter_counts(**wanted)
         letters = newest(
             lambda some, before: api.dead_letters(limit=some, before=before, **wanted), limit
@@ -62,7 +62,7 @@ def list_(*, limit: Most = 20, home: Home = None, as_json: AsJson = False, wante
 @app.command()
 def show(letter: Id, *, home: Home = None, as_json: AsJson = False) -> None:
     """Show one dead letter: the record as it came, why it is none of ours, and what was decided."""
-    with connect(home).dataapi("client") as api:
+    with connect(home).dataapi() as api:
         found = api.dead_letter(letter)
     if as_json:
         emit(found)
@@ -88,7 +88,7 @@ def redrive(
     One that can be read now is stored as the request that it is; the others stay, with the newest
     reason. Ends with 1 when a letter is not a row afterwards.
     """
-    with connect(home).dataapi("client") as api:
+    with connect(home).dataapi() as api:
         done = api.redrive_letters(
             ids or None, why=why, payload=_text(file), dry_run=dry_run, **wanted
         )
@@ -115,7 +115,7 @@ def drop(
     They stay, with who and why, and are not tried again; the balance still counts them. Ends with 1
     when a named letter was not dropped.
     """
-    with connect(home).dataapi("client") as api:
+    with connect(home).dataapi() as api:
         done = api.drop_letters(ids or None, why=why, dry_run=dry_run, **wanted)
     verb = "would be dropped" if dry_run else "dropped"
     _end(done, [_count(done.dropped, verb)], as_json=as_json)

@@ -90,7 +90,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     found = Api()
 
     @contextmanager
-    def dataapi(_: str) -> Iterator[Api]:
+    def dataapi() -> Iterator[Api]:  # as an administrator: nobody else may
         yield found
 
     monkeypatch.setattr(deadletters, "connect", lambda _: SimpleNamespace(dataapi=dataapi))
