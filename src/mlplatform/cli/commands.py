@@ -89,6 +89,11 @@ COMMANDS = (
         "Retention: remove what is past its days, and put pipelines under a legal hold.",
     ),
     LazyCommand(
+        "forget",
+        "forget",
+        "Forget a person: remove every row with this key, wherever it is stored.",
+    ),
+    LazyCommand(
         "audit", "audit", "Prove that stored records are what was recorded, and make keys for it."
     ),
     LazyCommand(

@@ -120,7 +120,10 @@ def _range(numbers: tuple[int, int]) -> str:
 
 
 def _print_rows(rows: Mapping[str, RowsBalance]) -> None:
-    headings = ("RAW", "FEATURED", "QUARANTINED", "DROPPED", "WAITING", "NOT APPLICABLE")
+    headings = (
+        *("RAW", "FEATURED", "QUARANTINED", "DROPPED", "FORGOTTEN"),
+        *("WAITING", "NOT APPLICABLE", "UNACCOUNTED"),
+    )
     lines = [
         [
             name,
@@ -128,13 +131,14 @@ def _print_rows(rows: Mapping[str, RowsBalance]) -> None:
             each.featured,
             each.quarantined,
             each.dropped,
+            each.forgotten,
             each.waiting,
             each.not_applicable,
             each.unaccounted,
         ]
         for name, each in rows.items()
     ]
-    table(("ROWS OF", *headings, "UNACCOUNTED"), lines)
+    table(("ROWS OF", *headings), lines)
 
 
 def _chance(chance: Mapping[str, float]) -> str:

@@ -20,11 +20,12 @@ from pydantic import SecretStr
 
 from mlplatform.client.dead_letter_calls import DeadLetterCalls
 from mlplatform.client.evidence_calls import EvidenceCalls
+from mlplatform.client.forget_calls import ForgetCalls
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
 from mlplatform.client.quarantine_calls import QuarantineCalls
 from mlplatform.client.retention_calls import RetentionCalls
 from mlplatform.contracts.balance import BalanceSheet
-from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
+from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, KnownReceipt
 from mlplatform.contracts.imports import ImportResult
 from mlplatform.contracts.labels import LabelsResult, RowLabel
 from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRenewal, LeaseRequest
@@ -55,7 +56,7 @@ class DatasetRows:
     receipt_id: str
 
 
-class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls):
+class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls, ForgetCalls):
     """A client with one connection pool; use as a context manager. Safe to share between threads.
 
     With `retry_s` every call that another try may help is repeated for so many seconds: the data
@@ -243,9 +244,9 @@ class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls):
         except httpx.ConnectError as error:
             raise self._http.no_answer(error) from error
 
-    def receipt(self, receipt_id: str) -> Receipt:
+    def receipt(self, receipt_id: str) -> KnownReceipt:
         """The proof of a complete read. Raises UnknownName for a stream that broke off."""
-        return parse(Receipt, self._http.get(f"/v1/receipts/{quote(receipt_id, safe='')}"))
+        return parse(KnownReceipt, self._http.get(f"/v1/receipts/{quote(receipt_id, safe='')}"))
 
     def import_rows(
         self, name: str, body: bytes, *, media: str, key: str | None = None

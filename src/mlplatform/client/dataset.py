@@ -132,7 +132,7 @@ def _proven(
     api: DataApi, name: str, query: DatasetQuery, receipt_id: str, proof: ContentHash
 ) -> Receipt:
     try:
-        receipt = api.receipt(receipt_id)
+        receipt = api.receipt(receipt_id).plain()
     except UnknownName as error:
         raise _BrokenOff(f"dataset '{name}' has no receipt, so it did not end well") from error
     if (name, proof.rows, proof.hexdigest()) != (receipt.dataset, receipt.rows, receipt.sha256):

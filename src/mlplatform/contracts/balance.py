@@ -86,6 +86,9 @@ class RowsBalance(FrozenAnswer):
     dropped: int = Field(
         default=0, description="Quarantined rows that a person has given up, with a reason."
     )
+    forgotten: int = Field(
+        default=0, description="Rows that etl had passed, of persons who were forgotten."
+    )
     waiting: int
     not_applicable: int = Field(description="Rows of a pipeline that was never applied.")
     unaccounted: int

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from mlplatform.contracts.columns import DType
-from mlplatform.contracts.frozen import Frozen
+from mlplatform.contracts.frozen import Frozen, FrozenAnswer
 
 DatasetKind = Literal["training", "features", "labels", "requests"]
 
@@ -83,3 +83,25 @@ class Receipt(Frozen):
     read_at: datetime
     caller: str
     run: str = Field(default="", description="The training run that it was given to; empty: none.")
+
+
+class ForgottenRead(FrozenAnswer):
+    """Rows of a version's dataset that were forgotten after it was read."""
+
+    entry: int = Field(description="Number of the ledger's entry.")
+    rows: int
+
+
+class KnownReceipt(Receipt):
+    """A receipt, and why its rows can't be read again, where that is so."""
+
+    model_config = FrozenAnswer.model_config
+    forgotten: tuple[ForgottenRead, ...] = Field(
+        default=(),
+        description="Rows that were forgotten since, where a version was trained on them: another "
+        "read with the same mark and query has fewer rows and another hash.",
+    )
+
+    def plain(self) -> Receipt:
+        """The receipt as it was written."""
+        return Receipt.model_validate(self.model_dump(exclude={"forgotten"}))

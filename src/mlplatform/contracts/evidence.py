@@ -14,7 +14,8 @@ class StoredRecord(Frozen):
 
     `kind` says where it was found. A row has the facts, `inputs` and `outputs` as JSON and `form`
     (`contracts.request_form`); a dead letter has `payload` (base64) as it came from the queue. Of a
-    digest, which only exports have, nothing else is told.
+    digest, which only exports have, nothing else is told. `forgotten` are rows of a request whose
+    values were removed, `forgotten_in` the numbers of the ledger's entries that say why.
     """
 
     number: int
@@ -35,6 +36,8 @@ class StoredRecord(Frozen):
     outputs: str | None = None
     form: str | None = None
     payload: str | None = None
+    forgotten: tuple[int, ...] | None = None
+    forgotten_in: tuple[int, ...] | None = None
 
 
 class RecordsPage(Frozen):

@@ -18,6 +18,7 @@ from mlplatform.dataapi.routes import (
     datasets,
     dead_letters,
     evidence,
+    forget,
     imports,
     labels,
     ledger,
@@ -46,11 +47,12 @@ SUBJECTS = (
     evidence,
     ledger,
     retention,
+    forget,
 )
 """In the order in which the description lists them."""
 DESCRIPTION = (
     "The only way to the data: datasets out, rows and labels in, quarantine, pipelines, promotions,"
-    " balance, evidence, ledger, retention."
+    " balance, evidence, ledger, retention, forgetting."
 )
 
 

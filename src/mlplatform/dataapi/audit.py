@@ -100,16 +100,17 @@ class AuditLog:
         caller.require(roles, pipeline)
         yield
 
-    def write(self, entry: Entry) -> None:
-        """Write an entry in a transaction of its own."""
+    def write(self, entry: Entry) -> int:
+        """Write an entry in a transaction of its own; returns its number."""
         with self._warehouse.transaction() as connection:
-            self.enter(connection, entry)
+            return self.enter(connection, entry)
 
     @staticmethod
-    def enter(connection: Connection, entry: Entry) -> None:
-        """Write an entry in the transaction of `connection`."""
-        ledger.enter(connection, entry)
+    def enter(connection: Connection, entry: Entry) -> int:
+        """Write an entry in the transaction of `connection`; returns its number."""
+        number = ledger.enter(connection, entry)
         act.entered(entry.outcome)
+        return number
 
     @contextmanager
     def _noting_errors(self, entry: Entry) -> Generator[None]:

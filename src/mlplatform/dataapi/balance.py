@@ -168,7 +168,8 @@ def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict
     for name in sorted(applied.keys() | counts.keys()):
         rows, known = counts.get(name, RawRows(name, 0, 0)), applied.get(name)
         found = known or Warehouse(name, 0, 0)
-        settled = found.featured + found.quarantined + found.dropped + found.removed
+        settled = found.featured + found.quarantined + found.dropped
+        settled += found.forgotten + found.removed
         passed = rows.passed + rows.removed
         again = min(max(0, settled - passed), rows.rows - rows.passed)
         lines[name] = RowsBalance(
@@ -178,6 +179,7 @@ def rows_balance(raw: Sequence[RawRows], warehouse: Sequence[Warehouse]) -> dict
             featured=found.featured,
             quarantined=found.quarantined,
             dropped=found.dropped,
+            forgotten=found.forgotten,
             waiting=rows.rows - rows.passed - again if known else 0,
             not_applicable=0 if known else rows.rows,
             unaccounted=passed + again - settled if known else 0,

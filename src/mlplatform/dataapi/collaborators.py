@@ -15,6 +15,7 @@ from mlplatform.dataapi.corrections import Corrections
 from mlplatform.dataapi.datasets import Datasets
 from mlplatform.dataapi.dead_letters import DeadLetters
 from mlplatform.dataapi.evidence import StoredEvidence
+from mlplatform.dataapi.forget import Forget
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -70,6 +71,7 @@ class Collaborators:
     evidence: StoredEvidence
     ledger: Ledger
     retention: Retention
+    forget: Forget
     ready: Callable[[], Mapping[str, str]]
     close: Callable[[], None]
     background: Sequence[Background] = ()

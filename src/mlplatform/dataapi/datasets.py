@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from mlplatform.access import Caller
-from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
+from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, KnownReceipt
 from mlplatform.dataapi import formats, rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import receipts
@@ -51,13 +51,13 @@ class Datasets:
                 if caller.may(rights.LIST_DATASETS.roles, item.pipeline)
             ]
 
-    def receipt(self, caller: Caller, receipt_id: str) -> Receipt:
+    def receipt(self, caller: Caller, receipt_id: str) -> KnownReceipt:
         """The receipt of a complete stream. Raises UnknownName."""
         with self._audit.viewing(
             caller, "receipts", roles=rights.VIEW_RECEIPT.roles, pipeline=None
         ):
             with self._warehouse.transaction() as connection:
-                receipt = receipts.find(connection, receipt_id)
+                receipt = receipts.known(connection, receipt_id)
             caller.require(rights.VIEW_RECEIPT.roles, pipeline_of(receipt.dataset))
             return receipt
 

@@ -1,12 +1,13 @@
 """Labels in: what turned out to be true, by request id and row.
 
-What can't be a label is named in the answer and kept in quarantine.
+What can't be a label is named in the answer and kept in quarantine; a label of a row that was
+forgotten is named only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +16,12 @@ from mlplatform.contracts.labels import LabelRefusal, LabelsResult
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows.labels import MAY, LabelCheck, LabelFault, known_id
-from mlplatform.database import labels, pipelines, quarantine, raw_requests
+from mlplatform.database import corrections, labels, pipelines, quarantine, raw_requests
 from mlplatform.database.labels import Label
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.quarantine import Refusal
+from mlplatform.database.sessions import Connection
 
 CHUNK = 5_000
 """Labels per transaction: it holds the lock on the mark, which etl waits for."""
@@ -64,22 +66,41 @@ class Labels:
         ids = {known for item in items if (known := known_id(item)) is not None}
         with self._raw.transaction() as connection:
             check = replace(check, owners=raw_requests.owners(connection, sorted(ids)))
-        good: list[Label] = []
+        good: dict[int, Label] = {}
         refused: list[LabelRefusal] = []
         refusals: list[Refusal] = []
         for index, item in enumerate(items, start=first):
             try:
-                good.append(check.label(item))
+                good[index] = check.label(item)
             except LabelFault as fault:
                 refused.append(LabelRefusal(index=index, field=fault.field, reason=fault.reason))
                 refusals.append(check.refusal(item, fault))
         with self._warehouse.transaction() as connection:
+            late = self._forgotten(connection, good)
+            kept = [label for index, label in good.items() if index not in late]
             quarantine.refuse(connection, refusals)
-            for entry in _entries(check.caller, good, refusals):
+            for entry in _entries(check.caller, kept, refusals):
                 self._audit.enter(connection, entry)
             # Last: it takes the mark, whose lock lasts until the commit.
-            labels.add_feedback(connection, good)
-        return len(good), refused
+            labels.add_feedback(connection, kept)
+        refused += [_too_late(index) for index in late]
+        return len(kept), sorted(refused, key=lambda each: each.index)
+
+    def _forgotten(self, warehouse: Connection, good: Mapping[int, Label]) -> list[int]:
+        """Which labels are of rows that were forgotten; none is forgotten until the commit.
+
+        They are not kept in quarantine: what they say is not to be stored anywhere.
+        """
+        for pipeline in sorted({label.pipeline for label in good.values()}):
+            corrections.lock_shared(warehouse, pipeline)
+        with self._raw.transaction() as raw:
+            ids = sorted({label.request_id for label in good.values()})
+            gone = raw_requests.forgotten(raw, ids)
+        return [index for index, label in good.items() if (label.request_id, label.row) in gone]
+
+
+def _too_late(index: int) -> LabelRefusal:
+    return LabelRefusal(index=index, field="request_id", reason="this row was forgotten")
 
 
 def _entries(caller: Caller, good: Sequence[Label], refusals: Sequence[Refusal]) -> list[Entry]:

@@ -16,6 +16,7 @@ from mlplatform.dataapi.corrections import Corrections
 from mlplatform.dataapi.datasets import Datasets
 from mlplatform.dataapi.dead_letters import DeadLetters
 from mlplatform.dataapi.evidence import StoredEvidence
+from mlplatform.dataapi.forget import Forget
 from mlplatform.dataapi.gathered import GatheredLog
 from mlplatform.dataapi.imports import Imports
 from mlplatform.dataapi.labels import Labels
@@ -65,8 +66,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     """All collaborators. Connections open on first use."""
     tokens = require(settings.access.tokens_file, "access", "tokens_file")
     dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
-    raw, warehouse = pools.raw, pools.warehouse
-    audit = AuditLog(warehouse)
+    raw, warehouse, audit = pools.raw, pools.warehouse, AuditLog(pools.warehouse)
     gathered = GatheredLog(audit)
     store = DatasetStore(pools.warehouse_replica, pools.raw_replica)
     mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
@@ -97,6 +97,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         evidence=StoredEvidence(pools.raw_replica, audit),
         ledger=Ledger(warehouse, audit, gathered),
         retention=Retention(pools, audit, removals, settings.retention),
+        forget=Forget(raw, warehouse, audit),
         ready=readiness.ready,
         close=closing.close,
         background=(gathered, readiness, mirror),

@@ -60,5 +60,6 @@ VIEW_BALANCE = Right(
 VIEW_RETENTION = Right("view", "see what retention would remove", (Role.RETENTION,))
 REMOVE = Right("remove", "remove what is past its days", (Role.RETENTION,))
 HOLD = Right("hold", "put pipelines under a legal hold, and end it")
+FORGET = Right("forget", "forget a person's rows")
 READ_EVIDENCE = Right("audit", "read all stored records with their proof", (Role.AUDITOR,))
 READ_LEDGER = Right("read", "read the ledger", (Role.AUDITOR,))

@@ -94,6 +94,7 @@ class Warehouse:
     featured: int
     quarantined: int
     dropped: int = 0
+    forgotten: int = 0
     removed: int = 0
 
 

@@ -28,7 +28,7 @@ def lay_over(
     Corrections of the pipeline wait until this transaction ends, so none can be missed: one that
     comes later finds what the transaction has put into quarantine.
     """
-    warehouse.execute(SQL["lock_shared"], {"pipeline": pipeline})
+    lock_shared(warehouse, pipeline)
     found = of_requests(warehouse, pipeline, [request.request_id for request in requests])
     return [
         replace(request, corrections=found[request.request_id])
@@ -36,6 +36,14 @@ def lay_over(
         else request
         for request in requests
     ]
+
+
+def lock_shared(warehouse: Connection, pipeline: str) -> None:
+    """Until this transaction ends no row of the pipeline is corrected or forgotten.
+
+    Before raw rows are read: what is forgotten after that finds what the transaction makes of them.
+    """
+    warehouse.execute(SQL["lock_shared"], {"pipeline": pipeline})
 
 
 def lock(warehouse: Connection, pipeline: str) -> None:

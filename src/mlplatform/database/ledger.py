@@ -38,8 +38,8 @@ class Entry:
     run: str = ""  # of a caller that is a training run; stands in the detail
 
 
-def enter(connection: Connection, entry: Entry) -> None:
-    """Write `entry`.
+def enter(connection: Connection, entry: Entry) -> int:
+    """Write `entry`; returns its number.
 
     It counts once the connection's transaction commits. Names come from outside: they may hold any
     character.
@@ -48,7 +48,10 @@ def enter(connection: Connection, entry: Entry) -> None:
     values |= {name: printable(getattr(entry, name)) for name in ("caller", "subject")}
     columns = None if entry.columns is None else [printable(name) for name in entry.columns]
     detail = printable_value(entry.detail | ({"run": entry.run} if entry.run else {}))
-    connection.execute(SQL["enter"], {**values, "columns": columns, "detail": Jsonb(detail)})
+    given = {**values, "columns": columns, "detail": Jsonb(detail)}
+    row = connection.execute(SQL["enter"], given).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def latest(connection: Connection, *, limit: int, subject: str | None = None) -> list[LedgerEntry]:

@@ -96,12 +96,12 @@ def give_up(
     connection.execute(SQL["give_up"], {**_rows(pipeline, digest, rows), "reason": reason})
 
 
-def count_unresolved(connection: Connection, pipeline: str, digest: str) -> tuple[int, int]:
-    """Rows that no later try has made a feature row, of a digest: open ones, and dropped ones."""
+def count_unresolved(connection: Connection, pipeline: str, digest: str) -> tuple[int, int, int]:
+    """Rows of a digest that no later try has made a feature row: open, dropped, forgotten ones."""
     values = {"pipeline": pipeline, "digest": digest}
     row = connection.execute(SQL["count_unresolved"], values).fetchone()
     assert row is not None
-    return int(row[0]), int(row[1])
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def count_dropped(connection: Connection, pipeline: str, digest: str) -> int:

@@ -30,7 +30,8 @@ class RawRequest:
     """One request as it was stored.
 
     `inputs` is the text of a JSON object, name -> list of `rows` values; `corrections` (row ->
-    field -> value) are not part of what is stored (database/corrections.py).
+    field -> value) are not part of what is stored (database/corrections.py). `forgotten` are rows
+    whose values were removed, `forgotten_in` for each of them the number of the ledger's entry.
     """
 
     request_id: str
@@ -42,6 +43,8 @@ class RawRequest:
     rows: int
     inputs: str
     corrections: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    forgotten: Sequence[int] = ()
+    forgotten_in: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ def latest(raw: Connection, pipeline: str, *, most: int) -> list[str]:
     """Inputs (JSON, column -> list) of the requests of a pipeline that were stored last."""
     rows = raw.execute(SQL["latest"], {"pipeline": pipeline, "most": most}).fetchall()
     return [str(inputs) for (inputs,) in rows]
+
+
+def forgotten(raw: Connection, ids: Sequence[str]) -> set[tuple[str, int]]:
+    """(request_id, row) of rows of these requests whose values were removed."""
+    return set(raw.execute(SQL["forgotten"], {"ids": list(ids)}).fetchall())
 
 
 def owners(raw: Connection, ids: Sequence[str]) -> Mapping[str, Owner]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from psycopg.types.json import Jsonb
 
-from mlplatform.contracts.dataset import Receipt
+from mlplatform.contracts.dataset import ForgottenRead, KnownReceipt, Receipt
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import UnknownName
@@ -31,3 +31,11 @@ def find(connection: Connection, receipt_id: str) -> Receipt:
             f"there is no receipt '{receipt_id}': its stream did not end well", field="id"
         )
     return Receipt.model_validate(row[0])
+
+
+def known(connection: Connection, receipt_id: str) -> KnownReceipt:
+    """The same, with what was forgotten since of a version's dataset."""
+    receipt = find(connection, receipt_id)
+    gone = connection.execute(SQL["forgotten"], {"id": receipt_id}).fetchall()
+    forgotten = [ForgottenRead(entry=entry, rows=rows) for entry, rows in gone]
+    return KnownReceipt(**receipt.model_dump(), forgotten=tuple(forgotten))

@@ -52,7 +52,7 @@ class FlatRows:
 def unpack(
     requests: Sequence[RawRequest], definition: PipelineDefinition, *, only: Only | None = None
 ) -> FlatRows:
-    """All rows of the requests, in order, or those of `only`.
+    """All rows of the requests that were not forgotten, in order, or those of `only`.
 
     Fields that the definition does not know are left out: raw rows hold what was sent under older
     definitions too. A nullable column that a request lacks is null (it may be older than the
@@ -66,7 +66,7 @@ def unpack(
         broken = _broken(inputs, request.rows)
         whole = {} if broken else inputs
         reasons = broken or [(name, MISSING) for name in sorted(required - whole.keys())]
-        rows = None if only is None else sorted(only.get(request.request_id, ()))
+        rows = _chosen(request, only)
         count = request.rows if rows is None else len(rows)
         for name, values in flat.values.items():
             found = whole.get(name)
@@ -80,6 +80,14 @@ def unpack(
             left = _left(reasons, flat._corrected.get(place, {}), required)  # noqa: SLF001
             flat.faults.extend(Fault(place, *reason) for reason in left)
     return flat
+
+
+def _chosen(request: RawRequest, only: Only | None) -> list[int] | None:
+    """Which rows of a request; None for all of them."""
+    if only is None and not request.forgotten:
+        return None
+    rows = range(request.rows) if only is None else only.get(request.request_id, ())
+    return sorted(set(rows).difference(request.forgotten))
 
 
 def _correct(

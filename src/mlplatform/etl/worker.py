@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mlplatform.database import corrections, feature_rows, progress, raw_requests
+from mlplatform.database import corrections, feature_rows, forget, progress, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
@@ -129,7 +129,7 @@ class Worker:
                 next_offset = progress.claim(warehouse, cursor)
                 if next_offset is None:
                     return 0  # another etl has it
-                requests = self._read(cursor, next_offset)
+                requests = self._read(warehouse, cursor, next_offset)
                 if not requests:
                     return 0
                 requests = corrections.lay_over(warehouse, item.pipeline, requests)
@@ -144,7 +144,9 @@ class Worker:
         self._report(cursor, requests, outcome, time.perf_counter() - started)
         return len(requests)
 
-    def _read(self, cursor: Cursor, next_offset: int) -> list[RawRequest]:
+    def _read(self, warehouse: Connection, cursor: Cursor, next_offset: int) -> list[RawRequest]:
+        # First: what is corrected or forgotten from here on waits for the commit.
+        corrections.lock_shared(warehouse, cursor.pipeline)
         # A transaction of its own, closed at once: raw must not be kept from cleaning up while
         # features are made.
         with self._raw.transaction() as raw:
@@ -171,10 +173,18 @@ class Worker:
         if count > 1:
             self._limits[_key(cursor)] = count // 2
             return count
+        return self._sift(cursor, item, requests[0])
+
+    def _sift(self, cursor: Cursor, item: Ready, request: RawRequest) -> int:
         with self._warehouse.transaction() as warehouse:
             next_offset = progress.claim(warehouse, cursor)
             # The refused transaction gave the claim back, so another etl may have been faster.
-            if next_offset is None or next_offset > requests[0].log_offset:
+            if next_offset is None or next_offset > request.log_offset:
+                return 0
+            corrections.lock_shared(warehouse, item.pipeline)
+            with self._raw.transaction() as raw:  # some of it may have been forgotten since
+                requests = raw_requests.by_id(raw, [request.request_id])
+            if not requests:
                 return 0
             corrected = corrections.lay_over(warehouse, item.pipeline, requests)
             outcome = sift(warehouse, item, corrected[0])
@@ -196,6 +206,7 @@ class Worker:
         outcome: FeatureBatch,
     ) -> None:
         following = requests[-1].log_offset + 1
+        forget.pass_over(warehouse, cursor.pipeline, cursor.digest, requests)
         progress.advance(
             warehouse,
             cursor,

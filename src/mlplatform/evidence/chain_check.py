@@ -141,9 +141,11 @@ class ChainCheck:
         if record.sound:
             if record.kind == "digest":
                 return False  # it links others, and is itself no claim
+            if record.forgotten:
+                self._note(record.forgotten, number, number, record.why)
+                return record.forgotten == "forgotten"
             if record.content is None:
-                kind: Explanation = "oversize" if record.kind == "dead letter" else "forgotten"
-                self._note(kind, number, number)
+                self._note("oversize", number, number)
             elif record.kind == "dead letter":
                 self._note("dead letter", number, number)
             return True
@@ -152,7 +154,9 @@ class ChainCheck:
 
     def _unlinked(self, number: int, record: ProvenRecord) -> None:
         """A record without a proof."""
-        if record.kind == "dead letter":
+        if record.forgotten:
+            self._note(record.forgotten, number, number, f"{record.why}; it showed no proof")
+        elif record.kind == "dead letter":
             self._note("dead letter", number, number, "can't be read, so it proves nothing")
         else:
             self._unchained.append(number)

@@ -15,6 +15,7 @@ Explanation = Literal[
     "dead letter",
     "oversize",
     "forgotten",
+    "forgotten in part",
     "corrected",
     "not chained",
     "begins anew",

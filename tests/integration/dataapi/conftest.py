@@ -30,7 +30,7 @@ from mlplatform.contracts.dataset import DatasetQuery
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.collaborators import Collaborators
 from mlplatform.dataapi.main import build
-from mlplatform.database import feature_rows, feature_sets, progress, raw_requests
+from mlplatform.database import feature_rows, feature_sets, forget, progress, raw_requests
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.imported_labels import ImportedLabels
 from mlplatform.database.pools import PrimaryPool
@@ -171,6 +171,7 @@ class Api:
                     )
                     outcome = _outcome(name, found)
                     feature_rows.store(warehouse, name, DIGEST, table, outcome)
+                    forget.pass_over(warehouse, name, DIGEST, found)
                     after = found[-1].log_offset + 1 if found else begin
                     progress.advance(
                         warehouse,
@@ -230,7 +231,7 @@ def _outcome(pipeline: str, found: list[Any]) -> FeatureBatch:
             ],
             dtype="datetime64[us]",
         ),
-        keys=[None for _ in good],
+        keys=[values.get("person") for _, _, values in good],
         features={
             "width": np.array([float(values["width"]) for _, _, values in good], dtype=np.float64),
             "colour": np.array([values.get("colour") for _, _, values in good], dtype=object),
@@ -248,7 +249,7 @@ def _outcome(pipeline: str, found: list[Any]) -> FeatureBatch:
 def _rows(found: list[Any]) -> Iterator[tuple[Any, int, dict[str, Any]]]:
     for request in found:
         columns = json.loads(request.inputs)
-        for row in range(request.rows):
+        for row in sorted(set(range(request.rows)).difference(request.forgotten)):
             yield request, row, {name: column[row] for name, column in columns.items()}
 
 

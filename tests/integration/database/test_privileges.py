@@ -52,6 +52,10 @@ FORBIDDEN = [
     ("etl", "warehouse", "UPDATE warehouse.labels SET text = 'x'"),
     ("etl", "warehouse", "SELECT manifest_sha256 FROM control.model_versions"),
     ("dataapi", "warehouse", "CREATE TABLE features.mine (a int)"),
+    ("consumer", "raw", "SELECT raw.forget_rows('p', gen_random_uuid(), '{0}', 1)"),
+    ("etl", "raw", "SELECT raw.forget_letters('{1}', 1)"),
+    ("etl", "warehouse", "SELECT warehouse.forget_rows('p', '{}', '{}', '{}', 1)"),
+    ("dataapi", "warehouse", "INSERT INTO control.forgotten_reads VALUES ('r', 1, 1)"),
     ("backup", "warehouse", "SELECT * FROM warehouse.labels"),
     ("backup", "warehouse", "UPDATE control.pipelines SET commit = 'x'"),
 ]
@@ -74,6 +78,8 @@ ALLOWED = [
     ("dataapi", "raw", "INSERT INTO raw.offsets VALUES ('import:p', 0, 5)"),
     ("dataapi", "raw", "INSERT INTO raw.offsets VALUES ('redrive:t', 0, 5)"),
     ("dataapi", "raw", "UPDATE raw.dead_letters SET resolved_at = now()"),
+    ("dataapi", "raw", "SELECT raw.forget_rows('p', gen_random_uuid(), '{0}', 1)"),
+    ("dataapi", "warehouse", "SELECT warehouse.forget_rows('p', '{}', '{}', '{}', 1)"),
     ("consumer", "raw", "INSERT INTO raw.offsets VALUES ('mlplatform.requests', 0, 5)"),
     ("backup", "warehouse", "SELECT * FROM control.ledger"),
 ]

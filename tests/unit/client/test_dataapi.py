@@ -83,6 +83,7 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
     "GET /v1/retention": lambda api: api.retention_plan(),
     "GET /v1/retention/sizes": lambda api: api.table_sizes(),
     "POST /v1/retention/remove": lambda api: api.remove_past("labels", "churn", dry_run=True),
+    "POST /v1/pipelines/{name}/forget": lambda api: api.forget("churn", "anna", why="asked for it"),
     "POST /v1/retention/holds/{name}": lambda api: api.hold("churn", why="case 7"),
     "POST /v1/retention/holds/{name}/release": lambda api: api.release_hold("churn", why="closed"),
 }

@@ -137,6 +137,7 @@ def test_rows_of_every_kind_are_counted() -> None:
             "featured": 6,
             "quarantined": 1,
             "dropped": 0,
+            "forgotten": 0,
             "waiting": 2,
             "not_applicable": 0,
             "unaccounted": 1,
@@ -148,6 +149,7 @@ def test_rows_of_every_kind_are_counted() -> None:
             "featured": 0,
             "quarantined": 0,
             "dropped": 0,
+            "forgotten": 0,
             "waiting": 0,
             "not_applicable": 5,
             "unaccounted": 0,
@@ -159,8 +161,19 @@ def test_rows_of_every_kind_are_counted() -> None:
             "featured": 0,
             "quarantined": 0,
             "dropped": 0,
+            "forgotten": 0,
             "waiting": 0,
             "not_applicable": 0,
             "unaccounted": 0,
         },
     } == {name: line.model_dump() for name, line in found.items()}
+
+
+def test_rows_that_were_forgotten_are_settled() -> None:
+    """They are neither features nor in quarantine, and nothing is missing."""
+    raw = [RawRows("a-b", 10, 8)]
+    closed = rows_balance(raw, [Warehouse("a-b", 5, 1, forgotten=2)])["a-b"]
+    lost = rows_balance(raw, [Warehouse("a-b", 5, 1, forgotten=1)])["a-b"]
+
+    assert (2, 2, 0) == (closed.forgotten, closed.waiting, closed.unaccounted)
+    assert 1 == lost.unaccounted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,3 +67,15 @@ def test_of_a_broken_request_a_row_with_all_its_fields_stands_alone() -> None:
     assert [0] == [fault.row for fault in flat.faults]
     assert [None, 2] == flat.values["income"]
     assert ["c", None] == flat.values["city"]
+
+
+def test_rows_that_were_forgotten_are_left_out() -> None:
+    """The others keep their numbers; a request that holds nothing any more has no rows."""
+    some = replace(request({"income": [1, None, 3], "city": ["a", None, "c"]}, 3), forgotten=(1,))
+    none = replace(request({}, 2), forgotten=(1, 0))
+    whole = unpack([none, some], DEFINITION)
+    chosen = unpack([some], DEFINITION, only={"r": [1, 2]})
+
+    assert ([0, 2], [1, 3], []) == (whole.rows, whole.values["income"], whole.faults)
+    assert ([2], ["c"]) == (chosen.rows, chosen.values["city"])
+    assert {"income": 3, "city": "c"} == whole.payload(1)

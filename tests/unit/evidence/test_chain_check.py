@@ -6,6 +6,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from chained import OUTBOX, encoded, judged, named, new_salt, noted, payloads, stored
 from hypothesis import given
@@ -20,6 +21,10 @@ from mlplatform.evidence.checkpoints import Witnesses
 from mlplatform.evidence.record import proven
 
 ROWS = stored(payloads(9))
+GONE: dict[str, Any] = {
+    **dict.fromkeys(("outputs", "form", "salt", "client_id")),
+    "inputs": "{}",
+}
 
 
 def changed(number: int, **changes: Any) -> list[StoredRecord]:
@@ -209,11 +214,67 @@ def test_what_retention_removed_at_the_end_is_explained() -> None:
 
 def test_a_forgotten_row_keeps_the_chain() -> None:
     """Payload and salt are gone, digest and numbers remain."""
-    gone = dict.fromkeys(("inputs", "outputs", "form", "salt", "client_id"))
-    verdict = judged(changed(4, **gone))
+    verdict = judged(changed(4, **GONE, forgotten=(0,), forgotten_in=(17,)))
 
     assert ([], [("forgotten", 4, 4)]) == (named(verdict), noted(verdict))
+    assert "ledger entry 17" == verdict.outboxes[0].notes[0].detail
     assert 9 == verdict.outboxes[0].proven
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {**GONE, "forgotten_in": (17,)},
+        {**GONE, "forgotten": (0,)},
+        {**GONE, "forgotten": (0,), "forgotten_in": (17,), "outputs": '{"prediction":[1]}'},
+        {**GONE, "forgotten": (0,), "forgotten_in": (17,), "inputs": "[]"},
+        {"forgotten": (0,), "forgotten_in": (17,)},
+    ],
+)
+def test_what_is_gone_without_a_reason_is_accused(marks: dict[str, Any]) -> None:
+    """So is what should be gone and stands there."""
+    assert [("changed", 4, 4)] == named(judged(changed(4, **marks)))
+
+
+def test_a_request_that_was_forgotten_in_part_keeps_the_chain() -> None:
+    """The digest covers all rows, so nothing proves those that are left; it is not accused."""
+    values = payloads(3, rows=2, body=msgspec.Raw(b'{"rows": [{"a": 1}, {"a": 2}]}'))
+    rows = stored(values)
+    rows[1] = rows[1].model_copy(
+        update={
+            "salt": None,
+            "form": None,
+            "inputs": '{"a":[1,null]}',
+            "outputs": None,
+            "forgotten": (1,),
+            "forgotten_in": (17,),
+        }
+    )
+    verdict = judged(rows)
+
+    assert ([], [("forgotten in part", 2, 2)]) == (named(verdict), noted(verdict))
+    assert 2 == verdict.outboxes[0].proven
+
+
+def test_a_forgotten_dead_letter_keeps_the_chain() -> None:
+    """Its payload is gone; what linked it was kept."""
+    row = ROWS[4]
+    letter = StoredRecord(
+        number=row.number,
+        kind="dead letter",
+        stored_at=row.stored_at,
+        digest=row.digest,
+        chain=row.chain,
+        payload="",
+        forgotten_in=(17,),
+    )
+    verdict = judged([*ROWS[:4], letter, *ROWS[5:]])
+    unread = letter.model_copy(update={"digest": None, "chain": None})
+
+    assert ([], [("forgotten", 5, 5)]) == (named(verdict), noted(verdict))
+    assert [("forgotten", 5, 5), ("unproven", 6, 6)] == noted(
+        judged([*ROWS[:4], unread, *ROWS[5:]])
+    )
 
 
 def test_a_dead_letter_proves_itself() -> None:

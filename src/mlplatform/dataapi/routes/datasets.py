@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, Receipt
+from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, KnownReceipt
 from mlplatform.contracts.model import SHA256
 from mlplatform.dataapi import formats, rights
 from mlplatform.dataapi.routes.calling import BEARER, Calling, Parts, problems
@@ -106,8 +106,13 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
     )
 
 
-@router.get("/receipts/{receipt_id}", summary="Proof of a complete read.", responses=problems(404))
+@router.get(
+    "/receipts/{receipt_id}",
+    summary="Proof of a complete read.",
+    responses=problems(404),
+    response_model_exclude_defaults=True,  # earlier clients refuse a field that they don't know
+)
 @needs(rights.VIEW_RECEIPT, subject="receipts.{receipt_id}")
-def read_receipt(receipt_id: str, caller: Calling, parts: Parts) -> Receipt:
-    """Where the rows came from, how many, and their hash."""
+def read_receipt(receipt_id: str, caller: Calling, parts: Parts) -> KnownReceipt:
+    """Where the rows came from, how many, and their hash; and what was forgotten of them since."""
     return parts.datasets.receipt(caller, receipt_id)

@@ -34,6 +34,7 @@ def read_evidence(
     "/evidence/{outbox_id}/records",
     summary="Records of an outbox with their proof, by number.",
     responses=problems(422),
+    response_model_exclude_none=True,
 )
 @needs(rights.READ_EVIDENCE, subject="evidence")
 def read_records(

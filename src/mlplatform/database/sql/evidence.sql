@@ -55,12 +55,14 @@ SELECT * FROM (
     SELECT sequence AS number, 'row' AS kind, stored_at, salt, digest, chain, begins,
         request_id::text AS request_id, pipeline, version, caller, client_id,
         (extract(epoch FROM received_at) * 1000000)::bigint AS received_us,
-        rows, inputs::text AS inputs, outputs::text AS outputs, form, NULL::bytea AS payload
+        rows, inputs::text AS inputs, outputs::text AS outputs, form, NULL::bytea AS payload,
+        forgotten, forgotten_in
     FROM raw.requests
     WHERE outbox_id = %(outbox_id)s AND sequence > %(after)s AND sequence <= %(upto)s
     UNION ALL
-    SELECT sequence, 'dead letter', at, NULL, NULL, NULL, NULL, request_id::text, NULL, NULL, NULL,
-        NULL, NULL, NULL, NULL, NULL, NULL, payload
+    SELECT sequence, 'dead letter', at, NULL, digest, chain, begins, request_id::text, NULL, NULL,
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, payload, NULL,
+        CASE WHEN forgotten_in IS NOT NULL THEN ARRAY[forgotten_in] END
     FROM raw.dead_letters
     WHERE outbox_id = %(outbox_id)s AND sequence > %(after)s AND sequence <= %(upto)s
 ) AS records ORDER BY number;

@@ -64,8 +64,10 @@ WHERE quarantine.pipeline = %(pipeline)s AND quarantine.digest = %(digest)s
 
 -- name: count_unresolved
 -- Rows in quarantine under a digest that no later try has made a feature row: those that are open,
--- and those that were dropped.
-SELECT count(*) FILTER (WHERE dropped_at IS NULL), count(*) FILTER (WHERE dropped_at IS NOT NULL)
+-- those that were dropped, and those that were forgotten.
+SELECT count(*) FILTER (WHERE dropped_at IS NULL),
+    count(*) FILTER (WHERE dropped_at IS NOT NULL AND forgotten_in IS NULL),
+    count(*) FILTER (WHERE forgotten_in IS NOT NULL)
 FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
   AND resolved_at IS NULL;
@@ -74,4 +76,4 @@ WHERE pipeline = %(pipeline)s AND digest = %(digest)s AND request_id IS NOT NULL
 -- Rows of a digest that a person has given up.
 SELECT count(*) FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND digest = %(digest)s
-  AND dropped_at IS NOT NULL AND resolved_at IS NULL;
+  AND dropped_at IS NOT NULL AND resolved_at IS NULL AND forgotten_in IS NULL;

@@ -34,7 +34,8 @@ WITH next AS (
         sum(rows) OVER (PARTITION BY log_offset) AS here
     FROM next
 )
-SELECT request_id::text, source, topic, partition, log_offset, received_at, rows, inputs::text
+SELECT request_id::text, source, topic, partition, log_offset, received_at, rows, inputs::text,
+    coalesce(forgotten, '{}') AS forgotten, coalesce(forgotten_in, '{}') AS forgotten_in
 FROM raw.requests
 WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND partition = %(partition)s
   AND log_offset >= %(next)s
@@ -43,8 +44,14 @@ ORDER BY log_offset;
 
 -- name: by_id
 -- Requests by their ids.
-SELECT request_id::text, source, topic, partition, log_offset, received_at, rows, inputs::text
+SELECT request_id::text, source, topic, partition, log_offset, received_at, rows, inputs::text,
+    coalesce(forgotten, '{}') AS forgotten, coalesce(forgotten_in, '{}') AS forgotten_in
 FROM raw.requests WHERE request_id = ANY(%(ids)s::uuid[]);
+
+-- name: forgotten
+-- Rows of these requests that were forgotten.
+SELECT request_id::text, unnest(forgotten) FROM raw.requests
+WHERE request_id = ANY(%(ids)s::uuid[]) AND forgotten IS NOT NULL;
 
 -- name: owners
 -- Which of these requests are stored, with their pipeline and number of rows.

@@ -5,3 +5,7 @@ INSERT INTO control.receipts (id, dataset, receipt) VALUES (%(id)s, %(dataset)s,
 -- name: find
 -- One receipt.
 SELECT receipt FROM control.receipts WHERE id = %(id)s;
+
+-- name: forgotten
+-- Rows of a version's dataset that were forgotten since, by the ledger's entry.
+SELECT entry, rows FROM control.forgotten_reads WHERE receipt_id = %(id)s ORDER BY entry;

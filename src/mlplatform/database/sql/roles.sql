@@ -79,6 +79,9 @@ GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
 GRANT SELECT, UPDATE (kind, reason, tried_at, resolved_at, resolved_by, resolved_why, dropped_at,
     dropped_by, dropped_why) ON raw.dead_letters TO mlplatform_dataapi;
 GRANT SELECT ON raw.removed_numbers, raw.removed_letters TO mlplatform_dataapi;
+-- The values of a person who is to be forgotten, and nothing else of a row.
+GRANT EXECUTE ON FUNCTION raw.forget_rows(text, uuid, integer[], bigint),
+    raw.forget_letters(bigint[], bigint) TO mlplatform_dataapi;
 -- Nobody may delete; these functions remove what is past its days, and keep what the balance needs.
 GRANT EXECUTE ON FUNCTION raw.pipelines(), raw.past_requests(jsonb),
     raw.least_kept(text, uuid, jsonb), raw.past_partitions(jsonb),
@@ -139,6 +142,10 @@ GRANT EXECUTE ON FUNCTION
     warehouse.remove_feature_sets(text, timestamptz, text[], timestamptz, boolean),
     control.remove_receipts(text, timestamptz, timestamptz, integer, boolean),
     control.remove_ledger(timestamptz, integer, boolean) TO mlplatform_dataapi;
+GRANT EXECUTE ON FUNCTION warehouse.rows_with_key(text, text),
+    warehouse.forget_rows(text, uuid[], integer[], uuid[], bigint),
+    warehouse.forget_lines(text, bigint[], bigint) TO mlplatform_dataapi;
+GRANT SELECT ON control.forgotten_reads TO mlplatform_dataapi;
 GRANT SELECT, INSERT, DELETE ON control.holds TO mlplatform_dataapi;
 GRANT SELECT, INSERT ON control.removed_runs TO mlplatform_dataapi;
 GRANT SELECT ON ALL TABLES IN SCHEMA warehouse, features, control TO mlplatform_reader;
