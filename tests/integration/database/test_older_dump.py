@@ -6,7 +6,6 @@ import json
 import lzma
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from mlplatform.database.pools import ReplicaPool
 from mlplatform.local.servers import binaries
 
 OLDER = Path(__file__).parents[2] / "older"
-NAMES = {"raw": "older_raw", "warehouse": "older_warehouse"}
+NAMES: dict[roles.Database, str] = {"raw": "older_raw", "warehouse": "older_warehouse"}
 
 
 def restore(cluster: Any, kind: roles.Database, programs: Any) -> None:
@@ -48,8 +47,8 @@ def restore(cluster: Any, kind: roles.Database, programs: Any) -> None:
 def older(postgres: Any, databases: Any, open_folder: Path) -> Iterator[Any]:
     """The pair of databases, visible on primary and standby."""
     programs = binaries.find(None, copies=open_folder / "programs")
-    with ThreadPoolExecutor() as both:
-        list(both.map(lambda kind: restore(postgres, kind, programs), NAMES))
+    for kind in NAMES:  # one after the other: Alembic works in one thread only
+        restore(postgres, kind, programs)
     postgres.catch_up()
     yield replace(databases, **NAMES)
     with postgres.superuser() as connection:
