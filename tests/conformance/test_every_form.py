@@ -12,12 +12,14 @@ import grpc
 import httpx
 import msgspec
 import pytest
+from chained import stored
 from every_form import Sent, over_grpc, over_http
 from grpc_calls import DEADLINE_S, SERVICE, Calls, outputs
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlplatform.contracts.request import RequestRecord, decode
+from mlplatform.evidence.record import proven
 from mlplatform.outbox import OutboxReader
 
 # float32 holds them, and no text of them is a whole number or a time
@@ -29,7 +31,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "BYTES": TEXT,
     "BOOL": st.booleans(),
 }
-OWN = {"request_id", "received_us", "sequence", "dialect"}
+OWN = {"request_id", "received_us", "sequence", "dialect", "proof"}
 """Members of a record that belong to one request."""
 BOUNDED = settings(
     max_examples=25,
@@ -78,23 +80,22 @@ def predicted(document: Any) -> Any:
     return found[0]["data"] if isinstance(found[0], dict) else found
 
 
-def stored(scene: Any, ids: list[str]) -> list[dict[str, Any]]:
-    """What the outbox holds of these requests, without what is a single request's own."""
+def payloads(scene: Any, ids: list[str]) -> list[bytes]:
+    """What the outbox holds of these requests."""
     reader = OutboxReader.open(Path(scene.outbox))
-    records = {
-        found.request_id: found
+    found = {
+        request.request_id: record.payload
         for record in reader.read(1_000_000, 1 << 30)
-        if isinstance(found := decode(record.payload), RequestRecord)
+        if isinstance(request := decode(record.payload), RequestRecord)
     }
     reader.close()
-    return [
-        {
-            name: value
-            for name, value in msgspec.to_builtins(records[one]).items()
-            if name not in OWN
-        }
-        for one in ids
-    ]
+    return [found[one] for one in ids]
+
+
+def common(payload: bytes) -> dict[str, Any]:
+    """A record without what is a single request's own."""
+    members = msgspec.to_builtins(decode(payload))
+    return {name: value for name, value in members.items() if name not in OWN}
 
 
 @BOUNDED
@@ -102,7 +103,7 @@ def stored(scene: Any, ids: list[str]) -> list[dict[str, Any]]:
 def test_any_rows_get_the_same_numbers_and_the_same_record_in_every_form(
     data: st.DataObject, scene: Any, http: httpx.Client, calls: Calls
 ) -> None:
-    """But for ids, time and the name of the dialect."""
+    """But for ids, time and the name of the dialect; and each record can be proven from its row."""
     rows = data.draw(tables(scene))
     found, ids = {}, []
     for form, sent in over_http(scene.model, scene.datatypes, rows).items():
@@ -114,11 +115,15 @@ def test_any_rows_get_the_same_numbers_and_the_same_record_in_every_form(
         response = calls.send("ModelInfer", message)
         found[form] = outputs(response)["prediction"]
         ids.append(response.parameters["request_id"].string_param)
-    records = stored(scene, ids)
+    kept = payloads(scene, ids)
+    records = [common(payload) for payload in kept]
 
     # gRPC carries float32 numbers exactly, JSON their shortest text: read back, both are the same
     assert dict.fromkeys(found, found["rows"]) == found
     assert [records[0]] * len(records) == records
+    assert [(True, "")] * len(kept) == [
+        (found.content is not None, found.wrong) for found in map(proven, stored(kept))
+    ]
 
 
 @st.composite
