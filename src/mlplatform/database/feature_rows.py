@@ -138,7 +138,7 @@ def _has_one_of(connection: Connection, table: sql.Identifier, *ids: str) -> boo
 
 
 def _merge(connection: Connection, table: str, columns: Columns) -> None:
-    """COPY into a temporary table of this session, and from there what is missing.
+    """COPY into a temporary table of this connection, and from there what is missing.
 
     The table is kept for the next batch: a new one each time bloats the catalog.
     """
