@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from client_environment import client_python
+from ports import free_port
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from standalone_child import environment, free_port, served
+from standalone_child import environment, served
 
 from mlplatform.access import digest
 

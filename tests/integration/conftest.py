@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import psycopg
 import pytest
 from kafka_broker import kafka_broker
 from mlflow_server import mlflow
+from ports import free_port
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -126,13 +126,6 @@ def start_cluster(folder: Path) -> Cluster:
         supervisor.close()
         raise
     return Cluster(servers, supervisor)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

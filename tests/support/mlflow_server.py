@@ -6,13 +6,13 @@ Takes about ten seconds to start; tests share it and use names of their own.
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers import mlflow as local_mlflow
@@ -30,7 +30,7 @@ class MlflowServer:
 @pytest.fixture(scope="session")
 def mlflow(postgres: Any, open_folder: Path) -> Iterator[MlflowServer]:
     """The server that all tests share. Its database is `mlflow` of the shared Postgres."""
-    folder, port = open_folder / "mlflow", _free_port()
+    folder, port = open_folder / "mlflow", free_port()
     spec = local_mlflow.spec(
         postgres.servers.dsn("mlflow", "mlflow").get_secret_value(), folder, port=port
     )
@@ -41,9 +41,3 @@ def mlflow(postgres: Any, open_folder: Path) -> Iterator[MlflowServer]:
         supervisor.start()
         yield MlflowServer(f"http://127.0.0.1:{port}", folder / "artifacts", postgres)
     shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

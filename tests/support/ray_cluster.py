@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 import pytest
 from client_environment import index_answers
-from standalone_child import free_port
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv-ray"

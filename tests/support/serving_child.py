@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from ports import free_port
 
 DEADLINE_S = 60.0
 CHILD = """
@@ -25,9 +25,7 @@ run(settings.load())
 @contextmanager
 def serving(bank: Any, home: Path) -> Iterator[str]:
     """A serving process that follows the pipeline; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     values = {
         "SERVING__PORT": str(port),
         "SERVING__MODELS": bank.name,

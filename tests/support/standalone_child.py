@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from ports import free_port
 
 DEADLINE_S = 60.0
 
@@ -20,13 +20,6 @@ DEADLINE_S = 60.0
 def environment() -> dict[str, str]:
     """Without settings of a platform that runs elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith("MLPLATFORM_")}
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

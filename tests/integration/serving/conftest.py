@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ import pandas as pd
 import pytest
 import yaml
 from dulwich import porcelain
+from ports import free_ports
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -422,7 +422,7 @@ Serve = Callable[..., Child]
 
 
 @pytest.fixture
-def serve(tmp_path: Path, platform: Platform, free: Callable[[], int]) -> Iterator[Serve]:
+def serve(tmp_path: Path, platform: Platform, free: Callable[..., int]) -> Iterator[Serve]:
     """Start a serving process for these pipelines, with further settings."""
     children: list[Child] = []
 
@@ -437,7 +437,7 @@ def serve(tmp_path: Path, platform: Platform, free: Callable[[], int]) -> Iterat
 
 @pytest.fixture(scope="module")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory, module_platform: Platform, free: Callable[[], int]
+    tmp_path_factory: pytest.TempPathFactory, module_platform: Platform, free: Callable[..., int]
 ) -> Iterator[Child]:
     """A serving process with one model, for tests that only ask."""
     module_platform.promote(module_platform.publish("ward", "1"))
@@ -474,15 +474,9 @@ def child(
 
 
 @pytest.fixture(scope="session")
-def free() -> Callable[[], int]:
-    """Ports that nobody listens on at the moment."""
-
-    def port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return port
+def free() -> Callable[..., int]:
+    """Ports that nobody listens on at the moment: one, or the first of several in a row."""
+    return free_ports
 
 
 @pytest.fixture(scope="session")

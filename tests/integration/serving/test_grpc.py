@@ -25,7 +25,7 @@ Code = grpc.StatusCode
 
 
 @pytest.fixture(scope="module")
-def port(free: Callable[[], int]) -> int:
+def port(free: Callable[..., int]) -> int:
     return free()
 
 
@@ -33,7 +33,7 @@ def port(free: Callable[[], int]) -> int:
 def both(
     tmp_path_factory: pytest.TempPathFactory,
     module_platform: Any,
-    free: Callable[[], int],
+    free: Callable[..., int],
     scene: Any,
     port: int,
 ) -> Iterator[Any]:
@@ -273,7 +273,7 @@ def test_requests_and_refusals_are_counted(both: Any, calls: Calls, scene: Any) 
 
 @pytest.fixture
 def slow(
-    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path, free: Callable[[], int]
+    platform: Any, serve: Callable[..., Any], scene: Any, tmp_path: Path, free: Callable[..., int]
 ) -> Callable[..., tuple[Any, int]]:
     """Start a process whose model takes 0.3 s; gives it and its gRPC port."""
 
@@ -349,7 +349,7 @@ def _waiting(child: Any) -> int:
 
 
 def test_an_old_connection_is_given_up_without_a_failed_call(
-    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[[], int]
+    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[..., int]
 ) -> None:
     """After `connection_max_age_s` the server asks the client to connect anew (GOAWAY)."""
     platform.promote(platform.publish("ward", "1"))

@@ -234,10 +234,10 @@ def test_a_port_in_use_is_refused(two: Any) -> None:
 
 
 def test_each_worker_has_a_page_of_metrics(
-    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[[], int]
+    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[..., int]
 ) -> None:
     """Behind the shared port nobody knows whose numbers are shown."""
-    base = free() - 1
+    base = free(3)
     platform.promote(platform.publish("ward", "1"))
     child = serve("ward", SERVING__WORKERS="1", TELEMETRY__METRICS_PORT=str(base))
     child.until("/readyz", 200)
@@ -255,7 +255,7 @@ def test_each_worker_has_a_page_of_metrics(
 
 
 def test_both_answer_over_grpc(
-    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[[], int], tmp_path: Path
+    platform: Any, serve: Callable[..., Any], scene: Any, free: Callable[..., int], tmp_path: Path
 ) -> None:
     """The port is shared as that of HTTP is; neither worker finds it taken."""
     port = free()

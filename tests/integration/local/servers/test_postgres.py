@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from ports import free_port
 
 from mlplatform.database.pools import ReplicaPool
 from mlplatform.errors import SettingsError, StandbyUnproven
@@ -27,20 +27,14 @@ as_root = pytest.mark.skipif(
 )
 
 
-def _port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _servers(folder: Path, *, programs: Path | None = None) -> LocalPostgres:
     found = binaries.find(programs, copies=folder.parent / "programs")
     return LocalPostgres(
         folder / "postgres",
         found,
         passwords=PASSWORDS,
-        primary_port=_port(),
-        standby_port=_port(),
+        primary_port=free_port(),
+        standby_port=free_port(),
         durable=False,
     )
 
