@@ -119,7 +119,7 @@ def _left(found: Forgotten) -> Iterator[str]:
 
 def _trained(versions: Sequence[TrainedVersion]) -> Iterator[str]:
     for each in versions:
-        yield (
-            f"version {each.version} ({each.state}) was trained on {each.rows:,} of these rows: "
-            f"receipt {each.receipt_id}"
-        )
+        what = f"version {each.version} ({each.state}) was trained on"
+        if not each.version:
+            what = "a training that has made no version yet has read"
+        yield f"{what} {each.rows:,} of these rows: receipt {each.receipt_id}"

@@ -27,7 +27,11 @@ class ForgetRequest(Frozen):
 
 
 class TrainedVersion(FrozenAnswer):
-    """A version whose dataset held rows that were forgotten."""
+    """A version whose dataset held rows that were forgotten.
+
+    A training of the last day that has made no version (yet) has an empty one, and the state
+    `training`.
+    """
 
     version: str
     state: str

@@ -177,9 +177,9 @@ def _count(
 ) -> None:
     """Note versions; what a dry run finds is not there any more for the next chunk."""
     for each in more:
-        known = versions.get(each.version)
+        known = versions.get(each.receipt_id + each.version)
         rows = each.rows + (known.rows if known and add else 0)
-        versions[each.version] = each.model_copy(update={"rows": rows})
+        versions[each.receipt_id + each.version] = each.model_copy(update={"rows": rows})
 
 
 def _chunks(items: Sequence[Any]) -> list[Sequence[Any]]:

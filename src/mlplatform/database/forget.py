@@ -164,7 +164,10 @@ def forget_lines(
 
 
 def versions(warehouse: Connection, pipeline: str, entry: int) -> list[TrainedVersion]:
-    """Versions that were trained on rows that this entry of the ledger has forgotten."""
+    """Versions that were trained on rows that this entry of the ledger has forgotten.
+
+    And trainings that have read some, and have made no version yet.
+    """
     values = {"pipeline": pipeline, "entry": entry}
     with warehouse.cursor(row_factory=class_row(TrainedVersion)) as cursor:
         return cursor.execute(SQL["versions"], values).fetchall()

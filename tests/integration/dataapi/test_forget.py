@@ -272,6 +272,7 @@ def test_versions_that_were_trained_on_it_are_named(person: Any) -> None:
         person.send(NAME, [row(WHO), row("bert"), row(WHO)])
         person.featurise(NAME)
         late = read_dataset(client, f"{NAME}.training", DatasetQuery()).receipt
+        running = read_dataset(client, f"{NAME}.features", DatasetQuery()).receipt
     with person.databases.connect("owner", "warehouse") as warehouse:
         for number, receipt in enumerate((early, late), start=1):
             warehouse.execute(
@@ -288,7 +289,7 @@ def test_versions_that_were_trained_on_it_are_named(person: Any) -> None:
         kept = read_dataset(client, f"{NAME}.training", DatasetQuery(as_of=early.as_of)).receipt
         known = [client.receipt(each.id) for each in (early, late)]
 
-    assert [("2", "verified", late.id, 2)] == [
+    assert [("2", "verified", late.id, 2), ("", "training", running.id, 2)] == [
         (each.version, each.state, each.receipt_id, each.rows) for each in done.versions
     ]
     assert said.versions == done.versions

@@ -21,7 +21,10 @@ FOUND = Forgotten(
     rows=2,
     features=1_204,
     unreadable_letters=list(range(1, 13)),
-    versions=[TrainedVersion(version="3", state="champion", receipt_id="r-1", rows=2)],
+    versions=[
+        TrainedVersion(version="3", state="champion", receipt_id="r-1", rows=2),
+        TrainedVersion(version="", state="training", receipt_id="r-2", rows=1),
+    ],
     under_way=4,
     open_imports=["a", "b"],
 )
@@ -73,6 +76,7 @@ def test_it_counts_asks_and_removes(api: Api) -> None:
     assert "1,204" in printed
     assert printed.index("WOULD BE REMOVED") < printed.index("\nREMOVED")
     assert 2 == printed.count("version 3 (champion) was trained on 2 of these rows: receipt r-1")
+    assert 2 == printed.count("no version yet has read 1 of these rows: receipt r-2")
     assert 2 == printed.count("12 dead letters can't be read and may hold it: 1, 2,")
     assert 2 == printed.count("4 requests were on their way")
     assert 2 == printed.count("imports had not ended: a, b")

@@ -78,13 +78,17 @@ SELECT features, labels, corrections, quarantined, refused FROM warehouse.forget
 SELECT warehouse.forget_lines(%(pipeline)s, %(ids)s::bigint[], %(entry)s);
 
 -- name: versions
--- Warehouse: versions that were trained on rows that these entries of the ledger have forgotten.
-SELECT version.version, version.state, reads.receipt_id, sum(reads.rows)::bigint AS rows
+-- Warehouse: versions that were trained on rows that this entry of the ledger has forgotten; and
+-- trainings of the last day that have read such rows, and may become versions yet.
+SELECT coalesce(version.version, '') AS version, coalesce(version.state, 'training') AS state,
+    reads.receipt_id, reads.rows
 FROM control.forgotten_reads AS reads
-JOIN control.model_versions AS version ON version.receipt_id = reads.receipt_id
-WHERE version.pipeline = %(pipeline)s AND reads.entry = %(entry)s
-GROUP BY version.version, version.state, reads.receipt_id, version.created_at
-ORDER BY version.created_at, version.version;
+JOIN control.receipts AS receipt ON receipt.id = reads.receipt_id
+LEFT JOIN control.model_versions AS version
+    ON version.receipt_id = reads.receipt_id AND version.pipeline = %(pipeline)s
+WHERE reads.entry = %(entry)s AND split_part(receipt.dataset, '.', 1) = %(pipeline)s
+  AND (version.version IS NOT NULL OR receipt.at > now() - interval '1 day')
+ORDER BY version.created_at, version.version, receipt.at;
 
 -- name: definitions
 -- Warehouse: definitions of a pipeline, one of each features digest, and the one that holds.

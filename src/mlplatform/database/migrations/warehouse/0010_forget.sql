@@ -2,7 +2,7 @@
 -- The number is that of the ledger's entry which says why. Such an entry holds no value, and counts apart.
 ALTER TABLE warehouse.quarantine ADD COLUMN forgotten_in bigint;
 
--- Receipts of versions whose dataset held rows that were forgotten since: it can't be read again as it was.
+-- Receipts of versions and of trainings whose dataset held rows that were forgotten since: it can't be read again as it was.
 CREATE TABLE control.forgotten_reads (
     receipt_id text   NOT NULL,
     entry      bigint NOT NULL,
@@ -22,8 +22,8 @@ BEGIN
 END
 $$;
 
--- Note which versions were trained on some of these rows: their receipts know what they read. One that read the latest rows only may not have held
--- all of those that it is said to.
+-- Note which versions were trained on some of these rows, and which trainings have read some, which may become versions yet: their receipts know what
+-- they read. One that read the latest rows only may not have held all of those that it is said to.
 CREATE FUNCTION warehouse.note_reads(which text, digest_read text, table_read text, ids uuid[], numbers integer[], entry_of bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET timezone = 'UTC' AS $$
 BEGIN
@@ -33,8 +33,10 @@ BEGIN
         FROM (
             SELECT DISTINCT receipt.id, split_part(receipt.dataset, '.', 2) AS kind, (receipt.receipt ->> 'as_of')::bigint AS as_of,
                 (receipt.receipt -> 'query' ->> 'since')::timestamptz AS since, (receipt.receipt -> 'query' ->> 'until')::timestamptz AS until
-            FROM control.model_versions AS version JOIN control.receipts AS receipt ON receipt.id = version.receipt_id
-            WHERE version.pipeline = $1 AND coalesce(receipt.receipt -> 'query' ->> 'digest', version.features_digest) = $2
+            FROM control.receipts AS receipt
+            LEFT JOIN control.model_versions AS version ON version.receipt_id = receipt.id AND version.pipeline = $1
+            WHERE split_part(receipt.dataset, '.', 1) = $1 AND (version.version IS NOT NULL OR coalesce(receipt.receipt ->> 'run', '') <> '')
+              AND coalesce(receipt.receipt -> 'query' ->> 'digest', version.features_digest) = $2
         ) AS read
         JOIN (
             SELECT f.request_id, f.row, f.batch, f.event_time FROM unnest($3, $4) AS given (request_id, row)
