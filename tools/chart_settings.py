@@ -26,6 +26,7 @@ DERIVED = {
     "telemetry": {"metrics_host", "metrics_port"},
     "access": {"tokens_file"},
     "audit": {"folder", "key"},
+    "redaction": {"key"},
     "postgres": {name for name in settings.PostgresSettings.model_fields if name.endswith("_dsn")},
     "queue": {"url", "ca_file", "username", "password"},
     "outbox": {"folder"},

@@ -41,11 +41,20 @@ def test_digests_belong_to_the_tokens(tmp_path: pytest.TempPathFactory) -> None:
 
 
 def test_an_upgrade_keeps_passwords_and_tokens(tmp_path: Path) -> None:
-    """What a Secret in the cluster holds stays; only what is missing is made."""
+    """What a Secret in the cluster holds stays; only what is missing is made.
+
+    Of the key of hashed columns that matters most: another one would give other hashes.
+    """
     old = {"data": {"password": base64.b64encode(b"old").decode()}}
     tokens = {"data": {"admin": base64.b64encode(b"old").decode()}}
+    key = {"data": {"key": base64.b64encode(b"old").decode()}}
     chart = chart_on(
-        tmp_path, {"Secret/mlplatform-postgres-owner": old, "Secret/mlplatform-access": tokens}
+        tmp_path,
+        {
+            "Secret/mlplatform-postgres-owner": old,
+            "Secret/mlplatform-access": tokens,
+            "Secret/mlplatform-redaction": key,
+        },
     )
     made = {
         each["metadata"]["name"]: each["data"]
@@ -55,7 +64,19 @@ def test_an_upgrade_keeps_passwords_and_tokens(tmp_path: Path) -> None:
 
     assert old["data"]["password"] == made["mlplatform-postgres-owner"]["password"]
     assert tokens["data"]["admin"] == made["mlplatform-access"]["admin"]
+    assert key["data"] == made["mlplatform-redaction"]
     assert 43 == len(base64.b64decode(made["mlplatform-access"]["trainer"]))
+
+
+def test_whatever_stores_rows_gets_the_key_of_hashed_columns_and_nothing_else_does() -> None:
+    """Serving, data API and etl make the same hashes; the trainer sees hashes only."""
+    holders = {
+        each["metadata"]["name"]
+        for each in objects_in(files("kind"))
+        if "mlplatform-redaction" in str(each.get("spec", ""))
+    }
+
+    assert {"mlplatform-serving", "mlplatform-dataapi", "mlplatform-etl"} == holders
 
 
 def test_a_caller_that_is_taken_away_is_gone_after_the_upgrade() -> None:
@@ -92,6 +113,7 @@ def test_what_cannot_be_made_again_is_kept() -> None:
     assert {
         ("Cluster", "mlplatform-postgres"),
         ("Secret", "mlplatform-access"),
+        ("Secret", "mlplatform-redaction"),
         *(("Secret", f"mlplatform-postgres-{role}") for role in roles),
         ("PersistentVolumeClaim", "mlplatform-mlflow"),
         ("PersistentVolumeClaim", "mlplatform-backup"),

@@ -92,7 +92,7 @@ def test_rendered_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
             with monkeypatch.context() as patched:
                 for variable in container.get("env", ()):
                     if variable["name"].startswith(settings.PREFIX):
-                        patched.setenv(variable["name"], variable.get("value", "secret"))
+                        patched.setenv(variable["name"], variable.get("value", "secret" * 6))
                 loaded = settings.load()
 
                 assert "debug" == loaded.telemetry.log_level or "kafka" in container["image"], (

@@ -18,7 +18,7 @@ WIRE_TESTS = (
     "tests/integration/dataapi/", "tests/integration/serving/", "tests/unit/client/",
     "tests/unit/serving/", "tests/unit/web/", "tests/benchmarks/serving",
     "tests/benchmarks/client.py", "tests/house/", "tests/conformance/",
-    "tests/support/every_form.py",
+    "tests/support/every_form.py", "tests/acceptance/test_redact.py",
 )  # fmt: skip
 """Tests of the wire itself: they send what any program could send."""
 PLAIN_HTTP = ("tests/cluster/platform_user.py",)

@@ -59,6 +59,12 @@ floats in Helm).
 - {name: MLPLATFORM_ACCESS__TOKENS_FILE, value: /etc/mlplatform/access/tokens.yaml}
 {{- end }}
 
+{{/* The key of hashed columns: whatever stores rows, or makes features of them, has the same. */}}
+{{- define "mlplatform.env.redaction" -}}
+- name: MLPLATFORM_REDACTION__KEY
+  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.redaction" . }}, key: key}}
+{{- end }}
+
 {{- define "mlplatform.env.registry" -}}
 - {name: MLPLATFORM_REGISTRY__URL, value: {{ include "mlplatform.url.registry" . | quote }}}
 {{- with .Values.mlflow.existingSecret }}

@@ -15,6 +15,11 @@ output is one word without a newline.
 {{ .Values.access.existingSecret | default (printf "%s-access" (include "mlplatform.name" .)) }}
 {{- end }}
 
+{{/* Secret with the key of hashed columns. */}}
+{{- define "mlplatform.name.redaction" -}}
+{{ .Values.redaction.existingSecret | default (printf "%s-redaction" (include "mlplatform.name" .)) }}
+{{- end }}
+
 {{/*
 CloudNativePG Cluster of a database. Input: dict of root and database (raw, warehouse, mlflow).
 */}}

@@ -47,7 +47,7 @@ def try_features(api: DataApi, files: PipelineFiles) -> None:
 def _require_some(definition: PipelineDefinition, history: _History) -> None:
     """Models will be tried on rows, so there must be some."""
     try:
-        tuple(probes(definition.columns))
+        tuple(probes(definition.inputs))
     except InvalidInput:
         if history.rows() is None:
             raise

@@ -16,4 +16,5 @@ def recent_rows(api: DataApi, definition: PipelineDefinition) -> Columns | None:
     """
     query = DatasetQuery(columns=("inputs",), limit=REQUESTS)
     found = api.dataset_rows(f"{definition.name}.requests", query)
-    return clean_rows((str(row["inputs"]) for row in found.rows), definition.columns)
+    texts = (str(row["inputs"]) for row in found.rows)
+    return clean_rows(texts, definition.inputs, definition.redact)

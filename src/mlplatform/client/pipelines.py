@@ -32,7 +32,7 @@ def apply(api: DataApi, code: Checkout, name: str) -> AppliedPipeline:
 def sample_row(pipeline: PipelineDefinition) -> dict[str, Any]:
     """A row that the columns allow: the first example or value, or the middle of a range."""
     row: dict[str, Any] = {}
-    for column in pipeline.columns:
+    for column in pipeline.inputs:
         if column.example:
             row[column.name] = column.example[0]
         elif column.dtype == "string":

@@ -49,7 +49,15 @@ class _Fault:
 
 def check_definition(definition: PipelineDefinition, *, where: str | YamlDocument) -> None:
     """Raises InvalidInput that names the key, and its line when `where` is the YAML document."""
-    rules = (_of_name, _of_fields, _of_ranges, _of_values, _of_gates, _of_training)
+    rules = (
+        _of_name,
+        _of_fields,
+        _of_redact,
+        _of_ranges,
+        _of_values,
+        _of_gates,
+        _of_training,
+    )
     for fault in (fault for rule in rules for fault in rule(definition)):
         key = ".".join(map(str, fault.path))
         raise InvalidInput(
@@ -106,7 +114,7 @@ def check_room(definition: PipelineDefinition, *, where: str | YamlDocument) -> 
 
     Raises InvalidInput when a feature table can't have them, or no row of it could be stored.
     """
-    count, at = len(definition.columns), place(where, ("columns",))
+    count, at = len(definition.inputs), place(where, ("columns",))
     fix = "declare fewer columns, or let features.py make fewer features of them"
     if count > MAX_FEATURES:
         raise InvalidInput(
@@ -125,7 +133,7 @@ def check_room(definition: PipelineDefinition, *, where: str | YamlDocument) -> 
 
 def _row_bytes(definition: PipelineDefinition) -> int:
     """The fewest bytes that a row can take: nulls take none, and no padding is counted."""
-    columns = definition.columns
+    columns = definition.inputs
     header = 24  # of 23 bytes, begun anew at a multiple of 8
     if definition.key is None:  # the null there needs a bit for every column
         header = -(-(23 + -(-(_OWN_COLUMNS + len(columns)) // 8)) // 8) * 8
@@ -172,6 +180,46 @@ def _of_weight(definition: PipelineDefinition, *, rename: str, same: str) -> Ite
     }
     if weight is not None and weight in others:
         yield _Fault(("weight",), f"'{weight}' is the {others[weight]} as well", same)
+
+
+def _of_redact(definition: PipelineDefinition) -> Iterator[_Fault]:
+    columns = {column.name: (at, column) for at, column in enumerate(definition.columns)}
+    for name, how in definition.redact.items():
+        if name not in columns:
+            yield from _beside_columns(definition, name, how)
+        elif how == "hash":
+            yield from _of_hashed(*columns[name])
+    if not definition.inputs:
+        yield _Fault(("redact",), "every column is dropped", "leave one for the model")
+
+
+def _beside_columns(definition: PipelineDefinition, name: str, how: str) -> Iterator[_Fault]:
+    """What is wrong with redacting a field that is no column, such as the key."""
+    path = ("redact", name)
+    words = {
+        definition.target.name: "target",
+        definition.time: "time",
+        definition.weight: "weight",
+    }
+    if name == definition.key:
+        if how == "drop":
+            problem = f"'{name}' is the key, by which rows are found"
+            yield _Fault(path, problem, "hash it, or leave the key out of pipeline.yaml")
+    elif name in words:
+        yield _Fault(path, f"'{name}' is the {words[name]}, which is read", "leave the line out")
+    else:
+        yield _Fault(path, f"there is no column '{name}'", "name a column, or the key")
+
+
+def _of_hashed(at: int, column: Column) -> Iterator[_Fault]:
+    if column.dtype != "string":
+        problem = f"'{column.name}' is {column.dtype}, and a hash is a text"
+        yield _Fault(("redact", column.name), problem, "declare it a string, or drop it")
+    given = {"values": column.values, "pattern": column.pattern, "example": column.example}
+    for word, value in given.items():
+        if value is not None:
+            problem = f"'{column.name}' is hashed, and this is said of its values"
+            yield _Fault(("columns", at, word), problem, "leave the line out")
 
 
 def _of_ranges(definition: PipelineDefinition) -> Iterator[_Fault]:

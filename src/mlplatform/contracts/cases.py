@@ -189,7 +189,7 @@ def _fits(case: Case, file: CaseFile, definition: PipelineDefinition, where: str
         raise InvalidInput(
             f"{where}: case '{case.name}': no row '{case.row}' under rows", field="row"
         )
-    declared = {column.name for column in definition.columns}
+    declared = {column.name for column in definition.inputs}
     for row in file.inputs(case):
         if wrong := sorted(declared.symmetric_difference(row)):
             raise InvalidInput(

@@ -51,6 +51,9 @@ class Signature(Frozen):
     inputs: tuple[Column, ...]
     key: str | None = None
     time: str | None = None
+    dropped: tuple[str, ...] = Field(
+        default=(), description="Columns that requests may have, and that the model does not get."
+    )
     features: tuple[Feature, ...]
     outputs: tuple[Output, ...]
     classes: tuple[str, ...] | tuple[int, ...] | None = None
@@ -80,6 +83,11 @@ class Signature(Frozen):
             for one in self.outputs
         )
         return self.model_copy(update={"outputs": tuple(outputs)})
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Fields that a request may have beside the inputs: key, time, and what is dropped."""
+        return (*(name for name in (self.key, self.time) if name), *self.dropped)
 
     @property
     def named_classes(self) -> tuple[str | int, ...] | tuple[bool, ...]:

@@ -18,6 +18,7 @@ from mlplatform.strict_yaml import YamlDocument
 
 PIPELINE_NAME = r"^[a-z][a-z0-9-]{1,40}$"
 Metric = Literal["roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss", "r2", "mae", "rmse"]
+Redaction = Literal["hash", "drop"]
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "mae", "rmse"})
 CLASSIFICATION_METRICS: frozenset[str] = frozenset(
     {"roc_auc", "accuracy", "balanced_accuracy", "f1", "log_loss"}
@@ -214,6 +215,11 @@ class PipelineDefinition(Frozen):
         description="Raw field with how much a history row counts in training; no model input. "
         "Empty: all count the same.",
     )
+    redact: dict[str, Redaction] = Field(
+        default_factory=dict,
+        description="Column -> how its values are kept from being stored: hash (a keyed hash takes "
+        "their place, for the model too), drop (they are not used at all). The key can be hashed.",
+    )
     window: Window = Window()
     validation: Validation = Validation()
     split: Split = Split()
@@ -267,6 +273,16 @@ class PipelineDefinition(Frozen):
             if (metric in CLASSIFICATION_METRICS) != classification:
                 raise inconsistent(f"metric {metric} is not one of a {self.task}", *path)
         return self
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """The columns that features are made of: all but those that `redact` drops."""
+        return tuple(one for one in self.columns if self.redact.get(one.name) != "drop")
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The columns that a request or history row may have, and nothing is made of."""
+        return tuple(one.name for one in self.columns if self.redact.get(one.name) == "drop")
 
     @classmethod
     def parse(

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mlplatform.contracts.frozen import Frozen, FrozenAnswer
 from mlplatform.contracts.model import SHA256, Format
+from mlplatform.contracts.pipeline import Redaction
 from mlplatform.contracts.text import Text, Word
 
 State = Literal["registered", "verified", "candidate", "champion", "retired", "rejected"]
@@ -122,4 +123,8 @@ class ModelStatus(FrozenAnswer):
     previous: ModelVersion | None
     withdrawn: Promotion | None = Field(
         default=None, description="The withdrawal of the last champion; None: it was not withdrawn."
+    )
+    redact: dict[str, Redaction] = Field(
+        default_factory=dict,
+        description="What the applied definition redacts: serving keeps it from being stored.",
     )

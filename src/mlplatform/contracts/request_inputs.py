@@ -14,7 +14,7 @@ a little-endian array.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -75,6 +75,17 @@ def tensors_form(tensors: Iterable[tuple[Sequence[str], NDArray[Any] | bytes]]) 
 def shortened(form: bytes, rows: int) -> bytes:
     """Recorded inputs as columns, in which each name stands once and nothing is blank."""
     return columns_form(columns_of(_decoder.decode(form), rows))
+
+
+def columns_without(form: bytes, rows: int, dropped: Collection[str]) -> Inputs:
+    """Recorded inputs as columns of `rows` values, without some of them. Raises InvalidInput."""
+    found = _decoder.decode(form)
+    if found.rows is not None:
+        # Of the rows first: each may have or lack a column that is none of the model's.
+        kept = [{name: row[name] for name in row if name not in dropped} for row in found.rows]
+        found = RecordedInputs(rows=kept)
+    columns = columns_of(found, rows)
+    return {name: values for name, values in columns.items() if name not in dropped}
 
 
 def columns_of(inputs: RecordedInputs, rows: int) -> Inputs:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from mlplatform.access import Caller
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.quarantine import Corrected, CorrectRequest, Quarantined
@@ -13,20 +15,34 @@ from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.quarantine import known
 from mlplatform.dataapi.rows import corrected
-from mlplatform.database import corrections, feature_sets, quarantine_entries, raw_requests
+from mlplatform.database import (
+    corrections,
+    feature_sets,
+    pipelines,
+    quarantine_entries,
+    raw_requests,
+)
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused
+from mlplatform.features.redact import Redactor, redactor
 
 
 class Corrections:
     """Handler of corrections. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        raw: PrimaryPool,
+        warehouse: PrimaryPool,
+        audit: AuditLog,
+        redaction_key: SecretStr | None = None,
+    ) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._audit = audit
+        self._redaction_key = redaction_key
 
     def correct(self, caller: Caller, number: int, request: CorrectRequest) -> Corrected:
         """Lay fields over the row of an entry, beside those that were corrected before.
@@ -65,6 +81,7 @@ class Corrections:
         raw = self._request(request_id)
         definition = _definition(connection, found)
         new = corrected.fields(definition, request, imported=raw.source == "import")
+        rules = self._redactor(connection, found.pipeline, new)
         before = corrections.of_requests(connection, found.pipeline, [request_id])
         fields = {**before.get(request_id, {}).get(row, {}), **new}
         values = {**corrected.stored(raw, row), **fields}
@@ -76,7 +93,21 @@ class Corrections:
                 field=fault.column,
                 fix=f"{fault.reason}: correct that field as well",
             )
-        return fields
+        return fields if rules is None else {**fields, **rules.row(new)}
+
+    def _redactor(
+        self, connection: Connection, pipeline: str, fields: Mapping[str, Any]
+    ) -> Redactor | None:
+        """By the definition that is applied now, whichever refused the row.
+
+        Raises InvalidInput where it drops one of the fields.
+        """
+        definition = pipelines.find(connection, pipeline).parsed()
+        rules = redactor(pipeline, definition.redact, self._redaction_key)
+        if rules is not None and (dropped := sorted(rules.dropped & fields.keys())):
+            problem = "the pipeline drops it, so there is nothing to correct"
+            raise InvalidInput(problem, field=dropped[0])
+        return rules
 
     def _request(self, request_id: str) -> RawRequest:
         with self._raw.transaction() as raw:

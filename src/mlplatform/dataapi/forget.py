@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from pydantic import SecretStr
+
 from mlplatform.access import Caller
 from mlplatform.contracts.forget import ForgetRequest, Forgotten, TrainedVersion
 from mlplatform.dataapi import rights
@@ -31,10 +33,17 @@ MOST_NAMED = 1_000
 class Forget:
     """Handler of forgetting. Safe to share between threads; several runs at once do no harm."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        raw: PrimaryPool,
+        warehouse: PrimaryPool,
+        audit: AuditLog,
+        redaction_key: SecretStr | None = None,
+    ) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._audit = audit
+        self._redaction_key = redaction_key
 
     def forget(self, caller: Caller, pipeline: str, request: ForgetRequest) -> Forgotten:
         """Remove all rows of a pipeline that have a key, or only count them.
@@ -69,7 +78,8 @@ class Forget:
                     field="pipeline",
                     fix=f"`mlplatform retention release {pipeline} --why …` ends it",
                 )
-            return KeySearch.of(request.key, forget.definitions(connection, pipeline))
+            known = forget.definitions(connection, pipeline)
+            return KeySearch.of(request.key, known, self._redaction_key)
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ class ForgetRun:
         """The same of records of imports in the quarantine."""
         with self.warehouse.transaction() as warehouse:
             retention.allow_long(warehouse)
-            entries = forget.quarantined(warehouse, self.pipeline, self.search.needle)
+            entries = forget.quarantined(warehouse, self.pipeline, self.search.needles)
         lines = [entry for entry in entries if entry.digest is None]
         held = {line.id: self.search.in_line(line.payload.get("line")) for line in lines}
         wanted = ("yes", "perhaps") if self.request.unreadable else ("yes",)

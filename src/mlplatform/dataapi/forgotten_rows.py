@@ -79,18 +79,19 @@ def find_rows(
     found = ForgottenRows()
     with raw.transaction() as connection:
         retention.allow_long(connection)
-        for each in forget.stored(connection, pipeline, search.needle):
+        for each in forget.stored(connection, pipeline, search.needles):
             rows = search.rows(each.inputs, each.rows)
             if rows or each.forgotten:
                 found.stored(each.request_id, each.rows, each.forgotten)
                 found.add((each.request_id, row) for row in rows)
     with warehouse.transaction() as connection:
         retention.allow_long(connection)
-        found.add(forget.featured(connection, pipeline, search.key))
+        for key in search.keys:
+            found.add(forget.featured(connection, pipeline, key))
         found.add(forget.corrected(connection, pipeline, search.has))
         found.add(
             (entry.request_id, entry.row)
-            for entry in forget.quarantined(connection, pipeline, search.needle)
+            for entry in forget.quarantined(connection, pipeline, search.needles)
             if entry.request_id is not None and entry.row is not None and search.has(entry.payload)
         )
     with raw.transaction() as connection:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal
 
+from pydantic import SecretStr
+
 from mlplatform.access import Caller
 from mlplatform.contracts.imports import ImportRefusal, ImportResult
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -22,11 +24,13 @@ from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows import arrow, csv, ndjson
 from mlplatform.dataapi.rows.chunk import Chunk, one_by_one
 from mlplatform.dataapi.rows.record import Record
+from mlplatform.dataapi.rows.redacted import RowRedaction
 from mlplatform.database import imports, pipelines, quarantine
 from mlplatform.database.imports import ImportState
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.printable import printable
 from mlplatform.errors import Refused, TryLater, UnknownName
+from mlplatform.features.redact import Redactor, redactor
 
 Kind = Literal["ndjson", "csv", "arrow"]
 FIRST_REASONS = 10
@@ -45,10 +49,23 @@ class Upload:
 class Imports:
     """Handler of imports. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        raw: PrimaryPool,
+        warehouse: PrimaryPool,
+        audit: AuditLog,
+        redaction_key: SecretStr | None = None,
+    ) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._audit = audit
+        self._redaction_key = redaction_key
+
+    def redacts(self, dataset: str) -> bool:
+        """Whether bodies for it may not even pass over a disk. Raises Unavailable."""
+        with self._warehouse.transaction() as connection:
+            applied = pipelines.get(connection, dataset.rpartition(".")[0])
+        return applied is not None and bool(applied.definition.get("redact"))
 
     def run(self, caller: Caller, dataset: str, upload: Upload, *, key: str | None) -> ImportResult:
         """Bring in all records of `upload`.
@@ -65,25 +82,26 @@ class Imports:
                     field="name",
                     fix="add them to <pipeline>.requests",
                 )
-            definition = self._definition(pipeline)
-            state = self._begin(pipeline, key or new_request_id(), caller, upload)
+            definition, sent = self._definition(pipeline), key or new_request_id()
+            rules = redactor(pipeline, definition.redact, self._redaction_key, stores=True)
+            state = self._begin(pipeline, caller, _stored_names(sent, upload.sha256, rules))
             entry.detail = {"import": state.key}
             if not state.finished:
-                state = self._all_chunks(caller, definition, upload, state)
+                chunks = _chunks(upload, definition, rules)
+                state = self._all_chunks(caller, pipeline, chunks, state, sent=sent)
             entry.rows = state.accepted
             entry.detail["quarantined"] = state.quarantined
-            return _answer(pipeline, state)
+            return _answer(pipeline, state, sent)
 
     def _definition(self, pipeline: str) -> PipelineDefinition:
         with self._warehouse.transaction() as connection:
             return pipelines.find(connection, pipeline).parsed()
 
-    def _begin(self, pipeline: str, key: str, caller: Caller, upload: Upload) -> ImportState:
+    def _begin(self, pipeline: str, caller: Caller, names: tuple[str, str]) -> ImportState:
+        key, sha256 = names
         with self._raw.transaction() as connection:
-            state = imports.begin(
-                connection, pipeline, key, caller=caller.name, body_sha256=upload.sha256
-            )
-        if state.body_sha256 != upload.sha256:
+            state = imports.begin(connection, pipeline, key, caller=caller.name, body_sha256=sha256)
+        if state.body_sha256 != sha256:
             raise Refused(
                 "this key was used with another body",
                 field="Idempotency-Key",
@@ -92,17 +110,23 @@ class Imports:
         return state
 
     def _all_chunks(
-        self, caller: Caller, definition: PipelineDefinition, upload: Upload, state: ImportState
+        self,
+        caller: Caller,
+        pipeline: str,
+        chunks: Iterator[Chunk],
+        state: ImportState,
+        *,
+        sent: str,
     ) -> ImportState:
         try:
-            for chunk in _chunks(upload, definition):
+            for chunk in chunks:
                 if chunk.last > state.records:
-                    self._refuse(definition.name, state.key, chunk.refused())
-                    state = self._store(caller, definition.name, state.key, chunk)
-            return self._finish(definition.name, state.key)
+                    self._refuse(pipeline, state.key, chunk.refused())
+                    state = self._store(caller, pipeline, state.key, chunk)
+            return self._finish(pipeline, state.key)
         except TryLater as error:
             error.message += f"; {state.records} records of this body are done"
-            error.fix = f"send the same body again with the header 'Idempotency-Key: {state.key}'"
+            error.fix = f"send the same body again with the header 'Idempotency-Key: {sent}'"
             raise
 
     def _refuse(self, pipeline: str, key: str, records: Sequence[Record]) -> None:
@@ -147,7 +171,22 @@ class Imports:
         return state
 
 
-def _chunks(upload: Upload, definition: PipelineDefinition) -> Iterator[Chunk]:
+def _stored_names(key: str, sha256: str, rules: Redactor | None) -> tuple[str, str]:
+    """The key and the digest of the body as they are stored.
+
+    Both may be made of the values that are not: `mlplatform import` makes the key of the body.
+    """
+    return (key, sha256) if rules is None else (rules.digest(key), rules.digest(sha256))
+
+
+def _chunks(
+    upload: Upload, definition: PipelineDefinition, rules: Redactor | None
+) -> Iterator[Chunk]:
+    chunks = _read(upload, definition)
+    return chunks if rules is None else RowRedaction(definition, rules).chunks(chunks)
+
+
+def _read(upload: Upload, definition: PipelineDefinition) -> Iterator[Chunk]:
     if upload.kind == "ndjson":
         return one_by_one(ndjson.read(upload.file, definition))
     if upload.kind == "csv":
@@ -163,9 +202,9 @@ def _reason(record: Record) -> dict[str, Any]:
     }
 
 
-def _answer(pipeline: str, state: ImportState) -> ImportResult:
+def _answer(pipeline: str, state: ImportState, key: str) -> ImportResult:
     return ImportResult(
-        key=state.key,
+        key=key,
         accepted=state.accepted,
         quarantined=state.quarantined,
         first_reasons=[ImportRefusal.model_validate(reason) for reason in state.reasons],

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from pydantic import SecretStr
 
 from mlplatform.contracts.naming import as_declared, fields
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.request import decode
 from mlplatform.errors import InvalidInput, PlatformError, Refused
 from mlplatform.features.key import key_text
+from mlplatform.features.redact import redactor
 
 Held = Literal["yes", "no", "perhaps"]
 """`perhaps`: what can't be read holds the key somewhere in its text."""
@@ -26,14 +28,21 @@ class KeySearch:
     """Finds one key, as `features.key` reads keys.
 
     `names` are the columns that hold keys: definitions of earlier digests may have had another one.
+    `hashed` is what is stored in place of the key where a definition redacts it; empty: none does.
     """
 
     key: str
     names: frozenset[str]
     declared: frozenset[str]
+    hashed: str = ""
 
     @classmethod
-    def of(cls, given: str, definitions: Sequence[PipelineDefinition]) -> KeySearch:
+    def of(
+        cls,
+        given: str,
+        definitions: Sequence[PipelineDefinition],
+        redaction_key: SecretStr | None = None,
+    ) -> KeySearch:
         """The search for a key of a pipeline. Raises InvalidInput, Refused."""
         names = frozenset(each.key for each in definitions if each.key is not None)
         if not names:
@@ -47,12 +56,17 @@ class KeySearch:
             # The value is not to be in a message: messages go into the ledger.
             raise InvalidInput("can't be a key" if reason else "is empty", field="key")
         declared = frozenset[str]().union(*(fields(each) for each in definitions))
-        return cls(key, names, declared)
+        return cls(key, names, declared, _hashed(key, definitions, redaction_key))
 
     @property
-    def needle(self) -> str:
+    def keys(self) -> list[str]:
+        """The key in each form in which it may be stored."""
+        return [self.key, *([self.hashed] if self.hashed else [])]
+
+    @property
+    def needles(self) -> list[str]:
         """What the JSON text of a key holds in any case, unless it writes characters as escapes."""
-        return msgspec.json.encode(self.key).decode()[1:-1]
+        return [msgspec.json.encode(key).decode()[1:-1] for key in self.keys]
 
     def rows(self, inputs: str, rows: int) -> list[int]:
         """Rows with the key, of a request's inputs: a JSON object, name -> list."""
@@ -110,7 +124,7 @@ class KeySearch:
         return sorted(found)
 
     def _is(self, value: Any) -> bool:
-        return value is not None and key_text(value)[0] == self.key
+        return value is not None and key_text(value)[0] in self.keys
 
     def _word_in(self, text: str) -> bool:
         """Whether the key stands in the text and is not a part of a longer word."""
@@ -122,6 +136,16 @@ class KeySearch:
                 return True
             start = text.find(self.key, start + 1)
         return False
+
+
+def _hashed(
+    key: str, definitions: Sequence[PipelineDefinition], redaction_key: SecretStr | None
+) -> str:
+    rules = [each for each in definitions if each.key and each.redact.get(each.key) == "hash"]
+    if not rules:
+        return ""
+    found = redactor(rules[0].name, rules[0].redact, redaction_key)
+    return "" if found is None else str(found.hash(key))
 
 
 def _objects(document: Any) -> Iterator[Mapping[str, Any]]:

@@ -51,8 +51,9 @@ class Models:
             self._audit.viewing(caller, pipeline, roles=rights.VIEW_MODEL.roles, pipeline=pipeline),
             self._warehouse.transaction() as connection,
         ):
-            pipelines.find(connection, pipeline)
-            return status(connection, pipeline)
+            applied = pipelines.find(connection, pipeline)
+            redact = applied.definition.get("redact", {})
+            return status(connection, pipeline).model_copy(update={"redact": redact})
 
     def versions(self, caller: Caller, pipeline: str) -> Sequence[ModelVersion]:
         """All versions, oldest first."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pydantic import SecretStr
+
 from mlplatform.access import Caller
 from mlplatform.contracts.apply_rules import check_definition, check_features, check_library
 from mlplatform.contracts.columns import Feature
@@ -22,6 +24,7 @@ from mlplatform.database import (
 )
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import InvalidInput
+from mlplatform.features.redact import redactor
 from mlplatform.settings import RetentionSettings
 
 MAY_VIEW = rights.VIEW_PIPELINE.roles
@@ -38,11 +41,13 @@ class Pipelines:
         warehouse: PrimaryPool,
         audit: AuditLog,
         retention: RetentionSettings,
+        redaction_key: SecretStr | None = None,
     ) -> None:
         self._raw = raw
         self._warehouse = warehouse
         self._audit = audit
         self._retention = retention
+        self._redaction_key = redaction_key
 
     def apply(self, caller: Caller, name: str, request: ApplyRequest) -> AppliedPipeline:
         """Record a definition. etl makes the features of a new digest from then on."""
@@ -58,6 +63,7 @@ class Pipelines:
             check_definition(definition, where="definition")
             check_library(definition)
             retention_days.check(definition, self._retention)
+            redactor(name, definition.redact, self._redaction_key, stores=True)  # refused without
             commit, digest = request.commit, request.features_digest
             entry.detail = {"commit": commit, "features_digest": digest}
             pipelines.apply(

@@ -70,9 +70,9 @@ def definitions(warehouse: Connection, pipeline: str) -> list[PipelineDefinition
     return [PipelineDefinition.parse(document, where=pipeline) for (document,) in found]
 
 
-def stored(raw: Connection, pipeline: str, needle: str) -> Iterator[KeyedRequest]:
+def stored(raw: Connection, pipeline: str, needles: Sequence[str]) -> Iterator[KeyedRequest]:
     """Requests that may hold the text, and those with rows that were forgotten before."""
-    values = {"pipeline": pipeline, "needle": needle}
+    values = {"pipeline": pipeline, "needles": list(needles)}
     with raw.cursor(name="forget") as cursor:  # on the server's side: they may be many
         cursor.itersize = _FETCHED
         for row in cursor.execute(SQL["stored"], values):
@@ -100,9 +100,9 @@ def corrected(
     return [(request_id, row) for request_id, row, fields in found if has(fields)]
 
 
-def quarantined(warehouse: Connection, pipeline: str, needle: str) -> list[KeptEntry]:
-    """Rows and records of imports in the quarantine that may hold the text."""
-    values = {"pipeline": pipeline, "needle": needle}
+def quarantined(warehouse: Connection, pipeline: str, needles: Sequence[str]) -> list[KeptEntry]:
+    """Rows and records of imports in the quarantine that may hold one of the texts."""
+    values = {"pipeline": pipeline, "needles": list(needles)}
     with warehouse.cursor(row_factory=class_row(KeptEntry)) as cursor:
         return cursor.execute(SQL["quarantined"], values).fetchall()
 

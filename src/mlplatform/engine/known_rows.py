@@ -26,7 +26,7 @@ def document(rows: Columns) -> dict[str, list[Any]]:
 def table(found: Any, definition: PipelineDefinition) -> Columns:
     """Rows out of a document. Raises IntegrityFailure for other columns."""
     try:
-        rows, faults = to_columns(found, definition.columns)
+        rows, faults = to_columns(found, definition.inputs)
     except (InvalidInput, TypeError, AttributeError, StopIteration) as error:
         raise IntegrityFailure(f"can't read the model's rows: {error}", field=NAME) from error
     if faults:

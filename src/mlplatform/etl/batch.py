@@ -38,10 +38,10 @@ def process(
     Raises FeaturesEnded.
     """
     flat = unpack(requests, definition, only=only)
-    raw = {column.name: flat.values[column.name] for column in definition.columns}
-    columns, wrong = to_columns(raw, definition.columns)
+    raw = {column.name: flat.values[column.name] for column in definition.inputs}
+    columns, wrong = to_columns(raw, definition.inputs)
     notes = annotate(flat, definition)
-    faults = _by_row(flat.faults, [*wrong, *notes.faults, *check(columns, definition.columns)])
+    faults = _by_row(flat.faults, [*wrong, *notes.faults, *check(columns, definition.inputs)])
     # Only clean rows reach the pipeline's code, so that it may rely on its declared columns.
     usable = np.delete(np.arange(len(flat.ids)), list(faults))
     clean = {name: array[usable] for name, array in columns.items()} if faults else columns

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from pydantic import SecretStr
+
 from mlplatform.contracts.apply_rules import check_features
 from mlplatform.contracts.columns import Columns
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -23,6 +25,7 @@ from mlplatform.features import code
 from mlplatform.features.apart import load_apart
 from mlplatform.features.code import FeatureSet
 from mlplatform.features.history import REQUESTS, clean_rows
+from mlplatform.features.redact import Redactor, redactor
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 from mlplatform.telemetry import counter, logger
@@ -41,6 +44,7 @@ class Ready:
     definition: PipelineDefinition
     features: FeatureSet
     table: str
+    redactor: Redactor | None = None
 
 
 class Catalogue:
@@ -54,6 +58,7 @@ class Catalogue:
         *,
         retry_s: float,
         features_s: float = 5.0,
+        redaction_key: SecretStr | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._raw = raw
@@ -61,6 +66,7 @@ class Catalogue:
         self._source = source
         self._retry_s = retry_s
         self._features_s = features_s
+        self._redaction_key = redaction_key
         self._clock = clock
         self._loaded: dict[tuple[str, str], tuple[PipelineDefinition, FeatureSet, str]] = {}
         # digest -> (commit that failed, when to try again)
@@ -82,7 +88,8 @@ class Catalogue:
             key = (item.pipeline, item.digest)
             if key in self._loaded or (not self._rests(item) and self._load(item)):
                 definition, features, table = self._loaded[key]
-                ready.append(Ready(item.pipeline, item.digest, definition, features, table))
+                found = self._redactor(definition)
+                ready.append(Ready(*key, definition, features, table, found))
         return ready
 
     def fail(self, ready: Ready, error: PlatformError) -> None:
@@ -106,7 +113,10 @@ class Catalogue:
     def _history(self, definition: PipelineDefinition) -> Columns | None:
         with self._raw.transaction() as raw:
             latest = raw_requests.latest(raw, definition.name, most=REQUESTS)
-        return clean_rows(latest, definition.columns)
+        return clean_rows(latest, definition.inputs, definition.redact)
+
+    def _redactor(self, definition: PipelineDefinition) -> Redactor | None:
+        return redactor(definition.name, definition.redact, self._redaction_key)
 
     def _source_of(self, item: RecordedSet) -> bytes | None:
         with allowing(CLONE_S):
@@ -122,6 +132,7 @@ class Catalogue:
             definition = PipelineDefinition.parse(
                 item.definition, where=f"definition of {item.pipeline}"
             )
+            self._redactor(definition)
             source = self._source_of(item)
             features = self._features(definition, source, item.digest)
             if item.table_name is None:  # a table from before this rule goes on

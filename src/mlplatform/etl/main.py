@@ -35,14 +35,25 @@ def run(settings: Settings) -> None:
         name="etl",
     )
     serve_pages(settings.telemetry)
-    source, etl = settings.source, settings.etl
+    etl = settings.etl
     watch(etl.stuck_s, beside_s=max(settings.postgres.statement_timeout_s, etl.features_s))
     try:
-        known = Catalogue(raw, warehouse, source, retry_s=etl.retry_s, features_s=etl.features_s)
+        known = _catalogue(raw, warehouse, settings)
         work(Worker(raw, warehouse, known, etl), stop=stop, idle_s=etl.idle_s)
     finally:
         raw.close()
         warehouse.close()
+
+
+def _catalogue(raw: PrimaryPool, warehouse: PrimaryPool, settings: Settings) -> Catalogue:
+    return Catalogue(
+        raw,
+        warehouse,
+        settings.source,
+        retry_s=settings.etl.retry_s,
+        features_s=settings.etl.features_s,
+        redaction_key=settings.redaction.key,
+    )
 
 
 def work(worker: Worker, *, stop: threading.Event, idle_s: float) -> None:

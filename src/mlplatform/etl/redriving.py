@@ -15,6 +15,7 @@ from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput
 from mlplatform.etl.batch import process
 from mlplatform.etl.catalogue import Ready
+from mlplatform.etl.redacting import redacted
 from mlplatform.telemetry import counter, logger
 
 _BATCH = 5_000
@@ -91,6 +92,7 @@ class Redriver:
         for request_id, row in wanted:
             only.setdefault(request_id, []).append(row)
         found = corrections.lay_over(warehouse, item.pipeline, list(requests.values()))
+        found = redacted(found, item.redactor)
         outcome = process(found, item.definition, item.features, only=only)
         self._write(warehouse, item, requests, outcome)
 

@@ -60,7 +60,7 @@ def unpack(
     makes whole.
     """
     flat = FlatRows(values={name: [] for name in _fields(definition)})
-    required = {column.name for column in definition.columns if not column.nullable}
+    required = {column.name for column in definition.inputs if not column.nullable}
     for request in requests:
         inputs = _decoded(request.inputs)
         broken = _broken(inputs, request.rows)
@@ -122,7 +122,7 @@ def _identify(flat: FlatRows, request: RawRequest, inputs: Any, rows: Sequence[i
 def _fields(definition: PipelineDefinition) -> list[str]:
     extra = (definition.target.name, definition.key, definition.time, definition.weight)
     return [
-        *(column.name for column in definition.columns),
+        *(column.name for column in definition.inputs),
         *(name for name in extra if name is not None),
     ]
 

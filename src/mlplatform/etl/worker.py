@@ -23,6 +23,7 @@ from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused
 from mlplatform.etl.batch import process
 from mlplatform.etl.catalogue import Catalogue, Ready
+from mlplatform.etl.redacting import redacted
 from mlplatform.etl.redriving import Redriver
 from mlplatform.etl.sifting import sift
 from mlplatform.settings import EtlSettings
@@ -133,6 +134,7 @@ class Worker:
                 if not requests:
                     return 0
                 requests = corrections.lay_over(warehouse, item.pipeline, requests)
+                requests = redacted(requests, item.redactor)
                 outcome = process(requests, item.definition, item.features)
                 turned()  # statements before, features between, statements behind
                 feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
@@ -187,7 +189,7 @@ class Worker:
             if not requests:
                 return 0
             corrected = corrections.lay_over(warehouse, item.pipeline, requests)
-            outcome = sift(warehouse, item, corrected[0])
+            outcome = sift(warehouse, item, *redacted(corrected, item.redactor))
             self._advance(warehouse, cursor, requests, outcome)
         self._report(cursor, requests, outcome, 0.0)
         return 1

@@ -41,7 +41,7 @@ def load_apart(
     child = _Apart(definition, source, limit_s, as_served=as_served)
     made = FeatureSet(
         digest=digest,
-        inputs=definition.columns,
+        inputs=definition.inputs,
         accepted=child.accepted(history),
         engineer=child.engineer,
         where=child.where,

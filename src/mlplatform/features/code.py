@@ -78,7 +78,7 @@ def load(
     `limit_s`. `history` is asked for rows when generated ones won't do. Raises DigestMismatch,
     FeaturesOverrun, InvalidInput (file, line and row).
     """
-    found, inputs = require_digest(definition, source, digest), definition.columns
+    found, inputs = require_digest(definition, source, digest), definition.inputs
     where = f"pipelines/{definition.name}/features.py"
     engineer = None if source is None else _engineer(source, where, found, limit_s)
     accepted = accept(engineer, inputs, where, history)

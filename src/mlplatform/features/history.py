@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from mlplatform.contracts.columns import Column, Columns
+from mlplatform.contracts.pipeline import Redaction
 from mlplatform.errors import InvalidInput
+from mlplatform.features.hashes import is_hash
 from mlplatform.features.parse import to_columns
 
 REQUESTS = 8
@@ -19,16 +21,22 @@ _OF_ONE = 4
 """Rows of each request where there are several: others may be of another kind."""
 
 
-def clean_rows(requests: Iterable[str], columns: Sequence[Column]) -> Columns | None:
+def clean_rows(
+    requests: Iterable[str],
+    columns: Sequence[Column],
+    redact: Mapping[str, Redaction] | None = None,
+) -> Columns | None:
     """Rows that keep the columns' declarations, `ROWS` at most; None when there is none.
 
-    `requests` are JSON objects, column -> list of values.
+    `requests` are JSON objects, column -> list of values. A row that was stored before one of its
+    columns was hashed is none: it must not get into a model's folder, or be tried on.
     """
+    hashed = [name for name, how in (redact or {}).items() if how == "hash"]
     found: list[Columns] = []
     texts = list(requests)
     for text in texts:
         for row in _rows(text, most=_OF_ONE if len(texts) > 1 else ROWS):
-            typed = _typed(row, columns)
+            typed = _typed(row, columns) if all(is_hash(row.get(one)) for one in hashed) else None
             if typed is not None:
                 found.append(typed)
             if len(found) == ROWS:

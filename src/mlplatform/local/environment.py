@@ -124,6 +124,7 @@ def _dataapi(layout: Layout) -> Groups:
             "burst": 4_000,
         },
         "access": {"tokens_file": layout.secrets.access_file},
+        "redaction": {"key": layout.secrets.redaction_key},
         "postgres": _set_fields(layout.postgres.settings("dataapi")),
         "registry": {"url": layout.url("mlflow")},
         "cluster": {
@@ -148,6 +149,7 @@ def _serving(layout: Layout) -> Groups:
         "dataapi": {"url": layout.url("dataapi"), "token": layout.secrets.tokens["serving"]},
         "registry": {"url": layout.url("mlflow")},
         "source": _source(layout),
+        "redaction": {"key": layout.secrets.redaction_key},
     }
 
 
@@ -171,7 +173,12 @@ def _consumer(layout: Layout) -> Groups:
 
 def _etl(layout: Layout) -> Groups:
     postgres = _set_fields(layout.postgres.settings("etl"))
-    return {"postgres": postgres, "source": _source(layout), "telemetry": _metrics(layout, "etl")}
+    return {
+        "postgres": postgres,
+        "source": _source(layout),
+        "redaction": {"key": layout.secrets.redaction_key},
+        "telemetry": _metrics(layout, "etl"),
+    }
 
 
 def _trainer(layout: Layout) -> Groups:

@@ -26,6 +26,11 @@ _OLD_PASSWORDS = (
     "them with all data"
 )
 
+_OLD_KEY = (
+    "bring this file back: the hashes of redacted columns were made with it; or remove it, and new "
+    "requests get other hashes"
+)
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -35,6 +40,7 @@ class Secrets:
     tokens: Mapping[str, str]  # caller -> bearer token
     tokens_file: Path  # the same tokens for people and scripts
     access_file: Path  # their digests, for the servers
+    redaction_key: str  # of the hashes in redacted columns
 
 
 def ensure(folder: Path, roles: tuple[str, ...]) -> Secrets:
@@ -56,7 +62,8 @@ def ensure(folder: Path, roles: tuple[str, ...]) -> Secrets:
         for name in CALLERS
     ]
     write_anew(access_file, yaml.safe_dump({"tokens": entries}, sort_keys=False))
-    return Secrets(passwords, tokens, tokens_file, access_file)
+    redaction = _complete(folder / "redaction.json", ("key",), fix=_OLD_KEY)
+    return Secrets(passwords, tokens, tokens_file, access_file, redaction["key"])
 
 
 def tokens(folder: Path) -> dict[str, str]:

@@ -227,10 +227,12 @@ def _explained(model: LoadedModel, pending: PendingRequest, error: Exception) ->
         model.distrust()
     if found is not None or isinstance(error, InvalidInput):
         return found or error
+    # An exception's text may hold a value of the row.
+    what = {"error": type(error).__name__} if pending.request.redacted else {"exc_info": error}
     _log.error(
         "the model failed on a request",
         pipeline=model.signature.pipeline,
         version=model.version,
-        exc_info=error,
+        **what,
     )
     return PlatformError(f"the model could not answer: {type(error).__name__}")

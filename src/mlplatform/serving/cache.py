@@ -1,7 +1,8 @@
 """The last good models on disk: a restart can serve while data API, MLflow or git are away.
 
     <pipeline>/champion.json                   the version that served last, the id of its promotion
-                                               record, and the version that served before it
+                                               record, the version that served before it, and
+                                               what is redacted
     <pipeline>/<version>-<manifest>/           its model folder, as it was downloaded
     <pipeline>/features-<digest>.py            its features code
 
@@ -13,10 +14,12 @@ the process alone.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlplatform.contracts.pipeline import Redaction
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.durable import write_whole
 from mlplatform.telemetry import logger
@@ -36,6 +39,7 @@ class Remembered(BaseModel):
     record: int
     version: ModelVersion
     before: ModelVersion | None = None
+    redact: dict[str, Redaction] = {}
 
 
 class ModelCache:
@@ -61,8 +65,10 @@ class ModelCache:
             )
             return None
 
-    def remember(self, record: int, version: ModelVersion) -> None:
-        """Note durably the version that serves now.
+    def remember(
+        self, record: int, version: ModelVersion, redact: Mapping[str, Redaction] | None = None
+    ) -> None:
+        """Note durably the version that serves now, and what is not to be stored of its requests.
 
         Removes what no restart will need: all but it and the one before.
         """
@@ -70,7 +76,7 @@ class ModelCache:
         before = last.version if last is not None else None
         if last is not None and _model_name(last.version) == _model_name(version):
             before = last.before  # the same version again, after a restart
-        note = Remembered(record=record, version=version, before=before)
+        note = Remembered(record=record, version=version, before=before, redact=dict(redact or {}))
         _write(self._folder / version.pipeline / _CHAMPION, note.model_dump_json(indent=1).encode())
         self._prune(version.pipeline, [version, *([before] if before else [])])
 

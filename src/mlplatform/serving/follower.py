@@ -113,6 +113,7 @@ class Follower:
             # Nobody can say what to load, so this pipeline is not ready; the others must not wait.
             self._slot.vacant = True
             return
+        self._slot.redaction.follow(last.redact)
         await self._load(last.record, last.version)
         if self._slot.champion is not None:
             _log.warning(
@@ -123,6 +124,8 @@ class Follower:
 
     async def _follow(self, status: ModelStatus) -> None:
         current = self._slot.champion
+        if self._slot.redaction.follow(status.redact) and current is not None:
+            await self._remember(status.record, current.facts)
         if status.champion is not None:
             self._complaint = ""
             if current is None or not _same(current.facts, status.champion):
@@ -219,7 +222,8 @@ class Follower:
 
     async def _remember(self, record: int, version: ModelVersion) -> None:
         try:
-            await asyncio.to_thread(self._cache.remember, record, version)
+            rules = self._slot.redaction.rules
+            await asyncio.to_thread(self._cache.remember, record, version, rules)
         except OSError as error:  # it serves; only a restart without data API would miss the note
             _log.error(
                 "the last good model could not be noted",

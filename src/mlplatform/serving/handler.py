@@ -112,7 +112,7 @@ class Handler:
         batcher = slot.choose(route.version)
         self._refuse_overload(slot)
         model = batcher.model
-        request = decode(model.dialects[route.dialect], body, route.json_bytes)
+        request = _decoded(slot, model, route, body)
         if len(body) * 2 >= self._recorder.max_record_bytes or request.rows > self._limits.max_rows:
             request = self._refuse_large(request, model)
         pending = PendingRequest(
@@ -219,6 +219,21 @@ class Handler:
         if least > self._recorder.max_record_bytes:
             raise too_large(least, self._recorder.max_record_bytes)
         return shorter
+
+
+def _decoded(slot: Slot, model: LoadedModel, route: Route, body: bytes) -> DecodedRequest:
+    """The request in the body, with nothing in it that may not be stored. Raises as `answer`."""
+    redaction = slot.redaction
+    try:
+        request = decode(model.dialects[route.dialect], body, route.json_bytes)
+        return redaction.applied(request) if redaction.active else request
+    except PlatformError:
+        raise
+    except Exception as error:
+        if not redaction.active:
+            raise
+        # What goes to the log may hold no value of the body, and the error's text might.
+        raise PlatformError(f"reading the request failed: {type(error).__name__}") from None
 
 
 def _future() -> asyncio.Future[None]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from mlplatform.contracts.model import Signature
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.promotion import ModelVersion
@@ -47,13 +49,16 @@ class Loader:
         trusted: Sequence[str],
         limits: TrialLimits,
         waiting: TrialProcess | None = None,
+        redaction_key: SecretStr | None = None,
     ) -> None:
         """`waiting`: see Trials."""
         self._cache = cache
         self._store = store
         self._fetch_features = fetch_features
         trials = Trials(limits, trusted=trusted, waiting=waiting)
-        self._opener = Opener(trusted=trusted, features_s=features_s, trials=trials)
+        self._opener = Opener(
+            trusted=trusted, features_s=features_s, trials=trials, redaction_key=redaction_key
+        )
 
     def load(self, version: ModelVersion) -> LoadedModel:
         """The version: verified, tried in a child process, then loaded here and warmed up.

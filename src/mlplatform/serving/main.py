@@ -54,9 +54,9 @@ def run(
         _loads(loader := _loader(settings, cache, store, waiting)) as loads,
     ):
         recorder = open_recorder(settings, api)
+        slot = partial(Slot, limits=serving, redaction_key=settings.redaction.key)
         slots = Slots(
-            Slot(name, limits=serving, deliver=recorder.submit, commit_s=recorder.commit_s)
-            for name in models
+            slot(name, deliver=recorder.submit, commit_s=recorder.commit_s) for name in models
         )
         handler = Handler(slots=slots, recorder=recorder, access=access, limits=serving)
         heartbeat = Heartbeat(recorder, slots, api=api, every_s=serving.poll_s)
@@ -87,6 +87,7 @@ def _loader(
         features_s=settings.serving.features_s,
         limits=TrialLimits(settings.registry.load_s, settings.registry.load_memory_bytes),
         waiting=waiting,
+        redaction_key=settings.redaction.key,
     )
 
 

@@ -18,6 +18,7 @@ from mlplatform.engine.blame import blame
 from mlplatform.engine.interface import Engine
 from mlplatform.engine.predictor import Predictor
 from mlplatform.features.code import FeatureSet
+from mlplatform.features.redact import Redactor
 from mlplatform.serving.dialects import compile_all
 from mlplatform.serving.request import Block, DecodedRequest, Outputs
 
@@ -41,8 +42,14 @@ class LoadedModel:
     """
 
     def __init__(
-        self, facts: ModelVersion, signature: Signature, features: FeatureSet, engine: Engine
+        self,
+        facts: ModelVersion,
+        signature: Signature,
+        features: FeatureSet,
+        engine: Engine,
+        redactor: Redactor | None = None,
     ) -> None:
+        """`redactor`: how the columns were redacted on which it was trained; None: not at all."""
         self.facts = facts
         self.signature = signature
         self.features = features
@@ -50,6 +57,7 @@ class LoadedModel:
         self.layout = BlockLayout(signature.inputs)
         self.dialects = compile_all(signature)
         self.multiple = 2
+        self.redactor = redactor
         self._predictor = Predictor(signature, features, engine)
         self._call_s, self._row_s = 0.0, 0.0
 

@@ -43,7 +43,8 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     and time fields that the client sent, which never reach the model, as they will be stored: one
     of the forms of `mlplatform.contracts.request_inputs`. `output_names` are the outputs to send
     back; None: all. `answer_key` is where the client expects predictions, in a dialect with several
-    names for that. `binary_outputs` are to be sent as bytes.
+    names for that. `binary_outputs` are to be sent as bytes. `redacted`: nothing of it may be
+    logged.
     """
 
     blocks: Sequence[Block]
@@ -53,6 +54,7 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     output_names: tuple[str, ...] | None = None
     answer_key: str = "predictions"
     binary_outputs: frozenset[str] = frozenset()
+    redacted: bool = False
 
     @classmethod
     def of_columns(

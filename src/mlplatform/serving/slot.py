@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from pydantic import SecretStr
+
 from mlplatform.errors import Unavailable, UnknownName
 from mlplatform.serving.batcher import Batcher, Deliver
 from mlplatform.serving.meters import Meters
 from mlplatform.serving.model import LoadedModel
+from mlplatform.serving.redaction import SlotRedaction
 from mlplatform.settings import ServingSettings
 
 
@@ -29,8 +32,10 @@ class Slot:
         deliver: Deliver,
         commit_s: Callable[[], float] = lambda: 0.0,
         meters: Meters | None = None,
+        redaction_key: SecretStr | None = None,
     ) -> None:
         self.pipeline = pipeline
+        self.redaction = SlotRedaction(pipeline, redaction_key)
         self.meters = meters or Meters(pipeline)
         self.state = "the promotion record has not been read yet"
         self.vacant = False
@@ -69,6 +74,7 @@ class Slot:
             max_requests=self._limits.max_batch,
             max_rows=self._limits.max_rows,
         )
+        self.redaction.serves(model)
         self.state, self.vacant, self.awaited = "", False, False
         self.meters.serves(
             model.version,
@@ -83,6 +89,7 @@ class Slot:
         """
         old = self.champion
         self._retire()
+        self.redaction.serves(None)
         self.state, self.vacant, self.awaited = state, True, False
         if old is not None:
             self.meters.ends(old.version, old.facts.format)

@@ -33,6 +33,7 @@ def run(settings: Settings, folder: TriedFolder, worker: ServingWorker = ALONE) 
         trusted=settings.registry.skops_trusted,
         features_s=serving.features_s,
         trials=folder.trials,
+        redaction_key=settings.redaction.key,
     )
     model = opener.open(folder.proven, folder.trial)
     recorder = _recorder(settings)

@@ -22,7 +22,12 @@ from mlplatform.settings.models import (
     TrainerSettings,
 )
 from mlplatform.settings.postgres import PostgresSettings
-from mlplatform.settings.process import AccessSettings, AuditSettings, TelemetrySettings
+from mlplatform.settings.process import (
+    AccessSettings,
+    AuditSettings,
+    RedactionSettings,
+    TelemetrySettings,
+)
 from mlplatform.settings.retention import RetentionSettings
 from mlplatform.settings.transport import (
     ConsumerSettings,
@@ -49,6 +54,7 @@ __all__ = [
     "PostgresSettings",
     "QueueSettings",
     "RaySettings",
+    "RedactionSettings",
     "RegistrySettings",
     "RetentionSettings",
     "ServingSettings",

@@ -53,6 +53,19 @@ class AuditSettings(SettingsGroup):
     )
 
 
+class RedactionSettings(SettingsGroup):
+    """The key of columns that are stored as hashes (docs/how-to/redact.md)."""
+
+    # None: a key that was made up at a start would give other hashes after the next one.
+    key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Key of the hashes, a text of 32 characters or more. The same for data API, "
+        "etl and serving; another key gives other hashes. Needed by pipelines that say "
+        "`redact: {column: hash}`.",
+    )
+
+
 class AccessSettings(SettingsGroup):
     """Who may call."""
 

@@ -17,7 +17,12 @@ from mlplatform.settings.models import (
     TrainerSettings,
 )
 from mlplatform.settings.postgres import PostgresSettings
-from mlplatform.settings.process import AccessSettings, AuditSettings, TelemetrySettings
+from mlplatform.settings.process import (
+    AccessSettings,
+    AuditSettings,
+    RedactionSettings,
+    TelemetrySettings,
+)
 from mlplatform.settings.retention import RetentionSettings
 from mlplatform.settings.transport import (
     ConsumerSettings,
@@ -39,6 +44,7 @@ class Settings(BaseModel):
     telemetry: TelemetrySettings = TelemetrySettings()
     access: AccessSettings = AccessSettings()
     audit: AuditSettings = AuditSettings()
+    redaction: RedactionSettings = RedactionSettings()
     postgres: PostgresSettings = PostgresSettings()
     queue: QueueSettings = QueueSettings()
     outbox: OutboxSettings = OutboxSettings()

@@ -99,8 +99,8 @@ def _check_cases(path: Path, definition: PipelineDefinition, *, where: str) -> N
     file = CaseFile.parse(document.content, definition, where=document)
     for index, case in enumerate(file.cases):
         rows = file.inputs(case)
-        named = {column.name: [row[column.name] for row in rows] for column in definition.columns}
-        for fault in to_columns(named, definition.columns)[1]:
+        named = {column.name: [row[column.name] for row in rows] for column in definition.inputs}
+        for fault in to_columns(named, definition.inputs)[1]:
             own = any(fault.column in change for change in case.changes())
             at: strict_yaml.Path = ("cases", index) if own else ("rows", case.row, fault.column)
             raise InvalidInput(

@@ -95,9 +95,10 @@ def signature(classes: Classes | None, pinned: Pinned, kind: Format) -> Signatur
     return Signature(
         pipeline=definition.name,
         task=definition.task,
-        inputs=definition.columns,
+        inputs=definition.inputs,
         key=definition.key,
         time=definition.time,
+        dropped=definition.dropped,
         features=pinned.features.features,
         outputs=outputs_of(classes),
         classes=classes,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.apply_rules import check_features, check_library
 from mlplatform.contracts.columns import Columns, length
+from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.engine.limits import TrialLimits
 from mlplatform.engine.trials import Trials
 from mlplatform.errors import InvalidInput, Refused
@@ -29,6 +30,7 @@ from mlplatform.features.digest import features_digest
 from mlplatform.features.key import key_text
 from mlplatform.features.moment import moment
 from mlplatform.features.parse import to_columns
+from mlplatform.features.redact import Redactor
 from mlplatform.features.weight import weights
 from mlplatform.settings import RegistrySettings
 from mlplatform.source.pipeline_files import PipelineFiles
@@ -72,6 +74,7 @@ def rehearse(
     """
     definition = files.definition
     check_library(definition)
+    rows = _redacted(definition, rows)
     features = _features(files, raw := _columns(files, rows) if rows else None)
     check_features(definition, features.features)
     check_slices(definition, features)
@@ -87,6 +90,12 @@ def rehearse(
     return Rehearsal(definition.name, len(rows), model.signature.format, found.metrics)
 
 
+def _redacted(definition: PipelineDefinition, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows with hashes of another key than the platform's: a model can't see the difference."""
+    rules = Redactor(definition.name, definition.redact, b"rehearsal")
+    return [rules.row(row) for row in rows] if definition.redact else rows
+
+
 def _build(pinned: Pinned) -> tuple[Build, dict[str, Any]]:
     """What builds the estimator, tried with one end of the space, and the other end."""
     build, (first, last) = builder(pinned), pinned.definition.tuning.ends()
@@ -99,7 +108,7 @@ def _build(pinned: Pinned) -> tuple[Build, dict[str, Any]]:
 
 def _columns(files: PipelineFiles, rows: Sequence[Row]) -> Columns:
     """The raw columns of rows that etl would not put into quarantine."""
-    declared = files.definition.columns
+    declared = files.definition.inputs
     values = {column.name: [row.get(column.name) for row in rows] for column in declared}
     columns, faults = to_columns(values, declared)
     faults = faults or check(columns, declared)

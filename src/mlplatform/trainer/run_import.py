@@ -71,7 +71,7 @@ def _read(context: RunContext, given: Handover, pinned: Pinned) -> ForeignModel:
 
 def _sample(rows: Sequence[Row], pinned: Pinned) -> Columns:
     """The features of the sample rows, which etl must be able to take."""
-    inputs = pinned.definition.columns
+    inputs = pinned.definition.inputs
     absent = [column.name for column in inputs if any(column.name not in row for row in rows)]
     if absent or not rows:
         what = f"lack the columns {', '.join(absent)}" if absent else "are none"

@@ -37,7 +37,7 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.quarantine import BadRow
 from mlplatform.registry.store import ModelStore
-from mlplatform.settings import AccessSettings, DataApiSettings, Settings
+from mlplatform.settings import AccessSettings, DataApiSettings, RedactionSettings, Settings
 from mlplatform.web.server import Config
 
 CALLERS: dict[str, dict[str, Any]] = {
@@ -295,6 +295,7 @@ def collaborate(
     argv: tuple[str, ...] = (sys.executable, "-c", ""),
     postgres: dict[str, Any] | None = None,
     registry: str = "http://127.0.0.1:1",
+    redaction_key: str | None = "k" * 32,
     **limits: Any,
 ) -> Collaborators:
     """Collaborators on fresh databases; trainings are children that run `argv`.
@@ -306,6 +307,7 @@ def collaborate(
     settings = Settings(
         postgres=databases.settings("dataapi").model_copy(update=postgres or {}),
         access=AccessSettings(tokens_file=tokens(folder)),
+        redaction=RedactionSettings(key=redaction_key),
         dataapi=DataApiSettings(**{"rate_per_s": 1e6, "burst": 1_000_000, **limits}),
     )
     cluster = LocalCluster(environment, folder / "logs", argv=argv)

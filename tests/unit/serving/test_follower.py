@@ -37,12 +37,14 @@ class Rig:
 
     def __init__(self, scene: Scene, folder: Path) -> None:
         self._scene = scene
+        self.folder = folder
         self.registry = CollectorRegistry()
         self.champion: ModelVersion | None = None
         self.failure: PlatformError | None = None
         self.broken: set[str] = set()
         self.breakage: Exception = ManifestMismatch("a byte differs")
         self.withdrawn: dict[str, Any] | None = None
+        self.redact: dict[str, str] = {}
         self.loads: list[str] = []
         self.states: list[str] = []  # what requests are told meanwhile
         self.now = 0.0
@@ -82,6 +84,7 @@ class Rig:
             "candidate": None,
             "previous": None,
             "withdrawn": self.withdrawn,
+            "redact": self.redact,
         }
 
     def load(self, version: ModelVersion) -> Any:
@@ -379,3 +382,22 @@ def test_an_answer_that_is_not_a_record_changes_nothing(
     monkeypatch.setattr(rig, "document", lambda name: {"nonsense": name})
 
     assert "1" == rig.step()
+
+
+def test_what_is_redacted_holds_with_the_next_poll_and_after_a_restart(
+    rig: Rig, scene: Scene
+) -> None:
+    """Also for a version from before the rule, and where the data API is away at the start."""
+    rig.champion = scene["version"]("1")
+    rig.step()
+    before = rig.slot.redaction.rules
+    rig.redact = {"note": "drop"}
+    rig.step()
+    again = Rig(scene, rig.folder)
+    again.failure = Unavailable("away")
+    again.step()
+
+    assert {} == before
+    assert {"note": "drop"} == rig.slot.redaction.rules == again.slot.redaction.rules
+    assert ["1"] == rig.loads
+    assert again.slot.redaction.active

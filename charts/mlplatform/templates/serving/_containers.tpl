@@ -91,6 +91,7 @@ grace period. Input: dict of root and repository.
     {{- include "mlplatform.env.access" $root | nindent 4 }}
     {{- end }}
     {{- include "mlplatform.env.dataapi" (dict "root" $root "caller" "serving") | nindent 4 }}
+    {{- include "mlplatform.env.redaction" $root | nindent 4 }}
     {{- include "mlplatform.env.registry" $root | nindent 4 }}
     {{- include "mlplatform.env.source" $root | nindent 4 }}
     # One core per process: numeric libraries with a thread per core of the node would only wait for

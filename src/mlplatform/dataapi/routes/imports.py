@@ -69,6 +69,7 @@ async def add_rows(
             field="content-type",
             fix=f"send one of {', '.join(KINDS)}; `mlplatform import` sends Parquet as Arrow",
         )
-    async with spooled(request) as (file, sha256):
+    redacts = await run_in_threadpool(parts.imports.redacts, name)
+    async with spooled(request, on_disk=not redacts) as (file, sha256):
         upload = imports.Upload(cast("BinaryIO", file), kind, sha256)  # IO[bytes] is BinaryIO here
         return await run_in_threadpool(parts.imports.run, caller, name, upload, key=idempotency_key)

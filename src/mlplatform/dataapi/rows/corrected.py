@@ -78,12 +78,12 @@ def fault(
     definition: PipelineDefinition, values: Mapping[str, Any], *, imported: bool
 ) -> Fault | None:
     """The first thing for which etl would refuse a row of these values."""
-    for column in definition.columns:
+    for column in definition.inputs:
         if not column.nullable and column.name not in values:
             return Fault(0, column.name, "is missing")
-    raw = {column.name: [values.get(column.name)] for column in definition.columns}
-    columns, wrong = to_columns(raw, definition.columns)
-    found = wrong or check(columns, definition.columns) or _beside(definition, values)
+    raw = {column.name: [values.get(column.name)] for column in definition.inputs}
+    columns, wrong = to_columns(raw, definition.inputs)
+    found = wrong or check(columns, definition.inputs) or _beside(definition, values)
     if not found and imported:
         found = _target(definition, values)
     return found[0] if found else None

@@ -17,6 +17,7 @@ from mlplatform.database.printable import printable
 from mlplatform.database.quarantine import Refusal
 from mlplatform.database.raw_requests import Owner
 from mlplatform.features.parse import EXACT
+from mlplatform.features.redact import NOT_KEPT
 
 MAY = rights.ADD_LABELS.roles
 MOST_ROWS = 1_000_000
@@ -86,11 +87,27 @@ class LabelCheck:
         return Refusal(
             pipeline if self.caller.may(MAY, pipeline) else "",
             f"label refused: {fault.reason}",
-            {"line": item.text} if isinstance(item, Unreadable) else {"label": item},
+            self._kept(item, pipeline),
             column=fault.field,
             request_id=request_id,
             row=row if storable else None,
         )
+
+    def _kept(self, item: Any, pipeline: str) -> dict[str, Any]:
+        """The item; where a pipeline redacts, as far as it can't hold what is redacted."""
+        known = self.definitions.get(pipeline)
+        concerned = self.definitions.values() if known is None else [known]
+        if not any(definition.redact for definition in concerned):
+            return {"line": item.text} if isinstance(item, Unreadable) else {"label": item}
+        if not isinstance(item, dict):
+            return {"line": NOT_KEPT}
+        fields = {name: item[name] for name in sorted(FIELDS & item.keys())}
+        return {
+            "label": {
+                name: NOT_KEPT if isinstance(value, list | dict) else value
+                for name, value in fields.items()
+            }
+        }
 
 
 def known_id(item: Any) -> str | None:

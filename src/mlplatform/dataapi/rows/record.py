@@ -72,7 +72,7 @@ def check_header(names: Sequence[str], definition: PipelineDefinition) -> None:
         raise InvalidInput(f"column '{twice[0]}' is there twice", field=twice[0])
     missing = [
         column.name
-        for column in definition.columns
+        for column in definition.inputs
         if not column.nullable and column.name not in names
     ]
     if missing:

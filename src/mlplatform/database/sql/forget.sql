@@ -3,7 +3,8 @@
 -- text that holds a backslash may write the key in another way.
 SELECT request_id::text, rows, inputs::text, coalesce(forgotten, '{}') FROM raw.requests
 WHERE pipeline = %(pipeline)s AND (
-    forgotten IS NOT NULL OR position(%(needle)s IN inputs::text) > 0
+    forgotten IS NOT NULL
+    OR EXISTS (SELECT FROM unnest(%(needles)s::text[]) AS n WHERE position(n IN inputs::text) > 0)
     OR position('\' IN inputs::text) > 0
 );
 
@@ -62,7 +63,10 @@ SELECT request_id::text, row FROM warehouse.rows_with_key(%(pipeline)s, %(key)s)
 SELECT id, digest, request_id::text, row, payload FROM warehouse.quarantine
 WHERE pipeline = %(pipeline)s AND forgotten_in IS NULL
   AND (digest IS NOT NULL OR payload ? 'import')
-  AND (position(%(needle)s IN payload::text) > 0 OR position('\' IN payload::text) > 0);
+  AND (
+    EXISTS (SELECT FROM unnest(%(needles)s::text[]) AS n WHERE position(n IN payload::text) > 0)
+    OR position('\' IN payload::text) > 0
+  );
 
 -- name: corrected
 -- Warehouse: corrections of a pipeline.

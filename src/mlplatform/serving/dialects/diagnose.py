@@ -76,13 +76,13 @@ def refuse(faults: Sequence[Fault], where: str) -> NoReturn:
     raise InvalidInput(f"{first}{others}", field=where.format(row=first.row, column=first.column))
 
 
-def scalars(values: Sequence[Any], name: str, where: str) -> list[Any]:
-    """Values of a key or time field: strings, numbers or null.
+def scalars(values: Sequence[Any], name: str, where: str, *, flags: bool = False) -> list[Any]:
+    """Values of a key or time field: strings, numbers or null; with `flags` true and false too.
 
     Raises InvalidInput that names the row.
     """
     for row, value in enumerate(values):
-        if not _storable(value):
+        if not (_storable(value) or (flags and isinstance(value, bool))):
             reason = f"{shown(value)} is neither a number nor a string that can be stored"
             raise InvalidInput(
                 f"row {row}, column {name}: {reason}", field=where.format(row=row, column=name)

@@ -27,7 +27,7 @@ class MlflowCsvDialect:
         }
         self._layout = BlockLayout(signature.inputs)
         self._names = list(self._kinds)
-        self._extras = [name for name in (signature.key, signature.time) if name]
+        self._extras = signature.beside
         if signature.time:
             self._kinds[signature.time] = "time"
         self._reader = TableReader(signature)

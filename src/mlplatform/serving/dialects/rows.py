@@ -15,15 +15,14 @@ import msgspec
 from msgspec.structs import astuple
 
 from mlplatform.contracts.blocks import BlockLayout
-from mlplatform.contracts.columns import Column, DType
+from mlplatform.contracts.columns import DType
 from mlplatform.contracts.model import Signature
 from mlplatform.serving.dialects import diagnose
-from mlplatform.serving.dialects.json_types import INT64, json_type
+from mlplatform.serving.dialects.json_types import beside_types, json_type
 from mlplatform.serving.dialects.table_body import Forms, TableBody
 from mlplatform.serving.request import Block, DecodedRequest, Prediction, blocks_of
 from mlplatform.strict_json import distinct
 
-_EXTRA: Any = str | INT64 | float | None | msgspec.UnsetType
 _PACKED: dict[DType, str] = {"float64": "d", "int64": "q", "bool": "?"}
 _CLIENT_ID: Any = Annotated[str, msgspec.Meta(max_length=diagnose.CLIENT_ID_CHARACTERS)] | None
 
@@ -34,12 +33,12 @@ class RowsDialect:
     def __init__(self, signature: Signature, forms: Forms) -> None:
         self._columns = signature.inputs
         self._layout = BlockLayout(signature.inputs)
-        self._extras = [name for name in (signature.key, signature.time) if name]
+        self._extras = signature.beside
         # Rows are decoded below, faster than a body that may also hold columns.
         self._body = TableBody(
             {"rows": forms.objects, "columns": forms.columns}, {"id": _CLIENT_ID}
         )
-        self._decoder = msgspec.json.Decoder(_body(signature.inputs, self._layout, self._extras))
+        self._decoder = msgspec.json.Decoder(_body(signature, self._layout))
         self._blocks = _block_readers(self._layout)
         self._probabilities = None if signature.classes is None else _row_of(signature)
         self._encode = msgspec.json.Encoder().encode
@@ -119,11 +118,12 @@ def _block_reader(dtype: DType, place: slice) -> Callable[[list[tuple[Any, ...]]
     return packed
 
 
-def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str]) -> Any:
+def _body(signature: Signature, layout: BlockLayout) -> Any:
     """The struct of a request. Its rows have their fields block by block.
 
     Fields are named by position, since a column may be called like a Python keyword.
     """
+    columns, optional = signature.inputs, beside_types(signature)
     fields: list[Any] = [
         (
             f"c{index}",
@@ -133,14 +133,13 @@ def _body(columns: Sequence[Column], layout: BlockLayout, extras: Sequence[str])
         for index, column in ((place, columns[place]) for place in chain(*layout.positions))
     ]
     fields += [
-        (f"e{index}", _EXTRA, msgspec.field(name=name, default=msgspec.UNSET))
-        for index, name in enumerate(extras)
+        (f"e{at}", kind | msgspec.UnsetType, msgspec.field(name=name, default=msgspec.UNSET))
+        for at, (name, kind) in enumerate(optional.items())
     ]
     # They refer to nothing, so the garbage collector need not look at them.
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
-    rows = list[row]  # type: ignore[valid-type]
     document: list[Any] = [
-        ("rows", rows),
+        ("rows", list[row]),  # type: ignore[valid-type]
         ("id", _CLIENT_ID | msgspec.UnsetType, msgspec.UNSET),
     ]
     return msgspec.defstruct("Rows", document, forbid_unknown_fields=True)

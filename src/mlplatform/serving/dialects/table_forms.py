@@ -13,9 +13,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from mlplatform.contracts.model import Signature
-from mlplatform.serving.dialects.json_types import INT64, json_type
-
-_EXTRA: Any = str | INT64 | float | None
+from mlplatform.serving.dialects.json_types import SCALAR, beside_types, json_type
 
 
 class JsonTable(NamedTuple):
@@ -37,25 +35,26 @@ class TableForms:
         }
         self._names = list(types)
         self._width = len(types)
-        self._extras = [name for name in (signature.key, signature.time) if name]
+        beside = beside_types(signature)
+        self._extras = list(beside)
         listed: Any = tuple[tuple(types.values())]  # type: ignore[misc]  # made at run time
-        self.record = self._struct("RowObject", types, _EXTRA)
+        self.record = self._struct("RowObject", types, beside)
         self.columnar = self._struct(
             "ColumnObject",
             {name: list[kind] for name, kind in types.items()},  # type: ignore[valid-type]
-            list[_EXTRA],
+            {name: list[kind] for name, kind in beside.items()},  # type: ignore[valid-type]
         )
         split: list[Any] = [("columns", list[str]), ("data", list[listed])]
-        split += [("index", list[_EXTRA] | msgspec.UnsetType, msgspec.UNSET)]
+        split += [("index", list[SCALAR] | msgspec.UnsetType, msgspec.UNSET)]
         self.split = msgspec.defstruct("SplitObject", split, forbid_unknown_fields=True)
         # Not the single value of one column: msgspec 0.22 fails with a SystemError in a union of a
         # tuple and a bounded whole number.
         self.row: Any = self.record | listed
 
-    def _struct(self, title: str, types: Mapping[str, Any], extra: Any) -> Any:
+    def _struct(self, title: str, types: Mapping[str, Any], beside: Mapping[str, Any]) -> Any:
         """Fields bear numbers, since a column may be called like a Python keyword."""
         named: list[Any] = [(name, kind, msgspec.NODEFAULT) for name, kind in types.items()]
-        named += [(name, extra | msgspec.UnsetType, msgspec.UNSET) for name in self._extras]
+        named += [(name, kind | msgspec.UnsetType, msgspec.UNSET) for name, kind in beside.items()]
         fields = [
             (f"c{place}", kind, msgspec.field(name=name, default=default))
             for place, (name, kind, default) in enumerate(named)

@@ -17,7 +17,8 @@ class TableReader:
     def __init__(self, signature: Signature) -> None:
         self._columns = signature.inputs
         self._names = [column.name for column in signature.inputs]
-        self._extras = [name for name in (signature.key, signature.time) if name]
+        self._extras = signature.beside
+        self._dropped = signature.dropped
 
     def objects(self, rows: Any, where: str) -> JsonTable:
         """Rows that are objects of column and value."""
@@ -32,7 +33,7 @@ class TableReader:
         columns = diagnose.columns(inputs, self._columns, pattern)
         sent = [name for name in self._extras if any(name in row for row in rows)]
         extras = {
-            name: diagnose.scalars([row.get(name) for row in rows], name, pattern) for name in sent
+            name: self._scalars([row.get(name) for row in rows], name, pattern) for name in sent
         }
         return JsonTable(columns, len(rows), extras)
 
@@ -51,7 +52,7 @@ class TableReader:
         inputs = {name: found[name] for name in self._names}
         columns = diagnose.columns(inputs, self._columns, pattern)
         sent = [name for name in self._extras if name in found]
-        extras = {name: diagnose.scalars(found[name], name, pattern) for name in sent}
+        extras = {name: self._scalars(found[name], name, pattern) for name in sent}
         return JsonTable(columns, len(columns[0]), extras)
 
     def rows_or_columns(self, found: Any, where: str) -> JsonTable:
@@ -87,6 +88,9 @@ class TableReader:
         listed = row if isinstance(row, list) or len(self._names) > 1 else [row]
         _refuse_width(listed, self._names, index, f"{where}[{index}]")
         return dict(zip(self._names, listed, strict=True))
+
+    def _scalars(self, values: Sequence[Any], name: str, pattern: str) -> list[Any]:
+        return diagnose.scalars(values, name, pattern, flags=name in self._dropped)
 
     def _refuse_names(self, given: Iterable[str], what: str, where: str) -> None:
         refuse_names(given, self._names, self._extras, what=what, where=where)

@@ -30,7 +30,8 @@ class TensorDocument:
 
     def __init__(self, signature: Signature) -> None:
         self._columns = {column.name: column for column in signature.inputs}
-        self._extras = frozenset(name for name in (signature.key, signature.time) if name)
+        self._extras = frozenset(signature.beside)
+        self._dropped = frozenset(signature.dropped)
 
     def columns(self, document: Mapping[str, Any]) -> tuple[list[list[Any]], int, Columns]:
         """The columns in the declared order, their rows, and the key and time fields.
@@ -50,7 +51,7 @@ class TensorDocument:
         inputs = {name: data[name] for name in self._columns}
         columns = diagnose.columns(inputs, tuple(self._columns.values()), _WHERE)
         extras = {
-            name: diagnose.scalars(data[name], name, _WHERE)
+            name: diagnose.scalars(data[name], name, _WHERE, flags=name in self._dropped)
             for name in data
             if name in self._extras
         }
@@ -105,6 +106,8 @@ class TensorDocument:
     def _refuse_datatype(self, name: str, tensor: dict[str, Any], values: list[Any]) -> None:
         column, datatype = self._columns.get(name), tensor.get("datatype")
         allowed = _allowed(column, table=tensor.get("table", False))
+        if name in self._dropped:
+            allowed = tuple(sorted(NATURAL))
         if datatype not in allowed:
             raise InvalidInput(
                 f"column {name} can't be a tensor of {shown(datatype)}; "

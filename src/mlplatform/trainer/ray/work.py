@@ -126,7 +126,7 @@ def _pinned(task: RayTask) -> Pinned:
     definition, digest = task.definition, task.features_digest
     features = FeatureSet(  # of which only names and types count here: nothing is engineered
         digest=digest,
-        inputs=definition.columns,
+        inputs=definition.inputs,
         accepted=Accepted(task.features, Probes()),
         engineer=None,
         where=f"pipelines/{definition.name}/features.py",

@@ -77,14 +77,19 @@ def _features(files: PipelineFiles, digest: str, history: History) -> FeatureSet
 
 
 def check_slices(definition: PipelineDefinition, features: FeatureSet) -> None:
-    """Raises InvalidInput for a gate whose slice is neither a feature nor a raw column."""
-    known = {column.name for column in definition.columns}
+    """Raises InvalidInput for a gate whose slice is neither a feature nor a raw column.
+
+    A redacted column must be a feature: rows that are older than the rule hold its values, which
+    would be the names of slices in reports.
+    """
+    known = {column.name for column in definition.columns if column.name not in definition.redact}
     known |= {feature.name for feature in features.features}
     for gate in definition.gates:
         if gate.slice is not None and gate.slice not in known:
             raise InvalidInput(
                 f"gate on {gate.metric}: '{gate.slice}' is neither a feature nor a raw column",
                 field="gates",
+                fix="make it a feature: it is redacted" if gate.slice in definition.redact else "",
             )
 
 

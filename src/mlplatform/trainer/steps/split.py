@@ -88,8 +88,8 @@ def slicing_columns(datasets: DatasetReader, pinned: Pinned, test: LabelledRows)
     named = {gate.slice for gate in pinned.definition.gates}
     raw = [
         column
-        for column in pinned.definition.columns
-        if column.name in named and column.name not in test.features
+        for column in pinned.definition.inputs
+        if column.name in named - pinned.definition.redact.keys() - test.features.keys()
     ]
     if not raw:
         return test.features
