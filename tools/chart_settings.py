@@ -27,7 +27,10 @@ DERIVED = {
     "access": {"tokens_file"},
     "audit": {"folder", "key"},
     "redaction": {"key"},
-    "postgres": {name for name in settings.PostgresSettings.model_fields if name.endswith("_dsn")},
+    "postgres": {
+        name for name in settings.PostgresSettings.model_fields if name.endswith(("_dsn", "_dsns"))
+    },
+    "consumer": {"shard"},
     "queue": {"url", "ca_file", "username", "password"},
     "outbox": {"folder"},
     "dataapi": {"host", "port", "url", "token"},

@@ -119,10 +119,10 @@ def test_the_log_of_a_database_has_a_base() -> None:
         if each["kind"] == "ScheduledBackup"
     }
 
-    assert {"mlplatform-postgres", "mlplatform-raw"} == {
+    assert {"mlplatform-postgres", "mlplatform-raw", "mlplatform-raw-2"} == {
         spec["cluster"]["name"] for spec in backups.values()
     }
-    assert ["plugin"] * 2 == [spec["method"] for spec in backups.values()]
+    assert ["plugin"] * 3 == [spec["method"] for spec in backups.values()]
     assert {PLUGIN["name"]} == {spec["pluginConfiguration"]["name"] for spec in backups.values()}
     assert "ScheduledBackup" not in {each["kind"] for each in objects_in(files("kind"))}
 

@@ -249,6 +249,16 @@ SWITCHES: list[tuple[dict[str, Object], dict[str, Any], str]] = [
             "delete that Cluster when nobody needs them"
         ),
     ),
+    (
+        {"Cluster/mlplatform-postgres": CLUSTER, "Cluster/mlplatform-raw-2": CLUSTER},
+        {},
+        (
+            "postgres.raw.shards: no raw server can be taken away. Rows lie in the Cluster "
+            "mlplatform-raw-2: ask for as many as before, or delete that Cluster when nobody "
+            "needs them"
+        ),
+    ),
+    ({"Cluster/mlplatform-postgres": CLUSTER}, {"postgres": {"raw": {"shards": 2}}}, ""),
     (THREE_BROKERS, {"kafka": {"nodes": 3}}, ""),
     (ONE_BROKER, {"kafka": EXTERNAL}, ""),
     (

@@ -29,10 +29,10 @@ floats in Helm).
 {{- else }}{{ toString . | quote }}{{ end }}
 {{- end }}
 
-{{/* /metrics of a process without an HTTP server of its own. */}}
+{{/* /metrics of a process without an HTTP server of its own. Input: its port. */}}
 {{- define "mlplatform.env.metrics" -}}
 - {name: MLPLATFORM_TELEMETRY__METRICS_HOST, value: "0.0.0.0"}
-- {name: MLPLATFORM_TELEMETRY__METRICS_PORT, value: "9090"}
+- {name: MLPLATFORM_TELEMETRY__METRICS_PORT, value: {{ . | toString | quote }}}
 {{- end }}
 
 {{/*
@@ -132,19 +132,57 @@ stands in no manifest.
 {{- define "mlplatform.env.dsn" -}}
 {{- $root := .root -}}
 {{- if $root.Values.postgres.enabled -}}
-{{- $cluster := include "mlplatform.name.cluster" . -}}
-{{- $ca := hasSuffix "-raw" $cluster | ternary "raw-ca.crt" "ca.crt" -}}
-{{- $tls := printf "sslmode=verify-full&sslrootcert=/etc/mlplatform/postgres/%s" $ca -}}
-{{- $user := printf "mlplatform_%s:$(POSTGRES_PASSWORD_%s)" .role .field -}}
-{{- $address := printf "%s-%s:5432/%s" $cluster .server .database -}}
 - name: POSTGRES_PASSWORD_{{ .field }}
   valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.role" . }}, key: password}}
 - name: MLPLATFORM_POSTGRES__{{ .field }}
-  value: postgresql://{{ $user }}@{{ $address }}?{{ $tls }}
+  value: {{ include "mlplatform.dsn" . }}
 {{- else -}}
-{{- $secret := $root.Values.postgres.external.existingSecret -}}
-{{- $key := ne .role .database | ternary (printf "%s-%s" .role .database) .role -}}
 - name: MLPLATFORM_POSTGRES__{{ .field }}
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ $key }}}}
+  valueFrom: {{ include "mlplatform.dsn.secret" . }}
 {{- end }}
+{{- end }}
+
+{{/*
+The connections to all further raw servers, as one list; nothing where there is one raw server.
+Input: as above, without database.
+*/}}
+{{- define "mlplatform.env.moreDsns" -}}
+{{- $input := . -}}{{- $urls := list -}}
+{{- $further := (include "mlplatform.rawServers" .root | fromYaml).further -}}
+{{- if and $further .root.Values.postgres.enabled -}}
+- name: POSTGRES_PASSWORD_{{ .field }}
+  valueFrom: {secretKeyRef: {name: {{ include "mlplatform.name.role" . }}, key: password}}
+{{ end -}}
+{{- range $further }}
+{{- $each := merge (dict "database" .) $input }}
+{{- if $input.root.Values.postgres.enabled }}
+{{- $urls = append $urls (include "mlplatform.dsn" $each) }}
+{{- else }}
+{{- $name := printf "POSTGRES_URL_%s_%s" $input.field (. | replace "-" "_" | upper) }}
+{{- $urls = append $urls (printf "$(%s)" $name) -}}
+- name: {{ $name }}
+  valueFrom: {{ include "mlplatform.dsn.secret" $each }}
+{{ end }}
+{{- end }}
+{{- with $urls -}}
+- {name: MLPLATFORM_POSTGRES__{{ $input.field }}, value: {{ toRawJson . | squote }}}
+{{- end }}
+{{- end }}
+
+{{/* URL of a database of the chart's own servers. Input: as of env.dsn. */}}
+{{- define "mlplatform.dsn" -}}
+{{- $cluster := include "mlplatform.name.cluster" . -}}
+{{- $ca := regexMatch "-raw(-[0-9]+)?$" $cluster | ternary
+    (printf "%s-ca.crt" (regexFind "raw(-[0-9]+)?$" $cluster)) "ca.crt" -}}
+{{- $database := hasPrefix "raw-" .database | ternary "raw" .database -}}
+{{- $tls := printf "sslmode=verify-full&sslrootcert=/etc/mlplatform/postgres/%s" $ca -}}
+{{- $user := printf "mlplatform_%s:$(POSTGRES_PASSWORD_%s)" .role .field -}}
+{{- $address := printf "%s-%s:5432/%s" $cluster .server $database -}}
+postgresql://{{ $user }}@{{ $address }}?{{ $tls }}
+{{- end }}
+
+{{/* Where the URL of a database of your own servers stands. Input: as of env.dsn. */}}
+{{- define "mlplatform.dsn.secret" -}}
+{{- $key := ne .role .database | ternary (printf "%s-%s" .role .database) .role -}}
+{secretKeyRef: {name: {{ .root.Values.postgres.external.existingSecret }}, key: {{ $key }}}}
 {{- end }}

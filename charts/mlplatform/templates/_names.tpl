@@ -21,11 +21,28 @@ output is one word without a newline.
 {{- end }}
 
 {{/*
-CloudNativePG Cluster of a database. Input: dict of root and database (raw, warehouse, mlflow).
+Names of the raw servers, as the settings call them: a YAML list under `names`, the further ones
+under `further`. Input: root.
+*/}}
+{{- define "mlplatform.rawServers" -}}
+{{- $further := list -}}
+{{- range $number := untilStep 2 (add1 (int .Values.postgres.raw.shards) | int) 1 }}
+{{- $further = append $further (printf "raw-%d" $number) }}
+{{- end }}
+{{- dict "names" (prepend $further "raw") "further" $further | toYaml }}
+{{- end }}
+
+{{/*
+CloudNativePG Cluster of a database. Input: dict of root and database (raw, raw-2, …, warehouse,
+mlflow).
 */}}
 {{- define "mlplatform.name.cluster" -}}
+{{- if hasPrefix "raw-" .database -}}
+{{ include "mlplatform.name" .root }}-{{ .database }}
+{{- else -}}
 {{- $own := and .root.Values.postgres.separateRaw (eq .database "raw") -}}
 {{ include "mlplatform.name" .root }}-{{ $own | ternary "raw" "postgres" }}
+{{- end }}
 {{- end }}
 
 {{/*

@@ -98,6 +98,18 @@ port names of sidecars.
 {{- end }}
 {{- end }}
 
+{{/* The same for the consumers of further raw servers. Input: root. */}}
+{{- define "mlplatform.network.shardMonitoring" -}}
+{{- $servers := int .Values.postgres.raw.shards -}}
+{{- if gt $servers 1 }}
+{{- with .Values.networkPolicy.monitoring -}}
+- from:
+    {{- toYaml . | nindent 4 }}
+  ports: [{port: 9091, endPort: {{ add 9089 $servers }}}]
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Ingress of the jobs that trainings run on a Ray cluster. Input: root. */}}
 {{- define "mlplatform.network.ray" -}}
 {{- with .Values.trainer.ray.peers -}}

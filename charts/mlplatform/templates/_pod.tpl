@@ -122,15 +122,15 @@ readinessProbe:
 
 {{/*
 Probes of a process that works in a loop, with /healthz on the port named metrics. A thread serves
-the page, which fails when the loop has stood still beyond its limit.
+the page, which fails when the loop has stood still beyond its limit. Input: the port's name.
 */}}
 {{- define "mlplatform.container.workProbes" -}}
 startupProbe:
-  httpGet: {path: /healthz, port: metrics}
+  httpGet: {path: /healthz, port: {{ . }}}
   periodSeconds: 1
   timeoutSeconds: 5
   failureThreshold: 120
-{{ include "mlplatform.container.liveness" (dict "port" "metrics" "stuck" 0) }}
+{{ include "mlplatform.container.liveness" (dict "port" . "stuck" 0) }}
 {{- end }}
 
 {{/*
@@ -146,6 +146,8 @@ alone holds the owner's password.
         | nindent 4 }}
     {{- include "mlplatform.env.dsn" (dict "root" . "field" "OWNER_RAW_DSN" "role" "owner"
         "database" "raw" "server" "rw") | nindent 4 }}
+    {{- with include "mlplatform.env.moreDsns" (dict "root" . "field" "OWNER_RAW_MORE_DSNS"
+        "role" "owner" "server" "rw") }}{{ . | nindent 4 }}{{ end }}
     {{- include "mlplatform.env.dsn" (dict "root" . "field" "OWNER_WAREHOUSE_DSN" "role" "owner"
         "database" "warehouse" "server" "rw") | nindent 4 }}
   resources:
@@ -184,6 +186,13 @@ alone holds the owner's password.
       - secret:
           name: {{ include "mlplatform.name.cluster" (dict "root" $ "database" "raw") }}-ca
           items: [{key: ca.crt, path: raw-ca.crt}]
+{{- end }}
+{{- if $.Values.postgres.enabled }}
+{{- range (include "mlplatform.rawServers" $ | fromYaml).further }}
+      - secret:
+          name: {{ include "mlplatform.name.cluster" (dict "root" $ "database" .) }}-ca
+          items: [{key: ca.crt, path: {{ . }}-ca.crt}]
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,9 +1,10 @@
 {{/*
 consumer and etl: processes without a Service that move rows. Input: dict of root, component,
-environment and mounts/volumes of its own.
+replicas, resources, mounts/volumes of its own, and containers: a list of dicts of name and
+environment.
 */}}
 {{- define "mlplatform.worker" -}}
-{{- $root := .root -}}{{- $component := .component -}}
+{{- $root := .root -}}{{- $component := .component -}}{{- $input := . -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -24,24 +25,27 @@ spec:
       initContainers:
         {{- include "mlplatform.container.migrate" $root | nindent 8 }}
       containers:
-        - name: {{ $component }}
+        {{- range $place, $container := .containers }}
+        {{- $port := gt $place 0 | ternary (printf "metrics-%d" (add1 $place)) "metrics" }}
+        - name: {{ $container.name }}
           {{- include "mlplatform.container.image" (dict "root" $root) | nindent 10 }}
           args: [{{ $component }}]
           env:
             {{- include "mlplatform.env.settings" (dict "root" $root
                 "groups" (list "telemetry" "postgres" $component)) | nindent 12 }}
-            {{- include "mlplatform.env.metrics" $root | nindent 12 }}
-            {{- .environment | nindent 12 }}
+            {{- include "mlplatform.env.metrics" (add 9090 $place) | nindent 12 }}
+            {{- $container.environment | nindent 12 }}
           ports:
-            - {name: metrics, containerPort: 9090}
-          {{- include "mlplatform.container.workProbes" $root | nindent 10 }}
+            - {name: {{ $port }}, containerPort: {{ add 9090 $place }}}
+          {{- include "mlplatform.container.workProbes" $port | nindent 10 }}
           resources:
-            {{- toYaml .resources | nindent 12 }}
+            {{- toYaml $input.resources | nindent 12 }}
           {{- include "mlplatform.container.security" $root | nindent 10 }}
           volumeMounts:
             {{- include "mlplatform.mounts.tmp" $root | nindent 12 }}
             {{- include "mlplatform.mounts.postgres" $root | nindent 12 }}
-            {{- with .mounts }}{{ . | nindent 12 }}{{ end }}
+            {{- with $input.mounts }}{{ . | nindent 12 }}{{ end }}
+        {{- end }}
       volumes:
         {{- include "mlplatform.volumes.tmp" $root | nindent 8 }}
         {{- include "mlplatform.volumes.postgres" $root | nindent 8 }}

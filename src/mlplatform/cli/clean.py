@@ -45,7 +45,8 @@ def remove(home: Path) -> None:
     Raises Refused while it runs, and when something could not be deleted.
     """
     with state.hold(home):
-        postgres_files.remove(home / "postgres")
+        for folder in home.glob("postgres*"):
+            postgres_files.remove(folder)
         shutil.rmtree(home, ignore_errors=True)
         # The folder itself may stay: it may be a volume's.
         left = next(home.iterdir(), None) if home.exists() else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Annotated
 
 import typer
 
 from mlplatform import telemetry
 from mlplatform.cli.process import begin, guarded
+from mlplatform.contracts.shards import names
 from mlplatform.database.migrate import grant_mlflow
 from mlplatform.database.migrate import migrate as upgrade
 from mlplatform.errors import SettingsError, TryLater
@@ -48,8 +49,12 @@ def _migrate(postgres: PostgresSettings, wait_s: float) -> None:
             field=variable("postgres", "owner_raw_dsn"),
             fix="name the databases to migrate",
         )
-    if raw:
-        retry(lambda: upgrade("raw", raw), seconds=wait_s, on_retry=_log)
+    further = postgres.owner_raw_more_dsns
+    servers = dict(zip(names(1 + len(further)), (raw, *further), strict=True))
+    for shard, dsn in servers.items():
+        if dsn:
+            migrate_one = partial(upgrade, "raw", dsn, shard=shard)
+            retry(migrate_one, seconds=wait_s, on_retry=_log)
     if warehouse:
         retry(lambda: upgrade("warehouse", warehouse), seconds=wait_s, on_retry=_log)
     if registry:

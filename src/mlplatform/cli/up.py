@@ -16,6 +16,7 @@ from mlplatform.cli.process import quiet_logs
 from mlplatform.cli.project import project
 from mlplatform.cli.session import interrupted_by_signals, running
 from mlplatform.cli.summary import show
+from mlplatform.local.raw_shards import MOST
 from mlplatform.local.stack import Options
 from mlplatform.local.state import FOLDER
 from mlplatform.local.tour.summary import Summary
@@ -41,6 +42,16 @@ Programs = Annotated[
     typer.Option("--postgres", help="Folder of PostgreSQL's programs; empty: the first one found."),
 ]
 
+RawShards = Annotated[
+    int | None,
+    typer.Option(
+        "--raw-shards",
+        min=1,
+        max=MOST,
+        help="Raw servers that share the partitions of the queue; empty: as many as before, or 1. "
+        "More can be added, none taken away.",
+    ),
+]
 WithTour = Annotated[
     bool,
     typer.Option(
@@ -77,6 +88,7 @@ def up(
     tour: WithTour = True,
     _former: FormerTour = None,
     postgres: Programs = None,
+    raw_shards: RawShards = None,
     as_json: AsJson = False,
 ) -> None:
     """Start everything and take the tour of the example pipelines.
@@ -84,7 +96,7 @@ def up(
     Stays until Ctrl-C or `mlplatform down`. Data is kept.
     """
     quiet_logs()
-    options = _options(home, queue, source, working_tree, postgres)
+    options = _options(home, queue, source, working_tree, postgres, raw_shards)
     with (
         interrupted_by_signals(),
         running(options, tour=tour) as (stack, summary),
@@ -126,15 +138,21 @@ def _print(summary: Summary, home: Path | None, *, as_json: bool) -> None:
     sys.stdout.flush()  # `up` stays, and a script that reads it waits for this
 
 
-def _options(
-    home: Path | None, queue: str, source: str | None, working_tree: bool, postgres: Path | None
+def _options(  # noqa: PLR0917  (as the options of the commands stand)
+    home: Path | None,
+    queue: str,
+    source: str | None,
+    working_tree: bool,
+    postgres: Path | None,
+    raw_shards: int | None = None,
 ) -> Options:
     """Raises Refused when no source was named and there is no project here."""
     folder = Path(source) if source else project(Path.cwd())
+    rest = postgres, raw_shards
     if not folder.is_dir():  # the address of a repository
         place = home or Path.cwd() / FOLDER
-        return Options(place.resolve(), str(source), queue, working_tree, postgres)
+        return Options(place.resolve(), str(source), queue, working_tree, *rest)
     # An unpacked archive has no commits: the files are all there is.
     working_tree = working_tree or not (folder / ".git").exists()
     place = home or folder / FOLDER
-    return Options(place.resolve(), str(folder.resolve()), queue, working_tree, postgres)
+    return Options(place.resolve(), str(folder.resolve()), queue, working_tree, *rest)

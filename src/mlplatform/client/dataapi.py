@@ -296,6 +296,8 @@ class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls, F
 def parameters(query: DatasetQuery) -> dict[str, Any]:
     """The query as URL parameters."""
     given = query.model_dump(mode="json", exclude_none=True)
+    if query.marks:
+        given["marks"] = ",".join(f"{shard}:{mark}" for shard, mark in query.marks.items())
     return given | ({"columns": ",".join(query.columns)} if query.columns else {})
 
 

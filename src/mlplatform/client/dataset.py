@@ -141,7 +141,9 @@ def _proven(
             f"{proof.rows} rows came, it names {receipt.rows}"
         )
     # A query may leave mark and digest open; the receipt names those that were taken.
-    left_open = receipt.query.model_copy(update={"as_of": query.as_of, "digest": query.digest})
+    left_open = receipt.query.model_copy(
+        update={"as_of": query.as_of, "digest": query.digest, "marks": query.marks}
+    )
     same = query.as_of in (None, receipt.as_of) and query.digest in (None, receipt.query.digest)
     if query != left_open or not same:
         raise DatasetIncomplete(f"receipt {receipt_id} is of another query than was sent")

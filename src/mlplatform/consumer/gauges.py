@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mlplatform.errors import Unavailable
 from mlplatform.queue import Consumer
@@ -29,6 +29,13 @@ class LagGauges:
         for partition, offset in next_offsets.items():
             gauge("consumer_next_offset").labels(str(partition)).set(offset)
 
+    def leave(self, partitions: Collection[int]) -> None:
+        """Note that others have these now."""
+        for partition in self._next.keys() & set(partitions):
+            del self._next[partition]
+            gauge("consumer_next_offset").remove(str(partition))
+            gauge("consumer_lag_records").remove(str(partition))
+
     def refresh(self) -> None:
         """Ask the queue for its ends, every few seconds."""
         if time.monotonic() - self._refreshed < _EVERY_S:
@@ -39,10 +46,7 @@ class LagGauges:
         except Unavailable as error:
             logger("consumer").warning("lag is unknown", error=str(error))
             return
-        for partition in self._next.keys() - ends.keys():
-            del self._next[partition]
-            gauge("consumer_next_offset").remove(str(partition))
-            gauge("consumer_lag_records").remove(str(partition))
+        self.leave(self._next.keys() - ends.keys())
         for partition, end in ends.items():
             if partition in self._next:
                 gauge("consumer_lag_records").labels(str(partition)).set(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mlplatform import loop
 from mlplatform.consumer.dead_letters import DeadLetterGuard
@@ -112,6 +112,8 @@ class ConsumerLoop:
             stored = self._store.store(entries, holes=self._holes)
         except InvalidInput as error:
             return self._keep_apart(entries, records, error)
+        if stored.moved:
+            self._leave(stored.moved)
         if stored.behind:
             self._read_again(stored.behind)
             return False
@@ -157,6 +159,15 @@ class ConsumerLoop:
         # What is polled from here on begins at these positions. If it begins later, the queue has
         # no record there, and the jump must not send us back once more, for ever.
         self._holes = dict(behind)
+        self._guard.forget()
+
+    def _leave(self, partitions: Collection[int]) -> None:
+        """Another raw server goes on with these: its consumer reads what was left out here."""
+        self._log.info("partitions go on elsewhere", partitions=sorted(partitions))
+        self._consumer.set_aside(partitions)
+        self._gauges.leave(partitions)
+        for partition in partitions:
+            self._holes.pop(partition, None)
         self._guard.forget()
 
     def _log_holes(self, entries: Sequence[Entry]) -> None:

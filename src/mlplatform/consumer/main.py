@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 from mlplatform.consumer.loop import ConsumerLoop
+from mlplatform.contracts.shards import FIRST
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.requests import RequestStore
 from mlplatform.errors import RecordsGone, Unavailable
 from mlplatform.loop import Backoff, Deadline, attempt, stop_on_signals
 from mlplatform.queue import Consumer, ensure_topic, open_consumer
-from mlplatform.settings import Settings, require
+from mlplatform.settings import QueueSettings, Settings, require
 from mlplatform.telemetry import logger
 from mlplatform.watchdog import turned, watch
 from mlplatform.work_pages import serve_pages
@@ -38,8 +39,9 @@ def run(settings: Settings) -> None:
         settings.postgres,
         name="consumer",
     )
+    shard = settings.consumer.shard
     try:
-        _consume(settings, RequestStore(pool, topic=settings.queue.topic), stop)
+        _consume(settings, RequestStore(pool, topic=settings.queue.topic, shard=shard), stop)
     finally:
         pool.close()
 
@@ -55,9 +57,11 @@ def _consume(settings: Settings, store: RequestStore, stop: threading.Event) -> 
 
 
 def _read(settings: Settings, store: RequestStore, stop: threading.Event) -> None:
+    queue = _own_group(settings)
+
     def join() -> Consumer:
-        ensure_topic(settings.queue)
-        return open_consumer(settings.queue, positions=store.positions, bind=store.bind)
+        ensure_topic(queue)
+        return open_consumer(queue, positions=store.positions, bind=store.bind)
 
     consumer = attempt(join, stop=stop, log=_log, backoff=_JOINING)
     if consumer is None:
@@ -66,6 +70,17 @@ def _read(settings: Settings, store: RequestStore, stop: threading.Event) -> Non
         ConsumerLoop(consumer, store, settings.consumer, stop=stop).run()
     finally:
         consumer.close()
+
+
+def _own_group(settings: Settings) -> QueueSettings:
+    """The queue, with a group for each raw server.
+
+    All its partitions are shared out in each group, since one may go on at any server.
+    """
+    shard = settings.consumer.shard
+    if shard == FIRST:
+        return settings.queue
+    return settings.queue.model_copy(update={"group": f"{settings.queue.group}.{shard}"})
 
 
 def _was_reset(store: RequestStore, why: str, stop: threading.Event) -> bool:

@@ -51,6 +51,11 @@ class DatasetQuery(Frozen):
         description="Mark (microseconds): the rows as they stood then; "
         "empty: the newest closed mark.",
     )
+    marks: dict[str, int] | None = Field(
+        default=None,
+        description="Beside as_of, for raw requests on several raw servers: the mark of each "
+        "further one. A server that is not named counts as empty.",
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
@@ -59,6 +64,17 @@ class DatasetQuery(Frozen):
     digest: str | None = Field(
         default=None, description="Features digest; empty: the pipeline's current one."
     )
+
+
+class ServerProof(Frozen):
+    """One of several raw servers that a dataset was read from."""
+
+    shard: str
+    server: str = Field(description="Address of the standby that answered.")
+    lsn: str
+    timeline: int
+    lag_bytes: int
+    as_of: int = Field(description="Mark that its rows stand for.")
 
 
 class Receipt(Frozen):
@@ -74,6 +90,9 @@ class Receipt(Frozen):
     lag_bytes: int
     as_of: int = Field(
         description="Mark that the rows stand for; closed, so nothing can be added below it."
+    )
+    servers: tuple[ServerProof, ...] = Field(
+        default=(), description="Every raw server that was read, where there are several."
     )
     rows: int
     sha256: str = Field(

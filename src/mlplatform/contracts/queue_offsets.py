@@ -16,6 +16,7 @@ class QueuePlace(FrozenAnswer):
     topic_id: str | None = Field(
         description="The id of the topic that it was read from; null while it is not known."
     )
+    shard: str = Field(default="raw", description="The raw server that stores it.")
     refused: str | None = Field(
         default=None, description="Why the consumer reads no further; null while it does."
     )

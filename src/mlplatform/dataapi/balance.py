@@ -7,19 +7,21 @@ dropped or waiting.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from mlplatform.access import Caller
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 from mlplatform.contracts.outbox_report import DamagedRange
-from mlplatform.dataapi import rights
+from mlplatform.dataapi import rights, united
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pools import Pools
-from mlplatform.database import balance
+from mlplatform.database import balance, united_gaps
 from mlplatform.database.balance import Doubles, Gap, OutboxCount, RawRows, Warehouse
 from mlplatform.database.pools import StandbyRead
 from mlplatform.database.progress import Cursor
+from mlplatform.database.sessions import Connection
 from mlplatform.errors import Overloaded, StandbyLagging
 
 MAY = rights.VIEW_BALANCE.roles
@@ -55,15 +57,30 @@ class Balance:
     def _count(self, pipeline: str | None) -> BalanceSheet:
         with self._pools.warehouse_replica.read() as read:
             warehouse, passed, sets = balance.warehouse(read, pipeline)
-        with self._pools.raw_replica.read() as read:
-            self._require(read, passed)
-            rows = balance.raw_rows(read.connection, pipeline, passed, sets)
-            outboxes = balance.outboxes(read.connection)
-            gaps = balance.gaps(read.connection)
-            doubles = balance.doubles(read.connection)
-            totals = balance.totals(read.connection)
+        with ExitStack() as reads:
+            servers: dict[str, Connection] = {}
+            for shard, replica in self._pools.raw_replicas.items():
+                read = reads.enter_context(replica.read())
+                self._require(read, _of(passed, shard), shard)
+                servers[shard] = read.connection
+            every = list(servers.values())
+            rows = united.rows(
+                line
+                for shard, server in servers.items()
+                for line in balance.raw_rows(server, pipeline, _of(passed, shard), sets)
+            )
+            outboxes = united.outboxes(one for each in every for one in balance.outboxes(each))
+            gaps = _gaps(every, outboxes)
+            doubles = [one for each in every for one in balance.doubles(each)]
+            totals = united.totals([balance.totals(each) for each in every])
+        lines = self._lines(outboxes, gaps, doubles)
+        return BalanceSheet(outboxes=lines, requests=totals, rows=rows_balance(rows, warehouse))
+
+    def _lines(
+        self, outboxes: Sequence[OutboxCount], gaps: Sequence[Gap], doubles: Sequence[Doubles]
+    ) -> list[OutboxBalance]:
         now = datetime.now(UTC)
-        lines = [
+        return [
             outbox_balance(
                 item,
                 [gap for gap in gaps if gap.outbox_id == item.outbox_id],
@@ -73,20 +90,35 @@ class Balance:
             )
             for item in outboxes
         ]
-        return BalanceSheet(outboxes=lines, requests=totals, rows=rows_balance(rows, warehouse))
 
-    def _require(self, read: StandbyRead, passed: Sequence[Cursor]) -> None:
+    def _require(self, read: StandbyRead, passed: Sequence[Cursor], shard: str) -> None:
         """Raises StandbyLagging when rows that etl has passed are missing here only."""
         missing = balance.beyond(read.connection, passed)
         if not missing:
             return
-        with self._pools.raw.transaction() as primary:
+        with self._pools.raws[shard].transaction() as primary:
             lost = balance.beyond(primary, passed)
         if lost < missing:
             raise StandbyLagging(
                 f"the standby {read.server} does not hold yet what etl has passed",
                 retry_after_s=1.0,
             )
+
+
+def _of(passed: Sequence[Cursor], shard: str) -> list[Cursor]:
+    return [cursor for cursor in passed if cursor.shard == shard]
+
+
+def _gaps(servers: Sequence[Connection], outboxes: Sequence[OutboxCount]) -> Sequence[Gap]:
+    """Numbers that no server has; of one server it tells that itself."""
+    if len(servers) == 1:
+        return balance.gaps(servers[0])
+    highest = {
+        each.outbox_id: each.highest
+        for each in outboxes
+        if each.stored + each.dead_lettered < each.highest
+    }
+    return united_gaps.gaps(servers, highest)
 
 
 def outbox_balance(

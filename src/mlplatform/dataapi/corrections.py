@@ -20,7 +20,7 @@ from mlplatform.database import (
     feature_sets,
     pipelines,
     quarantine_entries,
-    raw_requests,
+    raw_lookups,
 )
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.raw_requests import RawRequest
@@ -34,12 +34,12 @@ class Corrections:
 
     def __init__(
         self,
-        raw: PrimaryPool,
+        raws: Mapping[str, PrimaryPool],
         warehouse: PrimaryPool,
         audit: AuditLog,
         redaction_key: SecretStr | None = None,
     ) -> None:
-        self._raw = raw
+        self._raws = raws
         self._warehouse = warehouse
         self._audit = audit
         self._redaction_key = redaction_key
@@ -110,11 +110,10 @@ class Corrections:
         return rules
 
     def _request(self, request_id: str) -> RawRequest:
-        with self._raw.transaction() as raw:
-            requests = raw_requests.by_id(raw, [request_id])
-        if not requests:
+        found = raw_lookups.by_id(self._raws, [request_id])
+        if request_id not in found:
             raise Refused("the request is not in the raw database any more")
-        return requests[0]
+        return found[request_id].item
 
 
 def _answer(

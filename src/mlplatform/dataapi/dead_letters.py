@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mlplatform.access import Caller
+from mlplatform.contracts import shards
 from mlplatform.contracts.dead_letters import (
     DropLetters,
     LetterCount,
@@ -21,7 +22,7 @@ from mlplatform.contracts.dead_letters import (
     ShownLetter,
 )
 from mlplatform.contracts.quarantine import Skipped
-from mlplatform.dataapi import rights
+from mlplatform.dataapi import rights, united
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rights import Right
 from mlplatform.database import dead_letters
@@ -40,33 +41,39 @@ SUBJECT = "deadletters"
 class DeadLetters:
     """Handler of dead letters. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, audit: AuditLog) -> None:
-        self._raw = raw
+    def __init__(self, raws: Mapping[str, PrimaryPool], audit: AuditLog) -> None:
+        self._raws = raws
         self._audit = audit
 
     def page(
         self, caller: Caller, selection: LetterSelection, *, before: int | None, limit: int
     ) -> Sequence[ListedLetter]:
-        """Letters without their payloads, newest first."""
+        """Letters without their payloads, those with the highest ids first.
+
+        Of one raw server that is the newest first; each server's ids are above those before it.
+        """
+        found: list[ListedLetter] = []
         with self._access(caller, rights.READ_LETTERS) as entry:
-            with self._raw.transaction() as connection:
-                found = dead_letters.page(connection, selection, before=before, limit=limit)
+            for pool in reversed(list(self._raws.values())):
+                left = limit - len(found)
+                with pool.transaction() as raw:
+                    found += dead_letters.page(raw, selection, before=before, limit=left)
             entry.rows = len(found)
         return found
 
     def counts(self, caller: Caller, selection: LetterSelection) -> Sequence[LetterCount]:
         """Letters by reason."""
-        with (
-            self._access(caller, rights.READ_LETTERS),
-            self._raw.transaction() as connection,
-        ):
-            return dead_letters.counts(connection, selection)
+        found: list[LetterCount] = []
+        with self._access(caller, rights.READ_LETTERS):
+            for pool in self._raws.values():
+                with pool.transaction() as raw:
+                    found += dead_letters.counts(raw, selection)
+        return united.letters(found)
 
     def letter(self, caller: Caller, number: int) -> ShownLetter:
         """One letter with its payload. Raises UnknownName."""
         with self._access(caller, rights.READ_LETTERS) as entry:
-            with self._raw.transaction() as connection:
-                found = dead_letters.find(connection, number)
+            found = self._find(number)
             if found is None:
                 raise UnknownName(
                     f"no such dead letter: {number}",
@@ -108,20 +115,9 @@ class DeadLetters:
         with self._access(caller, rights.DROP_LETTERS, request) as entry:
             if request.dry_run:
                 return LettersDropped(dropped=self._count(chosen), skipped=[])
-            while True:
-                with self._raw.transaction() as connection:
-                    dropped = dead_letters.drop(
-                        connection,
-                        chosen,
-                        after=max(done, default=0),
-                        most=CHUNK,
-                        by=caller.name,
-                        why=request.why,
-                    )
+            for dropped in self._dropped(chosen, by=caller.name, why=request.why):
                 done += dropped
                 entry.rows = len(done)
-                if len(dropped) < CHUNK:
-                    break
             skipped = self._left(request.ids, set(done))
         return LettersDropped(dropped=len(done), skipped=_skipped(skipped))
 
@@ -152,23 +148,52 @@ class DeadLetters:
         self, chosen: LetterSelection, *, by: str, why: str, payload: bytes | None
     ) -> Iterator[TriedLetters]:
         """What became of CHUNK letters after the other, each time in a transaction."""
-        after, size = 0, CHUNK
-        while size == CHUNK:
-            with self._raw.transaction() as connection:
-                tried = dead_letters.redrive(
-                    connection, chosen, after=after, most=CHUNK, by=by, why=why, payload=payload
-                )
-            yield tried
-            after, size = tried.last, len(tried.rows) + len(tried.stuck)
+        for pool in self._raws.values():
+            after, size = 0, CHUNK
+            while size == CHUNK:
+                with pool.transaction() as raw:
+                    tried = dead_letters.redrive(
+                        raw, chosen, after=after, most=CHUNK, by=by, why=why, payload=payload
+                    )
+                yield tried
+                after, size = tried.last, len(tried.rows) + len(tried.stuck)
+
+    def _dropped(self, chosen: LetterSelection, *, by: str, why: str) -> Iterator[list[int]]:
+        """The same for letters that are given up."""
+        for pool in self._raws.values():
+            after, size = 0, CHUNK
+            while size == CHUNK:
+                with pool.transaction() as raw:
+                    gone = dead_letters.drop(raw, chosen, after=after, most=CHUNK, by=by, why=why)
+                yield gone
+                after, size = max(gone, default=0), len(gone)
+
+    def _find(self, number: int) -> tuple[ListedLetter, bytes] | None:
+        pool = self._raws.get(shards.of_id(number))
+        if pool is None:
+            return None
+        with pool.transaction() as raw:
+            return dead_letters.find(raw, number)
 
     def _count(self, chosen: LetterSelection) -> int:
-        with self._raw.transaction() as connection:
-            return dead_letters.count(connection, chosen)
+        count = 0
+        for pool in self._raws.values():
+            with pool.transaction() as raw:
+                count += dead_letters.count(raw, chosen)
+        return count
 
     def _left(self, ids: Sequence[int] | None, done: set[int]) -> dict[int, str]:
         """Why named letters were not even tried."""
-        with self._raw.transaction() as connection:
-            return dead_letters.why_not(connection, sorted(set(ids or ()) - done))
+        left: dict[str, list[int]] = {}
+        for number in sorted(set(ids or ()) - done):
+            shard = shards.of_id(number)
+            # The first server answers for ids that nobody can have given out.
+            left.setdefault(shard if shard in self._raws else shards.FIRST, []).append(number)
+        found: dict[int, str] = {}
+        for shard, own in left.items():
+            with self._raws[shard].transaction() as raw:
+                found |= dead_letters.why_not(raw, own)
+        return found
 
 
 def _chosen(request: RedriveLetters | DropLetters) -> LetterSelection:

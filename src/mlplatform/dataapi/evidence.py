@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from mlplatform.access import Caller
 from mlplatform.contracts.evidence import EvidenceSheet, RecordsPage
-from mlplatform.dataapi import rights
+from mlplatform.dataapi import rights, united_evidence
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import evidence
 from mlplatform.database.pools import ReplicaPool
@@ -22,8 +23,8 @@ class StoredEvidence:
     An outbox holds the requests of all pipelines, so a caller needs all of them.
     """
 
-    def __init__(self, raw: ReplicaPool, audit: AuditLog) -> None:
-        self._raw = raw
+    def __init__(self, raws: Mapping[str, ReplicaPool], audit: AuditLog) -> None:
+        self._raws = raws
         self._audit = audit
 
     def sheet(
@@ -37,16 +38,22 @@ class StoredEvidence:
                 for name, moment in (("since", since), ("until", until))
                 if moment
             }
-            with self._raw.read() as read:
-                return evidence.sheet(read.connection, since, until)
+            found = []
+            for pool in self._raws.values():
+                with pool.read() as read:
+                    found.append(evidence.sheet(read.connection, since, until))
+        return united_evidence.sheet(found)
 
     def records(self, caller: Caller, outbox_id: str, *, after: int, upto: int) -> RecordsPage:
         """A page of the records of an outbox, ascending."""
         with self._audit.access(caller, ACTION, "evidence", roles=MAY, pipeline=None) as entry:
             _require_all(caller)
             entry.detail = {"outbox_id": outbox_id, "after": after, "upto": upto}
-            with self._raw.read() as read:
-                found = evidence.page(read.connection, outbox_id, after=after, upto=upto)
+            pages = []
+            for pool in self._raws.values():
+                with pool.read() as read:
+                    pages.append(evidence.page(read.connection, outbox_id, after=after, upto=upto))
+            found = united_evidence.page(pages)
             entry.rows = len(found.records)
         return found
 

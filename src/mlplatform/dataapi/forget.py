@@ -7,7 +7,7 @@ batch of etl can have read the old values any more, all that was made of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from mlplatform.access import Caller
 from mlplatform.contracts.forget import ForgetRequest, Forgotten, TrainedVersion
+from mlplatform.contracts.shards import FIRST
 from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.forgotten_rows import ForgottenRows, find_rows
@@ -35,12 +36,12 @@ class Forget:
 
     def __init__(
         self,
-        raw: PrimaryPool,
+        raws: Mapping[str, PrimaryPool],
         warehouse: PrimaryPool,
         audit: AuditLog,
         redaction_key: SecretStr | None = None,
     ) -> None:
-        self._raw = raw
+        self._raws = raws
         self._warehouse = warehouse
         self._audit = audit
         self._redaction_key = redaction_key
@@ -61,7 +62,7 @@ class Forget:
             if not request.dry_run:
                 number = self._audit.write(replace(entry, outcome="opened"))
                 entry.detail["opened"] = number
-            done = ForgetRun(self._raw, self._warehouse, pipeline, search, request, number).run()
+            done = ForgetRun(self._raws, self._warehouse, pipeline, search, request, number).run()
             entry.rows = done.rows
             entry.detail |= done.model_dump(
                 mode="json", exclude_defaults=True, exclude={"pipeline", "entry", "rows"}
@@ -86,7 +87,7 @@ class Forget:
 class ForgetRun:
     """One run; `entry` is the ledger's number, 0 in a dry run."""
 
-    raw: PrimaryPool
+    raws: Mapping[str, PrimaryPool]
     warehouse: PrimaryPool
     pipeline: str
     search: KeySearch
@@ -95,11 +96,12 @@ class ForgetRun:
 
     def run(self) -> Forgotten:
         """All of it."""
-        with self.raw.transaction() as raw:
+        # Imports, and what outboxes say of themselves, lie on the first server.
+        with self.raws[FIRST].transaction() as raw:
             under_way = forget.under_way(raw, self.pipeline)
         letters, unreadable_letters = self._letters()
         lines, unreadable_lines = self._lines()
-        found = find_rows(self.raw, self.warehouse, self.pipeline, self.search)
+        found = find_rows(self.raws, self.warehouse, self.pipeline, self.search)
         rows = found.fresh if self.request.dry_run else self._stored(found)
         amount, versions = self._made(found)
         return Forgotten(
@@ -117,7 +119,11 @@ class ForgetRun:
 
     def _letters(self) -> tuple[int, list[int]]:
         """How many dead letters are gone, and which can't be read and were left."""
-        with self.raw.transaction() as raw:
+        found = [self._letters_of(pool) for pool in self.raws.values()]
+        return sum(done for done, _ in found), [each for _, left in found for each in left]
+
+    def _letters_of(self, pool: PrimaryPool) -> tuple[int, list[int]]:
+        with pool.transaction() as raw:
             retention.allow_long(raw)
             held = {
                 number: self.search.in_letter(payload)
@@ -130,7 +136,7 @@ class ForgetRun:
             return len(ids), [] if self.request.unreadable else left
         done = 0
         for some in _chunks(ids):
-            with self.raw.transaction() as raw:
+            with pool.transaction() as raw:
                 done += forget.forget_letters(raw, some, self.entry)
         return done, [] if self.request.unreadable else left
 
@@ -151,7 +157,8 @@ class ForgetRun:
     def _forget_lines(self, chosen: Sequence[KeptEntry]) -> None:
         for some in _chunks(chosen):
             # The raw database commits first: what is cut short in between is found again.
-            with self.warehouse.transaction() as warehouse, self.raw.transaction() as raw:
+            imports = self.raws[FIRST]
+            with self.warehouse.transaction() as warehouse, imports.transaction() as raw:
                 forget.forget_lines(raw, warehouse, self.pipeline, some, self.entry)
 
     def _stored(self, found: ForgottenRows) -> int:
@@ -159,8 +166,9 @@ class ForgetRun:
         done = 0
         for some in _chunks(sorted(found.wanted)):
             wanted = {request_id: sorted(found.wanted[request_id]) for request_id in some}
-            with self.raw.transaction() as raw:
-                done += forget.forget_stored(raw, self.pipeline, wanted, self.entry)
+            for pool in self.raws.values():  # each does nothing about requests of the others
+                with pool.transaction() as raw:
+                    done += forget.forget_stored(raw, self.pipeline, wanted, self.entry)
         return done
 
     def _made(self, found: ForgottenRows) -> tuple[ForgottenAmount, list[TrainedVersion]]:

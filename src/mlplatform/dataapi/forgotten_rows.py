@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlplatform.dataapi.key_search import KeySearch
@@ -69,7 +69,7 @@ class ForgottenRows:
 
 
 def find_rows(
-    raw: PrimaryPool, warehouse: PrimaryPool, pipeline: str, search: KeySearch
+    raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool, pipeline: str, search: KeySearch
 ) -> ForgottenRows:
     """All rows of a pipeline that have the key, wherever it shows.
 
@@ -77,13 +77,14 @@ def find_rows(
     corrected.
     """
     found = ForgottenRows()
-    with raw.transaction() as connection:
-        retention.allow_long(connection)
-        for each in forget.stored(connection, pipeline, search.needles):
-            rows = search.rows(each.inputs, each.rows)
-            if rows or each.forgotten:
-                found.stored(each.request_id, each.rows, each.forgotten)
-                found.add((each.request_id, row) for row in rows)
+    for pool in raws.values():
+        with pool.transaction() as raw:
+            retention.allow_long(raw)
+            for each in forget.stored(raw, pipeline, search.needles):
+                rows = search.rows(each.inputs, each.rows)
+                if rows or each.forgotten:
+                    found.stored(each.request_id, each.rows, each.forgotten)
+                    found.add((each.request_id, row) for row in rows)
     with warehouse.transaction() as connection:
         retention.allow_long(connection)
         for key in search.keys:
@@ -94,7 +95,8 @@ def find_rows(
             for entry in forget.quarantined(connection, pipeline, search.needles)
             if entry.request_id is not None and entry.row is not None and search.has(entry.payload)
         )
-    with raw.transaction() as connection:
-        for each_stored in forget.of_requests(connection, sorted(found.wanted)):
-            found.stored(*each_stored)
+    for pool in raws.values():
+        with pool.transaction() as raw:
+            for each_stored in forget.of_requests(raw, sorted(found.wanted)):
+                found.stored(*each_stored)
     return found

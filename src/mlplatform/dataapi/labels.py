@@ -16,7 +16,14 @@ from mlplatform.contracts.labels import LabelRefusal, LabelsResult
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rows.labels import MAY, LabelCheck, LabelFault, known_id
-from mlplatform.database import corrections, labels, pipelines, quarantine, raw_requests
+from mlplatform.database import (
+    corrections,
+    labels,
+    pipelines,
+    quarantine,
+    raw_lookups,
+    raw_requests,
+)
 from mlplatform.database.labels import Label
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
@@ -30,8 +37,10 @@ CHUNK = 5_000
 class Labels:
     """Handler of labels. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, audit: AuditLog) -> None:
-        self._raw = raw
+    def __init__(
+        self, raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool, audit: AuditLog
+    ) -> None:
+        self._raws = raws
         self._warehouse = warehouse
         self._audit = audit
 
@@ -64,8 +73,8 @@ class Labels:
         self, check: LabelCheck, items: Sequence[Any], first: int
     ) -> tuple[int, list[LabelRefusal]]:
         ids = {known for item in items if (known := known_id(item)) is not None}
-        with self._raw.transaction() as connection:
-            check = replace(check, owners=raw_requests.owners(connection, sorted(ids)))
+        stored = raw_lookups.owners(self._raws, sorted(ids))
+        check = replace(check, owners={each: found.item for each, found in stored.items()})
         good: dict[int, Label] = {}
         refused: list[LabelRefusal] = []
         refusals: list[Refusal] = []
@@ -93,9 +102,11 @@ class Labels:
         """
         for pipeline in sorted({label.pipeline for label in good.values()}):
             corrections.lock_shared(warehouse, pipeline)
-        with self._raw.transaction() as raw:
-            ids = sorted({label.request_id for label in good.values()})
-            gone = raw_requests.forgotten(raw, ids)
+        ids = sorted({label.request_id for label in good.values()})
+        gone: set[tuple[str, int]] = set()
+        for pool in self._raws.values():
+            with pool.transaction() as raw:
+                gone |= raw_requests.forgotten(raw, ids)
         return [index for index, label in good.items() if (label.request_id, label.row) in gone]
 
 

@@ -23,6 +23,7 @@ from mlplatform.dataapi.labels import Labels
 from mlplatform.dataapi.ledger import Ledger
 from mlplatform.dataapi.mirror import Mirror
 from mlplatform.dataapi.models import Models
+from mlplatform.dataapi.moves import Moves
 from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.pools import Pools
@@ -68,10 +69,10 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
     raw, warehouse, audit = pools.raw, pools.warehouse, AuditLog(pools.warehouse)
     gathered = GatheredLog(audit)
-    store = DatasetStore(pools.warehouse_replica, pools.raw_replica)
+    store = DatasetStore(pools.warehouse_replica, pools.raw_replica, pools.more_raw_replicas)
     mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
     closing.callback(registry.close)
-    removals = Removals(raw, warehouse, RemovedRuns(warehouse, registry, cluster))
+    removals = Removals(pools.raws, warehouse, RemovedRuns(warehouse, registry, cluster))
     readiness = Readiness(pools)
     closing.callback(pools.close)
     closing.callback(cluster.close)
@@ -84,21 +85,23 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         gathered=gathered,
         datasets=Datasets(store, warehouse, audit),
         imports=Imports(raw, warehouse, audit, settings.redaction.key),
-        labels=Labels(raw, warehouse, audit),
+        labels=Labels(pools.raws, warehouse, audit),
         quarantine=Quarantine(warehouse, audit),
-        corrections=Corrections(raw, warehouse, audit, settings.redaction.key),
-        dead_letters=DeadLetters(raw, audit),
-        pipelines=Pipelines(raw, warehouse, audit, settings.retention, settings.redaction.key),
+        corrections=Corrections(pools.raws, warehouse, audit, settings.redaction.key),
+        dead_letters=DeadLetters(pools.raws, audit),
+        pipelines=Pipelines(
+            pools.raws, warehouse, audit, settings.retention, settings.redaction.key
+        ),
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit, registry),
-        outboxes=Outboxes(raw, audit),
-        queue_offsets=QueueOffsets(raw, audit),
+        outboxes=Outboxes(raw, audit, more_raw=pools.more_raw),
+        queue_offsets=QueueOffsets(pools.raws, audit),
         balance=Balance(pools, audit, silent_s=dataapi.outbox_silent_s),
-        evidence=StoredEvidence(pools.raw_replica, audit),
+        evidence=StoredEvidence(pools.raw_replicas, audit),
         ledger=Ledger(warehouse, audit, gathered),
         retention=Retention(pools, audit, removals, settings.retention),
-        forget=Forget(raw, warehouse, audit, settings.redaction.key),
+        forget=Forget(pools.raws, warehouse, audit, settings.redaction.key),
         ready=readiness.ready,
         close=closing.close,
-        background=(gathered, readiness, mirror),
+        background=(gathered, readiness, mirror, Moves(pools)),
     )

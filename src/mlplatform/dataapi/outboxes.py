@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from mlplatform.access import Caller
 from mlplatform.contracts.outbox_report import OutboxAnswer, OutboxReport
 from mlplatform.dataapi import rights
@@ -9,6 +12,7 @@ from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import outboxes, queue_offsets
 from mlplatform.database.outboxes import KnownOutbox
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.sessions import Connection
 from mlplatform.telemetry import logger
 
 _log = logger("dataapi")
@@ -17,8 +21,16 @@ _log = logger("dataapi")
 class Outboxes:
     """Handler of the outboxes' heartbeats. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        raw: PrimaryPool,
+        audit: AuditLog,
+        *,
+        more_raw: Mapping[str, PrimaryPool] | None = None,
+    ) -> None:
+        """Reports lie on the first raw server; the numbers of an outbox lie on all."""
         self._raw = raw
+        self._more_raw = more_raw or {}
         self._audit = audit
 
     def report(self, caller: Caller, outbox_id: str, report: OutboxReport) -> OutboxAnswer:
@@ -29,7 +41,7 @@ class Outboxes:
             ),
             self._raw.transaction() as connection,
         ):
-            known = outboxes.known(connection, outbox_id)
+            known = self._known(connection, outbox_id, report)
             refused = superseded(known, report)
             if refused:
                 outboxes.count_copy(connection, outbox_id)
@@ -45,6 +57,21 @@ class Outboxes:
                 known=known.highest,
             )
         return OutboxAnswer(known=known.highest, superseded=refused, resets=resets)
+
+    def _known(self, raw: Connection, outbox_id: str, report: OutboxReport) -> KnownOutbox:
+        """What is known of an outbox; all its numbers only where it matters, of a new run."""
+        known = outboxes.known(raw, outbox_id)
+        if known.incarnation in (None, report.incarnation and str(report.incarnation)):
+            return known
+        return replace(known, highest=max(known.highest, *self._elsewhere(outbox_id)))
+
+    def _elsewhere(self, outbox_id: str) -> list[int]:
+        """The highest number on each further server. Raises Unavailable."""
+        found = [0]
+        for pool in self._more_raw.values():
+            with pool.transaction() as raw:
+                found.append(outboxes.highest(raw, outbox_id))
+        return found
 
 
 def superseded(known: KnownOutbox, report: OutboxReport) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mlplatform.contracts.shards import FIRST
 from mlplatform.dataapi.retention_days import Days
 from mlplatform.database import feature_sets, progress, raw_requests, removal, retention
 from mlplatform.database.progress import Cursor
@@ -27,12 +28,14 @@ class PastRequests:
         return [replace(line, below=removal.ALL) for line in self.lines]
 
 
-def past_requests(warehouse: Connection, raw: Connection, days: Days) -> PastRequests:
-    """What may go of all pipelines that are under no hold.
+def past_requests(
+    warehouse: Connection, raw: Connection, days: Days, *, shard: str = FIRST
+) -> PastRequests:
+    """What may go of all pipelines that are under no hold, of one raw server.
 
     etl's cursors are read first: where rows were stored below one since, it has not been there.
     """
-    cursors = progress.all_cursors(warehouse)
+    cursors = [each for each in progress.all_cursors(warehouse) if each.shard == shard]
     used: dict[str, list[str]] = {}
     for each in feature_sets.in_use(warehouse):
         used.setdefault(each.pipeline, []).append(each.digest)

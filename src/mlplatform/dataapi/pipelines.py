@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import SecretStr
@@ -37,13 +37,13 @@ class Pipelines:
 
     def __init__(
         self,
-        raw: PrimaryPool,
+        raws: Mapping[str, PrimaryPool],
         warehouse: PrimaryPool,
         audit: AuditLog,
         retention: RetentionSettings,
         redaction_key: SecretStr | None = None,
     ) -> None:
-        self._raw = raw
+        self._raws = raws
         self._warehouse = warehouse
         self._audit = audit
         self._retention = retention
@@ -111,8 +111,13 @@ class Pipelines:
                 dropped = quarantine.count_dropped(connection, name, digest)
                 # After the progress: what is committed in between only makes the mark newer.
                 mark = marks.closed(connection)
-            with self._raw.transaction() as raw:
-                waiting = raw_requests.count_waiting(raw, name, passed, stored_before=stored_before)
+            waiting = 0
+            for shard, pool in self._raws.items():
+                own = [cursor for cursor in passed if cursor.shard == shard]
+                with pool.transaction() as raw:
+                    waiting += raw_requests.count_waiting(
+                        raw, name, own, stored_before=stored_before
+                    )
         return FeaturesProgress(
             digest=digest,
             ready=waiting == 0 and known.table_name is not None and known.failure is None,

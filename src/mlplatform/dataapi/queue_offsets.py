@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlplatform.access import Caller
 from mlplatform.contracts.queue_offsets import QueuePlace, QueueReset, QueueState
-from mlplatform.dataapi import rights
+from mlplatform.dataapi import rights, united
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import balance, queue_offsets
+from mlplatform.database.balance import OutboxCount
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import UnknownName
 
@@ -16,8 +17,8 @@ from mlplatform.errors import UnknownName
 class QueueOffsets:
     """Handler of the queue's offsets. Safe to share between threads."""
 
-    def __init__(self, raw: PrimaryPool, audit: AuditLog) -> None:
-        self._raw = raw
+    def __init__(self, raws: Mapping[str, PrimaryPool], audit: AuditLog) -> None:
+        self._raws = raws
         self._audit = audit
 
     def state(self, caller: Caller) -> QueueState:
@@ -37,8 +38,10 @@ class QueueOffsets:
             given_up = self._state(topic)
             if not given_up.places:
                 raise UnknownName(f"nothing is stored of a topic '{topic}'", field="topic")
-            with self._raw.transaction() as raw:
-                queue_offsets.reset(raw, topic, queue_offsets.etl_places(warehouse, topic))
+            for shard, pool in self._raws.items():
+                etl = queue_offsets.etl_places(warehouse, topic, shard=shard)
+                with pool.transaction() as raw:
+                    queue_offsets.reset(raw, topic, etl)
             entry.detail = {
                 "offsets": {str(place.partition): place.next_offset for place in given_up.places},
                 "topic_ids": _ids(given_up.places),
@@ -47,11 +50,19 @@ class QueueOffsets:
         return given_up
 
     def _state(self, topic: str | None) -> QueueState:
-        with self._raw.transaction() as raw:
-            places = queue_offsets.places(raw, topic)
-            outboxes = balance.outboxes(raw)
-        lost = sum(max(0, box.acknowledged - box.stored - box.dead_lettered) for box in outboxes)
-        return QueueState(places=list(places), perhaps_lost=lost)
+        places: list[QueuePlace] = []
+        counted: list[OutboxCount] = []
+        for shard, pool in self._raws.items():
+            with pool.transaction() as raw:
+                found = queue_offsets.places(raw, topic)
+                counted += balance.outboxes(raw)
+            places += [each.model_copy(update={"shard": shard}) for each in found]
+        lost = sum(
+            max(0, box.acknowledged - box.stored - box.dead_lettered)
+            for box in united.outboxes(counted)
+        )
+        places.sort(key=lambda each: (each.topic, each.partition))
+        return QueueState(places=places, perhaps_lost=lost)
 
 
 def _ids(places: Sequence[QueuePlace]) -> list[str]:

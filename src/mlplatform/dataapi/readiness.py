@@ -2,12 +2,13 @@
 
 A thread proves the standbys every few seconds, so that no page waits for one that hangs. Without
 them datasets are refused, while rows are still taken and versions promoted: the data API stays
-ready, and says so. It also says when the consumer refuses the queue that it finds.
+ready, and says so. So it does without a further raw server, which holds up its own partitions only.
+It also says when a consumer refuses the queue that it finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event, Thread
 
 from mlplatform.dataapi.pools import Pools
@@ -29,6 +30,8 @@ class Readiness:
     def __init__(self, pools: Pools) -> None:
         self._pools = pools
         self._reasons: Mapping[str, str] = {}
+        self._away: Mapping[str, str] = {}  # further raw servers
+        self._refused: Sequence[str] = ()  # what their consumers say
         self._ended = Event()
         self._thread = Thread(target=self._run, name="readiness", daemon=True)
 
@@ -46,14 +49,15 @@ class Readiness:
         with self._pools.warehouse.transaction() as connection:
             connection.execute("SELECT 1")
         with self._pools.raw.transaction() as connection:
-            refused = queue_offsets.refused(connection)
+            refused = [*queue_offsets.refused(connection), *self._refused]
         found = {"datasets": "; ".join(self._reasons.values()), "queue": "; ".join(refused)}
+        found |= self._away
         return {what: why for what, why in found.items() if why}
 
     def prove(self) -> None:
         """Prove each standby, and remember why one could not be."""
         found = {}
-        for pool in (self._pools.raw_replica, self._pools.warehouse_replica):
+        for pool in (*self._pools.raw_replicas.values(), self._pools.warehouse_replica):
             reason = _refusal(pool, self._reasons.get(pool.name))
             gauge("dataapi_standby_usable").labels(pool.name).set(reason is None)
             if reason is not None:
@@ -64,6 +68,20 @@ class Readiness:
             else:
                 _log.info("datasets can be read again")
         self._reasons = found
+        self._check_further()
+
+    def _check_further(self) -> None:
+        away: dict[str, str] = {}
+        refused: list[str] = []
+        for shard, pool in self._pools.more_raw.items():
+            try:
+                with pool.transaction() as raw:
+                    refused += queue_offsets.refused(raw)
+            except PlatformError as error:
+                away[shard] = error.message
+        if away.keys() != self._away.keys():
+            _log.warning("further raw servers that are away", reasons=away)
+        self._away, self._refused = away, refused
 
     def _run(self) -> None:
         while not self._ended.is_set():

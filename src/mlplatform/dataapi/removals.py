@@ -36,21 +36,26 @@ _BOUNDED: Mapping[Kind, tuple[Bounded, str]] = {
 class Removals:
     """Removes, or with `remove` false counts all that would be removed. Nothing is checked here."""
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, runs: RemovedRuns) -> None:
-        self._raw = raw
+    def __init__(
+        self, raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool, runs: RemovedRuns
+    ) -> None:
+        self._raws = raws
         self._warehouse = warehouse
         self._runs = runs
 
     def pipelines(self) -> Sequence[str]:
         """Pipelines that have requests."""
-        with self._raw.transaction() as raw:
-            return removal.pipelines(raw)
+        found: set[str] = set()
+        for pool in self._raws.values():
+            with pool.transaction() as raw:
+                found |= set(removal.pipelines(raw))
+        return sorted(found)
 
     def of(self, days: Days, kind: Kind, pipeline: str | None, *, remove: bool) -> Removed:
         """What was removed of a kind; `more` when another call would remove more."""
         before, name = days.before(pipeline, kind), pipeline or ""
         if kind == "requests":
-            return self._requests(days, remove=remove)
+            return _united([self._requests(days, each, remove=remove) for each in self._raws])
         if kind in _BOUNDED:
             return self._bounded(days, kind, pipeline, remove=remove)
         if kind == "features":
@@ -65,17 +70,17 @@ class Removals:
                 return raw_removal.imports(raw, name, before, most=MOST, remove=remove)
             return raw_removal.dead_letters(raw, before, most=MOST, remove=remove)
 
-        total, more = _chunks(self._raw, some, remove=remove)
-        return _removed(kind, pipeline, total, more=more)
+        counts = [_chunks(pool, some, remove=remove) for pool in self._raws.values()]
+        return _united([_removed(kind, pipeline, total, more=more) for total, more in counts])
 
-    def _requests(self, days: Days, *, remove: bool) -> Removed:
-        past = self._past(days)
-        with self._raw.transaction() as raw:
+    def _requests(self, days: Days, shard: str, *, remove: bool) -> Removed:
+        past = self._past(days, shard)
+        with self._raws[shard].transaction() as raw:
             retention.allow_long(raw)
             names = removal.past_partitions(raw, past.lines)
         if remove:
-            return self._remove_requests(past, names)
-        with self._raw.transaction() as raw:
+            return self._remove_requests(past, names, shard)
+        with self._raws[shard].transaction() as raw:
             retention.allow_long(raw)
             found = removal.past_requests(raw, past.lines)
             late = removal.past_requests(raw, past.waited_for)
@@ -84,15 +89,18 @@ class Removals:
             "requests", None, _sum(found), by=found, names=names, kept={WAITING: waiting}
         )
 
-    def _remove_requests(self, past: PastRequests, partitions: Sequence[str]) -> Removed:
+    def _remove_requests(
+        self, past: PastRequests, partitions: Sequence[str], shard: str
+    ) -> Removed:
         gone: dict[str, Amount] = {}
+        pool = self._raws[shard]
         for name in partitions:
-            with self._raw.transaction() as raw:
+            with pool.transaction() as raw:
                 retention.allow_long(raw)
                 _add(gone, removal.remove_partition(raw, name, past.lines, past.settled))
         more = True
         for _ in range(CHUNKS):
-            with self._raw.transaction() as raw:
+            with pool.transaction() as raw:
                 retention.allow_long(raw)
                 some = removal.remove_requests(raw, past.lines, past.settled, most=MOST)
             _add(gone, some)
@@ -100,7 +108,7 @@ class Removals:
             if not more:
                 break
         if gone and not more:
-            with self._raw.transaction() as raw:
+            with pool.transaction() as raw:
                 retention.allow_long(raw)
                 removal.tidy(raw)
         return _removed("requests", None, _sum(gone), by=gone, names=partitions, more=more)
@@ -129,21 +137,23 @@ class Removals:
         return _removed("features", pipeline, total, names=names)
 
     def _below(self, days: Days, kind: Kind, pipeline: str, *, remove: bool) -> str:
-        """Below which id a pipeline's requests are gone, or would be after a run.
+        """Below which id a pipeline's requests are gone everywhere, or would be after a run.
 
         Feature rows have days of their own beside that.
         """
-        lines = [] if remove else self._past(days).lines
-        before = first_id(days.before(pipeline, "requests"))
-        with self._raw.transaction() as raw:
-            retention.allow_long(raw)
-            gone = removal.least_kept(raw, pipeline, before, lines)
+        gone = before = first_id(days.before(pipeline, "requests"))
+        for shard, pool in self._raws.items():
+            lines = [] if remove else self._past(days, shard).lines
+            with pool.transaction() as raw:
+                retention.allow_long(raw)
+                gone = min(gone, removal.least_kept(raw, pipeline, before, lines))
         own = first_id(days.before(pipeline, kind))
         return min(gone, own) if kind == "feature_rows" else gone
 
-    def _past(self, days: Days) -> PastRequests:
-        with self._warehouse.transaction() as warehouse, self._raw.transaction() as raw:
-            return past_requests(warehouse, raw, days)
+    def _past(self, days: Days, shard: str) -> PastRequests:
+        raws = self._raws[shard]
+        with self._warehouse.transaction() as warehouse, raws.transaction() as raw:
+            return past_requests(warehouse, raw, days, shard=shard)
 
 
 def _chunks(
@@ -168,6 +178,29 @@ def _add(gone: dict[str, Amount], more: Mapping[str, Amount]) -> None:
 
 def _sum(amounts: Mapping[str, Amount]) -> Amount:
     return sum(amounts.values(), Amount())
+
+
+def _united(parts: Sequence[Removed]) -> Removed:
+    """What was removed on all raw servers as one."""
+    counted = [part.by_pipeline for part in parts]
+    kept = [part.kept for part in parts]
+    return parts[0].model_copy(
+        update={
+            "items": sum(part.items for part in parts),
+            "rows": sum(part.rows for part in parts),
+            "size": sum(part.size for part in parts),
+            "by_pipeline": {
+                name: sum(each.get(name, 0) for each in counted) for name in _names(counted)
+            },
+            "names": [name for part in parts for name in part.names],
+            "kept": {why: sum(each.get(why, 0) for each in kept) for why in _names(kept)},
+            "more": any(part.more for part in parts),
+        }
+    )
+
+
+def _names(counted: Sequence[Mapping[str, int]]) -> list[str]:
+    return sorted({name for each in counted for name in each})
 
 
 def _removed(

@@ -32,7 +32,7 @@ class Retention:
         removals: Removals,
         settings: RetentionSettings,
     ) -> None:
-        self._replicas = (pools.raw_replica, pools.warehouse_replica)
+        self._replicas = (*pools.raw_replicas.values(), pools.warehouse_replica)
         self._warehouse = pools.warehouse
         self._audit = audit
         self._removals = removals

@@ -18,6 +18,8 @@ from mlplatform.database.dataset_contract import DatasetSource
 from mlplatform.errors import InvalidInput
 
 SQL = queries.load("datasets")
+KEY = "__key"
+"""No column of a contract begins with these."""
 
 
 def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
@@ -41,13 +43,20 @@ def columns(source: DatasetSource, query: DatasetQuery) -> tuple[str, ...]:
     return query.columns
 
 
-def statement(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
-    """SQL that selects the rows of a query as they stood at a mark."""
+def statement(
+    source: DatasetSource, query: DatasetQuery, *, as_of: int, keyed: bool = False
+) -> str:
+    """SQL that selects the rows of a query as they stood at a mark.
+
+    `keyed`: with the request id in a last column KEY, by which rows of several servers are merged.
+    """
     names = columns(source, query)
+    expressions = {**source.expressions, KEY: sql.SQL("{}::text").format(source.order[0])}
+    if keyed:
+        names = (*names, KEY)
     parts: dict[str, sql.Composable] = {
         "columns": sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(source.expressions[name], sql.Identifier(name))
-            for name in names
+            sql.SQL("{} AS {}").format(expressions[name], sql.Identifier(name)) for name in names
         ),
         "source": _rows(source, as_of),
         "window": _window(source, query),
@@ -57,6 +66,20 @@ def statement(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
         return _text(sql.SQL(SQL["select_all"].rstrip(";")).format(**parts))
     parts |= _latest(source, names, query.limit)
     return _text(sql.SQL(SQL["select_latest"].rstrip(";")).format(**parts))
+
+
+def latest_keys(source: DatasetSource, query: DatasetQuery, *, as_of: int) -> str:
+    """SQL for the time and request id of the latest rows, at most `query.limit`, newest first."""
+    return _text(
+        sql.SQL(SQL["select_latest_keys"].rstrip(";")).format(
+            time=source.time,
+            id=source.order[0],
+            key=sql.Identifier(KEY),
+            source=_rows(source, as_of),
+            window=_window(source, query),
+            limit=sql.Literal(query.limit),
+        )
+    )
 
 
 def _latest(source: DatasetSource, names: Sequence[str], limit: int) -> dict[str, sql.Composable]:

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from mlplatform import telemetry
-from mlplatform.database import pools, roles
+from mlplatform.database import pools, roles, shards
 from mlplatform.database.sessions import Connection, one_line
 from mlplatform.errors import Unavailable
 
@@ -31,8 +31,12 @@ LOCK = 0x6D6C_706C_6174  # "mlplat": any number that nobody else uses in these d
 _log = telemetry.logger("database")
 
 
-def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
+def migrate(
+    which: Literal["raw", "warehouse"], dsn: SecretStr, *, shard: str | None = None
+) -> None:
     """Upgrade to the newest version and apply the grants; waits while another process does.
+
+    `shard`: which raw server it is; Refused when it was told another name before.
 
     The role must own the database. One that newer code has migrated is left as it is, grants and
     all: this code was rolled back, and migrations only add. Raises Unavailable when the server is
@@ -49,13 +53,23 @@ def migrate(which: Literal["raw", "warehouse"], dsn: SecretStr) -> None:
         if not newer:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            roles.grant(driver, which)
-            roles.allow_connections(driver, driver.info.dbname, which)
+            _settle(driver, which, shard)
+    _tell(which, before, newer=newer)
+
+
+def _tell(which: Literal["raw", "warehouse"], before: str | None, *, newer: bool) -> None:
     now = head(which)
     if newer:
         _log.warning("the database is newer than this code", database=which, found=before, own=now)
     elif before != now:
         _log.info("database migrated", database=which, before=before, now=now)
+
+
+def _settle(connection: Connection, which: Literal["raw", "warehouse"], shard: str | None) -> None:
+    if shard:
+        shards.name(connection, shard)
+    roles.grant(connection, which)
+    roles.allow_connections(connection, connection.info.dbname, which)
 
 
 def grant_mlflow(dsn: SecretStr) -> None:

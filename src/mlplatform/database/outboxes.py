@@ -24,9 +24,14 @@ class KnownOutbox:
 def known(connection: Connection, outbox_id: str) -> KnownOutbox:
     """What is known of an outbox; nobody else may report it until the transaction ends."""
     reported = connection.execute(SQL["lock"], {"outbox_id": outbox_id}).fetchone() or (0, None)
+    return KnownOutbox(max(int(reported[0]), highest(connection, outbox_id)), reported[1])
+
+
+def highest(connection: Connection, outbox_id: str) -> int:
+    """The highest number of an outbox that this raw server has stored; 0 for none."""
     row = connection.execute(SQL["highest"], {"outbox_id": outbox_id}).fetchone()
     assert row is not None
-    return KnownOutbox(max(int(reported[0]), int(row[0])), reported[1])
+    return int(row[0])
 
 
 def record(connection: Connection, outbox_id: str, report: OutboxReport) -> None:

@@ -1,4 +1,4 @@
-"""etl's progress: per features digest and partition of raw rows, the offset to continue at.
+"""etl's progress: per features digest, raw server and partition, the offset to continue at.
 
 A batch of etl is one warehouse transaction: `claim` a cursor, write what came of its requests,
 `advance`. So it happens wholly or not at all, and whoever claims the cursor next continues
@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from mlplatform.contracts.shards import FIRST
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
@@ -22,7 +23,7 @@ SQL = queries.load("progress")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a digest is in one partition: the next offset, and the rows counted so far."""
+    """How far a digest is in one partition of a raw server: the next offset, and rows so far."""
 
     pipeline: str
     digest: str
@@ -32,6 +33,7 @@ class Cursor:
     featured: int = 0
     quarantined: int = 0
     setbacks: int = 0  # entries of raw.setbacks that it was set back for
+    shard: str = FIRST
 
 
 def all_cursors(connection: Connection) -> list[Cursor]:
@@ -56,6 +58,7 @@ def begin(connection: Connection, new: Sequence[Cursor]) -> None:
         "digests": [cursor.digest for cursor in new],
         "topics": [cursor.topic for cursor in new],
         "partitions": [cursor.partition for cursor in new],
+        "shards": [cursor.shard for cursor in new],
     }
     connection.execute(SQL["begin"], values)
 
@@ -83,15 +86,15 @@ def set_back(connection: Connection, cursor: Cursor, *, lowest: int, seen: int) 
 
 
 def recount(
-    connection: Connection, pipeline: str, digest: str, partitions: Sequence[tuple[str, int]]
+    connection: Connection, pipeline: str, digest: str, places: Sequence[tuple[str, str, int]]
 ) -> None:
-    """Count a row for each of these (topic, partition) as featured, no longer as quarantined.
+    """Count a row for each (shard, topic, partition) as featured, no longer as quarantined.
 
     Locks their cursors: before the mark is taken, which the holder of a cursor may be waiting for;
     sorted, for the same reason.
     """
-    for (topic, partition), rows in sorted(Counter(partitions).items()):
-        cursor = Cursor(pipeline, digest, topic, partition)
+    for (shard, topic, partition), rows in sorted(Counter(places).items()):
+        cursor = Cursor(pipeline, digest, topic, partition, shard=shard)
         connection.execute(SQL["recount"], {**_key(cursor), "rows": rows})
 
 
@@ -120,4 +123,5 @@ def _key(cursor: Cursor) -> dict[str, Any]:
         "digest": cursor.digest,
         "topic": cursor.topic,
         "partition": cursor.partition,
+        "shard": cursor.shard,
     }

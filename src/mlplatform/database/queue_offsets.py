@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from mlplatform.contracts.queue_offsets import QueuePlace
+from mlplatform.contracts.shards import FIRST
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
@@ -35,9 +36,10 @@ def resets(raw: Connection) -> int:
     return int(row[0])
 
 
-def etl_places(warehouse: Connection, topic: str) -> Mapping[str, int]:
-    """Partition -> the furthest place that etl has in it."""
-    return dict(warehouse.execute(SQL["etl_places"], {"topic": topic}).fetchall())
+def etl_places(warehouse: Connection, topic: str, *, shard: str = FIRST) -> Mapping[str, int]:
+    """Partition -> the furthest place that etl has in it on a raw server."""
+    values = {"topic": topic, "shard": shard}
+    return dict(warehouse.execute(SQL["etl_places"], values).fetchall())
 
 
 def reset(raw: Connection, topic: str, etl: Mapping[str, int]) -> None:

@@ -1,15 +1,16 @@
-"""Raw requests, written by the consumer: records and the position behind them.
+"""Raw requests, written by the consumer of a raw server: records and the position behind them.
 
 Both are one transaction. `raw.offsets.next_offset` is the one truth of how far a partition is
 stored. Its row is locked for the whole transaction, so two members that both believe to own a
 partition (one was slow, its lease is gone) store one after the other, and the second skips what it
-finds done.
+finds done. Where there are several raw servers it also says whether this one stores the partition:
+what was read past the end of its segment is left to the server that goes on there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
@@ -18,9 +19,12 @@ from uuid import UUID
 import psycopg
 
 from mlplatform.contracts.dead_letters import LetterKind
+from mlplatform.contracts.shards import FIRST
+from mlplatform.database import shards, stored_ends
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.queries import load
 from mlplatform.database.sessions import Connection, one_line
+from mlplatform.database.stored_ends import StoredEnd
 from mlplatform.errors import InvalidInput, RecordsGone, Refused
 
 # In the order of the statement `copy_incoming`.
@@ -89,15 +93,6 @@ Entry = RequestRow | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class _StoredEnd:
-    """Where the stored records of a partition end, and with which one, if that is known."""
-
-    next_offset: int
-    last: str | None
-    refused: bool  # whether people are told that nothing is read
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """What a call of `store` did.
 
@@ -109,6 +104,7 @@ class Stored:
     kept: Sequence[Entry] = ()  # those of the batch that were not stored before
     # next_offset in the database, for every partition of the batch
     behind: Mapping[int, int] = field(default_factory=dict)
+    moved: Collection[int] = ()  # partitions that are to be read no further for this server
 
     @property
     def dead_letters(self) -> Sequence[DeadLetter]:
@@ -122,9 +118,10 @@ class RequestStore:
     Blocks; every method raises Unavailable when the primary is away.
     """
 
-    def __init__(self, pool: PrimaryPool, *, topic: str) -> None:
+    def __init__(self, pool: PrimaryPool, *, topic: str, shard: str = FIRST) -> None:
         self._pool = pool
         self._topic = topic
+        self._shard = shard
         self._topic_id: str | None = None  # of the queue that is read, once it was bound
         self._sql = load("requests")
 
@@ -134,9 +131,11 @@ class RequestStore:
         Offsets that were stored without an id take it. After `mlplatform queue reset` the reading
         begins where the queue does. Returns the partitions whose last stored record is known, so
         that `store` can compare it. Raises RecordsGone when the stored offsets are of a topic with
-        another id: its records are not the ones behind them, however many it has.
+        another id: its records are not the ones behind them, however many it has. Raises Refused
+        when the database is another raw server than this store is for.
         """
         with self._pool.transaction() as connection:
+            shards.require(connection, self._shard)
             found = connection.execute(
                 self._sql["topic_ids"].encode(), {"topic": self._topic}
             ).fetchall()
@@ -154,20 +153,25 @@ class RequestStore:
                 "firsts": list(firsts.values()),
             }
             # From the first contact on: what was never read of a queue can be lost with it as well.
-            connection.execute(self._sql["begin_partitions"].encode(), values)
+            # Every partition begins on the first server.
+            if self._shard == FIRST:
+                connection.execute(self._sql["begin_partitions"].encode(), values)
             bound = connection.execute(self._sql["bind"].encode(), values).fetchall()
         self._topic_id = topic_id
         return {partition for partition, last_is_known in bound if last_is_known}
 
-    def positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Where to continue reading; a partition that nothing was stored from is left out."""
+    def positions(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
+        """Where to continue reading; None for what another server stores.
+
+        The first server leaves out a partition that nothing was stored from.
+        """
+        elsewhere: dict[int, int | None] = {} if self._shard == FIRST else dict.fromkeys(partitions)
         with self._pool.transaction() as connection:
-            return dict(
-                connection.execute(
-                    self._sql["positions"].encode(),
-                    {"topic": self._topic, "partitions": list(partitions)},
-                ).fetchall()
-            )
+            found = connection.execute(
+                self._sql["positions"].encode(),
+                {"topic": self._topic, "partitions": list(partitions)},
+            ).fetchall()
+        return elsewhere | dict(found)
 
     def store(self, entries: Sequence[Entry], *, holes: Mapping[int, int]) -> Stored:
         """Store entries and positions, all or nothing.
@@ -180,22 +184,22 @@ class RequestStore:
         InvalidInput when the database refuses a value of some entry, Refused when the queue was
         reset, or bound to another topic, since these entries were read, RecordsGone when the entry
         right before the stored position is another than the one stored; nothing is stored then.
+        Entries behind the end of a segment are left out, and their partitions named in `moved`.
         """
         try:
             with self._pool.transaction() as connection:
                 ends = self._lock(connection, sorted({entry.partition for entry in entries}))
+                entries, moved = stored_ends.own(entries, ends)
                 self._compare(entries, ends)
                 if any(end.refused for end in ends.values()):
                     self._note(connection, None)  # this is the queue that was read before
                 positions = {partition: end.next_offset for partition, end in ends.items()}
-                behind = _behind(entries, positions, holes)
+                behind = stored_ends.behind(entries, positions, holes)
                 if behind:
-                    return Stored(behind=behind)
-                return self._keep(
-                    connection,
-                    [entry for entry in entries if entry.offset >= positions[entry.partition]],
-                    positions,
-                )
+                    return Stored(behind=behind, moved=moved)
+                new = [entry for entry in entries if entry.offset >= positions[entry.partition]]
+                came = any(end.came for end in ends.values())
+                return replace(self._keep(connection, new, positions, came=came), moved=moved)
         except psycopg.IntegrityError as error:
             raise InvalidInput(f"the database refuses a record: {one_line(error)}") from error
 
@@ -237,7 +241,7 @@ class RequestStore:
         values = {"topic": self._topic, "why": why}
         connection.execute(self._sql["note_refusal"].encode(), values)
 
-    def _compare(self, entries: Sequence[Entry], ends: Mapping[int, _StoredEnd]) -> None:
+    def _compare(self, entries: Sequence[Entry], ends: Mapping[int, StoredEnd]) -> None:
         """Raise RecordsGone when the queue holds another record where the stored ones end."""
         for entry in entries:
             end = ends[entry.partition]
@@ -249,14 +253,14 @@ class RequestStore:
                     fix=_OLD_QUEUE,
                 )
 
-    def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, _StoredEnd]:
+    def _lock(self, connection: Connection, partitions: Sequence[int]) -> dict[int, StoredEnd]:
         values = {
             "topic": self._topic,
             "topic_id": self._topic_id,
             "partitions": list(partitions),
         }
         found = connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
-        if len(found) < len(partitions):
+        if len(found) < len(partitions) and self._shard == FIRST:
             connection.execute(self._sql["begin_partitions"].encode(), values)
             found = connection.execute(self._sql["lock_positions"].encode(), values).fetchall()
         if any(foreign for _, _, foreign, *_ in found):
@@ -264,17 +268,19 @@ class RequestStore:
                 f"the offsets of topic {self._topic} were reset while this consumer read it",
                 fix="start it again: it goes on where the queue begins",
             )
-        return {partition: _StoredEnd(at, *more) for partition, at, _, *more in found}
+        return {partition: StoredEnd(at, *more) for partition, at, _, *more in found}
 
     def _keep(
         self,
         connection: Connection,
         entries: Sequence[Entry],
         positions: dict[int, int],
+        *,
+        came: bool,
     ) -> Stored:
         rows = [entry for entry in entries if isinstance(entry, RequestRow)]
         letters = [entry for entry in entries if isinstance(entry, DeadLetter)]
-        new = insert_rows(connection, self._topic, rows) if rows else 0
+        new = insert_rows(connection, self._topic, rows, came=came) if rows else 0
         if letters:
             with connection.cursor() as cursor:
                 cursor.executemany(
@@ -301,26 +307,19 @@ class RequestStore:
         return moved
 
 
-def insert_rows(connection: Connection, topic: str, rows: Sequence[RequestRow]) -> int:
+def insert_rows(
+    connection: Connection, topic: str, rows: Sequence[RequestRow], *, came: bool = False
+) -> int:
     """Add rows of a topic whose position the caller holds; returns how many are new.
 
-    A request that is there already stays as it is.
+    A request that is there already stays as it is. `came`: some partitions came from another
+    server; requests that lie there are put aside.
     """
     sql = load("requests")
     connection.execute(sql["make_incoming"].encode())
     with connection.cursor().copy(sql["copy_incoming"].encode()) as copy:
         for row in rows:
             copy.write_row(_INCOMING(row))
+    if came:
+        connection.execute(sql["keep_repeated"].encode(), {"topic": topic})
     return connection.execute(sql["keep_incoming"].encode(), {"topic": topic}).rowcount
-
-
-def _behind(
-    entries: Sequence[Entry], positions: Mapping[int, int], holes: Mapping[int, int]
-) -> dict[int, int]:
-    firsts: dict[int, int] = {}
-    for entry in entries:
-        firsts.setdefault(entry.partition, entry.offset)
-    jumps = any(
-        first > positions[p] and holes.get(p) != positions[p] for p, first in firsts.items()
-    )
-    return {p: positions[p] for p in firsts} if jumps else {}

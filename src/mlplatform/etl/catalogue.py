@@ -8,7 +8,7 @@ on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,9 +59,10 @@ class Catalogue:
         retry_s: float,
         features_s: float = 5.0,
         redaction_key: SecretStr | None = None,
+        more_raw: Sequence[PrimaryPool] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._raw = raw
+        self._raws = (raw, *more_raw)
         self._warehouse = warehouse
         self._source = source
         self._retry_s = retry_s
@@ -111,8 +112,10 @@ class Catalogue:
         )
 
     def _history(self, definition: PipelineDefinition) -> Columns | None:
-        with self._raw.transaction() as raw:
-            latest = raw_requests.latest(raw, definition.name, most=REQUESTS)
+        latest: list[str] = []
+        for pool in self._raws:
+            with pool.transaction() as raw:
+                latest += raw_requests.latest(raw, definition.name, most=REQUESTS - len(latest))
         return clean_rows(latest, definition.inputs, definition.redact)
 
     def _redactor(self, definition: PipelineDefinition) -> Redactor | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from mlplatform import loop
+from mlplatform.contracts.shards import FIRST, names
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
+from mlplatform.etl.several import ShardWorkers
 from mlplatform.etl.worker import Worker
 from mlplatform.loop import Backoff, stop_on_signals
-from mlplatform.settings import Settings, require
+from mlplatform.settings import PostgresSettings, Settings, require
 from mlplatform.telemetry import counter, logger
 from mlplatform.watchdog import watch
 from mlplatform.work_pages import serve_pages
@@ -26,9 +29,7 @@ def run(settings: Settings) -> None:
     """
     stop = stop_on_signals()
     require(settings.source.url, "source", "url")
-    raw = PrimaryPool(
-        require(settings.postgres.raw_dsn, "postgres", "raw_dsn"), settings.postgres, name="etl"
-    )
+    raws = _raws(settings.postgres)
     warehouse = PrimaryPool(
         require(settings.postgres.warehouse_dsn, "postgres", "warehouse_dsn"),
         settings.postgres,
@@ -38,25 +39,43 @@ def run(settings: Settings) -> None:
     etl = settings.etl
     watch(etl.stuck_s, beside_s=max(settings.postgres.statement_timeout_s, etl.features_s))
     try:
-        known = _catalogue(raw, warehouse, settings)
-        work(Worker(raw, warehouse, known, etl), stop=stop, idle_s=etl.idle_s)
+        work(_workers(settings, raws, warehouse), stop=stop, idle_s=etl.idle_s)
     finally:
-        raw.close()
-        warehouse.close()
+        for pool in (*raws.values(), warehouse):
+            pool.close()
 
 
-def _catalogue(raw: PrimaryPool, warehouse: PrimaryPool, settings: Settings) -> Catalogue:
-    return Catalogue(
-        raw,
+def _raws(postgres: PostgresSettings) -> dict[str, PrimaryPool]:
+    first = require(postgres.raw_dsn, "postgres", "raw_dsn")
+    dsns = (first, *postgres.raw_more_dsns)
+    return {
+        shard: PrimaryPool(dsn, postgres, name="etl")
+        for shard, dsn in zip(names(len(dsns)), dsns, strict=True)
+    }
+
+
+def _workers(
+    settings: Settings, raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool
+) -> ShardWorkers:
+    etl = settings.etl
+    known = Catalogue(
+        raws[FIRST],
         warehouse,
         settings.source,
-        retry_s=settings.etl.retry_s,
-        features_s=settings.etl.features_s,
+        retry_s=etl.retry_s,
+        features_s=etl.features_s,
         redaction_key=settings.redaction.key,
+        more_raw=[pool for shard, pool in raws.items() if shard != FIRST],
+    )
+    return ShardWorkers(
+        {
+            shard: Worker(raw, warehouse, known, etl, shard=shard, raws=raws)
+            for shard, raw in raws.items()
+        }
     )
 
 
-def work(worker: Worker, *, stop: threading.Event, idle_s: float) -> None:
+def work(worker: Worker | ShardWorkers, *, stop: threading.Event, idle_s: float) -> None:
     """Step after step until `stop` is set, with a pause of `idle_s` when there is nothing to do."""
     loop.run(
         worker.step,

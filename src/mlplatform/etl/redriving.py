@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlplatform.database import corrections, feature_rows, progress, quarantine, raw_requests
+from mlplatform.database import corrections, feature_rows, progress, quarantine, raw_lookups
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.raw_lookups import Found
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput
@@ -29,8 +30,10 @@ class Redriver:
     the newest reason.
     """
 
-    def __init__(self, raw: PrimaryPool, warehouse: PrimaryPool, *, batch_rows: int) -> None:
-        self._raw = raw
+    def __init__(
+        self, raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool, *, batch_rows: int
+    ) -> None:
+        self._raws = raws
         self._warehouse = warehouse
         self._batch_rows = batch_rows
         # Digests of which the database refused a row: fewer at a time until it is found.
@@ -77,11 +80,11 @@ class Redriver:
             quarantine.give_up(warehouse, item.pipeline, item.digest, wanted, error.message)
 
     def _again(self, warehouse: Connection, item: Ready, wanted: list[tuple[str, int]]) -> None:
-        with self._raw.transaction() as raw:
-            stored = raw_requests.owners(raw, sorted({request_id for request_id, _ in wanted}))
-            # Those that are left out wait for the next turn.
-            some = _within(self._batch_rows, {each: owner.rows for each, owner in stored.items()})
-            requests = {each.request_id: each for each in raw_requests.by_id(raw, some)}
+        ids = sorted({request_id for request_id, _ in wanted})
+        stored = raw_lookups.owners(self._raws, ids)
+        # Those that are left out wait for the next turn.
+        some = _within(self._batch_rows, {each: its.item.rows for each, its in stored.items()})
+        requests = raw_lookups.by_id(self._raws, some)
         gone = [row for row in wanted if row[0] not in stored]
         if gone:
             reason = "the request is not in the raw database any more"
@@ -91,7 +94,8 @@ class Redriver:
         only: dict[str, list[int]] = {}
         for request_id, row in wanted:
             only.setdefault(request_id, []).append(row)
-        found = corrections.lay_over(warehouse, item.pipeline, list(requests.values()))
+        plain = [each.item for each in requests.values()]
+        found = corrections.lay_over(warehouse, item.pipeline, plain)
         found = redacted(found, item.redactor)
         outcome = process(found, item.definition, item.features, only=only)
         self._write(warehouse, item, requests, outcome)
@@ -100,14 +104,15 @@ class Redriver:
         self,
         warehouse: Connection,
         item: Ready,
-        requests: Mapping[str, RawRequest],
+        requests: Mapping[str, Found[RawRequest]],
         outcome: FeatureBatch,
     ) -> None:
         good = list(zip(outcome.ids, outcome.rows, strict=True))
-        partitions = [
-            (requests[request_id].topic, requests[request_id].partition) for request_id, _ in good
+        places = [
+            (each.shard, each.item.topic, each.item.partition)
+            for each in (requests[request_id] for request_id, _ in good)
         ]
-        progress.recount(warehouse, item.pipeline, item.digest, partitions)
+        progress.recount(warehouse, item.pipeline, item.digest, places)
         feature_rows.store(warehouse, item.pipeline, item.digest, item.table, outcome)
         counter("etl_rows_total").labels(item.pipeline, "redriven").inc(len(good))
         self._log.info(

@@ -1,7 +1,7 @@
 """The work of etl: one batch of one partition at a time.
 
 A cursor is a row of warehouse.progress: how far one features digest is in one (topic, partition) of
-raw rows. Any number of etl processes claim cursors with SKIP LOCKED. A batch is one warehouse
+a raw server. Any number of etl processes claim cursors with SKIP LOCKED. A batch is one warehouse
 transaction, so it happens wholly or not at all; killed in the middle it is done again by whoever
 claims the cursor next. A new digest begins all partitions at 0: its backfill goes on beside the
 older digests.
@@ -14,7 +14,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mlplatform.database import corrections, feature_rows, forget, progress, raw_requests
+from mlplatform.contracts.shards import FIRST
+from mlplatform.database import (
+    corrections,
+    feature_rows,
+    forget,
+    progress,
+    raw_requests,
+    shards,
+)
 from mlplatform.database.feature_rows import FeatureBatch
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
@@ -30,21 +38,31 @@ from mlplatform.settings import EtlSettings
 from mlplatform.telemetry import counter, histogram, logger
 from mlplatform.watchdog import turned
 
-Key = tuple[str, str, str, int]
+Key = tuple[str, str, str, str, int]
 IMPORTS = "import:"
 
 
 class Worker:
-    """One thread. Keeps nothing that another process would need."""
+    """Works on one raw server. One thread. Keeps nothing that another process would need."""
 
     def __init__(
-        self, raw: PrimaryPool, warehouse: PrimaryPool, catalogue: Catalogue, settings: EtlSettings
+        self,
+        raw: PrimaryPool,
+        warehouse: PrimaryPool,
+        catalogue: Catalogue,
+        settings: EtlSettings,
+        *,
+        shard: str = FIRST,
+        raws: Mapping[str, PrimaryPool] | None = None,
     ) -> None:
+        """`raws`: all raw servers, for rows to redrive; the worker of the first one does that."""
+        self._shard = shard
         self._raw = raw
         self._warehouse = warehouse
         self._catalogue = catalogue
         self._settings = settings
-        self._redriver = Redriver(raw, warehouse, batch_rows=settings.batch_rows)
+        own = raws or {shard: raw}
+        self._redriver = Redriver(own, warehouse, batch_rows=settings.batch_rows)
         # Cursors at which the database refused something: smaller batches until that is found.
         self._limits: dict[Key, int] = {}
         self._log = logger("etl")
@@ -59,6 +77,8 @@ class Worker:
         done = sum(
             self._guarded(item, self._batch, cursor, item) for cursor, item in self._waiting(ready)
         )
+        if self._shard != FIRST:
+            return done
         return done + sum(
             self._guarded(ready[key], self._redriver.redrive, ready[key])
             for key in self._redriver.digests()
@@ -80,11 +100,12 @@ class Worker:
         In random order: etl processes should not all try to claim the same one first.
         """
         with self._raw.transaction() as raw:
+            shards.require(raw, self._shard)
             partitions = raw_requests.partitions(raw)
         with self._warehouse.transaction() as warehouse:
             known = {_key(cursor): cursor for cursor in progress.all_cursors(warehouse)}
             wanted = [
-                Cursor(item.pipeline, item.digest, *pair)
+                Cursor(item.pipeline, item.digest, *pair, shard=self._shard)
                 for item in ready.values()
                 for pair in partitions
                 if _concerns(pair[0], item)
@@ -238,7 +259,7 @@ class Worker:
 
 
 def _key(cursor: Cursor) -> Key:
-    return cursor.pipeline, cursor.digest, cursor.topic, cursor.partition
+    return cursor.pipeline, cursor.digest, cursor.shard, cursor.topic, cursor.partition
 
 
 def _concerns(topic: str, item: Ready) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, SecretStr
 
 from mlplatform import vendor_telemetry
+from mlplatform.local import raw_shards
 from mlplatform.local.ports import HOST
 from mlplatform.local.secrets import Secrets
 from mlplatform.local.servers.postgres import LocalPostgres
@@ -72,6 +73,7 @@ class Layout:
     models: tuple[str, ...]
     secrets: Secrets
     postgres: LocalPostgres
+    further_raw: Mapping[str, LocalPostgres] = field(default_factory=dict)
 
     def url(self, name: str) -> str:
         """Address of an HTTP server of the stack."""
@@ -79,16 +81,16 @@ class Layout:
 
     def environment(self, process: str) -> dict[str, str]:
         """The whole environment of a process."""
-        names = (*INHERITED, *_OWN.get(process, ()))
+        component, _, shard = process.partition("-")  # consumer-raw-2
+        names = (*INHERITED, *_OWN.get(component, ()))
         inherited = {name: os.environ[name] for name in names if name in os.environ}
         base = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
         }
-        return (
-            base | ONE_THREAD | vendor_telemetry.OFF | inherited | variables(_GROUPS[process](self))
-        )
+        groups = _further_consumer(self, shard) if shard else _GROUPS[process](self)
+        return base | ONE_THREAD | vendor_telemetry.OFF | inherited | variables(groups)
 
     def environment_file(self, process: str) -> Path:
         """Where the environment of trainings and backups lies, for the commands that start one."""
@@ -108,6 +110,8 @@ def variables(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 def _text(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, list | tuple) and value and isinstance(value[0], SecretStr):
+        return json.dumps([each.get_secret_value() for each in value])
     return json.dumps(value) if isinstance(value, list | tuple | dict | bool) else str(value)
 
 
@@ -125,7 +129,7 @@ def _dataapi(layout: Layout) -> Groups:
         },
         "access": {"tokens_file": layout.secrets.access_file},
         "redaction": {"key": layout.secrets.redaction_key},
-        "postgres": _set_fields(layout.postgres.settings("dataapi")),
+        "postgres": _set_fields(layout.postgres.settings("dataapi")) | _further(layout, "dataapi"),
         "registry": {"url": layout.url("mlflow")},
         "cluster": {
             "kind": "local",
@@ -171,8 +175,28 @@ def _consumer(layout: Layout) -> Groups:
     }
 
 
+def _further_consumer(layout: Layout, shard: str) -> Groups:
+    """Each raw server has a consumer of its own."""
+    return {
+        "postgres": _set_fields(layout.further_raw[shard].settings("consumer")),
+        "consumer": {"shard": shard},
+        "queue": {"url": layout.queue},
+        "telemetry": _metrics(layout, raw_shards.consumer(shard)),
+    }
+
+
+def _further(layout: Layout, component: Literal["dataapi", "etl"]) -> dict[str, Any]:
+    """The addresses of further raw servers; none where there is one."""
+    own = [each.settings(component) for each in layout.further_raw.values()]
+    found = {
+        "raw_more_dsns": [each.raw_dsn for each in own],
+        "raw_more_replica_dsns": [each.raw_replica_dsn for each in own if each.raw_replica_dsn],
+    }
+    return {name: dsns for name, dsns in found.items() if dsns}
+
+
 def _etl(layout: Layout) -> Groups:
-    postgres = _set_fields(layout.postgres.settings("etl"))
+    postgres = _set_fields(layout.postgres.settings("etl")) | _further(layout, "etl")
     return {
         "postgres": postgres,
         "source": _source(layout),

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from mlplatform.database import roles
 from mlplatform.errors import UnknownName
-from mlplatform.local import home_modes, ports, secrets, state
+from mlplatform.local import home_modes, ports, raw_shards, secrets, state
 from mlplatform.local.environment import Layout
 from mlplatform.local.processes import memory
 from mlplatform.local.processes.child import ProcessStatus
@@ -76,6 +76,7 @@ class Options:
     queue: str = "sqlite"  # sqlite, kafka (a broker of our own), or kafka://HOST:PORT
     working_tree: bool = False
     postgres: Path | None = None  # folder of PostgreSQL's programs; None: the first one found
+    raw_shards: int | None = None  # raw servers; None: as many as the home has
 
 
 class LocalStack:
@@ -111,13 +112,24 @@ class LocalStack:
         home = self.options.home
         before = state.read(home)
         refuse_another(before.queue_word if before else "", self.options.queue)
-        usual = {**ports.DEFAULTS, **(before.ports if before else {})}
+        had = before.raw_shards if before else 1
+        self.raw_shards = raw_shards.count(home, self.options.raw_shards, before=had)
+        usual = raw_shards.ports(self.raw_shards, before.ports if before else {})
         chosen = ports.choose(usual, claims=self._held)
         self.secrets = secrets.ensure(home / "secrets", PASSWORDS)
         self.postgres = self._local_postgres(chosen)
+        self.further_raw = raw_shards.further(self.postgres, self.raw_shards, chosen)
         self.queue = queue_of(self.options.queue, home, port=chosen["kafka"])
-        self.layout = Layout(
-            home=home,
+        self.layout = self._laid_out(chosen)
+        supervisor = Supervisor(logs=home / "logs", on_change=self._note)
+        self.supervisor = self._held.enter_context(supervisor)
+        self._add_processes()
+        self.state = self._describe()
+        self.state.write()  # from here on `_note` writes it, up to the last process that stops
+
+    def _laid_out(self, chosen: Mapping[str, int]) -> Layout:
+        return Layout(
+            home=self.options.home,
             ports=chosen,
             queue=self.queue.url,
             source=self.options.source,
@@ -125,20 +137,15 @@ class LocalStack:
             models=self._models(),
             secrets=self.secrets,
             postgres=self.postgres,
+            further_raw=self.further_raw,
         )
-        self.supervisor = self._held.enter_context(
-            Supervisor(logs=home / "logs", on_change=self._note)
-        )
-        self._add_processes()
-        self.state = self._describe()
-        self.state.write()  # from here on `_note` writes it, up to the last process that stops
 
     def _local_postgres(self, chosen: Mapping[str, int]) -> LocalPostgres:
         passwords = self.secrets.passwords.items()
         return LocalPostgres(
             self.options.home / "postgres",
             find(self.options.postgres, copies=postgres_files.OUTSIDE),
-            passwords={role: SecretStr(password) for role, password in passwords},
+            passwords={role: SecretStr(text) for role, text in passwords},
             primary_port=chosen["primary"],
             standby_port=chosen["standby"],
         )
@@ -149,12 +156,16 @@ class LocalStack:
         MLflow takes longest, and only trainings need it. Raises Unavailable, with the end of the
         log, when a process does not come up.
         """
-        self.postgres.prepare_primary()
-        self.supervisor.start(PRIMARY)
-        self.postgres.provision()
-        self.postgres.prepare_standby()  # before anything writes: a small copy, made at once
+        servers = (self.postgres, *self.further_raw.values())
+        for each in servers:
+            each.prepare_primary()
+        self.supervisor.start(*(each.names[0] for each in servers))
+        for each in servers:
+            each.provision()
+            each.prepare_standby()  # before anything writes: a small copy, made at once
         self.supervisor.begin("mlflow")
-        self.supervisor.start(STANDBY, *NEEDS)
+        consumers = map(raw_shards.consumer, self.further_raw)
+        self.supervisor.start(*(each.names[1] for each in servers), *NEEDS, *consumers)
 
     def await_registry(self) -> None:
         """Wait for MLflow; then everything is up. Raises Unavailable when it does not come up."""
@@ -187,8 +198,9 @@ class LocalStack:
 
     def _add_processes(self) -> None:
         layout = self.layout
-        self.supervisor.add(self.postgres.primary_spec())
-        self.supervisor.add(self.postgres.standby_spec())
+        for each in (self.postgres, *self.further_raw.values()):
+            self.supervisor.add(each.primary_spec())
+            self.supervisor.add(each.standby_spec())
         dsn = self.postgres.dsn("mlflow", "mlflow").get_secret_value()
         self.supervisor.add(
             mlflow.spec(dsn, layout.home / "mlflow", port=layout.ports["mlflow"], needs=(PRIMARY,))
@@ -201,17 +213,20 @@ class LocalStack:
                 json.dumps(layout.environment(process), indent=2) + "\n",
             )
         for name in NEEDS:
-            self.supervisor.add(self._component(name))
+            self.supervisor.add(self._component(name, NEEDS[name]))
+        for shard, server in self.further_raw.items():
+            self.supervisor.add(self._component(raw_shards.consumer(shard), server.names[:1]))
 
-    def _component(self, name: str) -> ProcessSpec:
-        uses_queue = name in ("consumer", "shipper")
+    def _component(self, name: str, needs: tuple[str, ...]) -> ProcessSpec:
+        component, _, _ = name.partition("-")
+        uses_queue = component in ("consumer", "shipper")
         broker = tuple(spec.name for spec in self.queue.processes if uses_queue)
         return ProcessSpec(
             name=name,
-            argv=(sys.executable, "-m", "mlplatform", name),
+            argv=(sys.executable, "-m", "mlplatform", component),
             environment=self.layout.environment(name),
             folder=self.layout.home,
-            needs=NEEDS[name] + broker,
+            needs=needs + broker,
             ready=answers(self.layout.url(name) + PAGES.get(name, "/healthz")),
             # Not what it can do for others: a data API whose standby is away isn't started anew.
             health=answers(self.layout.url(name) + "/healthz", timeout_s=HEALTH_S),
@@ -242,6 +257,7 @@ class LocalStack:
             urls=urls,
             queue=self.queue.url,
             queue_word=self.options.queue,
+            raw_shards=self.raw_shards,
             source=self.options.source,
             working_tree=self.options.working_tree,
             warning=self._warning(),

@@ -47,6 +47,7 @@ class State(BaseModel):
     queue_word: str = Field(
         "", description="The word of `--queue`. It stays: the databases hold positions in it."
     )
+    raw_shards: int = Field(1, description="How many raw servers it has.")
     source: str = Field(description="The git repository that pipelines come from.")
     working_tree: bool
     ready: bool = False

@@ -7,8 +7,9 @@ from pathlib import Path
 from mlplatform.errors import SettingsError
 from mlplatform.queue.embedded import EmbeddedConsumer, EmbeddedProducer, make_topic
 from mlplatform.queue.interface import Bind, Consumer, Positions, Producer, bound_to_nothing
-from mlplatform.queue.kafka import KafkaConsumer, KafkaProducer
+from mlplatform.queue.kafka import KafkaConsumer
 from mlplatform.queue.kafka_client import ensure_kafka_topic
+from mlplatform.queue.kafka_producer import KafkaProducer
 from mlplatform.settings import AuditSettings, QueueSettings, require, variable
 
 _SQLITE = "sqlite:///"

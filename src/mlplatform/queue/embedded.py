@@ -12,10 +12,12 @@ import sqlite3
 import time
 import uuid
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mlplatform.errors import Refused, Unavailable
+from mlplatform.queue import embedded_retention
+from mlplatform.queue.aside import Aside
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Bind, Positions, QueueRecord, bound_to_nothing
 from mlplatform.queue.record_size import check_sizes
@@ -30,9 +32,6 @@ _RENEW_S = 1.0
 _CHECK_S = 0.02  # how often a waiting poll checks whether somebody has written
 _POLL_BYTES = 16 * 1024 * 1024  # a batch of large records must not fill the memory
 _CLEAN_EVERY_S = 60.0
-# Records removed in one transaction: producers wait meanwhile. Above what comes in between two, so
-# that a backlog shrinks.
-_CLEAN_AT_ONCE = 10_000
 
 
 def make_topic(path: Path, settings: QueueSettings) -> None:
@@ -117,6 +116,7 @@ class EmbeddedConsumer:
         self._assigned: frozenset[int] = frozenset()
         # Where to read next; a partition is missing until the database has given its position.
         self._positions: dict[int, int] = {}
+        self._aside = Aside()
         self._renewed = self._cleaned = float("-inf")
         self._turn = 0
 
@@ -162,6 +162,12 @@ class EmbeddedConsumer:
             if partition in self._assigned
         }
 
+    def set_aside(self, partitions: Collection[int]) -> None:
+        """Read no more of these; each poll asks for those that are due."""
+        for partition in partitions:
+            self._positions.pop(partition, None)
+        self._aside.add(partitions)
+
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read on from there."""
         for partition, position in positions.items():
@@ -189,7 +195,8 @@ class EmbeddedConsumer:
             connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)
             if (
                 time.monotonic() - self._cleaned > _CLEAN_EVERY_S
-                and self._clean(connection) < _CLEAN_AT_ONCE
+                and embedded_retention.clean(connection, self._topic, self._group)
+                < embedded_retention.AT_ONCE
             ):
                 self._cleaned = time.monotonic()
 
@@ -259,16 +266,19 @@ class EmbeddedConsumer:
         return [row[0] for row in connection.execute(query, key)]
 
     def _place(self) -> None:
-        unplaced = sorted(self._assigned - self._positions.keys())
+        unplaced = sorted(filter(self._aside.due, self._assigned - self._positions.keys()))
         if not unplaced:
             return
         identity, firsts = self._topic_now(unplaced)
         again = self._bind(identity, firsts)
         found = self._stored_positions(unplaced)
-        positions = {partition: found.get(partition, 0) for partition in unplaced}
+        at = {partition: found.get(partition, 0) for partition in unplaced}
+        self.set_aside([partition for partition, position in at.items() if position is None])
+        positions = {part: position for part, position in at.items() if position is not None}
         self.seek(positions)
-        for partition in again:
+        for partition in positions.keys() & set(again):
             self._positions[partition] = max(firsts[partition], positions[partition] - 1)
+        self._aside.forget(positions)
 
     def _topic_now(self, partitions: Sequence[int]) -> tuple[str, dict[int, int]]:
         """The topic's id, and the first kept offset of each of these partitions."""
@@ -309,32 +319,6 @@ class EmbeddedConsumer:
                     if size >= _POLL_BYTES:
                         return found
         return found
-
-    def _clean(self, connection: sqlite3.Connection) -> int:
-        """Remove some of what this group has stored and is too old; returns how many.
-
-        Only this group's offsets count: one that no longer exists must not keep records for ever.
-        """
-        query = "SELECT retention_s FROM topics WHERE topic = ?"
-        retention = connection.execute(query, (self._topic,)).fetchone()[0]
-        query = "SELECT partition, next_offset FROM committed WHERE topic = ? AND team = ?"
-        removed = 0
-        for partition, below in connection.execute(query, (self._topic, self._group)).fetchall():
-            old = (self._topic, partition, below, time.time() - retention, _CLEAN_AT_ONCE - removed)
-            query = (
-                "SELECT offset FROM messages WHERE topic = ? AND partition = ? AND offset < ? "
-                "AND at < ? ORDER BY offset LIMIT ?"
-            )
-            last = max((row[0] for row in connection.execute(query, old)), default=None)
-            if last is None:
-                continue
-            gone = "DELETE FROM messages WHERE topic = ? AND partition = ? AND offset <= ?"
-            removed += connection.execute(gone, (self._topic, partition, last)).rowcount
-            connection.execute(
-                "UPDATE heads SET first_kept = ? WHERE topic = ? AND partition = ?",
-                (last + 1, self._topic, partition),
-            )
-        return removed
 
 
 def _partitions(connection: sqlite3.Connection, topic: str) -> int:

@@ -18,11 +18,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-Positions = Callable[[Sequence[int]], Mapping[int, int]]
+Positions = Callable[[Sequence[int]], Mapping[int, int | None]]
 """Given partitions, where to read next in each; a partition that is left out is read from offset 0.
 
-May raise Unavailable.
+None: not to be read here now; it is asked for again every AGAIN_S. May raise Unavailable.
 """
+AGAIN_S = 1.0
+"""A question to the database each time. A partition that comes over stands still for so long."""
 
 Bind = Callable[[str | None, Mapping[int, int]], Collection[int]]
 """Told before `Positions` is asked: the topic's own id (None: the broker tells none), and for each
@@ -95,6 +97,9 @@ class Consumer(Protocol):
 
         For a database that has lost its last commits.
         """
+
+    def set_aside(self, partitions: Collection[int]) -> None:
+        """Read no more of these for now; `positions` is asked for them again every AGAIN_S."""
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Note in the queue what is stored. For monitoring: a failure is logged and forgotten."""

@@ -19,12 +19,12 @@ from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from mlplatform.errors import RecordsGone, TooLarge, Unavailable
+from mlplatform.errors import RecordsGone, Unavailable
+from mlplatform.queue.aside import Aside
 from mlplatform.queue.gap import check_position
 from mlplatform.queue.interface import Bind, Positions, QueueRecord, bound_to_nothing
 from mlplatform.queue.kafka_client import (
     CONNECT_MS,
-    REQUEST_MS,
     connect,
     connection,
     known_topic_id,
@@ -32,12 +32,9 @@ from mlplatform.queue.kafka_client import (
     require_same_topic,
     translated,
 )
-from mlplatform.queue.record_size import check_sizes
 from mlplatform.settings import QueueSettings
 from mlplatform.telemetry import logger
 
-# How long a send may take, retries included, before the shipper backs off.
-_DELIVERY_MS = 15_000
 # A member that died is noticed after this time; heartbeats come every quarter of it.
 _SESSION_MS = 10_000
 # Above the longest transaction; a rebalance waits this long for a member that hangs.
@@ -50,73 +47,6 @@ _CUT = (
     "a broker that lacked records became leader; see docs/concepts/queue.md, then "
     "`mlplatform queue reset`, which says what is given up"
 )
-
-
-class KafkaProducer:
-    """Sends batches with acks=all; idempotent, so that its own retries make no duplicates."""
-
-    def __init__(self, servers: list[str], settings: QueueSettings) -> None:
-        self._servers = servers
-        self._settings = settings
-        self._client: Any = None
-
-    def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Send, and wait until all are acknowledged. See Producer."""
-        check_sizes(messages, self._settings)
-        try:
-            with translated("take the records"):
-                self._send(messages)
-        except (Unavailable, TooLarge):
-            # What is still in its buffer must not arrive behind what the next try sends; and an
-            # idempotent client refuses everything after a record that the broker refused.
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Drop the connection. What was sent and not acknowledged may have arrived or not."""
-        client, self._client = self._client, None
-        if client:
-            # Without waiting: what is still buffered is sent again by the next client. A flush that
-            # times out says nothing new.
-            with contextlib.suppress(kafka_errors.KafkaError):
-                client.close(timeout=0)
-
-    def _send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        client = self._client = self._client or self._connect()
-        try:
-            futures = [
-                client.send(self._settings.topic, value=value, key=key) for key, value in messages
-            ]
-            # After the flush each future has its result. One that failed raises here, whichever it
-            # was: the batch counts as sent only as a whole.
-            client.flush(timeout=_DELIVERY_MS / 1000)
-            for future in futures:
-                future.get(timeout=0)
-        except (
-            kafka_errors.MessageSizeTooLargeError,
-            kafka_errors.RecordListTooLargeError,
-        ) as error:
-            raise TooLarge(
-                f"Kafka refuses a record for its size: {error}",
-                fix="raise max.message.bytes of the topic, or lower max_record_bytes",
-            ) from error
-
-    def _connect(self) -> Any:
-        return connect(
-            kafka.KafkaProducer,
-            **connection(self._servers, self._settings),
-            metrics_enabled=False,
-            acks="all",  # every replica in sync has it: a leader may die at once
-            enable_idempotence=True,
-            delivery_timeout_ms=_DELIVERY_MS,
-            max_block_ms=REQUEST_MS,
-            # The shipper hands over a batch at once and waits for all of it: a longer linger would
-            # only add to that wait. Large batches cost the Python client far less a record.
-            linger_ms=2,
-            batch_size=128 * 1024,
-            max_request_size=request_bytes(self._settings),
-            allow_auto_create_topics=False,
-        )
 
 
 class _Listener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
@@ -152,6 +82,7 @@ class KafkaConsumer:
         self._bound_id: str | None = None
         self._client: Any = None
         self._unplaced: set[TopicPartition] = set()
+        self._aside = Aside()  # those of them that are stored elsewhere
 
     @property
     def assigned(self) -> frozenset[int]:
@@ -171,13 +102,13 @@ class KafkaConsumer:
         with self._translated("be read"):
             client = self._connected()
             self._join()
-            waiting = sorted(self._unplaced)
+            waiting = sorted(tp for tp in self._unplaced if self._aside.due(tp.partition))
             firsts = client.beginning_offsets(waiting, timeout_ms=CONNECT_MS) if waiting else {}
             topic_id = known_topic_id(client, self._settings.topic)
         # Outside of _translated: a database that is away is no reason to leave the group.
         again, stored = self._positions_of(topic_id, firsts) if waiting else ((), {})
         with self._translated("be read"):
-            self._go({tp: stored.get(tp.partition, 0) for tp in waiting}, again)
+            self._place(waiting, stored, again)
             found = client.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
             require_same_topic(client, self._settings.topic, self._bound_id)
         return [
@@ -214,6 +145,16 @@ class KafkaConsumer:
                 }
             )
 
+    def set_aside(self, partitions: Collection[int]) -> None:
+        """Pause these; each poll asks for those that are due."""
+        assigned = self._client.assignment() if self._client else ()
+        for tp in assigned:
+            if tp.partition in partitions:
+                self._client.pause(tp)
+                self._client.seek(tp, 0)  # drops what was fetched of it
+                self._unplaced.add(tp)
+        self._aside.add(partitions)
+
     def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Note in Kafka what is stored, without waiting for its answer."""
         if self._client is None or not next_offsets:
@@ -238,6 +179,7 @@ class KafkaConsumer:
         """Leave the group and drop the connection."""
         client, self._client = self._client, None
         self._unplaced.clear()
+        self._aside = Aside()
         if client:
             try:
                 client.close(autocommit=False, timeout_ms=CONNECT_MS)
@@ -259,6 +201,7 @@ class KafkaConsumer:
     def forget(self, revoked: set[TopicPartition]) -> None:
         """Called by the client: these partitions are somebody else's now."""
         self._unplaced -= revoked
+        self._aside.forget([tp.partition for tp in revoked])
 
     def _connected(self) -> Any:
         if self._client is None:
@@ -282,9 +225,20 @@ class KafkaConsumer:
             self._client.subscribe([self._settings.topic], listener=_Listener(self))
         return self._client
 
+    def _place(
+        self,
+        waiting: Sequence[TopicPartition],
+        stored: Mapping[int, int | None],
+        again: Collection[int],
+    ) -> None:
+        """Begin to read those that have a position, and set the others aside."""
+        at = {tp: stored.get(tp.partition, 0) for tp in waiting}
+        self.set_aside([tp.partition for tp, position in at.items() if position is None])
+        self._go({tp: position for tp, position in at.items() if position is not None}, again)
+
     def _positions_of(
         self, topic_id: str | None, firsts: Mapping[TopicPartition, int]
-    ) -> tuple[Collection[int], Mapping[int, int]]:
+    ) -> tuple[Collection[int], Mapping[int, int | None]]:
         again = self._bind(topic_id, {tp.partition: first for tp, first in firsts.items()})
         self._bound_id = topic_id
         return again, self._stored_positions([tp.partition for tp in firsts])
@@ -315,6 +269,7 @@ class KafkaConsumer:
             self._client.seek(tp, position - back)
             self._client.resume(tp)
             self._unplaced.discard(tp)
+        self._aside.forget([tp.partition for tp in positions])
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 
 def _listed(value: Any) -> Any:
@@ -26,6 +26,10 @@ def _listed(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """A list of names."""
+
+
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
+"""A list of secrets."""
 
 
 class SettingsGroup(BaseModel):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from mlplatform.settings.group import SettingsGroup
+from mlplatform.settings.group import Secrets, SettingsGroup
+
+SHARD = r"^raw(-([2-9]|[1-9][0-9]{1,2}))?$"
+"""Names of raw servers."""
 
 
 class PostgresSettings(SettingsGroup):
@@ -25,6 +28,17 @@ class PostgresSettings(SettingsGroup):
         None,
         description="Standby of the warehouse, role mlplatform_reader. One address only, never a"
         " host list.",
+    )
+    # Lists and no single names, so that a server is added without a new setting. Their order is
+    # their name, and each database knows its own: a list in another order is refused.
+    raw_more_dsns: Secrets = Field(
+        (), description="Primaries of the further raw servers raw-2, raw-3, …, in this order."
+    )
+    raw_more_replica_dsns: Secrets = Field(
+        (), description="Standbys of the further raw servers, in the same order."
+    )
+    owner_raw_more_dsns: Secrets = Field(
+        (), description="Owners of the further raw servers, in the same order; migrations only."
     )
     owner_raw_dsn: SecretStr | None = Field(
         None, description="Owner of the raw schema; migrations only."

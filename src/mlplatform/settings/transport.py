@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from mlplatform.settings.group import SettingsGroup
+from mlplatform.settings.postgres import SHARD
 
 
 class QueueSettings(SettingsGroup):
@@ -117,6 +118,13 @@ class ShipperSettings(SettingsGroup):
 class ConsumerSettings(SettingsGroup):
     """Queue to the raw database."""
 
+    # Each raw server has consumers of its own: one that is away holds up its own partitions only.
+    shard: str = Field(
+        "raw",
+        pattern=SHARD,
+        description="Which raw server it stores to: raw, raw-2, … as the database at raw_dsn is "
+        "called.",
+    )
     # One commit for many rows. With records of some kB a batch is some MB in memory.
     batch_records: int = Field(2_000, ge=1, description="Most records in one transaction.")
     # An idle consumer notices a stop within this time; records end the wait at once.

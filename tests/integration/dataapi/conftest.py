@@ -146,8 +146,8 @@ class Api:
             headers=headers,
         )
 
-    def featurise(self, name: str, *, requests: int = 1_000_000) -> None:
-        """What etl does with what is stored.
+    def featurise(self, name: str, *, requests: int = 1_000_000, shard: str = "raw") -> None:
+        """What etl does with what is stored; `shard` is the raw server that `databases` are of.
 
         Rows without a width are bad, all others become feature rows.
         """
@@ -159,7 +159,7 @@ class Api:
                 found = feature_sets.find(warehouse, name, DIGEST)
                 table = feature_sets.make_table(warehouse, found, FEATURES, None)
             cursors = [
-                Cursor(name, DIGEST, topic, partition)
+                Cursor(name, DIGEST, topic, partition, shard=shard)
                 for topic, partition in raw_requests.partitions(raw)
             ]
             for cursor in cursors:

@@ -29,7 +29,7 @@ def correct(databases: Any) -> Iterator[Correct]:
     settings = databases.settings("dataapi")
     raw = PrimaryPool(settings.raw_dsn, settings, name="raw")
     warehouse = PrimaryPool(settings.warehouse_dsn, settings, name="warehouse")
-    handler = Corrections(raw, warehouse, AuditLog(warehouse))
+    handler = Corrections({"raw": raw}, warehouse, AuditLog(warehouse))
 
     def do(entry: int, *, caller: Caller = WRITER, why: str = "a typo", **fields: Any) -> Corrected:
         return handler.correct(caller, entry, CorrectRequest(fields=fields, why=why))

@@ -36,7 +36,7 @@ def pools(databases: Any) -> Iterator[Pools]:
 @pytest.fixture
 def erase(pools: Pools) -> Erase:
     """Forget a key of `loans`, as the data API does."""
-    handler = Forget(pools.raw, pools.warehouse, AuditLog(pools.warehouse))
+    handler = Forget(pools.raws, pools.warehouse, AuditLog(pools.warehouse))
 
     def do(key: str, **options: Any) -> Forgotten:
         return handler.forget(ADMIN, "loans", ForgetRequest(key=key, why="asked for it", **options))

@@ -268,3 +268,31 @@ def test_sending_nothing_is_nothing(scene: Any) -> None:
     poll_until([consumer], lambda _: len(consumer.assigned) == 3)
 
     assert {0} == set(consumer.end_offsets().values())
+
+
+def test_what_is_stored_elsewhere_is_not_read(scene: Any) -> None:
+    """A partition without a position here is left out, asked for again, and read once it has one.
+
+    One that is set aside gives nothing more; when it comes back it goes on where it should.
+    """
+    here: dict[int, int | None] = {0: 0, 1: None, 2: None}
+    consumer = scene.consumer(lambda partitions: {each: here[each] for each in partitions})
+    scene.producer().send(messages(60))
+    first = poll_until([consumer], bool)
+    first += [record for _ in range(8) for record in consumer.poll(timeout_s=0.2, max_records=100)]
+    assert {0} == {record.partition for record in first}
+
+    here[1] = 3  # it has come here, and three of its records are elsewhere
+    consumer.set_aside([0])
+    here[0] = None
+    consumer.keep_alive(0.1)
+    second = poll_until([consumer], bool)
+    scene.producer().send(messages(60, start=60))
+    second += [record for _ in range(8) for record in consumer.poll(timeout_s=0.2, max_records=100)]
+    assert {1} == {record.partition for record in second}
+    offsets = [record.offset for record in second]
+    assert list(range(3, 3 + len(offsets))) == offsets
+
+    here[0] = len(first)
+    back = poll_until([consumer], lambda records: any(each.partition == 0 for each in records))
+    assert len(first) == min(record.offset for record in back if record.partition == 0)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from mlplatform import settings
-from mlplatform.local import secrets
+from mlplatform.local import raw_shards, secrets
 from mlplatform.local.environment import Layout, variables
 from mlplatform.local.ports import DEFAULTS
 from mlplatform.local.servers.binaries import Programs
@@ -58,6 +59,36 @@ def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
         "serving": {"serving"},
         "trainer": {"trainer"},
     } == {name: who for name, who in holders.items() if who}
+
+
+def test_further_raw_servers_are_known_where_they_are_read(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each consumer knows its own server; etl and the data API know all, in their order."""
+    chosen = raw_shards.ports(3, {})
+    several = replace(
+        layout, ports=chosen, further_raw=raw_shards.further(layout.postgres, 3, chosen)
+    )
+    loaded = {}
+    for process in ("consumer", "consumer-raw-2", "consumer-raw-3", "etl", "dataapi"):
+        with monkeypatch.context() as patch:
+            for name, value in several.environment(process).items():
+                patch.setenv(name, value)
+            loaded[process] = settings.load()
+
+    ports = {
+        name: found.postgres.raw_dsn.get_secret_value().rpartition(":")[2]
+        for name, found in loaded.items()
+    }
+    assert {"1/raw"} == {ports[name] for name in ("consumer", "etl", "dataapi")}
+    for shard in ("raw-2", "raw-3"):
+        assert f"{chosen[f'primary-{shard}']}/raw" == ports[f"consumer-{shard}"]
+        assert shard == loaded[f"consumer-{shard}"].consumer.shard
+    further = [f":{chosen[f'primary-{shard}']}/raw" for shard in ("raw-2", "raw-3")]
+    for name in ("etl", "dataapi"):
+        found = [dsn.get_secret_value() for dsn in loaded[name].postgres.raw_more_dsns]
+        assert all(dsn.endswith(port) for dsn, port in zip(found, further, strict=True))
+    assert 2 == len(loaded["dataapi"].postgres.raw_more_replica_dsns)
 
 
 @pytest.mark.parametrize("process", PROCESSES)

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from mlplatform.errors import IntegrityFailure, RecordsGone, Refused, Unavailable
-from mlplatform.queue import embedded, ensure_topic, open_consumer, open_producer
+from mlplatform.queue import (
+    embedded,
+    embedded_retention,
+    ensure_topic,
+    open_consumer,
+    open_producer,
+)
 from mlplatform.queue.connect import embedded_path
 from mlplatform.settings import QueueSettings
 
@@ -78,7 +84,7 @@ def test_cleaning_keeps_up_with_what_comes_in(
     settings: QueueSettings, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A commit removes a bounded number of old records; the next ones go on, then it rests."""
-    monkeypatch.setattr(embedded, "_CLEAN_AT_ONCE", 4)
+    monkeypatch.setattr(embedded_retention, "AT_ONCE", 4)
     producer = open_producer(settings)
     producer.send([(f"key {number}".encode(), b"value") for number in range(20)])
     producer.close()

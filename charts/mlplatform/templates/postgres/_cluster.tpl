@@ -39,7 +39,7 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- else }}
     initdb:
-      database: {{ $database }}
+      database: {{ hasPrefix "raw-" $database | ternary "raw" $database }}
       owner: mlplatform_owner
       secret: {name: {{ include "mlplatform.name.role" (dict "root" $root "role" "owner") }}}
       dataChecksums: true

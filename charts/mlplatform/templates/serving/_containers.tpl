@@ -30,7 +30,7 @@ grace period. Input: dict of root and repository.
   env:
     {{- include "mlplatform.env.settings" (dict "root" $root
         "groups" (list "telemetry" "outbox" "shipper" "audit")) | nindent 4 }}
-    {{- include "mlplatform.env.metrics" $root | nindent 4 }}
+    {{- include "mlplatform.env.metrics" 9090 | nindent 4 }}
     {{- include "mlplatform.env.queue" $root | nindent 4 }}
     - {name: MLPLATFORM_OUTBOX__FOLDER, value: /outbox/current}
     # Where answers wait for Kafka, it does not idle.
@@ -46,7 +46,7 @@ grace period. Input: dict of root and repository.
   ports:
     - {name: metrics, containerPort: 9090}
   # No readiness: a pod whose broker is away goes on answering.
-  {{- include "mlplatform.container.workProbes" $root | nindent 2 }}
+  {{- include "mlplatform.container.workProbes" "metrics" | nindent 2 }}
   {{- $disk := int64 $root.Values.settings.outbox.capacity_bytes }}
   {{- if include "mlplatform.serving.keepsOutbox" $root }}{{ $disk = "" }}{{ end }}
   resources:

@@ -82,6 +82,14 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
     as_of: Annotated[
         int | None, Query(ge=0, le=INT64_MAX, description="Mark: the rows as they stood then.")
     ] = None,
+    marks: Annotated[
+        str | None,
+        Query(
+            pattern=r"^raw-[0-9]+:[0-9]+(,raw-[0-9]+:[0-9]+)*$",
+            description="Beside as_of: marks of further raw servers, as in a receipt, such as "
+            "raw-2:1764280000000000.",
+        ),
+    ] = None,
     limit: Annotated[
         int | None, Query(ge=1, le=INT64_MAX, description="Most rows; the latest are kept.")
     ] = None,
@@ -93,17 +101,24 @@ def read_dataset(  # noqa: PLR0917  (FastAPI passes all by keyword)
 ) -> Response:
     """Check the stream against its receipt: a stream that broke off has none."""
     kind = formats.accepted(accept, safe)
-    names = (
-        None
-        if columns is None
-        else tuple(part.strip() for part in columns.split(",") if part.strip())
-    )
     query = DatasetQuery(
-        columns=names or None, since=since, until=until, as_of=as_of, limit=limit, digest=digest
-    )
+        columns=_names(columns), since=since, until=until, as_of=as_of, limit=limit, digest=digest
+    ).model_copy(update={"marks": _marks(marks)})
     return DatasetResponse(
         parts.datasets.open(caller, name, query, kind=kind, safe=safe), stall_s=parts.stall_s
     )
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    parts = [] if text is None else text.split(",")
+    return tuple(part.strip() for part in parts if part.strip()) or None
+
+
+def _marks(text: str | None) -> dict[str, int] | None:
+    if text is None:
+        return None
+    pairs = (part.split(":") for part in text.split(","))
+    return {shard: int(mark) for shard, mark in pairs}
 
 
 @router.get(

@@ -26,6 +26,11 @@ raw.requests AS r JOIN raw.batches AS b ON b.xact = r.xact WHERE r.pipeline = {p
 -- All rows, in the order of a dataset.
 SELECT {columns} FROM {source} {window} ORDER BY {order};
 
+-- name: select_latest_keys
+-- When the latest rows are of, and their ids: which of them are the latest over several servers.
+SELECT {time} AS time, {id}::text AS {key} FROM {source} {window}
+ORDER BY {time} DESC, {id} DESC LIMIT {limit};
+
 -- name: select_latest
 -- The latest rows, in the order of a dataset.
 SELECT {names} FROM (

@@ -2,7 +2,7 @@
 -- What is stored of the queue's topics.
 SELECT topic, partition, next_offset, topic_id, refused FROM raw.offsets
 WHERE topic NOT LIKE 'import:%%' AND topic NOT LIKE 'redrive:%%'
-  AND topic = coalesce(%(topic)s, topic)
+  AND topic = coalesce(%(topic)s, topic) AND ends_at IS NULL
 ORDER BY topic, partition;
 
 -- name: refused
@@ -16,7 +16,8 @@ WHERE topic NOT LIKE 'import:%%' AND topic NOT LIKE 'redrive:%%';
 
 -- name: etl_places
 -- Warehouse: the furthest place of etl in each partition of a topic.
-SELECT partition::text, max(next_offset) FROM warehouse.progress WHERE topic = %(topic)s
+SELECT partition::text, max(next_offset) FROM warehouse.progress
+WHERE shard = %(shard)s AND topic = %(topic)s
 GROUP BY partition;
 
 -- name: reset

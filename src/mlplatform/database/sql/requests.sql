@@ -1,11 +1,13 @@
 -- name: positions
--- Where to go on reading.
-SELECT partition, next_offset FROM raw.offsets WHERE topic = %(topic)s
-    AND partition = ANY(%(partitions)s);
+-- Where to go on reading; null for a partition that another server goes on with.
+SELECT partition, CASE WHEN next_offset < coalesce(ends_at, next_offset + 1) THEN next_offset END
+FROM raw.offsets WHERE topic = %(topic)s AND partition = ANY(%(partitions)s);
 
 -- name: topic_ids
--- The ids of the topics that the stored offsets are of, and none may change them meanwhile.
-SELECT topic_id FROM raw.offsets WHERE topic = %(topic)s ORDER BY partition FOR UPDATE;
+-- The ids of the topics that the stored offsets are of, and none may change them meanwhile. What
+-- another server goes on with stays as it was when it ended here.
+SELECT topic_id FROM raw.offsets WHERE topic = %(topic)s
+    AND next_offset < coalesce(ends_at, next_offset + 1) ORDER BY partition FOR UPDATE;
 
 -- name: bind
 -- These offsets are of this topic from now on (null: the queue tells no id). After a reset the
@@ -19,6 +21,7 @@ SET topic_id = coalesce(%(topic_id)s, offsets.topic_id),
     resume_at = NULL
 FROM unnest(%(partitions)s::integer[], %(firsts)s::bigint[]) AS queue (partition, first)
 WHERE offsets.topic = %(topic)s AND offsets.partition = queue.partition
+  AND next_offset < coalesce(ends_at, next_offset + 1)
 RETURNING offsets.partition, offsets.last_offset IS NOT DISTINCT FROM offsets.next_offset - 1;
 
 -- name: begin_partitions
@@ -31,11 +34,14 @@ ON CONFLICT DO NOTHING;
 -- The same as positions, and nobody else may store records of these partitions until this
 -- transaction ends. Ordered against deadlocks. A topic of another id is not the one that the
 -- records came from, nor is one that was reset after they were read. Then what lies right before
--- next_offset, if that is known.
+-- next_offset, if that is known; where the partition ends here; and whether it came from another
+-- server, so that some of its records may lie there.
 SELECT partition, next_offset,
     topic_id IS DISTINCT FROM coalesce(%(topic_id)s, topic_id) OR resume_at IS NOT NULL,
-    CASE WHEN last_offset = next_offset - 1 THEN last_record END, refused IS NOT NULL
-FROM raw.offsets
+    CASE WHEN last_offset = next_offset - 1 THEN last_record END, refused IS NOT NULL, ends_at,
+    EXISTS (SELECT FROM raw.horizons AS horizon
+        WHERE horizon.topic = offsets.topic AND horizon.partition = offsets.partition)
+FROM raw.offsets AS offsets
 WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE;
 
 -- name: make_incoming
@@ -53,6 +59,26 @@ COPY incoming (
     request_id, pipeline, partition, log_offset, outbox_id, sequence, version, caller, client_id,
     received_at, rows, inputs, outputs, form, salt, digest, chain, begins
 ) FROM STDIN;
+
+-- name: keep_repeated
+-- What has come again, and lies on the server that had the partition before: put aside.
+WITH again AS (
+    DELETE FROM incoming USING raw.horizons AS horizon
+    WHERE horizon.topic = %(topic)s AND horizon.partition = incoming.partition
+      AND horizon.outbox_id = incoming.outbox_id AND incoming.sequence <= horizon.highest
+    RETURNING incoming.*
+)
+INSERT INTO raw.repeated (
+    request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version,
+    caller, client_id, received_at, rows, inputs, outputs, form, salt, digest, chain, begins
+)
+SELECT
+    request_id, pipeline, 'serving', %(topic)s, again.partition, log_offset + offsets.shift,
+    outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs,
+    form, salt, digest, chain, begins
+FROM again
+JOIN raw.offsets AS offsets ON offsets.topic = %(topic)s AND offsets.partition = again.partition
+ON CONFLICT DO NOTHING;
 
 -- name: keep_incoming
 -- Into the raw rows, in the order of the log. A request that the queue delivered twice is already

@@ -68,10 +68,16 @@ REVOKE INSERT ON raw.dead_letters FROM mlplatform_consumer;
 GRANT INSERT (topic, partition, log_offset, outbox_id, sequence, request_id, kind, pipeline, reason,
     payload), SELECT (topic, partition, log_offset, outbox_id, sequence, request_id)
     ON raw.dead_letters TO mlplatform_consumer;
+GRANT SELECT ON raw.shard, raw.horizons TO mlplatform_consumer;
+GRANT INSERT, SELECT (request_id) ON raw.repeated TO mlplatform_consumer;
+GRANT SELECT ON raw.shard TO mlplatform_etl, mlplatform_dataapi;
 -- Of the offsets each writes its own rows only (row level security, migrations/raw/0003).
 GRANT SELECT, INSERT, UPDATE ON raw.offsets TO mlplatform_consumer, mlplatform_dataapi;
 GRANT EXECUTE ON FUNCTION raw.make_partitions(integer) TO mlplatform_consumer, mlplatform_dataapi;
-GRANT EXECUTE ON FUNCTION raw.reset_queue(text, jsonb) TO mlplatform_dataapi;
+GRANT EXECUTE ON FUNCTION raw.reset_queue(text, jsonb), raw.horizon(text, integer, bigint),
+    raw.hand_over(text, integer, text), raw.take_over(text, integer, jsonb, bigint, jsonb),
+    raw.settle_repeated(uuid[], uuid[]) TO mlplatform_dataapi;
+GRANT SELECT (request_id) ON raw.repeated TO mlplatform_dataapi;
 GRANT SELECT ON raw.requests, raw.offsets, raw.setbacks TO mlplatform_etl;
 GRANT SELECT, INSERT ON raw.requests TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
@@ -131,6 +137,7 @@ GRANT SELECT, INSERT, UPDATE (state, gate_digest) ON control.model_versions TO m
 -- time may be set later.
 GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO mlplatform_dataapi;
 GRANT UPDATE (mirrored_at) ON control.promotions TO mlplatform_dataapi;
+GRANT SELECT, INSERT ON control.segments TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE, DELETE ON control.leases TO mlplatform_dataapi;
 -- Nobody may delete; these functions remove what is past its days and what no receipt needs.
 GRANT EXECUTE ON FUNCTION

@@ -28,6 +28,7 @@ from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from mlplatform import telemetry
+from mlplatform.contracts.shards import FIRST
 from mlplatform.database import migrate, roles
 from mlplatform.database.sessions import Connection
 from mlplatform.local.processes.spec import ProcessSpec
@@ -36,13 +37,12 @@ from mlplatform.local.servers.binaries import Programs
 from mlplatform.settings import PostgresSettings
 
 SUPERUSER = "postgres"
-PRIMARY = "postgres-primary"
-STANDBY = "postgres-standby"
+PRIMARY, STANDBY = "postgres-primary", "postgres-standby"
 DATABASES: tuple[roles.Database, ...] = ("raw", "warehouse", "mlflow")
 Component = Literal["owner", "consumer", "etl", "dataapi", "mlflow", "backup"]
 _SENDS = """
 SELECT count(*) = 1 FROM pg_stat_replication
- WHERE application_name = 'postgres-standby' AND state = 'streaming'"""
+ WHERE application_name = '{standby}' AND state = 'streaming'"""
 _RECEIVES = """
 SELECT count(*) = 1 FROM pg_stat_wal_receiver
  WHERE status = 'streaming' AND pg_is_in_recovery()"""
@@ -65,7 +65,8 @@ def new_passwords() -> dict[str, SecretStr]:
 class LocalPostgres:
     """Data folders, roles and process descriptions of the two servers.
 
-    The data lies in `self.folder`, which is elsewhere when `folder` lies in a home that only root
+    All databases are on those of the first raw server, `shard`; further ones have theirs only. The
+    data lies in `self.folder`, which is elsewhere when `folder` lies in a home that only root
     can enter (see `postgres_files.settle`). `durable=False` is for tests: no fsync.
     """
 
@@ -78,7 +79,12 @@ class LocalPostgres:
         primary_port: int,
         standby_port: int,
         durable: bool = True,
+        shard: str = FIRST,
     ) -> None:
+        self.shard = shard
+        own = "" if shard == FIRST else f"-{shard}"
+        self.names = f"postgres{own}-primary", f"postgres{own}-standby"  # of the processes
+        self.databases = DATABASES if shard == FIRST else DATABASES[:1]
         self.programs = programs
         self._asked = folder
         self.folder = files.settle(folder, programs.uid)
@@ -88,6 +94,12 @@ class LocalPostgres:
         self.standby_port = standby_port
         self._passwords = passwords
         self._durable = durable
+
+    def beside(self, shard: str, *, primary_port: int, standby_port: int) -> LocalPostgres:
+        """A further raw server in a folder beside this one, with the same passwords."""
+        folder = self._asked.with_name(f"{self._asked.name}-{shard}")
+        made = partial(LocalPostgres, folder, self.programs, passwords=self._passwords, shard=shard)
+        return made(primary_port=primary_port, standby_port=standby_port, durable=self._durable)
 
     @property
     def primary_refuses_reader(self) -> bool:
@@ -144,7 +156,7 @@ class LocalPostgres:
         files.configure(
             self.primary,
             self.programs.uid,
-            name=PRIMARY,
+            name=self.names[0],
             port=self.primary_port,
             durable=self._durable,
         )
@@ -156,12 +168,14 @@ class LocalPostgres:
         """
         with self._superuser("postgres") as connection:
             self._provision_roles(connection)
-            for database in DATABASES:
+            for database in self.databases:
                 roles.create_database(connection, database, database)
-        for database in DATABASES:
+        for database in self.databases:
             with self._superuser(database) as connection:
                 roles.install_login_trigger(connection)
-        migrate.migrate("raw", self.dsn("owner", "raw"))
+        migrate.migrate("raw", self.dsn("owner", "raw"), shard=self.shard)
+        if self.shard != FIRST:
+            return
         migrate.migrate("warehouse", self.dsn("owner", "warehouse"))
         with psycopg.connect(self.dsn("mlflow", "mlflow").get_secret_value()) as connection:
             roles.grant(connection, "mlflow")
@@ -185,13 +199,13 @@ class LocalPostgres:
             port=self.primary_port,
             user=files.REPLICATION_ROLE,
             password=self._passwords[files.REPLICATION_ROLE].get_secret_value(),
-            application_name=STANDBY,
+            application_name=self.names[1],
         )
         extra = f"primary_conninfo = {_quoted(conninfo)}\nprimary_slot_name = '{files.SLOT}'\n"
         files.configure(
             self.standby,
             self.programs.uid,
-            name=STANDBY,
+            name=self.names[1],
             port=self.standby_port,
             durable=self._durable,
             extra=extra,
@@ -219,12 +233,13 @@ class LocalPostgres:
 
     def primary_spec(self) -> ProcessSpec:
         """The primary as a child process; ready when it takes the superuser's writes."""
-        return self._spec(PRIMARY, self.primary, self._primary_ready, self.primary_port, needs=())
+        ready = self._primary_ready, self.primary_port
+        return self._spec(self.names[0], self.primary, *ready, needs=())
 
     def standby_spec(self) -> ProcessSpec:
         """The standby as a child process; ready when both sides say that it streams."""
-        port, needs = self.standby_port, (PRIMARY,)
-        return self._spec(STANDBY, self.standby, self._standby_ready, port, needs=needs)
+        port, needs = self.standby_port, self.names[:1]
+        return self._spec(self.names[1], self.standby, self._standby_ready, port, needs=needs)
 
     def remove(self) -> None:
         """Delete all data of both servers, which must be stopped."""
@@ -307,7 +322,8 @@ class LocalPostgres:
         """A standby can start, answer and never receive anything, so both ends must stream."""
         standby = self.dsn(SUPERUSER, "postgres", standby=True)
         primary = self.dsn(SUPERUSER, "postgres")
-        return self._holds(standby, _RECEIVES) and self._holds(primary, _SENDS)
+        sends = _SENDS.format(standby=self.names[1])
+        return self._holds(standby, _RECEIVES) and self._holds(primary, sends)
 
     def _holds(self, dsn: SecretStr, condition: str) -> bool:
         """Whether a query gives true; False while the server is not up yet."""

@@ -1,0 +1,100 @@
+"""Missing numbers of outboxes whose records lie on several raw servers.
+
+Each server has every other number or so: what is a gap on one lies on another. So numbers are
+counted in blocks, on all servers, and only blocks that are not full are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from mlplatform.database import queries
+from mlplatform.database.balance import MOST_GAPS, Gap
+from mlplatform.database.sessions import Connection
+
+SQL = queries.load("united_gaps")
+BLOCK = 16_384
+"""Numbers of a block: large enough that few are counted, small enough to be looked at."""
+Ranges = Mapping[str, Sequence[tuple[int, int]]]
+
+
+def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]:
+    """Ranges below the highest number of each of these outboxes that no server has.
+
+    `highest`: outbox -> its highest number on any server. At most MOST_GAPS ranges each.
+    """
+    if not highest:
+        return []
+    counts: Counter[tuple[str, int]] = Counter()
+    removed: dict[str, list[tuple[int, int]]] = {}
+    values = {"outboxes": list(highest), "block": BLOCK}
+    for each in servers:
+        for box, block, count in each.execute(SQL["block_counts"], values).fetchall():
+            counts[box, block] += count
+        for box, first, last in each.execute(SQL["removed"], values).fetchall():
+            removed.setdefault(box, []).append((first, last))
+            for block in range(first // BLOCK, last // BLOCK + 1):
+                low, high = block * BLOCK, (block + 1) * BLOCK - 1
+                counts[box, block] += min(last, high) - max(first, low) + 1
+    return [gap for box, top in highest.items() for gap in _of(servers, box, top, counts, removed)]
+
+
+def _of(
+    servers: Sequence[Connection],
+    box: str,
+    top: int,
+    counts: Mapping[tuple[str, int], int],
+    removed: Ranges,
+) -> list[Gap]:
+    found: list[tuple[int, int]] = []
+    for first, last in _blocks(top):
+        if counts.get((box, first // BLOCK), 0) >= last - first + 1:
+            continue
+        missing = _missing(servers, box, first, last, removed)
+        if found and missing and found[-1][1] + 1 == missing[0][0]:
+            missing[0] = (found.pop()[0], missing[0][1])
+        found += missing
+        if len(found) > MOST_GAPS:
+            break
+    return [Gap(box, *each, _since(servers, box, each[1] + 1)) for each in found[:MOST_GAPS]]
+
+
+def _blocks(top: int) -> Iterator[tuple[int, int]]:
+    """First and last number of each block up to `top`; numbers begin at 1."""
+    for block in range(top // BLOCK + 1):
+        first, last = max(1, block * BLOCK), min(top, (block + 1) * BLOCK - 1)
+        if first <= last:
+            yield first, last
+
+
+def _missing(
+    servers: Sequence[Connection], box: str, first: int, last: int, removed: Ranges
+) -> list[tuple[int, int]]:
+    """The ranges of one block that no server has."""
+    there = {
+        number
+        for low, high in removed.get(box, ())
+        for number in range(max(low, first), min(high, last) + 1)
+    }
+    values = {"outbox": box, "first": first, "last": last}
+    for each in servers:
+        there |= {number for (number,) in each.execute(SQL["numbers"], values).fetchall()}
+    found: list[tuple[int, int]] = []
+    for number in range(first, last + 1):
+        if number in there:
+            continue
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
+
+
+def _since(servers: Sequence[Connection], box: str, number: int) -> datetime:
+    """When the number above a gap was stored."""
+    values = {"outbox": box, "number": number}
+    found = [each.execute(SQL["stored_at"], values).fetchone() for each in servers]
+    moments: list[datetime] = [row[0] for row in found if row and row[0] is not None]
+    return min(moments)
