@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 from kind_cluster import RELEASE, Cluster, until
-from platform_user import DATAAPI, User
+from platform_user import User
 
 FOUND = 3
 """The exit code when a record is not what was recorded."""
 
 
-def cli(user: User, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command of ours on the release, as somebody types it who has a token."""
-    named = {"MLPLATFORM_DATAAPI__URL": DATAAPI, "MLPLATFORM_DATAAPI__TOKEN": user.token("admin")}
-    return subprocess.run(
-        [sys.executable, "-m", "mlplatform", *words],
-        env=os.environ | named,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
 def test_the_chains_of_all_pods_close(user: User, installed: dict[str, float]) -> None:
     """Killed pods, failovers, a lost volume and an upgrade changed no record."""
     user.closed_balance()
-    found = cli(user, "audit", "verify")
+    found = user.command("audit", "verify")
 
     assert (0, "") == (found.returncode, found.stderr), found.stdout
     assert "everything is what was recorded" in found.stdout
@@ -53,8 +37,8 @@ def test_a_changed_record_is_named(
         "WHERE digest IS NOT NULL ORDER BY request_id DESC OFFSET 9 LIMIT 1",
     ).split("|")
     as_owner(cluster, change.format("version || '1'", request_id))
-    until("it is named", lambda: FOUND == cli(user, "audit", "verify").returncode, seconds=60)
-    found = json.loads(cli(user, "audit", "verify", "--json").stdout)["outboxes"]
+    until("it is named", lambda: FOUND == user.command("audit", "verify").returncode, seconds=60)
+    found = json.loads(user.command("audit", "verify", "--json").stdout)["outboxes"]
     as_owner(cluster, change.format(f"'{version}'", request_id))
 
     assert [(outbox_id, int(number), int(number), "changed")] == [
@@ -62,7 +46,7 @@ def test_a_changed_record_is_named(
         for box in found
         for each in box["findings"]
     ]
-    until("all is right", lambda: 0 == cli(user, "audit", "verify").returncode, seconds=60)
+    until("all is right", lambda: 0 == user.command("audit", "verify").returncode, seconds=60)
 
 
 def test_a_run_of_the_cron_job_removes_nothing_that_is_young(

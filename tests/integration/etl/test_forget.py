@@ -132,7 +132,7 @@ def test_a_quarantined_and_a_corrected_row_go(
     scene.serve([good(loan="b", income=-4)])
     scene.drain()
     entries = scene.rows("SELECT id, request_id, row FROM warehouse.quarantine ORDER BY id")
-    handler = Corrections(pools.raw, pools.warehouse, AuditLog(pools.warehouse))
+    handler = Corrections(pools.raws, pools.warehouse, AuditLog(pools.warehouse))
     handler.correct(
         ADMIN, entries[1]["id"], CorrectRequest(fields={"loan": "b"} | {"income": 5}, why="w")
     )
