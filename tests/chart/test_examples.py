@@ -135,6 +135,7 @@ def test_secrets_of_your_own_are_left_alone() -> None:
     values = SMALLEST | {
         "postgres": {"existingSecrets": True},
         "access": {"existingSecret": "tokens"},
+        "redaction": {"existingSecret": "redaction"},
     }
 
     assert rendered(values) == rendered(values)

@@ -68,14 +68,14 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     tokens = require(settings.access.tokens_file, "access", "tokens_file")
     dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
     raw, warehouse, audit = pools.raw, pools.warehouse, AuditLog(pools.warehouse)
+    key = settings.redaction.key
     gathered = GatheredLog(audit)
     store = DatasetStore(pools.warehouse_replica, pools.raw_replica, pools.more_raw_replicas)
     mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
-    closing.callback(registry.close)
     removals = Removals(pools.raws, warehouse, RemovedRuns(warehouse, registry, cluster))
     readiness = Readiness(pools)
-    closing.callback(pools.close)
-    closing.callback(cluster.close)
+    for end in (registry.close, pools.close, cluster.close):
+        closing.callback(end)
     return Collaborators(
         access=AccessList.load(Path(tokens)),
         runs=RunTokens(warehouse),
@@ -84,14 +84,12 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         stall_s=dataapi.stall_s,
         gathered=gathered,
         datasets=Datasets(store, warehouse, audit),
-        imports=Imports(raw, warehouse, audit, settings.redaction.key),
+        imports=Imports(raw, warehouse, audit, key),
         labels=Labels(pools.raws, warehouse, audit),
         quarantine=Quarantine(warehouse, audit),
-        corrections=Corrections(pools.raws, warehouse, audit, settings.redaction.key),
+        corrections=Corrections(pools.raws, warehouse, audit, key),
         dead_letters=DeadLetters(pools.raws, audit),
-        pipelines=Pipelines(
-            pools.raws, warehouse, audit, settings.retention, settings.redaction.key
-        ),
+        pipelines=Pipelines(pools.raws, warehouse, audit, settings.retention, key),
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit, registry),
         outboxes=Outboxes(raw, audit, more_raw=pools.more_raw),
@@ -100,7 +98,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         evidence=StoredEvidence(pools.raw_replicas, audit),
         ledger=Ledger(warehouse, audit, gathered),
         retention=Retention(pools, audit, removals, settings.retention),
-        forget=Forget(pools.raws, warehouse, audit, settings.redaction.key),
+        forget=Forget(pools.raws, warehouse, audit, key),
         ready=readiness.ready,
         close=closing.close,
         background=(gathered, readiness, mirror, Moves(pools)),
