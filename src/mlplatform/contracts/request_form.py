@@ -17,6 +17,7 @@ SPACED = "spaced"
 """JSON with a blank behind commas and colons, as Python's `json` writes it."""
 _KINDS = ("rows", "columns")
 _decoder = msgspec.json.Decoder(RecordedInputs)
+_columns = msgspec.json.Decoder(Inputs)
 
 
 def form_of(body: bytes, columns: Inputs, client_id: str | None) -> str:
@@ -37,9 +38,10 @@ def form_of(body: bytes, columns: Inputs, client_id: str | None) -> str:
 def body_of(form: str, inputs: bytes, client_id: str | None) -> bytes:
     """The body. What is no word of ours is the body itself.
 
-    It is taken for it only where it holds the same inputs: raises ValueError otherwise.
+    It is taken for it only where it holds the same inputs: raises ValueError otherwise, and
+    MsgspecError for inputs that are no columns.
     """
-    columns: Inputs = msgspec.json.decode(inputs)
+    columns = _columns.decode(inputs)
     if form.startswith("{"):
         body = form.encode()
         recorded = _decoder.decode(body)

@@ -148,7 +148,7 @@ class DeadLetters:
         self, chosen: LetterSelection, *, by: str, why: str, payload: bytes | None
     ) -> Iterator[TriedLetters]:
         """What became of CHUNK letters after the other, each time in a transaction."""
-        for pool in self._raws.values():
+        for pool in self._servers(chosen.ids):
             after, size = 0, CHUNK
             while size == CHUNK:
                 with pool.transaction() as raw:
@@ -160,13 +160,18 @@ class DeadLetters:
 
     def _dropped(self, chosen: LetterSelection, *, by: str, why: str) -> Iterator[list[int]]:
         """The same for letters that are given up."""
-        for pool in self._raws.values():
+        for pool in self._servers(chosen.ids):
             after, size = 0, CHUNK
             while size == CHUNK:
                 with pool.transaction() as raw:
                     gone = dead_letters.drop(raw, chosen, after=after, most=CHUNK, by=by, why=why)
                 yield gone
                 after, size = max(gone, default=0), len(gone)
+
+    def _servers(self, ids: Sequence[int] | None) -> list[PrimaryPool]:
+        """The servers that may have what is chosen; with ids, those that gave them out."""
+        own = None if ids is None else {shards.of_id(number) for number in ids}
+        return [pool for shard, pool in self._raws.items() if own is None or shard in own]
 
     def _find(self, number: int) -> tuple[ListedLetter, bytes] | None:
         pool = self._raws.get(shards.of_id(number))
@@ -177,7 +182,7 @@ class DeadLetters:
 
     def _count(self, chosen: LetterSelection) -> int:
         count = 0
-        for pool in self._raws.values():
+        for pool in self._servers(chosen.ids):
             with pool.transaction() as raw:
                 count += dead_letters.count(raw, chosen)
         return count

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mlplatform.access import Caller
-from mlplatform.contracts.evidence import EvidenceSheet, RecordsPage
+from mlplatform.contracts.evidence import EvidenceSheet, ProvenOutbox, RecordsPage
 from mlplatform.dataapi import rights, united_evidence
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.database import evidence
@@ -38,11 +38,15 @@ class StoredEvidence:
                 for name, moment in (("since", since), ("until", until))
                 if moment
             }
-            found = []
-            for pool in self._raws.values():
+            found: dict[str, EvidenceSheet] = {}
+            for shard, pool in self._raws.items():
                 with pool.read() as read:
-                    found.append(evidence.sheet(read.connection, since, until))
-        return united_evidence.sheet(found)
+                    found[shard] = evidence.sheet(read.connection, since, until)
+            more: list[ProvenOutbox] = []
+            for shard, boxes in united_evidence.elsewhere(found).items():
+                with self._raws[shard].read() as read:
+                    more += evidence.known(read.connection, boxes)
+        return united_evidence.sheet(list(found.values()), more)
 
     def records(self, caller: Caller, outbox_id: str, *, after: int, upto: int) -> RecordsPage:
         """A page of the records of an outbox, ascending."""

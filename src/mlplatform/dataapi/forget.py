@@ -7,6 +7,7 @@ batch of etl can have read the old values any more, all that was made of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,11 +17,11 @@ from pydantic import SecretStr
 from mlplatform.access import Caller
 from mlplatform.contracts.forget import ForgetRequest, Forgotten, TrainedVersion
 from mlplatform.contracts.shards import FIRST
-from mlplatform.dataapi import rights
+from mlplatform.dataapi import repeats, rights
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.forgotten_rows import ForgottenRows, find_rows
 from mlplatform.dataapi.key_search import KeySearch
-from mlplatform.database import corrections, forget, pipelines, retention
+from mlplatform.database import corrections, forget, pipelines, raw_lookups, retention
 from mlplatform.database.forget import ForgottenAmount, KeptEntry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.errors import Refused
@@ -96,9 +97,10 @@ class ForgetRun:
 
     def run(self) -> Forgotten:
         """All of it."""
-        # Imports, and what outboxes say of themselves, lie on the first server.
-        with self.raws[FIRST].transaction() as raw:
-            under_way = forget.under_way(raw, self.pipeline)
+        # Before anything is gone: all servers must be there.
+        raw_lookups.require_all(self.raws)
+        repeats.settle(self.raws)
+        under_way = self._under_way()
         letters, unreadable_letters = self._letters()
         lines, unreadable_lines = self._lines()
         found = find_rows(self.raws, self.warehouse, self.pipeline, self.search)
@@ -116,6 +118,20 @@ class ForgetRun:
             versions=versions,
             **under_way,
         )
+
+    def _under_way(self) -> dict[str, Any]:
+        """What may still come: records of outboxes, and imports that have not ended."""
+        # Imports, and what outboxes say of themselves, lie on the first server.
+        with self.raws[FIRST].transaction() as raw:
+            expected = forget.expected(raw)
+            imports = forget.open_imports(raw, self.pipeline)
+        stored: Counter[str] = Counter()
+        for pool in self.raws.values():
+            with pool.transaction() as raw:
+                stored |= Counter(forget.stored_ends(raw, list(expected)))
+        ends = [(upto, max(gone, stored[box])) for box, (upto, gone) in expected.items()]
+        missing = sum(max(0, upto - end) for upto, end in ends)
+        return {"under_way": missing, "open_imports": imports}
 
     def _letters(self) -> tuple[int, list[int]]:
         """How many dead letters are gone, and which can't be read and were left."""

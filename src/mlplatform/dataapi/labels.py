@@ -28,6 +28,8 @@ from mlplatform.database.labels import Label
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.quarantine import Refusal
+from mlplatform.database.raw_lookups import Found
+from mlplatform.database.raw_requests import Owner
 from mlplatform.database.sessions import Connection
 
 CHUNK = 5_000
@@ -85,7 +87,7 @@ class Labels:
                 refused.append(LabelRefusal(index=index, field=fault.field, reason=fault.reason))
                 refusals.append(check.refusal(item, fault))
         with self._warehouse.transaction() as connection:
-            late = self._forgotten(connection, good)
+            late = self._forgotten(connection, good, stored)
             kept = [label for index, label in good.items() if index not in late]
             quarantine.refuse(connection, refusals)
             for entry in _entries(check.caller, kept, refusals):
@@ -95,18 +97,26 @@ class Labels:
         refused += [_too_late(index) for index in late]
         return len(kept), sorted(refused, key=lambda each: each.index)
 
-    def _forgotten(self, warehouse: Connection, good: Mapping[int, Label]) -> list[int]:
+    def _forgotten(
+        self,
+        warehouse: Connection,
+        good: Mapping[int, Label],
+        stored: Mapping[str, Found[Owner]],
+    ) -> list[int]:
         """Which labels are of rows that were forgotten; none is forgotten until the commit.
 
         They are not kept in quarantine: what they say is not to be stored anywhere.
         """
         for pipeline in sorted({label.pipeline for label in good.values()}):
             corrections.lock_shared(warehouse, pipeline)
-        ids = sorted({label.request_id for label in good.values()})
+        ids: dict[str, set[str]] = {}
+        for label in good.values():
+            if label.request_id in stored:
+                ids.setdefault(stored[label.request_id].shard, set()).add(label.request_id)
         gone: set[tuple[str, int]] = set()
-        for pool in self._raws.values():
-            with pool.transaction() as raw:
-                gone |= raw_requests.forgotten(raw, ids)
+        for shard, own in ids.items():  # another server may be away
+            with self._raws[shard].transaction() as raw:
+                gone |= raw_requests.forgotten(raw, sorted(own))
         return [index for index, label in good.items() if (label.request_id, label.row) in gone]
 
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from mlplatform.contracts.shards import Held, Segment, current, spread
+from mlplatform.dataapi import repeats
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.pools import Pools
-from mlplatform.database import raw_lookups, retention, shards
+from mlplatform.database import retention, shards
 from mlplatform.database.ledger import Entry
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import PlatformError, Unavailable
@@ -27,8 +28,6 @@ CALLER = "mlplatform"
 """Who moves, in the ledger."""
 _SHOWN_S = 10.0
 _SHOWN_EVERY_S = 0.05
-MOST_REPEATED = 5_000
-"""Requests that are looked up in one round."""
 Partition = tuple[str, int]
 
 _log = logger("shards")
@@ -73,7 +72,7 @@ class Moves:
                 self._move((move.topic, move.partition), move.source, move.target)
                 moved += 1
             self._record(warehouse)
-        self._settle()
+        repeats.settle(self._pools.raws)
         return moved
 
     @contextmanager
@@ -173,20 +172,6 @@ class Moves:
             if shards.add_segment(warehouse, segment, moves=last.moves):
                 detail = {"partition": partition, "offset": last.begins_at, "shard": last.shard}
                 AuditLog.enter(warehouse, Entry(CALLER, "move", f"queue.{topic}", detail=detail))
-
-    def _settle(self) -> None:
-        """Of what came again after a move: drop what another server has, store what none has."""
-        for shard, pool in self._pools.raws.items():
-            with pool.transaction() as raw:
-                ids = shards.repeated(raw, most=MOST_REPEATED)
-            others = {name: other for name, other in self._pools.raws.items() if name != shard}
-            known = raw_lookups.owners(others, ids)
-            nowhere = [each for each in ids if each not in known]
-            if nowhere:
-                _log.error("numbers were used twice", shard=shard, requests=len(nowhere))
-            if ids:
-                with pool.transaction() as raw:
-                    shards.settle_repeated(raw, elsewhere=list(known), nowhere=nowhere)
 
     def _run(self) -> None:
         while not self._ended.wait(jittered(self._interval_s)):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlplatform.contracts.removed import Removed
 from mlplatform.contracts.retention_days import Kind
+from mlplatform.dataapi import united_removal
 from mlplatform.dataapi.past_requests import PastRequests, past_requests
 from mlplatform.dataapi.removed_runs import RemovedRuns
 from mlplatform.dataapi.retention_days import Days
-from mlplatform.database import raw_removal, removal, retention
+from mlplatform.database import raw_lookups, raw_removal, removal, removed_ranges, retention
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.removal import first_id
 from mlplatform.database.removed_amount import Amount
@@ -23,6 +24,7 @@ CHUNKS = 5
 NEEDED = "a version's receipt needs them"
 WAITING = "etl has not passed them under every features digest in use"
 REQUESTED = "etl may still read their requests"
+_ON_RAW = ("requests", "imports", "dead_letters")
 _BOUNDED: Mapping[Kind, tuple[Bounded, str]] = {
     "feature_rows": ("feature_rows", NEEDED),
     "labels": ("labels", NEEDED),
@@ -54,8 +56,15 @@ class Removals:
     def of(self, days: Days, kind: Kind, pipeline: str | None, *, remove: bool) -> Removed:
         """What was removed of a kind; `more` when another call would remove more."""
         before, name = days.before(pipeline, kind), pipeline or ""
+        if kind in _ON_RAW:
+            raw_lookups.require_all(self._raws)
         if kind == "requests":
-            return _united([self._requests(days, each, remove=remove) for each in self._raws])
+            done = united_removal.united(
+                [self._requests(days, each, remove=remove) for each in self._raws]
+            )
+            if remove and done.items and not done.more:
+                removed_ranges.unite(self._raws)
+            return done
         if kind in _BOUNDED:
             return self._bounded(days, kind, pipeline, remove=remove)
         if kind == "features":
@@ -71,7 +80,9 @@ class Removals:
             return raw_removal.dead_letters(raw, before, most=MOST, remove=remove)
 
         counts = [_chunks(pool, some, remove=remove) for pool in self._raws.values()]
-        return _united([_removed(kind, pipeline, total, more=more) for total, more in counts])
+        return united_removal.united(
+            [_removed(kind, pipeline, total, more=more) for total, more in counts]
+        )
 
     def _requests(self, days: Days, shard: str, *, remove: bool) -> Removed:
         past = self._past(days, shard)
@@ -86,7 +97,12 @@ class Removals:
             late = removal.past_requests(raw, past.waited_for)
         waiting = _sum(late).items - _sum(found).items
         return _removed(
-            "requests", None, _sum(found), by=found, names=names, kept={WAITING: waiting}
+            "requests",
+            None,
+            _sum(found),
+            by=found,
+            names=united_removal.of_server(shard, names),
+            kept={WAITING: waiting},
         )
 
     def _remove_requests(
@@ -111,7 +127,8 @@ class Removals:
             with pool.transaction() as raw:
                 retention.allow_long(raw)
                 removal.tidy(raw)
-        return _removed("requests", None, _sum(gone), by=gone, names=partitions, more=more)
+        names = united_removal.of_server(shard, partitions)
+        return _removed("requests", None, _sum(gone), by=gone, names=names, more=more)
 
     def _bounded(self, days: Days, kind: Kind, pipeline: str | None, *, remove: bool) -> Removed:
         wanted, why = _BOUNDED[kind]
@@ -178,29 +195,6 @@ def _add(gone: dict[str, Amount], more: Mapping[str, Amount]) -> None:
 
 def _sum(amounts: Mapping[str, Amount]) -> Amount:
     return sum(amounts.values(), Amount())
-
-
-def _united(parts: Sequence[Removed]) -> Removed:
-    """What was removed on all raw servers as one."""
-    counted = [part.by_pipeline for part in parts]
-    kept = [part.kept for part in parts]
-    return parts[0].model_copy(
-        update={
-            "items": sum(part.items for part in parts),
-            "rows": sum(part.rows for part in parts),
-            "size": sum(part.size for part in parts),
-            "by_pipeline": {
-                name: sum(each.get(name, 0) for each in counted) for name in _names(counted)
-            },
-            "names": [name for part in parts for name in part.names],
-            "kept": {why: sum(each.get(why, 0) for each in kept) for why in _names(kept)},
-            "more": any(part.more for part in parts),
-        }
-    )
-
-
-def _names(counted: Sequence[Mapping[str, int]]) -> list[str]:
-    return sorted({name for each in counted for name in each})
 
 
 def _removed(

@@ -32,7 +32,8 @@ class Retention:
         removals: Removals,
         settings: RetentionSettings,
     ) -> None:
-        self._replicas = (*pools.raw_replicas.values(), pools.warehouse_replica)
+        self._replicas = {**pools.raw_replicas, "warehouse": pools.warehouse_replica}
+        self._further = pools.more_raw_replicas
         self._warehouse = pools.warehouse
         self._audit = audit
         self._removals = removals
@@ -50,14 +51,19 @@ class Retention:
             return days.plan([name for name in names if caller.may(may, name)])
 
     def sizes(self, caller: Caller) -> list[TableSize]:
-        """What every table takes, the largest first; measured on the standbys."""
+        """What every table takes, the largest first; measured on the standbys.
+
+        Tables of further raw servers are named with them.
+        """
         found: list[TableSize] = []
         with self._audit.viewing(
             caller, "retention", roles=rights.VIEW_RETENTION.roles, pipeline=None
         ):
-            for replica in self._replicas:
+            for server, replica in self._replicas.items():
+                prefix = f"{server}: " if server in self._further else ""
                 with replica.read() as read:
-                    found += retention.sizes(read.connection)
+                    sizes = retention.sizes(read.connection)
+                found += [each.model_copy(update={"name": prefix + each.name}) for each in sizes]
         return sorted(found, key=lambda each: -each.size - each.indexes)
 
     def hold(self, caller: Caller, pipeline: str, why: str) -> Hold:

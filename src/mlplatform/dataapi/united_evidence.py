@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlplatform.contracts.evidence import EvidenceSheet, ProvenOutbox, RecordsPage
+from mlplatform.contracts.number_ranges import joined
 
 
-def sheet(found: Sequence[EvidenceSheet]) -> EvidenceSheet:
-    """What there is to be verified on all of them; as of the earliest read."""
+def elsewhere(found: Mapping[str, EvidenceSheet]) -> dict[str, list[str]]:
+    """By server: the outboxes of which only others have a record in the window."""
+    boxes = {shard: {box.outbox_id for box in each.outboxes} for shard, each in found.items()}
+    every = set[str]().union(*boxes.values())
+    return {shard: sorted(every - own) for shard, own in boxes.items() if every - own}
+
+
+def sheet(found: Sequence[EvidenceSheet], more: Sequence[ProvenOutbox] = ()) -> EvidenceSheet:
+    """What there is to be verified on all of them; as of the earliest read.
+
+    `more`: what servers know of outboxes of which they have no record in the window themselves.
+    """
     if len(found) == 1:
         return found[0]
     outboxes: dict[str, ProvenOutbox] = {}
-    for each in (outbox for one in found for outbox in one.outboxes):
+    for each in (*(outbox for one in found for outbox in one.outboxes), *more):
         known = outboxes.get(each.outbox_id)
         outboxes[each.outbox_id] = each if known is None else _outbox(known, each)
     return EvidenceSheet(
@@ -30,7 +41,7 @@ def _outbox(one: ProvenOutbox, other: ProvenOutbox) -> ProvenOutbox:
             "first": min(one.first, other.first),
             "last": max(one.last, other.last),
             "highest": max(one.highest, other.highest),
-            "removed": tuple(sorted((*one.removed, *other.removed))),
+            "removed": joined((*one.removed, *other.removed)),
         }
     )
 

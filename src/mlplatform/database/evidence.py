@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,18 @@ from mlplatform.contracts.evidence import EvidenceSheet, ProvenOutbox, RecordsPa
 from mlplatform.database import queries
 from mlplatform.database.sessions import Connection
 
-SQL = queries.load("evidence")
+PARTS = queries.load("evidence")
+SQL = {
+    name: statement.format(facts=PARTS["facts"])
+    for name, statement in PARTS.items()
+    if name != "facts"
+}
 MOST_NUMBERLESS = 1_000
 PAGE_RECORDS = 5_000
 PAGE_BYTES = 8 * 1024 * 1024
 """What a page may hold, however large its records are; one record may be larger."""
 _FETCHED = 100
+_NEVER = 2**63 - 1
 _BYTES = ("salt", "digest", "chain")
 
 
@@ -38,6 +44,16 @@ def sheet(raw: Connection, since: datetime | None, until: datetime | None) -> Ev
         numberless=tuple(request_id for (request_id,) in numberless),
         imported=int(imported[0]),
     )
+
+
+def known(raw: Connection, outbox_ids: Sequence[str]) -> list[ProvenOutbox]:
+    """What this server knows of outboxes of which only others have a record in the window.
+
+    To be united with what those have: `first` is above every number, `last` is 0.
+    """
+    values = {"ids": list(outbox_ids), "never": _NEVER}
+    with raw.cursor(row_factory=dict_row) as cursor:
+        return [ProvenOutbox(**each) for each in cursor.execute(SQL["known"], values).fetchall()]
 
 
 def page(raw: Connection, outbox_id: str, *, after: int, upto: int) -> RecordsPage:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 
 from mlplatform.contracts.forget import TrainedVersion
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -173,13 +173,20 @@ def versions(warehouse: Connection, pipeline: str, entry: int) -> list[TrainedVe
         return cursor.execute(SQL["versions"], values).fetchall()
 
 
-def under_way(raw: Connection, pipeline: str) -> dict[str, Any]:
-    """What was accepted and is not stored yet: fields of `Forgotten`."""
-    with raw.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(SQL["under_way"]).fetchone()
-    assert found is not None
-    keys = raw.execute(SQL["open_imports"], {"pipeline": pipeline}).fetchall()
-    return {**found, "open_imports": [key for (key,) in keys]}
+def expected(raw: Connection) -> dict[str, tuple[int, int]]:
+    """Outbox -> up to which number its records may come, and up to which none does any more."""
+    return {box: (upto, given_up) for box, upto, given_up in raw.execute(SQL["expected"])}
+
+
+def stored_ends(raw: Connection, outboxes: Sequence[str]) -> dict[str, int]:
+    """Outbox -> the highest of its numbers that is stored on this server."""
+    return dict(raw.execute(SQL["stored_ends"], {"outboxes": list(outboxes)}).fetchall())
+
+
+def open_imports(raw: Connection, pipeline: str) -> list[str]:
+    """Imports of a pipeline that have not ended, and went on within a day."""
+    found = raw.execute(SQL["open_imports"], {"pipeline": pipeline}).fetchall()
+    return [key for (key,) in found]
 
 
 def pass_over(

@@ -23,9 +23,29 @@ class Found(Generic[T]):
     item: T
 
 
+def require_all(raws: Mapping[str, PrimaryPool]) -> None:
+    """Raise Unavailable, naming it, when one of them is away: before what is to be done on all."""
+    for pool in raws.values():
+        with pool.transaction() as raw:
+            raw.execute("SELECT 1")
+
+
 def owners(raws: Mapping[str, PrimaryPool], ids: Sequence[str]) -> dict[str, Found[Owner]]:
     """Pipeline and rows of those of these requests that are stored. Raises as `find`."""
     return find(raws, ids, raw_requests.owners)
+
+
+def owners_within_reach(
+    raws: Mapping[str, PrimaryPool], ids: Sequence[str]
+) -> tuple[dict[str, Found[Owner]], bool]:
+    """As `owners`, of the servers that are there, and whether all are.
+
+    Raises Unavailable when one is away and the others have none of these requests.
+    """
+    found, away = _gather(raws, ids, raw_requests.owners)
+    if away and not found:
+        raise away[0]
+    return found, not away
 
 
 def by_id(raws: Mapping[str, PrimaryPool], ids: Sequence[str]) -> dict[str, Found[RawRequest]]:
@@ -47,6 +67,18 @@ def find(
     Raises Unavailable when a server is away and the others don't have them all: a request that is
     not found is one that nobody has.
     """
+    found, away = _gather(raws, ids, read)
+    if away and len(found) < len(set(ids)):
+        raise away[0]
+    return found
+
+
+def _gather(
+    raws: Mapping[str, PrimaryPool],
+    ids: Sequence[str],
+    read: Callable[[Connection, Sequence[str]], Mapping[str, T]],
+) -> tuple[dict[str, Found[T]], list[Unavailable]]:
+    """What is found, on the servers that are there; and how the others failed."""
     found: dict[str, Found[T]] = {}
     away: list[Unavailable] = []
     left = list(ids)
@@ -59,6 +91,4 @@ def find(
             continue
         found |= {each: Found(shard, item) for each, item in there.items()}
         left = [each for each in left if each not in found]
-    if away and left:
-        raise away[0]
-    return found
+    return found, away

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from mlplatform.contracts.number_ranges import joined
 from mlplatform.database import queries
 from mlplatform.database.balance import MOST_GAPS, Gap
 from mlplatform.database.sessions import Connection
@@ -35,6 +36,8 @@ def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]
             counts[box, block] += count
         for box, first, last in each.execute(SQL["removed"], values).fetchall():
             removed.setdefault(box, []).append((first, last))
+    for box, ranges in removed.items():
+        for first, last in joined(ranges):
             for block in range(first // BLOCK, last // BLOCK + 1):
                 low, high = block * BLOCK, (block + 1) * BLOCK - 1
                 counts[box, block] += min(last, high) - max(first, low) + 1

@@ -20,7 +20,7 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.database import feature_sets, raw_requests
 from mlplatform.database.feature_sets import RecordedSet
 from mlplatform.database.pools import PrimaryPool
-from mlplatform.errors import PlatformError, Unavailable
+from mlplatform.errors import PlatformError, Refused, Unavailable
 from mlplatform.features import code
 from mlplatform.features.apart import load_apart
 from mlplatform.features.code import FeatureSet
@@ -93,10 +93,15 @@ class Catalogue:
                 ready.append(Ready(*key, definition, features, table, found))
         return ready
 
-    def fail(self, ready: Ready, error: PlatformError) -> None:
-        """Put a digest aside for a while, and say why."""
-        self._loaded.pop((ready.pipeline, ready.digest), None)
-        self._put_aside(ready.pipeline, ready.digest, "", error)
+    def guarded(self, item: Ready, work: Callable[..., int], *arguments: object) -> int:
+        """What `work` returns. A digest whose table can't be written is put aside: 0."""
+        turned()
+        try:
+            return work(*arguments)
+        except Refused as error:
+            self._loaded.pop((item.pipeline, item.digest), None)
+            self._put_aside(item.pipeline, item.digest, "", error)
+            return 0
 
     def _features(
         self, definition: PipelineDefinition, source: bytes | None, digest: str
@@ -113,9 +118,15 @@ class Catalogue:
 
     def _history(self, definition: PipelineDefinition) -> Columns | None:
         latest: list[str] = []
+        away: list[Unavailable] = []
         for pool in self._raws:
-            with pool.transaction() as raw:
-                latest += raw_requests.latest(raw, definition.name, most=REQUESTS - len(latest))
+            try:
+                with pool.transaction() as raw:
+                    latest += raw_requests.latest(raw, definition.name, most=REQUESTS - len(latest))
+            except Unavailable as error:  # rows of the others do as well
+                away.append(error)
+        if len(away) == len(self._raws):
+            raise away[0]
         return clean_rows(latest, definition.inputs, definition.redact)
 
     def _redactor(self, definition: PipelineDefinition) -> Redactor | None:

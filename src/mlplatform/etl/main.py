@@ -9,6 +9,7 @@ from mlplatform import loop
 from mlplatform.contracts.shards import FIRST, names
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
+from mlplatform.etl.redriving import Redriver
 from mlplatform.etl.several import ShardWorkers
 from mlplatform.etl.worker import Worker
 from mlplatform.loop import Backoff, stop_on_signals
@@ -49,7 +50,7 @@ def _raws(postgres: PostgresSettings) -> dict[str, PrimaryPool]:
     first = require(postgres.raw_dsn, "postgres", "raw_dsn")
     dsns = (first, *postgres.raw_more_dsns)
     return {
-        shard: PrimaryPool(dsn, postgres, name="etl")
+        shard: PrimaryPool(dsn, postgres, name="etl" if shard == FIRST else f"etl of {shard}")
         for shard, dsn in zip(names(len(dsns)), dsns, strict=True)
     }
 
@@ -67,15 +68,14 @@ def _workers(
         redaction_key=settings.redaction.key,
         more_raw=[pool for shard, pool in raws.items() if shard != FIRST],
     )
-    return ShardWorkers(
-        {
-            shard: Worker(raw, warehouse, known, etl, shard=shard, raws=raws)
-            for shard, raw in raws.items()
-        }
-    )
+    workers = {
+        shard: Worker(raw, warehouse, known, etl, shard=shard) for shard, raw in raws.items()
+    }
+    redriver = Redriver(raws, warehouse, known, batch_rows=etl.batch_rows)
+    return ShardWorkers(workers, redriver)
 
 
-def work(worker: Worker | ShardWorkers, *, stop: threading.Event, idle_s: float) -> None:
+def work(worker: ShardWorkers, *, stop: threading.Event, idle_s: float) -> None:
     """Step after step until `stop` is set, with a pause of `idle_s` when there is nothing to do."""
     loop.run(
         worker.step,

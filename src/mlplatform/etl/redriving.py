@@ -15,7 +15,7 @@ from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput
 from mlplatform.etl.batch import process
-from mlplatform.etl.catalogue import Ready
+from mlplatform.etl.catalogue import Catalogue, Ready
 from mlplatform.etl.redacting import redacted
 from mlplatform.telemetry import counter, logger
 
@@ -31,25 +31,36 @@ class Redriver:
     """
 
     def __init__(
-        self, raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool, *, batch_rows: int
+        self,
+        raws: Mapping[str, PrimaryPool],
+        warehouse: PrimaryPool,
+        catalogue: Catalogue,
+        *,
+        batch_rows: int,
     ) -> None:
         self._raws = raws
         self._warehouse = warehouse
+        self._catalogue = catalogue
         self._batch_rows = batch_rows
         # Digests of which the database refused a row: fewer at a time until it is found.
         self._limits: dict[tuple[str, str], int] = {}
         self._log = logger("etl")
 
-    def digests(self) -> set[tuple[str, str]]:
-        """(pipeline, digest) with such rows. Raises Unavailable."""
-        with self._warehouse.transaction() as warehouse:
-            return quarantine.digests_to_redrive(warehouse)
+    def step(self) -> int:
+        """Try some rows of every digest again; returns their number.
 
-    def redrive(self, item: Ready) -> int:
-        """Try some of the rows of a digest again; returns their number.
-
-        Raises Unavailable, or Refused when the table can't be written.
+        Raises Unavailable when the warehouse is away, or the raw server of all of them.
         """
+        with self._warehouse.transaction() as warehouse:
+            keys = quarantine.digests_to_redrive(warehouse)
+        ready = self._catalogue.refresh() if keys else []
+        return sum(
+            self._catalogue.guarded(item, self._redrive, item)
+            for item in ready
+            if (item.pipeline, item.digest) in keys
+        )
+
+    def _redrive(self, item: Ready) -> int:
         key = item.pipeline, item.digest
         limit = self._limits.pop(key, _BATCH)
         wanted: list[tuple[str, int]] = []
@@ -81,12 +92,12 @@ class Redriver:
 
     def _again(self, warehouse: Connection, item: Ready, wanted: list[tuple[str, int]]) -> None:
         ids = sorted({request_id for request_id, _ in wanted})
-        stored = raw_lookups.owners(self._raws, ids)
+        stored, complete = raw_lookups.owners_within_reach(self._raws, ids)
         # Those that are left out wait for the next turn.
         some = _within(self._batch_rows, {each: its.item.rows for each, its in stored.items()})
         requests = raw_lookups.by_id(self._raws, some)
         gone = [row for row in wanted if row[0] not in stored]
-        if gone:
+        if gone and complete:  # else they may lie on the server that is away
             reason = "the request is not in the raw database any more"
             quarantine.give_up(warehouse, item.pipeline, item.digest, gone, reason)
         if not requests:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlplatform.contracts.shards import FIRST
@@ -28,11 +28,10 @@ from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.progress import Cursor
 from mlplatform.database.raw_requests import RawRequest
 from mlplatform.database.sessions import Connection
-from mlplatform.errors import InvalidInput, Refused
+from mlplatform.errors import InvalidInput
 from mlplatform.etl.batch import process
 from mlplatform.etl.catalogue import Catalogue, Ready
 from mlplatform.etl.redacting import redacted
-from mlplatform.etl.redriving import Redriver
 from mlplatform.etl.sifting import sift
 from mlplatform.settings import EtlSettings
 from mlplatform.telemetry import counter, histogram, logger
@@ -53,46 +52,27 @@ class Worker:
         settings: EtlSettings,
         *,
         shard: str = FIRST,
-        raws: Mapping[str, PrimaryPool] | None = None,
     ) -> None:
-        """`raws`: all raw servers, for rows to redrive; the worker of the first one does that."""
         self._shard = shard
         self._raw = raw
         self._warehouse = warehouse
         self._catalogue = catalogue
         self._settings = settings
-        own = raws or {shard: raw}
-        self._redriver = Redriver(own, warehouse, batch_rows=settings.batch_rows)
         # Cursors at which the database refused something: smaller batches until that is found.
         self._limits: dict[Key, int] = {}
         self._log = logger("etl")
 
     def step(self) -> int:
-        """One batch of every cursor that has requests, and the rows to redrive.
+        """One batch of every cursor that has requests.
 
         Returns the number of requests dealt with. Raises Unavailable when a database is away;
         nothing has to be remembered then.
         """
         ready = {(item.pipeline, item.digest): item for item in self._catalogue.refresh()}
-        done = sum(
-            self._guarded(item, self._batch, cursor, item) for cursor, item in self._waiting(ready)
+        return sum(
+            self._catalogue.guarded(item, self._batch, cursor, item)
+            for cursor, item in self._waiting(ready)
         )
-        if self._shard != FIRST:
-            return done
-        return done + sum(
-            self._guarded(ready[key], self._redriver.redrive, ready[key])
-            for key in self._redriver.digests()
-            if key in ready
-        )
-
-    def _guarded(self, item: Ready, work: Callable[..., int], *arguments: object) -> int:
-        """A digest whose table can't be written is put aside; the others go on."""
-        turned()
-        try:
-            return work(*arguments)
-        except Refused as error:
-            self._catalogue.fail(item, error)
-            return 0
 
     def _waiting(self, ready: Mapping[tuple[str, str], Ready]) -> list[tuple[Cursor, Ready]]:
         """Cursors with requests to read.

@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from chained import OUTBOX, entries, payloads
+from stored_texts import stored
 from typer.testing import CliRunner
 
 from mlplatform.cli import audit
@@ -58,24 +59,6 @@ def erase(api: Any, key: str = WHO, **options: Any) -> Forgotten:
     """Forget a person."""
     with api.client("admin") as client:
         return client.forget(NAME, key, why=WHY, **options)
-
-
-def stored(api: Any, text: str) -> list[str]:
-    """Tables of both databases in which a text stands, whatever the column."""
-    found = []
-    for database in ("raw", "warehouse"):
-        with api.databases.cluster.superuser(getattr(api.databases, database)) as owner:
-            tables = owner.execute(
-                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN"
-                " ('raw', 'warehouse', 'features', 'control')"
-            ).fetchall()
-            for (table,) in tables:
-                query = f"SELECT count(*) FROM {table} AS t WHERE position(%s IN t::text) > 0"
-                # Bytes are shown as hexadecimal digits.
-                hexed = text.encode().hex()
-                counts = [owner.execute(query, (each,)).fetchone()[0] for each in (text, hexed)]
-                found += [table] * any(counts)
-    return sorted(found)
 
 
 def row(person: str, **values: Any) -> dict[str, Any]:

@@ -8,29 +8,29 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
+from retained import (
+    DAYS,
+    NAMES,
+    age_records,
+    balance_sheet,
+    closed,
+    counts,
+    old_partition,
+    past_id,
+    read_training,
+    run_all,
+    version,
+)
 
-from mlplatform.client.dataset import read_dataset
-from mlplatform.contracts.balance import BalanceSheet
-from mlplatform.contracts.dataset import DatasetQuery, Receipt
-from mlplatform.contracts.removed import Removed
-from mlplatform.contracts.retention_days import PIPELINE_KINDS, SHARED_KINDS
+from mlplatform.contracts.dataset import Receipt
 from mlplatform.dataapi import removals
 from mlplatform.errors import Forbidden, InvalidInput, Refused
 
-DAYS = {"requests": 30, "feature_rows": 30, "labels": 30, "quarantine_open": 30, "features": 1}
-NAMES = ("manual-one", "auto-one")
 _numbers: dict[str, int] = {}  # the last one of each outbox
-
-
-def _id(days: float) -> str:
-    """A UUIDv7 of so many days ago."""
-    moment = datetime.now(UTC) - timedelta(days=days)
-    head = int(moment.timestamp() * 1000) << 80
-    return str(UUID(int=head | 7 << 76 | random.getrandbits(74) | 2 << 62))
 
 
 def _store(api: Any, outbox: str, ages: Sequence[float], *, pipeline: str = NAMES[0]) -> None:
@@ -50,7 +50,7 @@ def _store(api: Any, outbox: str, ages: Sequence[float], *, pipeline: str = NAME
                 "outputs) VALUES (%s, %s, 'serving', 'requests', 0, %s, %s, %s, '1', 'c', "
                 "now() - make_interval(secs => %s), 2, %s, '{}')",
                 (
-                    _id(age),
+                    past_id(age),
                     pipeline,
                     next_offset + number,
                     outbox,
@@ -66,84 +66,6 @@ def _store(api: Any, outbox: str, ages: Sequence[float], *, pipeline: str = NAME
         )
 
 
-def _age(api: Any, days: int) -> None:
-    """Let labels, entries, receipts, the ledger and unused tables be so many days older."""
-    by = f"interval '{days} days'"
-    with api.databases.connect("owner", "warehouse") as warehouse:
-        for statement in (
-            f"UPDATE warehouse.labels SET labelled_at = labelled_at - {by}",
-            f"UPDATE warehouse.quarantine SET at = at - {by}, resolved_at = resolved_at - {by}",
-            f"UPDATE control.receipts SET at = at - {by}",
-            f"UPDATE control.unused_sets SET since = since - {by}",
-        ):
-            warehouse.execute(statement)
-    api.databases.catch_up()
-
-
-def _partition(api: Any, days: int) -> str:
-    """Make the partition of the month that lies so many days back."""
-    first = (datetime.now(UTC) - timedelta(days=days)).replace(day=1, hour=0, minute=0, second=0)
-    name = first.strftime("%Y%m")
-    with api.databases.connect("owner", "raw") as raw:
-        low, high = raw.execute(
-            "SELECT raw.first_request_id(m)::text, raw.first_request_id(m + interval '1 month')"
-            "::text FROM date_trunc('month', %s::timestamptz, 'UTC') AS m",
-            (first,),
-        ).fetchone()
-        raw.execute(
-            f"CREATE TABLE raw.requests_{name} PARTITION OF raw.requests "
-            f"FOR VALUES FROM ('{low}') TO ('{high}')"
-        )
-    return f"requests_{name}"
-
-
-def _run(api: Any, *, dry_run: bool = False) -> dict[str, Removed]:
-    """One run without the steps that need MLflow: `pipeline.kind` -> what went."""
-    found: dict[str, Removed] = {}
-    with api.client("keeper") as client:
-        for kind in (*PIPELINE_KINDS, *SHARED_KINDS):
-            shared = kind in (*SHARED_KINDS, "requests")
-            for name in () if kind == "runs" else (None,) if shared else NAMES:
-                done = client.remove_past(kind, name, dry_run=dry_run)
-                found[f"{name}.{kind}" if name else kind] = done
-    api.databases.catch_up()
-    return found
-
-
-def _sheet(api: Any) -> BalanceSheet:
-    api.databases.catch_up()
-    return BalanceSheet.model_validate(api.call("reader", "GET", "/v1/balance"))
-
-
-def _closed(sheet: BalanceSheet) -> bool:
-    return all(each.whole for each in sheet.outboxes) and not any(
-        each.unaccounted or each.waiting for each in sheet.rows.values()
-    )
-
-
-def _counts(found: dict[str, Removed]) -> dict[str, tuple[int, int]]:
-    return {name: (each.items, each.size) for name, each in found.items() if each.items}
-
-
-def _read(api: Any, name: str = NAMES[0], **query: Any) -> Receipt:
-    api.databases.catch_up()
-    with api.client(f"run of {name}") as client:
-        return read_dataset(client, f"{name}.training", DatasetQuery(**query)).receipt
-
-
-def _version(api: Any, receipt: Receipt, number: int, state: str, days: int = 0) -> None:
-    """Register a version behind the data API's back."""
-    name = receipt.dataset.partition(".")[0]
-    with api.databases.connect("owner", "warehouse") as warehouse:
-        warehouse.execute(
-            "INSERT INTO control.model_versions (pipeline, version, state, run_id, artifacts, "
-            "manifest_sha256, features_digest, commit, format, receipt_id, created_at) VALUES "
-            "(%s, %s, %s, 'r', 'a', %s, %s, 'c0ffee', 'onnx', %s, "
-            "now() - make_interval(days => %s))",
-            (name, str(number), state, "a" * 64, receipt.query.digest, receipt.id, days),
-        )
-
-
 @pytest.fixture
 def old(api: Any) -> Any:
     """Both pipelines with requests of 1 to 400 days, features made of all, and 30 days said."""
@@ -153,24 +75,24 @@ def old(api: Any) -> Any:
         _store(api, str(uuid4()), [400, 100, 100.5, 60, 20, 1, 0.5], pipeline=name)
     for name in NAMES:
         api.featurise(name)
-    _age(api, 100)
+    age_records(api, 100)
     return api
 
 
 def test_the_balance_stays_closed_and_a_dry_run_names_what_a_run_removes(old: Any) -> None:
     """Removed requests count as stored and removed rows as dealt with; a second run finds none."""
-    before = _sheet(old)
-    said = _run(old, dry_run=True)
-    untouched = _sheet(old)
-    done = _run(old)
-    after = _sheet(old)
-    again = _run(old)
+    before = balance_sheet(old)
+    said = run_all(old, dry_run=True)
+    untouched = balance_sheet(old)
+    done = run_all(old)
+    after = balance_sheet(old)
+    again = run_all(old)
 
     assert (8, 16) == (done["requests"].items, done["requests"].rows)
-    assert _counts(said) == _counts(done)
-    assert {} == _counts(again)
+    assert counts(said) == counts(done)
+    assert {} == counts(again)
     assert before == untouched
-    assert [True, True] == [_closed(before), _closed(after)]
+    assert [True, True] == [closed(before), closed(after)]
     for name in NAMES:
         line = after.rows[name]
         assert (6, 8) == (line.raw, line.removed)
@@ -183,13 +105,13 @@ def test_a_whole_month_goes_as_a_partition(api: Any) -> None:
     """It is dropped with its rows; one with a row that must stay is emptied row by row."""
     api.apply(NAMES[0], retention=DAYS)
     api.apply(NAMES[1], retention={**DAYS, "requests": 3650})
-    whole, mixed = _partition(api, 400), _partition(api, 200)
+    whole, mixed = old_partition(api, 400), old_partition(api, 200)
     _store(api, str(uuid4()), [400, 200, 1])
     _store(api, str(uuid4()), [200, 1], pipeline=NAMES[1])
     for name in NAMES:
         api.featurise(name)
-    said = _run(api, dry_run=True)["requests"]
-    done = _run(api)["requests"]
+    said = run_all(api, dry_run=True)["requests"]
+    done = run_all(api)["requests"]
     with api.databases.connect("owner", "raw") as raw:
         left = raw.execute(
             "SELECT to_regclass('raw.' || %s)::text, (SELECT count(*) FROM raw.requests)", (whole,)
@@ -199,7 +121,7 @@ def test_a_whole_month_goes_as_a_partition(api: Any) -> None:
     assert {NAMES[0]: 2} == said.by_pipeline == done.by_pipeline
     assert (None, 3) == left
     assert mixed not in done.names
-    assert _closed(_sheet(api))
+    assert closed(balance_sheet(api))
 
 
 def test_requests_that_etl_has_not_passed_stay(api: Any) -> None:
@@ -207,16 +129,16 @@ def test_requests_that_etl_has_not_passed_stay(api: Any) -> None:
     api.apply(NAMES[0], retention=DAYS)
     _store(api, str(uuid4()), [2_000, 1_500])
     _store(api, str(uuid4()), [2_000], pipeline="never-applied")
-    said, done = _run(api, dry_run=True)["requests"], _run(api)["requests"]
-    left = _sheet(api)
+    said, done = run_all(api, dry_run=True)["requests"], run_all(api)["requests"]
+    left = balance_sheet(api)
     api.featurise(NAMES[0])
-    then = _run(api)["requests"]
+    then = run_all(api)["requests"]
 
     assert {removals.WAITING: 2} == said.kept
     assert {"never-applied": 1} == done.by_pipeline
     assert (4, 4) == (left.rows[NAMES[0]].raw, left.rows[NAMES[0]].waiting)
     assert {NAMES[0]: 2} == then.by_pipeline
-    assert _closed(_sheet(api))
+    assert closed(balance_sheet(api))
 
 
 def test_a_held_pipeline_loses_nothing(old: Any) -> None:
@@ -226,12 +148,12 @@ def test_a_held_pipeline_loses_nothing(old: Any) -> None:
         with pytest.raises(Refused):
             client.hold(NAMES[0], why="again")
         plan = client.retention_plan()
-    held = _run(old)
+    held = run_all(old)
     with old.client("admin") as client:
         client.release_hold(NAMES[0], why="closed")
         with pytest.raises(Refused):
             client.release_hold(NAMES[0], why="again")
-    free = _run(old)
+    free = run_all(old)
 
     assert [(NAMES[0], "case 7", "admin")] == [(h.pipeline, h.why, h.by) for h in plan.holds]
     assert {NAMES[1]: 4} == held["requests"].by_pipeline
@@ -246,8 +168,8 @@ def test_a_held_pipeline_loses_nothing(old: Any) -> None:
 
 def test_a_removal_is_entered_before_and_after(old: Any) -> None:
     """The ledger has what went, in numbers; a dry run is a view."""
-    _run(old, dry_run=True)
-    _run(old)
+    run_all(old, dry_run=True)
+    run_all(old)
     entries = old.ledger(subject="requests")
 
     assert [("view", "ok"), ("remove", "opened"), ("remove", "ok")] == [
@@ -262,40 +184,40 @@ def test_a_removal_is_entered_before_and_after(old: Any) -> None:
 @pytest.mark.parametrize("state", ["champion", "candidate", "verified"])
 def test_what_a_receipt_needs_stays(old: Any, state: str) -> None:
     """Feature rows and labels of a version in this state give the same hash ever after."""
-    receipt = _read(old)
-    _age(old, 100)
-    _version(old, receipt, 1, state)
-    said = _run(old, dry_run=True)
-    _run(old)
-    read = _read(old, as_of=receipt.as_of)
+    receipt = read_training(old)
+    age_records(old, 100)
+    version(old, receipt, 1, state)
+    said = run_all(old, dry_run=True)
+    run_all(old)
+    read = read_training(old, as_of=receipt.as_of)
 
     assert (receipt.rows, receipt.sha256) == (read.rows, read.sha256)
     assert said[f"{NAMES[0]}.labels"].kept.get(removals.NEEDED)
     assert said[f"{NAMES[0]}.feature_rows"].kept.get(removals.NEEDED)
-    assert _closed(_sheet(old))
+    assert closed(balance_sheet(old))
 
 
 @pytest.mark.parametrize(("state", "days"), [("rejected", 0), ("retired", 0), ("verified", 200)])
 def test_what_no_version_needs_goes(old: Any, state: str, days: int) -> None:
     """A version that was rejected, replaced, or never proposed protects nothing."""
-    receipt = _read(old)
-    _age(old, 100)
-    _version(old, receipt, 1, state, days)
-    done = _run(old)
+    receipt = read_training(old)
+    age_records(old, 100)
+    version(old, receipt, 1, state, days)
+    done = run_all(old)
 
     assert done[f"{NAMES[0]}.labels"].items
     assert done[f"{NAMES[0]}.feature_rows"].items
-    assert _read(old, as_of=receipt.as_of).rows < receipt.rows
-    assert _closed(_sheet(old))
+    assert read_training(old, as_of=receipt.as_of).rows < receipt.rows
+    assert closed(balance_sheet(old))
 
 
 def test_a_window_protects_its_rows_only(old: Any) -> None:
     """Rows outside of what the champion read may go."""
-    receipt = _read(old, since=datetime.now(UTC) - timedelta(days=70))
-    _age(old, 100)
-    _version(old, receipt, 1, "champion")
-    done = _run(old)[f"{NAMES[0]}.feature_rows"]
-    read = _read(old, since=receipt.query.since, as_of=receipt.as_of)
+    receipt = read_training(old, since=datetime.now(UTC) - timedelta(days=70))
+    age_records(old, 100)
+    version(old, receipt, 1, "champion")
+    done = run_all(old)[f"{NAMES[0]}.feature_rows"]
+    read = read_training(old, since=receipt.query.since, as_of=receipt.as_of)
 
     assert done.items
     assert receipt.sha256 == read.sha256
@@ -316,16 +238,16 @@ def test_a_table_that_nothing_uses_goes_after_its_days(old: Any) -> None:
             "UPDATE control.pipelines SET features_digest = %s WHERE name = %s",
             ("e" * 64, NAMES[0]),
         )
-    first = _run(old)[f"{NAMES[0]}.features"]
-    _age(old, 2)
-    said = _run(old, dry_run=True)[f"{NAMES[0]}.features"]
-    done = _run(old)[f"{NAMES[0]}.features"]
+    first = run_all(old)[f"{NAMES[0]}.features"]
+    age_records(old, 2)
+    said = run_all(old, dry_run=True)[f"{NAMES[0]}.features"]
+    done = run_all(old)[f"{NAMES[0]}.features"]
     old.apply(NAMES[0], retention=DAYS)
     old.featurise(NAMES[0])
-    _run(old)
+    run_all(old)
 
     assert ([], [table], [table]) == (first.names, said.names, done.names)
-    assert _closed(_sheet(old))
+    assert closed(balance_sheet(old))
 
 
 def test_days_beyond_what_the_platform_allows_are_refused(api: Any) -> None:
@@ -388,16 +310,16 @@ def test_dead_letters_keep_their_numbers(api: Any) -> None:
                 (place, outbox if number else None, number),
             )
     api.featurise(NAMES[0])
-    before = _sheet(api)
+    before = balance_sheet(api)
     with api.databases.connect("owner", "raw") as raw:
         raw.execute("UPDATE raw.dead_letters SET at = at - interval '400 days'")
-    done = _run(api)["dead_letters"]
-    after = _sheet(api)
+    done = run_all(api)["dead_letters"]
+    after = balance_sheet(api)
 
     assert 4 == done.items
     assert [(3, 1, 1)] == [(b.stored, b.dead_lettered, b.removed) for b in after.outboxes]
     assert [b.dead_lettered for b in before.outboxes] == [b.dead_lettered for b in after.outboxes]
-    assert _closed(after)
+    assert closed(after)
 
 
 def test_a_run_that_dies_is_finished_by_the_next(old: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,13 +330,13 @@ def test_a_run_that_dies_is_finished_by_the_next(old: Any, monkeypatch: pytest.M
         half = client._http.post(
             "/v1/retention/remove", json={"kind": "requests"}
         )  # one transaction of one request
-    between = _sheet(old)
+    between = balance_sheet(old)
     monkeypatch.undo()
-    done = _run(old)
+    done = run_all(old)
 
     assert (1, True) == (half["items"], half["more"])
     assert 7 == done["requests"].items
-    assert [True, True] == [_closed(between), _closed(_sheet(old))]
+    assert [True, True] == [closed(between), closed(balance_sheet(old))]
     with old.databases.connect("owner", "raw") as raw:
         ranges = raw.execute("SELECT first, last, requests FROM raw.removed_numbers").fetchall()
     assert [(1, 4, 4), (1, 4, 4)] == ranges
@@ -438,23 +360,23 @@ def test_no_history_breaks_a_receipt_or_the_balance(
         if chance.random() < 0.6:
             api.featurise(NAMES[0])
             since = datetime.now(UTC) - timedelta(days=chance.choice([40, 80, 3_000]))
-            needed[step] = _read(api, since=since)
+            needed[step] = read_training(api, since=since)
             _promote(api, needed, step)
         if chance.random() < 0.5:
-            _age(api, chance.choice([10, 50]))
-        _run(api, dry_run=chance.random() < 0.2)
+            age_records(api, chance.choice([10, 50]))
+        run_all(api, dry_run=chance.random() < 0.2)
         for receipt in needed.values():
-            read = _read(api, **receipt.query.model_dump(include={"since", "as_of"}))
+            read = read_training(api, **receipt.query.model_dump(include={"since", "as_of"}))
             assert (receipt.rows, receipt.sha256) == (read.rows, read.sha256)
-        assert not any(each.unaccounted for each in _sheet(api).rows.values())
-        assert all(each.whole for each in _sheet(api).outboxes)
+        assert not any(each.unaccounted for each in balance_sheet(api).rows.values())
+        assert all(each.whole for each in balance_sheet(api).outboxes)
 
 
 def _promote(api: Any, needed: dict[int, Receipt], step: int) -> None:
     """The version of that step becomes champion; two back from it nobody needs any more."""
     receipt = needed[step]
     versions = sorted(needed)
-    _version(api, receipt, step, "registered")
+    version(api, receipt, step, "registered")
     with api.databases.connect("owner", "warehouse") as warehouse:
         warehouse.execute(
             "UPDATE control.model_versions SET state = 'retired' WHERE state = 'champion'"

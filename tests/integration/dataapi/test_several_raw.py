@@ -3,84 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from more_raw import RawServers, raw_servers
-from pydantic import SecretStr
+from two_raw import TOPIC, Two, away, two_raw
 
-from mlplatform.contracts.request import RequestRecord, encode, new_request_id
-from mlplatform.database import queue_entries
-from mlplatform.database.pools import PrimaryPool
-from mlplatform.database.requests import RequestStore
+from mlplatform.contracts.request import new_request_id
 from mlplatform.errors import Unavailable
-
-TOPIC = "mlplatform.requests"
-PARTITIONS = (0, 1, 2, 3)
-AWAY = "host=127.0.0.1 port=1 dbname=raw"
-
-
-@dataclass
-class Two:
-    """A data API, the servers behind it, and the consumers' stores by server."""
-
-    api: Any
-    raw: RawServers
-    stores: dict[str, RequestStore]
-    outbox: str = field(default_factory=lambda: str(uuid4()))
-    ids: dict[int, str] = field(default_factory=dict)  # number -> request id
-    _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PARTITIONS, 0))
-
-    def holders(self) -> dict[int, str]:
-        """Partition -> the server that stores it."""
-        return {
-            part: shard
-            for shard, store in self.stores.items()
-            for part, at in store.positions(PARTITIONS).items()
-            if at is not None
-        }
-
-    def store(self, *numbers: int, broken: bool = False) -> None:
-        """Records of the outbox, each in the partition of its number."""
-        holders = self.holders()
-        for number in numbers:
-            part = number % len(PARTITIONS)
-            sent = encode(self._record(number, **({"format": 7} if broken else {})))
-            found = queue_entries.entry(sent, partition=part, offset=self._next[part])
-            self._next[part] += 1
-            self.stores[holders[part]].store([found], holes={})
-        self.raw.of["raw"].catch_up()
-
-    def _record(self, number: int, **changes: Any) -> RequestRecord:
-        self.ids[number] = new_request_id()
-        values: dict[str, Any] = {
-            "outbox_id": self.outbox,
-            "sequence": number,
-            "request_id": self.ids[number],
-            "pipeline": "manual-one",
-            "version": "1",
-            "caller": "me",
-            "received_us": 1_700_000_000_000_000,
-            "rows": 1,
-            "inputs": {"width": [2.5]},
-            "outputs": {"kind": ["rose"]},
-        }
-        return RequestRecord(**(values | changes))
-
-    def featurise(self) -> None:
-        """What etl does on both."""
-        for shard, databases in self.raw.of.items():
-            replace(self.api, databases=databases).featurise("manual-one", shard=shard)
-
-    def lose(self, number: int) -> None:
-        """A row vanishes."""
-        for databases in self.raw.of.values():
-            with databases.connect("postgres", "raw") as connection:
-                connection.execute("DELETE FROM raw.requests WHERE sequence = %s", (number,))
-        self.raw.of["raw"].catch_up()
 
 
 @pytest.fixture
@@ -88,24 +18,8 @@ def two(
     databases: Any, start: Callable[..., Any], tmp_path: Path, wait: Callable[..., Any]
 ) -> Iterator[Two]:
     """Two raw servers over which the data API has spread four partitions."""
-    with raw_servers(databases, 2) as raw:
-        settings = raw.settings("dataapi")
-        more = {
-            name: getattr(settings, name) for name in ("raw_more_dsns", "raw_more_replica_dsns")
-        }
-        stores, pools = {}, []
-        for shard, each in raw.of.items():
-            own = each.settings("consumer")
-            pools.append(PrimaryPool(own.raw_dsn, own, name=shard))
-            stores[shard] = RequestStore(pools[-1], topic=TOPIC, shard=shard)
-        stores["raw"].bind("id", dict.fromkeys(PARTITIONS, 0))
-        databases.catch_up()
-        found = Two(start(databases, tmp_path, postgres=more), raw, stores)
-        wait(lambda: 2 == sum(shard == "raw-2" for shard in found.holders().values()))
-        wait(lambda: 4 == len(found.holders()))
+    with two_raw(databases, start, tmp_path, wait) as found:
         yield found
-        for pool in pools:
-            pool.close()
 
 
 def test_the_balance_is_of_both(two: Two) -> None:
@@ -178,10 +92,8 @@ def test_a_server_that_is_away_is_named_and_the_rest_goes_on(
 ) -> None:
     """The data API stays ready; what needs all servers is refused, what one has is found."""
     two.store(1, 2, 3, 4)
-    here = next(n for n in (1, 2, 3, 4) if two.holders()[n % 4] == "raw")
-    away = {"raw_more_dsns": (SecretStr(AWAY),), "raw_more_replica_dsns": (SecretStr(AWAY),)}
-    (tmp_path / "other").mkdir()
-    api = start(two.raw.of["raw"], tmp_path / "other", postgres=away)
+    here = next(n for n in (1, 2, 3, 4) if two.shard(n) == "raw")
+    api = away(two, start, tmp_path / "other")
 
     item = {"row": 0, "label": "rose"}
     known = {"labels": [item | {"request_id": two.ids[here]}]}

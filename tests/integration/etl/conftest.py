@@ -20,11 +20,14 @@ from psycopg.rows import dict_row
 
 from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.contracts.request import new_request_id
+from mlplatform.contracts.shards import FIRST
 from mlplatform.dataapi.rows.record import Record
 from mlplatform.dataapi.rows.requests import requests
 from mlplatform.database import imports, pipelines
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
+from mlplatform.etl.redriving import Redriver
+from mlplatform.etl.several import ShardWorkers
 from mlplatform.etl.worker import Worker
 from mlplatform.features.digest import features_digest
 from mlplatform.settings import EtlSettings, PostgresSettings, SourceSettings
@@ -187,7 +190,7 @@ class Scene:
         with self.databases.connect("dataapi", "raw") as connection, connection.transaction():
             imports.store(connection, pipeline, list(requests(records)), caller="test")
 
-    def worker(self, *, postgres: PostgresSettings | None = None, **settings: Any) -> Worker:
+    def worker(self, *, postgres: PostgresSettings | None = None, **settings: Any) -> ShardWorkers:
         """An etl in this process, whose steps the test makes."""
         postgres = postgres or self.databases.settings("etl")
         raw = PrimaryPool(postgres.raw_dsn, postgres, name="etl")
@@ -196,9 +199,11 @@ class Scene:
         source = SourceSettings(url=str(self.repository), cache=self.repository.parent / "cache")
         made = EtlSettings(**settings)
         catalogue = Catalogue(raw, warehouse, source, retry_s=0.001, features_s=made.features_s)
-        return Worker(raw, warehouse, catalogue, made)
+        worker = Worker(raw, warehouse, catalogue, made)
+        redriver = Redriver({FIRST: raw}, warehouse, catalogue, batch_rows=made.batch_rows)
+        return ShardWorkers({FIRST: worker}, redriver, rest_s=0.0)
 
-    def drain(self, worker: Worker | None = None, **settings: Any) -> None:
+    def drain(self, worker: ShardWorkers | None = None, **settings: Any) -> None:
         """Steps until nothing is left."""
         worker = worker or self.worker(**settings)
         while worker.step():

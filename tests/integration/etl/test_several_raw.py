@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,13 +10,22 @@ import pytest
 from more_raw import RawServers, raw_servers
 from pydantic import SecretStr
 
+from mlplatform.access import Caller, Role
+from mlplatform.contracts.quarantine import CorrectRequest, DropRequest, RedriveRequest
 from mlplatform.contracts.shards import FIRST
+from mlplatform.dataapi.audit import AuditLog
+from mlplatform.dataapi.balance import Balance
+from mlplatform.dataapi.corrections import Corrections
+from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.etl.catalogue import Catalogue
+from mlplatform.etl.redriving import Redriver
 from mlplatform.etl.several import ShardWorkers
 from mlplatform.etl.worker import Worker
 from mlplatform.settings import EtlSettings, SourceSettings
 
+ADMIN = Caller(name="admin", roles=(Role.ADMIN,), sha256="0" * 64)
+AWAY = "host=127.0.0.1 port=1 dbname=raw"
 Good = Callable[..., dict[str, Any]]
 
 
@@ -40,12 +49,12 @@ class Several:
         repository = self.first.repository
         source = SourceSettings(url=str(repository), cache=repository.parent / "cache")
         known = Catalogue(pools[FIRST], warehouse, source, retry_s=0.001)
+        workers = {
+            name: Worker(pool, warehouse, known, EtlSettings(), shard=name)
+            for name, pool in pools.items()
+        }
         return ShardWorkers(
-            {
-                name: Worker(pool, warehouse, known, EtlSettings(), shard=name, raws=pools)
-                for name, pool in pools.items()
-            },
-            rest_s=0.0,
+            workers, Redriver(pools, warehouse, known, batch_rows=10_000), rest_s=0.0
         )
 
     def drain(self, away: str = "") -> None:
@@ -53,6 +62,25 @@ class Several:
         workers = self.workers(away)
         while workers.step():
             pass
+
+    def decide(self, decision: str, ids: Sequence[int], **more: Any) -> Any:
+        """A person's decision about entries of the quarantine."""
+        with self.raw.pools() as pools:
+            audit = AuditLog(pools.warehouse)
+            if decision == "correct":
+                handler = Corrections(pools.raws, pools.warehouse, audit)
+                return handler.correct(ADMIN, ids[0], CorrectRequest(**more))
+            handler = Quarantine(pools.warehouse, audit)
+            request = {"redrive": RedriveRequest, "drop": DropRequest}[decision]
+            return getattr(handler, decision)(ADMIN, request(ids=ids, **more))
+
+    def balance(self) -> dict[str, int]:
+        """The rows of the pipeline, without what is 0."""
+        self.first.databases.catch_up()
+        with self.raw.pools() as pools:
+            balance = Balance(pools, AuditLog(pools.warehouse), silent_s=120)
+            found = balance.take(ADMIN, pipeline="loans").rows["loans"].model_dump()
+        return {name: count for name, count in found.items() if count}
 
 
 @pytest.fixture
@@ -85,7 +113,7 @@ def test_one_server_that_is_away_holds_up_its_own_rows_only(several: Several, go
     digest = several.first.apply()
     (here,) = several.first.serve([good()])
     (there,) = several.second.serve([good()])
-    several.drain(away="host=127.0.0.1 port=1 dbname=raw")
+    several.drain(away=AWAY)
     assert [here] == [str(row["request_id"]) for row in several.first.features(digest)]
     several.drain()
     assert [here, there] == [str(row["request_id"]) for row in several.first.features(digest)]
@@ -105,3 +133,24 @@ def test_a_redrive_finds_the_request_on_its_server(several: Several, good: Good)
     assert 2 == len(several.first.features(digest))
     query = "SELECT shard, featured, quarantined FROM warehouse.progress WHERE digest = %s"
     assert [("raw-2", 2, 0)] == [tuple(row.values()) for row in several.first.rows(query, digest)]
+
+
+def test_decisions_reach_rows_of_either_server(several: Several, good: Good) -> None:
+    """Corrected, tried again and dropped; what lies on a server that is away waits for it alone."""
+    digest = several.first.apply()
+    several.first.serve([good(income=-1)])
+    several.second.serve([good(income=-2), good(income=1)], [good(income=-3)], [good(income=-4)])
+    several.drain()
+    query = "SELECT id FROM warehouse.quarantine ORDER BY (payload ->> 'income')::float DESC"
+    here, there, dropped, again = (row["id"] for row in several.first.rows(query))
+    several.decide("correct", [there], fields={"income": 6}, why="a typing error")
+    several.decide("correct", [here], fields={"income": 5}, why="a typing error")
+    several.drain(away=AWAY)
+    assert [1.0, 5.0] == sorted(row["income"] for row in several.first.features(digest))
+    several.drain()
+    several.decide("drop", [dropped], why="a test")
+    several.decide("redrive", [again])
+    several.drain()
+
+    assert [1.0, 5.0, 6.0] == sorted(row["income"] for row in several.first.features(digest))
+    assert {"raw": 5, "featured": 3, "quarantined": 1, "dropped": 1} == several.balance()

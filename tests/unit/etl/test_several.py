@@ -24,9 +24,12 @@ class Server:
         return self.requests
 
 
-def workers_of(*servers: Server, rest_s: float = 60.0) -> ShardWorkers:
+def workers_of(
+    *servers: Server, redriver: Server | None = None, rest_s: float = 60.0
+) -> ShardWorkers:
     """ShardWorkers over these."""
-    return ShardWorkers({str(n): cast("Any", one) for n, one in enumerate(servers)}, rest_s=rest_s)
+    found = {str(n): cast("Any", one) for n, one in enumerate(servers)}
+    return ShardWorkers(found, cast("Any", redriver or Server(0)), rest_s=rest_s)
 
 
 def test_one_that_is_away_does_not_hold_up_the_others() -> None:
@@ -60,3 +63,12 @@ def test_all_away_is_an_outage(count: int) -> None:
         with pytest.raises(Unavailable):
             workers.step()
     assert [2] * count == [each.steps for each in servers]
+
+
+def test_redrives_that_wait_for_a_server_hold_up_nobody() -> None:
+    """They rest by themselves, while every server goes on at its own pace."""
+    first, second, redriver = Server(3), Server(4), Server(0)
+    redriver.away = True
+    workers = workers_of(first, second, redriver=redriver)
+    assert [7, 7, 7] == [workers.step() for _ in range(3)]
+    assert (3, 3, 1) == (first.steps, second.steps, redriver.steps)

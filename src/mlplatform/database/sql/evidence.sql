@@ -1,3 +1,17 @@
+-- name: facts
+-- A part of other statements: the highest number of all, and what the outbox said of itself.
+    greatest(
+        last,
+        (SELECT max(sequence) FROM raw.requests WHERE outbox_id = windowed.outbox_id),
+        (SELECT max(sequence) FROM raw.dead_letters WHERE outbox_id = windowed.outbox_id)
+    ) AS highest,
+    coalesce(outboxes.acknowledged, 0) AS acknowledged, outboxes.seen_at,
+    coalesce(outboxes.given_up, 0) AS given_up, coalesce(outboxes.damaged, '[]') AS damaged,
+    coalesce((
+        SELECT jsonb_agg(jsonb_build_array(gone.first, gone.last) ORDER BY gone.first)
+        FROM raw.removed_numbers AS gone WHERE gone.outbox_id = windowed.outbox_id
+    ), '[]') AS removed
+
 -- name: outboxes
 -- Every outbox that has a record in a window of time, with the numbers that lie in it, the highest
 -- number of all, and what the outbox said of itself. Rows by the time in their id.
@@ -20,18 +34,16 @@ WITH numbers AS (
 ), windowed AS (
     SELECT outbox_id, min(first) AS first, max(last) AS last FROM numbers GROUP BY outbox_id
 )
-SELECT windowed.outbox_id::text AS outbox_id, first, last, greatest(
-        last,
-        (SELECT max(sequence) FROM raw.requests WHERE outbox_id = windowed.outbox_id),
-        (SELECT max(sequence) FROM raw.dead_letters WHERE outbox_id = windowed.outbox_id)
-    ) AS highest,
-    coalesce(outboxes.acknowledged, 0) AS acknowledged, outboxes.seen_at,
-    coalesce(outboxes.given_up, 0) AS given_up, coalesce(outboxes.damaged, '[]') AS damaged,
-    coalesce((
-        SELECT jsonb_agg(jsonb_build_array(gone.first, gone.last) ORDER BY gone.first)
-        FROM raw.removed_numbers AS gone WHERE gone.outbox_id = windowed.outbox_id
-    ), '[]') AS removed
+SELECT windowed.outbox_id::text AS outbox_id, first, last, {facts}
 FROM windowed LEFT JOIN raw.outboxes AS outboxes USING (outbox_id)
+ORDER BY windowed.outbox_id;
+
+-- name: known
+-- The same of outboxes of which only other servers have a record in the window: no number is first
+-- here, and none is last.
+SELECT windowed.outbox_id::text AS outbox_id, %(never)s AS first, last, {facts}
+FROM (SELECT outbox_id, 0::bigint AS last FROM unnest(%(ids)s::uuid[]) AS named (outbox_id))
+    AS windowed LEFT JOIN raw.outboxes AS outboxes USING (outbox_id)
 ORDER BY windowed.outbox_id;
 
 -- name: numberless

@@ -26,17 +26,21 @@ WHERE forgotten_in IS NULL AND (pipeline = %(pipeline)s OR pipeline IS NULL);
 -- Raw: remove the payloads of dead letters.
 SELECT raw.forget_letters(%(ids)s::bigint[], %(entry)s);
 
--- name: under_way
--- Raw: numbers of outboxes above the highest one stored. Of an outbox that has been silent for two
--- minutes nothing comes but what the queue has acknowledged.
-SELECT coalesce(sum(greatest(0, CASE WHEN seen_at > now() - interval '2 minutes' AND NOT closed
-        THEN accepted ELSE acknowledged END - greatest(
-            given_up,
-            (SELECT max(sequence) FROM raw.requests WHERE outbox_id = box.outbox_id),
-            (SELECT max(sequence) FROM raw.dead_letters WHERE outbox_id = box.outbox_id),
-            (SELECT max(last) FROM raw.removed_numbers WHERE outbox_id = box.outbox_id)
-        ))), 0)::bigint AS under_way
-FROM raw.outboxes AS box;
+-- name: expected
+-- Raw: up to which number records of each outbox may come, and up to which none does any more: the
+-- queue was reset. Of an outbox that has been silent for two minutes nothing comes but what the
+-- queue has acknowledged.
+SELECT outbox_id::text, CASE WHEN seen_at > now() - interval '2 minutes' AND NOT closed
+    THEN accepted ELSE acknowledged END AS upto, given_up
+FROM raw.outboxes;
+
+-- name: stored_ends
+-- Raw: the highest number of each of these outboxes that is stored here.
+SELECT outbox_id::text, greatest(
+    (SELECT max(sequence) FROM raw.requests WHERE outbox_id = box.outbox_id),
+    (SELECT max(sequence) FROM raw.dead_letters WHERE outbox_id = box.outbox_id),
+    (SELECT max(last) FROM raw.removed_numbers WHERE outbox_id = box.outbox_id), 0
+) FROM unnest(%(outboxes)s::uuid[]) AS box (outbox_id);
 
 -- name: open_imports
 -- Raw: imports of a pipeline that have not ended, and went on within a day.

@@ -29,6 +29,22 @@ FROM raw.remove_partition(%(partition)s, %(lines)s, %(settled)s);
 -- Join what was noted of removed numbers.
 SELECT raw.tidy_removed();
 
+-- name: broken_windows
+-- Windows of an outbox's numbers in which there are several ranges.
+SELECT outbox_id::text, first / %(window)s FROM raw.removed_numbers
+GROUP BY outbox_id, first / %(window)s HAVING count(*) > 1;
+
+-- name: ranges_in
+-- Ranges of an outbox that reach into a window.
+SELECT first, last FROM raw.removed_numbers
+WHERE outbox_id = %(outbox)s::uuid AND first < %(high)s AND last >= %(low)s;
+
+-- name: join_removed
+-- Join ranges of a window over what was removed on other servers.
+SELECT raw.join_removed(
+    %(outbox)s::uuid, %(low)s, %(high)s, %(firsts)s::bigint[], %(lasts)s::bigint[]
+);
+
 -- name: past_dead_letters
 -- How many dead letters may go, and their bytes.
 SELECT count(*), coalesce(sum(pg_column_size(payload)::bigint + 136), 0)::bigint

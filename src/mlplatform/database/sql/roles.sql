@@ -92,7 +92,8 @@ GRANT EXECUTE ON FUNCTION raw.forget_rows(text, uuid, integer[], bigint),
 GRANT EXECUTE ON FUNCTION raw.pipelines(), raw.past_requests(jsonb),
     raw.least_kept(text, uuid, jsonb), raw.past_partitions(jsonb),
     raw.remove_requests(jsonb, jsonb, integer), raw.remove_partition(text, jsonb, jsonb),
-    raw.tidy_removed(), raw.remove_dead_letters(timestamptz, integer),
+    raw.tidy_removed(), raw.join_removed(uuid, bigint, bigint, bigint[], bigint[]),
+    raw.remove_dead_letters(timestamptz, integer),
     raw.remove_imports(text, timestamptz, integer) TO mlplatform_dataapi;
 GRANT SELECT ON ALL TABLES IN SCHEMA raw TO mlplatform_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT SELECT ON TABLES TO mlplatform_reader;

@@ -114,5 +114,25 @@ BEGIN
 END
 $$;
 
+-- Join ranges of removed numbers that begin and end in a window, where what lies between two of them was removed on other servers (`firsts`, `lasts`).
+-- Each server keeps the counts of its own records.
+CREATE FUNCTION raw.join_removed(which uuid, low bigint, high bigint, firsts bigint[], lasts bigint[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    WITH old AS (
+        DELETE FROM raw.removed_numbers AS mine WHERE mine.outbox_id = which AND mine.first >= low AND mine.last < high RETURNING *
+    ), every AS (
+        SELECT first, last, requests, letters, since, true AS own FROM old
+        UNION ALL
+        SELECT other.first, other.last, 0, 0, NULL, false FROM unnest(firsts, lasts) AS other (first, last)
+    ), stepped AS (
+        SELECT *, first > 1 + max(last) OVER (ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS apart FROM every
+    ), joined AS (
+        SELECT *, count(*) FILTER (WHERE apart) OVER (ORDER BY first, last) AS island FROM stepped
+    )
+    INSERT INTO raw.removed_numbers (outbox_id, first, last, requests, letters, since)
+    SELECT which, min(first), max(last), sum(requests), sum(letters), min(since) FROM joined WHERE own GROUP BY island
+$$;
+
 REVOKE EXECUTE ON FUNCTION raw.horizon(text, integer, bigint), raw.hand_over(text, integer, text),
-    raw.take_over(text, integer, jsonb, bigint, jsonb), raw.settle_repeated(uuid[], uuid[]) FROM PUBLIC;
+    raw.take_over(text, integer, jsonb, bigint, jsonb), raw.settle_repeated(uuid[], uuid[]),
+    raw.join_removed(uuid, bigint, bigint, bigint[], bigint[]) FROM PUBLIC;
