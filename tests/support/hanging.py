@@ -52,8 +52,8 @@ class HangingStack(LocalStack):
         super().__init__(options)
         self.disk = place
 
-    def _component(self, name: str) -> ProcessSpec:
-        spec = super()._component(name)
+    def _component(self, name: str, needs: tuple[str, ...]) -> ProcessSpec:
+        spec = super()._component(name, needs)
         if self.disk is None or name != "serving":
             return spec
         more = {"LD_PRELOAD": str(self.disk.library), "HANGS_WHILE": str(self.disk.hangs)}
