@@ -63,16 +63,16 @@ class Balance:
                 read = reads.enter_context(replica.read())
                 self._require(read, _of(passed, shard), shard)
                 servers[shard] = read.connection
-            every = list(servers.values())
             rows = united.rows(
                 line
                 for shard, server in servers.items()
                 for line in balance.raw_rows(server, pipeline, _of(passed, shard), sets)
             )
-            outboxes = united.outboxes(one for each in every for one in balance.outboxes(each))
-            gaps = _gaps(every, outboxes)
-            doubles = [one for each in every for one in balance.doubles(each)]
-            totals = united.totals([balance.totals(each) for each in every])
+            found = [(server, balance.outboxes(server)) for server in servers.values()]
+            outboxes = united.outboxes(one for _, own in found for one in own)
+            gaps = _gaps(list(servers.values()), outboxes)
+            doubles = [one for server, own in found for one in balance.doubles(server, own)]
+            totals = united.totals([balance.totals(server, own) for server, own in found])
         lines = self._lines(outboxes, gaps, doubles)
         return BalanceSheet(outboxes=lines, requests=totals, rows=rows_balance(rows, warehouse))
 
@@ -112,12 +112,8 @@ def _of(passed: Sequence[Cursor], shard: str) -> list[Cursor]:
 def _gaps(servers: Sequence[Connection], outboxes: Sequence[OutboxCount]) -> Sequence[Gap]:
     """Numbers that no server has; of one server it tells that itself."""
     if len(servers) == 1:
-        return balance.gaps(servers[0])
-    highest = {
-        each.outbox_id: each.highest
-        for each in outboxes
-        if each.stored + each.dead_lettered < each.highest
-    }
+        return balance.gaps(servers[0], outboxes)
+    highest = {each.outbox_id: each.highest for each in outboxes if each.numbers < each.highest}
     return united_gaps.gaps(servers, highest)
 
 

@@ -35,7 +35,8 @@ class OutboxCount:
     """One outbox.
 
     `accepted` is the highest number known from anywhere, `highest` the highest that was stored or
-    dead-lettered.
+    dead-lettered. `numbers` are the different ones up to it: as many as it says, or some are
+    missing.
     """
 
     outbox_id: str
@@ -52,6 +53,8 @@ class OutboxCount:
     copies: int = 0
     given_up: int = 0  # up to here the queue had acknowledged when it was reset
     removed: int = 0  # of those stored or dead-lettered, what retention has removed
+    numbers: int = 0
+    repeated: bool = False  # two rows or more have the same number
 
 
 @dataclass(frozen=True)
@@ -117,24 +120,40 @@ def outboxes(raw: Connection) -> Sequence[OutboxCount]:
         return cursor.execute(SQL["outboxes"]).fetchall()
 
 
-def gaps(raw: Connection) -> Sequence[Gap]:
-    """Missing numbers below the highest stored one, per outbox, at most MOST_GAPS ranges each."""
+def gaps(raw: Connection, found: Sequence[OutboxCount]) -> Sequence[Gap]:
+    """Missing numbers below the highest stored one, per outbox, at most MOST_GAPS ranges each.
+
+    Only of outboxes that have fewer numbers than that are all of them looked at.
+    """
+    values = {
+        "outboxes": [each.outbox_id for each in found if each.numbers < each.highest],
+        "most": MOST_GAPS,
+    }
+    if not values["outboxes"]:
+        return []
     with raw.cursor(row_factory=class_row(Gap)) as cursor:
-        return cursor.execute(SQL["gaps"], {"most": MOST_GAPS}).fetchall()
+        return cursor.execute(SQL["gaps"], values).fetchall()
 
 
-def doubles(raw: Connection) -> Sequence[Doubles]:
-    """Numbers that were used twice, per outbox, at most MOST_GAPS ranges each."""
+def doubles(raw: Connection, found: Sequence[OutboxCount]) -> Sequence[Doubles]:
+    """Numbers that were used twice, per outbox, at most MOST_GAPS ranges each.
+
+    `found` are the outboxes of this server.
+    """
+    repeated = [each.outbox_id for each in found if each.repeated]
+    values = {"outboxes": repeated, "most": MOST_GAPS}
     with raw.cursor(row_factory=class_row(Doubles)) as cursor:
-        return cursor.execute(SQL["doubles"], {"most": MOST_GAPS}).fetchall()
+        return cursor.execute(SQL["doubles"], values).fetchall()
 
 
-def totals(raw: Connection) -> RequestsBalance:
-    """What is stored and dead-lettered over all outboxes."""
-    with raw.cursor(row_factory=class_row(RequestsBalance)) as cursor:
-        row = cursor.execute(SQL["totals"]).fetchone()
+def totals(raw: Connection, found: Sequence[OutboxCount]) -> RequestsBalance:
+    """What is stored and dead-lettered over all outboxes of this server; `found` are these."""
+    row = raw.execute(SQL["loose_letters"]).fetchone()
     assert row is not None
-    return row
+    return RequestsBalance(
+        stored=sum(each.stored for each in found),
+        dead_lettered=sum(each.dead_lettered for each in found) + int(row[0]),
+    )
 
 
 def warehouse(

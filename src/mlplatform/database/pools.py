@@ -36,10 +36,11 @@ SERVER_KEEPALIVES: dict[str, object] = {
 }
 # To psycopg the latter is not an OperationalError.
 _AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
-# Compiling costs more than it saves on one statement a session. No larger work_mem: with it the
-# planner hashes and sorts what comes in order from two indexes, three times slower, and the first
-# row waits for the last.
-_FOR_DATASETS: dict[str, object] = {"jit": "off", "statement_timeout": 0}
+# No larger work_mem: with it the planner hashes and sorts what comes in order from two indexes,
+# three times slower, and the first row waits for the last.
+_FOR_DATASETS: dict[str, object] = {"statement_timeout": 0}
+# Compiling costs more than it saves: our statements are short, or run once in a session.
+_NOT_COMPILED: dict[str, object] = {"jit": "off"}
 
 
 class PrimaryPool:
@@ -181,7 +182,7 @@ def _address(
         dsn.get_secret_value(),
         application_name=name,
         connect_timeout=max(2, round(settings.connect_timeout_s)),
-        options=options({**SERVER_KEEPALIVES, **server}),
+        options=options({**SERVER_KEEPALIVES, **_NOT_COMPILED, **server}),
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=4,

@@ -9,6 +9,7 @@ import pytest
 
 from mlplatform.contracts.balance import OutboxBalance
 from mlplatform.contracts.request import new_request_id
+from mlplatform.database import balance
 from mlplatform.errors import Forbidden
 
 
@@ -127,6 +128,35 @@ def test_numbers_that_two_requests_have_are_named(api: Any) -> None:
     assert ([], 0, True) == (whole.used_twice, whole.surplus, whole.whole)
     assert ([(3, 4), (6, 6)], 3, []) == (twice.used_twice, twice.surplus, twice.missing)
     assert not twice.whole
+
+
+def test_a_number_used_twice_does_not_stand_for_a_missing_one(api: Any) -> None:
+    """Not when two rows have it, nor a row and a dead letter, nor a row and one that was removed.
+
+    There are as many records as numbers each time, so a count of records would not tell.
+    """
+    rows, letter, removed = str(uuid4()), str(uuid4()), str(uuid4())
+    _store(api, rows, 1, 2, 2, 4)
+    _store(api, letter, 1, 2, 4)
+    _store(api, removed, 2, 4)
+    with api.databases.connect("owner", "raw") as connection:
+        connection.execute(
+            "INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, "
+            "request_id, reason, payload) VALUES ('requests', 0, 9, %s, 2, %s, 'x', '')",
+            (letter, new_request_id()),
+        )
+        connection.execute(
+            "INSERT INTO raw.removed_numbers VALUES (%s, 1, 2, 2, 0, now())", (removed,)
+        )
+    api.databases.catch_up()
+    found = {
+        each["outbox_id"]: (each["missing"], each["used_twice"], each["surplus"])
+        for each in api.call("reader", "GET", "/v1/balance")["outboxes"]
+    }
+
+    assert ([[3, 3]], [[2, 2]], 1) == found[rows]
+    assert ([[3, 3]], [[2, 2]], 1) == found[letter]
+    assert ([[3, 3]], [], 1) == found[removed]
 
 
 def test_what_the_disk_damaged_is_missing_with_its_place(api: Any) -> None:
@@ -282,6 +312,32 @@ def test_the_balance_waits_for_what_etl_has_passed(
     assert (503, "1") == (lagging.status_code, lagging.headers["retry-after"])
     assert "what etl has passed" in lagging.json()["detail"]
     assert 200 == api.raw("reader", "GET", "/v1/balance").status_code
+
+
+def test_requests_are_counted_from_indexes_alone(api: Any) -> None:
+    """The balance reads no page of a request, whatever it holds, and sorts no numbers."""
+    values = {name: list[str]() for name in ("pipelines", "topics", "partitions", "nexts")}
+    with api.databases.connect("reader", "raw", standby=True) as raw:
+        for way in ("seqscan", "bitmapscan", "sort"):
+            raw.execute(f"SET enable_{way} = off")
+        plans = {
+            name: "\n".join(
+                line
+                for (line,) in raw.execute(
+                    f"EXPLAIN (COSTS OFF) {balance.SQL[name]}", values | {"pipeline": None}
+                ).fetchall()
+            )
+            for name in ("outboxes", "raw_rows")
+        }
+    counted = plans["outboxes"].partition("CTE stored")[2].partition("CTE dead")[0]
+    rows = plans["raw_rows"]
+
+    assert (True, False) == ("Merge Append" in counted, "Sort\n" in counted)
+    assert [True, True] == ["Index Only Scan using" in each for each in (counted, rows)]
+    assert [False, False] == [
+        "Index Scan using requests" in each or "Seq Scan on requests" in each
+        for each in (counted, rows)
+    ]
 
 
 def test_one_balance_is_counted_at_a_time(api: Any) -> None:

@@ -303,11 +303,17 @@ def test_dead_letters_keep_their_numbers(api: Any) -> None:
     api.apply(NAMES[0], retention=DAYS)
     _store(api, outbox, [1, 0.9, 0.8])
     with api.databases.connect("consumer", "raw") as raw:
-        for place, number in ((100, 4), (101, 4), (102, 3), (103, None)):
+        for place, box, number in (
+            (100, outbox, 4),
+            (101, outbox, 4),
+            (102, outbox, 3),
+            (103, None, None),
+            (104, outbox, None),
+        ):
             raw.execute(
                 "INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, "
                 "reason, payload) VALUES ('requests', 0, %s, %s, %s, 'x', 'abc')",
-                (place, outbox if number else None, number),
+                (place, box, number),
             )
     api.featurise(NAMES[0])
     before = balance_sheet(api)
@@ -316,7 +322,8 @@ def test_dead_letters_keep_their_numbers(api: Any) -> None:
     done = run_all(api)["dead_letters"]
     after = balance_sheet(api)
 
-    assert 4 == done.items
+    assert 5 == done.items
+    assert 3 == before.requests.dead_lettered == after.requests.dead_lettered
     assert [(3, 1, 1)] == [(b.stored, b.dead_lettered, b.removed) for b in after.outboxes]
     assert [b.dead_lettered for b in before.outboxes] == [b.dead_lettered for b in after.outboxes]
     assert closed(after)

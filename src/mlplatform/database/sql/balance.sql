@@ -1,25 +1,46 @@
 -- name: outboxes
--- Per outbox: what it says it accepted, the highest number ever seen, and how many of its records
--- are rows or dead letters, those that retention removed among them. A record that was sent twice
--- can be two dead letters, or a dead letter and a row, but is one record.
-WITH removed AS (
+-- Per outbox: what it says it accepted, the highest number ever seen, how many of its records are
+-- rows or dead letters, those that retention removed among them, and how many different numbers
+-- these have. A record that was sent twice can be two dead letters, or a dead letter and a row, but
+-- is one record. Each outbox is one walk through the index requests_outbox, in the order of the
+-- numbers; outboxes are found by steps through it.
+WITH RECURSIVE sent AS (
+    (SELECT outbox_id FROM raw.requests WHERE outbox_id IS NOT NULL ORDER BY outbox_id LIMIT 1)
+    UNION ALL
+    SELECT next.outbox_id FROM sent CROSS JOIN LATERAL (
+        SELECT request.outbox_id FROM raw.requests AS request
+        WHERE request.outbox_id > sent.outbox_id ORDER BY request.outbox_id LIMIT 1
+    ) AS next
+), removed AS (
     SELECT outbox_id, sum(requests)::bigint AS requests, sum(letters)::bigint AS letters,
-        max(last) AS highest
+        max(last) AS highest, range_agg(int8range(first, last, '[]')) AS ranges
     FROM raw.removed_numbers GROUP BY outbox_id
 ), stored AS (
-    SELECT outbox_id, count(*) AS records, max(sequence) AS highest FROM raw.requests
-        WHERE outbox_id IS NOT NULL GROUP BY outbox_id
+    SELECT sent.outbox_id, counted.* FROM sent CROSS JOIN LATERAL (
+        SELECT count(*) AS records, count(DISTINCT sequence) AS numbers, max(sequence) AS highest
+        FROM raw.requests AS request WHERE request.outbox_id = sent.outbox_id
+    ) AS counted
+), gone AS (
+    SELECT removed.outbox_id, sum(upper(range) - lower(range) - again.numbers)::bigint AS numbers
+    FROM removed CROSS JOIN LATERAL unnest(ranges) AS range CROSS JOIN LATERAL (
+        SELECT count(DISTINCT sequence) AS numbers FROM raw.requests AS request
+        WHERE request.outbox_id = removed.outbox_id
+          AND request.sequence >= lower(range) AND request.sequence < upper(range)
+    ) AS again GROUP BY removed.outbox_id
 ), dead AS (
-    SELECT outbox_id, count(DISTINCT sequence) AS records, max(sequence) AS highest
-        FROM raw.dead_letters AS letter WHERE outbox_id IS NOT NULL AND NOT EXISTS (
+    SELECT outbox_id, count(DISTINCT sequence) FILTER (WHERE NOT EXISTS (
             SELECT FROM raw.requests AS request
             WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
               AND request.request_id = coalesce(letter.request_id, request.request_id)
-        ) AND NOT EXISTS (
-            SELECT FROM raw.removed_numbers AS gone
-            WHERE gone.outbox_id = letter.outbox_id
-              AND letter.sequence BETWEEN gone.first AND gone.last
-        ) GROUP BY outbox_id
+        )) AS records, count(DISTINCT sequence) FILTER (WHERE NOT EXISTS (
+            SELECT FROM raw.requests AS request
+            WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
+        )) AS numbers, max(sequence) AS highest
+    FROM raw.dead_letters AS letter WHERE outbox_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM raw.removed_numbers AS gone
+        WHERE gone.outbox_id = letter.outbox_id
+          AND letter.sequence BETWEEN gone.first AND gone.last
+    ) GROUP BY outbox_id
 ), known AS (
     SELECT outbox_id FROM raw.outboxes
     UNION SELECT outbox_id FROM stored
@@ -41,25 +62,30 @@ SELECT outbox_id::text, coalesce(outboxes.host, '') AS host,
        ) AS highest,
        coalesce(outboxes.damaged, '[]') AS damaged, coalesce(outboxes.copies, 0) AS copies,
        coalesce(outboxes.given_up, 0) AS given_up,
-       coalesce(removed.requests, 0) + coalesce(removed.letters, 0) AS removed
+       coalesce(removed.requests, 0) + coalesce(removed.letters, 0) AS removed,
+       coalesce(stored.numbers, 0) + coalesce(dead.numbers, 0) + coalesce(gone.numbers, 0)
+           AS numbers,
+       coalesce(stored.records > stored.numbers, false) AS repeated
 FROM known
 LEFT JOIN raw.outboxes USING (outbox_id)
 LEFT JOIN stored USING (outbox_id)
 LEFT JOIN dead USING (outbox_id)
 LEFT JOIN removed USING (outbox_id)
+LEFT JOIN gone USING (outbox_id)
 ORDER BY outboxes.seen_at DESC NULLS LAST, outbox_id;
 
 -- name: gaps
 -- Numbers between 1 and the highest one seen that are neither a row nor a dead letter nor were one
--- before retention removed it, as ranges.
+-- before retention removed it, as ranges: of those outboxes that have fewer numbers than that.
 -- `since` is when the record above the gap was stored: partitions are read at different speeds, so
 -- a gap is a loss only when it stays.
 WITH seen AS (
     SELECT outbox_id, sequence AS first, sequence AS last
-        FROM raw.requests WHERE outbox_id IS NOT NULL
+        FROM raw.requests WHERE outbox_id = ANY(%(outboxes)s::uuid[])
     UNION ALL SELECT outbox_id, sequence, sequence
-        FROM raw.dead_letters WHERE outbox_id IS NOT NULL
-    UNION ALL SELECT outbox_id, first, last FROM raw.removed_numbers
+        FROM raw.dead_letters WHERE outbox_id = ANY(%(outboxes)s::uuid[])
+    UNION ALL SELECT outbox_id, first, last
+        FROM raw.removed_numbers WHERE outbox_id = ANY(%(outboxes)s::uuid[])
 ), stepped AS (
     SELECT outbox_id, first, coalesce(max(last) OVER (
         PARTITION BY outbox_id ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -83,9 +109,9 @@ FROM gaps WHERE place <= %(most)s ORDER BY gaps.outbox_id, gaps.first;
 
 -- name: doubles
 -- Numbers under which there are different requests, as ranges. One request has one row, however
--- often it was sent.
+-- often it was sent. `outboxes`: those that have more rows than numbers of rows.
 WITH doubled AS (
-    SELECT outbox_id, sequence FROM raw.requests WHERE outbox_id IS NOT NULL
+    SELECT outbox_id, sequence FROM raw.requests WHERE outbox_id = ANY(%(outboxes)s::uuid[])
     GROUP BY outbox_id, sequence HAVING count(*) > 1
     UNION SELECT outbox_id, sequence FROM raw.dead_letters WHERE outbox_id IS NOT NULL
     GROUP BY outbox_id, sequence HAVING count(DISTINCT request_id) > 1
@@ -104,31 +130,11 @@ WITH doubled AS (
 SELECT outbox_id::text, first, last FROM ranges WHERE place <= %(most)s
 ORDER BY outbox_id, first;
 
--- name: totals
--- Requests that came from serving, and dead letters: records by their numbers, but for those that
--- are rows as well (redriven, or sent twice), and bytes that named no outbox; those that retention
+-- name: loose_letters
+-- Dead letters that named no outbox or no number and never became rows, those that retention
 -- removed among them.
-WITH removed AS (
-    SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(letters), 0) AS letters
-    FROM raw.removed_numbers
-), dead AS (
-    SELECT count(DISTINCT (outbox_id, sequence)) FILTER (WHERE outbox_id IS NOT NULL)
-           + count(*) FILTER (WHERE outbox_id IS NULL AND resolved_at IS NULL) AS letters
-    FROM raw.dead_letters AS letter WHERE outbox_id IS NULL OR NOT EXISTS (
-        SELECT FROM raw.requests AS request
-        WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
-          AND request.request_id = coalesce(letter.request_id, request.request_id)
-    ) AND NOT EXISTS (
-        SELECT FROM raw.removed_numbers AS gone
-        WHERE gone.outbox_id = letter.outbox_id AND letter.sequence BETWEEN gone.first AND gone.last
-    )
-)
-SELECT (
-    (SELECT count(*) FROM raw.requests WHERE source = 'serving') + removed.requests
-)::bigint AS stored, (
-    removed.letters + dead.letters + (SELECT letters FROM raw.removed_letters)
-)::bigint AS dead_lettered
-FROM removed, dead;
+SELECT (SELECT letters FROM raw.removed_letters) + count(*) FROM raw.dead_letters
+WHERE (outbox_id IS NULL OR sequence IS NULL) AND resolved_at IS NULL;
 
 -- name: beyond
 -- Raw: how many of etl's cursors lie beyond what is stored here. None does on the primary, nor on a
@@ -142,19 +148,35 @@ WHERE progress.next_offset > coalesce(offsets.next_offset + offsets.shift, 0);
 
 -- name: raw_rows
 -- Raw rows per pipeline: all, and those that etl has passed. Offsets below its cursor can't get new
--- rows, so that part stands still.
-SELECT request.pipeline, sum(request.rows) AS rows,
-       coalesce(
-           sum(request.rows) FILTER (WHERE request.log_offset < progress.next_offset), 0
-       ) AS passed
-FROM raw.requests AS request
+-- rows, so that part stands still. Each (pipeline, topic, partition) is one walk through the index
+-- requests_road, which holds `rows`; these are found by steps through it.
+WITH RECURSIVE place AS (
+    (SELECT pipeline, topic, partition FROM raw.requests
+        ORDER BY pipeline, topic, partition LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM place CROSS JOIN LATERAL (
+        SELECT request.pipeline, request.topic, request.partition FROM raw.requests AS request
+        WHERE (request.pipeline, request.topic, request.partition)
+            > (place.pipeline, place.topic, place.partition)
+        ORDER BY request.pipeline, request.topic, request.partition LIMIT 1
+    ) AS next
+)
+SELECT place.pipeline, sum(counted.rows) AS rows, sum(counted.passed) AS passed
+FROM place
 LEFT JOIN unnest(%(pipelines)s::text[], %(topics)s::text[], %(partitions)s::integer[],
     %(nexts)s::bigint[])
        AS progress (pipeline, topic, partition, next_offset)
-       ON progress.pipeline = request.pipeline AND progress.topic = request.topic
-           AND progress.partition = request.partition
-WHERE %(pipeline)s::text IS NULL OR request.pipeline = %(pipeline)s
-GROUP BY request.pipeline ORDER BY request.pipeline;
+       ON progress.pipeline = place.pipeline AND progress.topic = place.topic
+           AND progress.partition = place.partition
+CROSS JOIN LATERAL (
+    SELECT sum(request.rows) AS rows, coalesce(
+        sum(request.rows) FILTER (WHERE request.log_offset < progress.next_offset), 0
+    ) AS passed
+    FROM raw.requests AS request WHERE request.pipeline = place.pipeline
+        AND request.topic = place.topic AND request.partition = place.partition
+) AS counted
+WHERE %(pipeline)s::text IS NULL OR place.pipeline = %(pipeline)s
+GROUP BY place.pipeline ORDER BY place.pipeline;
 
 -- name: removed_requests
 -- Raw: rows of removed requests that these digests had passed.
