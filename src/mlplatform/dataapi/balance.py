@@ -113,8 +113,7 @@ def _gaps(servers: Sequence[Connection], outboxes: Sequence[OutboxCount]) -> Seq
     """Numbers that no server has; of one server it tells that itself."""
     if len(servers) == 1:
         return balance.gaps(servers[0], outboxes)
-    highest = {each.outbox_id: each.highest for each in outboxes if each.numbers < each.highest}
-    return united_gaps.gaps(servers, highest)
+    return united_gaps.gaps(servers, {each.outbox_id: each.highest for each in outboxes})
 
 
 def outbox_balance(

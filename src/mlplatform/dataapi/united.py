@@ -43,8 +43,6 @@ def _outbox(one: OutboxCount, other: OutboxCount) -> OutboxCount:
         dead_lettered=one.dead_lettered + other.dead_lettered,
         highest=max(one.highest, other.highest),
         removed=one.removed + other.removed,
-        numbers=one.numbers + other.numbers,
-        repeated=one.repeated or other.repeated,
     )
 
 

@@ -35,8 +35,8 @@ class OutboxCount:
     """One outbox.
 
     `accepted` is the highest number known from anywhere, `highest` the highest that was stored or
-    dead-lettered. `numbers` are the different ones up to it: as many as it says, or some are
-    missing.
+    dead-lettered. `numbers` are the different ones up to it that this server has: where there is
+    no other server, as many as it says, or some are missing.
     """
 
     outbox_id: str

@@ -1,7 +1,8 @@
 """Missing numbers of outboxes whose records lie on several raw servers.
 
 Each server has every other number or so: what is a gap on one lies on another. So numbers are
-counted in blocks, on all servers, and only blocks that are not full are looked at one by one.
+counted in blocks, on all servers, and only blocks that are not full are looked at one by one. A
+number that two servers have could make up for one that none has: so the numbers are summed up too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mlplatform.database.sessions import Connection
 SQL = queries.load("united_gaps")
 BLOCK = 16_384
 """Numbers of a block: large enough that few are counted, small enough to be looked at."""
-Ranges = Mapping[str, Sequence[tuple[int, int]]]
+Ranges = Sequence[tuple[int, int]]
 
 
 def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]:
@@ -29,32 +30,41 @@ def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]
     if not highest:
         return []
     counts: Counter[tuple[str, int]] = Counter()
+    sums: Counter[tuple[str, int]] = Counter()
     removed: dict[str, list[tuple[int, int]]] = {}
     values = {"outboxes": list(highest), "block": BLOCK}
     for each in servers:
-        for box, block, count in each.execute(SQL["block_counts"], values).fetchall():
+        for box, block, count, total in each.execute(SQL["block_counts"], values).fetchall():
             counts[box, block] += count
+            sums[box, block] += total
         for box, first, last in each.execute(SQL["removed"], values).fetchall():
             removed.setdefault(box, []).append((first, last))
     for box, ranges in removed.items():
         for first, last in joined(ranges):
             for block in range(first // BLOCK, last // BLOCK + 1):
-                low, high = block * BLOCK, (block + 1) * BLOCK - 1
-                counts[box, block] += min(last, high) - max(first, low) + 1
-    return [gap for box, top in highest.items() for gap in _of(servers, box, top, counts, removed)]
+                low, high = max(first, block * BLOCK), min(last, (block + 1) * BLOCK - 1)
+                counts[box, block] += high - low + 1
+                sums[box, block] += _sum(low, high)
+    found: list[Gap] = []
+    for box, top in highest.items():
+        short = [
+            (first, last)
+            for first, last in _blocks(top)
+            for each in [(box, first // BLOCK)]
+            if (counts[each], sums[each]) != (last - first + 1, _sum(first, last))
+        ]
+        found += _of(servers, box, short, removed.get(box, ()))
+    return found
 
 
-def _of(
-    servers: Sequence[Connection],
-    box: str,
-    top: int,
-    counts: Mapping[tuple[str, int], int],
-    removed: Ranges,
-) -> list[Gap]:
+def _sum(first: int, last: int) -> int:
+    return (first + last) * (last - first + 1) // 2
+
+
+def _of(servers: Sequence[Connection], box: str, short: Ranges, removed: Ranges) -> list[Gap]:
+    """The gaps in blocks of an outbox that may have some."""
     found: list[tuple[int, int]] = []
-    for first, last in _blocks(top):
-        if counts.get((box, first // BLOCK), 0) >= last - first + 1:
-            continue
+    for first, last in short:
         missing = _missing(servers, box, first, last, removed)
         if found and missing and found[-1][1] + 1 == missing[0][0]:
             missing[0] = (found.pop()[0], missing[0][1])
@@ -77,9 +87,7 @@ def _missing(
 ) -> list[tuple[int, int]]:
     """The ranges of one block that no server has."""
     there = {
-        number
-        for low, high in removed.get(box, ())
-        for number in range(max(low, first), min(high, last) + 1)
+        number for low, high in removed for number in range(max(low, first), min(high, last) + 1)
     }
     values = {"outbox": box, "first": first, "last": last}
     for each in servers:

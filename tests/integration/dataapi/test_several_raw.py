@@ -42,6 +42,16 @@ def test_the_balance_is_of_both(two: Two) -> None:
     assert 0 < box["oldest_gap_s"]
 
 
+def test_a_number_that_both_have_hides_none_that_is_lost(two: Two) -> None:
+    """As many records as numbers, but one of them is on both servers and another on neither."""
+    two.store(*range(1, 41))
+    here, there = (next(n for n in (1, 2, 3, 4) if two.shard(n) == each) for each in two.stores)
+    two.execute("UPDATE raw.requests SET sequence = %s WHERE sequence = %s", here, there)
+    (box,) = two.api.call("reader", "GET", "/v1/balance")["outboxes"]
+
+    assert (40, [[there, there]], 1) == (box["stored"], box["missing"], box["surplus"])
+
+
 def test_labels_find_their_requests_on_either(two: Two) -> None:
     """A label without a pipeline gets that of its request, wherever that lies."""
     two.store(1, 2, 3, 4)

@@ -1,10 +1,12 @@
 -- name: block_counts
--- How many numbers of each block of these outboxes are rows or dead letters on this server.
-SELECT outbox_id::text, block, sum(numbers)::bigint FROM (
-    SELECT outbox_id, sequence / %(block)s AS block, count(DISTINCT sequence) AS numbers
+-- How many numbers of each block of these outboxes are rows or dead letters on this server, and
+-- their sum.
+SELECT outbox_id::text, block, sum(numbers)::bigint, sum(total)::bigint FROM (
+    SELECT outbox_id, sequence / %(block)s AS block, count(DISTINCT sequence) AS numbers,
+        sum(DISTINCT sequence) AS total
     FROM raw.requests WHERE outbox_id = ANY(%(outboxes)s::uuid[]) GROUP BY outbox_id, block
     UNION ALL
-    SELECT outbox_id, sequence / %(block)s, count(DISTINCT sequence)
+    SELECT outbox_id, sequence / %(block)s, count(DISTINCT sequence), sum(DISTINCT sequence)
     FROM raw.dead_letters AS letter WHERE outbox_id = ANY(%(outboxes)s::uuid[]) AND NOT EXISTS (
         SELECT FROM raw.requests AS request
         WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
