@@ -16,7 +16,8 @@ OLDEST = (
     "SELECT coalesce(extract(epoch FROM max(now() - newest)), 0) FROM ("
     "SELECT max(request.received_at) AS newest FROM raw.requests AS request "
     "JOIN raw.offsets AS place USING (topic, partition) WHERE place.ends_at IS NULL "
-    "AND request.received_at > now() - interval '1 hour' GROUP BY topic, partition) AS partitions"
+    "AND topic NOT LIKE 'import:%' AND topic NOT LIKE 'redrive:%' GROUP BY topic, partition) "
+    "AS partitions"
 )
 """Seconds since the newest stored request of the partition that is furthest behind."""
 
