@@ -206,7 +206,10 @@ def processor_s(servers: LocalPostgres) -> tuple[float, float]:
 
 
 def _times(pid: str) -> list[int]:
-    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:  # it has just ended, and counts as its parent's
+        return []
     return list(map(int, text.rpartition(")")[2].split()[11:15]))
 
 
