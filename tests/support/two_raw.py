@@ -13,6 +13,7 @@ from more_raw import RawServers, raw_servers
 from pydantic import SecretStr
 
 from mlplatform.contracts.request import RequestRecord, encode, new_request_id
+from mlplatform.dataapi import repeats
 from mlplatform.dataapi.moves import Moves
 from mlplatform.database import queue_entries
 from mlplatform.database.pools import PrimaryPool
@@ -93,6 +94,12 @@ class Two:
     def move(self, part: int, target: str) -> None:
         """A partition goes on at another server."""
         self.moves._move((TOPIC, part), self.holders()[part], target)
+
+    def settle(self) -> None:
+        """Ask for each record that has come again whether the other server has it."""
+        pools = self.moves._pools
+        repeats.settle(pools.raws, pools.warehouse)
+        self.raw.of["raw"].catch_up()
 
     def featurise(self, pipeline: str = "manual-one") -> None:
         """What etl does on both."""

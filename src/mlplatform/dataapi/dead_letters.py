@@ -22,10 +22,10 @@ from mlplatform.contracts.dead_letters import (
     ShownLetter,
 )
 from mlplatform.contracts.quarantine import Skipped
-from mlplatform.dataapi import rights, united
+from mlplatform.dataapi import repeats, rights, united
 from mlplatform.dataapi.audit import AuditLog
 from mlplatform.dataapi.rights import Right
-from mlplatform.database import dead_letters
+from mlplatform.database import dead_letters, raw_lookups
 from mlplatform.database.dead_letters import LetterSelection, TriedLetters
 from mlplatform.database.ledger import Entry
 from mlplatform.database.pools import PrimaryPool
@@ -41,8 +41,11 @@ SUBJECT = "deadletters"
 class DeadLetters:
     """Handler of dead letters. Safe to share between threads."""
 
-    def __init__(self, raws: Mapping[str, PrimaryPool], audit: AuditLog) -> None:
+    def __init__(
+        self, raws: Mapping[str, PrimaryPool], warehouse: PrimaryPool, audit: AuditLog
+    ) -> None:
         self._raws = raws
+        self._warehouse = warehouse
         self._audit = audit
 
     def page(
@@ -89,7 +92,7 @@ class DeadLetters:
 
         In transactions of CHUNK letters: when one fails, the earlier ones are done, and the same
         request goes on. Raises InvalidInput when nothing says which, and for a payload without the
-        one letter that it is for.
+        one letter that it is for; Unavailable when a raw server is away: it might have the request.
         """
         chosen = _chosen(request)
         payload = None if request.payload is None else request.payload.encode()
@@ -148,19 +151,29 @@ class DeadLetters:
         self, chosen: LetterSelection, *, by: str, why: str, payload: bytes | None
     ) -> Iterator[TriedLetters]:
         """What became of CHUNK letters after the other, each time in a transaction."""
-        for pool in self._servers(chosen.ids):
+        repeats.settle(self._raws, self._warehouse)
+        for shard, pool in self._servers(chosen.ids).items():
+            others = raw_lookups.others(self._raws, shard)
             after, size = 0, CHUNK
             while size == CHUNK:
-                with pool.transaction() as raw:
+                # Until the rows are there for all to see: two servers may have the same letter.
+                with repeats.alone(self._raws, self._warehouse), pool.transaction() as raw:
                     tried = dead_letters.redrive(
-                        raw, chosen, after=after, most=CHUNK, by=by, why=why, payload=payload
+                        raw,
+                        chosen,
+                        others,
+                        after=after,
+                        most=CHUNK,
+                        payload=payload,
+                        by=by,
+                        why=why,
                     )
                 yield tried
                 after, size = tried.last, len(tried.rows) + len(tried.stuck)
 
     def _dropped(self, chosen: LetterSelection, *, by: str, why: str) -> Iterator[list[int]]:
         """The same for letters that are given up."""
-        for pool in self._servers(chosen.ids):
+        for pool in self._servers(chosen.ids).values():
             after, size = 0, CHUNK
             while size == CHUNK:
                 with pool.transaction() as raw:
@@ -168,10 +181,10 @@ class DeadLetters:
                 yield gone
                 after, size = max(gone, default=0), len(gone)
 
-    def _servers(self, ids: Sequence[int] | None) -> list[PrimaryPool]:
+    def _servers(self, ids: Sequence[int] | None) -> dict[str, PrimaryPool]:
         """The servers that may have what is chosen; with ids, those that gave them out."""
         own = None if ids is None else {shards.of_id(number) for number in ids}
-        return [pool for shard, pool in self._raws.items() if own is None or shard in own]
+        return {shard: pool for shard, pool in self._raws.items() if own is None or shard in own}
 
     def _find(self, number: int) -> tuple[ListedLetter, bytes] | None:
         pool = self._raws.get(shards.of_id(number))
@@ -182,7 +195,7 @@ class DeadLetters:
 
     def _count(self, chosen: LetterSelection) -> int:
         count = 0
-        for pool in self._servers(chosen.ids):
+        for pool in self._servers(chosen.ids).values():
             with pool.transaction() as raw:
                 count += dead_letters.count(raw, chosen)
         return count

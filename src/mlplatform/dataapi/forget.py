@@ -99,7 +99,7 @@ class ForgetRun:
         """All of it."""
         # Before anything is gone: all servers must be there.
         raw_lookups.require_all(self.raws)
-        repeats.settle(self.raws)
+        repeats.settle(self.raws, self.warehouse)
         under_way = self._under_way()
         letters, unreadable_letters = self._letters()
         lines, unreadable_lines = self._lines()

@@ -88,7 +88,7 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         labels=Labels(pools.raws, warehouse, audit),
         quarantine=Quarantine(warehouse, audit),
         corrections=Corrections(pools.raws, warehouse, audit, key),
-        dead_letters=DeadLetters(pools.raws, audit),
+        dead_letters=DeadLetters(pools.raws, warehouse, audit),
         pipelines=Pipelines(pools.raws, warehouse, audit, settings.retention, key),
         training=Training(warehouse, audit, cluster),
         models=Models(warehouse, audit, registry),

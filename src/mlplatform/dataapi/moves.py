@@ -24,8 +24,6 @@ from mlplatform.telemetry import logger
 
 INTERVAL_S = 5.0
 """How long a new server waits for its share, and a partition for a move that broke off."""
-CALLER = "mlplatform"
-"""Who moves, in the ledger."""
 _SHOWN_S = 10.0
 _SHOWN_EVERY_S = 0.05
 Partition = tuple[str, int]
@@ -72,7 +70,7 @@ class Moves:
                 self._move((move.topic, move.partition), move.source, move.target)
                 moved += 1
             self._record(warehouse)
-        repeats.settle(self._pools.raws)
+        repeats.settle(self._pools.raws, self._pools.warehouse)
         return moved
 
     @contextmanager
@@ -171,7 +169,9 @@ class Moves:
             segment = Segment(topic, partition, last.begins_at, last.shard)
             if shards.add_segment(warehouse, segment, moves=last.moves):
                 detail = {"partition": partition, "offset": last.begins_at, "shard": last.shard}
-                AuditLog.enter(warehouse, Entry(CALLER, "move", f"queue.{topic}", detail=detail))
+                AuditLog.enter(
+                    warehouse, Entry(shards.CALLER, "move", f"queue.{topic}", detail=detail)
+                )
 
     def _run(self) -> None:
         while not self._ended.wait(jittered(self._interval_s)):

@@ -23,6 +23,7 @@ from mlplatform.contracts.dead_letters import (
 )
 from mlplatform.contracts.quarantine import StateFilter
 from mlplatform.database import queries, queue_entries, requests
+from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.quarantine_entries import MOST_COUNTS, like
 from mlplatform.database.requests import DeadLetter, RequestRow
 from mlplatform.database.sessions import Connection, one_line
@@ -34,6 +35,10 @@ SQL = {
 }
 Place = tuple[str, int]
 """(topic, partition) of redriven rows."""
+Identity = tuple[UUID, UUID | None, int | None]
+"""(request id, outbox, number) of a stored request."""
+Raws = Mapping[str, PrimaryPool]
+"""Raw servers by name."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,14 @@ class ClaimedLetter:
 
 @dataclass(frozen=True)
 class TriedLetters:
-    """What became of letters: the ids of rows, and id -> why it still is none."""
+    """What became of letters: the ids of rows, and id -> why it still is none.
+
+    `elsewhere`: those of the rows that another server had already.
+    """
 
     rows: Sequence[int]
     stuck: Mapping[int, str]
+    elsewhere: Sequence[int]
 
     @property
     def last(self) -> int:
@@ -121,6 +130,7 @@ def count(raw: Connection, selection: LetterSelection) -> int:
 def redrive(
     raw: Connection,
     selection: LetterSelection,
+    others: Raws,
     *,
     after: int,
     most: int,
@@ -132,37 +142,42 @@ def redrive(
 
     `payload` stands in for that of the one letter that is selected. One that still can't become a
     row stays, with the newest reason; but where the payload is a person's, the letter keeps its
-    own.
+    own. What one of the `others` has gets no row here; raises Unavailable when one is away.
     """
     values = selection.values | {"after": after, "most": most}
     with raw.cursor(row_factory=class_row(ClaimedLetter)) as cursor:
         letters = cursor.execute(SQL["claim"], values).fetchall()
-    tried = _try(raw, letters, payload)
-    raw.execute(SQL["resolve"], {"ids": tried.rows, "by": by, "why": why})
+    tried = _try(raw, letters, payload, others)
+    values = {"ids": tried.rows, "elsewhere": tried.elsewhere, "by": by, "why": why}
+    raw.execute(SQL["resolve"], values)
     return tried
 
 
-def _try(raw: Connection, letters: Sequence[ClaimedLetter], payload: bytes | None) -> TriedLetters:
+def _try(
+    raw: Connection, letters: Sequence[ClaimedLetter], payload: bytes | None, others: Raws
+) -> TriedLetters:
     nexts = _lock(raw, {letter.place for letter in letters})
     rows: list[int] = []
     stuck: dict[int, str] = {}
+    elsewhere: list[int] = []
     for letter in letters:
         sent = letter.payload if payload is None else payload
         offset = nexts[letter.place]
         found = queue_entries.entry(sent, partition=letter.partition, offset=offset)
-        failure = _store(raw, letter, found)
+        there = _elsewhere(others, found)
+        failure = _store(raw, letter, found, there)
         if failure is None:
             rows.append(letter.id)
+            elsewhere += [letter.id] if there else []
             nexts[letter.place] = offset + 1
             continue
         kind, stuck[letter.id] = failure
         if payload is None:
-            reason = {"kind": kind, "reason": stuck[letter.id]}
-            raw.execute(SQL["stay"], {"id": letter.id, **reason})
+            raw.execute(SQL["stay"], {"id": letter.id, "kind": kind, "reason": failure[1]})
     for (topic, partition), following in nexts.items():
         place = {"topic": topic, "partition": partition}
         raw.execute(SQL["move_partition"], {**place, "next": following})
-    return TriedLetters(rows, stuck)
+    return TriedLetters(rows, stuck, elsewhere)
 
 
 def drop(
@@ -193,14 +208,19 @@ def _lock(raw: Connection, places: set[Place]) -> dict[Place, int]:
 
 
 def _store(
-    raw: Connection, letter: ClaimedLetter, found: RequestRow | DeadLetter
+    raw: Connection,
+    letter: ClaimedLetter,
+    found: RequestRow | DeadLetter,
+    there: Sequence[Identity],
 ) -> tuple[LetterKind, str] | None:
-    """Store the row; or say what keeps the letter from being one."""
+    """Store the row, but for one that lies `there`; or say what keeps the letter from being one."""
     if isinstance(found, DeadLetter):
         return found.kind, found.reason
-    other = _other_numbers(letter, found) or _taken(raw, found)
+    other = _other_numbers(letter, found) or _taken(found, [*_stored(raw, found), *there])
     if other:
         return queue_entries.REFUSED, other
+    if there:
+        return None
     try:
         with raw.transaction():  # a savepoint: the letters before stay rows
             requests.insert_rows(raw, letter.place[0], [found])
@@ -218,14 +238,29 @@ def _other_numbers(letter: ClaimedLetter, row: RequestRow) -> str | None:
     return None
 
 
-def _taken(raw: Connection, row: RequestRow) -> str | None:
-    """Which stored request stands in its way; the same one, stored already, does not."""
+def _elsewhere(others: Raws, found: RequestRow | DeadLetter) -> list[Identity]:
+    """What other servers have of a row's request id or number. Raises Unavailable."""
+    there: list[Identity] = []
+    if isinstance(found, DeadLetter):
+        return there
+    for pool in others.values():
+        with pool.transaction() as raw:
+            there += _stored(raw, found)
+    return there
+
+
+def _stored(raw: Connection, row: RequestRow) -> list[Identity]:
+    """Stored requests that have a row's request id or number."""
     numbers = {name: getattr(row, name) for name in ("outbox_id", "sequence", "request_id")}
-    found = raw.execute(SQL["stored_as"], numbers).fetchone()
-    if found is None:
-        return None
-    request_id, outbox_id, sequence = found
-    return f"request {request_id} is stored as number {sequence} of outbox {outbox_id}"
+    return raw.execute(SQL["stored_as"], numbers).fetchall()
+
+
+def _taken(row: RequestRow, stored: Sequence[Identity]) -> str | None:
+    """Which stored request stands in its way; the same one, stored already, does not."""
+    for request_id, outbox_id, sequence in stored:
+        if (request_id, outbox_id, sequence) != (row.request_id, row.outbox_id, row.sequence):
+            return f"request {request_id} is stored as number {sequence} of outbox {outbox_id}"
+    return None
 
 
 def _reason(row: Mapping[str, Any] | None) -> str:

@@ -30,6 +30,11 @@ def require_all(raws: Mapping[str, PrimaryPool]) -> None:
             raw.execute("SELECT 1")
 
 
+def others(raws: Mapping[str, PrimaryPool], shard: str) -> Mapping[str, PrimaryPool]:
+    """All of these servers but one."""
+    return {name: pool for name, pool in raws.items() if name != shard}
+
+
 def owners(raws: Mapping[str, PrimaryPool], ids: Sequence[str]) -> dict[str, Found[Owner]]:
     """Pipeline and rows of those of these requests that are stored. Raises as `find`."""
     return find(raws, ids, raw_requests.owners)

@@ -22,6 +22,8 @@ from mlplatform.database.sessions import Connection
 from mlplatform.errors import Refused, Unavailable
 
 SQL = queries.load("shards")
+CALLER = "mlplatform"
+"""Who moves partitions, and decides about letters that have come again."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,70 @@ def take_over(
     raw.execute(SQL["take_over"], values)
 
 
-def repeated(raw: Connection, *, most: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A record that seems to have come again, by the text of its ids.
+
+    A request has its request id as `id`. A letter has its own, and may show no request id.
+    """
+
+    id: str
+    outbox_id: str
+    sequence: int
+    request_id: str | None
+
+
+def repeated(raw: Connection, *, most: int) -> list[Repeated]:
     """Requests that were put aside because they seem to lie on another server."""
-    return [each for (each,) in raw.execute(SQL["repeated"], {"most": most}).fetchall()]
+    found = raw.execute(SQL["repeated"], {"most": most}).fetchall()
+    return [Repeated(each, box, number, each) for each, box, number in found]
 
 
 def settle_repeated(raw: Connection, *, elsewhere: Sequence[str], nowhere: Sequence[str]) -> None:
     """Drop those that lie elsewhere; the others become rows here."""
     values = {"elsewhere": list(elsewhere), "nowhere": list(nowhere)}
     raw.execute(SQL["settle_repeated"], values)
+
+
+def repeated_letters(raw: Connection, *, most: int) -> list[Repeated]:
+    """Dead letters that are not counted because they seem to lie on another server."""
+    found = raw.execute(SQL["repeated_letters"], {"most": most}).fetchall()
+    return [Repeated(*facts) for facts in found]
+
+
+def known_letters(raw: Connection, letters: Sequence[Repeated]) -> set[str]:
+    """The ids of those letters of another server whose record this one has."""
+    found = raw.execute(SQL["known_letters"], _numbers(letters)).fetchall()
+    return {each for (each,) in found}
+
+
+def settle_letters(raw: Connection, found: Mapping[str, str | None]) -> None:
+    """Id of a letter that has come again -> the server that has it; None: it is counted here."""
+    values = {"ids": [int(each) for each in found], "shards": list(found.values()), "by": CALLER}
+    raw.execute(SQL["settle_letters"], values)
+
+
+def became_rows(raw: Connection, requests: Sequence[Repeated], *, shard: str) -> set[str]:
+    """Resolve the letters that these requests have here, as they become rows of another server.
+
+    Returns the ids of the requests that have one.
+    """
+    values = {**_numbers(requests), "shard": shard, "by": CALLER}
+    return {each for (each,) in raw.execute(SQL["became_rows"], values).fetchall()}
+
+
+def lock_repeats(warehouse: Connection) -> None:
+    """Wait until nobody else says which server has a record; until this transaction ends."""
+    warehouse.execute(SQL["lock_repeats"])
+
+
+def _numbers(found: Sequence[Repeated]) -> dict[str, Any]:
+    return {
+        "ids": [each.id for each in found],
+        "outboxes": [each.outbox_id for each in found],
+        "sequences": [each.sequence for each in found],
+        "requests": [each.request_id for each in found],
+    }
 
 
 def segments(warehouse: Connection) -> list[Segment]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 from two_raw import TOPIC, Two, away, two_raw
 
-from mlplatform.contracts.request import new_request_id
+from mlplatform.contracts import shards
+from mlplatform.contracts.request import encode, new_request_id
 from mlplatform.errors import Unavailable
 
 
@@ -76,6 +79,117 @@ def test_letters_of_both_are_listed_shown_and_dropped(two: Two) -> None:
     assert (4, [5 * 10**12]) == (dropped["dropped"], [each["id"] for each in dropped["skipped"]])
 
 
+def outbox(two: Two) -> tuple[int, int, list[Any], int]:
+    """Stored, dead-lettered, missing and surplus of the one outbox."""
+    two.raw.of["raw"].catch_up()
+    (box,) = two.api.call("reader", "GET", "/v1/balance")["outboxes"]
+    return box["stored"], box["dead_lettered"], box["missing"], box["surplus"]
+
+
+def open_letters(two: Two) -> list[tuple[str, int | None]]:
+    """Server and number of the letters that a person may decide about."""
+    with two.api.client("admin") as client:
+        return sorted((shards.of_id(each.id), each.sequence) for each in client.dead_letters())
+
+
+def requests(two: Two) -> list[str]:
+    """The ids of all rows, of both servers."""
+    return sorted(str(found) for (found,) in two.raw.rows("SELECT request_id FROM raw.requests"))
+
+
+def other(shard: str) -> str:
+    """The server beside this one."""
+    return "raw" if shard == "raw-2" else "raw-2"
+
+
+@pytest.mark.parametrize("first", ["raw", "raw-2"])
+def test_a_dead_letter_that_comes_again_counts_once(two: Two, first: str) -> None:
+    """On the server that had its record before; one whose record none has stays a letter.
+
+    What comes again as a row resolves its letter. All are redriven to one row a request, and the
+    letters that retention removes then were none of the records.
+    """
+    two.moves.stop()
+    part, last = next(part for part, shard in two.holders().items() if shard == first), other(first)
+    letter, row, mended, gone = numbers = [number for number in range(1, 17) if number % 4 == part]
+    two.store(*(number for number in range(1, 17) if number not in numbers))
+    sent = {number: encode(two.record(number)) for number in numbers}
+    two.put({number: sent[number] for number in (letter, mended, gone)}, refused="too wide")
+    two.put({row: sent[row]})
+    two.move(part, last)
+    two.execute("DELETE FROM raw.dead_letters WHERE sequence = %s", gone)
+    two.put({number: sent[number] for number in (letter, row, gone)}, refused="too wide")
+    two.put({mended: sent[mended]})
+    assert (13, 2, 0) == tuple(outbox(two)[each] for each in (0, 1, 3))
+
+    two.settle()
+    assert (14, 2, [], 0) == outbox(two)
+    assert sorted([(first, letter), (last, gone)]) == open_letters(two)
+    with two.api.client("admin") as client:
+        (resolved,) = client.dead_letters(state="resolved")
+        dropped = client.dead_letters(state="dropped")
+        done = client.redrive_letters(kind="refused", why="the column is wider now")
+    assert (mended, f"it has come again, and is a row of {last}") == (
+        resolved.sequence,
+        resolved.resolved_why,
+    )
+    assert {letter, row} == {each.sequence for each in dropped}
+    assert {f"it has come again, and lies on {first}"} == {each.dropped_why for each in dropped}
+    assert (2, 0) == (done.redriven, done.still_dead)
+    assert (16, 0, [], 0) == outbox(two)
+    two.execute("SELECT raw.remove_dead_letters(now() + interval '1 day', 100)")
+    assert (16, 0, [], 0) == outbox(two)
+    assert sorted(two.ids.values()) == requests(two)
+
+
+def test_a_number_that_was_used_twice_is_no_repetition(two: Two) -> None:
+    """The letter of another request stays, and can't become a row while its number is taken."""
+    two.moves.stop()
+    part, source = next(iter(two.holders().items()))
+    number = part or 4
+    two.store(*range(1, 9))
+    two.move(part, other(source))
+    two.put({number: encode(two.record(number))}, refused="too wide")
+    two.settle()
+    assert [(other(source), number)] == open_letters(two)
+    assert 1 == outbox(two)[3]
+    with two.api.client("admin") as client:
+        done = client.redrive_letters(kind="refused")
+        (letter,) = client.dead_letters()
+    assert (0, 1) == (done.redriven, done.still_dead)
+    assert f"is stored as number {number} of outbox {two.outbox}" in letter.reason
+    assert 8 == len(requests(two))
+
+
+def test_letters_of_one_request_become_one_row(two: Two) -> None:
+    """Two servers have letters of the same requests that show no number, and redrive at once."""
+    two.moves.stop()
+    count = 20
+    sent = {4 * each: encode(two.record(4 * each)) for each in range(1, count + 1)}
+    two.put(sent, refused="too wide")
+    two.move(0, other(two.holders()[0]))
+    two.put(sent, refused="too wide")
+    two.execute(
+        "UPDATE raw.dead_letters SET outbox_id = NULL, sequence = NULL, elsewhere = DEFAULT"
+    )
+    with two.api.client("admin") as client:
+        ids = {each: list[int]() for each in two.raw.of}
+        for letter in client.dead_letters():
+            ids[shards.of_id(letter.id)].append(letter.id)
+    both = Barrier(2)
+
+    def redrive(shard: str) -> int:
+        with two.api.client("admin") as client:
+            both.wait(10)
+            return client.redrive_letters(ids[shard], why="at once").redriven
+
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(redrive, ids))
+    assert ([count, count], [count, count]) == ([len(some) for some in ids.values()], done)
+    assert sorted(two.ids.values()) == requests(two)
+    assert (count, 0) == outbox(two)[:2]
+
+
 def test_the_queue_is_shown_and_reset_on_both(two: Two) -> None:
     """Each partition once, with its server; a reset gives up all of them."""
     two.store(*range(8))
@@ -115,4 +229,6 @@ def test_a_server_that_is_away_is_named_and_the_rest_goes_on(
         api.call("reader", "GET", "/v1/balance")
     with pytest.raises(Unavailable, match="raw-2-replica"):
         api.call("reader", "GET", "/v1/datasets/manual-one.requests")
+    with pytest.raises(Unavailable, match="raw-2"):
+        api.call("admin", "POST", "/v1/deadletters/redrive", json={"kind": "refused"})
     assert "raw-2" in api.call("admin", "GET", "/readyz")["degraded"]

@@ -36,7 +36,8 @@ WITH RECURSIVE sent AS (
             SELECT FROM raw.requests AS request
             WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
         )) AS numbers, max(sequence) AS highest
-    FROM raw.dead_letters AS letter WHERE outbox_id IS NOT NULL AND NOT EXISTS (
+    FROM raw.dead_letters AS letter
+    WHERE outbox_id IS NOT NULL AND elsewhere IS FALSE AND NOT EXISTS (
         SELECT FROM raw.removed_numbers AS gone
         WHERE gone.outbox_id = letter.outbox_id
           AND letter.sequence BETWEEN gone.first AND gone.last

@@ -47,13 +47,16 @@ ORDER BY letters DESC, newest_id DESC LIMIT %(limit)s;
 SELECT count(*) FROM raw.dead_letters WHERE {matching};
 
 -- name: claim
--- Some letters to try again, in the order of their ids, held until the transaction ends.
+-- Some letters to try again, in the order of their ids, held until the transaction ends. What may
+-- have come again waits until the other servers were asked.
 SELECT id, topic, partition, outbox_id, sequence, request_id, payload FROM raw.dead_letters
-WHERE {matching} AND id > %(after)s ORDER BY id LIMIT %(most)s FOR NO KEY UPDATE;
+WHERE {matching} AND id > %(after)s AND elsewhere IS NOT NULL
+ORDER BY id LIMIT %(most)s FOR NO KEY UPDATE;
 
 -- name: resolve
--- These letters are rows now.
-UPDATE raw.dead_letters SET resolved_at = now(), resolved_by = %(by)s, resolved_why = %(why)s
+-- These letters are rows now; some were rows of other servers already.
+UPDATE raw.dead_letters SET resolved_at = now(), resolved_by = %(by)s, resolved_why = %(why)s,
+    elsewhere = id = ANY(%(elsewhere)s::bigint[])
 WHERE id = ANY(%(ids)s::bigint[]);
 
 -- name: stay
@@ -98,9 +101,6 @@ UPDATE raw.offsets SET next_offset = %(next)s, updated_at = now()
 WHERE topic = %(topic)s AND partition = %(partition)s;
 
 -- name: stored_as
--- Whether another request has this number, or this request another number.
+-- Requests with this number, and this request, whichever number it has.
 SELECT request_id, outbox_id, sequence FROM raw.requests
-WHERE outbox_id = %(outbox_id)s AND sequence = %(sequence)s AND request_id <> %(request_id)s
-   OR request_id = %(request_id)s
-        AND (outbox_id, sequence) IS DISTINCT FROM (%(outbox_id)s, %(sequence)s)
-LIMIT 1;
+WHERE outbox_id = %(outbox_id)s AND sequence = %(sequence)s OR request_id = %(request_id)s;

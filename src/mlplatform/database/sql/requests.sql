@@ -98,12 +98,18 @@ ORDER BY incoming.partition, log_offset
 ON CONFLICT DO NOTHING;
 
 -- name: keep_dead_letter
--- A record that can't become a row.
+-- A record that can't become a row. One that has come again, and lies on the server that had the
+-- partition before, is not counted until that was asked.
 INSERT INTO raw.dead_letters (topic, partition, log_offset, outbox_id, sequence, request_id, kind,
-    pipeline, reason, payload)
+    pipeline, reason, payload, elsewhere)
 SELECT topic, partition, %(offset)s + shift, %(outbox_id)s, %(sequence)s, %(request_id)s, %(kind)s,
-    %(pipeline)s, %(reason)s, %(payload)s
-FROM raw.offsets WHERE topic = %(topic)s AND partition = %(partition)s
+    %(pipeline)s, %(reason)s, %(payload)s,
+    CASE WHEN EXISTS (
+        SELECT FROM raw.horizons AS horizon
+        WHERE horizon.topic = offsets.topic AND horizon.partition = offsets.partition
+          AND horizon.outbox_id = %(outbox_id)s::uuid AND horizon.highest >= %(sequence)s::bigint
+    ) THEN NULL ELSE false END
+FROM raw.offsets AS offsets WHERE topic = %(topic)s AND partition = %(partition)s
 ON CONFLICT DO NOTHING;
 
 -- name: move_position

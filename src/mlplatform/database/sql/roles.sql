@@ -66,7 +66,7 @@ GRANT INSERT, SELECT (request_id, pipeline, topic, partition, log_offset, outbox
     ON raw.requests TO mlplatform_consumer;
 REVOKE INSERT ON raw.dead_letters FROM mlplatform_consumer;
 GRANT INSERT (topic, partition, log_offset, outbox_id, sequence, request_id, kind, pipeline, reason,
-    payload), SELECT (topic, partition, log_offset, outbox_id, sequence, request_id)
+    payload, elsewhere), SELECT (topic, partition, log_offset, outbox_id, sequence, request_id)
     ON raw.dead_letters TO mlplatform_consumer;
 GRANT SELECT ON raw.shard, raw.horizons TO mlplatform_consumer;
 GRANT INSERT, SELECT (request_id) ON raw.repeated TO mlplatform_consumer;
@@ -77,13 +77,13 @@ GRANT EXECUTE ON FUNCTION raw.make_partitions(integer) TO mlplatform_consumer, m
 GRANT EXECUTE ON FUNCTION raw.reset_queue(text, jsonb), raw.horizon(text, integer, bigint),
     raw.hand_over(text, integer, text), raw.take_over(text, integer, jsonb, bigint, jsonb),
     raw.settle_repeated(uuid[], uuid[]) TO mlplatform_dataapi;
-GRANT SELECT (request_id) ON raw.repeated TO mlplatform_dataapi;
+GRANT SELECT (request_id, outbox_id, sequence) ON raw.repeated TO mlplatform_dataapi;
 GRANT SELECT ON raw.requests, raw.offsets, raw.setbacks TO mlplatform_etl;
 GRANT SELECT, INSERT ON raw.requests TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
 -- What came stays as it came: people decide about a dead letter, and change nothing of it.
 GRANT SELECT, UPDATE (kind, reason, tried_at, resolved_at, resolved_by, resolved_why, dropped_at,
-    dropped_by, dropped_why) ON raw.dead_letters TO mlplatform_dataapi;
+    dropped_by, dropped_why, elsewhere) ON raw.dead_letters TO mlplatform_dataapi;
 GRANT SELECT ON raw.removed_numbers, raw.removed_letters TO mlplatform_dataapi;
 -- The values of a person who is to be forgotten, and nothing else of a row.
 GRANT EXECUTE ON FUNCTION raw.forget_rows(text, uuid, integer[], bigint),

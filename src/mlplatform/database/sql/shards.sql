@@ -39,11 +39,59 @@ SELECT raw.take_over(%(topic)s, %(partition)s, %(place)s, %(above)s, %(horizon)s
 
 -- name: repeated
 -- Raw: what was put aside because it seems to lie on another server.
-SELECT request_id::text FROM raw.repeated LIMIT %(most)s;
+SELECT request_id::text, outbox_id::text, sequence FROM raw.repeated LIMIT %(most)s;
 
 -- name: settle_repeated
 -- Raw: what of it lies elsewhere, and what nowhere.
 SELECT raw.settle_repeated(%(elsewhere)s::uuid[], %(nowhere)s::uuid[]);
+
+-- name: repeated_letters
+-- Raw: dead letters that seem to have come again, and to lie on another server.
+SELECT id::text, outbox_id::text, sequence, request_id::text FROM raw.dead_letters
+WHERE elsewhere IS NULL ORDER BY id LIMIT %(most)s;
+
+-- name: known_letters
+-- Raw: which of these letters of another server are records of this one: a row, a letter that
+-- counts here, or one that retention removed. A letter may show no request id.
+SELECT came.id FROM unnest(%(ids)s::text[], %(outboxes)s::uuid[], %(sequences)s::bigint[],
+    %(requests)s::uuid[]) AS came (id, outbox_id, sequence, request_id)
+WHERE EXISTS (
+    SELECT FROM raw.requests AS request
+    WHERE request.outbox_id = came.outbox_id AND request.sequence = came.sequence
+      AND request.request_id = coalesce(came.request_id, request.request_id)
+) OR EXISTS (
+    SELECT FROM raw.dead_letters AS letter
+    WHERE letter.outbox_id = came.outbox_id AND letter.sequence = came.sequence
+      AND letter.elsewhere IS FALSE
+      AND (letter.request_id = came.request_id) IS NOT FALSE
+) OR EXISTS (
+    SELECT FROM raw.removed_numbers AS removed
+    WHERE removed.outbox_id = came.outbox_id
+      AND came.sequence BETWEEN removed.first AND removed.last
+);
+
+-- name: settle_letters
+-- Raw: letters that came again, and the server that has them; null where none has.
+UPDATE raw.dead_letters AS letter
+SET elsewhere = settled.shard IS NOT NULL,
+    dropped_at = coalesce(dropped_at, CASE WHEN settled.shard IS NOT NULL THEN now() END),
+    dropped_by = coalesce(dropped_by, CASE WHEN settled.shard IS NOT NULL THEN %(by)s::text END),
+    dropped_why = coalesce(dropped_why, 'it has come again, and lies on ' || settled.shard)
+FROM unnest(%(ids)s::bigint[], %(shards)s::text[]) AS settled (id, shard)
+WHERE letter.id = settled.id AND letter.elsewhere IS NULL;
+
+-- name: became_rows
+-- Raw: letters of requests that came again, and become rows of another server. Returns which of
+-- these requests had one here.
+UPDATE raw.dead_letters AS letter
+SET elsewhere = true, resolved_at = coalesce(resolved_at, now()),
+    resolved_by = coalesce(resolved_by, %(by)s),
+    resolved_why = coalesce(resolved_why, 'it has come again, and is a row of ' || %(shard)s::text)
+FROM unnest(%(ids)s::uuid[], %(outboxes)s::uuid[], %(sequences)s::bigint[])
+    AS came (request_id, outbox_id, sequence)
+WHERE letter.outbox_id = came.outbox_id AND letter.sequence = came.sequence
+  AND coalesce(letter.request_id, came.request_id) = came.request_id
+RETURNING came.request_id::text;
 
 -- name: segments
 -- Warehouse: which raw server holds which part of the queue.
@@ -58,6 +106,10 @@ VALUES (%(topic)s, %(partition)s, %(moves)s, %(from_offset)s, %(shard)s) ON CONF
 -- name: lock_moves
 -- Warehouse: one moves partitions at a time.
 SELECT pg_try_advisory_xact_lock(hashtext('mlplatform.shards'));
+
+-- name: lock_repeats
+-- Warehouse: one says at a time which server has a record that came again.
+SELECT pg_advisory_xact_lock(hashtext('mlplatform.repeats'));
 
 -- name: etl_place
 -- Warehouse: the furthest place of etl in a partition of a server.

@@ -1,13 +1,14 @@
 -- name: block_counts
 -- How many numbers of each block of these outboxes are rows or dead letters on this server, and
--- their sum.
+-- their sum. Letters that another server has count there.
 SELECT outbox_id::text, block, sum(numbers)::bigint, sum(total)::bigint FROM (
     SELECT outbox_id, sequence / %(block)s AS block, count(DISTINCT sequence) AS numbers,
         sum(DISTINCT sequence) AS total
     FROM raw.requests WHERE outbox_id = ANY(%(outboxes)s::uuid[]) GROUP BY outbox_id, block
     UNION ALL
     SELECT outbox_id, sequence / %(block)s, count(DISTINCT sequence), sum(DISTINCT sequence)
-    FROM raw.dead_letters AS letter WHERE outbox_id = ANY(%(outboxes)s::uuid[]) AND NOT EXISTS (
+    FROM raw.dead_letters AS letter
+    WHERE outbox_id = ANY(%(outboxes)s::uuid[]) AND elsewhere IS FALSE AND NOT EXISTS (
         SELECT FROM raw.requests AS request
         WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
     ) GROUP BY 1, 2
@@ -24,7 +25,8 @@ SELECT sequence FROM raw.requests
 WHERE outbox_id = %(outbox)s::uuid AND sequence BETWEEN %(first)s AND %(last)s
 UNION
 SELECT sequence FROM raw.dead_letters
-WHERE outbox_id = %(outbox)s::uuid AND sequence BETWEEN %(first)s AND %(last)s;
+WHERE outbox_id = %(outbox)s::uuid AND sequence BETWEEN %(first)s AND %(last)s
+  AND elsewhere IS FALSE;
 
 -- name: stored_at
 -- When a number was stored here.

@@ -1,0 +1,15 @@
+"""Dead letters that came again after a move count on the server that has them already."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from mlplatform.database import scripts
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    """Run the .sql file of the same name."""
+    scripts.run(op.get_bind(), __file__)
