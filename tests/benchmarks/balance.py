@@ -1,19 +1,20 @@
 """How long the balance takes over rows for years, all of them on a primary and its standby.
 
-    python tests/benchmarks/balance.py [--rows 10000000] [--single 0.5] [--times 3]
+    python tests/benchmarks/balance.py [--rows 10000000] [--single 0.5] [--times 3] [--since 0]
 
 The rows are written straight into the tables, in the shape that consumer, imports and etl give
 them: a share of them (--single) as requests of one row, each with a number of one of four outboxes
 in one of three partitions of the queue; the others as imports of a thousand rows a request; months
 of them in partitions of raw.requests; a feature row for each. Then what autovacuum does in time,
-and the balance as the data API takes it.
+and the balance as the data API takes it: of all rows, by a proof, from what the proof has kept, and
+once more with rows (--since, requests of one row) that came after it.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -45,7 +46,7 @@ SELECT pg_temp.id(n, {count}, 0), '{name}', 'serving', 'requests', n % {partitio
     '"n5":[6.5],"n6":[7.5],"whole":[%s],"city":["Bonn"]}}', n % 97, n % 89, n)::json,
     '{{"y":[1.5]}}', 'rows', decode(md5(n::text), 'hex'), sha256(n::text::bytea),
     sha256(n::text::bytea)
-FROM generate_series(0, {count} - 1) AS n
+FROM generate_series({first}, {count} - 1) AS n
 """
 IMPORTS = """
 INSERT INTO raw.requests (request_id, pipeline, source, topic, partition, log_offset, caller,
@@ -56,39 +57,72 @@ FROM generate_series(0, {count} - 1) AS n
 """
 FEATURES = """
 INSERT INTO features.{table} (request_id, row, batch, event_time, key, {numbers}, whole, city)
-SELECT pg_temp.id(n, {count}, {kind}), row, 1 + n / 5000, now() + n * interval '1 ms', NULL,
-    {values}, row, 'Bonn'
-FROM generate_series(0, {count} - 1) AS n, generate_series(0, {rows} - 1) AS row
+SELECT pg_temp.id(n, {count}, {kind}), row, {mark} + (n - {first}) / 5000,
+    now() + n * interval '1 ms', NULL, {values}, row, 'Bonn'
+FROM generate_series({first}, {count} - 1) AS n, generate_series(0, {rows} - 1) AS row
 """
 
 
-def fill(stage: Stage, single: float) -> None:
-    """Write the rows, and wait until the standby has them."""
+def fill(stage: Stage, single: float) -> str:
+    """Write the rows, and wait until the standby has them. Returns the features digest."""
     digest = apply(stage, NAME)
-    table = _feature_table(stage, digest)
+    _feature_table(stage, digest)
     imports = round(stage.rows * (1 - single)) // IMPORTED
-    singles = stage.rows - imports * IMPORTED
     with _superuser(stage, "raw") as raw:
         _months(raw)
         _id(raw)
+        raw.execute(IMPORTS.format(name=NAME, count=imports, imported=IMPORTED))
+        raw.execute("INSERT INTO raw.offsets VALUES (%s, 0, %s)", (f"import:{NAME}", imports))
+    with _superuser(stage, "warehouse") as warehouse:
+        _id(warehouse)
+        _features(warehouse, 0, imports, IMPORTED)
+        place = (NAME, digest, f"import:{NAME}", 0, imports)
+        warehouse.execute("INSERT INTO warehouse.progress VALUES (%s, %s, %s, %s, %s)", place)
+    add(stage, digest, 0, stage.rows - imports * IMPORTED)
+    return digest
+
+
+def add(stage: Stage, digest: str, first: int, count: int) -> None:
+    """Requests of one row from this one on, up to `count` of them in all."""
+    nexts = [(part, (count - part - 1) // PARTITIONS + 1) for part in range(PARTITIONS)]
+    with _superuser(stage, "raw") as raw:
+        _id(raw)
         shape = {"name": NAME, "partitions": PARTITIONS, "outboxes": OUTBOXES}
-        raw.execute(SINGLES.format(**shape, count=singles))
-        raw.execute(IMPORTS.format(**shape, count=imports, imported=IMPORTED))
-        places = [("requests", part, singles) for part in range(PARTITIONS)]
-        places.append((f"import:{NAME}", 0, imports))
-        raw.cursor().executemany("INSERT INTO raw.offsets VALUES (%s, %s, %s)", places)
+        raw.execute(SINGLES.format(**shape, first=first, count=count))
+        raw.cursor().executemany(
+            "INSERT INTO raw.offsets VALUES ('requests', %s, %s) ON CONFLICT (topic, partition) "
+            "DO UPDATE SET next_offset = excluded.next_offset",
+            nexts,
+        )
         _settle(stage, raw)
     with _superuser(stage, "warehouse") as warehouse:
         _id(warehouse)
-        columns = {"table": table, "numbers": ", ".join(NUMBERS), "values": "1.5, " * 6 + "1.5"}
-        for kind, (count, rows) in enumerate(((singles, 1), (imports, IMPORTED))):
-            warehouse.execute(FEATURES.format(**columns, count=count, rows=rows, kind=kind))
+        _features(warehouse, first, count, 1)
         warehouse.cursor().executemany(
-            "INSERT INTO warehouse.progress VALUES (%s, %s, %s, %s, %s)",
-            [(NAME, digest, *place) for place in places],
+            "INSERT INTO warehouse.progress VALUES (%s, %s, 'requests', %s, %s) "
+            "ON CONFLICT (pipeline, digest, shard, topic, partition) DO UPDATE "
+            "SET next_offset = excluded.next_offset",
+            [(NAME, digest, *each) for each in nexts],
         )
         _settle(stage, warehouse)
     standby_caught_up(stage.servers)
+
+
+def _features(warehouse: psycopg.Connection[Any], first: int, count: int, rows: int) -> None:
+    """Feature rows of so many requests, of so many rows each, under marks of 5,000 requests."""
+    (table,) = one(warehouse, "SELECT max(table_name) FROM control.feature_sets")
+    values = {"numbers": ", ".join(NUMBERS), "values": "1.5, " * 6 + "1.5", "kind": int(rows > 1)}
+    places = {"first": first, "count": count, "rows": rows, "table": table}
+    (mark,) = one(warehouse, "SELECT warehouse.next_mark()")
+    warehouse.execute(FEATURES.format(**values, **places, mark=mark))
+    warehouse.execute("UPDATE warehouse.mark SET value = value + %s / 5000 + 1", (count - first,))
+
+
+def one(session: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:
+    """The row of a query that has one."""
+    row: tuple[Any, ...] | None = session.execute(query).fetchone()
+    assert row is not None
+    return row
 
 
 def _feature_table(stage: Stage, digest: str) -> str:
@@ -141,19 +175,21 @@ def _months(raw: psycopg.Connection[Any]) -> None:
         )
 
 
-def take(stage: Stage, balance: Balance) -> BalanceSheet:
+def take(stage: Stage, what: str, count: Callable[[], BalanceSheet]) -> BalanceSheet:
     """One balance; prints its seconds, and those of processor time on the standby."""
     before, started = _processor_s(stage), time.perf_counter()
-    sheet = balance._count(None)
+    sheet = count()
     seconds = time.perf_counter() - started
     used = _processor_s(stage) - before
-    print(f"balance of {stage.rows:,} rows: {seconds:.2f} s, {used:.2f} s of processor", flush=True)
+    print(f"{what} of {stage.rows:,} rows: {seconds:.2f} s, {used:.2f} s of processor", flush=True)
     return sheet
 
 
 def _processor_s(stage: Stage) -> float:
     while True:
-        with suppress(FileNotFoundError):  # a process of the server ended meanwhile
+        with suppress(
+            FileNotFoundError, ProcessLookupError
+        ):  # a process of the server ended meanwhile
             return processor_s(stage.servers)[1]
 
 
@@ -171,16 +207,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--single", type=float, default=0.5, help="share of requests of one row")
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--since", type=int, default=0, help="requests that come after the proof")
     options = parser.parse_args()
     with stage_of(0) as empty:
         stage = Stage(empty.servers, empty.folder, empty.csv, options.rows)
         started = time.perf_counter()
-        fill(stage, options.single)
+        digest = fill(stage, options.single)
         print(f"written in {time.perf_counter() - started:.0f} s", flush=True)
         pools = Pools.open(stage.servers.settings("dataapi"))
         balance = Balance(pools, AuditLog(pools.warehouse), silent_s=120)
-        for _ in range(options.times):
-            require_closed(take(stage, balance), options.rows)
+        steps = [("balance", lambda: balance._count(None))] * options.times
+        for what, count in [*steps, ("proof", balance._prove), *steps]:
+            require_closed(take(stage, what, count), options.rows)
+            standby_caught_up(stage.servers)
+        if options.since:
+            singles = (
+                options.rows - round(options.rows * (1 - options.single)) // IMPORTED * IMPORTED
+            )
+            add(stage, digest, singles, singles + options.since)
+            for what, count in steps:
+                require_closed(take(stage, what, count), options.rows + options.since)
         pools.close()
 
 

@@ -11,8 +11,10 @@ import typer
 from mlplatform.cli.connection import connect
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, table
+from mlplatform.cli.proven import print_proof
 from mlplatform.cli.rows import rows_of
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
+from mlplatform.errors import InvalidInput
 
 OneRow = Annotated[
     str | None,
@@ -29,6 +31,10 @@ RowsFile = Annotated[
 ]
 ClientId = Annotated[
     str | None, typer.Option("--id", help="Your own id of the request; it is stored with it.")
+]
+Prove = Annotated[
+    bool,
+    typer.Option("--prove", help="Count every row, not only those that came since the last proof."),
 ]
 
 app = typer.Typer()
@@ -62,25 +68,35 @@ def predict(
 
 
 @app.command()
-def balance(name: OnePipeline = None, *, home: Home = None, as_json: AsJson = False) -> None:
+def balance(
+    name: OnePipeline = None,
+    *,
+    prove: Prove = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Show that nothing is lost: accepted = stored + dead letters + in flight, for every outbox.
 
-    Ends with 1 when a request is missing, or a number was given to two.
+    Ends with 1 when a request is missing, or a number was given to two; also when a proof finds
+    other rows than the one before it has counted.
     """
+    if prove and name:
+        raise InvalidInput("a proof is of all pipelines", field="name", fix="leave it out")
     with connect(home).dataapi() as api:
-        found = api.balance(name)
+        found = api.prove_balance() if prove else api.balance(name)
     if as_json:
         emit(found)
     else:
         _print_outboxes(found.outboxes)
         print()
         _print_rows(found.rows)
+        print_proof(found)
     if _lost(found):
         raise typer.Exit(1)
 
 
 def _lost(found: BalanceSheet) -> bool:
-    broken = not all(outbox.whole for outbox in found.outboxes)
+    broken = bool(found.differences) or not all(outbox.whole for outbox in found.outboxes)
     return broken or any(rows.unaccounted for rows in found.rows.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -10,7 +11,15 @@ from mlplatform.cli.connection import connect
 from mlplatform.cli.legal_hold import hold, release
 from mlplatform.cli.options import AsJson, Home
 from mlplatform.cli.output import emit, table
+from mlplatform.cli.proven import print_proof
 from mlplatform.cli.removed import show_removed
+from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.balance import BalanceSheet
+from mlplatform.errors import TryLater
+from mlplatform.retry import retry
+
+PROOF_S = 60.0
+"""Seconds in which a standby should have caught up with what was removed."""
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 
@@ -28,14 +37,33 @@ def run(*, dry_run: DryRun = False, home: Home = None, as_json: AsJson = False) 
     """Remove what is past its days, of every kind and pipeline (what the CronJob runs).
 
     What a version's receipt needs stays, so does what is under a legal hold. Every removal is
-    entered in the ledger. A run that was cut short is finished by the next one.
+    entered in the ledger. A run that was cut short is finished by the next one. It begins and ends
+    with a proof of the balance; ends with 1 when rows are gone that the last one had counted.
     """
     with connect(home).dataapi() as dataapi:
+        # Before, since a removal makes void what the last proof has kept to compare with.
+        sheets = [] if dry_run else [_proof(dataapi)]
         done = list(dataapi.run_retention(dry_run=dry_run))
+        sheets += [] if dry_run else [_proof(dataapi)]
+    found = [sheet for sheet in sheets if sheet is not None]
+    differences = [each for sheet in found for each in sheet.differences]
     if as_json:
-        emit({"dry_run": dry_run, "removed": done})
-        return
-    show_removed(done, dry_run=dry_run)
+        emit({"dry_run": dry_run, "removed": done, "differences": differences})
+    else:
+        show_removed(done, dry_run=dry_run)
+        for sheet in found[-1:]:
+            print_proof(sheet.model_copy(update={"differences": differences}))
+    if differences:
+        raise typer.Exit(1)
+
+
+def _proof(dataapi: DataApi) -> BalanceSheet | None:
+    """A proof of the balance; None when there is no standby for it, which holds up no removal."""
+    try:
+        return retry(dataapi.prove_balance, seconds=PROOF_S)
+    except TryLater as error:
+        print(f"the balance is not proven: {error}", file=sys.stderr)
+        return None
 
 
 @app.command()

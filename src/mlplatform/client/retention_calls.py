@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, request
+from mlplatform.contracts.balance import BalanceSheet
 from mlplatform.contracts.removed import Removed, RemoveRequest
 from mlplatform.contracts.retention import Hold, HoldRequest, RetentionPlan, TableSize
 from mlplatform.contracts.retention_days import Kind
@@ -45,6 +46,14 @@ class RetentionCalls:
             if wanted not in done:
                 done.add(wanted)
                 yield self.remove_past(*wanted, dry_run=dry_run)
+
+    def prove_balance(self) -> BalanceSheet:
+        """The balance from all rows; `differences` says where the last proof had counted others.
+
+        The last step of a run, since what is removed makes that proof void. Raises Overloaded while
+        another balance is being counted.
+        """
+        return parse(BalanceSheet, self._http.post("/v1/balance/proof", timeout=COUNT_S))
 
     def hold(self, pipeline: str, *, why: str) -> Hold:
         """Put a pipeline under a legal hold. Raises Refused where one stands."""

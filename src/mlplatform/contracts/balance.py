@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -94,9 +95,29 @@ class RowsBalance(FrozenAnswer):
     unaccounted: int
 
 
+class BalanceDifference(FrozenAnswer):
+    """Rows that went, or came, behind the back of what was kept of an earlier proof."""
+
+    of: str = Field(description="An outbox, or a pipeline.")
+    what: Literal["records", "raw rows", "feature rows"]
+    kept: int = Field(description="By what was kept, and what came since.")
+    found: int = Field(description="By counting all.")
+    numbers: list[tuple[int, int]] = Field(
+        default_factory=list, description="Of an outbox: the numbers that were kept, and are gone."
+    )
+
+
 class BalanceSheet(FrozenAnswer):
     """Counted from real rows."""
 
     outboxes: list[OutboxBalance]
     requests: RequestsBalance
     rows: dict[str, RowsBalance]
+    proven_at: datetime | None = Field(
+        default=None,
+        description="Rows that were there at this moment were counted then, and only what came "
+        "since was counted now. The moment of this count where all rows were counted.",
+    )
+    differences: list[BalanceDifference] = Field(
+        default_factory=list, description="What a proof has found; must be empty."
+    )

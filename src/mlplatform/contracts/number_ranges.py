@@ -14,3 +14,18 @@ def joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             found.append((first, last))
     return tuple(found)
+
+
+def without(
+    ranges: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """What of some ranges lies in none of the others, ascending."""
+    found = list(joined(ranges))
+    for low, high in joined(others):
+        found = [
+            part
+            for first, last in found
+            for part in ((first, min(last, low - 1)), (max(first, high + 1), last))
+            if part[0] <= part[1]
+        ]
+    return found

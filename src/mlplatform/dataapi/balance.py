@@ -6,25 +6,26 @@ dropped or waiting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from mlplatform.access import Caller
+from mlplatform.access import Caller, Role
 from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RowsBalance
 from mlplatform.contracts.outbox_report import DamagedRange
-from mlplatform.dataapi import rights, united
+from mlplatform.dataapi import rights
 from mlplatform.dataapi.audit import AuditLog
+from mlplatform.dataapi.balance_counts import Counts, Featured, count, differences, raw_reads
 from mlplatform.dataapi.pools import Pools
-from mlplatform.database import balance, united_gaps
+from mlplatform.database import balance, kept_balance, retention
 from mlplatform.database.balance import Doubles, Gap, OutboxCount, RawRows, Warehouse
-from mlplatform.database.pools import StandbyRead
-from mlplatform.database.progress import Cursor
-from mlplatform.database.sessions import Connection
-from mlplatform.errors import Overloaded, StandbyLagging
+from mlplatform.database.kept_balance import CountedProof
+from mlplatform.errors import Overloaded
+from mlplatform.telemetry import logger
 
 MAY = rights.VIEW_BALANCE.roles
+_log = logger("dataapi")
 
 
 class Balance:
@@ -37,83 +38,125 @@ class Balance:
         self._counting = Lock()
 
     def take(self, caller: Caller, *, pipeline: str | None) -> BalanceSheet:
-        """Count everything.
+        """Count what came since the last proof; everything where there is none that holds.
 
         `pipeline` bounds the rows; outboxes carry the requests of all pipelines.
 
-        It reads all rows, so this process counts one at a time: raises Overloaded for the others.
-        StandbyLagging when the standby of the raw database has not replayed what etl has passed.
+        It may read all rows, so this process counts one at a time: raises Overloaded for the
+        others. StandbyLagging when the standby of the raw database has not replayed what etl has
+        passed.
         """
-        with self._audit.viewing(caller, pipeline or "balance", roles=MAY, pipeline=pipeline):
-            if not self._counting.acquire(blocking=False):
-                raise Overloaded("another balance is being counted", retry_after_s=1.0)
-            try:
-                sheet = self._count(pipeline)
-            finally:
-                self._counting.release()
-        mine = {name: line for name, line in sheet.rows.items() if caller.may(MAY, name)}
-        return sheet.model_copy(update={"rows": mine})
+        with (
+            self._audit.viewing(caller, pipeline or "balance", roles=MAY, pipeline=pipeline),
+            self._alone(),
+        ):
+            sheet = self._count(pipeline)
+        return _seen_by(caller, sheet, MAY)
+
+    def prove(self, caller: Caller) -> BalanceSheet:
+        """Count everything, say where that differs from what was kept, and keep it.
+
+        Raises as `take` does.
+        """
+        roles = rights.PROVE_BALANCE.roles
+        with (
+            self._audit.access(
+                caller, rights.PROVE_BALANCE.action, "balance", roles=roles, pipeline=None
+            ) as entry,
+            self._alone(),
+        ):
+            sheet = self._prove()
+            entry.detail = {
+                "differences": [each.model_dump(mode="json") for each in sheet.differences]
+            }
+        return _seen_by(caller, sheet, roles)
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        if not self._counting.acquire(blocking=False):
+            raise Overloaded("another balance is being counted", retry_after_s=1.0)
+        try:
+            yield
+        finally:
+            self._counting.release()
 
     def _count(self, pipeline: str | None) -> BalanceSheet:
+        now = datetime.now(UTC)
         with self._pools.warehouse_replica.read() as read:
-            warehouse, passed, sets = balance.warehouse(read, pipeline)
-        with ExitStack() as reads:
-            servers: dict[str, Connection] = {}
-            for shard, replica in self._pools.raw_replicas.items():
-                read = reads.enter_context(replica.read())
-                self._require(read, _of(passed, shard), shard)
-                servers[shard] = read.connection
-            rows = united.rows(
-                line
-                for shard, server in servers.items()
-                for line in balance.raw_rows(server, pipeline, _of(passed, shard), sets)
-            )
-            found = [(server, balance.outboxes(server)) for server in servers.values()]
-            outboxes = united.outboxes(one for _, own in found for one in own)
-            gaps = _gaps(list(servers.values()), outboxes)
-            doubles = [one for server, own in found for one in balance.doubles(server, own)]
-            totals = united.totals([balance.totals(server, own) for server, own in found])
-        lines = self._lines(outboxes, gaps, doubles)
-        return BalanceSheet(outboxes=lines, requests=totals, rows=rows_balance(rows, warehouse))
+            features = kept_balance.of_features(read.connection)
+            seen = Featured(*balance.warehouse(read, pipeline, features))
+        with raw_reads(self._pools, seen.passed) as reads:
+            kept = {shard: kept_balance.of_raw(each.connection) for shard, each in reads.items()}
+            counts = count(reads, pipeline, seen, kept)
+        times = [each.proven_at for each in features.values()]
+        times += [each.proven_at for each in kept.values() if each.proven_at is not None]
+        return self._sheet(seen, counts, min(times, default=now))
 
-    def _lines(
-        self, outboxes: Sequence[OutboxCount], gaps: Sequence[Gap], doubles: Sequence[Doubles]
-    ) -> list[OutboxBalance]:
+    def _prove(self) -> BalanceSheet:
+        now = datetime.now(UTC)
+        with self._pools.warehouse_replica.read() as read:
+            retention.allow_long(read.connection)
+            features = kept_balance.of_features(read.connection)
+            before = Featured(*balance.warehouse(read, None, features))
+            seen = Featured(*balance.warehouse(read, None))
+            featured = {each.pipeline: each.featured for each in seen.lines}
+            proof = kept_balance.prove_features(read, featured, now)
+        with raw_reads(self._pools, seen.passed) as reads:
+            for each in reads.values():
+                retention.allow_long(each.connection)
+            kept = {shard: kept_balance.of_raw(each.connection) for shard, each in reads.items()}
+            known = count(reads, None, before, kept)
+            counts = count(reads, None, seen)
+            whole = counts.whole_up_to()
+            proofs = {
+                shard: kept_balance.prove_raw(each, whole, now) for shard, each in reads.items()
+            }
+        self._keep(proof, proofs)
+        sheet = self._sheet(seen, counts, now)
+        found = differences((before, known), (seen, counts))
+        return sheet.model_copy(update={"differences": found})
+
+    def _keep(self, features: CountedProof, raws: Mapping[str, CountedProof]) -> None:
+        """Raises Unavailable when a primary is away; what was kept before stays there."""
+        kept = {}
+        for shard, proof in raws.items():
+            with self._pools.raws[shard].transaction() as raw:
+                kept[shard] = kept_balance.keep_raw(raw, proof)
+        with self._pools.warehouse.transaction() as warehouse:
+            kept["warehouse"] = kept_balance.keep_features(warehouse, features)
+        lost = [server for server, done in kept.items() if not done]
+        if lost:
+            _log.warning("the proof of the balance is not kept after a failover", servers=lost)
+
+    def _sheet(self, seen: Featured, counts: Counts, proven_at: datetime) -> BalanceSheet:
+        return BalanceSheet(
+            outboxes=self._lines(counts),
+            requests=counts.totals,
+            rows=rows_balance(counts.rows, seen.lines),
+            proven_at=proven_at,
+        )
+
+    def _lines(self, counts: Counts) -> list[OutboxBalance]:
         now = datetime.now(UTC)
         return [
             outbox_balance(
                 item,
-                [gap for gap in gaps if gap.outbox_id == item.outbox_id],
+                [gap for gap in counts.gaps if gap.outbox_id == item.outbox_id],
                 now,
                 self._silent,
-                [each for each in doubles if each.outbox_id == item.outbox_id],
+                [each for each in counts.doubles if each.outbox_id == item.outbox_id],
             )
-            for item in outboxes
+            for item in counts.outboxes
         ]
 
-    def _require(self, read: StandbyRead, passed: Sequence[Cursor], shard: str) -> None:
-        """Raises StandbyLagging when rows that etl has passed are missing here only."""
-        missing = balance.beyond(read.connection, passed)
-        if not missing:
-            return
-        with self._pools.raws[shard].transaction() as primary:
-            lost = balance.beyond(primary, passed)
-        if lost < missing:
-            raise StandbyLagging(
-                f"the standby {read.server} does not hold yet what etl has passed",
-                retry_after_s=1.0,
-            )
 
-
-def _of(passed: Sequence[Cursor], shard: str) -> list[Cursor]:
-    return [cursor for cursor in passed if cursor.shard == shard]
-
-
-def _gaps(servers: Sequence[Connection], outboxes: Sequence[OutboxCount]) -> Sequence[Gap]:
-    """Numbers that no server has; of one server it tells that itself."""
-    if len(servers) == 1:
-        return balance.gaps(servers[0], outboxes)
-    return united_gaps.gaps(servers, {each.outbox_id: each.highest for each in outboxes})
+def _seen_by(caller: Caller, sheet: BalanceSheet, roles: Sequence[Role]) -> BalanceSheet:
+    """Without the rows of pipelines that the caller may not see."""
+    rows = {name: line for name, line in sheet.rows.items() if caller.may(roles, name)}
+    differences = [
+        each for each in sheet.differences if each.what == "records" or caller.may(roles, each.of)
+    ]
+    return sheet.model_copy(update={"rows": rows, "differences": differences})
 
 
 def outbox_balance(

@@ -57,6 +57,7 @@ VIEW_BALANCE = Right(
     "see the balance",
     (Role.READER, Role.WRITER, Role.SERVING, Role.APPROVER, Role.AUDITOR),
 )
+PROVE_BALANCE = Right("prove", "prove the balance", (Role.RETENTION, Role.AUDITOR))
 VIEW_RETENTION = Right("view", "see what retention would remove", (Role.RETENTION,))
 REMOVE = Right("remove", "remove what is past its days", (Role.RETENTION,))
 HOLD = Right("hold", "put pipelines under a legal hold, and end it")

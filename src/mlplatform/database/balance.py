@@ -4,12 +4,13 @@ No counter of a process that can die is a source. Both databases are counted on 
 warehouse in one snapshot and the raw database in a later one: etl's cursor is then one that it had,
 and the rows below it can't change any more, so the balance is exact under traffic too. The standby
 of the raw database may be another server and further behind, so the reads check that it holds all
-that etl had passed.
+that etl had passed. What a proof has counted of them need not be counted again (`kept_balance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg.rows import class_row
 
 from mlplatform.contracts.balance import RequestsBalance
 from mlplatform.database import feature_rows, feature_sets, progress, quarantine, queries
+from mlplatform.database.kept_balance import NOTHING, KeptFeatures, KeptRaw
 from mlplatform.database.pools import StandbyRead
 from mlplatform.database.progress import Cursor
 from mlplatform.database.sessions import Connection
@@ -114,23 +116,41 @@ class RawRows:
     removed: int = 0
 
 
-def outboxes(raw: Connection) -> Sequence[OutboxCount]:
+def outboxes(raw: Connection, kept: KeptRaw = NOTHING) -> Sequence[OutboxCount]:
     """All outboxes that ever sent a report or a record, latest report first."""
     with raw.cursor(row_factory=class_row(OutboxCount)) as cursor:
-        return cursor.execute(SQL["outboxes"]).fetchall()
+        return cursor.execute(SQL["outboxes"], kept.outbox_values).fetchall()
 
 
-def gaps(raw: Connection, found: Sequence[OutboxCount]) -> Sequence[Gap]:
+def gaps(
+    raw: Connection, found: Sequence[OutboxCount], known: Mapping[str, int] | None = None
+) -> Sequence[Gap]:
     """Missing numbers below the highest stored one, per outbox, at most MOST_GAPS ranges each.
 
-    Only of outboxes that have fewer numbers than that are all of them looked at.
+    Only of outboxes that have fewer numbers than that are all of them looked at, above what is
+    `known` to be whole; below that too where the gaps found don't make up for the numbers missing.
     """
-    values = {
-        "outboxes": [each.outbox_id for each in found if each.numbers < each.highest],
-        "most": MOST_GAPS,
+    above = {
+        each.outbox_id: (known or {}).get(each.outbox_id, 0)
+        for each in found
+        if each.numbers < each.highest
     }
-    if not values["outboxes"]:
+    ranges = _gaps(raw, above)
+    missing = Counter(dict.fromkeys(above, 0))
+    for gap in ranges:
+        missing[gap.outbox_id] += gap.last - gap.first + 1
+    counts = {each.outbox_id: each.highest - each.numbers for each in found}
+    again = [box for box, start in above.items() if start and missing[box] != counts[box]]
+    return [
+        *(gap for gap in ranges if gap.outbox_id not in again),
+        *_gaps(raw, dict.fromkeys(again, 0)),
+    ]
+
+
+def _gaps(raw: Connection, above: Mapping[str, int]) -> Sequence[Gap]:
+    if not above:
         return []
+    values = {"outboxes": list(above), "above": list(above.values()), "most": MOST_GAPS}
     with raw.cursor(row_factory=class_row(Gap)) as cursor:
         return cursor.execute(SQL["gaps"], values).fetchall()
 
@@ -157,7 +177,7 @@ def totals(raw: Connection, found: Sequence[OutboxCount]) -> RequestsBalance:
 
 
 def warehouse(
-    read: StandbyRead, pipeline: str | None
+    read: StandbyRead, pipeline: str | None, kept: Mapping[str, KeptFeatures] | None = None
 ) -> tuple[list[Warehouse], list[Cursor], list[CurrentSet]]:
     """Rows of the applied pipelines, etl's cursors and the current digests, of one moment."""
     connection = read.connection
@@ -167,7 +187,7 @@ def warehouse(
     counts = [
         Warehouse(
             name,
-            0 if table is None else feature_rows.count(connection, table),
+            0 if table is None else feature_rows.count(connection, table, (kept or {}).get(table)),
             *quarantine.count_unresolved(connection, name, digest),
             removed.get(name, 0),
         )
@@ -181,9 +201,11 @@ def raw_rows(
     pipeline: str | None,
     passed: Sequence[Cursor],
     sets: Sequence[CurrentSet] = (),
+    kept: KeptRaw = NOTHING,
 ) -> Sequence[RawRows]:
     """Raw rows per pipeline; `passed` are etl's cursors, `sets` the digests, read before."""
     values = {
+        **kept.row_values,
         "pipeline": pipeline,
         "pipelines": [cursor.pipeline for cursor in passed],
         **progress.positions(passed),

@@ -18,6 +18,7 @@ from psycopg import sql
 from mlplatform.contracts.columns import Columns
 from mlplatform.database import binary_rows, feature_sets, imported_labels, marks, quarantine
 from mlplatform.database.imported_labels import ImportedLabels
+from mlplatform.database.kept_balance import KeptFeatures
 from mlplatform.database.quarantine import BadRow
 from mlplatform.database.sessions import Connection, one_line
 from mlplatform.errors import InvalidInput, Refused
@@ -79,12 +80,14 @@ def keep_bad(
     quarantine.keep(connection, pipeline, digest, new)
 
 
-def count(connection: Connection, table: str) -> int:
-    """All rows of a table."""
+def count(connection: Connection, table: str, kept: KeptFeatures | None = None) -> int:
+    """All rows of a table; with `kept` only those that came since are counted."""
     query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("features", table))
+    if kept is not None:
+        query += sql.SQL(" WHERE batch > {}").format(sql.Literal(kept.mark))
     row = connection.execute(query).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]) + (kept.rows if kept is not None else 0)
 
 
 @contextmanager

@@ -115,6 +115,7 @@ def make_table(
     try:
         connection.execute(_create(name, [*features, *more]))
         connection.execute(_index(name))
+        connection.execute(SQL["count_by_mark"], {"table": name})
     except (psycopg.ProgrammingError, psycopg.errors.TooManyColumns) as error:
         raise Refused(
             f"the feature table of {found.pipeline} can't be made: {one_line(error)}"

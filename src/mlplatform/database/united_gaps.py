@@ -22,17 +22,23 @@ BLOCK = 16_384
 Ranges = Sequence[tuple[int, int]]
 
 
-def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]:
+def gaps(
+    servers: Sequence[Connection],
+    highest: Mapping[str, int],
+    known: Mapping[str, int] | None = None,
+) -> list[Gap]:
     """Ranges below the highest number of each of these outboxes that no server has.
 
-    `highest`: outbox -> its highest number on any server. At most MOST_GAPS ranges each.
+    `highest`: outbox -> its highest number on any server. `known`: outbox -> up to there some
+    server has every number. At most MOST_GAPS ranges each.
     """
+    above = {box: (known or {}).get(box, 0) for box in highest}
     if not highest:
         return []
     counts: Counter[tuple[str, int]] = Counter()
     sums: Counter[tuple[str, int]] = Counter()
     removed: dict[str, list[tuple[int, int]]] = {}
-    values = {"outboxes": list(highest), "block": BLOCK}
+    values = {"outboxes": list(highest), "above": list(above.values()), "block": BLOCK}
     for each in servers:
         for box, block, count, total in each.execute(SQL["block_counts"], values).fetchall():
             counts[box, block] += count
@@ -40,7 +46,8 @@ def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]
         for box, first, last in each.execute(SQL["removed"], values).fetchall():
             removed.setdefault(box, []).append((first, last))
     for box, ranges in removed.items():
-        for first, last in joined(ranges):
+        for start, last in joined(each for each in ranges if each[1] > above[box]):
+            first = max(start, above[box] + 1)
             for block in range(first // BLOCK, last // BLOCK + 1):
                 low, high = max(first, block * BLOCK), min(last, (block + 1) * BLOCK - 1)
                 counts[box, block] += high - low + 1
@@ -49,7 +56,7 @@ def gaps(servers: Sequence[Connection], highest: Mapping[str, int]) -> list[Gap]
     for box, top in highest.items():
         short = [
             (first, last)
-            for first, last in _blocks(top)
+            for first, last in _blocks(above[box], top)
             for each in [(box, first // BLOCK)]
             if (counts[each], sums[each]) != (last - first + 1, _sum(first, last))
         ]
@@ -74,10 +81,10 @@ def _of(servers: Sequence[Connection], box: str, short: Ranges, removed: Ranges)
     return [Gap(box, *each, _since(servers, box, each[1] + 1)) for each in found[:MOST_GAPS]]
 
 
-def _blocks(top: int) -> Iterator[tuple[int, int]]:
-    """First and last number of each block up to `top`; numbers begin at 1."""
-    for block in range(top // BLOCK + 1):
-        first, last = max(1, block * BLOCK), min(top, (block + 1) * BLOCK - 1)
+def _blocks(above: int, top: int) -> Iterator[tuple[int, int]]:
+    """First and last number of each block above a number and up to `top`."""
+    for block in range((above + 1) // BLOCK, top // BLOCK + 1):
+        first, last = max(above + 1, block * BLOCK), min(top, (block + 1) * BLOCK - 1)
         if first <= last:
             yield first, last
 

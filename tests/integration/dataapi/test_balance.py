@@ -10,6 +10,7 @@ import pytest
 from mlplatform.contracts.balance import OutboxBalance
 from mlplatform.contracts.request import new_request_id
 from mlplatform.database import balance
+from mlplatform.database.kept_balance import NOTHING
 from mlplatform.errors import Forbidden
 
 
@@ -324,7 +325,8 @@ def test_requests_are_counted_from_indexes_alone(api: Any) -> None:
             name: "\n".join(
                 line
                 for (line,) in raw.execute(
-                    f"EXPLAIN (COSTS OFF) {balance.SQL[name]}", values | {"pipeline": None}
+                    f"EXPLAIN (COSTS OFF) {balance.SQL[name]}",
+                    values | {"pipeline": None} | NOTHING.outbox_values | NOTHING.row_values,
                 ).fetchall()
             )
             for name in ("outboxes", "raw_rows")

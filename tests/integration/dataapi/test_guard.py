@@ -156,6 +156,7 @@ ACTS: list[tuple[str, str, dict[str, Any], tuple[str, str, str]]] = [
     ("GET", "/v1/quarantine/1", {}, ("read", "quarantine", "UnknownName")),
     ("GET", "/v1/balance", {}, ("view", "balance", "ok")),
     ("GET", "/v1/balance?pipeline=manual-one", {}, ("view", "manual-one.balance", "ok")),
+    ("POST", "/v1/balance/proof", {}, ("prove", "balance", "ok")),
     ("GET", "/v1/queue", {}, ("view", "queue", "ok")),
     ("POST", "/v1/queue/reset", {"json": {"topic": "t"}}, ("reset", "queue.t", "UnknownName")),
     ("GET", "/v1/ledger", {}, ("read", "ledger", "ok")),

@@ -7,6 +7,7 @@ import lzma
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from mlplatform.contracts.dataset import DatasetQuery
-from mlplatform.database import migrate, roles
+from mlplatform.database import balance, kept_balance, migrate, roles
 from mlplatform.database.datasets import DatasetStore
 from mlplatform.database.pools import ReplicaPool
 from mlplatform.local.servers import binaries
@@ -89,3 +90,32 @@ def test_its_rows_have_the_shape_of_new_ones(older: Any) -> None:
         ).fetchone()
 
     assert (493, 531, 0) == counts
+
+
+def test_its_feature_tables_can_be_counted_by_what_came_since(older: Any) -> None:
+    """What a proof counted of one holds until rows are removed from it."""
+    settings = older.settings("dataapi")
+    replica = ReplicaPool(settings.warehouse_replica_dsn, settings, name="warehouse")
+    with replica.read() as read:
+        lines, _, _ = balance.warehouse(read, None)
+        counts = {each.pipeline: each.featured for each in lines}
+        proof = kept_balance.prove_features(read, counts, datetime.now(UTC))
+    with older.connect("dataapi", "warehouse") as warehouse:
+        kept = kept_balance.keep_features(warehouse, proof)
+    older.catch_up()
+    with replica.read() as read:
+        held = kept_balance.of_features(read.connection)
+        again, _, _ = balance.warehouse(read, None, held)
+    table = min(held)
+    with older.connect("owner", "warehouse") as warehouse:
+        warehouse.execute(
+            sql.SQL("DELETE FROM {}").format(sql.Identifier("features", table)).as_string()
+        )
+    older.catch_up()
+    with replica.read() as read:
+        left = kept_balance.of_features(read.connection)
+
+    assert kept
+    assert lines == again
+    assert sum(counts.values()) == sum(each.rows for each in held.values()) > 0
+    assert held.keys() - {table} == left.keys()

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from mlplatform.cli import data
-from mlplatform.contracts.balance import BalanceSheet, OutboxBalance, RequestsBalance
+from mlplatform.contracts.balance import (
+    BalanceDifference,
+    BalanceSheet,
+    OutboxBalance,
+    RequestsBalance,
+)
 
 DAMAGED = {"first": 3, "last": 4, "file": "00000000000000000001.segment", "offset": 90}
 
@@ -51,6 +56,15 @@ def test_only_a_whole_balance_ends_with_0(changes: dict[str, Any], lost: bool) -
     )
 
     assert lost == data._lost(sheet)
+
+
+def test_a_proof_that_finds_other_rows_ends_with_1() -> None:
+    """Also where nothing is missing by its number: rows of imports have none."""
+    gone = BalanceDifference(of="churn", what="raw rows", kept=7, found=6)
+    requests = RequestsBalance(stored=7, dead_lettered=0)
+    sheet = BalanceSheet(outboxes=[outbox()], requests=requests, rows={}, differences=[gone])
+
+    assert data._lost(sheet)
 
 
 def test_what_is_wrong_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:

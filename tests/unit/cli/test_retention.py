@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 from mlplatform.cli import legal_hold, retention
 from mlplatform.client.retention_calls import RetentionCalls
+from mlplatform.contracts.balance import BalanceDifference, BalanceSheet, RequestsBalance
 from mlplatform.contracts.removed import Removed
 from mlplatform.contracts.retention import Hold, RetentionPlan, RetentionStep
+from mlplatform.errors import StandbyLagging
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -25,6 +27,11 @@ class Http:
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.proofs = 0
+        self.away = False
+        self.differences: dict[int, list[BalanceDifference]] = {}
+        requests = RequestsBalance(stored=6, dead_lettered=0)
+        self.sheet = BalanceSheet(outboxes=[], requests=requests, rows={}, proven_at=AT)
 
     def get(self, _: str) -> Any:
         """The plan: requests of two pipelines, and labels of one."""
@@ -36,8 +43,14 @@ class Http:
         hold = Hold(pipeline="c-d", why="case 7", by="me", at=AT)
         return RetentionPlan(steps=plan, holds=[hold]).model_dump(mode="json")
 
-    def post(self, path: str, body: Any, **_: Any) -> Any:
-        """Some of it."""
+    def post(self, path: str, body: Any = None, **_: Any) -> Any:
+        """Some of it; a proof of the balance when the standby has caught up."""
+        if body is None:
+            self.proofs += 1
+            if self.proofs == 1 or self.away:
+                raise StandbyLagging("not there yet", retry_after_s=0.01)
+            found = {"differences": self.differences.get(self.proofs, [])}
+            return self.sheet.model_copy(update=found).model_dump(mode="json")
         self.bodies.append(body.model_dump(mode="json"))
         if "holds" in path:
             name = path.split("/")[4]
@@ -83,6 +96,34 @@ def test_a_run_goes_on_while_there_is_more(http: Http) -> None:
     ]
     assert [6, 0, 0] == [each["items"] for each in found["removed"]]
     assert {False} == {body["dry_run"] for body in http.bodies}
+
+
+def test_a_run_begins_and_ends_with_a_proof_of_the_balance(http: Http) -> None:
+    """It waits for the standby, and ends with 1 when rows are gone that were there before."""
+    closed = run("run")
+    gone = BalanceDifference(of="0f2c", what="records", kept=6, found=4, numbers=[(2, 3)])
+    http.differences = {4: [gone]}  # the next proof
+    broken = CliRunner().invoke(retention.app, ["run"])
+    proofs = http.proofs
+    run("run", "--dry-run")
+
+    assert "there on 2026-03-01 12:00:00 UTC were counted then" in closed
+    assert 1 == broken.exit_code
+    assert "0f2c: 4 records, and 6 were proven; gone: 2-3" in broken.output
+    assert (5, 5) == (proofs, http.proofs)
+
+
+def test_what_is_past_goes_without_a_standby_too(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that the balance is not proven."""
+    monkeypatch.setattr(retention, "PROOF_S", 0.0)
+    http.away = True
+    done = CliRunner().invoke(retention.app, ["run"])
+
+    assert 0 == done.exit_code
+    assert "the balance is not proven: not there yet" in done.output
+    assert 5 == len(http.bodies)
 
 
 def test_a_dry_run_says_what_would_go_and_what_stays(http: Http) -> None:

@@ -73,6 +73,7 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
         "0198", OutboxReport(host="h", accepted=1, acknowledged=1)
     ),
     "GET /v1/balance": lambda api: api.balance(),
+    "POST /v1/balance/proof": lambda api: api.prove_balance(),
     "GET /v1/queue": lambda api: api.queue(),
     "POST /v1/queue/reset": lambda api: api.reset_queue("1c0a"),
     "GET /v1/ledger": lambda api: api.ledger(),

@@ -17,3 +17,13 @@ router = APIRouter(prefix="/v1", tags=["balance"], dependencies=BEARER, route_cl
 def read_balance(caller: Calling, parts: Parts, pipeline: PipelineFilter = None) -> BalanceSheet:
     """Every accepted request and every raw row, accounted for."""
     return parts.balance.take(caller, pipeline=pipeline)
+
+
+@router.post("/balance/proof", summary="Count every row.", responses=problems())
+@needs(rights.PROVE_BALANCE, subject="balance")
+def prove_balance(caller: Calling, parts: Parts) -> BalanceSheet:
+    """The balance from all rows, and where it differs from what was kept of the last proof.
+
+    What it counts is kept: later balances count only what came since.
+    """
+    return parts.balance.prove(caller)

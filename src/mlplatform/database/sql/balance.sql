@@ -3,8 +3,12 @@
 -- rows or dead letters, those that retention removed among them, and how many different numbers
 -- these have. A record that was sent twice can be two dead letters, or a dead letter and a row, but
 -- is one record. Each outbox is one walk through the index requests_outbox, in the order of the
--- numbers; outboxes are found by steps through it.
-WITH RECURSIVE sent AS (
+-- numbers; outboxes are found by steps through it. What is kept of an outbox is not counted again.
+WITH RECURSIVE kept AS (
+    SELECT * FROM unnest(%(boxes)s::uuid[], %(uptos)s::bigint[], %(records)s::bigint[],
+        %(numbers)s::bigint[], %(highests)s::bigint[])
+        AS kept (outbox_id, upto, records, numbers, highest)
+), sent AS (
     (SELECT outbox_id FROM raw.requests WHERE outbox_id IS NOT NULL ORDER BY outbox_id LIMIT 1)
     UNION ALL
     SELECT next.outbox_id FROM sent CROSS JOIN LATERAL (
@@ -16,9 +20,17 @@ WITH RECURSIVE sent AS (
         max(last) AS highest, range_agg(int8range(first, last, '[]')) AS ranges
     FROM raw.removed_numbers GROUP BY outbox_id
 ), stored AS (
-    SELECT sent.outbox_id, counted.* FROM sent CROSS JOIN LATERAL (
-        SELECT count(*) AS records, count(DISTINCT sequence) AS numbers, max(sequence) AS highest
+    SELECT sent.outbox_id, coalesce(kept.records, 0) + counted.records AS records,
+        coalesce(kept.numbers, 0) + counted.numbers AS numbers,
+        coalesce(counted.highest, kept.highest) AS highest
+    FROM sent LEFT JOIN kept ON kept.outbox_id = sent.outbox_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) + (
+                SELECT count(*) FROM raw.requests AS request
+                WHERE request.outbox_id = sent.outbox_id AND request.sequence IS NULL
+            ) AS records, count(DISTINCT sequence) AS numbers, max(sequence) AS highest
         FROM raw.requests AS request WHERE request.outbox_id = sent.outbox_id
+          AND request.sequence > coalesce(kept.upto, '-9223372036854775808')
     ) AS counted
 ), gone AS (
     SELECT removed.outbox_id, sum(upper(range) - lower(range) - again.numbers)::bigint AS numbers
@@ -76,21 +88,23 @@ LEFT JOIN gone USING (outbox_id)
 ORDER BY outboxes.seen_at DESC NULLS LAST, outbox_id;
 
 -- name: gaps
--- Numbers between 1 and the highest one seen that are neither a row nor a dead letter nor were one
--- before retention removed it, as ranges: of those outboxes that have fewer numbers than that.
+-- Numbers between `above` and the highest one seen that are neither a row nor a dead letter nor
+-- were one before retention removed it, as ranges: of those outboxes that have fewer numbers.
 -- `since` is when the record above the gap was stored: partitions are read at different speeds, so
 -- a gap is a loss only when it stays.
-WITH seen AS (
-    SELECT outbox_id, sequence AS first, sequence AS last
-        FROM raw.requests WHERE outbox_id = ANY(%(outboxes)s::uuid[])
-    UNION ALL SELECT outbox_id, sequence, sequence
-        FROM raw.dead_letters WHERE outbox_id = ANY(%(outboxes)s::uuid[])
-    UNION ALL SELECT outbox_id, first, last
-        FROM raw.removed_numbers WHERE outbox_id = ANY(%(outboxes)s::uuid[])
+WITH wanted AS (
+    SELECT * FROM unnest(%(outboxes)s::uuid[], %(above)s::bigint[]) AS wanted (outbox_id, above)
+), seen AS (
+    SELECT wanted.*, request.sequence AS first, request.sequence AS last
+        FROM wanted JOIN raw.requests AS request USING (outbox_id) WHERE request.sequence > above
+    UNION ALL SELECT wanted.*, sequence, sequence
+        FROM wanted JOIN raw.dead_letters USING (outbox_id) WHERE sequence > above
+    UNION ALL SELECT wanted.*, first, last
+        FROM wanted JOIN raw.removed_numbers USING (outbox_id) WHERE last > above
 ), stepped AS (
-    SELECT outbox_id, first, coalesce(max(last) OVER (
+    SELECT outbox_id, first, greatest(above, max(last) OVER (
         PARTITION BY outbox_id ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ), 0) AS before
+    )) AS before
     FROM seen
 ), gaps AS (
     SELECT outbox_id, before + 1 AS first, first - 1 AS last,
@@ -150,8 +164,13 @@ WHERE progress.next_offset > coalesce(offsets.next_offset + offsets.shift, 0);
 -- name: raw_rows
 -- Raw rows per pipeline: all, and those that etl has passed. Offsets below its cursor can't get new
 -- rows, so that part stands still. Each (pipeline, topic, partition) is one walk through the index
--- requests_road, which holds `rows`; these are found by steps through it.
-WITH RECURSIVE place AS (
+-- requests_road, which holds `rows`; these are found by steps through it. What is kept of one is
+-- not counted again where etl has passed it.
+WITH RECURSIVE kept AS (
+    SELECT * FROM unnest(%(kept_pipelines)s::text[], %(kept_topics)s::text[],
+        %(kept_partitions)s::integer[], %(kept_below)s::bigint[], %(kept_rows)s::bigint[])
+        AS kept (pipeline, topic, partition, below, rows)
+), place AS (
     (SELECT pipeline, topic, partition FROM raw.requests
         ORDER BY pipeline, topic, partition LIMIT 1)
     UNION ALL
@@ -162,19 +181,25 @@ WITH RECURSIVE place AS (
         ORDER BY request.pipeline, request.topic, request.partition LIMIT 1
     ) AS next
 )
-SELECT place.pipeline, sum(counted.rows) AS rows, sum(counted.passed) AS passed
+SELECT place.pipeline, sum(coalesce(kept.rows, 0) + counted.rows) AS rows, sum(
+    CASE WHEN progress.next_offset IS NULL THEN 0 ELSE coalesce(kept.rows, 0) + counted.passed END
+) AS passed
 FROM place
 LEFT JOIN unnest(%(pipelines)s::text[], %(topics)s::text[], %(partitions)s::integer[],
     %(nexts)s::bigint[])
        AS progress (pipeline, topic, partition, next_offset)
        ON progress.pipeline = place.pipeline AND progress.topic = place.topic
            AND progress.partition = place.partition
+LEFT JOIN kept ON kept.pipeline = place.pipeline AND kept.topic = place.topic
+    AND kept.partition = place.partition
+    AND kept.below <= coalesce(progress.next_offset, kept.below)
 CROSS JOIN LATERAL (
-    SELECT sum(request.rows) AS rows, coalesce(
+    SELECT coalesce(sum(request.rows), 0) AS rows, coalesce(
         sum(request.rows) FILTER (WHERE request.log_offset < progress.next_offset), 0
     ) AS passed
     FROM raw.requests AS request WHERE request.pipeline = place.pipeline
         AND request.topic = place.topic AND request.partition = place.partition
+        AND request.log_offset >= coalesce(kept.below, '-9223372036854775808')
 ) AS counted
 WHERE %(pipeline)s::text IS NULL OR place.pipeline = %(pipeline)s
 GROUP BY place.pipeline ORDER BY place.pipeline;

@@ -56,6 +56,10 @@ WHERE sets.pipeline = %(pipeline)s AND sets.digest = %(digest)s;
 SELECT table_name FROM control.feature_sets WHERE pipeline = %(pipeline)s
     AND digest = %(digest)s FOR UPDATE;
 
+-- name: count_by_mark
+-- Have a new table counted by its marks, and removals from it noted, for the balance.
+SELECT warehouse.count_by_mark(%(table)s);
+
 -- name: set_table
 -- Say that a digest can be worked on, with the types that its code was found to give.
 UPDATE control.feature_sets SET table_name = %(table)s, features = %(features)s, failure = NULL

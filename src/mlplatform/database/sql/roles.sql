@@ -85,6 +85,7 @@ GRANT SELECT, INSERT, UPDATE ON raw.outboxes, raw.imports TO mlplatform_dataapi;
 GRANT SELECT, UPDATE (kind, reason, tried_at, resolved_at, resolved_by, resolved_why, dropped_at,
     dropped_by, dropped_why, elsewhere) ON raw.dead_letters TO mlplatform_dataapi;
 GRANT SELECT ON raw.removed_numbers, raw.removed_letters TO mlplatform_dataapi;
+GRANT EXECUTE ON FUNCTION raw.keep_balance(integer, jsonb) TO mlplatform_dataapi;
 -- The values of a person who is to be forgotten, and nothing else of a row.
 GRANT EXECUTE ON FUNCTION raw.forget_rows(text, uuid, integer[], bigint),
     raw.forget_letters(bigint[], bigint) TO mlplatform_dataapi;
@@ -117,6 +118,8 @@ GRANT SELECT, INSERT, UPDATE (column_name, reason, payload, at, redrive_at, reso
 GRANT SELECT, INSERT ON warehouse.corrections TO mlplatform_dataapi;
 GRANT SELECT ON warehouse.corrections TO mlplatform_etl;
 GRANT CREATE ON SCHEMA features TO mlplatform_etl;
+GRANT EXECUTE ON FUNCTION warehouse.count_by_mark(text), warehouse.note_removal() TO mlplatform_etl;
+GRANT EXECUTE ON FUNCTION warehouse.keep_counts(integer, jsonb) TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE ON warehouse.progress TO mlplatform_etl;
 GRANT SELECT ON control.pipelines, control.feature_sets TO mlplatform_etl;
 GRANT UPDATE (table_name, features, failure) ON control.feature_sets TO mlplatform_etl;

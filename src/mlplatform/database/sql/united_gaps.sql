@@ -1,14 +1,19 @@
 -- name: block_counts
 -- How many numbers of each block of these outboxes are rows or dead letters on this server, and
--- their sum. Letters that another server has count there.
+-- their sum: of the numbers above those that are known to be on some server. Letters that another
+-- server has count there.
+WITH wanted AS (
+    SELECT * FROM unnest(%(outboxes)s::uuid[], %(above)s::bigint[]) AS wanted (outbox_id, above)
+)
 SELECT outbox_id::text, block, sum(numbers)::bigint, sum(total)::bigint FROM (
     SELECT outbox_id, sequence / %(block)s AS block, count(DISTINCT sequence) AS numbers,
         sum(DISTINCT sequence) AS total
-    FROM raw.requests WHERE outbox_id = ANY(%(outboxes)s::uuid[]) GROUP BY outbox_id, block
+    FROM wanted JOIN raw.requests USING (outbox_id) WHERE sequence > above
+    GROUP BY outbox_id, block
     UNION ALL
     SELECT outbox_id, sequence / %(block)s, count(DISTINCT sequence), sum(DISTINCT sequence)
-    FROM raw.dead_letters AS letter
-    WHERE outbox_id = ANY(%(outboxes)s::uuid[]) AND elsewhere IS FALSE AND NOT EXISTS (
+    FROM wanted JOIN raw.dead_letters AS letter USING (outbox_id)
+    WHERE sequence > above AND elsewhere IS FALSE AND NOT EXISTS (
         SELECT FROM raw.requests AS request
         WHERE request.outbox_id = letter.outbox_id AND request.sequence = letter.sequence
     ) GROUP BY 1, 2
