@@ -21,6 +21,7 @@ from mlplatform.cli.tail import print_logs
 from mlplatform.contracts.checkpoint import Checkpoint
 from mlplatform.errors import ManifestMismatch, PlatformError
 from mlplatform.evidence.checkpoints import Witnesses
+from mlplatform.local.daily import DAY_S, Daily
 from mlplatform.local.processes.child import rotate, tail
 from mlplatform.local.stack import LocalStack, Options
 from mlplatform.local.tour.progress import Progress
@@ -87,6 +88,11 @@ def _logs(home: Path, _: str) -> None:
         rotate(log)
 
 
+def _daily(home: Path, _: str) -> None:
+    """Only its time counts."""
+    assert 0 <= Daily("retention", (), {}, home=home)._due_in() <= DAY_S
+
+
 def _checkpoints(home: Path, _: str) -> None:
     """As the shipper adds to them, and `audit verify` reads them."""
     witnesses = Witnesses()
@@ -109,6 +115,7 @@ READERS: dict[str, Read] = {
     "queue.sqlite*": _queue,
     "outbox/*": _outbox,
     "checkpoints/*": _checkpoints,
+    "retention.done": _daily,
     "tour.json": lambda home, _: Progress(home),
 }
 THEIRS = ("postgres/*", "mlflow/*", ".cache/*", "*/__pycache__/*")

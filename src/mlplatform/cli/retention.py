@@ -34,7 +34,7 @@ app.command()(release)
 
 @app.command()
 def run(*, dry_run: DryRun = False, home: Home = None, as_json: AsJson = False) -> None:
-    """Remove what is past its days, of every kind and pipeline (what the CronJob runs).
+    """Remove what is past its days, of every kind and pipeline (the daily run).
 
     What a version's receipt needs stays, so does what is under a legal hold. Every removal is
     entered in the ledger. A run that was cut short is finished by the next one. It begins and ends

@@ -103,7 +103,7 @@ def _progress(
         raise Refused(
             f"etl can't make the features: {found.failure}",
             field=pipeline,
-            fix="correct features.py, commit and apply it; the imported rows are kept",
+            fix="mend that, most often in features.py, and apply it; the imported rows are kept",
         )
     return found
 

@@ -213,6 +213,10 @@ def _trainer(layout: Layout) -> Groups:
     }
 
 
+def _retention(layout: Layout) -> Groups:
+    return {"dataapi": {"url": layout.url("dataapi"), "token": layout.secrets.tokens["retention"]}}
+
+
 def _backup(layout: Layout) -> Groups:
     return {
         "postgres": _set_fields(layout.postgres.settings("backup")),
@@ -251,4 +255,5 @@ _GROUPS = {
     "trainer": _trainer,
     "backup": _backup,
     "restore": _restore,
+    "retention": _retention,
 }

@@ -19,6 +19,7 @@ CALLERS: Mapping[str, tuple[Role, ...]] = {
     "trainer": (Role.TRAINER,),
     "serving": (Role.SERVING,),
     "client": (Role.PREDICT, Role.WRITER, Role.READER),
+    "retention": (Role.RETENTION,),
 }
 _NEW_TOKENS = "stop the stack, remove this, and `mlplatform up` makes new tokens"
 _OLD_PASSWORDS = (

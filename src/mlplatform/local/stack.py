@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from mlplatform.database import roles
 from mlplatform.errors import UnknownName
 from mlplatform.local import home_modes, ports, raw_shards, secrets, state
+from mlplatform.local.daily import Daily
 from mlplatform.local.environment import Layout
 from mlplatform.local.processes import memory
 from mlplatform.local.processes.child import ProcessStatus
@@ -123,6 +124,7 @@ class LocalStack:
         self.layout = self._laid_out(chosen)
         supervisor = Supervisor(logs=home / "logs", on_change=self._note)
         self.supervisor = self._held.enter_context(supervisor)
+        self._daily = self._held.enter_context(self._daily_retention())
         self._add_processes()
         self.state = self._describe()
         self.state.write()  # from here on `_note` writes it, up to the last process that stops
@@ -172,6 +174,7 @@ class LocalStack:
         self.supervisor.start("mlflow")
         self.state = self.state.model_copy(update={"ready": True})
         self._write_state()
+        self._daily.begin()
 
     def stay(self) -> None:
         """Block until a signal ends this program.
@@ -232,6 +235,11 @@ class LocalStack:
             health=answers(self.layout.url(name) + "/healthz", timeout_s=HEALTH_S),
             stop_timeout_s=STOP_S.get(name, 20.0),
         )
+
+    def _daily_retention(self) -> Daily:
+        argv = (sys.executable, "-m", "mlplatform", "retention", "run")
+        environment = self.layout.environment("retention")
+        return Daily("retention", argv, environment, home=self.options.home)
 
     def _models(self) -> tuple[str, ...]:
         source = SourceSettings(

@@ -143,5 +143,5 @@ def test_features_that_fail_are_not_waited_for() -> None:
     """Waiting can't mend a features.py that fails, and the error says what can."""
     failed = progress(0, waiting=3, failure="ZeroDivisionError")
 
-    with pytest.raises(Refused, match=r"ZeroDivisionError.*correct features\.py"):
+    with pytest.raises(Refused, match=r"ZeroDivisionError.*mend that, most often in features\.py"):
         awaited(Server(failed), 3)

@@ -15,7 +15,17 @@ from mlplatform.local.servers.binaries import Programs
 from mlplatform.local.servers.postgres import LocalPostgres
 from mlplatform.local.stack import PASSWORDS
 
-PROCESSES = ("dataapi", "serving", "shipper", "consumer", "etl", "trainer", "backup", "restore")
+PROCESSES = (
+    "dataapi",
+    "serving",
+    "shipper",
+    "consumer",
+    "etl",
+    "trainer",
+    "backup",
+    "restore",
+    "retention",
+)
 
 
 @pytest.fixture
@@ -58,6 +68,7 @@ def test_every_process_holds_its_own_credentials_only(layout: Layout) -> None:
         "mlplatform_owner": {"restore"},
         "serving": {"serving"},
         "trainer": {"trainer"},
+        "retention": {"retention"},
     } == {name: who for name, who in holders.items() if who}
 
 

@@ -21,7 +21,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
         second.passwords["b"],
     )
     assert {"a", "b", "c"} == set(second.passwords)
-    assert 7 == len({*second.passwords.values(), *second.tokens.values()})
+    assert 8 == len({*second.passwords.values(), *second.tokens.values()})
 
 
 def test_secrets_are_private(tmp_path: Path) -> None:

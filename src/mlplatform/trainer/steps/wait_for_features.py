@@ -45,7 +45,7 @@ def wait_for_features(
 def _failed(progress: FeaturesProgress) -> Refused:
     return Refused(
         f"etl can't make the features: {progress.failure}",
-        fix="correct features.py, commit and apply it",
+        fix="mend that, most often in features.py; then commit and apply it",
     )
 
 
