@@ -24,24 +24,29 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import psycopg
 
 from mlplatform.consumer.decode import entry
-from mlplatform.contracts.request import RequestRecord, encode, new_request_id
+from mlplatform.contracts.chain import before
+from mlplatform.contracts.request import EncodedRecord, encode, new_request_id
 from mlplatform.database.pools import PrimaryPool
-from mlplatform.database.requests import RequestRow, RequestStore
+from mlplatform.database.request_row import RequestRow
+from mlplatform.database.requests import RequestStore
 from mlplatform.local.processes.supervisor import Supervisor
 from mlplatform.local.servers import binaries
 from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
 from mlplatform.outbox import OutboxWriter
 from mlplatform.queue import QueueRecord
+from mlplatform.serving.chain import RecordGroup
+from mlplatform.serving.salts import Salts
 
 PAYLOAD = bytes(range(256)) * 2 + bytes(88)  # 600 bytes
 BATCHES = (1, 8, 64)
 CALLS = 200  # appends per round: enough for a median, short enough to stay in one phase of the disk
 COLUMNS = (
     "request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version, "
-    "caller, client_id, received_at, rows, inputs, outputs"
+    "caller, client_id, received_at, rows, inputs, outputs, form, salt, digest, chain"
 )
 
 
@@ -86,30 +91,29 @@ def compare_outbox(folder: Path, rounds: int) -> None:
 
 
 def records(rows: int, start: int) -> list[QueueRecord]:
-    """Records of one partition, of about 600 bytes."""
+    """Records of one partition as serving writes them, of about 700 bytes."""
     outbox_id = str(uuid.uuid4())
-    inputs = {f"column_{number}": [number * 1.2345678] for number in range(12)}
-    return [
-        QueueRecord(
-            0,
-            start + number,
-            b"",
-            encode(
-                RequestRecord(
-                    outbox_id=outbox_id,
-                    sequence=number + 1,
-                    request_id=new_request_id(),
-                    pipeline="bench",
-                    version="1",
-                    caller="bench",
-                    received_us=time.time_ns() // 1000,
-                    rows=1,
-                    inputs=inputs,
-                    outputs={"prediction": [0.5]},
-                )
-            ),
+    inputs = {f"column_{number}": number * 1.2345678 for number in range(12)}
+    group = RecordGroup(before(outbox_id), "", Salts())
+    for number in range(rows):
+        record = group.sealed(
+            EncodedRecord(
+                outbox_id=outbox_id,
+                sequence=number + 1,
+                request_id=new_request_id(),
+                pipeline="bench",
+                version="1",
+                caller="bench",
+                received_us=time.time_ns() // 1000,
+                rows=1,
+                dialect="rows",
+                body=msgspec.Raw(msgspec.json.encode({"rows": [inputs]})),
+                outputs=msgspec.Raw(b'{"prediction":[0.5]}'),
+            )
         )
-        for number in range(rows)
+        group.take(record, encode(record))
+    return [
+        QueueRecord(0, offset, b"", payload) for offset, payload in enumerate(group.payloads, start)
     ]
 
 
@@ -143,21 +147,25 @@ def compare_consumer(rows: int, rounds: int) -> None:
 
 def copy(servers: LocalPostgres, rows: list[object]) -> float:
     """Seconds for the same transactions as plain COPY into the table."""
+    values = [tuple_of(row) for row in rows]
     with psycopg.connect(servers.dsn("postgres", "raw").get_secret_value()) as connection:
         started = time.perf_counter()
-        for first in range(0, len(rows), 2000):
+        for first in range(0, len(values), 2000):
             with connection.cursor().copy(f"COPY raw.requests ({COLUMNS}) FROM STDIN") as into:
-                for row in rows[first : first + 2000]:
-                    assert isinstance(row, RequestRow)
-                    into.write_row(
-                        (
-                            row.request_id, row.pipeline, "serving", "copy", 0, row.offset,
-                            row.outbox_id, row.sequence, row.version, row.caller, row.client_id,
-                            row.received_at, row.rows, row.inputs, row.outputs,
-                        )
-                    )  # fmt: skip
+                for value in values[first : first + 2000]:
+                    into.write_row(value)
             connection.commit()
         return time.perf_counter() - started
+
+
+def tuple_of(row: object) -> tuple[object, ...]:
+    """The values of a row, as `COLUMNS` has them."""
+    assert isinstance(row, RequestRow)
+    return (
+        row.request_id, row.pipeline, "serving", "copy", 0, row.offset, row.outbox_id, row.sequence,
+        row.version, row.caller, row.client_id, row.received_at, row.rows, row.inputs, row.outputs,
+        row.form, row.salt, row.digest, row.chain,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -43,6 +43,7 @@ from mlplatform.serving.handler import Handler
 from mlplatform.serving.model import LoadedModel
 from mlplatform.serving.recorder import RequestRecorder
 from mlplatform.serving.request import PendingRequest
+from mlplatform.serving.salts import Salts
 from mlplatform.serving.slot import Slot, Slots
 from mlplatform.serving.warmup import warm_up
 from mlplatform.settings import ServingSettings
@@ -76,10 +77,9 @@ class UnchainedGroup(RecordGroup):
 class Unchained(RecordChain):
     """What the chain is measured against: the recorder as it was without."""
 
-    def group(self, most: int) -> RecordGroup:
-        """Of as many records as come, without a salt for any."""
-        del most
-        return UnchainedGroup(b"", "", 0)
+    def group(self) -> RecordGroup:
+        """Without a salt for any."""
+        return UnchainedGroup(b"", "", Salts())
 
 
 class Unlogged:

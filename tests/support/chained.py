@@ -14,11 +14,13 @@ from mlplatform.contracts import chain as chains
 from mlplatform.contracts.evidence import EvidenceSheet, ProvenOutbox, StoredRecord
 from mlplatform.contracts.request import EncodedRecord, encode, new_request_id
 from mlplatform.database.queue_entries import entry
-from mlplatform.database.requests import DeadLetter, RequestRow
+from mlplatform.database.request_row import RequestRow
+from mlplatform.database.requests import DeadLetter
 from mlplatform.evidence.checkpoints import Witnesses
 from mlplatform.evidence.findings import AuditVerdict
 from mlplatform.evidence.verify import Scope, verify
 from mlplatform.serving.chain import RecordGroup
+from mlplatform.serving.salts import Salts
 
 OUTBOX = "0d4f0d4b-53d0-4a5b-9d2e-3b4f6f1a2b3c"
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
@@ -48,7 +50,7 @@ def payloads(
 ) -> list[bytes]:
     """Records `first` and on, as serving's outbox holds them."""
     outbox_id = changes.get("outbox_id", OUTBOX)
-    group = RecordGroup(head or chains.before(outbox_id, first), begins, count)
+    group = RecordGroup(head or chains.before(outbox_id, first), begins, Salts())
     for number in range(first, first + count):
         record = group.sealed(encoded(number, **changes))
         group.take(record, encode(record))

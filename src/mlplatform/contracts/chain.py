@@ -21,6 +21,8 @@ from uuid import UUID
 import msgspec
 
 SALT_BYTES = 16
+LAST_NUMBER = 2**63 - 1
+"""The highest that PostgreSQL's bigint holds."""
 Buffer = bytes | memoryview
 _encode = msgspec.json.Encoder().encode
 _LABEL = b"mlplatform chain v1"

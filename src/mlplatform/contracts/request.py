@@ -21,6 +21,9 @@ from uuid_utils import uuid7
 from mlplatform.contracts.request_inputs import RecordedInputs, columns_of
 from mlplatform.errors import InvalidInput
 
+MOST_ROWS = 2**31 - 1
+"""Of a request: what PostgreSQL's integer holds."""
+
 
 class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
     """What proves a record: see `evidence`. `begins` says why the chain begins anew with it."""

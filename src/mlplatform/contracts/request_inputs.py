@@ -90,6 +90,8 @@ def columns_without(form: bytes, rows: int, dropped: Collection[str]) -> Inputs:
 
 def columns_of(inputs: RecordedInputs, rows: int) -> Inputs:
     """The inputs as columns of `rows` values. Raises InvalidInput where they can't be that."""
+    if rows == 1 and (columns := _of_one_row(inputs)) is not None:
+        return columns
     forms = (inputs.rows, inputs.columns, inputs.tensors)
     if sum(form is not None for form in forms) != 1:
         raise InvalidInput("must be exactly one of rows, columns and tensors", field="body")
@@ -99,6 +101,17 @@ def columns_of(inputs: RecordedInputs, rows: int) -> Inputs:
     for tensor in inputs.tensors or ():
         columns = _with(columns, tensor, rows)
     return {name: _sound(name, values, rows) for name, values in columns.items()}
+
+
+def _of_one_row(inputs: RecordedInputs) -> Inputs | None:
+    """Most requests are this: no column needs a look of its own. None for any other, or unsound."""
+    found = inputs.rows
+    if found is None or len(found) != 1 or inputs.columns is not None or inputs.tensors is not None:
+        return None
+    (row,) = found
+    if not _SCALARS.issuperset(map(type, row.values())):
+        return None
+    return {name: [value] for name, value in row.items()}
 
 
 def _of_rows(rows: list[dict[str, Any]]) -> Inputs:

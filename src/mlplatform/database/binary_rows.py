@@ -16,8 +16,8 @@ from psycopg import sql
 
 from mlplatform.database.sessions import Connection
 
-_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_END = b"\xff\xff"
+HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END = b"\xff\xff"
 _EPOCH = np.datetime64("2000-01-01", "us")
 _TYPES = {"f": ">f8", "i": ">i8", "b": "i1", "M": ">i8"}
 _MOST_BYTES = 8 << 20
@@ -34,10 +34,10 @@ def copy(connection: Connection, table: sql.Identifier, columns: Mapping[str, ND
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, names)
     rows = len(next(iter(columns.values())))
     with connection.cursor() as cursor, cursor.copy(statement) as into:
-        into.write(_HEAD)
+        into.write(HEAD)
         for part in _encoded(list(columns.values()), rows):
             into.write(part)
-        into.write(_END)
+        into.write(END)
     return rows
 
 

@@ -25,7 +25,8 @@ from mlplatform.contracts.quarantine import StateFilter
 from mlplatform.database import queries, queue_entries, requests
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.quarantine_entries import MOST_COUNTS, like
-from mlplatform.database.requests import DeadLetter, RequestRow
+from mlplatform.database.request_row import RequestRow
+from mlplatform.database.requests import DeadLetter
 from mlplatform.database.sessions import Connection, one_line
 
 PARTS = queries.load("dead_letters")

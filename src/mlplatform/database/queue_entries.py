@@ -6,31 +6,26 @@ The consumer makes them of what it reads, the data API of dead letters that are 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from mlplatform.contracts.chain import shown
+from mlplatform.contracts.chain import LAST_NUMBER, shown
 from mlplatform.contracts.dead_letters import LetterKind
 from mlplatform.contracts.pipeline import PIPELINE_NAME
-from mlplatform.contracts.request import RequestRecord, decode, raw_parts
+from mlplatform.contracts.request import MOST_ROWS, RequestRecord, decode, raw_parts
 from mlplatform.contracts.request_form import form_of
-from mlplatform.database.requests import DeadLetter, Entry, RequestRow
+from mlplatform.contracts.usual_record import LONGEST_NAME, UsualContent, UsualRecord, usual
+from mlplatform.database.request_row import RequestRow, time_of
+from mlplatform.database.requests import DeadLetter, Entry
 from mlplatform.errors import InvalidInput
 
 UNREADABLE: LetterKind = "unreadable"
 OVERSIZE: LetterKind = "oversize"
 REFUSED: LetterKind = "refused"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_REASON = 500
-# Names are far shorter; an index of PostgreSQL takes no entry above 2,700 bytes.
-_LONGEST_NAME = 250
-_MOST_ROWS = 2**31 - 1
-_LAST_SEQUENCE = 2**63 - 1
 
 
 class _ShownFacts(msgspec.Struct):
@@ -47,13 +42,21 @@ _facts = msgspec.json.Decoder(_ShownFacts)
 
 def entry(payload: bytes, *, partition: int, offset: int) -> Entry:
     """The row of a record, or its dead letter. Never raises."""
+    found = usual(payload)
+    if found is None:
+        return plain_entry(payload, partition=partition, offset=offset)
+    return _usual_row(*found, partition=partition, offset=offset)
+
+
+def plain_entry(payload: bytes, *, partition: int, offset: int) -> Entry:
+    """The same for a record of any format. Never raises."""
     place = {"partition": partition, "offset": offset}
     try:
         decoded = decode(payload)
         if decoded.kind == "oversize":
             too_large = f"the record of {decoded.size} bytes is too large for the queue"
             return dead_letter(payload, OVERSIZE, decoded.reason or too_large, **place)
-        return _proven(_row(decoded, **place), decoded, payload)
+        return _row(decoded, _proof(decoded, payload), **place)
     except InvalidInput as error:
         return dead_letter(payload, UNREADABLE, str(error), **place)
     except RecursionError:  # what the decoder says to JSON that is nested a thousand deep
@@ -66,7 +69,7 @@ def dead_letter(
     """A dead letter with whatever facts the record still shows, for the balance to count."""
     facts = _shown(payload)
     sequence = facts.sequence
-    if sequence is not None and not 0 < sequence <= _LAST_SEQUENCE:
+    if sequence is not None and not 0 < sequence <= LAST_NUMBER:
         sequence = None
     named = isinstance(facts.pipeline, str) and re.fullmatch(PIPELINE_NAME, facts.pipeline)
     return DeadLetter(
@@ -89,62 +92,87 @@ def _shown(payload: bytes) -> _ShownFacts:
         return _ShownFacts()  # not even JSON: the outbox's gap will name it
 
 
-def _row(decoded: RequestRecord, *, partition: int, offset: int) -> RequestRow:
-    if not 0 < decoded.rows <= _MOST_ROWS:
+def _usual_row(
+    record: UsualRecord, content: UsualContent, *, partition: int, offset: int
+) -> RequestRow:
+    proof = record.proof
+    return RequestRow(
+        partition=partition,
+        offset=offset,
+        request_id=record.request_id,
+        pipeline=record.pipeline,
+        outbox_id=record.outbox_id,
+        sequence=record.sequence,
+        version=record.version,
+        caller=record.caller,
+        client_id=record.client_id,
+        received_us=record.received_us,
+        rows=record.rows,
+        inputs=content.inputs,
+        outputs=content.outputs,
+        form=content.form,
+        salt=proof.salt,
+        digest=proof.digest,
+        chain=proof.chain,
+        begins=proof.begins or None,
+    )
+
+
+def _row(
+    decoded: RequestRecord, proof: Mapping[str, Any], *, partition: int, offset: int
+) -> RequestRow:
+    if not 0 < decoded.rows <= MOST_ROWS:
         raise InvalidInput(f"{decoded.rows} rows", field="rows")
-    if not 0 < decoded.sequence <= _LAST_SEQUENCE:
+    if not 0 < decoded.sequence <= LAST_NUMBER:
         raise InvalidInput(f"{decoded.sequence} is not a sequence number", field="sequence")
+    # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is written.
+    outputs = msgspec.json.encode(decoded.outputs).decode()
     return RequestRow(
         partition=partition,
         offset=offset,
         request_id=_uuid("request_id", decoded.request_id),
         pipeline=_text("pipeline", decoded.pipeline),
-        outbox_id=_outbox(decoded.outbox_id),
+        outbox_id=_uuid("outbox_id", decoded.outbox_id),
         sequence=decoded.sequence,
         version=_text("version", decoded.version),
         caller=_text("caller", decoded.caller),
-        client_id=None if decoded.client_id is None else shown(decoded.client_id),
-        received_at=_time(decoded.received_us),
+        client_id=_client_id(decoded),
+        received_us=_time(decoded.received_us),
         rows=decoded.rows,
-        # The columns are of type json, not jsonb: it takes \u0000 inside of strings as it is
-        # written.
         inputs=msgspec.json.encode(decoded.inputs).decode(),
-        outputs=msgspec.json.encode(decoded.outputs).decode(),
+        **{"outputs": outputs, **proof},
     )
 
 
-def _proven(row: RequestRow, decoded: RequestRecord, payload: bytes) -> RequestRow:
-    """The row with its proof, and with what rebuilds the bytes that it is of."""
+def _proof(decoded: RequestRecord, payload: bytes) -> dict[str, Any]:
+    """The columns that prove a row, and what rebuilds the bytes that they are of."""
     proof = decoded.proof
     if proof is None:
-        return row
+        return {}
     parts = raw_parts(payload)
     try:
-        return replace(
-            row,
-            outputs=bytes(parts.outputs).decode(),
-            form=form_of(bytes(parts.body), decoded.inputs, row.client_id),
-            salt=proof.salt,
-            digest=proof.digest,
-            chain=proof.chain,
-            begins=proof.begins or None,
-        )
+        return {
+            "outputs": bytes(parts.outputs).decode(),
+            "form": form_of(bytes(parts.body), decoded.inputs, _client_id(decoded)),
+            "salt": proof.salt,
+            "digest": proof.digest,
+            "chain": proof.chain,
+            "begins": proof.begins or None,
+        }
     except UnicodeDecodeError as error:
         raise InvalidInput("is not UTF-8", field="body") from error
+
+
+def _client_id(decoded: RequestRecord) -> str | None:
+    return None if decoded.client_id is None else shown(decoded.client_id)
 
 
 def _text(field: str, value: str) -> str:
     if "\0" in value:
         raise InvalidInput("has a NUL character", field=field)
-    if len(value) > _LONGEST_NAME:
+    if len(value) > LONGEST_NAME:
         raise InvalidInput(f"has {len(value)} characters", field=field)
     return value
-
-
-@lru_cache(maxsize=1_000)
-def _outbox(value: str) -> UUID:
-    """The id of an outbox, of which a queue holds few: to read a UUID costs more than a record."""
-    return _uuid("outbox_id", value)
 
 
 def _uuid(field: str, value: str) -> UUID:
@@ -161,8 +189,9 @@ def _uuid_or_none(value: str | None) -> UUID | None:
         return None
 
 
-def _time(microseconds: int) -> datetime:
+def _time(microseconds: int) -> int:
     try:
-        return _EPOCH + timedelta(microseconds=microseconds)
+        time_of(microseconds)
     except OverflowError as error:
         raise InvalidInput(f"{microseconds} is not a time", field="received_us") from error
+    return microseconds

@@ -9,11 +9,9 @@ what was read past the end of its segment is left to the server that goes on the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from hashlib import sha256
-from operator import attrgetter
 from uuid import UUID
 
 import psycopg
@@ -23,50 +21,12 @@ from mlplatform.contracts.shards import FIRST
 from mlplatform.database import shards, stored_ends
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.database.queries import load
+from mlplatform.database.request_row import RequestRow, packed
 from mlplatform.database.sessions import Connection, one_line
 from mlplatform.database.stored_ends import StoredEnd
 from mlplatform.errors import InvalidInput, RecordsGone, Refused
 
-# In the order of the statement `copy_incoming`.
-_INCOMING = attrgetter(
-    "request_id", "pipeline", "partition", "offset", "outbox_id", "sequence", "version", "caller",
-    "client_id", "received_at", "rows", "inputs", "outputs",
-    "form", "salt", "digest", "chain", "begins",
-)  # fmt: skip
 _OLD_QUEUE = "bring the old queue back; or `mlplatform queue reset`, which says what is given up"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRow:
-    """One decoded record, every value such that PostgreSQL takes it.
-
-    `inputs` and `outputs` are JSON text. The rest proves the record (`contracts.chain`), if it
-    was chained.
-    """
-
-    partition: int
-    offset: int
-    request_id: UUID
-    pipeline: str
-    outbox_id: UUID
-    sequence: int
-    version: str
-    caller: str
-    client_id: str | None
-    received_at: datetime
-    rows: int
-    inputs: str
-    outputs: str
-    form: str | None = None
-    salt: bytes | None = None
-    digest: bytes | None = None
-    chain: bytes | None = None
-    begins: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells this record from every other one."""
-        return str(self.request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,12 +274,36 @@ def insert_rows(
 
     A request that is there already stays as it is. `came`: some partitions came from another
     server; requests that lie there are put aside.
+
+    Nearly always all are new, and COPY straight into the table takes two thirds of the detour's
+    time. The first and the last one of a batch are looked up before it: then the server's log need
+    not tell of a refusal whenever a batch is read again.
     """
     sql = load("requests")
+    ids = [rows[0].request_id, rows[-1].request_id]
+    values = {"topic": topic, "partitions": list({row.partition for row in rows}), "ids": ids}
+    found = connection.execute(sql["shifts"].encode(), values).fetchall()
+    shifts = {partition: shift for partition, shift, _ in found}
+    if not came and not any(known for _, _, known in found):
+        try:
+            with connection.transaction():  # a savepoint
+                _copy(connection, sql["copy_requests"], packed(rows, topic, shifts))
+                return len(rows)
+        except psycopg.errors.UniqueViolation:
+            pass
+    return _merge(connection, packed(rows, topic, shifts), came=came)
+
+
+def _merge(connection: Connection, parts: Iterable[bytes], *, came: bool) -> int:
+    sql = load("requests")
     connection.execute(sql["make_incoming"].encode())
-    with connection.cursor().copy(sql["copy_incoming"].encode()) as copy:
-        for row in rows:
-            copy.write_row(_INCOMING(row))
+    _copy(connection, sql["copy_incoming"], parts)
     if came:
-        connection.execute(sql["keep_repeated"].encode(), {"topic": topic})
-    return connection.execute(sql["keep_incoming"].encode(), {"topic": topic}).rowcount
+        connection.execute(sql["keep_repeated"].encode())
+    return connection.execute(sql["keep_incoming"].encode()).rowcount
+
+
+def _copy(connection: Connection, statement: str, parts: Iterable[bytes]) -> None:
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for part in parts:
+            copy.write(part)

@@ -7,14 +7,14 @@ that is lost, or of a version without a chain, the chain begins anew, and its fi
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
 from mlplatform.contracts import chain as chains
 from mlplatform.contracts.request import EncodedRecord, Proof, decode_tail
 from mlplatform.outbox import OutboxWriter
+from mlplatform.serving.salts import Salts
 
+_replace = msgspec.structs.replace
 _LOST = "the record before it was lost from the outbox's folder"
 _UNCHAINED = "the record before it has no chain: it was written by an earlier version"
 _FOREIGN = "the record before it is of another outbox"
@@ -27,15 +27,16 @@ class RecordChain:
         """Go on where the folder ends."""
         self._writer = writer
         self._outbox_id = writer.outbox_id
+        self._salts = Salts()
         self._begins = ""
         self._head = self._resumed()
 
-    def group(self, most: int) -> RecordGroup:
-        """The next records, at most so many. None counts before `stored`."""
+    def group(self) -> RecordGroup:
+        """The next records. None counts before `stored`."""
         if self._outbox_id != self._writer.outbox_id:  # it has taken a new identity
             self._outbox_id, self._begins = self._writer.outbox_id, ""
             self._head = self._first()
-        return RecordGroup(self._head, self._begins, most)
+        return RecordGroup(self._head, self._begins, self._salts)
 
     def stored(self, group: RecordGroup) -> None:
         """The records of a group are in the outbox."""
@@ -63,21 +64,19 @@ class RecordChain:
 class RecordGroup:
     """Records that are stored together; `head` is the chain behind the last one taken."""
 
-    def __init__(self, head: bytes, begins: str, most: int) -> None:
-        """One call for the randomness of all: a call for each costs as much as a digest."""
+    def __init__(self, head: bytes, begins: str, salts: Salts) -> None:
+        """The chain before the first one, and why it begins there, if it does."""
         self.head, self.begins = head, begins
         self.payloads: list[bytes] = []
         self.size = 0  # bytes of them
-        self._salts = os.urandom(chains.SALT_BYTES * most)
+        self._draw = salts.draw
 
     def sealed(self, record: EncodedRecord) -> EncodedRecord:
         """The record with its proof. The next one is the same until it is taken."""
-        start = chains.SALT_BYTES * len(self.payloads)
-        salt = self._salts[start : start + chains.SALT_BYTES]
+        salt = self._draw()
         digest = chains.digest_of(salt, record, memoryview(record.body), memoryview(record.outputs))
         chain = chains.link(self.head, record.sequence, digest)
-        proof = Proof(salt, digest, chain, self.begins)
-        return msgspec.structs.replace(record, proof=proof)
+        return _replace(record, proof=Proof(salt, digest, chain, self.begins))
 
     def take(self, record: EncodedRecord, payload: bytes) -> None:
         """What was sealed last, encoded, is among those that are stored."""

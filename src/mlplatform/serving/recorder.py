@@ -253,7 +253,7 @@ class RequestRecorder:
 
     def _commit(self, entries: list[PendingRequest]) -> list[PendingRequest]:
         """Append the first entries as one group and settle them; returns the rest."""
-        chained = self._chain.group(len(entries))
+        chained = self._chain.group()
         group: list[PendingRequest] = []
         settled: Settled = []
         for pending in entries:

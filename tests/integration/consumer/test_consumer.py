@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from chained import entries, payloads
 from delivery import record
 
 from mlplatform.consumer.loop import ConsumerLoop
 from mlplatform.contracts.request import encode, new_request_id
+from mlplatform.database.request_row import RequestRow
 from mlplatform.errors import PlatformError, Unavailable
 from mlplatform.queue import open_consumer
 
@@ -60,6 +62,29 @@ def test_a_record_becomes_a_row(scene: Any, consuming: Consuming) -> None:
             "3", "tester", "their own", sent.received_us, 2, sent.inputs, sent.outputs,
         )
     ]  # fmt: skip
+
+
+def test_a_proven_record_becomes_a_row(scene: Any, consuming: Consuming) -> None:
+    """With its proof, and with what rebuilds the bytes that it is of; also when it comes again."""
+    sent = payloads(3, rows=1, client_id="their\tö\\own")
+    send(scene, *sent)
+    consuming.drain()
+    send(scene, sent[1], *payloads(1, first=4, begins="lost"))
+    consuming.drain()
+    query = """SELECT sequence, outbox_id::text, received_at, inputs::text, outputs::text, form,
+               salt, digest, chain, begins, client_id FROM raw.requests ORDER BY sequence"""
+    found = scene.rows(query)
+    rows = [row for row in entries(sent) if isinstance(row, RequestRow)]
+
+    assert [1, 2, 3, 4] == [row[0] for row in found]
+    assert ([None, None, None, "lost"], "rows spaced") == ([row[9] for row in found], found[0][5])
+    assert [
+        (
+            row.sequence, str(row.outbox_id), row.received_at, row.inputs, row.outputs, row.form,
+            row.salt, row.digest, row.chain, row.begins, row.client_id,
+        )
+        for row in rows
+    ] == found[:3]  # fmt: skip
 
 
 def test_a_request_that_came_twice_is_stored_once(scene: Any, consuming: Consuming) -> None:

@@ -23,7 +23,7 @@ def append(scene: Any, count: int) -> str:
     """What a run of serving stores; returns the outbox's id."""
     writer = scene.writer()
     chain = RecordChain(writer)
-    group = chain.group(count)
+    group = chain.group()
     for number in range(writer.next_number, writer.next_number + count):
         record = group.sealed(encoded(number, outbox_id=writer.outbox_id))
         group.take(record, encode(record))

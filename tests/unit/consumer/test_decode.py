@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mlplatform.consumer.decode import entry
 from mlplatform.contracts.request import RequestRecord, encode, new_request_id
-from mlplatform.database.requests import DeadLetter, RequestRow
+from mlplatform.database.request_row import RequestRow
+from mlplatform.database.requests import DeadLetter
 from mlplatform.queue import QueueRecord
 
 OUTBOX = "0d4f0d4b-53d0-4a5b-9d2e-3b4f6f1a2b3c"

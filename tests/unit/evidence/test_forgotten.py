@@ -14,6 +14,7 @@ from mlplatform.contracts import chain as chains
 from mlplatform.contracts.evidence import StoredRecord
 from mlplatform.contracts.request import encode
 from mlplatform.serving.chain import RecordGroup
+from mlplatform.serving.salts import Salts
 
 RECORDS, ROWS = 8, 3
 PLACES = st.sets(st.tuples(st.integers(1, RECORDS), st.integers(0, ROWS - 1)))
@@ -22,7 +23,7 @@ PLACES = st.sets(st.tuples(st.integers(1, RECORDS), st.integers(0, ROWS - 1)))
 def _made() -> list[StoredRecord]:
     """Records of three rows each."""
     first = encoded(1)
-    group = RecordGroup(chains.before(first.outbox_id, 1), "", RECORDS)
+    group = RecordGroup(chains.before(first.outbox_id, 1), "", Salts())
     for number in range(1, RECORDS + 1):
         rows = [{"a": number * 10 + row} for row in range(ROWS)]
         outputs = {"prediction": [number] * ROWS}

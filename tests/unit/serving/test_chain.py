@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,6 +15,7 @@ from mlplatform.contracts.request import RequestRecord, decode, encode
 from mlplatform.outbox import OutboxReader, OutboxWriter
 from mlplatform.outbox.segment_file import SegmentFile
 from mlplatform.serving.chain import RecordChain
+from mlplatform.serving.salts import Salts
 
 
 def opened(folder: Path) -> OutboxWriter:
@@ -22,7 +24,7 @@ def opened(folder: Path) -> OutboxWriter:
 
 def add(writer: OutboxWriter, chain: RecordChain, count: int, *, store: bool = True) -> None:
     """Records of one group, which is stored or not."""
-    group = chain.group(count)
+    group = chain.group()
     for _ in range(count):
         number = writer.next_number + len(group.payloads)
         record = group.sealed(encoded(number, outbox_id=writer.outbox_id))
@@ -66,6 +68,14 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
         run(tmp_path, 4)
 
     assert [1] == begins(tmp_path)
+
+
+def test_no_salt_is_given_twice() -> None:
+    """However many records there are, each has one of its own."""
+    salts = Salts()
+    drawn = [salts.draw() for _ in range(1_000)]
+
+    assert {chains.SALT_BYTES: 1_000} == Counter(map(len, set(drawn)))
 
 
 def test_what_was_not_stored_leaves_no_trace(tmp_path: Path) -> None:

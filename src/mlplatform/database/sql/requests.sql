@@ -44,57 +44,65 @@ SELECT partition, next_offset,
 FROM raw.offsets AS offsets
 WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE;
 
+-- name: shifts
+-- By how much offsets of these partitions are raised, and whether one of these requests is there.
+SELECT partition, shift, EXISTS (SELECT FROM raw.requests WHERE request_id = ANY(%(ids)s::uuid[]))
+FROM raw.offsets WHERE topic = %(topic)s AND partition = ANY(%(partitions)s);
+
+-- name: copy_requests
+-- One batch of decoded records, none of which is there.
+COPY raw.requests (
+    request_id, outbox_id, partition, log_offset, sequence, received_at, rows, source, topic,
+    pipeline, version, caller, client_id, inputs, outputs, form, salt, digest, chain, begins
+) FROM STDIN (FORMAT BINARY);
+
 -- name: make_incoming
--- Where COPY puts a batch; made once per session (COPY itself knows no ON CONFLICT).
+-- Where COPY puts a batch some of which may be there; made once per session (COPY itself knows no
+-- ON CONFLICT).
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
-    request_id uuid, pipeline text, partition integer, log_offset bigint, outbox_id uuid,
-    sequence bigint, version text, caller text,
-    client_id text, received_at timestamptz, rows integer, inputs json, outputs json,
-    form text, salt bytea, digest bytea, chain bytea, begins text
+    request_id uuid, outbox_id uuid, partition integer, log_offset bigint, sequence bigint,
+    received_at timestamptz, rows integer, source text, topic text, pipeline text, version text,
+    caller text, client_id text, inputs json, outputs json, form text, salt bytea, digest bytea,
+    chain bytea, begins text
 ) ON COMMIT DELETE ROWS;
 
 -- name: copy_incoming
--- One batch of decoded records.
+-- The same batch.
 COPY incoming (
-    request_id, pipeline, partition, log_offset, outbox_id, sequence, version, caller, client_id,
-    received_at, rows, inputs, outputs, form, salt, digest, chain, begins
-) FROM STDIN;
+    request_id, outbox_id, partition, log_offset, sequence, received_at, rows, source, topic,
+    pipeline, version, caller, client_id, inputs, outputs, form, salt, digest, chain, begins
+) FROM STDIN (FORMAT BINARY);
 
 -- name: keep_repeated
 -- What has come again, and lies on the server that had the partition before: put aside.
 WITH again AS (
     DELETE FROM incoming USING raw.horizons AS horizon
-    WHERE horizon.topic = %(topic)s AND horizon.partition = incoming.partition
+    WHERE horizon.topic = incoming.topic AND horizon.partition = incoming.partition
       AND horizon.outbox_id = incoming.outbox_id AND incoming.sequence <= horizon.highest
     RETURNING incoming.*
 )
 INSERT INTO raw.repeated (
-    request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version,
-    caller, client_id, received_at, rows, inputs, outputs, form, salt, digest, chain, begins
+    request_id, outbox_id, partition, log_offset, sequence, received_at, rows, source, topic,
+    pipeline, version, caller, client_id, inputs, outputs, form, salt, digest, chain, begins
 )
 SELECT
-    request_id, pipeline, 'serving', %(topic)s, again.partition, log_offset + offsets.shift,
-    outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs,
-    form, salt, digest, chain, begins
+    request_id, outbox_id, partition, log_offset, sequence, received_at, rows, source, topic,
+    pipeline, version, caller, client_id, inputs, outputs, form, salt, digest, chain, begins
 FROM again
-JOIN raw.offsets AS offsets ON offsets.topic = %(topic)s AND offsets.partition = again.partition
 ON CONFLICT DO NOTHING;
 
 -- name: keep_incoming
 -- Into the raw rows, in the order of the log. A request that the queue delivered twice is already
 -- there.
 INSERT INTO raw.requests (
-    request_id, pipeline, source, topic, partition, log_offset, outbox_id, sequence, version,
-    caller, client_id, received_at, rows, inputs, outputs, form, salt, digest, chain, begins
+    request_id, outbox_id, partition, log_offset, sequence, received_at, rows, source, topic,
+    pipeline, version, caller, client_id, inputs, outputs, form, salt, digest, chain, begins
 )
 SELECT
-    request_id, pipeline, 'serving', %(topic)s, incoming.partition, log_offset + offsets.shift,
-    outbox_id, sequence, version, caller, client_id, received_at, rows, inputs, outputs,
-    form, salt, digest, chain, begins
+    request_id, outbox_id, partition, log_offset, sequence, received_at, rows, source, topic,
+    pipeline, version, caller, client_id, inputs, outputs, form, salt, digest, chain, begins
 FROM incoming
-JOIN raw.offsets AS offsets
-    ON offsets.topic = %(topic)s AND offsets.partition = incoming.partition
-ORDER BY incoming.partition, log_offset
+ORDER BY partition, log_offset
 ON CONFLICT DO NOTHING;
 
 -- name: keep_dead_letter
