@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -164,7 +163,7 @@ def proven(person: Any, consume: Callable[..., None], monkeypatch: pytest.Monkey
         found.append(
             queue_entries.dead_letter(values[0], "refused", "no", partition=0, offset=number - 1)
             if number == 6
-            else replace(record, offset=number - 1)
+            else msgspec.structs.replace(record, offset=number - 1)
         )
     consume(found)
     with person.databases.cluster.superuser(person.databases.raw) as owner:
