@@ -39,6 +39,8 @@ from mlplatform.local.servers.postgres import LocalPostgres, new_passwords
 from mlplatform.settings import PostgresSettings
 
 PIPELINE, DIGEST, FEATURES = "bench", "b" * 64, 10
+SENT = 0.1
+"""The share of rows whose label a caller has sent; the others were imported with theirs."""
 COLUMNS = tuple(f"f{number}" for number in range(FEATURES))
 
 
@@ -213,7 +215,8 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
         )
         connection.execute(
             "CREATE TABLE features.bench_b (request_id uuid NOT NULL, row integer NOT NULL, "
-            "batch bigint NOT NULL, event_time timestamptz NOT NULL, key text, "
+            "batch bigint NOT NULL, event_time timestamptz NOT NULL, "
+            "__label_number double precision, key text, __label_text text, "
             f"{declared}, PRIMARY KEY (request_id, row))"
         )
         # Ids grow with time, as serving makes them, so that the key's order is nearly that of the
@@ -222,14 +225,15 @@ def _fill(servers: LocalPostgres, rows: int) -> None:
             "WITH mark AS (SELECT warehouse.next_mark() AS value) INSERT INTO features.bench_b "
             "SELECT (lpad(to_hex(1700000000000 + i), 12, '0') || '7000' "
             "|| substr(md5(i::text), 1, 16))::uuid, 0, mark.value, "
-            f"to_timestamp(1700000000 + i), NULL, {', '.join(values)} "
+            f"to_timestamp(1700000000 + i), random(), NULL, NULL, {', '.join(values)} "
             f"FROM mark, generate_series(1, {rows}) AS i"
         )
-        # Labels come as the truth becomes known, in another order than the requests.
+        # Of imported rows the label lies beside; what callers send comes as the truth becomes
+        # known, in another order than the requests.
         connection.execute(
             "INSERT INTO warehouse.labels (pipeline, request_id, row, number, source, valid_from) "
-            f"SELECT '{PIPELINE}', request_id, row, random(), 'import', batch "
-            "FROM features.bench_b ORDER BY random()"
+            f"SELECT '{PIPELINE}', request_id, row, random(), 'feedback', batch "
+            f"FROM features.bench_b WHERE random() < {SENT} ORDER BY random()"
         )
     with psycopg.connect(
         servers.dsn("postgres", "warehouse").get_secret_value(), autocommit=True

@@ -31,13 +31,13 @@ FEATURE_OWN = ("request_id", "row", "event_time")
 """Columns of the datasets `features` and `training` before the features."""
 LABEL_OWN = ("request_id", "row", "labelled_at", "source")
 """Columns of the dataset `labels` before the target."""
-_OWN_COLUMNS = 5  # request_id, row, batch, event_time, key
+_OWN_COLUMNS = 7  # request_id, row, batch, event_time, key, and a label as number or text
 MAX_FEATURES = 1600 - _OWN_COLUMNS
 """PostgreSQL's limit of columns, without those that every feature table has."""
 ROW_BYTES = 8160
 """Most bytes of a row of numbers and flags: a PostgreSQL page without its own header."""
 _BYTES = {"float64": 8, "int64": 8, "bool": 1, "string": 1}  # of a text, the least
-_OWN_BYTES = 16 + 4 + 8 + 8  # without the key, which may be null
+_OWN_BYTES = 16 + 4 + 8 + 8 + 8  # with a label (a text: up to the next number), without a key
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,13 @@ def check_room(definition: PipelineDefinition, *, where: str | YamlDocument) -> 
 
 
 def _row_bytes(definition: PipelineDefinition) -> int:
-    """The fewest bytes that a row can take: nulls take none, and no padding is counted."""
+    """The fewest bytes that a row with a label can take.
+
+    Nulls take none but a bit for every column, and no padding is counted.
+    """
     columns = definition.inputs
-    header = 24  # of 23 bytes, begun anew at a multiple of 8
-    if definition.key is None:  # the null there needs a bit for every column
-        header = -(-(23 + -(-(_OWN_COLUMNS + len(columns)) // 8)) // 8) * 8
+    # 23 bytes and the bits (a label is number or text: one of both is null), up to a multiple of 8.
+    header = -(-(23 + -(-(_OWN_COLUMNS + len(columns)) // 8)) // 8) * 8
     values = sum(_BYTES[column.dtype] for column in columns if not column.nullable)
     return header + _OWN_BYTES + values
 

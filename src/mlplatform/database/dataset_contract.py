@@ -22,6 +22,8 @@ from mlplatform.database.sessions import Connection
 from mlplatform.errors import InvalidInput, Refused, Unavailable, UnknownName
 
 Described = tuple[DatasetColumn, sql.Composable]
+_NUMBER: LiteralString = "(CASE WHEN l.valid_from IS NULL THEN f.__label_number ELSE l.number END)"
+_TEXT: LiteralString = "(CASE WHEN l.valid_from IS NULL THEN f.__label_text ELSE l.text END)"
 KINDS: tuple[DatasetKind, ...] = get_args(DatasetKind)
 
 
@@ -40,6 +42,7 @@ class DatasetSource:
         None  # of the features digest; None: it has none, or etl has not made it yet
     )
     failure: str | None = None  # why etl can't make it
+    label_tables: tuple[str, ...] = ()  # feature tables in which labels may lie, that it reads
 
     def ready(self) -> None:
         """Raises Refused or Unavailable when a features dataset has no table yet."""
@@ -97,7 +100,8 @@ def _source(
     if kind == "requests":
         return _requests(pipeline.name)
     if kind == "labels":
-        return _labels(pipeline.parsed())
+        found = feature_sets.label_tables(connection, pipeline.name)
+        return replace(_labels(pipeline.parsed()), label_tables=tuple(found))
     return _features(feature_sets.find(connection, pipeline.name, digest), kind)
 
 
@@ -118,8 +122,9 @@ def _features(found: RecordedSet, kind: DatasetKind) -> DatasetSource:
         weight = DatasetColumn(name=definition.weight, dtype="float64", description="Weight.")
         columns.append((weight, sql.Identifier("f", definition.weight)))
     if kind == "training":
-        columns.append(_target(definition))
+        columns.append(_target(definition, beside=found.holds_labels))
     source = _dataset(definition.name, kind, columns, alias="f", time="event_time")
+    source = replace(source, label_tables=(found.table_name or "",) * found.holds_labels)
     description = source.description.model_copy(update={"digest": found.digest})
     if twice := _twice(columns):  # refused when it is read; the others can still be listed
         failure = f"it would have two columns '{twice}': rename the feature"
@@ -155,13 +160,17 @@ def _requests(pipeline: str) -> DatasetSource:
     return _dataset(pipeline, "requests", columns, alias="r", time="received_at")
 
 
-def _target(definition: PipelineDefinition) -> Described:
-    """The label under the target's name and in its type; numbers are stored as double precision."""
+def _target(definition: PipelineDefinition, *, beside: bool = False) -> Described:
+    """The label under the target's name and in its type; numbers are stored as double precision.
+
+    `beside`: it may lie in the feature row, where it holds while warehouse.labels says nothing.
+    """
+    number, text = ("l.number", "l.text") if not beside else (_NUMBER, _TEXT)
     expressions = {
-        "float64": "l.number",
-        "int64": "l.number::bigint",
-        "bool": "(l.number <> 0)",
-        "string": "l.text",
+        "float64": "{number}",
+        "int64": "{number}::bigint",
+        "bool": "({number} <> 0)",
+        "string": "{text}",
     }
     target = definition.target
     column = DatasetColumn(
@@ -170,7 +179,8 @@ def _target(definition: PipelineDefinition) -> Described:
         nullable=False,
         description="Label." + (f" {target.unit}" * bool(target.unit)),
     )
-    return column, sql.SQL(expressions[target.dtype])
+    values = {"number": sql.SQL(number), "text": sql.SQL(text)}
+    return column, sql.SQL(expressions[target.dtype]).format(**values)
 
 
 def _column(

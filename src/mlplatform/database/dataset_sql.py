@@ -97,11 +97,32 @@ def _latest(source: DatasetSource, names: Sequence[str], limit: int) -> dict[str
 
 
 def _rows(source: DatasetSource, as_of: int) -> sql.Composed:
-    return sql.SQL(SQL[f"from_{source.description.kind}"].rstrip(";")).format(
+    kind: str = source.description.kind
+    if kind == "training" and not source.label_tables:
+        kind = "training_apart"
+    return _part(
+        f"from_{kind}",
         table=sql.Identifier(source.table or ""),
         pipeline=sql.Literal(source.description.pipeline),
         mark=sql.Literal(as_of),
+        parts=_labels(source, as_of) if kind == "labels" else sql.SQL(""),
     )
+
+
+def _labels(source: DatasetSource, as_of: int) -> sql.Composed:
+    """Labels from wherever they lie."""
+    values = {"pipeline": sql.Literal(source.description.pipeline), "mark": sql.Literal(as_of)}
+    tables = [sql.Identifier(table) for table in source.label_tables]
+    parts = [_part("labels_open", **values)]
+    for index, table in enumerate(tables):
+        before = [_part("not_before", table=other, **values) for other in tables[:index]]
+        joined = sql.SQL(" ").join(before)
+        parts.append(_part("labels_beside", table=table, before=joined, **values))
+    return sql.SQL(" UNION ALL ").join(parts)
+
+
+def _part(name: str, **values: sql.Composable) -> sql.Composed:
+    return sql.SQL(SQL[name].rstrip(";")).format(**values)
 
 
 def _window(source: DatasetSource, query: DatasetQuery) -> sql.Composed:

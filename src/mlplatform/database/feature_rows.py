@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -16,7 +17,15 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from mlplatform.contracts.columns import Columns
-from mlplatform.database import binary_rows, feature_sets, imported_labels, marks, quarantine
+from mlplatform.database import (
+    binary_rows,
+    feature_sets,
+    imported_labels,
+    labels,
+    marks,
+    quarantine,
+)
+from mlplatform.database.feature_sets import LabelRules
 from mlplatform.database.imported_labels import ImportedLabels
 from mlplatform.database.kept_balance import KeptFeatures
 from mlplatform.database.quarantine import BadRow
@@ -55,10 +64,15 @@ def store(
         keep_bad(connection, pipeline, digest, table, batch.bad)
         if batch.ids:
             quarantine.resolve(connection, pipeline, digest, batch.ids, batch.rows)
-            _add(connection, table, batch, mark := marks.next_mark(connection))
+            mark = marks.next_mark(connection)
             # Asked under the mark, which a change of the target takes too: one of both comes first.
-            if batch.labels.ids and feature_sets.reads_target(connection, pipeline, digest):
-                imported_labels.add(connection, pipeline, batch.labels, mark=mark)
+            rules = feature_sets.label_rules(connection, pipeline, digest)
+            settled = imported_labels.settle(connection, pipeline, batch.labels, rules)
+            features = {**_beside(batch, settled.beside, rules), **batch.features}
+            _add(connection, table, replace(batch, features=features), mark)
+            if not rules.holds_labels:
+                imported_labels.copy(connection, pipeline, settled.beside, mark)
+            labels.hold(connection, settled.changed, source="import", mark=mark)
 
 
 def keep_bad(
@@ -102,6 +116,24 @@ def _refusals(table: str) -> Iterator[None]:
         raise InvalidInput(f"the database refuses it: {one_line(error)}") from error
     except psycopg.ProgrammingError as error:
         raise Refused(f"features.{table} can't be written: {one_line(error)}") from error
+
+
+def _beside(batch: FeatureBatch, given: ImportedLabels, rules: LabelRules) -> Columns:
+    """The labels as columns of the batch's rows; a column without any is left out."""
+    if not given.ids or not rules.holds_labels:
+        return {}
+    numbers, texts = given.numbers, given.texts
+    if len(given.ids) < len(batch.ids):
+        rows = {place: index for index, place in enumerate(zip(batch.ids, batch.rows, strict=True))}
+        places = [rows[place] for place in zip(given.ids, given.rows, strict=True)]
+        numbers, texts = np.full(len(rows), np.nan), np.full(len(rows), None, np.object_)
+        numbers[places], texts[places] = given.numbers, given.texts
+    found: dict[str, NDArray[Any]] = {}
+    if not np.isnan(numbers).all():
+        found["__label_number"] = numbers
+    if any(text is not None for text in texts.tolist()):
+        found["__label_text"] = texts
+    return found
 
 
 def _add(connection: Connection, table: str, batch: FeatureBatch, mark: int) -> None:

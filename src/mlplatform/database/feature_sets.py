@@ -30,16 +30,22 @@ TYPES: dict[DType, str] = {
 }
 OWN_COLUMNS = (
     "request_id uuid NOT NULL, row integer NOT NULL, batch bigint NOT NULL,"
-    " event_time timestamptz NOT NULL, key text"
+    " event_time timestamptz NOT NULL, __label_number double precision, key text,"
+    " __label_text text"
 )
-"""Columns of every feature table before its features; `batch` is the mark of the rows."""
+"""Columns of every feature table before its features.
+
+`batch` is the mark of the rows, from which the label of an imported row holds too. No feature can
+have such a name as its columns.
+"""
 
 
 @dataclass(frozen=True)
 class RecordedSet:
     """A features digest as it was applied.
 
-    `table_name` is None until etl has made the table; `current`: the pipeline's present digest.
+    `table_name` is None until etl has made the table; `holds_labels`: it has columns for them;
+    `current`: the pipeline's present digest.
     """
 
     pipeline: str
@@ -49,7 +55,16 @@ class RecordedSet:
     table_name: str | None
     features: list[dict[str, Any]] | None
     failure: str | None
+    holds_labels: bool
     current: bool
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """Whether a digest reads the target that its pipeline has now, and its table holds labels."""
+
+    reads_target: bool = False
+    holds_labels: bool = False
 
 
 def in_use(connection: Connection) -> list[RecordedSet]:
@@ -92,11 +107,17 @@ def record(
     connection.execute(SQL["record"], values)
 
 
-def reads_target(connection: Connection, pipeline: str, digest: str) -> bool:
-    """Whether a digest reads the target that the pipeline has now; ask it under the mark."""
+def label_tables(connection: Connection, pipeline: str) -> list[str]:
+    """Feature tables of a pipeline, of all its digests, in which labels may lie."""
+    found = connection.execute(SQL["label_tables"], {"pipeline": pipeline}).fetchall()
+    return [name for (name,) in found]
+
+
+def label_rules(connection: Connection, pipeline: str, digest: str) -> LabelRules:
+    """What to do with the labels of a digest's imported rows; ask it under the mark."""
     values = {"pipeline": pipeline, "digest": digest}
-    row = connection.execute(SQL["reads_target"], values).fetchone()
-    return row is not None and bool(row[0])
+    with connection.cursor(row_factory=class_row(LabelRules)) as cursor:
+        return cursor.execute(SQL["label_rules"], values).fetchone() or LabelRules()
 
 
 def make_table(

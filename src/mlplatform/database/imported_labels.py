@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
-from mlplatform.database import binary_rows
-from mlplatform.database.labels import SQL, Label, hold
+from mlplatform.database import binary_rows, held_labels
+from mlplatform.database.feature_sets import LabelRules
+from mlplatform.database.held_labels import NONE, Value
+from mlplatform.database.labels import Label
 from mlplatform.database.sessions import Connection
 
 
@@ -44,48 +46,70 @@ class ImportedLabels:
             self.texts[list(places)],
         )
 
+    def without_values(self) -> ImportedLabels:
+        """The same rows, no label."""
+        count = len(self.ids)
+        return ImportedLabels(
+            self.ids, self.rows, np.full(count, np.nan), np.full(count, None, np.object_)
+        )
 
-def add(warehouse: Connection, pipeline: str, labels: ImportedLabels, *, mark: int) -> None:
-    """Make the labels of imported rows hold, under the mark of their feature rows.
 
-    Several digests read the same field; a label that is open already stays as it is.
+@dataclass(frozen=True)
+class SettledLabels:
+    """What to do with labels: `beside` go into the feature rows that are being made, one item each.
+
+    `changed` must hold from the mark of these rows on, against what other digests' rows have.
     """
-    opened = _open(warehouse, pipeline, labels.ids)
+
+    beside: ImportedLabels
+    changed: list[Label] = field(default_factory=list)
+
+
+def settle(
+    warehouse: Connection, pipeline: str, given: ImportedLabels, rules: LabelRules
+) -> SettledLabels:
+    """Say where labels of imported rows go; ask it under their mark, before the rows are added.
+
+    A row that another digest has already, or this one from an earlier read, keeps the label that
+    holds; another one corrects it for all of them. Labels of an earlier target count for nothing.
+    """
+    opened = held_labels.opened(warehouse, pipeline, given.ids)
+    known = held_labels.beside(warehouse, pipeline, given.ids) | opened
+    mine = given if rules.reads_target else given.without_values()
+    if not known:
+        return SettledLabels(mine)
+    numbers, texts = mine.numbers.copy(), mine.texts.copy()
     changed: list[Label] = []
-    new = ~np.isnan(labels.numbers) | [text is not None for text in labels.texts.tolist()]
-    if opened:
-        for place, item in enumerate(zip(labels.ids, labels.rows, *labels.values(), strict=True)):
-            request_id, row, number, text = item
-            found = opened.get((request_id, row))
-            if found is not None:
-                new[place] = False
-                if found != (number, text):
-                    changed.append(Label(pipeline, request_id, row, number, text))
-    if new.any():
-        _copy(warehouse, pipeline, labels.some(np.flatnonzero(new).tolist()), mark)
-    if changed:
-        hold(warehouse, changed, source="import", mark=mark)
+    for index, label in enumerate(zip(given.ids, given.rows, *given.values(), strict=True)):
+        place, value = label[:2], label[2:]
+        if place in known:
+            holds = known[place]
+            if differs := rules.reads_target and holds != value:
+                changed.append(Label(pipeline, *label))
+            # While one is open in warehouse.labels (or will be), nobody sees what lies here.
+            numbers[index], texts[index] = _beside(NONE if differs or place in opened else holds)
+    return SettledLabels(ImportedLabels(given.ids, given.rows, numbers, texts), changed)
 
 
-def _open(
-    warehouse: Connection, pipeline: str, ids: Sequence[str]
-) -> dict[tuple[str, int], tuple[float | None, str | None]]:
-    """(request_id, row) -> number and text of the labels of these requests that hold now."""
-    values = {"pipeline": pipeline, "ids": sorted(set(ids))}
-    found = warehouse.execute(SQL["open"], values).fetchall()
-    return {(request_id, row): (number, text) for request_id, row, number, text in found}
-
-
-def _copy(warehouse: Connection, pipeline: str, labels: ImportedLabels, mark: int) -> None:
-    """Add labels of rows that have none."""
-    count = len(labels.ids)
+def copy(warehouse: Connection, pipeline: str, given: ImportedLabels, mark: int) -> None:
+    """Add labels of rows that have none to warehouse.labels; those without a value are left out."""
+    there = ~np.isnan(given.numbers) | [text is not None for text in given.texts.tolist()]
+    given = given.some(np.flatnonzero(there).tolist())
+    count = len(given.ids)
+    if not count:
+        return
     columns = {
         "pipeline": np.full(count, pipeline, dtype=np.object_),
-        "request_id": binary_rows.uuids(labels.ids),
-        "row": np.array(labels.rows, dtype=np.int32),
-        "number": labels.numbers,
-        "text": labels.texts,
+        "request_id": binary_rows.uuids(given.ids),
+        "row": np.array(given.rows, dtype=np.int32),
+        "number": given.numbers,
+        "text": given.texts,
         "source": np.full(count, "import", dtype=np.object_),
         "valid_from": np.full(count, mark, dtype=np.int64),
     }
     binary_rows.copy(warehouse, sql.Identifier("warehouse", "labels"), columns)
+
+
+def _beside(value: Value) -> tuple[float, str | None]:
+    number, text = value
+    return np.nan if number is None else number, text

@@ -1,7 +1,10 @@
 """Labels: the target's value of a row, from feedback or from an imported row.
 
-A correction closes the old label and adds one, so that a read as of an earlier mark still sees what
-held then; the same label again changes nothing.
+The label of an imported row lies in its feature row, under every digest, and holds from the row's
+mark on. What feedback says, and what a later import corrects, goes to warehouse.labels: while a
+label there is valid it goes before the one in the feature row. A correction closes the old label
+and adds one, so that a read as of an earlier mark still sees what held then; the same label again
+changes nothing. A label without a value ends another.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlplatform.database import marks, queries
+from mlplatform.database import held_labels, marks, queries
+from mlplatform.database.held_labels import Place
 from mlplatform.database.sessions import Connection
 
 SQL = queries.load("labels")
@@ -46,11 +50,14 @@ def add_feedback(warehouse: Connection, labels: Sequence[Label]) -> None:
     """
     latest = list({(label.request_id, label.row): label for label in labels}.values())
     if latest:
-        hold(warehouse, latest, source="feedback", mark=marks.next_mark(warehouse))
+        mark = marks.next_mark(warehouse)
+        hold(warehouse, _news(warehouse, latest), source="feedback", mark=mark)
 
 
 def hold(warehouse: Connection, labels: Sequence[Label], *, source: LabelSource, mark: int) -> None:
     """Make these labels, at most one of a row, hold from the mark on."""
+    if not labels:
+        return
     values = {
         "mark": mark,
         "source": source,
@@ -63,3 +70,24 @@ def hold(warehouse: Connection, labels: Sequence[Label], *, source: LabelSource,
     }
     warehouse.execute(SQL["close"], values)
     warehouse.execute(SQL["add"], values)
+
+
+def _news(warehouse: Connection, labels: Sequence[Label]) -> list[Label]:
+    """Without those that say what a feature row says, where nothing else holds."""
+    unchanged: set[tuple[str, Place]] = set()
+    for pipeline in {label.pipeline for label in labels}:
+        ids = [label.request_id for label in labels if label.pipeline == pipeline]
+        held = held_labels.beside(warehouse, pipeline, ids)
+        for place in held_labels.opened(warehouse, pipeline, ids) if held else ():
+            held.pop(place, None)
+        unchanged |= {
+            (pipeline, (label.request_id, label.row))
+            for label in labels
+            if label.pipeline == pipeline
+            and held.get((label.request_id, label.row)) == (label.number, label.text)
+        }
+    return [
+        label
+        for label in labels
+        if (label.pipeline, (label.request_id, label.row)) not in unchanged
+    ]

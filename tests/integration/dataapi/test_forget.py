@@ -12,6 +12,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from chained import OUTBOX, entries, payloads
+from held_labels import held_labels
 from stored_texts import stored
 from typer.testing import CliRunner
 
@@ -296,10 +297,9 @@ def test_a_label_of_a_forgotten_row_is_refused_and_kept_nowhere(person: Any) -> 
         answer["accepted"],
         [(each["index"], each["reason"]) for each in answer["refused"]],
     )
-    with person.databases.connect("dataapi", "warehouse") as warehouse:
-        assert [(1,)] == warehouse.execute(
-            "SELECT row FROM warehouse.labels WHERE valid_to = 9223372036854775807"
-        ).fetchall()
+    with person.databases.connect("owner", "warehouse") as warehouse:
+        held = held_labels(warehouse)
+    assert [(1, "daisy")] == [(label["row"], label["text"]) for label in held]
 
 
 def test_the_ledger_has_the_reason_and_never_the_key(person: Any) -> None:

@@ -26,7 +26,8 @@ from retained import (
     version,
 )
 
-from mlplatform.contracts.dataset import Receipt
+from mlplatform.client.dataset import read_dataset
+from mlplatform.contracts.dataset import DatasetQuery, Receipt
 from mlplatform.dataapi import removals
 from mlplatform.errors import Forbidden, InvalidInput, Refused
 
@@ -221,6 +222,64 @@ def test_a_window_protects_its_rows_only(old: Any) -> None:
 
     assert done.items
     assert receipt.sha256 == read.sha256
+
+
+def _labels(api: Any) -> dict[tuple[str, int], str]:
+    """What the labels dataset has now."""
+    api.databases.catch_up()
+    with api.client("reader") as client:
+        found = read_dataset(client, f"{NAMES[0]}.labels", DatasetQuery()).table
+    places = zip(found["request_id"].to_pylist(), found["row"].to_pylist(), strict=True)
+    return dict(zip(places, found["kind"].to_pylist(), strict=True))
+
+
+def _correct(api: Any) -> None:
+    """Every second label is another one by feedback, half of those as it was by a second one."""
+    for number, ((request_id, row), held) in enumerate(sorted(_labels(api).items())):
+        for kind in (min({"rose", "daisy"} - {held}), held)[: number % 3]:
+            label = {"request_id": request_id, "row": row, "label": kind}
+            answer = api.call("writer", "POST", "/v1/feedback", json={"labels": [label]})
+            assert 1 == answer["accepted"]
+
+
+def test_labels_may_outlive_their_feature_rows(old: Any) -> None:
+    """Those that lie in the rows move; a dry run counts none of them."""
+    old.apply(NAMES[0], retention={**DAYS, "labels": 3650})
+    _correct(old)
+    before = _labels(old)
+    said = run_all(old, dry_run=True)
+    done = run_all(old)
+
+    assert done[f"{NAMES[0]}.feature_rows"].items
+    assert 0 == said[f"{NAMES[0]}.labels"].items == done[f"{NAMES[0]}.labels"].items
+    assert before == _labels(old)
+    assert closed(balance_sheet(old))
+
+
+def test_labels_may_go_before_their_feature_rows(old: Any) -> None:
+    """No label that was corrected comes back, whichever transaction a run dies after."""
+    old.apply(NAMES[0], retention={**DAYS, "feature_rows": 3650})
+    _correct(old)
+    age_records(old, 100)
+    before = _labels(old)
+    with old.client("keeper") as client:
+        while client.remove_past("requests", None, dry_run=False).more:
+            pass
+    said = run_all(old, dry_run=True)[f"{NAMES[0]}.labels"]
+    gone = 0
+    kept = balance_sheet(old)
+    with old.client("keeper") as client, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(removals, "MOST", 1)
+        patch.setattr(removals, "CHUNKS", 1)
+        while done := client.remove_past("labels", NAMES[0], dry_run=False).items:
+            gone += done
+            left = _labels(old)
+            assert left == {place: before[place] for place in left}
+    read = read_training(old)
+
+    assert said.items == gone > 0
+    assert read.rows == len(_labels(old)) < len(before)
+    assert kept.rows == balance_sheet(old).rows
 
 
 def test_a_table_that_nothing_uses_goes_after_its_days(old: Any) -> None:

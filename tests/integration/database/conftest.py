@@ -122,9 +122,9 @@ def make_table(databases: Any) -> None:
     with databases.connect("etl", "warehouse") as connection:
         connection.execute(
             "CREATE TABLE features.churn_a (request_id uuid NOT NULL, row integer NOT NULL, "
-            "batch bigint NOT NULL, "
-            "event_time timestamptz NOT NULL, key text, age double precision, city text, old "
-            "boolean, PRIMARY KEY (request_id, row))"
+            "batch bigint NOT NULL, event_time timestamptz NOT NULL, "
+            "__label_number double precision, key text, __label_text text, "
+            "age double precision, city text, old boolean, PRIMARY KEY (request_id, row))"
         )
         connection.execute(
             "UPDATE control.feature_sets SET table_name = 'churn_a', features = %s",

@@ -244,8 +244,10 @@ def test_a_session_that_the_standby_ends_fails_the_whole_dataset(warehouse) -> N
     warehouse.add(1)
     with warehouse.databases.connect("etl", "warehouse") as connection:
         connection.execute(
-            "INSERT INTO features.churn_a SELECT gen_random_uuid(), 0, 1, now(), 'k', 1, "
-            "repeat('x', 200), true FROM generate_series(1, 60000)"
+            "INSERT INTO features.churn_a (request_id, row, batch, event_time, key, age, city, "
+            "old) "
+            "SELECT gen_random_uuid(), 0, 1, now(), 'k', 1, repeat('x', 200), true "
+            "FROM generate_series(1, 60000)"
         )
     warehouse.databases.catch_up()
     with warehouse.datasets().open("churn.features", ALL, caller="t") as read:
@@ -339,6 +341,6 @@ def test_labels_of_a_training_come_from_their_index_alone(warehouse) -> None:
             row[0] for row in connection.execute(f"EXPLAIN (COSTS OFF) {statement}").fetchall()
         )
 
-    assert "Merge Join" in plan
+    assert "Merge Left Join" in plan
     assert "Index Only Scan using labels_read" in plan
     assert "Sort" not in plan

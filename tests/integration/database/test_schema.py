@@ -272,15 +272,15 @@ def test_marks_commit_in_their_order(databases) -> None:
 
 
 def test_a_row_of_features_has_the_room_that_an_apply_counts_on(postgres) -> None:
-    """996 numbers without a null fit beside the table's own columns, and 997 don't."""
-    values = "gen_random_uuid(), 0, 1, now(), NULL"
+    """995 numbers without a null fit beside the table's own columns, and 996 don't."""
+    values = "gen_random_uuid(), 0, 1, now(), 1, NULL, NULL"
     with postgres.superuser() as connection:
-        for count in (996, 997):
+        for count in (995, 996):
             typed = ", ".join(f"f{n} double precision" for n in range(count))
             connection.execute(f"CREATE TEMP TABLE wide_{count} ({OWN_COLUMNS}, {typed})")
-        connection.execute(f"INSERT INTO wide_996 VALUES ({values}{', 1' * 996})")
+        connection.execute(f"INSERT INTO wide_995 VALUES ({values}{', 1' * 995})")
         with pytest.raises(ProgramLimitExceeded, match="row is too big"):
-            connection.execute(f"INSERT INTO wide_997 VALUES ({values}{', 1' * 997})")
+            connection.execute(f"INSERT INTO wide_996 VALUES ({values}{', 1' * 996})")
 
 
 def test_dead_letters_of_an_older_stack_come_through(empty) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from dulwich import porcelain
+from held_labels import held_labels
 from psycopg.rows import dict_row
 
 from mlplatform.contracts.pipeline import PipelineDefinition
@@ -238,13 +239,22 @@ class Scene:
             return cursor.execute(query, parameters).fetchall()
 
     def features(self, digest: str, columns: str = "*") -> list[dict[str, Any]]:
-        """The feature rows of a digest in the order of their requests."""
+        """The feature rows of a digest, without labels, in the order of their requests."""
         table = self.rows("SELECT table_name FROM control.feature_sets WHERE digest = %s", digest)[
             0
         ]["table_name"]
-        return self.rows(
+        found = self.rows(
             f"SELECT {columns} FROM features.{table} ORDER BY request_id, row", role="etl"
         )
+        return [
+            {name: value for name, value in row.items() if not name.startswith("__")}
+            for row in found
+        ]
+
+    def labels(self) -> list[dict[str, Any]]:
+        """The labels that hold now, in the order of their requests."""
+        with self.databases.connect("owner", "warehouse") as connection:
+            return held_labels(connection)
 
     def quarantine(self, digest: str) -> list[dict[str, Any]]:
         """What is in quarantine under a digest."""

@@ -147,7 +147,7 @@ def test_a_history_row_may_get_another_label(scene: Any, good: Good, correct: Co
         correct(served, paid="yes")
     scene.drain()
 
-    assert ["yes"] == [row["text"] for row in scene.rows("SELECT text FROM warehouse.labels")]
+    assert ["yes"] == [row["text"] for row in scene.labels()]
     assert 1 == len(scene.features(digest))
 
 

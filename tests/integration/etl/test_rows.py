@@ -31,7 +31,7 @@ def test_a_served_row_becomes_a_feature_row(scene: Any, good: Good) -> None:
         "row": 1, "event_time": datetime(2026, 3, 1, 12, tzinfo=UTC), "key": None,
         "income": 0.0, "city": None, "heads": 1, "member": False,
     }  # fmt: skip
-    assert 0 == scene.rows("SELECT count(*) FROM warehouse.labels")[0]["count"]
+    assert 0 == len(scene.labels())
 
 
 def test_bad_rows_go_to_quarantine_alone(scene: Any, good: Good) -> None:
@@ -127,11 +127,9 @@ def test_a_history_row_brings_its_label(scene: Any, good: Good) -> None:
     scene.drain()
 
     first = scene.features(digest)[0]
-    labels = scene.rows(
-        "SELECT request_id, row, number, text, source, valid_from FROM warehouse.labels"
-    )
-    assert labels == [
+    assert scene.labels() == [
         {
+            "pipeline": "loans",
             "request_id": first["request_id"],
             "row": 0,
             "number": None,
@@ -153,5 +151,5 @@ def test_numbers_and_flags_are_number_labels(scene: Any, good: Good) -> None:
     scene.serve([good(paid=True)])
     scene.drain()
 
-    labels = scene.rows("SELECT number, text FROM warehouse.labels ORDER BY request_id")
-    assert [{"number": 1.0, "text": None}, {"number": 0.0, "text": None}] == labels
+    labels = [(label["number"], label["text"]) for label in scene.labels()]
+    assert [(1.0, None), (0.0, None)] == labels

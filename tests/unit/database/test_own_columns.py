@@ -25,7 +25,9 @@ def test_a_feature_table_has_room_for_that_many_features() -> None:
 
 def test_no_target_may_have_the_name_of_a_dataset_column() -> None:
     """The names that are refused are those that the datasets have."""
-    recorded = RecordedSet("loans", "d", "c", DOCUMENT, "t", [], None, current=True)
+    recorded = RecordedSet(
+        "loans", "d", "c", DOCUMENT, "t", [], None, holds_labels=True, current=True
+    )
     training = _features(recorded, "training").description.columns
     labels = _labels(PipelineDefinition.parse(DOCUMENT)).description.columns
 

@@ -3,7 +3,8 @@
 -- serve, wait for their approval, or served before. Others rest where they are; in use again they
 -- go on from there.
 SELECT sets.pipeline, sets.digest, sets.commit, sets.definition, sets.table_name, sets.features,
-       sets.failure, sets.digest = pipelines.features_digest AS current
+       sets.failure, warehouse.holds_labels(sets.table_name) IS TRUE AS holds_labels,
+       sets.digest = pipelines.features_digest AS current
 FROM control.feature_sets AS sets JOIN control.pipelines AS pipelines
     ON pipelines.name = sets.pipeline
 WHERE sets.digest = pipelines.features_digest OR EXISTS (
@@ -20,7 +21,8 @@ ORDER BY current DESC, sets.created_at, sets.pipeline;
 -- name: find
 -- What is known of a features digest.
 SELECT sets.pipeline, sets.digest, sets.commit, sets.definition, sets.table_name, sets.features,
-       sets.failure, sets.digest = pipelines.features_digest AS current
+       sets.failure, warehouse.holds_labels(sets.table_name) IS TRUE AS holds_labels,
+       sets.digest = pipelines.features_digest AS current
 FROM control.feature_sets AS sets JOIN control.pipelines AS pipelines
     ON pipelines.name = sets.pipeline
 WHERE sets.pipeline = %(pipeline)s AND sets.digest = %(digest)s;
@@ -43,10 +45,16 @@ VALUES (%(pipeline)s, %(digest)s, %(commit)s, %(definition)s)
 ON CONFLICT (pipeline, digest) DO UPDATE
 SET commit = excluded.commit, definition = excluded.definition, failure = NULL;
 
--- name: reads_target
--- Whether a digest reads the target that the pipeline has now. Asked under the mark, which a change
--- of the target takes too.
-SELECT sets.definition -> 'target' = pipelines.definition -> 'target'
+-- name: label_tables
+-- Feature tables of a pipeline that have columns for labels.
+SELECT table_name FROM control.feature_sets
+WHERE pipeline = %(pipeline)s AND warehouse.holds_labels(table_name) ORDER BY digest;
+
+-- name: label_rules
+-- Whether a digest reads the target that the pipeline has now, and whether its table has columns
+-- for labels. Asked under the mark, which a change of the target takes too.
+SELECT sets.definition -> 'target' = pipelines.definition -> 'target' AS reads_target,
+       warehouse.holds_labels(sets.table_name) IS TRUE AS holds_labels
 FROM control.feature_sets AS sets JOIN control.pipelines AS pipelines
     ON pipelines.name = sets.pipeline
 WHERE sets.pipeline = %(pipeline)s AND sets.digest = %(digest)s;

@@ -9,6 +9,11 @@ FROM unnest(%(ids)s::uuid[]) AS given (request_id) CROSS JOIN LATERAL (
     OFFSET 0
 ) AS label;
 
+-- name: beside
+-- Feature rows of these requests under any digest, with the labels that lie in them.
+SELECT request_id::text, row, number, text
+FROM warehouse.imported_labels(%(pipeline)s, %(ids)s::uuid[]);
+
 -- name: close
 -- End what is corrected: open labels of these rows, from the sources that the new ones correct,
 -- that say something else or whose field is empty now. Another pipeline's label of the same row is
@@ -23,14 +28,14 @@ WHERE label.request_id = new.request_id AND label.row = new.row AND label.pipeli
   AND (label.number IS DISTINCT FROM new.number OR label.text IS DISTINCT FROM new.text);
 
 -- name: add
--- Add labels to rows that have no open one (any more). One without a value ends an earlier label
--- and adds none.
+-- Add labels to rows that have no open one (any more). One without a value says from its mark on
+-- that there is none, whatever lies in the feature row.
 INSERT INTO warehouse.labels (pipeline, request_id, row, number, text, source, valid_from)
 SELECT new.pipeline, new.request_id, new.row, new.number, new.text, %(source)s::text, %(mark)s
 FROM unnest(%(pipelines)s::text[], %(ids)s::uuid[], %(rows)s::integer[],
     %(numbers)s::double precision[], %(texts)s::text[])
      AS new (pipeline, request_id, row, number, text)
-WHERE (new.number IS NULL) <> (new.text IS NULL) AND NOT EXISTS (
+WHERE NOT EXISTS (
     SELECT FROM warehouse.labels AS label
     WHERE label.request_id = new.request_id AND label.row = new.row
       AND label.pipeline = new.pipeline AND label.valid_to = 9223372036854775807

@@ -110,6 +110,12 @@ GRANT SELECT, UPDATE ON warehouse.mark TO mlplatform_etl, mlplatform_dataapi;
 -- changes nothing else. Rights of earlier versions go.
 REVOKE UPDATE ON warehouse.labels, warehouse.quarantine FROM mlplatform_etl, mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (valid_to) ON warehouse.labels TO mlplatform_etl, mlplatform_dataapi;
+-- Labels also lie in feature rows, which the data API may not read.
+GRANT EXECUTE ON FUNCTION warehouse.imported_labels(text, uuid[]) TO mlplatform_etl,
+    mlplatform_dataapi;
+GRANT EXECUTE ON FUNCTION warehouse.holds_labels(text) TO mlplatform_etl, mlplatform_dataapi,
+    mlplatform_reader;
+GRANT EXECUTE ON FUNCTION warehouse.accepted_at(uuid) TO mlplatform_reader;
 GRANT SELECT, INSERT, UPDATE (redrive_at, dropped_at, dropped_by, dropped_why)
     ON warehouse.quarantine TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE (column_name, reason, payload, at, redrive_at, resolved_at)

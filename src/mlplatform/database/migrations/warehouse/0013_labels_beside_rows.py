@@ -1,0 +1,15 @@
+"""The label of an imported row lies in its feature row."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from mlplatform.database import scripts
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    """Run the .sql file of the same name."""
+    scripts.run(op.get_bind(), __file__)
