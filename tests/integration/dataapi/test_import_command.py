@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from slow_store import stored_slowly
 
 ROWS = 400_000
 
@@ -53,7 +54,7 @@ def test_after_ctrl_c_the_same_command_goes_on(api: Any, tmp_path: Path, wait: A
     """SIGINT ends it with how far it was; the second run stores the rest, and nothing twice."""
     file = tmp_path / "history.parquet"
     pq.write_table(pa.table({"width": [float(each) for each in range(ROWS)]}), file)
-    with command(api, file) as first:
+    with stored_slowly(api.databases), command(api, file) as first:
         wait(lambda: rows_stored(api) > 20_000)
         first.send_signal(signal.SIGINT)
         said = first.communicate(timeout=60)[1]
@@ -61,7 +62,7 @@ def test_after_ctrl_c_the_same_command_goes_on(api: Any, tmp_path: Path, wait: A
     with command(api, file) as second:
         out, _ = second.communicate(timeout=240)
 
-    assert 130 == first.returncode
+    assert 130 == first.returncode, said
     assert "rows; the same command goes on from there" in said
     assert 20_000 <= between < ROWS
     assert (0, f"{ROWS:,} rows accepted; etl will check them\n") == (second.returncode, out)

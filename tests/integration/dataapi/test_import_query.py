@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from slow_store import stored_slowly
 
 from mlplatform.database.query_source import open_query
 from mlplatform.errors import InvalidInput, PlatformError, SettingsError, Unavailable
@@ -72,7 +73,7 @@ def stored(api: Any) -> list[float]:
 
 def test_after_ctrl_c_the_same_query_goes_on(api: Any, shop: str, wait: Any) -> None:
     """SIGINT ends it with how far it was; the second run stores the rest, and nothing twice."""
-    with command(api, shop, HISTORY) as first:
+    with stored_slowly(api.databases), command(api, shop, HISTORY) as first:
         wait(lambda: rows_stored(api) > 20_000)
         first.send_signal(signal.SIGINT)
         said = first.communicate(timeout=60)[1]
@@ -80,7 +81,7 @@ def test_after_ctrl_c_the_same_query_goes_on(api: Any, shop: str, wait: Any) -> 
     with command(api, shop, HISTORY) as second:
         out, _ = second.communicate(timeout=240)
 
-    assert 130 == first.returncode
+    assert 130 == first.returncode, said
     assert "rows; the same command goes on from there" in said
     assert 20_000 <= between < ROWS
     assert (0, f"{ROWS:,} rows accepted; etl will check them\n") == (second.returncode, out)
