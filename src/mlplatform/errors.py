@@ -13,6 +13,9 @@
     ├── Unauthenticated          no token, or an unknown one
     ├── Forbidden                the token is known, its role does not allow this
     ├── Refused                  the state does not allow the step; says what is missing
+    │   ├── LeaseHeld            another run trains the pipeline
+    │   ├── NotGoodEnough        a gate or a case does not hold
+    │   └── CutShort             the run was cancelled, or took longer than it may
     ├── DeadlinePassed           the request's time was over before the model had begun with it
     ├── UnfitModel               a model can't be loaded, or not within limits, or refuses its trial
     ├── TryLater                 another try makes sense after `retry_after_s`
@@ -106,6 +109,18 @@ class Forbidden(PlatformError):
 
 class Refused(PlatformError):
     """The current state does not allow this step."""
+
+
+class LeaseHeld(Refused):
+    """Another run trains the pipeline, or has taken over."""
+
+
+class NotGoodEnough(Refused):
+    """The new version fails a gate or a case."""
+
+
+class CutShort(Refused):
+    """The run was cancelled, or took longer than it may."""
 
 
 class UnfitModel(PlatformError):

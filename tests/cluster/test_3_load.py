@@ -86,11 +86,20 @@ def test_a_retraining_by_kubectl_replaces_the_champion(
 def test_the_data_api_starts_the_same_run(
     user: User, cluster: Cluster, installed: dict[str, float]
 ) -> None:
-    """POST /v1/pipelines/{name}/runs makes a Job from the CronJob, which ends well."""
-    with user.dataapi() as client:
-        run = client.start_run("diabetes", reason="the cluster test")
+    """POST /v1/pipelines/{name}/runs makes a Job from the CronJob, which ends well.
 
-    assert "Complete" == cluster.job_done(run, seconds=300)
+    The same key gives the same run; its record tells the steps and the version.
+    """
+    with user.dataapi() as client:
+        run = client.start_run("diabetes", reason="the cluster test", key="the cluster test")
+        again = client.start_run("diabetes", reason="the cluster test", key="the cluster test")
+
+    assert run.id == again.id
+    assert "Complete" == cluster.job_done(run.job, seconds=300)
+    with user.dataapi() as client:
+        ended = client.run("diabetes", run.id, wait_s=10)
+    assert ("succeeded", 0, "propose") == (ended.state, ended.exit_code, ended.step)
+    assert ended.version
 
 
 def test_upgrade_under_load(cluster: Cluster, user: User, installed: dict[str, float]) -> None:

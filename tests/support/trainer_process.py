@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlplatform.settings import Settings
 
 
-def start(settings: Settings, name: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
+def start(
+    settings: Settings, name: str, log: Path, *, words: Sequence[str] = (), **more: str
+) -> subprocess.Popen[bytes]:
     """Train a pipeline; `more` are settings by the ends of their variables' names."""
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "mlplatform", "trainer", name, "--why", "test"],
+            [sys.executable, "-m", "mlplatform", "trainer", name, "--why", "test", *words],
             env=_environment(settings, **more),
             stderr=file,
             stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ import typer
 
 from mlplatform.backup import main
 from mlplatform.cli.process import begin, guarded
+from mlplatform.errors import IntegrityFailure, PlatformError
 
 app = typer.Typer()
 
@@ -17,4 +18,8 @@ def backup_run() -> None:
     Ends with 3 when a stored model is damaged.
     """
     settings = begin("backup")
-    guarded(lambda: main.run(settings), damage=3)
+    guarded(lambda: main.run(settings), code=_code)
+
+
+def _code(error: PlatformError) -> int:
+    return 3 if isinstance(error, IntegrityFailure) else 1

@@ -44,6 +44,7 @@ COMMANDS = (
         "training",
         "Train a version on the data of the read replica, prove it, and propose it.",
     ),
+    LazyCommand("runs", "runs", "Training runs: list, show or cancel them."),
     LazyCommand(
         "import-model",
         "import_model",

@@ -13,8 +13,9 @@ from mlplatform.cli.foreign_file import FileFormat, given_file
 from mlplatform.cli.options import AsJson, Home, Pipeline
 from mlplatform.cli.output import emit
 from mlplatform.cli.rows import rows_in
-from mlplatform.cli.training import print_version, train_here
-from mlplatform.client.versions import newest
+from mlplatform.cli.trained_run import train_here
+from mlplatform.cli.training import print_version
+from mlplatform.client.versions import version_of
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.errors import Refused
 from mlplatform.trainer import handover
@@ -115,9 +116,11 @@ def _import_here(platform: Platform, name: str, package: Handover, why: str) -> 
     with tempfile.TemporaryDirectory(prefix="mlplatform-import-") as outer:
         inner = Path(outer) / "import"
         handover.write(inner, package)
-        train_here(platform.state, name, why, imported=inner)
-    with platform.dataapi() as api:
-        return newest(api, name)
+        with platform.dataapi() as api:
+            run, failure = train_here(api, platform.state, name, why, imported=inner)
+            if failure is not None:
+                raise failure
+            return version_of(api, run)
 
 
 def _no_cluster(name: str) -> Refused:

@@ -12,7 +12,11 @@ import typer
 from mlplatform import __version__, vendor_telemetry
 from mlplatform.cli.commands import COMMANDS
 from mlplatform.cli.lazy import later, lazy_app
+from mlplatform.contracts.exit_code import exit_code
 from mlplatform.errors import PlatformError
+from mlplatform.trainer.interrupt import put_off_sigterm
+
+TRAININGS = (["train"], ["import-model"])
 
 
 def application(words: Sequence[str]) -> typer.Typer:
@@ -60,20 +64,18 @@ def options(
 def run() -> None:
     """Run the command line of this process.
 
-    An error of ours becomes one red line and exit code 1.
+    An error of ours becomes one red line and exit code 1; of a training, the code that says why.
     """
-    os.environ.update(
-        vendor_telemetry.OFF
-    )  # before any library is imported that would report to its maker
     debug = "--debug" in sys.argv
     words = [word for word in sys.argv[1:] if word != "--debug"]
+    _prepare(words)
     try:
         application(words)(args=words, prog_name="mlplatform")
     except PlatformError as error:
         if debug:
             raise
         _complain(error)
-        sys.exit(1)
+        sys.exit(int(exit_code(error)) if words[:1] in TRAININGS else 1)
     except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
         sys.stderr.close()
         sys.exit(0)
@@ -82,6 +84,13 @@ def run() -> None:
             raise
         _complain(_unnamed(error))
         sys.exit(1)
+
+
+def _prepare(words: Sequence[str]) -> None:
+    """What must be done before libraries are imported."""
+    os.environ.update(vendor_telemetry.OFF)  # some would report to their makers
+    if words[:1] == ["trainer"]:
+        put_off_sigterm()  # some start threads, which are to inherit it
 
 
 def _complain(error: PlatformError) -> None:

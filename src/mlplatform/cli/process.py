@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlplatform import settings, telemetry
-from mlplatform.errors import IntegrityFailure, PlatformError
+from mlplatform.errors import PlatformError
 
 
 def begin(process: str) -> settings.Settings:
@@ -17,10 +17,10 @@ def begin(process: str) -> settings.Settings:
     return loaded
 
 
-def guarded(work: Callable[[], Any], *, damage: int = 1) -> None:
-    """Run a process; an error of ours becomes one log line and exit code 1.
+def guarded(work: Callable[[], Any], *, code: Callable[[PlatformError], int] = lambda _: 1) -> None:
+    """Run a process; an error of ours becomes one log line and the exit code that `code` gives it.
 
-    When bytes are not what they should be, the code is `damage`. Other errors keep their traceback.
+    Other errors keep their traceback.
     """
     try:
         work()
@@ -28,7 +28,7 @@ def guarded(work: Callable[[], Any], *, damage: int = 1) -> None:
         telemetry.logger("cli").error(
             "process ended", error=str(error), kind=type(error).__name__, field=error.field
         )
-        sys.exit(damage if isinstance(error, IntegrityFailure) else 1)
+        sys.exit(int(code(error)))
 
 
 def quiet_logs() -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from mlplatform.cli import process
 from mlplatform.cli.options import Pipeline
+from mlplatform.contracts.exit_code import exit_code
 from mlplatform.settings import Settings, variable
 from mlplatform.telemetry import logger
 from mlplatform.trainer.begin import begun
@@ -28,23 +29,22 @@ app = typer.Typer()
 def trainer(
     name: Pipeline,
     *,
+    job: Annotated[str, typer.Option(help="Name of its Job: by it its record is found.")] = "",
     why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")] = "",
     imported: Annotated[
         Path | None,
-        typer.Option(
-            "--import", metavar="FOLDER", help="Import a model, of import-model's folder."
-        ),
+        typer.Option("--import", metavar="FOLDER", help="Import a model, of that folder."),
     ] = None,
 ) -> None:
     """One training run, with the code that was applied.
 
-    Ends with 0 when a version was proposed, with 1 when it failed or was refused.
+    Ends with 0 when a version was proposed, else with a code that says why (docs/reference/cli.md).
     """
     settings = process.begin("trainer")
-    process.guarded(lambda: _run(settings, name, why, imported))
+    process.guarded(lambda: _run(settings, name, job, why, imported), code=exit_code)
 
 
-def _run(settings: Settings, name: str, why: str, imported: Path | None) -> None:
+def _run(settings: Settings, name: str, job: str, why: str, imported: Path | None) -> None:
     if has_run_token(settings):
         # Loaded by name: what a training imports takes seconds, which the first of the two
         # processes would spend for nothing.
@@ -57,7 +57,7 @@ def _run(settings: Settings, name: str, why: str, imported: Path | None) -> None
             "the trainer's token is in a file, which the pipeline's code can read",
             fix=f"give it as {TOKEN}",
         )
-    with begun(settings, name) as token:
+    with begun(settings, name, job=job, reason=why) as token:
         _begin_anew(token, without=given)
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from uuid_utils import uuid7
 
 from mlplatform.cli.connection import Platform, connect
 from mlplatform.cli.options import AsJson, Home, OnePipeline, Pipeline
 from mlplatform.cli.output import emit, figures
-from mlplatform.cli.terminal import console
+from mlplatform.cli.trained_run import follow, train_here
 from mlplatform.client import pipelines, run_watch
 from mlplatform.client.dataapi import DataApi
-from mlplatform.client.versions import newest
-from mlplatform.cluster.local import environment
-from mlplatform.cluster.run_log import Event
+from mlplatform.client.versions import version_of
 from mlplatform.contracts.promotion import ModelVersion
-from mlplatform.errors import UnknownName
-from mlplatform.local import training
+from mlplatform.contracts.run import Run
+from mlplatform.errors import PlatformError, UnknownName
 from mlplatform.local.state import State
 from mlplatform.retry import retry
 from mlplatform.source.checkout import Checkout, checkout
@@ -36,10 +33,21 @@ WorkingTree = Annotated[
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the data API to come up.")]
 Why = Annotated[str, typer.Option("--why", "-w", help="The reason, kept with the run.")]
 
-REPEATED = ("step begins", "proposed")
-"""Events whose content stands in later lines too; the log of the run has them."""
-CONTEXT = ("event", "level", "timestamp", "process", "component", "run_id", "pipeline")
-"""What stands in every event of a training, and needs no repetition on a terminal."""
+Waits = Annotated[
+    bool,
+    typer.Option("--wait/--no-wait", help="Wait for the end; without, the run's id is printed."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", help="Seconds to wait; the run goes on afterwards.", show_default=False
+    ),
+]
+Key = Annotated[
+    str,
+    typer.Option("--idempotency-key", help="The same key gives the same run, started once."),
+]
+
 
 app = typer.Typer()
 
@@ -75,23 +83,46 @@ def train(
     ref: Ref = None,
     working_tree: WorkingTree = False,
     why: Why = "by hand",
+    wait: Waits = True,
+    timeout_s: Timeout = None,
+    key: Key = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a version on the data of the read replica, prove it, and propose it.
 
-    With --ref or --working-tree that code is applied first.
+    With --ref or --working-tree that code is applied first. Ends with a code that says why
+    (docs/reference/cli.md); --json prints the run's record, however it ended.
     """
     platform = connect(home)
     with platform.dataapi() as api:
         if ref or working_tree:
             pipelines.apply(api, _code(platform, ref, working_tree=working_tree), name)
-        if platform.state is None:
-            _train_on_cluster(api, name, why)
-        else:
-            train_here(platform.state, name, why)
-        made = newest(api, name)
-    emit(made) if as_json else print_version(made)
+        here = platform.state if wait and timeout_s is None and not key else None
+        run, failure = _begun(api, here, name, why, key)
+        run = follow(api, run, timeout_s) if wait else run
+        _show(api, run, as_json=as_json)
+    if failure is not None:
+        raise failure
+    if wait:
+        run_watch.require_success(run)
+
+
+def _begun(
+    api: DataApi, here: State | None, name: str, why: str, key: str
+) -> tuple[Run, PlatformError | None]:
+    if here is not None:
+        return train_here(api, here, name, why)
+    return api.start_run(name, reason=why, key=key or uuid7().hex), None
+
+
+def _show(api: DataApi, run: Run, *, as_json: bool) -> None:
+    if as_json:
+        emit(run)
+    elif run.state == "succeeded":
+        print_version(version_of(api, run))
+    elif not run.final:
+        print(run.id)
 
 
 def print_version(version: ModelVersion) -> None:
@@ -118,38 +149,3 @@ def _all_pipelines(code: Checkout) -> list[str]:
             fix="it needs pipelines/<name>/pipeline.yaml",
         )
     return names
-
-
-def train_here(stack: State, name: str, why: str, *, imported: Path | None = None) -> None:
-    """As a child of this command, with the environment that the stack wrote for trainers."""
-    out = console(stderr=True)
-
-    def show(event: Event) -> None:
-        if line := _line(event):
-            out.print(line)
-
-    training.train(
-        name,
-        environment=environment(stack.home / "secrets" / "trainer.json"),
-        log=stack.home / "logs" / f"trainer-{name}.log",
-        why=why,
-        on_event=show,
-        imported=imported,
-    )
-
-
-def _train_on_cluster(api: DataApi, name: str, why: str) -> None:
-    run = api.start_run(name, reason=why)
-    console(stderr=True).print(f"waiting for run {run}")
-    run_watch.follow(api, name, run)
-
-
-def _line(event: Mapping[str, Any]) -> str:
-    """An event as a person reads it; "" for one that others repeat."""
-    text = event.get("event", "")
-    if text == "step done":
-        return f"{event['step']}  [dim]{event['seconds']:.1f} s[/dim]"
-    if text in REPEATED:
-        return ""
-    rest = {key: value for key, value in event.items() if key not in CONTEXT}
-    return f"{text}" + (f"  [dim]{figures(rest)}[/dim]" if rest else "")

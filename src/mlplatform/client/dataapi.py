@@ -24,6 +24,7 @@ from mlplatform.client.forget_calls import ForgetCalls
 from mlplatform.client.json_http import JsonHttp, parse, parse_list, raise_for, request
 from mlplatform.client.quarantine_calls import QuarantineCalls
 from mlplatform.client.retention_calls import RetentionCalls
+from mlplatform.client.run_calls import RunCalls
 from mlplatform.contracts.balance import BalanceSheet
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery, KnownReceipt
 from mlplatform.contracts.imports import ImportResult
@@ -43,7 +44,6 @@ from mlplatform.contracts.promotion import (
     VerifiedFiles,
 )
 from mlplatform.contracts.queue_offsets import QueueReset, QueueState
-from mlplatform.contracts.run import Run, RunRequest, RunStarted
 
 NDJSON = "application/x-ndjson"
 
@@ -56,7 +56,9 @@ class DatasetRows:
     receipt_id: str
 
 
-class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls, ForgetCalls):
+class DataApi(
+    RunCalls, QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls, ForgetCalls
+):
     """A client with one connection pool; use as a context manager. Safe to share between threads.
 
     With `retry_s` every call that another try may help is repeated for so many seconds: the data
@@ -116,16 +118,21 @@ class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls, F
         path = f"{_pipeline(name)}/features/{quote(digest, safe='')}"
         return parse(FeaturesProgress, self._http.get(path, stored_before=moment))
 
-    # Trainings
+    # The right to train
 
-    def take_lease(self, name: str, holder: str, *, ttl_s: float) -> Lease:
+    def take_lease(
+        self, name: str, holder: str, *, ttl_s: float, job: str = "", reason: str = ""
+    ) -> Lease:
         """Take the right to train for `ttl_s` seconds; the answer has the token of the run.
 
         The same holder may take it again: a token whose answer was lost is replaced by another.
-        Raises Refused while another holder has it.
+        Raises LeaseHeld while another holder has it; CutShort when the run of that Job has ended
+        before it began, say since it was cancelled.
         """
-        body = request(LeaseRequest, holder=holder, ttl_s=ttl_s)
-        return parse(Lease, self._http.post(f"{_pipeline(name)}/lease", body))
+        body = request(LeaseRequest, holder=holder, ttl_s=ttl_s, job=job, reason=reason)
+        # What is empty is not sent: an older data API refuses fields that it does not know.
+        sent = body.model_dump(mode="json", exclude_defaults=True)
+        return parse(Lease, self._http.call("POST", f"{_pipeline(name)}/lease", json=sent).json())
 
     def renew_lease(self, name: str, *, ttl_s: float) -> Lease:
         """Renew the right to train, with the run's own token. Raises Unauthenticated once it ended.
@@ -142,18 +149,6 @@ class DataApi(QuarantineCalls, DeadLetterCalls, EvidenceCalls, RetentionCalls, F
         """
         answer = self._http.delete(f"{_pipeline(name)}/lease", holder=holder)
         return parse(LeaseReleased, answer).released
-
-    def start_run(self, name: str, *, reason: str) -> str:
-        """Start a training on the cluster and return the run's name at once.
-
-        Raises Refused while one goes on.
-        """
-        body = request(RunRequest, reason=reason)
-        return parse(RunStarted, self._http.post(f"{_pipeline(name)}/runs", body)).run
-
-    def runs(self, name: str) -> list[Run]:
-        """The runs that the cluster still knows, latest first."""
-        return parse_list(Run, self._http.get(f"{_pipeline(name)}/runs"))
 
     # Models
 

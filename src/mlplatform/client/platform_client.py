@@ -21,8 +21,9 @@ from mlplatform.client.predict.predict import PredictRequest, predict
 from mlplatform.client.predict.predictions import Predictions
 from mlplatform.client.row_table import row_table
 from mlplatform.client.run_watch import follow as follow_run
-from mlplatform.client.run_watch import run_named
+from mlplatform.client.run_watch import require_success
 from mlplatform.client.serving import ServingClient
+from mlplatform.client.versions import version_of
 from mlplatform.contracts.dataset import DatasetDescription, DatasetQuery
 from mlplatform.contracts.labels import LabelsResult
 from mlplatform.contracts.promotion import ModelVersion
@@ -155,26 +156,32 @@ class PlatformClient(PlatformModels):
     # Trainings
 
     @overload
-    def train(self, pipeline: str, *, why: str = ..., follow: Literal[False] = ...) -> Run: ...
+    def train(
+        self, pipeline: str, *, why: str = ..., follow: Literal[False] = ..., key: str = ...
+    ) -> Run: ...
 
     @overload
-    def train(self, pipeline: str, *, why: str = ..., follow: Literal[True]) -> ModelVersion: ...
+    def train(
+        self, pipeline: str, *, why: str = ..., follow: Literal[True], key: str = ...
+    ) -> ModelVersion: ...
 
     def train(
-        self, pipeline: str, *, why: str = "from Python", follow: bool = False
+        self, pipeline: str, *, why: str = "from Python", follow: bool = False, key: str = ""
     ) -> Run | ModelVersion:
-        """Start a training of what was applied; the run at once, or (`follow`) its version later.
+        """Start a training of what was applied; its record, or (`follow`) its version at the end.
 
-        Raises Refused while another one goes on. With `follow` also when the run fails: its message
-        says why, such as which gate does not hold.
+        The same `key` gives the same run, however often it is asked for. Raises Refused while
+        another one goes on. With `follow` also the error that the run ends with: its message says
+        why, such as which gate does not hold.
         """
-        name = self._deciding.start_run(pipeline, reason=why)
-        if follow:
-            return follow_run(self._deciding, pipeline, name)
-        return run_named(self._deciding, pipeline, name)
+        run = self._deciding.start_run(pipeline, reason=why, key=key)
+        if not follow:
+            return run
+        ended = require_success(follow_run(self._deciding, run))
+        return version_of(self._deciding, ended)
 
     def runs(self, pipeline: str) -> list[Run]:
-        """The trainings that the cluster still knows, latest first."""
+        """Records of trainings, latest first."""
         return self._api.runs(pipeline)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlplatform.client.dataapi import DataApi
 from mlplatform.contracts.promotion import ModelVersion
+from mlplatform.contracts.run import Run
 from mlplatform.errors import Refused, UnknownName
 
 
@@ -13,6 +14,15 @@ def newest(api: DataApi, pipeline: str) -> ModelVersion:
     if not versions:
         raise UnknownName(f"'{pipeline}' has no version yet", field=pipeline)
     return max(versions, key=lambda version: int(version.version))
+
+
+def version_of(api: DataApi, run: Run) -> ModelVersion:
+    """The version that a run has made. Raises UnknownName for one that made none."""
+    found = (each for each in api.versions(run.pipeline) if each.version == run.version)
+    version = next(found, None)
+    if version is None:
+        raise UnknownName(f"run {run.id} has made no version", field=run.pipeline)
+    return version
 
 
 def waiting_version(api: DataApi, pipeline: str, *, field: str) -> str:

@@ -9,21 +9,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from mlplatform.contracts.run import Run
+from mlplatform.cluster.job import ClusterJob
 
 
 class Cluster(Protocol):
     """Starts training runs. Safe to share between threads."""
 
-    def start_training(self, pipeline: str, *, reason: str) -> str:
-        """Start one run and return its name; does not wait for it.
+    def job_of(self, pipeline: str, run: str) -> str:
+        """The name of the Job that the run of that id gets."""
+        ...
 
-        Raises UnknownName, Refused or Unavailable.
+    def start_training(self, pipeline: str, job: str, *, reason: str) -> None:
+        """Start one run under that name; does not wait for it.
+
+        A name that was started is not started again. Raises UnknownName or Refused when it does
+        not start, Unavailable when that is unknown.
         """
         ...
 
-    def runs(self, pipeline: str) -> Sequence[Run]:
-        """The runs that the cluster still knows, latest first. Raises Unavailable."""
+    def jobs(self, pipeline: str) -> Sequence[ClusterJob]:
+        """What the cluster still knows, latest first. Raises Unavailable."""
         ...
 
     def remove_logs(self, before: datetime, *, remove: bool) -> tuple[int, int]:

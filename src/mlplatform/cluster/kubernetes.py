@@ -16,9 +16,8 @@ from typing import Any
 
 import urllib3
 from kubernetes import client, config
-from uuid_utils import uuid7
 
-from mlplatform.contracts.run import Run, RunState
+from mlplatform.cluster.job import ClusterJob, JobState
 from mlplatform.errors import PlatformError, Refused, SettingsError, Unavailable, UnknownName
 
 PIPELINE_LABEL = "mlplatform.io/pipeline"
@@ -53,8 +52,13 @@ class KubernetesCluster:
             ) from error
         return cls(client.BatchV1Api(), namespace=namespace, cronjob_prefix=cronjob_prefix)
 
-    def start_training(self, pipeline: str, *, reason: str) -> str:
-        """Make a Job from the pipeline's CronJob and return its name."""
+    def job_of(self, pipeline: str, run: str) -> str:
+        """`<cronjob>-<end of the run's id>`."""
+        short = f"-{run[-10:]}"
+        return (self._prefix + pipeline)[: NAME_LIMIT - len(short)].rstrip("-") + short
+
+    def start_training(self, pipeline: str, job: str, *, reason: str) -> None:
+        """Make a Job from the pipeline's CronJob, unless there is one of that name."""
         cronjob = self._call(
             lambda: self._batch.read_namespaced_cron_job(
                 self._prefix + pipeline, self._namespace, _request_timeout=TIMEOUT_S
@@ -62,16 +66,18 @@ class KubernetesCluster:
             missing=f"there is no CronJob '{self._prefix}{pipeline}' in namespace "
             f"'{self._namespace}': is the pipeline in the chart's values?",
         )
-        job = job_from(cronjob, pipeline=pipeline, reason=reason)
-        self._call(
-            lambda: self._batch.create_namespaced_job(
-                self._namespace, job, _request_timeout=TIMEOUT_S
-            ),
-            missing="the namespace is gone",
-        )
-        return str(job.metadata.name)
+        made = job_from(cronjob, job, pipeline=pipeline, reason=reason)
 
-    def runs(self, pipeline: str) -> Sequence[Run]:
+        def create() -> None:
+            try:
+                self._batch.create_namespaced_job(self._namespace, made, _request_timeout=TIMEOUT_S)
+            except client.ApiException as error:
+                if error.status != 409 or "AlreadyExists" not in str(error.body):
+                    raise
+
+        self._call(create, missing="the namespace is gone")
+
+    def jobs(self, pipeline: str) -> Sequence[ClusterJob]:
         """Jobs of the pipeline's CronJob, by hand or by schedule, latest first."""
         cronjob = self._prefix + pipeline
         jobs = self._call(
@@ -88,7 +94,7 @@ class KubernetesCluster:
             if any(owner.name == cronjob for owner in job.metadata.owner_references or ())
         ]
         mine.sort(key=lambda job: job.metadata.creation_timestamp, reverse=True)
-        return [_run(job, pipeline) for job in mine]
+        return [_seen(job, pipeline) for job in mine]
 
     def remove_logs(self, before: datetime, *, remove: bool) -> tuple[int, int]:
         """Nothing: Kubernetes removes the logs of a pod with the pod."""
@@ -108,11 +114,10 @@ class KubernetesCluster:
             raise Unavailable(f"no answer from the Kubernetes API: {error}") from error
 
 
-def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
-    """The Job that a CronJob's template describes, named `<cronjob>-<short>`."""
+def job_from(cronjob: Any, name: str, *, pipeline: str, reason: str) -> Any:
+    """The Job that a CronJob's template describes, under that name."""
     template = cronjob.spec.job_template
     given = template.metadata or client.V1ObjectMeta()
-    short = f"-{uuid7().hex[-8:]}"
     owner = client.V1OwnerReference(
         api_version="batch/v1",
         kind="CronJob",
@@ -121,7 +126,7 @@ def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
         controller=True,
     )
     metadata = client.V1ObjectMeta(
-        name=cronjob.metadata.name[: NAME_LIMIT - len(short)].rstrip("-") + short,
+        name=name,
         labels={**(given.labels or {}), PIPELINE_LABEL: pipeline},
         annotations={**(given.annotations or {}), **MANUAL, REASON: reason},
         owner_references=[owner],
@@ -135,21 +140,21 @@ def job_from(cronjob: Any, *, pipeline: str, reason: str) -> Any:
     return client.V1Job(api_version="batch/v1", kind="Job", metadata=metadata, spec=spec)
 
 
-def _run(job: Any, pipeline: str) -> Run:
+def _seen(job: Any, pipeline: str) -> ClusterJob:
     status = job.status
     ended = {
         item.type: item.last_transition_time
         for item in status.conditions or ()
         if item.status == "True"
     }
-    state: RunState = "running" if status.active else "waiting"
+    state: JobState = "running" if status.active else "waiting"
     if "Complete" in ended:
         state = "succeeded"
     elif "Failed" in ended:
         state = "failed"
     reason = (job.metadata.annotations or {}).get(REASON, "")
     finished = status.completion_time or ended.get("Failed")
-    return Run(
+    return ClusterJob(
         name=job.metadata.name,
         pipeline=pipeline,
         state=state,

@@ -23,11 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from uuid_utils import uuid7
-
+from mlplatform.cluster.job import ClusterJob, JobState
 from mlplatform.cluster.run_log import failure_in
-from mlplatform.contracts.run import Run, RunState
-from mlplatform.errors import Refused, SettingsError, Unavailable
+from mlplatform.errors import LeaseHeld, SettingsError, Unavailable
 from mlplatform.unprivileged import run, source
 from mlplatform.unprivileged.run import ForeignRun
 
@@ -52,14 +50,14 @@ class _Child:
     finished_at: datetime | None = None
     failure: str = ""
 
-    def seen(self) -> Run:
+    def seen(self) -> ClusterJob:
         code = self.process.poll()
         if code is not None and self.finished_at is None:
             self.finished_at = datetime.now(UTC)
             self.prepared.remove()
             self.failure = failure_in(self.log) if code else ""
-        state: RunState = "running" if code is None else "succeeded" if code == 0 else "failed"
-        return Run(
+        state: JobState = "running" if code is None else "succeeded" if code == 0 else "failed"
+        return ClusterJob(
             name=self.name,
             pipeline=self.pipeline,
             state=state,
@@ -71,7 +69,7 @@ class _Child:
 
 
 class LocalCluster:
-    """Runs `python -m mlplatform trainer NAME --why=REASON`.
+    """Runs `python -m mlplatform trainer NAME --job=JOB --why=REASON`.
 
     One run per pipeline at a time. `argv` is replaced by tests only.
     """
@@ -90,29 +88,33 @@ class LocalCluster:
         self._lock = Lock()
         self._parent = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trainings-parent")
 
-    def start_training(self, pipeline: str, *, reason: str) -> str:
-        """Start a child and return the run's name."""
-        with self._lock:
-            for seen in self._seen():
-                if seen.pipeline == pipeline and seen.state == "running":
-                    raise Refused(
-                        f"training '{seen.name}' is still running",
-                        field="pipeline",
-                        fix="wait for it, or end its process",
-                    )
-            name = f"{pipeline}-{uuid7().hex[-10:]}"
-            variables = environment(self._environment_file)
-            words = [pipeline, f"--why={reason}"]
-            # Forked by the one thread that outlives the request: see above.
-            process, prepared = self._parent.submit(self._spawn, name, words, variables).result()
-            self._children.append(
-                _Child(
-                    name, pipeline, reason, process, datetime.now(UTC), prepared, self._log(name)
-                )
-            )
-            return name
+    def job_of(self, pipeline: str, run: str) -> str:
+        """The pipeline, and the end of the run's id."""
+        return f"{pipeline}-{run[-10:]}"
 
-    def runs(self, pipeline: str) -> Sequence[Run]:
+    def start_training(self, pipeline: str, job: str, *, reason: str) -> None:
+        """Start a child, unless it was started before."""
+        with self._lock:
+            seen = self._seen()
+            if any(each.name == job for each in seen):
+                return
+            for each in seen:
+                if each.pipeline == pipeline and each.lives:
+                    raise LeaseHeld(
+                        f"training '{each.name}' is still running",
+                        field="pipeline",
+                        fix="wait for it, or cancel it",
+                    )
+            variables = environment(self._environment_file)
+            words = [pipeline, f"--job={job}", f"--why={reason}"]
+            # Forked by the one thread that outlives the request: see above.
+            process, prepared = self._parent.submit(self._spawn, job, words, variables).result()
+            log = self._log(job)
+            self._children.append(
+                _Child(job, pipeline, reason, process, datetime.now(UTC), prepared, log)
+            )
+
+    def jobs(self, pipeline: str) -> Sequence[ClusterJob]:
         """Runs of `pipeline` that this process started, latest first."""
         with self._lock:
             return [seen for seen in reversed(self._seen()) if seen.pipeline == pipeline]
@@ -169,7 +171,7 @@ class LocalCluster:
     def _log(self, name: str) -> Path:
         return self._logs / f"trainer-{name}.log"
 
-    def _seen(self) -> list[Run]:
+    def _seen(self) -> list[ClusterJob]:
         seen = [child.seen() for child in self._children]
         ended = [child for child in self._children if child.finished_at is not None]
         for child in ended[:-KEPT]:

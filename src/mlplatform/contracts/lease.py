@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from mlplatform.contracts.frozen import Frozen, FrozenAnswer
+from mlplatform.contracts.run import Job
 from mlplatform.contracts.text import Word
 
 
@@ -15,6 +16,13 @@ class LeaseRequest(Frozen):
 
     holder: Word = Field(examples=["mlplatform-trainer-diabetes-7f3a"])
     ttl_s: float = Field(gt=0, le=86_400)
+    job: Job = Field(default="", description="Name of the run's Job or process, if it has one.")
+    reason: str = Field(
+        default="",
+        max_length=2_000,
+        pattern=r"^[^\x00]*$",
+        description="Why the run was started; of one that nobody asked the data API for.",
+    )
 
 
 class LeaseRenewal(Frozen):
@@ -30,6 +38,9 @@ class Lease(FrozenAnswer):
     holder: str
     run: str = Field(default="", description="The run that the lease was taken for.")
     expires_at: datetime
+    cancelled_by: str = Field(
+        default="", description="Who wants the run to end; empty: nobody. Told by renewals."
+    )
     token: str = Field(
         default="",
         repr=False,

@@ -28,6 +28,7 @@ from mlplatform.dataapi.routes import (
     quarantine,
     queue_offsets,
     retention,
+    runs,
 )
 from mlplatform.web import docs_page, error_responses, pages
 from mlplatform.web.json_body import DISTINCT_KEYS
@@ -38,6 +39,7 @@ SUBJECTS = (
     imports,
     labels,
     pipelines,
+    runs,
     models,
     quarantine,
     dead_letters,
@@ -64,7 +66,7 @@ def create_app(collaborators: Collaborators) -> ASGIApp:
     return AdmissionMiddleware(
         inside(collaborators),
         access=collaborators.access,
-        runs=collaborators.runs,
+        runs=collaborators.run_tokens,
         limit=collaborators.limit,
         max_body_bytes=collaborators.max_body_bytes,
         on_refusal=collaborators.gathered.note,

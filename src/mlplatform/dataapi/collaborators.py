@@ -27,6 +27,7 @@ from mlplatform.dataapi.quarantine import Quarantine
 from mlplatform.dataapi.queue_offsets import QueueOffsets
 from mlplatform.dataapi.retention import Retention
 from mlplatform.dataapi.run_tokens import RunTokens
+from mlplatform.dataapi.runs import Runs
 from mlplatform.dataapi.training import Training
 from mlplatform.web.rate_limit import RateLimit
 
@@ -51,7 +52,7 @@ class Collaborators:
     """
 
     access: AccessList
-    runs: RunTokens
+    run_tokens: RunTokens
     limit: RateLimit
     max_body_bytes: int
     stall_s: float
@@ -64,6 +65,7 @@ class Collaborators:
     dead_letters: DeadLetters
     pipelines: Pipelines
     training: Training
+    runs: Runs
     models: Models
     outboxes: Outboxes
     queue_offsets: QueueOffsets

@@ -24,6 +24,7 @@ from mlplatform.dataapi.ledger import Ledger
 from mlplatform.dataapi.mirror import Mirror
 from mlplatform.dataapi.models import Models
 from mlplatform.dataapi.moves import Moves
+from mlplatform.dataapi.open_runs import OpenRuns
 from mlplatform.dataapi.outboxes import Outboxes
 from mlplatform.dataapi.pipelines import Pipelines
 from mlplatform.dataapi.pools import Pools
@@ -34,6 +35,7 @@ from mlplatform.dataapi.removals import Removals
 from mlplatform.dataapi.removed_runs import RemovedRuns
 from mlplatform.dataapi.retention import Retention
 from mlplatform.dataapi.run_tokens import RunTokens
+from mlplatform.dataapi.runs import Runs
 from mlplatform.dataapi.training import Training
 from mlplatform.database.datasets import DatasetStore
 from mlplatform.registry.store import ModelStore
@@ -69,16 +71,15 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
     dataapi, pools, closing = settings.dataapi, Pools.open(settings.postgres), ExitStack()
     raw, warehouse, audit = pools.raw, pools.warehouse, AuditLog(pools.warehouse)
     key = settings.redaction.key
-    gathered = GatheredLog(audit)
+    gathered, readiness = GatheredLog(audit), Readiness(pools)
     store = DatasetStore(pools.warehouse_replica, pools.raw_replica, pools.more_raw_replicas)
     mirror = Mirror(warehouse, registry, interval_s=dataapi.mirror_interval_s)
     removals = Removals(pools.raws, warehouse, RemovedRuns(warehouse, registry, cluster))
-    readiness = Readiness(pools)
     for end in (registry.close, pools.close, cluster.close):
         closing.callback(end)
     return Collaborators(
         access=AccessList.load(Path(tokens)),
-        runs=RunTokens(warehouse),
+        run_tokens=RunTokens(warehouse),
         limit=RateLimit(rate_per_s=dataapi.rate_per_s, burst=dataapi.burst),
         max_body_bytes=dataapi.max_body_bytes,
         stall_s=dataapi.stall_s,
@@ -90,7 +91,8 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         corrections=Corrections(pools.raws, warehouse, audit, key),
         dead_letters=DeadLetters(pools.raws, warehouse, audit),
         pipelines=Pipelines(pools.raws, warehouse, audit, settings.retention, key),
-        training=Training(warehouse, audit, cluster),
+        training=Training(warehouse, audit),
+        runs=Runs(warehouse, audit, cluster),
         models=Models(warehouse, audit, registry),
         outboxes=Outboxes(raw, audit, more_raw=pools.more_raw),
         queue_offsets=QueueOffsets(pools.raws, audit),
@@ -101,5 +103,5 @@ def build(settings: Settings, *, cluster: Cluster, registry: ModelStore) -> Coll
         forget=Forget(pools.raws, warehouse, audit, key),
         ready=readiness.ready,
         close=closing.close,
-        background=(gathered, readiness, mirror, Moves(pools)),
+        background=(gathered, readiness, mirror, Moves(pools), OpenRuns(warehouse, cluster)),
     )

@@ -70,7 +70,7 @@ class Removals:
         if kind == "features":
             return self._features(days, name, remove=remove)
         if kind == "runs":
-            return self._runs.files(name, before, remove=remove)
+            return self._runs.past(name, before, remove=remove)
         if kind == "logs":
             return self._runs.logs(before, remove=remove)
 

@@ -1,4 +1,4 @@
-"""Files of MLflow runs that came to nothing, and logs of trainings on this machine.
+"""Records of runs, files of those that came to nothing, and logs of trainings on this machine.
 
 A run keeps its parameters, metrics and tags; what takes room are its files.
 """
@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 from mlplatform.cluster.interface import Cluster
 from mlplatform.contracts.promotion import ModelVersion
 from mlplatform.contracts.removed import Removed
-from mlplatform.database import promotions, retention
+from mlplatform.database import promotions, retention, runs
 from mlplatform.database.pools import PrimaryPool
 from mlplatform.registry.store import ModelStore
 
+MOST = 1_000
+"""Records a call."""
 BUSY_S = 10.0
 """Seconds after which a call has done enough: each file is a request to MLflow."""
 
@@ -29,6 +31,18 @@ class RemovedRuns:
         self._warehouse = warehouse
         self._registry = registry
         self._cluster = cluster
+
+    def past(self, pipeline: str, before: datetime, *, remove: bool) -> Removed:
+        """Records of runs that ended before a moment, and files of those that came to nothing.
+
+        Of versions that may serve or have served both stay.
+        """
+        done = self.files(pipeline, before, remove=remove)
+        with self._warehouse.transaction() as warehouse:
+            found = runs.remove(warehouse, pipeline, before, most=MOST, remove=remove)
+        records = Removed(kind="runs", pipeline=pipeline, items=found.items, size=found.size)
+        more = done.more or (remove and found.items == MOST)
+        return done.plus(records).model_copy(update={"more": more})
 
     def files(self, pipeline: str, before: datetime, *, remove: bool) -> Removed:
         """Files of runs begun before a moment: of rejected versions, and of those that failed.

@@ -14,11 +14,12 @@ from uuid_utils import uuid7
 from mlplatform.access import Caller, Role, digest, new_run_token, run_of
 from mlplatform.contracts.lease import Lease, LeaseRequest
 from mlplatform.contracts.pipeline import PipelineDefinition
-from mlplatform.database import leases
+from mlplatform.database import leases, runs
 from mlplatform.database.leases import NewRun
 from mlplatform.database.pools import PrimaryPool
+from mlplatform.database.run_rows import RunSource
 from mlplatform.database.sessions import Connection
-from mlplatform.errors import Unauthenticated
+from mlplatform.errors import CutShort, LeaseHeld, Unauthenticated
 
 BESIDE_S = 600.0
 """How long a run may take beside `timeout_s` of its definition, which counts from the checkout on.
@@ -62,12 +63,39 @@ class RunTokens:
 def begin(
     connection: Connection, caller: Caller, definition: PipelineDefinition, request: LeaseRequest
 ) -> Lease | None:
-    """Take the lease for a new run; the answer has its token. None while another run holds it."""
-    run = uuid7().hex
+    """Take the lease for a run; the answer has its token. None while another run holds it.
+
+    The run is that of the Job's record, or gets one. Raises CutShort when that has ended already.
+    """
+    name, holder = definition.name, request.holder
+    known = runs.of_job(connection, name, request.job) if request.job else None
+    if known is not None and known.final and known.started_at is None:
+        raise CutShort(f"run {known.id} {known.ending} before it began", field="job")
+    if known is None or known.state != "waiting":
+        known = runs.of_holder(connection, name, holder)  # its answer was lost on the way
+    run = uuid7().hex if known is None else known.id
     token = new_run_token(run)
     new = NewRun(run, caller.name, digest(token), definition.timeout_s + BESIDE_S)
-    lease = leases.begin(connection, definition.name, request, new)
-    return lease and lease.model_copy(update={"token": token})
+    lease = leases.begin(connection, name, request, new)
+    if lease is None:
+        return None
+    source = RunSource(run, name, request.job, request.reason, caller.name, holder=holder)
+    runs.begin(connection, source)
+    return lease.model_copy(update={"token": token})
+
+
+def taken(pipeline: str, lease: Lease | None) -> LeaseHeld:
+    """What a run is told while another holds the lease."""
+    who = (
+        f"by '{lease.holder}' until {lease.expires_at.isoformat(timespec='seconds')}"
+        if lease
+        else "by another run"
+    )
+    return LeaseHeld(
+        f"'{pipeline}' is being trained {who}",
+        field="pipeline",
+        fix="wait for that run, or until its lease ends",
+    )
 
 
 def ended() -> Unauthenticated:

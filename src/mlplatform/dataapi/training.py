@@ -1,43 +1,48 @@
-"""Trainings: the lease that allows one at a time per pipeline, and the runs on the cluster."""
+"""Trainings: the lease that allows one at a time per pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from uuid_utils import uuid7
 
 from mlplatform.access import Caller
-from mlplatform.cluster.interface import Cluster
+from mlplatform.contracts.exit_code import ExitCode
 from mlplatform.contracts.lease import Lease, LeaseRenewal, LeaseRequest
-from mlplatform.contracts.run import Run
 from mlplatform.dataapi import rights, run_tokens
 from mlplatform.dataapi.audit import AuditLog
-from mlplatform.database import leases, pipelines
+from mlplatform.dataapi.run_submission import failure_of
+from mlplatform.database import leases, pipelines, runs
 from mlplatform.database.pools import PrimaryPool
-from mlplatform.errors import InvalidInput, Refused
+from mlplatform.database.run_rows import RunSource
+from mlplatform.errors import InvalidInput, LeaseHeld
 
 
 class Training:
-    """Handler of leases and runs. Safe to share between threads."""
+    """Handler of leases. Safe to share between threads."""
 
-    def __init__(self, warehouse: PrimaryPool, audit: AuditLog, cluster: Cluster) -> None:
+    def __init__(self, warehouse: PrimaryPool, audit: AuditLog) -> None:
         self._warehouse = warehouse
         self._audit = audit
-        self._cluster = cluster
 
     def take_lease(self, caller: Caller, pipeline: str, request: LeaseRequest) -> Lease:
         """Take the lease of a pipeline for `ttl_s` seconds; the answer has the run's token.
 
-        Raises Refused while another holder's lasts. The same holder gets a new run and token.
+        Raises LeaseHeld while another holder's lasts, CutShort for a Job whose run has ended. The
+        same holder gets the same run and a new token.
         """
-        with self._audit.change(
-            caller, "lease", pipeline, roles=rights.LEASE.roles, pipeline=pipeline
-        ) as (entry, connection):
-            entry.detail = {"holder": request.holder}
-            definition = pipelines.find(connection, pipeline).parsed()
-            lease = run_tokens.begin(connection, caller, definition, request)
-            if lease is None:
-                raise _taken(pipeline, leases.find(connection, pipeline))
-            entry.detail["run"] = lease.run
-            return lease
+        try:
+            with self._audit.change(
+                caller, "lease", pipeline, roles=rights.LEASE.roles, pipeline=pipeline
+            ) as (entry, connection):
+                entry.detail = {"holder": request.holder}
+                definition = pipelines.find(connection, pipeline).parsed()
+                lease = run_tokens.begin(connection, caller, definition, request)
+                if lease is None:
+                    raise run_tokens.taken(pipeline, leases.find(connection, pipeline))
+                entry.detail["run"] = lease.run
+                return lease
+        except LeaseHeld:
+            self._note_refused(caller, pipeline, request)
+            raise
 
     def renew_lease(self, caller: Caller, pipeline: str, request: LeaseRenewal) -> Lease:
         """Renew a run's lease, and its token, for `ttl_s` seconds from now."""
@@ -66,39 +71,17 @@ class Training:
             entry.detail = {"holder": holder}
             return leases.release(connection, pipeline, holder)
 
-    def start(self, caller: Caller, pipeline: str, *, reason: str) -> str:
-        """Start a training on the cluster and return the run's name.
-
-        Raises Refused while one holds the lease.
-        """
-        roles = rights.START_RUN.roles
-        with self._audit.access(caller, "run", pipeline, roles=roles, pipeline=pipeline) as entry:
-            entry.detail = {"reason": reason}
-            with self._warehouse.transaction() as connection:
-                pipelines.find(connection, pipeline)
-                lease = leases.find(connection, pipeline)
-            if lease is not None:
-                raise _taken(pipeline, lease)
-            run = self._cluster.start_training(
-                pipeline, reason=f"{reason} (requested by {caller.name})"
-            )
-            entry.detail["run"] = run
-        return run
-
-    def runs(self, caller: Caller, pipeline: str) -> Sequence[Run]:
-        """The runs that the cluster still knows, latest first."""
-        with self._audit.viewing(caller, pipeline, roles=rights.VIEW_RUNS.roles, pipeline=pipeline):
-            return self._cluster.runs(pipeline)
-
-
-def _taken(pipeline: str, lease: Lease | None) -> Refused:
-    who = (
-        f"by '{lease.holder}' until {lease.expires_at.isoformat(timespec='seconds')}"
-        if lease
-        else "by another run"
-    )
-    return Refused(
-        f"'{pipeline}' is being trained {who}",
-        field="pipeline",
-        fix="wait for that run, or until its lease ends",
-    )
+    def _note_refused(self, caller: Caller, pipeline: str, request: LeaseRequest) -> None:
+        """The record of a Job that found the lease held: it ends with that."""
+        if not request.job:
+            return
+        with self._warehouse.transaction() as connection:
+            failure = failure_of(run_tokens.taken(pipeline, leases.find(connection, pipeline)))
+            known = runs.of_job(connection, pipeline, request.job)
+            if known is not None:
+                code = ExitCode.LEASE_HELD
+                runs.end(connection, known.id, "failed", failure=failure, code=code)
+                return
+            run, reason = uuid7().hex, request.reason
+            source = RunSource(run, pipeline, request.job, reason, caller.name)
+            runs.refused(connection, source, failure)

@@ -15,6 +15,7 @@ from mlplatform.registry.store import ModelStore
 from mlplatform.source.checkout import Checkout
 from mlplatform.trainer.datasets import DatasetReader
 from mlplatform.trainer.ray.access import RayAccess
+from mlplatform.trainer.reporter import RunReporter
 from mlplatform.trainer.timer import StepTimer
 
 
@@ -26,6 +27,7 @@ class RunContext:
     store: ModelStore
     record: MlflowRun
     timer: StepTimer
+    reporter: RunReporter  # what becomes known is noted there
     checkout: Callable[[str], Checkout]  # the pipelines' files at a commit
     started: datetime  # rows stored later are not waited for
     folder: Path  # scratch space of this run

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mlplatform.errors import Refused
+from mlplatform.contracts.exit_code import ExitCode
+from mlplatform.errors import CutShort
 from mlplatform.trainer import last_resort
 
 _TOO_LONG = "the run took longer than timeout_s of its pipeline.yaml"
@@ -24,7 +26,7 @@ class _TimeUp(BaseException):
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
-    """SIGTERM raises SystemExit in this block, the time limit Refused.
+    """SIGTERM raises SystemExit in this block, the time limit CutShort.
 
     Signals reach only the main thread: elsewhere this does nothing.
     """
@@ -38,7 +40,7 @@ def orderly_end() -> Iterator[None]:
     try:
         yield
     except _TimeUp as error:
-        raise Refused(_TOO_LONG, field="timeout_s") from error
+        raise CutShort(_TOO_LONG, field="timeout_s") from error
     finally:
         last_resort.cancel()
         # The timer before the handlers: an alarm under the default handler would end the process.
@@ -48,7 +50,12 @@ def orderly_end() -> Iterator[None]:
 
 
 def put_off_sigterm() -> None:
-    """From now on SIGTERM waits for `take_sigterm`, also across an exec."""
+    """From now on SIGTERM waits for `take_sigterm`, also across an exec.
+
+    To be called while this is the process's only thread: later ones inherit it. One that was there
+    before (numpy's library for matrices starts some) would be given the signal instead, and when it
+    is ended by the exec in that moment, so is the signal: Python handles it later, in this thread.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
@@ -57,13 +64,33 @@ def take_sigterm() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def begin_time_limit(seconds: float, run: str, *, grace_s: float) -> None:
+@contextmanager
+def without_sigterm() -> Iterator[None]:
+    """SIGTERM is put off in this block; after it is as it was before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def sleep_with_sigterm(seconds: float) -> None:
+    """A pause in which SIGTERM is taken, and put off again after it."""
+    try:
+        take_sigterm()
+        time.sleep(seconds)
+    finally:
+        put_off_sigterm()
+
+
+def begin_time_limit(seconds: float, pipeline: str, run: str, *, grace_s: float) -> None:
     """From now on the block of `orderly_end` may take this long; `run` is its id in MLflow.
 
     What can't be interrupted is ended with its process, `grace_s` later.
     """
     if _main():
-        last_resort.begin(seconds + grace_s, run, f"{_TOO_LONG}, and could not be interrupted")
+        reason = f"{_TOO_LONG}, and could not be interrupted"
+        last_resort.begin(seconds + grace_s, pipeline, run, reason)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
@@ -71,8 +98,8 @@ def _main() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+def _leave(_: int, __: FrameType | None) -> None:
+    raise SystemExit(ExitCode.CUT_SHORT.value)
 
 
 def _late(_: int, __: FrameType | None) -> None:

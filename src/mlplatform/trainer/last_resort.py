@@ -2,12 +2,12 @@
 
 Python handles no signal while a call into C does not come back, and an `except:` swallows what the
 handler raises. A small process beside the run waits for its end; when that is overdue it stops the
-run, writes the reason into the log and into MLflow, and kills it. The lease, which nobody renews
-then, runs out within a minute.
+run, writes the reason into the log, into MLflow and into its record, and kills it. The lease, which
+nobody renews then, runs out within a minute.
 
 As a script, with nothing but the standard library, it is that process:
 
-    last_resort.py SECONDS PID RUN REASON
+    last_resort.py SECONDS PID PIPELINE RUN REASON
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ RECORD_S = 60.0
 _running: list[subprocess.Popen[bytes]] = []
 
 
-def begin(seconds: float, run: str, reason: str) -> None:
+def begin(seconds: float, pipeline: str, run: str, reason: str) -> None:
     """End this process with `reason` when `cancel` isn't called within `seconds`."""
-    words = (str(seconds), str(os.getpid()), run, reason)
+    words = (str(seconds), str(os.getpid()), pipeline, run, reason)
     argv = (sys.executable, "-I", "-S", __file__, *words)
     _running.append(
         subprocess.Popen(

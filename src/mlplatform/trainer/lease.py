@@ -5,20 +5,25 @@ the lease while the run lasts. A run that can't renew for a whole lease time has
 another one may have begun, so it must stop before it registers anything. `require` is called before
 every step for that.
 
+A renewal also says whether the run was cancelled: then it ends itself as by SIGTERM.
+
 The client must not retry by itself: a renewal that succeeds late would be counted from its first
 try, when another run may have begun in between.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Self
 
 from mlplatform.client.dataapi import DataApi
+from mlplatform.contracts.exit_code import ExitCode
 from mlplatform.contracts.lease import Lease
-from mlplatform.errors import PlatformError, Refused, TryLater
+from mlplatform.errors import LeaseHeld, PlatformError, TryLater, Unauthenticated
 from mlplatform.retry import retry
 from mlplatform.telemetry import logger
 
@@ -29,10 +34,16 @@ BEGIN_S = 45.0
 _log = logger("trainer")
 
 
+def terminate() -> None:
+    """End this process in the orderly way that SIGTERM has."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class HeldLease:
     """A run's right to train its pipeline; use as a context manager. `api` has the run's token.
 
-    Entering renews it for the first time: raises Unauthenticated when it has ended meanwhile.
+    Entering renews it for the first time. When the lease has ended, its token has too: what the
+    data API says of that becomes LeaseHeld, on entering and on leaving.
     """
 
     def __init__(
@@ -43,35 +54,43 @@ class HeldLease:
         ttl_s: float = TTL_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        on_cancel: Callable[[], None] = terminate,
     ) -> None:
         self._api = api
         self._pipeline = pipeline
         self._ttl_s = ttl_s
         self._clock = clock
         self._sleep = sleep
+        self._on_cancel = on_cancel
+        self._cancelled = False
         self._until = 0.0
         self._lost = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        retry(
-            self._renew,
-            seconds=BEGIN_S,
-            on_retry=lambda error: _log.warning("lease not renewed yet", error=str(error)),
-            clock=self._clock,
-            sleep=self._sleep,
-        )
+        try:
+            retry(
+                self._renew,
+                seconds=BEGIN_S,
+                on_retry=lambda error: _log.warning("lease not renewed yet", error=str(error)),
+                clock=self._clock,
+                sleep=self._sleep,
+            )
+        except Unauthenticated as error:
+            raise _lost(str(error)) from error
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._stop.set()
         self._thread.join()
         try:
             self._api.release_lease(self._pipeline)
-        except PlatformError as error:  # it runs out by itself
-            _log.warning("lease not released", error=str(error), ttl_s=self._ttl_s)
+        except PlatformError as failure:  # it runs out by itself
+            _log.warning("lease not released", error=str(failure), ttl_s=self._ttl_s)
+            if isinstance(error, Unauthenticated) and isinstance(failure, Unauthenticated):
+                raise _lost(str(error)) from error
 
     @property
     def record(self) -> Lease:
@@ -79,18 +98,24 @@ class HeldLease:
         return self._record
 
     def require(self) -> None:
-        """Raise Refused when the lease is lost."""
+        """Raise LeaseHeld when the lease is lost; SystemExit when the run was cancelled.
+
+        Its signal has done that before, unless an `except:` of the author's code has swallowed it.
+        """
+        if self._cancelled:
+            raise SystemExit(ExitCode.CUT_SHORT.value)
         if self._lost or self._clock() > self._until:
-            raise Refused(
-                f"this run has lost its lease: {self._lost or 'it could not be renewed in time'}",
-                fix="start it again",
-            )
+            raise _lost(self._lost or "it could not be renewed in time")
 
     def _renew(self) -> None:
         # Counted from before the call: the data API's own count can only begin later.
         begun = self._clock()
         self._record = self._api.renew_lease(self._pipeline, ttl_s=self._ttl_s)
         self._until = begun + self._ttl_s
+        if self._record.cancelled_by and not self._cancelled:
+            _log.warning("run cancelled", by=self._record.cancelled_by)
+            self._on_cancel()
+            self._cancelled = True  # another signal would break into the orderly end
 
     def _keep(self) -> None:
         while not self._stop.wait(self._ttl_s / 4):  # so three renewals may fail
@@ -102,3 +127,7 @@ class HeldLease:
                 self._lost = str(error)
                 _log.error("lease lost", error=str(error))
                 return
+
+
+def _lost(why: str) -> LeaseHeld:
+    return LeaseHeld(f"this run has lost its lease: {why}", fix="start it again")

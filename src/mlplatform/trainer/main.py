@@ -31,6 +31,7 @@ from mlplatform.trainer.lease import HeldLease
 from mlplatform.trainer.ray.access import RayAccess
 from mlplatform.trainer.recording import recorded
 from mlplatform.trainer.report.summary import TrainingSummary
+from mlplatform.trainer.reporter import reported
 from mlplatform.trainer.run import run_training
 from mlplatform.trainer.run_import import run_import
 from mlplatform.trainer.timer import StepTimer
@@ -50,10 +51,10 @@ def run(
 ) -> TrainingSummary:
     """Train `pipeline` once, or import the model of a folder of `handover`; with the run's token.
 
-    Returns when the new version is proposed. Raises Refused when a gate or case does not hold (the
-    report is in MLflow, nothing is registered), InvalidInput for data or code that can't be used,
-    TryLater when a server is away. However it ends, the lease is given back and the MLflow run says
-    how. SIGTERM and the definition's `timeout_s` end it in the same orderly way.
+    Returns when the new version is proposed. Raises NotGoodEnough when a gate or case does not hold
+    (the report is in MLflow, nothing is registered), InvalidInput for data or code that can't be
+    used, TryLater when a server is away. However it ends, the lease is given back, and MLflow and
+    the run's record say how; SIGTERM and the definition's `timeout_s` end it in the same way.
     """
     refuse_databases(settings)
     require_run_token(settings)
@@ -99,13 +100,17 @@ def _opened(settings: Settings, pipeline: str, reason: str) -> Iterator[RunConte
         lease = stack.enter_context(HeldLease(plain, pipeline))
         take_sigterm()
         publisher = Publisher(registry.url, credentials=registry.credentials)
-        timer = StepTimer(pipeline, check=lease.require)
+        reporter = stack.enter_context(reported(plain, lease.record))
+        timer = StepTimer(pipeline, check=lease.require, on_step=reporter.step)
+        record = stack.enter_context(recorded(publisher, timer, reason, lease.record))
+        reporter.note(mlflow_run=record.id)
         yield RunContext(
             folder=stack.enter_context(_scratch(settings.trainer.work)),
             api=api,
             store=store,
-            record=stack.enter_context(recorded(publisher, timer, reason, lease.record)),
+            record=record,
             timer=timer,
+            reporter=reporter,
             checkout=lambda commit: checkout(settings.source, ref=commit),
             started=datetime.now(UTC),
             wait_s=settings.trainer.wait_s,

@@ -74,12 +74,15 @@ def prepare(
     api, record, timer = context.api, context.record, context.timer
     with timer.step("pin"):
         pinned = pin(api, context.checkout, record, pipeline)
-        begin_time_limit(pinned.definition.timeout_s, record.id, grace_s=context.grace_s)
+        timeout_s = pinned.definition.timeout_s
+        begin_time_limit(timeout_s, pipeline, record.id, grace_s=context.grace_s)
         ready(pinned)
+    context.reporter.note(commit=pinned.commit)
     with timer.step("wait"):
         progress = wait_for_features(api, pinned, context.started, wait_s=context.wait_s)
     with timer.step("extract"):
         data = extract(context.datasets, pinned, context.started, as_of=progress.mark)
+    context.reporter.note(receipt=data.receipt.id)
     with timer.step("validate"):
         validate(data.rows, pinned, progress)
     with timer.step("split"):
@@ -100,6 +103,7 @@ def finish(
     record = context.record
     judged = _judged(context, pinned, parts, model)
     evidence = Evidence(pinned, parts, search, model, *judged, record.id, reason, imported)
+    context.reporter.note(verdicts=evidence.lines)
     with context.timer.step("report"):
         publish_report(record, evidence)
     evidence.require_passed()
@@ -124,10 +128,12 @@ def _proposed(context: RunContext, evidence: Evidence) -> TrainingSummary:
     api, timer, folder = context.api, context.timer, evidence.model.folder
     with timer.step("register"):
         version = register(api, context.record, evidence, image=context.image)
+    context.reporter.note(version=version.version, gate_digest=evidence.digest())
     with timer.step("verify"):
         verify(api, context.store, version, folder, scratch=context.folder)
     with timer.step("propose"):
         state = propose(api, evidence, version.version)
+    context.reporter.note(outcome=state)
     return summarise(evidence, version.version, state, timer.seconds)
 
 

@@ -15,7 +15,7 @@ class StepTimer:
     """Durations of the steps of one run, in the order they ended.
 
     `check` raises when the run must stop. It is called before each step, and by steps that take
-    long.
+    long. `on_step` gets each step as it begins (without seconds) and as it ends.
     """
 
     def __init__(
@@ -23,11 +23,13 @@ class StepTimer:
         pipeline: str,
         *,
         check: Callable[[], None],
+        on_step: Callable[[str, float | None], None] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seconds: dict[str, float] = {}
         self.check = check
         self._pipeline = pipeline
+        self._on_step = on_step
         self._clock = clock
 
     @contextmanager
@@ -39,9 +41,11 @@ class StepTimer:
         self.check()
         begun = self._clock()
         _log.info("step begins", step=name)
+        self._on_step(name, None)
         try:
             yield
         finally:
             seconds = self.seconds[name] = self._clock() - begun
             histogram("trainer_step_seconds").labels(self._pipeline, name).observe(seconds)
+            self._on_step(name, seconds)
         _log.info("step done", step=name, seconds=round(seconds, 3))

@@ -35,10 +35,12 @@ VALUES = {
     "digest": "d" * 64,
     "receipt_id": "r",
     "version": "1",
+    "run": "f" * 32,
     "entry": 1,
     "letter": 1,
     "outbox_id": "018f0000-0000-7000-8000-000000000000",
 }
+RUN = VALUES["run"]
 JSON = {"Content-Type": "application/json"}
 MALFORMED: tuple[dict[str, Any], ...] = (
     {"params": {"nonsense": "1"}},
@@ -165,6 +167,19 @@ ACTS: list[tuple[str, str, dict[str, Any], tuple[str, str, str]]] = [
     ("GET", "/v1/pipelines/no-one", {}, ("view", "no-one", "UnknownName")),
     ("GET", f"/v1/pipelines/manual-one/features/{'d' * 64}", {}, ("view", "manual-one", "ok")),
     ("GET", "/v1/pipelines/manual-one/runs", {}, ("view", "manual-one", "ok")),
+    ("GET", f"/v1/pipelines/manual-one/runs/{RUN}", {}, ("view", "manual-one", "UnknownName")),
+    (
+        "POST",
+        f"/v1/pipelines/manual-one/runs/{RUN}/cancel",
+        {},
+        ("cancel", "manual-one", "UnknownName"),
+    ),
+    (
+        "PUT",
+        f"/v1/pipelines/manual-one/runs/{RUN}/report",
+        {"json": {"number": 1}},
+        ("report", "manual-one", "Forbidden"),
+    ),
     ("GET", "/v1/models/manual-one", {}, ("view", "manual-one", "ok")),
     ("GET", "/v1/models/manual-one/versions", {}, ("view", "manual-one", "ok")),
     ("GET", "/v1/models/no-one/promotions", {}, ("view", "no-one", "UnknownName")),

@@ -1,8 +1,7 @@
-"""Pipelines, progress of features, leases and runs."""
+"""Pipelines, progress of features, and leases."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,36 +128,3 @@ def test_one_training_at_a_time(api: Any) -> None:
     assert ("b", "c") == (second["holder"], third["holder"])
     with pytest.raises(Forbidden, match="role trainer"):
         api.call("reader", "POST", path, json={"holder": "d", "ttl_s": 60})
-
-
-def test_a_run_is_started_and_seen(databases: Any, tmp_path: Any, start: Any, wait: Any) -> None:
-    """A run becomes a child process with the trainer's own environment, and its end is seen.
-
-    Its log holds what it wrote.
-    """
-    script = "import os, sys; print(sys.argv[1:], sorted(os.environ)); sys.exit(3)"
-    api = start(databases, tmp_path, argv=(sys.executable, "-I", "-c", script))
-    run = api.call(
-        "approver", "POST", "/v1/pipelines/manual-one/runs", json={"reason": "new labels"}
-    )["run"]
-    ended = wait(
-        lambda: [
-            item
-            for item in api.call("reader", "GET", "/v1/pipelines/manual-one/runs")
-            if item["state"] == "failed"
-        ]
-    )
-    log = (tmp_path / "logs" / f"trainer-{run}.log").read_text()
-
-    assert [(run, "new labels (requested by approver)")] == [
-        (item["name"], item["reason"]) for item in ended
-    ]
-    assert "['manual-one', '--why=new labels (requested by approver)']" in log
-    assert "MLPLATFORM_DATAAPI__URL" in log
-    assert "PATH" not in log
-    with pytest.raises(Forbidden):
-        api.call("reader", "POST", "/v1/pipelines/manual-one/runs", json={"reason": "test"})
-    assert [("approver", run)] == [
-        (entry["caller"], entry["detail"]["run"])
-        for entry in api.ledger(action="run", outcome="ok")
-    ]

@@ -16,7 +16,7 @@ import pytest
 
 import mlplatform
 from mlplatform.client.platform_client import PlatformClient
-from mlplatform.errors import Refused, Unauthenticated, Unavailable, UnknownName
+from mlplatform.errors import PlatformError, Refused, Unauthenticated, Unavailable, UnknownName
 
 ROWS = [{"width": float(each), "colour": "red" if each % 2 else None} for each in range(50)]
 FAILS = """
@@ -172,9 +172,9 @@ def test_a_failed_training_says_why(
     """`follow` raises what the run said last; without it the run is there at once."""
     api = start(databases, tmp_path, argv=(sys.executable, "-c", FAILS))
     with mlplatform.connect(api.url, token=api.token("admin")) as platform:
-        with pytest.raises(Refused, match=r"not proposed: roc_auc 0\.6 is below 0\.9"):
+        with pytest.raises(PlatformError, match=r"not proposed: roc_auc 0\.6 is below 0\.9"):
             platform.train("manual-one", follow=True)
         run = platform.train("manual-one", why="again")
 
     assert "manual-one" == run.pipeline
-    assert run.reason.startswith("again")
+    assert ("again", "admin", "waiting") == (run.reason, run.caller, run.state)

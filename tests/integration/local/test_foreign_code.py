@@ -125,7 +125,7 @@ def stack(home: Path) -> Iterator[LocalStack]:
             pipelines.apply(api, code, NAME)
             traffic.import_rows(api, NAME, list(history.history(NAME)), key="history")
             api.start_run(NAME, reason="a look around")
-            until(lambda: api.runs(NAME)[0].state != "running", "the training ends")
+            until(lambda: api.runs(NAME)[0].final, "the training ends")
             assert "succeeded" == api.runs(NAME)[0].state, _log(home, "trainer-*.log")
         yield stack
 

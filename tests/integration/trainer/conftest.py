@@ -26,6 +26,7 @@ from mlplatform.client.dataapi import NDJSON, DataApi
 from mlplatform.client.pipelines import apply
 from mlplatform.cluster.local import LocalCluster
 from mlplatform.contracts.promotion import ModelStatus, ModelVersion
+from mlplatform.contracts.run import Run
 from mlplatform.dataapi.app import create_app
 from mlplatform.dataapi.main import build
 from mlplatform.database.pools import PrimaryPool
@@ -212,6 +213,11 @@ class Bank:
         """All versions of the model."""
         with self.client("admin") as client:
             return client.versions(self.name)
+
+    def run(self, job: str) -> Run:
+        """The record of the run of a Job."""
+        with self.client("admin") as client:
+            return client.run(self.name, job)
 
     def hold_lease(self, holder: str, *, ttl_s: float = 5) -> None:
         """Take the lease as another run would. Raises Refused while it is held."""

@@ -70,10 +70,14 @@ DEADLINE_S = 120.0
 
 
 def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> None:
-    """The process says in plain words what it did; its log is JSON lines with pipeline and run."""
-    child = start(bank.settings, bank.name, tmp_path / "log")
+    """The process says in plain words what it did; its log is JSON lines with pipeline and run.
+
+    Its record has every step, what came of it, and the same run as receipt and MLflow.
+    """
+    child = start(bank.settings, bank.name, tmp_path / "log", words=("--job", "a-job"))
     out, _ = child.communicate(timeout=DEADLINE_S)
     lines = (tmp_path / "log").read_text().splitlines()
+    run = bank.run("a-job")
 
     assert 0 == child.returncode, lines[-5:]
     assert out.decode().startswith(
@@ -86,13 +90,23 @@ def test_a_run_prints_its_summary_and_logs_json(bank: Any, tmp_path: Path) -> No
         '"step": "export"' in line and f'"pipeline": "{bank.name}"' in line and '"run_id"' in line
         for line in lines
     )
+    (version,) = bank.versions()
+    assert ("succeeded", 0, "champion", "test") == (
+        run.state, run.exit_code, run.outcome, run.reason,
+    )  # fmt: skip
+    assert ("1", version.run_id, version.commit, version.receipt_id, version.gate_digest) == (
+        run.version, run.mlflow_run, run.commit, run.receipt, run.gate_digest,
+    )  # fmt: skip
+    assert ("pin", "propose") == (run.steps[0].step, run.step)
+    assert all(step.seconds is not None for step in run.steps)
+    assert [True, True, True] == [verdict.passed for verdict in run.verdicts]
 
 
 def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
     """A run that is ended in the author's code is KILLED in MLflow; the next can begin at once."""
     mark = tmp_path / "mark"
     bank.apply(model=SLOW.format(mark=str(mark)))
-    child = start(bank.settings, bank.name, tmp_path / "log")
+    child = start(bank.settings, bank.name, tmp_path / "log", words=("--job", "a-job"))
     deadline = time.monotonic() + DEADLINE_S
     while not mark.exists():
         assert time.monotonic() < deadline
@@ -101,7 +115,10 @@ def test_sigterm_ends_a_run_in_order(bank: Any, tmp_path: Path) -> None:
     child.send_signal(signal.SIGTERM)
     child.communicate(timeout=DEADLINE_S)
 
-    assert child.returncode == 128 + signal.SIGTERM
+    run = bank.run("a-job")
+
+    assert 6 == child.returncode
+    assert ("cancelled", 6, "tune") == (run.state, run.exit_code, run.step)
     assert ["KILLED"] == [run["info"]["status"] for run in bank.runs()]
     bank.hold_lease("the next one")  # is free
 
@@ -113,16 +130,18 @@ def test_a_run_that_can_not_be_interrupted_is_ended(bank: Any, tmp_path: Path, m
     So is the lease, which nobody renews any more.
     """
     bank.apply(model=model, timeout_s=10)
-    child = start(bank.settings, bank.name, tmp_path / "log", TRAINER__GRACE_S="1")
+    words = ("--job", "a-job")
+    child = start(bank.settings, bank.name, tmp_path / "log", words=words, TRAINER__GRACE_S="1")
     child.communicate(timeout=DEADLINE_S)
     log = (tmp_path / "log").read_text()
     (run,) = bank.runs()
-    tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+    tags, record = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}, bank.run("a-job")
     reason = "the run took longer than timeout_s of its pipeline.yaml, and could not be interrupted"
 
     assert -signal.SIGKILL == child.returncode, log[-2000:]
     assert ("FAILED", reason) == (run["info"]["status"], tags["failure"])
     assert f'"error": "{reason}"' in log
+    assert ("failed", 6, reason) == (record.state, record.exit_code, record.failure.message)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -155,8 +174,41 @@ def test_sigterm_before_the_run_has_begun_gives_the_lease_back(bank: Any, tmp_pa
     child.send_signal(signal.SIGTERM)
     child.communicate(timeout=DEADLINE_S)
 
-    assert child.returncode == 128 + signal.SIGTERM
+    assert 6 == child.returncode
     assert bank.is_free()
+
+
+def test_a_cancelled_run_ends_itself(bank: Any, tmp_path: Path) -> None:
+    """It hears of it when it renews its lease; its record says by whom."""
+    mark = tmp_path / "mark"
+    bank.apply(model=SLOW.format(mark=str(mark)))
+    child = start(bank.settings, bank.name, tmp_path / "log", words=("--job", "a-job"))
+    deadline = time.monotonic() + DEADLINE_S
+    while not mark.exists():
+        assert time.monotonic() < deadline
+        assert child.poll() is None, (tmp_path / "log").read_text()[-2000:]
+        time.sleep(0.02)
+    with bank.client("admin") as api:
+        api.cancel_run(bank.name, "a-job")
+    child.communicate(timeout=DEADLINE_S)
+    run = bank.run("a-job")
+
+    assert (6, "cancelled", "admin") == (child.returncode, run.state, run.cancelled_by)
+    assert bank.is_free()
+
+
+def test_a_failing_gate_ends_with_2(bank: Any, tmp_path: Path) -> None:
+    """The record has the verdicts and the reason; no version was made."""
+    bank.apply(gates=[{"metric": "roc_auc", "min": 0.9999}])
+    child = start(bank.settings, bank.name, tmp_path / "log", words=("--job", "a-job"))
+    child.communicate(timeout=DEADLINE_S)
+    run = bank.run("a-job")
+
+    assert 2 == child.returncode
+    assert ("failed", 2, "NotGoodEnough", "") == (
+        run.state, run.exit_code, run.failure.kind, run.version,
+    )  # fmt: skip
+    assert [False, True] == [verdict.passed for verdict in run.verdicts]
 
 
 def test_a_trainer_with_database_credentials_does_not_start(bank: Any, tmp_path: Path) -> None:

@@ -42,7 +42,12 @@ CALLS: dict[str, Callable[[DataApi], Any]] = {
     "PUT /v1/pipelines/{name}/lease": lambda api: api.renew_lease("churn", ttl_s=5),
     "DELETE /v1/pipelines/{name}/lease": lambda api: api.release_lease("churn", "me"),
     "POST /v1/pipelines/{name}/runs": lambda api: api.start_run("churn", reason="new labels"),
-    "GET /v1/pipelines/{name}/runs": lambda api: api.runs("churn"),
+    "GET /v1/pipelines/{name}/runs": lambda api: api.runs("churn", "lost", "failed"),
+    "GET /v1/pipelines/{name}/runs/{run}": lambda api: api.run("churn", "r", wait_s=5, seen=3),
+    "PUT /v1/pipelines/{name}/runs/{run}/report": lambda api: api.report_run(
+        "churn", "r", number=1, version="3"
+    ),
+    "POST /v1/pipelines/{name}/runs/{run}/cancel": lambda api: api.cancel_run("churn", "r"),
     "GET /v1/models/{name}": lambda api: api.model_status("churn"),
     "GET /v1/models/{name}/versions": lambda api: api.versions("churn"),
     "POST /v1/models/{name}/versions": lambda api: api.register("churn", FACTS),

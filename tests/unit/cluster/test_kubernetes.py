@@ -13,6 +13,7 @@ from kubernetes import client
 from mlplatform.cluster.kubernetes import KubernetesCluster, job_from
 from mlplatform.errors import PlatformError, Refused, Unavailable, UnknownName
 
+NAME = "mlplatform-trainer-flowers-1234567890"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -35,7 +36,8 @@ class _Batch:
     """The batch API as far as it is used; `refusal` is raised instead of an answer."""
 
     def __init__(self, refusal: Exception | None = None, jobs: tuple[Any, ...] = ()) -> None:
-        self.refusal, self.jobs, self.made = refusal, jobs, []
+        self.refusal, self.jobs, self.made = refusal, jobs, list[Any]()
+        self.conflict: Exception | None = None
 
     def read_namespaced_cron_job(self, name: str, *_: Any, **__: Any) -> Any:
         if self.refusal:
@@ -43,6 +45,8 @@ class _Batch:
         return _cronjob(name)
 
     def create_namespaced_job(self, namespace: str, job: Any, **_: Any) -> None:
+        if self.conflict:
+            raise self.conflict
         self.made.append((namespace, job))
 
     def list_namespaced_job(self, *_: Any, **__: Any) -> Any:
@@ -56,12 +60,11 @@ def _cluster(batch: _Batch) -> KubernetesCluster:
 def test_a_job_is_what_kubectl_would_make() -> None:
     """Template, owner and annotation come from the CronJob; name and reason from the run."""
     batch = _Batch()
-    name = _cluster(batch).start_training("flowers", reason="new labels")
+    _cluster(batch).start_training("flowers", NAME, reason="new labels")
     ((namespace, job),) = batch.made
 
     assert "ml" == namespace
-    assert name == job.metadata.name
-    assert name.startswith("mlplatform-trainer-flowers-")
+    assert NAME == job.metadata.name
     assert {"app": "x", "mlplatform.io/pipeline": "flowers"} == job.metadata.labels
     assert {
         "note": "y",
@@ -80,7 +83,7 @@ def test_the_reason_reaches_the_run() -> None:
     cronjob = _cronjob()
     (trainer,) = cronjob.spec.job_template.spec.template.spec.containers
     trainer.args = ["trainer", "flowers"]
-    job = job_from(cronjob, pipeline="flowers", reason="labels --of $(TOKEN)")
+    job = job_from(cronjob, NAME, pipeline="flowers", reason="labels --of $(TOKEN)")
 
     assert [
         "trainer",
@@ -91,12 +94,25 @@ def test_the_reason_reaches_the_run() -> None:
 
 
 def test_names_fit_into_a_label() -> None:
-    """The longest pipeline name gives a Job name of at most 63 characters; two Jobs differ."""
-    cronjob = _cronjob("mlplatform-trainer-" + "a" * 41)
-    names = {job_from(cronjob, pipeline="a" * 41, reason="").metadata.name for _ in range(2)}
+    """The longest pipeline name gives a Job name of at most 63 characters; two runs differ."""
+    cluster = _cluster(_Batch())
+    names = {cluster.job_of("a" * 41, f"{number:032x}") for number in (1, 2)}
 
     assert 2 == len(names)
     assert all(len(name) <= 63 for name in names)
+    assert NAME == cluster.job_of("flowers", "0" * 22 + "1234567890")
+
+
+def test_a_job_that_exists_was_started() -> None:
+    """The second call for a run finds the Job of the first; another conflict is a refusal."""
+    batch, conflict = _Batch(), client.ApiException(status=409, reason="Conflict")
+    batch.conflict, conflict.body = conflict, '{"reason": "AlreadyExists"}'
+    _cluster(batch).start_training("flowers", NAME, reason="test")
+    conflict.body = "the quota is used up"
+    with pytest.raises(Refused, match="quota"):
+        _cluster(batch).start_training("flowers", NAME, reason="test")
+
+    assert [] == batch.made
 
 
 def test_runs_are_seen_in_their_states() -> None:
@@ -127,7 +143,7 @@ def test_runs_are_seen_in_their_states() -> None:
         job("now", 3, active=1, start_time=NOON),
         job("other", 2, owner="something-else"),
     )
-    runs = _cluster(_Batch(jobs=jobs)).runs("flowers")
+    runs = _cluster(_Batch(jobs=jobs)).jobs("flowers")
 
     assert [
         ("new", "waiting", None),
@@ -161,4 +177,4 @@ def test_refusals_say_what_is_wrong(
 ) -> None:
     """Each refusal of the API becomes one of our errors that says what to check."""
     with pytest.raises(kind, match=text):
-        _cluster(_Batch(refusal)).start_training("flowers", reason="test")
+        _cluster(_Batch(refusal)).start_training("flowers", NAME, reason="test")

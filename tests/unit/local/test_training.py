@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlplatform.errors import Refused
-from mlplatform.local.training import train
+from mlplatform.errors import NotGoodEnough, PlatformError, Refused
+from mlplatform.local.training import TrainerChild, train
 from mlplatform.unprivileged import run
 from mlplatform.unprivileged.run import ForeignRun
 
@@ -35,34 +35,52 @@ def test_events_are_reported_and_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     stand_in(tmp_path, "", monkeypatch)
     events: list[Any] = []
     train(
-        "diabetes",
+        TrainerChild("diabetes", "diabetes-1", "new labels"),
         environment={},
         log=tmp_path / "logs" / "t.log",
-        why="new labels",
         on_event=events.append,
     )
 
     assert "pin" == events[0]["step"]
-    assert ["mlplatform", "trainer", "diabetes", "--why", "new labels"] == events[0]["words"][-5:]
+    assert ["trainer", "diabetes", "--job", "diabetes-1", "--why", "new labels"] == (
+        events[0]["words"][-6:]
+    )
     assert '"step": "pin"' in (tmp_path / "logs" / "t.log").read_text()
 
 
 @pytest.mark.parametrize(
-    ("rest", "said"),
+    ("rest", "said", "kind"),
     [
         (
             "print(json.dumps({'level': 'error', 'error': 'auc is 0.6'})); print(1); sys.exit(1)",
             "auc is 0.6",
+            PlatformError,
         ),
-        ("print('Traceback'); print('ValueError: no'); sys.exit(1)", "ValueError: no"),
-        ("sys.exit(3)", "step begins"),
+        (
+            "print('Traceback'); print('ValueError: no'); sys.exit(1)",
+            "ValueError: no",
+            PlatformError,
+        ),
+        ("sys.exit(3)", "step begins", Refused),
+        ("sys.exit(2)", "step begins", NotGoodEnough),
     ],
 )
 def test_failures_say_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rest: str,
+    said: str,
+    kind: type[PlatformError],
 ) -> None:
-    """A run that fails raises its last error, or the last line it wrote, and where the log is."""
-    stand_in(tmp_path, rest, monkeypatch)
+    """A run that fails raises its last error, or the last line it wrote, and where the log is.
 
-    with pytest.raises(Refused, match=rf"training of 'diabetes' failed: {said} \(its log is"):
-        train("diabetes", environment={}, log=tmp_path / "t.log", why="", on_event=lambda _: None)
+    Its class has the exit code of the run.
+    """
+    stand_in(tmp_path, rest, monkeypatch)
+    child = TrainerChild("diabetes", "diabetes-1", "")
+    with pytest.raises(
+        PlatformError, match=rf"training of 'diabetes' failed: {said} \(its log is"
+    ) as raised:
+        train(child, environment={}, log=tmp_path / "t.log", on_event=lambda _: None)
+
+    assert kind is raised.type

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mlplatform.contracts.lease import Lease
-from mlplatform.errors import Refused, Unauthenticated, Unavailable
-from mlplatform.trainer.begin import take
+from mlplatform.errors import InvalidInput, LeaseHeld, Refused, Unauthenticated, Unavailable
+from mlplatform.trainer.begin import UNKNOWN, take
 from mlplatform.trainer.lease import HeldLease
 
 LEASE = Lease(
@@ -27,7 +27,7 @@ class _Api:
         self.calls: list[tuple[Any, ...]] = []
         self._answer = answer
 
-    def take_lease(self, name: str, holder: str, *, ttl_s: float) -> Lease:
+    def take_lease(self, name: str, holder: str, *, ttl_s: float, **_: str) -> Lease:
         self.calls.append(("take", name, holder, ttl_s))
         return self._answer(len(self.calls))
 
@@ -117,6 +117,55 @@ def test_a_data_api_without_tokens_is_tried_again() -> None:
 
     assert "t" == _taken(api, clock=clock, sleep=clock.sleep).token
     assert 3 == len(api.calls)
+
+
+def test_the_end_of_a_lease_is_no_wrong_token() -> None:
+    """Who holds it meanwhile is the reason: on entering, and of what a step was told."""
+
+    def ended(_: int) -> Lease:
+        raise Unauthenticated("no run has this token")
+
+    class Ended(_Api):
+        def release_lease(self, name: str) -> bool:
+            raise Unauthenticated(f"no run of '{name}' has this token")
+
+    def step(api: _Api) -> None:
+        with _lease(api):
+            raise Unauthenticated("a token is wrong")
+
+    with pytest.raises(LeaseHeld):
+        _lease(_Api(ended)).__enter__()
+    with pytest.raises(LeaseHeld):
+        step(Ended())
+    with pytest.raises(Unauthenticated):
+        step(_Api())
+
+
+def test_an_older_data_api_keeps_no_record() -> None:
+    """In an upgrade one may refuse the fields that records need: the run goes on without."""
+    asked: list[dict[str, str]] = []
+
+    class Older(_Api):
+        def take_lease(self, name: str, holder: str, *, ttl_s: float, **record: str) -> Lease:
+            asked.append(record)
+            if record:
+                raise InvalidInput(UNKNOWN, field="job")
+            return super().take_lease(name, holder, ttl_s=ttl_s)
+
+    assert LEASE == _taken(Older(), job="a-job", reason="test")
+    assert [{"job": "a-job", "reason": "test"}, {}] == asked
+
+
+def test_a_cancelled_run_ends_once() -> None:
+    """By one signal, however often it is told; where that was swallowed, at the next step."""
+    signals: list[int] = []
+    api = _Api(lambda _: LEASE.model_copy(update={"cancelled_by": "admin"}))
+    with _lease(api, on_cancel=lambda: signals.append(1)) as lease:
+        lease._renew()
+        with pytest.raises(SystemExit) as ended:
+            lease.require()
+
+    assert ([1], 6) == (signals, ended.value.code)
 
 
 def test_a_lease_that_could_not_be_renewed_is_lost() -> None:

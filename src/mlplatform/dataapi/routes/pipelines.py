@@ -1,4 +1,4 @@
-"""Pipelines, progress of their features, leases and runs."""
+"""Pipelines, progress of their features, and leases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query
 from mlplatform.contracts.lease import Lease, LeaseReleased, LeaseRenewal, LeaseRequest
 from mlplatform.contracts.model import SHA256
 from mlplatform.contracts.pipeline_status import AppliedPipeline, ApplyRequest, FeaturesProgress
-from mlplatform.contracts.run import Run, RunRequest, RunStarted
 from mlplatform.contracts.text import Word
 from mlplatform.dataapi import rights
 from mlplatform.dataapi.routes.calling import (
@@ -98,19 +97,3 @@ def release_lease(
 ) -> LeaseReleased:
     """Harmless when the holder has no lease."""
     return LeaseReleased(released=parts.training.release_lease(caller, name, holder))
-
-
-@router.post(
-    "/{name}/runs", status_code=202, summary="Start a training.", responses=problems(404, 409)
-)
-@needs(rights.START_RUN, subject="{name}", pipeline="name")
-def start_run(name: PipelineName, body: RunRequest, caller: Calling, parts: Parts) -> RunStarted:
-    """Returns at once; see the runs for what became of it."""
-    return RunStarted(run=parts.training.start(caller, name, reason=body.reason))
-
-
-@router.get("/{name}/runs", summary="Trainings that the cluster knows.", responses=problems())
-@needs(rights.VIEW_RUNS, subject="{name}", pipeline="name")
-def list_runs(name: PipelineName, caller: Calling, parts: Parts) -> list[Run]:
-    """Latest first."""
-    return list(parts.training.runs(caller, name))

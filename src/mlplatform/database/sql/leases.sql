@@ -18,7 +18,8 @@ UPDATE control.leases
 SET expires_at = least(now() + make_interval(secs => %(ttl_s)s), must_end_at),
     token_expires_at = least(now() + make_interval(secs => %(ttl_s)s), must_end_at)
 WHERE pipeline = %(pipeline)s AND run = %(run)s AND token_expires_at > now()
-RETURNING pipeline, holder, run, expires_at;
+RETURNING pipeline, holder, run, expires_at,
+    coalesce((SELECT cancelled_by FROM control.runs WHERE id = run), '') AS cancelled_by;
 
 -- name: find
 -- The lease of a pipeline that has not expired.

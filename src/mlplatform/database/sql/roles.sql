@@ -149,6 +149,10 @@ GRANT SELECT, INSERT ON control.promotions, control.ledger, control.receipts TO 
 GRANT UPDATE (mirrored_at) ON control.promotions TO mlplatform_dataapi;
 GRANT SELECT, INSERT ON control.segments TO mlplatform_dataapi;
 GRANT SELECT, INSERT, UPDATE, DELETE ON control.leases TO mlplatform_dataapi;
+-- Who asked for a run, when and why stays as it was recorded.
+GRANT SELECT, INSERT, UPDATE (holder, key, state, outcome, submitted_at, started_at, finished_at,
+    steps, step, version, verdicts, commit, gate_digest, receipt, mlflow_run, exit_code, failure,
+    cancelled_by, report, changes) ON control.runs TO mlplatform_dataapi;
 -- Nobody may delete; these functions remove what is past its days and what no receipt needs.
 GRANT EXECUTE ON FUNCTION
     warehouse.remove_feature_rows(text, uuid, text[], timestamptz, integer, boolean),
@@ -158,7 +162,8 @@ GRANT EXECUTE ON FUNCTION
     warehouse.remove_corrections(text, uuid),
     warehouse.remove_feature_sets(text, timestamptz, text[], timestamptz, boolean),
     control.remove_receipts(text, timestamptz, timestamptz, integer, boolean),
-    control.remove_ledger(timestamptz, integer, boolean) TO mlplatform_dataapi;
+    control.remove_ledger(timestamptz, integer, boolean),
+    control.remove_runs(text, timestamptz, integer, boolean) TO mlplatform_dataapi;
 GRANT EXECUTE ON FUNCTION warehouse.rows_with_key(text, text),
     warehouse.forget_rows(text, uuid[], integer[], uuid[], bigint),
     warehouse.forget_lines(text, bigint[], bigint) TO mlplatform_dataapi;

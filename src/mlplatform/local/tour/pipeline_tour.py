@@ -20,7 +20,7 @@ from mlplatform.local.tour.examples import NAMES
 from mlplatform.local.tour.reporting import Say
 from mlplatform.local.tour.summary import PipelineSummary
 from mlplatform.local.tour.traffic import Sent
-from mlplatform.local.training import train
+from mlplatform.local.training import TrainerChild, new_job, train
 
 LIVE_ROWS = 60
 
@@ -128,10 +128,9 @@ class PipelineTour:
                 self._context.await_registry()
         with self._report.step(f"{name}: train, {why}") as say:
             train(
-                name,
+                TrainerChild(name, new_job(name), why),
                 environment=stack.layout.environment("trainer"),
                 log=stack.options.home / "logs" / f"trainer-{name}.log",
-                why=why,
                 on_event=lambda event: say(event["step"]) if "step" in event else None,
             )
             version = self._newest()

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from mlplatform.contracts.dataset import Receipt
 from mlplatform.contracts.foreign_model import ImportedModel
-from mlplatform.errors import Refused
+from mlplatform.contracts.run import RunVerdict
+from mlplatform.contracts.run_report import MOST_VERDICTS
+from mlplatform.errors import NotGoodEnough
 from mlplatform.trainer.metrics import finite, measure, of_task
 from mlplatform.trainer.results import (
     CaseResult,
@@ -26,6 +28,9 @@ from mlplatform.trainer.results import (
     Verdict,
 )
 from mlplatform.trainer.slices import slices
+
+MOST_LINE = 1_000
+"""Characters of a gate or case in the run's record; the report has all of it."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,23 @@ class Evidence:
             f"case '{case.name}': {case.complaint}" for case in self.cases if not case.passed
         ]
 
+    @property
+    def lines(self) -> list[RunVerdict]:
+        """Every gate and case in a line, for the run's record."""
+        found = [(gate.describe(), gate.passed) for gate in self.verdicts]
+        for case in self.cases:
+            complaint = f": {case.complaint}" if case.complaint else ""
+            found.append((f"case '{case.name}'{complaint}", case.passed))
+        # A complaint has words of the author's code, of any length.
+        return [
+            RunVerdict(text=text.replace("\0", "")[:MOST_LINE], passed=passed)
+            for text, passed in found[:MOST_VERDICTS]
+        ]
+
     def require_passed(self) -> None:
-        """Raise Refused that names every gate and case that does not hold."""
+        """Raise NotGoodEnough that names every gate and case that does not hold."""
         if not self.passed:
-            raise Refused(
+            raise NotGoodEnough(
                 f"{self.pinned.definition.name} is not proposed: {'; '.join(self.complaints)}",
                 field="gates",
                 fix=f"the report is in MLflow, run {self.run_id}, artifact report/report.html",
