@@ -78,7 +78,9 @@ class Training:
         with self._warehouse.transaction() as connection:
             failure = failure_of(run_tokens.taken(pipeline, leases.find(connection, pipeline)))
             known = runs.of_job(connection, pipeline, request.job)
-            if known is not None:
+            if known is not None and known.state == "running":
+                return  # an earlier pod of this Job holds it: that one's record goes on
+            if known is not None and not known.final:
                 code = ExitCode.LEASE_HELD
                 runs.end(connection, known.id, "failed", failure=failure, code=code)
                 return

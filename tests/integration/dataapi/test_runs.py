@@ -261,6 +261,16 @@ def test_a_job_that_finds_the_lease_held_ends_with_that(api: Any, jobs: Jobs) ->
     assert asked["id"] == found[asked["job"]]["id"]
 
 
+def test_a_second_pod_of_a_job_leaves_the_run_of_the_first(api: Any, jobs: Jobs) -> None:
+    """While the first one holds the lease its record goes on; there is no other."""
+    begin(api, "first")
+    with pytest.raises(LeaseHeld, match="being trained by 'pod'"):
+        begin(api, "first", holder="another pod")
+    found = api.call("reader", "GET", RUNS)
+
+    assert [("first", "running")] == [(run["job"], run["state"]) for run in found]
+
+
 def test_reports_are_in_order_and_of_the_run_itself(api: Any) -> None:
     """One that comes late changes nothing, nor one after the end; of another run it is refused."""
     run = begin(api, "a-job")
