@@ -33,7 +33,8 @@ def connect(
     are for predictions. Without it MLPLATFORM_DATAAPI__URL and its companions decide, as for the
     command line. Nothing is called yet: a platform that is away shows at the first call.
 
-    Raises Refused when no local stack runs, SettingsError for a token without its address.
+    Raises Refused without a local stack, Unavailable when that is down, SettingsError for a token
+    without its address.
     """
     if url is None:
         if token or serving_url or serving_token:

@@ -12,6 +12,6 @@ __all__ = ["Platform", "connect"]
 def connect(home: Path | None = None) -> Platform:
     """The platform that the command is about.
 
-    Raises Refused when there is none, or when the local one is down.
+    Raises Refused when there is none, Unavailable when the local one is down.
     """
     return find(home, field="--home")

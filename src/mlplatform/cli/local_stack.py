@@ -19,5 +19,5 @@ def existing(home: Path | None, *, fix: str = "`mlplatform up` starts one") -> S
 
 
 def require_running(stack: State) -> None:
-    """Raises Refused unless the stack runs."""
+    """Raises Unavailable unless the stack runs."""
     stack.require_running(field="--home")

@@ -52,7 +52,7 @@ class Platform:
 def find(home: Path | None, *, field: str) -> Platform:
     """The platform that is meant; `field` is what can name the home of another one.
 
-    Raises Refused when there is none, or when the local one is down.
+    Raises Refused when there is none, Unavailable when the local one is down.
     """
     loaded = settings.load()
     if home is None and "url" in loaded.dataapi.model_fields_set:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from mlplatform.errors import Refused
+from mlplatform.errors import Refused, Unavailable
 from mlplatform.local import home_files
 from mlplatform.local.processes import guard
 from mlplatform.local.secrets import write_private
@@ -60,9 +60,9 @@ class State(BaseModel):
         return guard.born(self.pid) == self.born != ""
 
     def require_running(self, *, field: str) -> None:
-        """Raise Refused unless it runs; `field` is what named the home."""
+        """Raise Unavailable unless it runs; `field` is what named the home."""
         if not self.running:
-            raise Refused(
+            raise Unavailable(
                 f"the stack in {self.home} is not running",
                 field=field,
                 fix="start it with `mlplatform up`",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlplatform.errors import Refused, SettingsError
+from mlplatform.contracts.exit_code import ExitCode, exit_code
+from mlplatform.errors import Refused, SettingsError, Unavailable
 from mlplatform.local import state
 from mlplatform.local.processes import guard
 from mlplatform.local.state import State
@@ -48,6 +49,15 @@ def test_running_means_this_very_program(tmp_path: Path) -> None:
     assert described(tmp_path).running
     assert not described(tmp_path, born="1").running
     assert not described(tmp_path, pid=2**22 + 1).running
+
+
+def test_a_stack_that_is_down_is_away(tmp_path: Path) -> None:
+    """A training that is started then ends with the code of a platform that is away."""
+    described(tmp_path).require_running(field="--home")
+    with pytest.raises(Unavailable, match="is not running") as raised:
+        described(tmp_path, born="1").require_running(field="--home")
+
+    assert ExitCode.AWAY == exit_code(raised.value)
 
 
 def test_damaged_state_is_named(tmp_path: Path) -> None:
