@@ -91,8 +91,8 @@ def test_the_data_api_starts_the_same_run(
     The same key gives the same run; its record tells the steps and the version.
     """
     with user.dataapi() as client:
-        run = client.start_run("diabetes", reason="the cluster test", key="the cluster test")
-        again = client.start_run("diabetes", reason="the cluster test", key="the cluster test")
+        run = client.start_run("diabetes", reason="the cluster test", key="cluster-test")
+        again = client.start_run("diabetes", reason="the cluster test", key="cluster-test")
 
     assert run.id == again.id
     assert "Complete" == cluster.job_done(run.job, seconds=300)
