@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 from mlplatform.cluster.job import ClusterJob, JobState
 from mlplatform.cluster.run_log import failure_in
@@ -110,9 +110,9 @@ class LocalCluster:
             # Forked by the one thread that outlives the request: see above.
             process, prepared = self._parent.submit(self._spawn, job, words, variables).result()
             log = self._log(job)
-            self._children.append(
-                _Child(job, pipeline, reason, process, datetime.now(UTC), prepared, log)
-            )
+            child = _Child(job, pipeline, reason, process, datetime.now(UTC), prepared, log)
+            self._children.append(child)
+            Thread(target=self._await, args=(child,), name=f"await-{job}", daemon=True).start()
 
     def jobs(self, pipeline: str) -> Sequence[ClusterJob]:
         """Runs of `pipeline` that this process started, latest first."""
@@ -143,6 +143,12 @@ class LocalCluster:
                 _end(process)
             self._seen()  # what they leave goes with them
         self._parent.shutdown()
+
+    def _await(self, child: _Child) -> None:
+        """Nobody may look at it any more: its files go as soon as it has ended."""
+        child.process.wait()
+        with self._lock:
+            child.seen()
 
     def _spawn(
         self, name: str, words: Sequence[str], variables: Mapping[str, str]
