@@ -22,7 +22,7 @@ from mlplatform.contracts.pipeline import PipelineDefinition
 from mlplatform.errors import PlatformError
 from mlplatform.local.stack import LocalStack
 from mlplatform.local.tour import history, traffic
-from mlplatform.local.training import train
+from mlplatform.local.training import TrainerChild, new_job, train
 from mlplatform.settings import SourceSettings
 from mlplatform.source.checkout import checkout
 
@@ -55,10 +55,9 @@ class Platform:
         """One training run; the version that is champion afterwards."""
         log = self.stack.options.home / "logs" / "trainer.log"
         train(
-            name,
+            TrainerChild(name, new_job(name), why),
             environment=self.stack.layout.environment("trainer"),
             log=log,
-            why=why,
             on_event=lambda _: None,
         )
         return self.champion(name)
