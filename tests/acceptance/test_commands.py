@@ -134,7 +134,7 @@ def test_a_trained_version_waits_for_a_person(stack, wait) -> None:
     decided = stack.json("approve", "late-delivery", "--why", "looks good")
     answers = wait(lambda: stack.json("status")["versions"]["late-delivery"] == made["version"])
 
-    assert (made["state"], decided["version"], decided["state"], answers) == (
+    assert (made["outcome"], decided["version"], decided["state"], answers) == (
         "candidate",
         made["version"],
         "champion",
@@ -162,7 +162,7 @@ def test_settings_name_a_platform_elsewhere(stack, tmp_path) -> None:
         return done.stdout
 
     assert json.loads(remote("check", "diabetes", "--json"))["ok"]
-    assert "champion" == json.loads(remote("train", "breast-cancer", "--json"))["state"]
+    assert "champion" == json.loads(remote("train", "breast-cancer", "--json"))["outcome"]
 
 
 def test_an_exported_version_answers_alone(stack, tmp_path) -> None:
