@@ -21,6 +21,8 @@ from uuid import UUID
 import msgspec
 
 SALT_BYTES = 16
+_PART = 2047  # bytes that hashlib takes without giving another thread a turn
+_SMALL = 32 * 1024  # bytes above which the hashing is worth a turn
 LAST_NUMBER = 2**63 - 1
 """The highest that PostgreSQL's bigint holds."""
 Buffer = bytes | memoryview
@@ -69,8 +71,21 @@ def digest_of(salt: bytes, facts: Content, body: Buffer, outputs: Buffer) -> byt
             len(outputs),
         )
     )
-    # One call: on small records a call costs more than the hashing.
-    return sha256(b"".join((salt, head, body, outputs))).digest()
+    return _hashed(b"".join((salt, head, body, outputs)))
+
+
+def _hashed(data: bytes) -> bytes:
+    """Its SHA-256; of what is small, without giving other threads a turn.
+
+    hashlib lets another thread run Python while it hashes 2,048 bytes or more, and has to wait for
+    its own turn afterwards. For a few kilobytes that takes longer than the hashing.
+    """
+    if len(data) <= _PART or len(data) > _SMALL:
+        return sha256(data).digest()
+    found, view = sha256(data[:_PART]), memoryview(data)
+    for start in range(_PART, len(data), _PART):
+        found.update(view[start : start + _PART])
+    return found.digest()
 
 
 def link(previous: bytes, number: int, digest: bytes) -> bytes:
